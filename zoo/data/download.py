@@ -1,0 +1,163 @@
+"""Published files: found, or downloaded from the first mirror that works; always verified.
+
+A file is used only when its SHA-256 is the known one. A download goes to a temporary sibling, is
+verified there and renamed, so a half-written file never has the name of a whole one.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import http.client
+import io
+import os
+import tempfile
+import urllib.error
+import urllib.request
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.data.progress import Progress
+from zoo.errors import UserError
+
+TIMEOUT = 20.0  # seconds without a byte
+_CHUNK = 1 << 18
+
+
+class WrongContent(Exception):
+    """A file that is not the published one; the message says why."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file as its publisher gives it.
+
+    Attributes:
+        name: `train-images-idx3-ubyte.gz`; without `.gz` it is accepted on disk too.
+        mirrors: Base URLs, tried in this order.
+        sha256: Of the file as downloaded; None when only its content is known.
+        content_sha256: Of the decompressed content; None when only the file is known.
+        size: Bytes of the decompressed content; no more are ever decompressed.
+    """
+
+    name: str
+    mirrors: tuple[str, ...]
+    size: int
+    sha256: str | None = None
+    content_sha256: str | None = None
+
+    def check(self, raw: bytes, packed: bool) -> bytes:
+        """The decompressed content of `raw`, verified.
+
+        Raises:
+            WrongContent: It is not the published file.
+        """
+        if self.sha256 is not None and packed:
+            _compare(raw, self.sha256)
+        content = _unpack(raw, self.size) if packed and self.name.endswith(".gz") else raw
+        if len(content) != self.size:
+            more = "more than " if len(content) > self.size else ""
+            raise WrongContent(
+                f"{more}{min(len(content), self.size):,} bytes of content, expected {self.size:,}"
+            )
+        if self.content_sha256 is not None:
+            _compare(content, self.content_sha256)
+        return content
+
+
+def fetch(remote: Remote, root: str, name: str) -> bytes:
+    """The verified content of a published file.
+
+    Args:
+        remote: Which file.
+        root: Folder that holds it, itself or in its subfolder `name`; a download goes there.
+        name: The dataset.
+
+    Raises:
+        UserError: It lies there but is damaged, or no mirror gave it.
+    """
+    folders = [Path(root) / name, Path(root)]
+    names = dict.fromkeys([remote.name, remote.name.removesuffix(".gz")])
+    for path in (folder / one for folder in folders for one in names):
+        if path.is_file():
+            try:
+                return remote.check(path.read_bytes(), packed=path.name == remote.name)
+            except WrongContent as error:
+                raise UserError(
+                    f"{path} is not the published file of {name}: {error}; delete it (it is then "
+                    "downloaded again) or set data.root to another folder"
+                ) from error
+            except OSError as error:
+                raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    return download(remote, folders[0], name)
+
+
+def download(remote: Remote, folder: Path, name: str) -> bytes:
+    """Download into `folder` from the first mirror that gives the published file; its content."""
+    fix = f"get it by other means and set data.root=<folder holding {remote.name}>"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{remote.name}.")
+        os.close(handle)
+    except OSError as error:
+        raise UserError(
+            f"{name}: {remote.name} is not in {folder} or {folder.parent}, and nothing can be "
+            f"written there ({error.strerror}); {fix}"
+        ) from error
+    problems = []
+    try:
+        for mirror in remote.mirrors:
+            try:
+                _stream(mirror + remote.name, temporary)
+                content = remote.check(Path(temporary).read_bytes(), packed=True)
+                os.chmod(temporary, 0o644)
+                os.replace(temporary, folder / remote.name)
+                return content
+            except (OSError, http.client.HTTPException, WrongContent, ValueError) as error:
+                problems.append(f"{mirror}: {_why(error)}")
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+    raise UserError(f"{name}: {remote.name} could not be downloaded ({'; '.join(problems)}); {fix}")
+
+
+def _stream(url: str, temporary: str) -> None:
+    """Copy what `url` gives to the file `temporary`."""
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, open(temporary, "wb") as file:
+        length = answer.headers.get("Content-Length")
+        total = int(length) if length else None
+        got = 0
+        with Progress(f"downloading {url}", total, "B") as progress:
+            while chunk := answer.read(_CHUNK):
+                file.write(chunk)
+                got += len(chunk)
+                progress.update(len(chunk))
+        if total is not None and got != total:
+            raise WrongContent(f"the connection broke after {got:,} of {total:,} bytes")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _unpack(raw: bytes, limit: int) -> bytes:
+    """Gunzip, stopping one byte after `limit`."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+            return file.read(limit + 1)
+    except EOFError as error:
+        raise WrongContent(f"cut off after {len(raw):,} bytes") from error
+    except (OSError, zlib.error) as error:
+        raise WrongContent(f"not a sound gzip file ({error})") from error
+
+
+def _compare(data: bytes, expected: str) -> None:
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != expected:
+        raise WrongContent(f"SHA-256 {digest[:12]}..., expected {expected[:12]}...")
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"HTTP {error.code} {error.reason}"
+    if isinstance(error, urllib.error.URLError):
+        return str(getattr(error.reason, "strerror", None) or error.reason)
+    return str(error) or type(error).__name__

@@ -1,0 +1,151 @@
+"""Which samples train, choose and judge a model: seeded, stratified, the same on every machine."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoo.errors import UserError
+
+Indices = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Split:
+    """How samples are dealt into train, val and test.
+
+    Attributes:
+        val_fraction: Part of all samples that chooses (early stopping, the best checkpoint); part
+            of the rest where the test split is official or a fold.
+        test_fraction: Part of all samples that judges; without effect where the test split is
+            official or a fold.
+        split_seed: Seed of the deal; the training seed does not touch it.
+        folds: Deal all samples, official test included, into this many parts (cross-validation).
+        fold: The part that is the test split, 0..folds-1.
+    """
+
+    val_fraction: float = 0.1
+    test_fraction: float = 0.2
+    split_seed: int = 0
+    folds: int | None = None
+    fold: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("val_fraction", "test_fraction"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+                raise UserError(f"data.{name}={value}: expected a number between 0 and 1")
+        if self.val_fraction + self.test_fraction >= 1:
+            raise UserError(
+                f"data.val_fraction={self.val_fraction} and data.test_fraction="
+                f"{self.test_fraction} leave nothing to train on: expected a sum below 1"
+            )
+        for name in ("split_seed", "folds", "fold"):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and not isinstance(value, bool)) and not (
+                value is None and name != "split_seed"
+            ):
+                raise UserError(f"data.{name}={value}: expected a whole number")
+        self._check_folds()
+
+    def _check_folds(self) -> None:
+        if self.folds is None:
+            if self.fold is not None:
+                raise UserError(f"data.fold={self.fold} needs data.folds, e.g. data.folds=5")
+            return
+        if self.folds < 2:
+            raise UserError(f"data.folds={self.folds}: expected 2 or more, or null")
+        if self.fold is None:
+            raise UserError(
+                f"data.folds={self.folds} needs data.fold=0..{self.folds - 1}; all of them: "
+                f"-m data.fold={','.join(str(i) for i in range(self.folds))}"
+            )
+        if not 0 <= self.fold < self.folds:
+            raise UserError(
+                f"data.fold={self.fold}: expected 0..{self.folds - 1} with data.folds={self.folds}"
+            )
+
+    def indices(
+        self,
+        classes: Tensor,
+        fixed_test: Tensor | None = None,
+        fixed_val: Tensor | None = None,
+        allow_empty: bool = False,
+    ) -> Indices:
+        """Sample indices (int64, ascending) of "train", "val" and "test".
+
+        Args:
+            classes: Class of each sample, int64 (N,); all zeros where there are none.
+            fixed_test: Indices of the official test split, where there is one; folds mix it in.
+            fixed_val: Indices of the official validation split, where there is one.
+            allow_empty: Do not complain of an empty split.
+
+        Raises:
+            UserError: A split is empty, or there are fewer samples than folds.
+        """
+        generator = torch.Generator().manual_seed(self.split_seed)
+        order = torch.randperm(len(classes), generator=generator)
+        rest = torch.ones(len(classes), dtype=torch.bool)
+        share = self.val_fraction
+        if self.folds is not None:
+            test, fixed_val = self._deal(classes, order), None
+        elif fixed_test is not None:
+            test = fixed_test
+        else:
+            test = take(classes, order, self.test_fraction)
+            share = self.val_fraction / (1 - self.test_fraction)
+        rest[test] = False
+        val = fixed_val if fixed_val is not None else take(classes, order[rest[order]], share)
+        rest[val] = False
+        found = {"train": rest.nonzero()[:, 0], "val": val.sort()[0], "test": test.sort()[0]}
+        if not allow_empty:
+            self._check_sizes(found, len(classes))
+        return found
+
+    def _deal(self, classes: Tensor, order: Tensor) -> Tensor:
+        """The samples of part `fold`: classes one after another, dealt like cards."""
+        assert self.folds is not None and self.fold is not None
+        if self.folds > len(classes):
+            raise UserError(
+                f"data.folds={self.folds}: there are only {len(classes)} samples; expected at most "
+                "as many folds as samples"
+            )
+        by_class = order[classes[order].sort(stable=True)[1]]
+        return by_class[self.fold :: self.folds]
+
+    def _check_sizes(self, found: Indices, total: int) -> None:
+        empty = [name for name, index in found.items() if len(index) == 0]
+        if empty:
+            sizes = ", ".join(f"{name} {len(index)}" for name, index in found.items())
+            knob = "data.val_fraction" if empty[0] == "val" else "data.test_fraction"
+            fix = f"raise {knob}" if empty[0] != "train" else "lower data.test_fraction"
+            raise UserError(
+                f"the {empty[0]} split is empty ({sizes}, of {total} samples); {fix} or give more "
+                "samples"
+            )
+
+
+def take(classes: Tensor, order: Tensor, fraction: float) -> Tensor:
+    """About `fraction` of the samples in `order`, of every class its share (largest remainder).
+
+    A class of two or more gives at least one and keeps at least one; a class of one gives none.
+
+    Args:
+        classes: Class of every sample, int64 (N,).
+        order: The samples to take from, shuffled, int64 (M,).
+        fraction: Part to take, 0..1.
+    """
+    if len(order) == 0:
+        return order
+    by_class = order[classes[order].sort(stable=True)[1]]
+    counts = torch.unique_consecutive(classes[by_class], return_counts=True)[1]
+    quota = counts * fraction
+    number = quota.floor().long().clamp(min=1).minimum(counts - 1)
+    left = round(len(order) * fraction) - int(number.sum())
+    for c in torch.argsort(quota - number, descending=True, stable=True).tolist():
+        if left > 0 and number[c] < counts[c] - 1 and quota[c] > number[c]:
+            number[c] += 1
+            left -= 1
+    starts = counts.cumsum(0) - counts
+    pairs = zip(starts.tolist(), number.tolist(), strict=True)
+    return torch.cat([by_class[start : start + n] for start, n in pairs])
