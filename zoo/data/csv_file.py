@@ -42,8 +42,12 @@ class Table:
         at = self.header.index(name)
         return [None if is_missing(row[at]) else row[at].strip() for row in self.rows]
 
-    def numbers(self, name: str) -> Tensor:
+    def numbers(self, name: str, otherwise: str | None = None) -> Tensor:
         """A column as float64 (N,), NaN where missing.
+
+        Args:
+            name: The column.
+            otherwise: The option that would allow texts there, for the message.
 
         Raises:
             UserError: A text that is neither missing nor a number, with its line.
@@ -53,9 +57,10 @@ class Table:
         for row, line in zip(self.rows, self.lines, strict=True):
             value = math.nan if is_missing(row[at]) else parse_number(row[at])
             if value is None:
+                fix = f"mend it, or {otherwise}" if otherwise else "mend it, or leave it empty"
                 raise UserError(
                     f"{self.path}, line {line}: '{row[at].strip()}' in the column '{name}' is not "
-                    f"a number; mend it, or data.categorical=[{name}]"
+                    f"a finite number; {fix}"
                 )
             values.append(value)
         return torch.tensor(values, dtype=torch.float64)
@@ -68,9 +73,11 @@ def read_csv(path: str | Path, delimiter: str | None = None) -> Table:
         path: The file.
         delimiter: One character; None finds out which of `,` `;` tab `|` the header uses.
 
+    A column without a name (pandas writes its index so) is called by its place, "column 1".
+
     Raises:
-        UserError: No such file, not UTF-8, empty, a duplicate or empty name in the header, a row
-            of another length than the header; with the line.
+        UserError: No such file, not UTF-8, empty, a duplicate name in the header, a row of another
+            length than the header; with the line.
     """
     text = _text(Path(path))
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -89,7 +96,7 @@ def read_csv(path: str | Path, delimiter: str | None = None) -> Table:
                 lines.append(reader.line_num)
     except csv.Error as error:
         raise UserError(f"{path}, line {reader.line_num}: {error}; mend the quotes") from error
-    header = [name.strip() for name in rows[0]]
+    header = [name.strip() or f"column {at}" for at, name in enumerate(rows[0], start=1)]
     _check_header(path, header, lines[0])
     for row, line in zip(rows, lines, strict=True):
         if len(row) != len(header):
@@ -128,7 +135,5 @@ def _text(path: Path) -> str:
 
 def _check_header(path: str | Path, header: list[str], line: int) -> None:
     for at, name in enumerate(header):
-        if not name:
-            raise UserError(f"{path}, line {line}: column {at + 1} has no name; name it")
         if name in header[:at]:
             raise UserError(f"{path}, line {line}: the column '{name}' is there twice; rename one")

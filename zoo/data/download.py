@@ -33,18 +33,26 @@ class Remote:
     """A file as its publisher gives it.
 
     Attributes:
-        name: `train-images-idx3-ubyte.gz`; without `.gz` it is accepted on disk too.
+        name: `train-images-idx3-ubyte.gz`.
         mirrors: Base URLs, tried in this order.
-        sha256: Of the file as downloaded; None when only its content is known.
-        content_sha256: Of the decompressed content; None when only the file is known.
-        size: Bytes of the decompressed content; no more are ever decompressed.
+        size: Bytes of the content after gunzip, no more are ever unpacked; None leaves the file
+            as it is.
+        sha256: Of the file as published; None when only its content is known.
+        content_sha256: Of the content after gunzip; None when only the file is known. Where it is
+            known, the file may lie on disk without its `.gz`, too.
     """
 
     name: str
     mirrors: tuple[str, ...]
-    size: int
+    size: int | None = None
     sha256: str | None = None
     content_sha256: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names that it may have on disk."""
+        plain = [self.name.removesuffix(".gz")] if self.content_sha256 else []
+        return list(dict.fromkeys([self.name, *plain]))
 
     def check(self, raw: bytes, packed: bool) -> bytes:
         """The decompressed content of `raw`, verified.
@@ -52,8 +60,11 @@ class Remote:
         Raises:
             WrongContent: It is not the published file.
         """
+        assert self.sha256 or self.content_sha256, f"{self.name}: no known SHA-256"
         if self.sha256 is not None and packed:
             _compare(raw, self.sha256)
+        if self.size is None:
+            return raw
         content = _unpack(raw, self.size) if packed and self.name.endswith(".gz") else raw
         if len(content) != self.size:
             more = "more than " if len(content) > self.size else ""
@@ -77,8 +88,7 @@ def fetch(remote: Remote, root: str, name: str) -> bytes:
         UserError: It lies there but is damaged, or no mirror gave it.
     """
     folders = [Path(root) / name, Path(root)]
-    names = dict.fromkeys([remote.name, remote.name.removesuffix(".gz")])
-    for path in (folder / one for folder in folders for one in names):
+    for path in (folder / one for folder in folders for one in remote.names):
         if path.is_file():
             try:
                 return remote.check(path.read_bytes(), packed=path.name == remote.name)

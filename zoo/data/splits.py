@@ -92,7 +92,9 @@ class Split:
         elif fixed_test is not None:
             test = fixed_test
         else:
-            test = take(classes, order, self.test_fraction)
+            if fixed_val is not None:
+                rest[fixed_val] = False
+            test = take(classes, order[rest[order]], self.test_fraction)
             share = self.val_fraction / (1 - self.test_fraction)
         rest[test] = False
         val = fixed_val if fixed_val is not None else take(classes, order[rest[order]], share)
