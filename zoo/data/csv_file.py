@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.errors import UserError, nearest
+from zoo.data.files import not_found
+from zoo.errors import UserError
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 
@@ -117,10 +118,7 @@ def _text(path: Path) -> str:
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        guess = nearest(path.name, beside)
-        hint = f"; did you mean '{path.parent / guess}'?" if guess else ""
-        raise UserError(f"{path}: no such file{hint}") from error
+        raise not_found(path) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     try:

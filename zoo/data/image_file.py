@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.errors import UserError, nearest
+from zoo.data.files import not_found
+from zoo.errors import UserError
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 MAX_PIXELS = 100_000_000
@@ -15,12 +16,12 @@ MAX_PIXELS = 100_000_000
 class BrokenImage(UserError):
     """A file that cannot be used as an image: `path` and `reason`."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path | str, reason: str | None = None) -> None:
+        if reason is None:  # a DataLoader raises a worker's error anew, from its traceback
+            line = str(path).strip().rsplit("\n", 1)[-1]
+            path, _, reason = line.split("BrokenImage: ", 1)[-1].rpartition(": ")
         super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
-
-    def __reduce__(self) -> tuple[type, tuple[Path, str]]:
-        return BrokenImage, (self.path, self.reason)  # so that it crosses from a worker process
+        self.path, self.reason = Path(path), reason
 
 
 def is_image(path: Path) -> bool:
@@ -35,17 +36,19 @@ def find_images(path: Path) -> list[Path]:
         UserError: Nothing lies there (with the nearest name that does), or no image.
     """
     if not path.exists():
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        guess = nearest(path.name, beside)
-        hint = f"; did you mean '{path.parent / guess}'?" if guess else ""
-        raise UserError(f"{path}: no such file or folder{hint}")
+        raise not_found(path)
     if path.is_file():
         return [path]
-    files = sorted(p for p in path.rglob("*") if is_image(p) and p.is_file())
+    files = images_under(path)
     if not files:
         kinds = ", ".join(sorted(EXTENSIONS))
         raise UserError(f"{path}: no images in this folder (looked for {kinds})")
     return files
+
+
+def images_under(folder: Path) -> list[Path]:
+    """All images under a folder, at any depth, sorted."""
+    return sorted(p for p in folder.rglob("*") if is_image(p) and p.is_file())
 
 
 def check_header(path: Path, max_pixels: int = MAX_PIXELS) -> None:
@@ -79,6 +82,7 @@ def decode(
     height, width = size
     with _open(path, max_pixels) as opened:
         try:
+            opened.draft(None, (2 * max(size), 2 * max(size)))  # JPEG: decode at a lower scale
             image = ImageOps.exif_transpose(opened)
             image = _to_mode(image, channels)
         except Exception as error:  # Pillow's decoders raise nearly every type

@@ -1,7 +1,11 @@
-"""Progress of something slow: a bar on a terminal, a few plain lines elsewhere."""
+"""Progress of something slow: a bar on a terminal, a plain line now and then elsewhere."""
 
 import sys
+import time
 from types import TracebackType
+
+
+SECONDS = 5.0  # between plain lines
 
 
 class Progress:
@@ -15,7 +19,7 @@ class Progress:
 
     def __init__(self, text: str, total: int | None, unit: str) -> None:
         self.text, self.total, self.unit = text, total, unit
-        self._done = self._quarter = 0
+        self._done, self._told = 0, time.monotonic()
         self._bar = None
         if sys.stderr.isatty():
             from tqdm import tqdm
@@ -24,21 +28,19 @@ class Progress:
             self._bar = tqdm(
                 desc=text, total=total, unit=unit, unit_scale=scale, leave=False, file=sys.stderr
             )
-        else:
-            amount = "" if total is None else f" ({self._spell(total)})"
-            print(f"{text}{amount}", file=sys.stderr, flush=True)
 
     def update(self, amount: int) -> None:
         """Count `amount` more."""
         self._done += amount
         if self._bar is not None:
             self._bar.update(amount)
-        elif self.total and (quarter := 4 * self._done // self.total) > self._quarter:
-            self._quarter = quarter
-            print(f"{self.text}: {min(100, 25 * quarter)} %", file=sys.stderr, flush=True)
+        elif time.monotonic() - self._told > SECONDS:
+            self._told = time.monotonic()
+            share = f" ({100 * self._done // self.total} %)" if self.total else ""
+            print(f"{self.text}: {self._spell()}{share}", file=sys.stderr, flush=True)
 
-    def _spell(self, amount: int) -> str:
-        return f"{amount / 1e6:.1f} MB" if self.unit == "B" else f"{amount:,} {self.unit}"
+    def _spell(self) -> str:
+        return f"{self._done / 1e6:.1f} MB" if self.unit == "B" else f"{self._done:,} {self.unit}"
 
     def __enter__(self) -> "Progress":
         return self
