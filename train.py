@@ -1,0 +1,8 @@
+"""Train a model of the zoo: python train.py experiment=cnn_digits optim.lr=3e-3."""
+
+import sys
+
+from zoo.cli import train
+
+if __name__ == "__main__":
+    sys.exit(train())

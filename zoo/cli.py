@@ -1,0 +1,169 @@
+"""The command line: what was typed, to a checked config, to a run; mistakes in one line.
+
+Exit codes: 0 done, 1 training failed, 2 a mistake to mend, 128 + n stopped by signal n.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from zoo import config as configs
+from zoo.errors import TrainingFailed, UserError, nearest
+
+
+HELP = """\
+Train a model of the zoo.
+
+usage: python train.py [experiment=...] [group=choice] [group.key=value] ...
+
+Without arguments it trains experiment=cnn_digits: no download, any CPU, within a minute.
+
+Groups and their choices:
+{groups}
+
+The settings of this command (anything may be set: optim.lr=1e-3, trainer.max_epochs=5):
+{config}
+
+See all settings of a recipe:  python train.py experiment=mlp_mnist --cfg job
+Sweep:                         python train.py -m optim.lr=1e-3,3e-3 seed=1,2,3
+Go on after a stop:            python train.py resume=outputs/mlp_mnist/<date_time>
+What there is, with results:   python scripts/list.py"""
+
+
+def report(work: Callable[[], int | None]) -> int:
+    """Run `work`; turn the errors that a user can mend into one line and an exit code."""
+    try:
+        return work() or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except TrainingFailed as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output (`| head`) has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def train(argv: list[str] | None = None) -> int:
+    """`python train.py ...`."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return report(lambda: _train(arguments))
+
+
+def _train(arguments: list[str]) -> int:
+    flags = [a for a in arguments if a.startswith("-")]
+    overrides = [a for a in arguments if not a.startswith("-")]
+    if flags in (["--cfg=job"], ["--cfg"], ["-c"]):
+        overrides = [o for o in overrides if o != "job"]
+        return _show(overrides)
+    if flags in (["--help"], ["-h"]):
+        print(_help(overrides))
+        return 0
+    return _by_hydra(arguments) if flags else _run(overrides)
+
+
+def _run(overrides: list[str]) -> int:
+    resume = [o.split("=", 1)[1] for o in overrides if configs.key_of(o) == "resume"]
+    if resume and resume[-1] not in ("", "null"):
+        from zoo.runs.directory import RunDirectory
+
+        run = RunDirectory.open(resume[-1].strip("'\""), "resume")
+        settings = configs.load_run(run.path, overrides)
+    else:
+        run, settings = None, configs.load(overrides)
+    from zoo.build import train
+
+    return train(settings, overrides, run)
+
+
+def _show(overrides: list[str]) -> int:
+    print(_yaml(configs.load(overrides), compact=False))
+    return 0
+
+
+def _help(overrides: list[str]) -> str:
+    groups = {group: configs.choices(group) for group in ("experiment", *configs.GROUPS)}
+    listed = "\n".join(f"  {group}: {', '.join(names)}" for group, names in groups.items())
+    return HELP.format(groups=listed, config=_yaml(configs.load(overrides)))
+
+
+def _yaml(settings: configs.Config, compact: bool | None = None) -> str:
+    import yaml
+
+    return yaml.safe_dump(settings, sort_keys=False, default_flow_style=compact).rstrip()
+
+
+def _by_hydra(arguments: list[str]) -> int:
+    """Sweeps, and Hydra's own flags."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import DictConfig
+
+    codes: list[int] = []
+
+    def job(_: DictConfig) -> None:
+        codes.append(_run(list(HydraConfig.get().overrides.task)))
+
+    _mend_argparse()
+    before, sys.argv = sys.argv, ["train.py", *arguments]
+    main = hydra.main(config_path=str(configs.CONFIG_DIR), config_name="train", version_base=None)
+    try:
+        main(job)()
+    except UserError:
+        raise
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("hydra", "omegaconf", "yaml"):
+            raise
+        raise UserError(configs.explain(error)) from None
+    finally:
+        sys.argv = before
+    return max(codes, default=0)
+
+
+def _mend_argparse() -> None:
+    """Hydra 1.3 hands argparse a help object that Python 3.14 refuses; let it pass."""
+    if sys.version_info >= (3, 14):
+        import argparse
+
+        argparse._ActionsContainer._check_help = lambda self, action: None  # type: ignore[attr-defined]
+
+
+def options(
+    argv: list[str] | None, usage: str, **defaults: Any
+) -> tuple[dict[str, Any], list[str]]:
+    """Parse `key=value` arguments of a script.
+
+    Args:
+        argv: Arguments, or None for the process's own.
+        usage: Printed for `--help`.
+        **defaults: The options and their defaults; `...` marks one that must be given.
+
+    Returns:
+        The options, and the arguments whose key is dotted or `data` (overrides of a config).
+
+    Raises:
+        UserError: Unknown or missing options, in one line.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    if any(a in ("-h", "--help") for a in arguments):
+        print(usage.strip())
+        raise SystemExit(0)
+    values, overrides = dict(defaults), []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if key.split(".")[0] in configs.GROUPS or key == "experiment":
+            overrides.append(argument)
+        elif not equals or key not in defaults:
+            guess = nearest(key, defaults)
+            hint = f"; did you mean '{guess}='?" if guess else ""
+            raise UserError(f"unknown option '{argument}'{hint} (options: {'=, '.join(defaults)}=)")
+        else:
+            values[key] = value
+    missing = [key for key, value in values.items() if value is ...]
+    if missing:
+        raise UserError(f"{missing[0]}= is missing; usage: {usage.strip().splitlines()[0]}")
+    return values, overrides

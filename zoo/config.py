@@ -1,0 +1,241 @@
+"""Composing and checking configs, by Hydra and YAML alone: no torch, so mistakes answer at once.
+
+What a YAML file of a group lists is what may be set in it. Hydra holds command lines to that;
+`check` holds experiment files and `+key=value` to it as well.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from zoo.errors import UserError, nearest, unknown
+from zoo.schema import fits, got, parameters, spell
+from zoo.training.config import TrainerConfig
+
+CONFIG_DIR = Path(__file__).resolve().parents[1] / "configs"
+GROUPS = ("model", "data", "task", "optim", "schedule", "trainer")
+DEFAULT_EXPERIMENT = "cnn_digits"
+RESUMABLE = ("max_steps", "max_epochs", "max_minutes", "patience", "save_steps", "save_minutes")
+Config = dict[str, Any]
+
+
+def key_of(override: str) -> str:
+    """`trainer.max_steps` of `+trainer.max_steps=3`."""
+    return override.lstrip("+~").split("=", 1)[0].split("@")[0]
+
+
+def load(overrides: list[str]) -> Config:
+    """The checked config of a command line, as plain dicts and lists, all interpolations resolved.
+
+    Without `experiment=` and without a group choice the default experiment is meant. A group that
+    the command line chooses is taken as its file says: what the experiment sets inside that group
+    was meant for another choice.
+
+    Args:
+        overrides: As typed: `experiment=mlp_mnist`, `optim.lr=1e-3`.
+
+    Raises:
+        UserError: Unknown choices and keys, wrong types, with the nearest valid name.
+    """
+    chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
+    if not chosen:
+        overrides = [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
+    composed = _compose(overrides, return_hydra_config=True)
+    chosen_of = {
+        k: v for k, v in composed.hydra.runtime.choices.items() if k in (*GROUPS, "experiment")
+    }
+    pinned = [f"{group}={chosen_of[group]}" for group in GROUPS]
+    reference = _plain(_compose(pinned))
+    with_values = _plain(composed)
+    experiment = chosen_of["experiment"]
+    if experiment and (retyped := chosen & set(GROUPS)):
+        values = [o for o in overrides if key_of(o) not in (*GROUPS, "experiment")]
+        anew = _plain(_compose(pinned + [o for o in values if key_of(o).split(".")[0] in retyped]))
+        with_values |= {group: anew[group] for group in retyped}
+        if retyped & {"model", "data", "task"}:
+            with_values["expect"] = {}  # promised for another model or other data
+    check(with_values, reference, experiment)
+    if with_values["name"] is None:
+        with_values["name"] = experiment or f"{chosen_of['model']}_{chosen_of['data']}"
+    return {"experiment": experiment, **with_values}
+
+
+def _compose(overrides: list[str], return_hydra_config: bool = False) -> DictConfig:
+    try:
+        if GlobalHydra.instance().is_initialized():  # inside a sweep
+            return compose("train", overrides, return_hydra_config)
+        with initialize_config_dir(str(CONFIG_DIR), version_base=None):
+            return compose("train", overrides, return_hydra_config)
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise UserError(explain(error)) from None
+
+
+def _plain(composed: DictConfig) -> Config:
+    OmegaConf.set_struct(composed, False)
+    composed.pop("hydra", None)
+    try:
+        return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from None
+
+
+def explain(error: Exception) -> str:
+    """One line for what Hydra, OmegaConf or YAML found wrong."""
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        options = [o for o in error.options if not o.startswith("_")]
+        return unknown(f"choice for {group or 'config'}:", choice, options)
+    if isinstance(error, OverrideParseException):
+        return (
+            f"cannot read '{error.override}': expected key=value; quote values with spaces, = or ,"
+        )
+    cause = error.__cause__
+    key = getattr(cause, "full_key", None) or getattr(error, "full_key", None)
+    match = re.search(r"Could not override '([^']+)'", str(error))
+    if match and (key is None or "not in struct" in str(cause) or "No match" in str(error)):
+        return unknown_key(key_of(match[1]), _valid_keys())
+    if isinstance(error, yaml.YAMLError):
+        return f"not valid YAML: {' '.join(str(error).split())}"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{key}: {lines[0]}" if key and key not in lines[0] else lines[0]
+
+
+def _valid_keys() -> list[str]:
+    composed = _plain(_compose([]))
+    return [*leaves(composed), *GROUPS, "experiment"]
+
+
+def unknown_key(key: str, valid: list[str], origin: str = "") -> str:
+    """A key that no group lists, and the one that was probably meant."""
+    guess = nearest(key, valid)
+    parent = key.rpartition(".")[0]
+    siblings = sorted(k.rpartition(".")[2] for k in valid if k.rpartition(".")[0] == parent)
+    hint = f"; did you mean '{guess}'?" if guess else ""
+    listed = f" ({parent or 'top level'}: {', '.join(siblings)})" if siblings and not guess else ""
+    return f"unknown key '{key}'{origin}{hint}{listed}"
+
+
+def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The dotted names of all values."""
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def check(config: Config, reference: Config, experiment: str | None) -> None:
+    """Hold a composed config to what the chosen groups' files list.
+
+    Raises:
+        UserError: All unknown keys and wrong types, in one line.
+    """
+    valid = list(leaves(reference))
+    typed = {f"trainer.{n}": p.annotation for n, p in parameters(TrainerConfig).items()}
+    problems = list(_problems(config, reference, valid, typed, "", experiment))
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _problems(
+    config: Config,
+    reference: Config,
+    valid: list[str],
+    typed: Config,
+    prefix: str,
+    source: str | None,
+) -> Iterator[str]:
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if key == "_target_":
+            yield f"{name} is refused: a config names things, it runs no code"
+        elif key not in reference:
+            origin = f" in experiment={source}" if source and _in_experiment(source, name) else ""
+            yield unknown_key(name, valid, origin)
+        elif isinstance(reference[key], dict):
+            if not isinstance(value, dict):
+                yield f"{name}: got {got(value)}, expected the keys {', '.join(reference[key])}"
+            elif reference[key]:  # an empty one takes any key
+                yield from _problems(value, reference[key], valid, typed, f"{name}.", source)
+        elif name in typed:
+            if not fits(value, typed[name]):
+                yield f"{name}: got {got(value)}, expected {spell(typed[name])}"
+        elif None not in (value, reference[key]) and not fits(value, _kind(reference[key])):
+            yield f"{name}: got {got(value)}, expected {_kind(reference[key]).__name__}"
+
+
+def _kind(value: Any) -> Any:
+    return list if isinstance(value, list) else type(value)
+
+
+def _in_experiment(experiment: str, name: str) -> bool:
+    node: Any = yaml.safe_load((CONFIG_DIR / "experiment" / f"{experiment}.yaml").read_text()) or {}
+    for part in name.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
+def load_run(folder: Path, overrides: list[str]) -> Config:
+    """The config of an existing run, with changes to its budget.
+
+    Raises:
+        UserError: Another setting is changed: that would be another run.
+    """
+    config = read_yaml(folder / "config.yaml")
+    for override in overrides:
+        group, _, key = key_of(override).partition(".")
+        if group == "trainer" and key in RESUMABLE:
+            value = yaml.safe_load(override.split("=", 1)[1])
+            config["trainer"][key] = value
+        elif group != "resume":
+            raise UserError(
+                f"resume= goes on with the run as it was: '{override}' would change it; only "
+                f"{', '.join('trainer.' + k for k in RESUMABLE)} may be given with it"
+            )
+    return config
+
+
+def choices(group: str) -> list[str]:
+    """The choices of a config group: its files, but for those that others build on."""
+    return sorted(p.stem for p in (CONFIG_DIR / group).glob("[!_]*.yaml"))
+
+
+def read_yaml(path: Path) -> Config:
+    """A YAML file of plain values.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OSError, yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no settings")
+    return content  # type: ignore[return-value]
+
+
+def experiments() -> dict[str, str]:
+    """Experiment names and the text of their files."""
+    files = sorted((CONFIG_DIR / "experiment").glob("*.yaml"))
+    return {path.stem: path.read_text(encoding="utf-8") for path in files}
+
+
+def experiments_with(group: str, choice: str) -> list[str]:
+    """Experiments that choose `choice` for a group."""
+    pattern = re.compile(rf"override /{group}: *{re.escape(choice)}\b")
+    return [name for name, text in experiments().items() if pattern.search(text)]
+
+
+os.environ.setdefault("HYDRA_FULL_ERROR", "1")

@@ -1,0 +1,21 @@
+"""Activation functions by name."""
+
+from typing import Literal
+
+from torch import nn
+
+ActivationName = Literal["relu", "gelu", "silu", "tanh", "sigmoid", "leaky_relu"]
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "leaky_relu": nn.LeakyReLU,
+}
+
+
+def activation(name: ActivationName) -> nn.Module:
+    """A module applying the named function to each element."""
+    return _ACTIVATIONS[name]()

@@ -1,0 +1,89 @@
+"""CNN: a small modern convolutional classifier for images of any size and channel count.
+
+LeCun et al., 1998, https://doi.org/10.1109/5.726791: local filters shared over the image.
+Differs from the paper as the field has since moved: 3x3 kernels in pairs (Simonyan and Zisserman,
+2015, arXiv:1409.1556), batch normalisation (Ioffe and Szegedy, 2015, arXiv:1502.03167), ReLU, and
+global average pooling (Lin et al., 2014, arXiv:1312.4400), which frees it from the image's size.
+Shapes: B batch, C channels, H and W height and width, K classes.
+"""
+
+from torch import Tensor, nn
+
+from zoo.errors import UserError
+from zoo.layers.activation import ActivationName, activation
+from zoo.registry import MODELS
+
+
+class ConvBlock(nn.Sequential):
+    """3x3 convolution, batch normalisation, activation: (B, C_in, H, W) to (B, C_out, H, W)."""
+
+    def __init__(self, channels_in: int, channels_out: int, act: ActivationName) -> None:
+        super().__init__(
+            nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels_out),
+            activation(act),
+        )
+
+
+@MODELS.register(
+    "cnn",
+    task="classification",
+    tiny=dict(input_shape=(1, 8, 8), num_classes=3, width=4, stages=2, blocks=1),
+)
+class CNN(nn.Module):
+    """Stages of convolutions, the width doubled and the image halved between them.
+
+    Args:
+        input_shape: (channels, height, width) of one image.
+        num_classes: Classes to tell apart.
+        width: Channels of the first stage.
+        stages: How often the width doubles, the first stage counted; halving stops at 2 pixels.
+        blocks: Convolutions in each stage.
+        activation: The non-linearity after each normalisation.
+        dropout: Probability of silencing a pooled feature while training.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        num_classes: int,
+        width: int = 32,
+        stages: int = 3,
+        blocks: int = 2,
+        activation: ActivationName = "relu",
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        if len(input_shape) != 3:
+            raise UserError(
+                f"model=cnn needs images of shape (channels, height, width), got samples of shape "
+                f"{tuple(input_shape)}; use model=mlp for tables"
+            )
+        channels, height, width_px = input_shape
+        layers: list[nn.Module] = []
+        for stage in range(stages):
+            if stage > 0 and min(height, width_px) >= 4:
+                layers.append(nn.MaxPool2d(2))
+                height, width_px = height // 2, width_px // 2
+            for _ in range(blocks):
+                layers.append(ConvBlock(channels, width * 2**stage, activation))
+                channels = width * 2**stage
+        self.features = nn.Sequential(*layers)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(channels, num_classes)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """He et al., 2015 (arXiv:1502.01852) for the convolutions; a head that starts undecided."""
+        for module in self.features.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.xavier_normal_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, K)."""
+        x = self.features(x)  # (B, C', H', W')
+        x = self.pool(x).flatten(1)  # (B, C')
+        return self.head(self.dropout(x))  # (B, K)

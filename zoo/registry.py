@@ -1,0 +1,100 @@
+"""Names to builders. The constructor's signature is the schema of its YAML file.
+
+@MODELS.register("mlp", task="classification", tiny=dict(width=8))
+class MLP(nn.Module): ...
+
+MODELS.build({"name": "mlp", "width": 64}, num_outputs=10, input_shape=(64,))
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from zoo.errors import UserError, unknown
+from zoo.schema import bind
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered builder and what the registry-driven tests need to try it."""
+
+    name: str
+    builder: Callable[..., Any]
+    tests: dict[str, Any] = field(default_factory=dict)
+
+
+class Registry:
+    """Builders of one kind, found by importing every module of one package."""
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind, self.package = kind, package
+        self._entries: dict[str, Entry] = {}
+        self._loaded = False
+
+    def register(self, name: str, **tests: Any) -> Callable[[T], T]:
+        """Decorator that gives a builder its name.
+
+        Args:
+            name: The name that a config says.
+            **tests: For the tests that run over the registry. Models: `task` (which task to train
+                it with) and `tiny` (arguments, facts included, for a network of a few parameters).
+        """
+
+        def decorate(builder: T) -> T:
+            known = self._entries.get(name)
+            if known is not None and known.builder.__module__ != builder.__module__:
+                raise UserError(
+                    f"two {self.kind}s are named '{name}': {known.builder.__module__} and "
+                    f"{builder.__module__}; rename one"
+                )
+            self._entries[name] = Entry(name, builder, tests)
+            return builder
+
+        return decorate
+
+    def _load(self) -> None:
+        if not self._loaded:
+            self._loaded = True
+            package = importlib.import_module(self.package)
+            for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
+                importlib.import_module(f"{self.package}.{module.name}")
+
+    def names(self) -> list[str]:
+        """All registered names, sorted."""
+        self._load()
+        return sorted(self._entries)
+
+    def __getitem__(self, name: str) -> Entry:
+        self._load()
+        if name not in self._entries:
+            raise UserError(unknown(self.kind, str(name), self._entries))
+        return self._entries[name]
+
+    def arguments(self, config: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
+        """What `build` would pass to the builder; raises what `build` would raise."""
+        options = dict(config)
+        if (name := options.pop("name", None)) is None:
+            raise UserError(f"{self.kind}.name is missing (one of: {', '.join(self.names())})")
+        if "_target_" in options:
+            raise UserError(
+                f"{self.kind}._target_ is refused: a config names things, it runs no code; "
+                f"set {self.kind}.name to one of: {', '.join(self.names())}"
+            )
+        return bind(self[name].builder, options, facts, self.kind, name)
+
+    def build(self, config: Mapping[str, Any], **facts: Any) -> Any:
+        """Build what `config["name"]` says, from the config's other keys and the facts it asks for."""
+        arguments = self.arguments(config, **facts)
+        return self[config["name"]].builder(**arguments)
+
+
+MODELS = Registry("model", "zoo.models")
+ADAPTERS = Registry("adapter", "zoo.adapters")
+DATASETS = Registry("data", "zoo.data")
+TASKS = Registry("task", "zoo.tasks")
+OPTIMIZERS = Registry("optim", "zoo.training.optim")
+SCHEDULES = Registry("schedule", "zoo.training.schedule")

@@ -1,0 +1,1 @@
+"""Run directories: what every tool reads. Knows nothing of models or torch."""

@@ -1,0 +1,142 @@
+"""A run directory: made atomically, read by name, its result always written.
+
+outputs/<experiment>/<date_time>[-n]/
+    config.yaml  overrides.txt  dataset.json  train.log  metrics.jsonl  result.json
+    events.out.tfevents.*  checkpoints/  previews/
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UserError, nearest
+
+
+class RunDirectory:
+    """One run's folder and the files in it that are not checkpoints."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics_file = path / "metrics.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.previews = path / "previews"
+
+    @classmethod
+    def create(cls, root: str | Path, experiment: str, needed_bytes: int = 0) -> "RunDirectory":
+        """A fresh folder `root/experiment/<date_time>`; two runs in one second get two folders.
+
+        Raises:
+            UserError: Where it cannot be made, or the disk lacks room for the run's checkpoints.
+        """
+        parent = Path(root) / experiment
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        made = [p for p in (parent, *parent.parents) if not p.exists()]
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(parent).free
+            if free < needed_bytes:
+                raise UserError(
+                    f"no space left for the run in {parent}: its checkpoints need about "
+                    f"{megabytes(needed_bytes)}, {megabytes(free)} are free; free some, or set "
+                    f"output_dir= to another disk"
+                )
+            for n in range(1, 10_000):
+                path = parent / (stamp if n == 1 else f"{stamp}-{n}")
+                try:
+                    path.mkdir()
+                except FileExistsError:
+                    continue
+                (path / "checkpoints").mkdir()
+                return cls(path)
+        except OSError as error:
+            cls._remove_empty(made)
+            raise UserError(
+                f"cannot make a run directory in {parent}: {error.strerror or error}; set "
+                f"output_dir= to a folder that can be written"
+            ) from None
+        except UserError:
+            cls._remove_empty(made)
+            raise
+        raise UserError(f"{parent} holds 10,000 runs of this second; is the clock stuck?")
+
+    @staticmethod
+    def _remove_empty(folders: list[Path]) -> None:
+        for folder in folders:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+
+    @classmethod
+    def open(cls, path: str | Path, option: str = "run") -> "RunDirectory":
+        """An existing run.
+
+        Raises:
+            UserError: A path that is no run directory; the nearest or newest run is suggested.
+        """
+        folder = Path(path).expanduser()
+        if not folder.is_dir():
+            near = nearest(str(folder), (str(run) for run in find_runs(folder.parent)))
+            hint = f"; did you mean {near}?" if near else ""
+            raise UserError(f"{option}={path}: there is no such folder{hint}")
+        if not (folder / "config.yaml").is_file():
+            newest = max(find_runs(folder), default=None, key=lambda run: run.stat().st_mtime)
+            hint = f"; the newest run below it is {newest}" if newest else ""
+            raise UserError(
+                f"{option}={path} is not a run directory: it holds no config.yaml{hint}"
+            )
+        return cls(folder)
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Replace a JSON file in one move, so that no reader sees half of it."""
+        write_text(self.path / name, json.dumps(content, indent=2) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """A JSON file of the run.
+
+        Raises:
+            UserError: Missing or not JSON.
+        """
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(
+                f"{self.path / name} is missing; the run did not get that far"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.path / name} cannot be read: {error}") from None
+
+    def metrics(self, split: str | None = None) -> Iterator[dict[str, Any]]:
+        """The lines of metrics.jsonl, of one split if named."""
+        with self.metrics_file.open(encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                if split is None or row["split"] == split:
+                    yield row
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a sibling, flush it to the disk, move it into place."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def find_runs(folder: Path) -> Iterator[Path]:
+    """Run directories at or below a folder."""
+    if folder.is_dir():
+        for config in sorted(folder.rglob("config.yaml")):
+            if (config.parent / "checkpoints").is_dir():
+                yield config.parent
+
+
+def megabytes(count: float) -> str:
+    """Bytes as text: `12.3 MB`."""
+    return f"{count / 1e6:,.1f} MB"

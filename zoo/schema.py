@@ -1,0 +1,107 @@
+"""A signature is a schema: check what a config gives against what a function takes."""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Union
+
+from zoo.errors import MissingFact, UserError, nearest
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The named parameters of a function or of a class's constructor, annotations resolved."""
+    target = function.__init__ if inspect.isclass(function) else function
+    hints = typing.get_type_hints(target)
+    found = inspect.signature(function).parameters
+    return {
+        name: p.replace(annotation=hints.get(name, Any))
+        for name, p in found.items()
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    }
+
+
+def fits(value: Any, annotation: Any) -> bool:
+    """Whether a plain config value (number, string, bool, None, list, dict) has the type asked for."""
+    origin = typing.get_origin(annotation)
+    arguments = typing.get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return any(fits(value, one) for one in arguments)
+    if origin is Literal:
+        return value in arguments
+    if origin is list:
+        return isinstance(value, list | tuple) and all(fits(v, arguments[0]) for v in value)
+    if origin is tuple:
+        item = arguments[0]
+        return isinstance(value, list | tuple) and all(fits(v, item) for v in value)
+    if annotation is None or annotation is type(None):
+        return value is None
+    if annotation is bool or annotation is str:
+        return isinstance(value, annotation)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return True  # anything else (a tensor, a tokenizer) is not a config value
+
+
+def spell(annotation: Any) -> str:
+    """An annotation in words: `int or null`, `one of relu, gelu`."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return " or ".join(spell(one) for one in arguments)
+    if origin is Literal:
+        return "one of " + ", ".join(str(one) for one in arguments)
+    if annotation is type(None):
+        return "null"
+    if origin in (list, tuple):
+        return f"a list of {spell(arguments[0])}"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def got(value: Any) -> str:
+    """A value and its type, for an error message."""
+    return "null" if value is None else f"{value!r} ({type(value).__name__})"
+
+
+def bind(
+    function: Callable[..., Any],
+    given: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    kind: str,
+    name: str,
+) -> dict[str, Any]:
+    """The arguments for `function`: what the config gives, then the facts its signature names.
+
+    Args:
+        function: A class or function whose annotated parameters are the schema.
+        given: Options from the config; they win over facts.
+        facts: What the data states; facts that the signature does not name are left out.
+        kind, name: For messages: `model`, `mlp`.
+
+    Raises:
+        UserError: All unknown options and wrong types, in one line.
+        MissingFact: A parameter without default that neither the config nor the facts give.
+    """
+    schema = parameters(function)
+    problems = []
+    for option, value in given.items():
+        if option not in schema:
+            options = [o for o in schema if o not in facts]
+            guess = nearest(option, options)
+            hint = f"did you mean '{guess}'? " if guess else ""
+            problems.append(
+                f"{kind}.{option}: {kind}={name} has no such option; {hint}"
+                f"(it takes: {', '.join(options) or 'none'})"
+            )
+        elif not fits(value, schema[option].annotation):
+            problems.append(
+                f"{kind}.{option}: got {got(value)}, expected {spell(schema[option].annotation)}"
+            )
+    if problems:
+        raise UserError("; ".join(problems))
+    arguments = {fact: value for fact, value in facts.items() if fact in schema} | dict(given)
+    for option, parameter in schema.items():
+        if parameter.default is parameter.empty and option not in arguments:
+            raise MissingFact(kind, name, option)
+    return arguments

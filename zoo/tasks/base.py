@@ -1,0 +1,58 @@
+"""The contract between the trainer and an objective: sums and counts, never means.
+
+The mean over micro-batches of unequal target counts is not the mean over their predictions; the
+same trap waits in ragged last batches and in ranks. So a step reports sums, and whoever divides,
+divides once.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+Batch = dict[str, Tensor]
+
+
+class StepOutput(NamedTuple):
+    """What one batch contributes.
+
+    Attributes:
+        loss_sum: Scalar, differentiable, summed over predictions.
+        count: Scalar tensor, how many predictions.
+        sums: Metric sums, e.g. {"accuracy": number correct}; any shape (a confusion matrix).
+    """
+
+    loss_sum: Tensor
+    count: Tensor
+    sums: dict[str, Tensor]
+
+
+class Pictures(Protocol):
+    """Where previews go: TensorBoard and the run's `previews/` folder."""
+
+    def figure(self, tag: str, figure: Any) -> None: ...
+
+    def text(self, tag: str, text: str) -> None: ...
+
+
+class Task(Protocol):
+    """An objective. Behaves by `model.training`: evaluation may add costlier sums."""
+
+    monitor: str  # "accuracy", or "-loss" where less is better
+
+    def step(self, model: nn.Module, batch: Batch) -> StepOutput:
+        """Loss and metric sums of one batch."""
+
+    def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
+        """Named figures from the means of the sums ("loss" among them)."""
+
+    def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
+        """Figures too long for a log line, as JSON: per class, a confusion matrix. May be empty."""
+
+    def preview(
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
+    ) -> None:
+        """Something to look at, drawn from up to a thousand validation samples."""
+
+    def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
+        """One JSON-ready row per sample of a prepared batch without targets."""

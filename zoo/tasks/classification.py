@@ -1,0 +1,129 @@
+"""Classification: one class per sample, by cross-entropy."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.errors import UserError
+from zoo.registry import TASKS
+from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.pictures import classification_pictures
+
+TOP_K = 5
+TOP_K_FROM = 10  # classes; among fewer, five guesses are hardly ever wrong
+
+
+@TASKS.register("classification")
+class Classification:
+    """Cross-entropy over classes; accuracy, per-class figures, a confusion matrix.
+
+    Training minimises the smoothed, weighted loss; evaluation reports plain cross-entropy, so that
+    runs with other smoothing or weights compare.
+
+    Args:
+        num_classes: Classes to tell apart.
+        class_names: What they are called.
+        class_counts: Samples of each class in the training split, for `class_weights=balanced`.
+        label_smoothing: Share of the target spread over all classes (Szegedy et al., 2016,
+            arXiv:1512.00567).
+        class_weights: Weight of each class's samples in the loss: null (all alike), `balanced`
+            (inversely to their number) or a list. Scaled so that the mean over the training
+            samples is 1: the learning rate keeps its meaning.
+    """
+
+    monitor = "accuracy"
+
+    def __init__(
+        self,
+        num_classes: int,
+        class_names: list[str],
+        class_counts: list[int],
+        label_smoothing: float = 0.0,
+        class_weights: list[float] | Literal["balanced"] | None = None,
+    ) -> None:
+        if not 0 <= label_smoothing < 1:
+            raise UserError(f"task.label_smoothing: got {label_smoothing}, expected 0 to below 1")
+        self.num_classes = num_classes
+        self.class_names = class_names
+        self.label_smoothing = label_smoothing
+        self.weights = self._weights(class_weights, class_counts)
+
+    def _weights(
+        self, given: list[float] | Literal["balanced"] | None, class_counts: list[int]
+    ) -> Tensor | None:
+        if given is None:
+            return None
+        counts = torch.tensor(class_counts, dtype=torch.float32)
+        weights = 1 / counts.clamp(min=1) if given == "balanced" else torch.tensor(given)
+        if len(weights) != self.num_classes or bool((weights < 0).any()):
+            raise UserError(
+                f"task.class_weights: got {list(given)}, expected {self.num_classes} numbers, none "
+                f"negative, one for each of {', '.join(self.class_names)}"
+            )
+        return weights * counts.sum() / (weights * counts).sum()
+
+    def step(self, model: nn.Module, batch: Batch) -> StepOutput:
+        """Sums over a batch of `input` (B, ...) and `target` (B,) int64."""
+        logits, target = model(batch["input"]).float(), batch["target"]  # (B, K)
+        with torch.no_grad():
+            sums = {"accuracy": (logits.argmax(1) == target).sum()}
+        if not model.training:
+            loss = F.cross_entropy(logits, target, reduction="sum")
+            sums |= self._evaluation_sums(logits, target)
+        elif self.weights is None:
+            loss = F.cross_entropy(
+                logits, target, reduction="sum", label_smoothing=self.label_smoothing
+            )
+        else:
+            each = F.cross_entropy(
+                logits, target, reduction="none", label_smoothing=self.label_smoothing
+            )
+            loss = (each * self.weights.to(each.device)[target]).sum()
+        return StepOutput(loss, torch.full((), len(target), device=loss.device), sums)
+
+    def _evaluation_sums(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        pairs = target * self.num_classes + logits.argmax(1)
+        counts = torch.bincount(pairs, minlength=self.num_classes**2)
+        sums = {"confusion": counts.view(self.num_classes, self.num_classes)}  # [true, predicted]
+        if self.num_classes >= TOP_K_FROM:
+            top = logits.topk(TOP_K, dim=1).indices  # (B, 5)
+            sums["top5_accuracy"] = (top == target[:, None]).any(1).sum()
+        return sums
+
+    def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
+        """Loss and accuracies; the confusion matrix is left to `details`."""
+        return {name: float(mean) for name, mean in means.items() if name != "confusion"}
+
+    def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
+        """Precision, recall, F1 and support of each class, and the confusion matrix as counts."""
+        confusion = means["confusion"].double()
+        confusion = confusion / confusion.sum()
+        hit, true, said = confusion.diag(), confusion.sum(1), confusion.sum(0)
+        rows = {}
+        for k, name in enumerate(self.class_names):
+            rows[name] = {
+                "precision": float(hit[k] / said[k]) if said[k] > 0 else 0.0,
+                "recall": float(hit[k] / true[k]) if true[k] > 0 else 0.0,
+                "f1": float(2 * hit[k] / (true[k] + said[k])) if true[k] + said[k] > 0 else 0.0,
+                "share": float(true[k]),
+            }
+        return {"classes": rows, "confusion": confusion.tolist()}
+
+    def preview(
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
+    ) -> None:
+        """Confusion matrix, worst mistakes (images), decision surface (two features), filters."""
+        classification_pictures(model, batch, means, self.class_names, pictures)
+
+    def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
+        """Per sample: the class, its probability, and the probability of every class."""
+        for row in model(batch["input"]).float().softmax(1).tolist():
+            best = max(range(len(row)), key=row.__getitem__)
+            yield {
+                "class": self.class_names[best],
+                "probability": row[best],
+                "probabilities": dict(zip(self.class_names, row)),
+            }

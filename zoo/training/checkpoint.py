@@ -1,0 +1,263 @@
+"""Checkpoints that survive a crash: all of a state or none of it, and proof which.
+
+A checkpoint is a folder `<kind>-<step>` of safetensors files and one JSON file. It is written
+under a temporary name, each file flushed to the disk, a manifest with the SHA-256 of each file
+last; then the folder is renamed. A reader trusts only a manifest that verifies, falls back to the
+checkpoint before, and never unpickles.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from zoo.errors import TrainingFailed, UserError
+
+FORMAT = 1
+KEEP = 2
+NAME = re.compile(r"(last|best)-(\d{8,})")
+MANIFEST = "manifest.json"
+STATE = "state.json"
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class Checkpoint:
+    """A verified checkpoint: tensors by file and name, and the JSON state."""
+
+    path: Path
+    step: int
+    tensors: dict[str, Tensors]
+    state: dict[str, Any]
+
+
+class Damaged(Exception):
+    """A checkpoint that does not verify; the text says why."""
+
+
+class Checkpointer:
+    """Writes, prunes and reads the checkpoints of one run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(
+        self, kind: str, step: int, tensors: dict[str, Tensors], state: dict[str, Any]
+    ) -> None:
+        """Commit a checkpoint; afterwards the last two of its kind remain.
+
+        Args:
+            kind: `last` (everything that decides the next step) or `best` (weights only).
+            step: Optimizer steps taken.
+            tensors: By file name (without ending), then by tensor name.
+            state: JSON.
+
+        Raises:
+            TrainingFailed: Weights that are not finite; no such checkpoint is ever written.
+            UserError: The disk is full or cannot be written; older checkpoints are untouched.
+        """
+        for name, tensor in tensors["model"].items():
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                raise TrainingFailed(f"weights of {name} are not finite after step {step}")
+        final = self.folder / f"{kind}-{step:08d}"
+        if final.exists() and self._verifies(final):
+            return
+        temporary = self.folder / f".writing-{kind}-{step:08d}-{os.getpid()}"
+        contents = {f"{name}.safetensors": safetensors.torch.save(t) for name, t in tensors.items()}
+        contents[STATE] = json.dumps(state).encode()
+        try:
+            self._write(temporary, contents, {"format": FORMAT, "kind": kind, "step": step})
+            if final.exists():
+                shutil.rmtree(final)
+            temporary.rename(final)
+            sync_folder(self.folder)
+            self._prune(kind)
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise UserError(self._complaint(error, contents)) from None
+
+    def _write(self, folder: Path, contents: dict[str, bytes], head: dict[str, Any]) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        files = {}
+        for name, content in contents.items():
+            write_synced(folder / name, content)
+            files[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        manifest = head | {"files": files}
+        manifest["sha256"] = _digest(manifest)
+        write_synced(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+        sync_folder(folder)
+
+    def _complaint(self, error: OSError, contents: dict[str, bytes]) -> str:
+        needed = sum(map(len, contents.values()))
+        free = shutil.disk_usage(self.folder).free if self.folder.exists() else 0
+        kept = [path.name for path in self._found("last")]
+        return (
+            f"cannot write a checkpoint in {self.folder}: {error.strerror or error}; it needs "
+            f"{needed:,} bytes, {free:,} are free; make room and go on with "
+            f"resume={self.folder.parent} (kept: {', '.join(kept) or 'none'})"
+        )
+
+    def _found(self, kind: str) -> list[Path]:
+        """Checkpoints of a kind, newest first."""
+        if not self.folder.is_dir():
+            return []
+        named = ((NAME.fullmatch(path.name), path) for path in self.folder.iterdir())
+        found = [(int(m[2]), path) for m, path in named if m and m[1] == kind]
+        return [path for _, path in sorted(found, reverse=True)]
+
+    def _prune(self, kind: str) -> None:
+        for path in self._found(kind)[KEEP:]:
+            shutil.rmtree(path, ignore_errors=True)
+        for path in self.folder.glob(".writing-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _verifies(self, path: Path) -> bool:
+        try:
+            read(path)
+        except Damaged:
+            return False
+        return True
+
+    def load(self, kind: str, warn: Callable[[str], None]) -> Checkpoint | None:
+        """The newest checkpoint of a kind that verifies, or None where there is none at all.
+
+        Args:
+            kind: `last` or `best`.
+            warn: Told about each damaged checkpoint passed over.
+
+        Raises:
+            UserError: There are checkpoints, but each is damaged.
+        """
+        reasons = []
+        for path in self._found(kind):
+            try:
+                checkpoint = read(path)
+            except Damaged as error:
+                reasons.append(f"{path.name}: {error}")
+                warn(f"checkpoint {path} is damaged ({error}); falling back to the one before")
+            else:
+                return checkpoint
+        if reasons:
+            raise UserError(
+                f"no checkpoint of kind '{kind}' in {self.folder} can be trusted: "
+                f"{'; '.join(reasons)}; start the run anew"
+            )
+        return None
+
+    def latest_step(self) -> int | None:
+        """The step in the newest folder's name, verified or not."""
+        found = self._found("last")
+        return int(found[0].name.split("-")[1]) if found else None
+
+    def discard_after(self, step: int) -> None:
+        """Remove checkpoints that a fallback to `step` has made void, unless they verify."""
+        for kind in ("last", "best"):
+            for path in self._found(kind):
+                if int(path.name.split("-")[1]) > step:
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def _digest(manifest: dict[str, Any]) -> str:
+    text = json.dumps({k: v for k, v in manifest.items() if k != "sha256"}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read(path: Path) -> Checkpoint:
+    """Read one checkpoint folder, verified against its manifest.
+
+    Raises:
+        Damaged: Anything missing, altered, or not what a checkpoint holds.
+    """
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        if manifest["sha256"] != _digest(manifest):
+            raise Damaged(f"{MANIFEST} was altered")
+        if manifest["format"] != FORMAT:
+            raise Damaged(f"format {manifest['format']}, this version reads {FORMAT}")
+        contents = {name: _verified(path, name, proof) for name, proof in manifest["files"].items()}
+        tensors = {
+            name.removesuffix(".safetensors"): safetensors.torch.load(content)
+            for name, content in contents.items()
+            if name.endswith(".safetensors")
+        }
+        return Checkpoint(path, manifest["step"], tensors, json.loads(contents[STATE]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise Damaged(f"{type(error).__name__}: {error}") from None
+
+
+def _verified(path: Path, name: str, proof: dict[str, Any]) -> bytes:
+    if Path(name).name != name or (path / name).is_symlink():
+        raise Damaged(f"{name} lies outside the checkpoint")
+    content = (path / name).read_bytes()
+    if len(content) != proof["bytes"]:
+        raise Damaged(f"{name} has {len(content):,} bytes, expected {proof['bytes']:,}")
+    if hashlib.sha256(content).hexdigest() != proof["sha256"]:
+        raise Damaged(f"{name} does not match its SHA-256")
+    return content
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file and wait until the disk has it."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the disk has a folder's entries (a no-op where folders cannot be opened)."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def model_tensors(state: Tensors) -> Tensors:
+    """Weights ready to be written: on the CPU, each storage once (tied weights share one)."""
+    seen, tensors = set(), {}
+    for name, tensor in state.items():
+        key = (tensor.data_ptr(), tensor.shape, tensor.stride())
+        if tensor.numel() and key in seen:
+            continue
+        seen.add(key)
+        tensors[name] = tensor.detach().to("cpu").contiguous()
+    return tensors
+
+
+def load_model(model: nn.Module, tensors: Tensors, where: Path) -> None:
+    """Fill a model from a checkpoint's tensors; tied weights follow the one that was written.
+
+    Raises:
+        UserError: Names or shapes that do not fit, the first few listed.
+    """
+    own = model.state_dict()
+    expected = model_tensors(own)
+    wrong = [
+        f"{name} is missing"
+        if name not in tensors
+        else f"{name} is {tuple(tensors[name].shape)}, the model has {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name not in tensors or tensors[name].shape != tensor.shape
+    ]
+    wrong += [f"{name} is unexpected" for name in tensors.keys() - expected.keys()]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise UserError(f"{where} does not fit the model: {'; '.join(wrong[:3])}{more}")
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            own[name].copy_(tensor)

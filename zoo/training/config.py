@@ -1,0 +1,69 @@
+"""The trainer's typed settings. Kept free of torch, so that a typo answers at once."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from zoo.errors import UserError
+
+PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """What `trainer.*` says. Steps are optimizer steps; where both are given, steps win over epochs.
+
+    Attributes:
+        max_steps, max_epochs, max_minutes: The budget; whichever ends first.
+        accumulate: Micro-batches that one batch is cut into. Saves memory; the gradient is the same.
+        clip: Largest gradient norm, or null.
+        ema: Decay of the weights' exponential moving average, or null. Evaluation then uses it.
+        patience: Evaluations without improvement before training stops, or null.
+        eval_steps, eval_epochs: How often to evaluate on the validation split.
+        log_steps: How often to write the training loss, or null for about 200 times a run.
+        save_steps, save_minutes: How often to write the checkpoint that `resume=` goes on from.
+        precision: fp32, bf16, fp16 (with loss scaling), or auto: the fastest in a short trial.
+        device: auto, cpu, cuda, cuda:1, mps, xpu.
+        devices: Processes on this machine, a device each.
+        compile: Whether to compile the model.
+        deterministic: Whether to demand bit-identical kernels, slower on GPUs.
+        overfit: Train and evaluate on the first batch alone, which must then be learnt by heart.
+    """
+
+    max_steps: int | None = None
+    max_epochs: float | None = 30
+    max_minutes: float | None = None
+    accumulate: int = 1
+    clip: float | None = None
+    ema: float | None = None
+    patience: int | None = None
+    eval_steps: int | None = None
+    eval_epochs: float = 1
+    log_steps: int | None = None
+    save_steps: int | None = None
+    save_minutes: float | None = 1
+    precision: PrecisionName = "auto"
+    device: str = "auto"
+    devices: int = 1
+    compile: bool = False
+    deterministic: bool = False
+    overfit: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_steps is None and self.max_epochs is None:
+            raise UserError(
+                "trainer.max_steps and trainer.max_epochs are both null: give one; "
+                "trainer.max_minutes may cut it short"
+            )
+        for name in ("max_steps", "max_epochs", "max_minutes", "accumulate", "clip", "patience"):
+            self._positive(name)
+        for name in ("eval_steps", "eval_epochs", "log_steps", "save_steps", "devices"):
+            self._positive(name)
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise UserError(
+                f"trainer.ema: got {self.ema}, expected a decay between 0 and 1, or null"
+            )
+
+    def _positive(self, name: str) -> None:
+        value = getattr(self, name)
+        if value is not None and not value > 0:
+            raise UserError(f"trainer.{name}: got {value}, expected a number above 0")

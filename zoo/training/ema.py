@@ -1,0 +1,50 @@
+"""Exponential moving average of the weights (Polyak and Juditsky, 1992)."""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+
+class EMA:
+    """A slow copy of the weights, which evaluation and the best checkpoint use.
+
+    The decay warms up as (1 + t) / (10 + t), so that a short run is not held to its start.
+    Buffers (running statistics of batch normalisation) are averaged too; whole numbers are copied.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.live = model.state_dict(keep_vars=True)
+        self.average = {name: t.detach().clone() for name, t in self.live.items()}
+        self._floats = [n for n, t in self.average.items() if t.is_floating_point()]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move towards the live weights after step number `step` (from 1)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        live = [self.live[name].detach() for name in self._floats]
+        torch._foreach_lerp_([self.average[name] for name in self._floats], live, 1 - decay)
+        for name in self.average.keys() - set(self._floats):
+            self.average[name].copy_(self.live[name])
+
+    @contextlib.contextmanager
+    def swapped(self) -> Iterator[None]:
+        """The average in the model's place inside, the live weights again outside."""
+        kept = {name: t.detach().clone() for name, t in self.live.items()}
+        self._write(self.average)
+        try:
+            yield
+        finally:
+            self._write(kept)
+
+    @torch.no_grad()
+    def _write(self, source: dict[str, Tensor]) -> None:
+        for name, tensor in self.live.items():
+            tensor.copy_(source[name])
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """From the checkpoint."""
+        for name, tensor in tensors.items():
+            self.average[name].copy_(tensor)

@@ -1,0 +1,77 @@
+"""Evaluation: sums over a split, divided once."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from zoo.tasks.base import Batch, Pictures, Task
+from zoo.training.precision import Precision
+from zoo.training.runtime import Runtime, forked_rng
+
+EVALUATION_SEED = 0
+
+
+class Interrupted(Exception):
+    """A signal came during an evaluation."""
+
+
+def evaluate(
+    model: nn.Module,
+    task: Task,
+    batches: Iterable[Batch],
+    precision: Precision,
+    runtime: Runtime,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> dict[str, Tensor]:
+    """The means of loss and metric sums over all batches of all ranks, float64 on the CPU.
+
+    Seeds and forks the random numbers, so that it repeats exactly and training never notices.
+
+    Raises:
+        Interrupted: When `interrupted()` turns true; one rank alone decides nothing.
+    """
+    training = model.training
+    model.eval()
+    totals: dict[str, Tensor] = {}
+    try:
+        with torch.no_grad(), forked_rng(runtime.device, EVALUATION_SEED):
+            for batch in batches:
+                if runtime.ranks == 1 and interrupted():
+                    raise Interrupted
+                with precision.autocast():
+                    output = task.step(model, batch)
+                sums = {"loss": output.loss_sum, "count": output.count} | output.sums
+                for name, value in sums.items():
+                    totals[name] = totals.get(name, 0) + value.double()
+    finally:
+        model.train(training)
+    return means(runtime.gather({name: value.cpu() for name, value in totals.items()}))
+
+
+def means(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Sums of several ranks, added in their order and divided by the count."""
+    totals: dict[str, Tensor] = {}
+    for part in parts:
+        for name, value in part.items():
+            totals[name] = totals.get(name, 0) + value.double()
+    count = totals.pop("count")
+    return {name: value / count for name, value in totals.items()}
+
+
+def preview(
+    model: nn.Module,
+    task: Task,
+    batch: Batch,
+    totals: dict[str, Tensor],
+    pictures: Pictures,
+    runtime: Runtime,
+) -> None:
+    """Let the task draw what a reader should see; training never notices."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), forked_rng(runtime.device, EVALUATION_SEED):
+            task.preview(model, batch, totals, pictures)
+    finally:
+        model.train(training)

@@ -1,0 +1,132 @@
+"""The end of a run: the best weights judged on the test split, and result.json, always."""
+
+import operator
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UserError, nearest
+from zoo.training.checkpoint import load_model
+from zoo.training.console import duration, show
+from zoo.training.runtime import environment
+from zoo.training.trainer import Trainer
+
+Figures = dict[str, dict[str, float]]
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+HIDDEN = ("lr", "grad_norm")
+
+
+def parse_expectation(name: str, text: str) -> tuple[str, float]:
+    """`">= 0.985"` as its comparison and number.
+
+    Raises:
+        UserError: Not of that form.
+    """
+    sign, _, number = str(text).strip().partition(" ")
+    try:
+        _COMPARE[sign]
+        return sign, float(number)
+    except (KeyError, ValueError):
+        raise UserError(
+            f"expect.{name}: got {text!r}, expected a comparison and a number, such as '>= 0.985'"
+        ) from None
+
+
+def judge(trainer: Trainer) -> tuple[Figures, dict[str, Any]]:
+    """Validation and test figures of the best weights, and the test split's details."""
+    if trainer.best.step:
+        saved = trainer.checkpoints.load("best", trainer.console.warn)
+        if saved is not None:
+            load_model(trainer.model, saved.tensors["model"], saved.path)
+            trainer.ema = None  # the best weights are averaged already
+    figures: Figures = {"val": trainer.best.metrics}
+    totals, figures["test"] = trainer.evaluate("test")
+    if trainer.logger:
+        trainer.logger.metrics(trainer.step, "test", figures["test"])
+    trainer.preview(totals)
+    return figures, trainer.task.details(totals)
+
+
+def compare(expect: dict[str, str], figures: Figures) -> dict[str, dict[str, Any]]:
+    """Each expectation beside what was reached.
+
+    Raises:
+        UserError: An expectation of a figure that the task does not give.
+    """
+    flat = {f"{split}/{name}": v for split, row in figures.items() for name, v in row.items()}
+    outcome = {}
+    for name, text in expect.items():
+        sign, bound = parse_expectation(name, text)
+        if name not in flat:
+            hint = f"; did you mean '{guess}'?" if (guess := nearest(name, flat)) else ""
+            raise UserError(f"expect.{name}: the run has no such figure{hint}")
+        met = _COMPARE[sign](flat[name], bound)
+        outcome[name] = {"expected": f"{sign} {bound:g}", "reached": flat[name], "met": met}
+    return outcome
+
+
+def result(trainer: Trainer, settings: dict[str, Any], **outcome: Any) -> dict[str, Any]:
+    """What result.json says: enough to rank, group and repeat the run."""
+    best = {"step": trainer.best.step, **trainer.best.metrics} if trainer.best.step else None
+    seconds = trainer.clock.seconds
+    return {
+        **outcome,
+        "experiment": settings["experiment"],
+        "name": settings["name"],
+        "seed": settings["seed"],
+        "model": settings["model"]["name"],
+        "parameters": sum(p.numel() for p in trainer.parameters),
+        "steps": trainer.step,
+        "epochs": trainer.loader.epochs(trainer.step),
+        "seconds": seconds,
+        "rate": trainer.step * trainer.loader.batch_size / seconds if seconds else 0.0,
+        "monitor": trainer.task.monitor,
+        "best": best,
+        "precision": trainer.precision.name,
+        "device": str(trainer.runtime.device),
+        "data": {
+            "name": settings["data"]["name"],
+            "sizes": {name: len(source) for name, source in trainer.loader.splits.items()},
+            "sha256": trainer.data_sha256,
+        },
+        "environment": environment(trainer.runtime),
+        "commit": commit(),
+    }
+
+
+def commit() -> str | None:
+    """The commit of the code, with `-dirty` where it was changed since; None outside git."""
+    here = Path(__file__).resolve().parents[2]
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def close(trainer: Trainer, figures: Figures, outcome: dict[str, dict[str, Any]]) -> None:
+    """The closing table and the next commands."""
+    console = trainer.console
+    why = f" ({trainer.ended})" if trainer.ended else ""
+    console.line(f"\ntrained {trainer.step} steps in {duration(trainer.clock.seconds)}{why}\n")
+    rows = [("", "validation", "test", "expected")]
+    for name in [n for n in figures["test"] if n not in HIDDEN]:
+        wanted = []
+        for split in ("val", "test"):
+            if met := outcome.get(f"{split}/{name}"):
+                wanted.append(f"{met['expected']} {'met' if met['met'] else 'NOT MET'} ({split})")
+        cells = [show(figures[s][name]) if name in figures[s] else "" for s in ("val", "test")]
+        rows.append((name, *cells, ", ".join(wanted)))
+    console.table(rows)
+    run = trainer.run.path
+    console.line(f"\npictures  {trainer.run.previews}")
+    console.line("next      tensorboard --logdir " + str(run.parent.parent))
+    console.line(f"          python evaluate.py run={run}")
+    console.line(f"          python scripts/predict.py run={run} input=...")

@@ -1,0 +1,65 @@
+"""A loss that is not finite stops the run within one step, and its batch is kept."""
+
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from zoo.errors import TrainingFailed
+from zoo.tasks.base import Batch
+from zoo.training.runtime import Runtime
+
+
+class FiniteGuard:
+    """Looks at every loss without making a GPU wait.
+
+    On a CPU the loss is read at once. Elsewhere it is copied in the background and read one step
+    later, when the device is done with it anyway.
+
+    Args:
+        runtime: The device and rank.
+        folder: Where the batch of a loss that is not finite is saved.
+    """
+
+    def __init__(self, runtime: Runtime, folder: Path) -> None:
+        self.runtime, self.folder = runtime, folder
+        self._pending: tuple[Tensor, list[Batch], int] | None = None
+
+    def check(self, loss: Tensor, micro_batches: list[Batch], step: int) -> None:
+        """Look at the loss of step number `step`.
+
+        Raises:
+            TrainingFailed: It, or the step before's, is not finite.
+        """
+        if self.runtime.device.type == "cpu":
+            self._judge(loss, micro_batches, step)
+            return
+        self.finish()
+        self._pending = (loss.to("cpu", non_blocking=True), micro_batches, step)
+        self._event = torch.Event(self.runtime.device.type)
+        self._event.record()
+
+    def finish(self) -> None:
+        """Look at what is still on its way."""
+        if self._pending is not None:
+            self._event.synchronize()
+            pending, self._pending = self._pending, None
+            self._judge(*pending)
+
+    def _judge(self, loss: Tensor, micro_batches: list[Batch], step: int) -> None:
+        value = loss.item()
+        if value - value == 0:  # neither infinite nor NaN
+            return
+        path = self.folder / f"failed_batch_rank{self.runtime.rank}.safetensors"
+        tensors = {
+            f"{k}.{name}": column.cpu().contiguous()
+            for k, batch in enumerate(micro_batches)
+            for name, column in batch.items()
+        }
+        safetensors.torch.save_file(tensors, path)
+        raise TrainingFailed(
+            f"the loss of step {step} is {value}: a value in the batch, or a rate too high; the "
+            f"batch is in {path}, the last good weights are in {self.folder / 'checkpoints'}; "
+            f"try a lower optim.lr, trainer.clip=1, or trainer.precision=fp32"
+        )

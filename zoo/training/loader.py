@@ -1,0 +1,193 @@
+"""Batch order as a pure function of (seed, position).
+
+Training reads an endless stream: epoch after epoch, each a fresh permutation of the training
+split. Step k takes samples [k B, (k + 1) B) of the stream, B the batch size, so every batch is
+full, none is dropped, resuming at step k costs nothing, and neither ranks, micro-batches nor
+workers change what a step sees: they only cut its B samples into parts.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.errors import UserError
+from zoo.training.runtime import Runtime, mix_seed
+
+Batch = dict[str, Tensor]
+
+CHUNK_BYTES = 32 * 2**20  # samples gathered, prepared and augmented at once for many small steps
+CHUNK_STEPS = 64
+DEVICE_SHARE = 0.25  # of a GPU's free memory that the data may take
+
+
+class Order:
+    """The endless shuffled stream of sample numbers."""
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size, self.seed = size, seed
+        self._epochs: dict[int, Tensor] = {}
+
+    def _permutation(self, epoch: int) -> Tensor:
+        if epoch not in self._epochs:
+            generator = torch.Generator().manual_seed(mix_seed(self.seed, epoch))
+            kept = {e: p for e, p in self._epochs.items() if e == epoch - 1}
+            self._epochs = kept | {epoch: torch.randperm(self.size, generator=generator)}
+        return self._epochs[epoch]
+
+    def samples(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Sample numbers and their epochs at stream positions start to stop - 1, int64 each."""
+        indices, epochs = [], []
+        while start < stop:
+            epoch, offset = divmod(start, self.size)
+            count = min(stop - start, self.size - offset)
+            indices.append(self._permutation(epoch)[offset : offset + count])
+            epochs.append(torch.full((count,), epoch))
+            start += count
+        return torch.cat(indices), torch.cat(epochs)
+
+
+class Loader:
+    """Batches for the trainer, on its device.
+
+    Args:
+        dataset: Splits, and how to prepare and augment a batch (zoo.data.base.Dataset).
+        batch_size: Samples in one optimizer step, over all micro-batches and ranks.
+        seed: Seed of the order and of each sample's augmentation.
+        runtime: Device, rank and number of ranks.
+        accumulate: Micro-batches per step.
+        workers: Processes that decode samples which are not held as tensors.
+        overfit: Serve the first batch for ever, unaugmented, also as every other split.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int,
+        seed: int,
+        runtime: Runtime,
+        accumulate: int = 1,
+        workers: int = 0,
+        overfit: bool = False,
+    ) -> None:
+        if batch_size < accumulate * runtime.ranks:
+            raise UserError(
+                f"data.batch_size={batch_size} cannot be cut into {accumulate} micro-batches for "
+                f"each of {runtime.ranks} devices; raise it to {accumulate * runtime.ranks} or more"
+            )
+        self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
+        self.runtime, self.accumulate, self.workers = runtime, accumulate, workers
+        self.overfit = overfit
+        self.splits = {name: self._place(source) for name, source in dataset.splits.items()}
+        self.order = Order(len(self.splits["train"]), seed)
+        self.steps_per_epoch = len(self.splits["train"]) / batch_size
+
+    def _place(self, source: Any) -> Any:
+        """Tensors go to the device where they fit with room to spare."""
+        if not hasattr(source, "fetch") or self.runtime.device.type == "cpu":
+            return source
+        if source.nbytes < DEVICE_SHARE * self.runtime.free_bytes():
+            return source.to(self.runtime.device)
+        return source
+
+    def training(self, start: int, stop: int) -> Iterator[list[Batch]]:
+        """This rank's micro-batches of steps start to stop - 1, one list a step."""
+        if self.overfit:
+            index, epoch = self.order.samples(0, self.batch_size)
+            batch = self._finish(self._gather("train", index), index, epoch, augment=False)
+            for _ in range(start, stop):
+                yield self._parts(batch)
+        elif hasattr(self.splits["train"], "fetch"):
+            yield from self._training_in_memory(start, stop)
+        else:
+            yield from self._training_by_workers(start, stop)
+
+    def _training_in_memory(self, start: int, stop: int) -> Iterator[list[Batch]]:
+        size = self.batch_size
+        while start < stop:
+            steps = min(stop - start, self._chunk_steps())
+            index, epoch = self.order.samples(start * size, (start + steps) * size)
+            batch = self._finish(self._gather("train", index), index, epoch, augment=True)
+            split = {name: column.split(size) for name, column in batch.items()}
+            for k in range(steps):
+                yield self._parts({name: columns[k] for name, columns in split.items()})
+            start += steps
+
+    def _chunk_steps(self) -> int:
+        """Steps gathered at once: fewer calls for tiny samples, bounded memory for large ones."""
+        if not hasattr(self, "_sample_bytes"):
+            one = torch.zeros(1, dtype=torch.int64)
+            batch = self._finish(self._gather("train", one), one, one, augment=False)
+            self._sample_bytes = sum(column.nbytes for column in batch.values())
+        return max(1, min(CHUNK_STEPS, CHUNK_BYTES // (self._sample_bytes * self.batch_size)))
+
+    def _training_by_workers(self, start: int, stop: int) -> Iterator[list[Batch]]:
+        def rows() -> Iterator[list[int]]:
+            for step in range(start, stop):
+                index, _ = self.order.samples(step * self.batch_size, (step + 1) * self.batch_size)
+                yield from (part.tolist() for part in self._shares(index))
+
+        batches = iter(self._torch_loader("train", rows()))
+        for step in range(start, stop):
+            span = self.order.samples(step * self.batch_size, (step + 1) * self.batch_size)
+            shares = zip(*(self._shares(part) for part in span))
+            yield [self._finish(next(batches), i, e, augment=True) for i, e in shares]
+
+    def _torch_loader(self, split: str, rows: Iterator[list[int]]) -> Any:
+        return torch.utils.data.DataLoader(
+            self.splits[split],
+            batch_sampler=rows,
+            num_workers=self.workers,
+            pin_memory=self.runtime.device.type == "cuda",
+        )
+
+    def _shares(self, column: Tensor) -> list[Tensor]:
+        """One step's column cut into this rank's micro-batches."""
+        if self.accumulate == 1 and self.runtime.ranks == 1:
+            return [column]
+        parts = column.tensor_split(self.accumulate * self.runtime.ranks)
+        return list(parts[self.runtime.rank :: self.runtime.ranks])
+
+    def _parts(self, batch: Batch) -> list[Batch]:
+        shares = {name: self._shares(column) for name, column in batch.items()}
+        return [{n: s[k] for n, s in shares.items()} for k in range(self.accumulate)]
+
+    def _gather(self, split: str, index: Tensor) -> Batch:
+        source = self.splits[split]
+        if hasattr(source, "fetch"):
+            return source.fetch(index.to(next(iter(source.columns.values())).device))
+        return torch.utils.data.default_collate([source[i] for i in index.tolist()])
+
+    def _finish(self, batch: Batch, index: Tensor, epoch: Tensor, augment: bool) -> Batch:
+        """To the device, stored form to model input, augmented by each sample's own seed."""
+        device = self.runtime.device
+        batch = {name: column.to(device, non_blocking=True) for name, column in batch.items()}
+        batch = self.dataset.encoding.prepare(batch)
+        if augment and self.dataset.augment is not None:
+            batch = self.dataset.augment_samples(batch, self.seed, epoch, index)
+        return batch
+
+    def evaluation(self, split: str, size: int | None = None) -> Iterator[Batch]:
+        """This rank's share of a split in its own order, `size` samples at a time."""
+        if self.overfit:
+            split, whole = "train", self.order.samples(0, self.batch_size)[0]
+        else:
+            whole = torch.arange(len(self.splits[split]))
+        share = whole.tensor_split(self.runtime.ranks)[self.runtime.rank]
+        rows = share.split(size or 4 * self.batch_size) if len(share) else ()
+        if hasattr(self.splits[split], "fetch") or self.overfit:
+            for index in rows:
+                yield self._finish(self._gather(split, index), index, index, augment=False)
+        else:
+            for batch in self._torch_loader(split, (index.tolist() for index in rows)):
+                yield self._finish(batch, batch["target"], batch["target"], augment=False)
+
+    def epochs(self, step: int) -> float:
+        """How often the training split has been seen after `step` steps."""
+        return step / self.steps_per_epoch
+
+    def steps(self, epochs: float) -> int:
+        """Steps in so many epochs, rounded up."""
+        return max(1, math.ceil(epochs * self.steps_per_epoch - 1e-9))

@@ -1,0 +1,134 @@
+"""Number formats: fp32, bf16 or fp16 arithmetic over fp32 weights, and a trial that chooses."""
+
+import contextlib
+import copy
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import TrainingFailed, UserError
+from zoo.tasks.base import Batch, Task
+from zoo.training.runtime import Runtime, available, forked_rng
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+WORTH = 1.2  # lower precision must be this much faster to be chosen
+TINY_SECONDS = 2e-3  # a step shorter than this is all overhead; autocast only adds to it
+
+
+class Precision:
+    """Autocast and, for fp16, loss scaling (Micikevicius et al., 2018, arXiv:1710.03740)."""
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        self.name, self.device = name, device
+        enabled = name == "fp16"
+        self.scaler = torch.amp.GradScaler(device.type, enabled=True) if enabled else None
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """The context for forward passes."""
+        if self.name == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, DTYPES[self.name])
+
+    def backward(self, loss: Tensor) -> None:
+        """Gradients of the (scaled) loss, added to what the parameters hold."""
+        (self.scaler.scale(loss) if self.scaler else loss).backward()
+
+    def unscale(self, optimizer: Any) -> None:
+        """Take the loss scale out of the gradients, before they are read or clipped."""
+        if self.scaler:
+            self.scaler.unscale_(optimizer)
+
+    def step(self, optimizer: Any) -> None:
+        """Update the weights, unless fp16 gradients overflowed."""
+        if self.scaler:
+            self.scaler.step(optimizer)
+            self.scaler.update()
+        else:
+            optimizer.step()
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint, JSON."""
+        return self.scaler.state_dict() if self.scaler else {}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """From the checkpoint."""
+        if self.scaler and state:
+            self.scaler.load_state_dict(state)
+
+
+def choose_precision(
+    name: str, model: nn.Module, task: Task, batch: Batch, runtime: Runtime, repeatable: bool
+) -> tuple[str, str]:
+    """The precision to train in, and why.
+
+    `auto` times a few training steps of a copy of the model on a real batch, in fp32 and in the
+    lower precision that the device has, and takes the faster; fp32 unless the gain is worth it.
+    All ranks take rank 0's choice. A deterministic run takes fp32: a clock decides nothing in it.
+
+    Raises:
+        UserError: A precision that the device lacks.
+    """
+    if name != "auto":
+        _check(name, runtime.device)
+        return name, "as asked for"
+    if repeatable:
+        return "fp32", "auto: deterministic runs take it"
+    return runtime.first(_trial(model, task, batch, runtime))
+
+
+def _check(name: str, device: torch.device) -> None:
+    if name == "fp16" and device.type == "cpu":
+        raise UserError(
+            "trainer.precision=fp16: a CPU gains nothing from fp16; use bf16, auto or fp32"
+        )
+    if name == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise UserError("trainer.precision=bf16: this GPU lacks bf16; use fp16, auto or fp32")
+    assert available(device.type)
+
+
+def _trial(model: nn.Module, task: Task, batch: Batch, runtime: Runtime) -> tuple[str, str]:
+    lower = "bf16"
+    if runtime.device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        lower = "fp16"
+    model = copy.deepcopy(model).train()
+    with forked_rng(runtime.device, 0):
+        base = _seconds(model, task, batch, Precision("fp32", runtime.device), runtime)
+        if base < TINY_SECONDS:
+            return "fp32", f"auto: a step takes {base * 1e3:.1f} ms, too short to gain"
+        try:
+            fast = _seconds(model, task, batch, Precision(lower, runtime.device), runtime)
+        except (RuntimeError, TrainingFailed) as error:
+            return "fp32", f"auto: {lower} does not run here ({str(error).splitlines()[0]})"
+    gain = base / fast
+    chosen = lower if gain >= WORTH else "fp32"
+    return chosen, f"auto: {lower} steps took {1 / gain:.2f} of fp32's time in a trial"
+
+
+def _seconds(
+    model: nn.Module, task: Task, batch: Batch, precision: Precision, runtime: Runtime
+) -> float:
+    """The shortest of a few forward and backward passes, after one to warm up."""
+    times = []
+    for _ in range(4):
+        runtime.synchronize()
+        start = time.perf_counter()
+        with precision.autocast():
+            loss = task.step(model, batch).loss_sum
+        loss.backward()
+        if not torch.isfinite(loss):
+            raise TrainingFailed("its loss is not finite")
+        runtime.synchronize()
+        times.append(time.perf_counter() - start)
+        model.zero_grad(set_to_none=True)
+        if times[0] < TINY_SECONDS:
+            break
+    return min(times[1:] or times)
+
+
+def rescale_gradients(parameters: Iterable[nn.Parameter], factor: Tensor) -> None:
+    """Multiply all gradients by a scalar, in one call."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    torch._foreach_mul_(gradients, factor)

@@ -1,0 +1,230 @@
+"""Where training runs: device, ranks, random numbers, precision."""
+
+import contextlib
+import os
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from zoo.errors import UserError, unknown
+
+DEVICE_TYPES = ("cuda", "mps", "xpu", "cpu")
+
+
+def mix_seed(*parts: int) -> int:
+    """One seed from several numbers, so that neighbours share nothing (SplitMix64's finaliser)."""
+    state = 0
+    for part in parts:
+        state = (state + part + 0x9E3779B97F4A7C15) & (2**64 - 1)
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
+        state ^= state >> 31
+    return state >> 1  # torch takes seeds below 2**63
+
+
+def available(kind: str) -> bool:
+    """Whether this torch can compute on a kind of device, here."""
+    if kind == "cpu":
+        return True
+    if kind == "mps":
+        return torch.backends.mps.is_available()
+    return getattr(torch, kind).is_available()
+
+
+def choose_device(name: str, local_rank: int = 0) -> torch.device:
+    """The device named, or for `auto` the first of cuda, mps, xpu, cpu that is there.
+
+    Raises:
+        UserError: A device that torch does not know or that this machine lacks.
+    """
+    if name == "auto":
+        name = next(kind for kind in DEVICE_TYPES if available(kind))
+    kind, _, number = name.partition(":")
+    if kind not in DEVICE_TYPES or (number and not number.isdigit()):
+        raise UserError(unknown("trainer.device", name, ("auto", *DEVICE_TYPES)))
+    if not available(kind):
+        here = ", ".join(k for k in DEVICE_TYPES if available(k))
+        raise UserError(
+            f"trainer.device={name}: torch finds no {kind} device here (it has: {here})"
+        )
+    if kind in ("cuda", "xpu"):
+        index, count = int(number or local_rank), getattr(torch, kind).device_count()
+        if index >= count:
+            raise UserError(f"trainer.device={name}: {kind}:{index} asked for, {count} present")
+        return torch.device(kind, index)
+    return torch.device(kind)
+
+
+@dataclass
+class Runtime:
+    """This process's device and its place among the ranks."""
+
+    device: torch.device
+    rank: int = 0
+    ranks: int = 1
+
+    @classmethod
+    def start(cls, device: str) -> "Runtime":
+        """Read the place that torchrun (or our own launcher) gave, and join the other ranks."""
+        rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        chosen = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
+        if chosen.type == "cuda":
+            torch.cuda.set_device(chosen)
+        if ranks > 1 and not dist.is_initialized():
+            backend = {"cuda": "nccl", "xpu": "xccl"}.get(chosen.type, "gloo")
+            dist.init_process_group(backend, timeout=timedelta(minutes=10))
+        return cls(chosen, rank, ranks)
+
+    @property
+    def main(self) -> bool:
+        """Whether this rank writes files and talks to the user."""
+        return self.rank == 0
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum over ranks, the same on each."""
+        if self.ranks > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank's value, in the order of ranks, on each of them."""
+        if self.ranks == 1:
+            return [value]
+        values: list[Any] = [None] * self.ranks
+        dist.all_gather_object(values, value)
+        return values
+
+    def first(self, value: Any) -> Any:
+        """Rank 0's value, on each rank."""
+        if self.ranks == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def stop(self) -> None:
+        """Leave the other ranks."""
+        if self.ranks > 1 and dist.is_initialized():
+            dist.destroy_process_group()
+
+    def free_bytes(self) -> int:
+        """Free memory of the device; a modest guess where torch cannot tell."""
+        if self.device.type == "cuda":
+            return torch.cuda.mem_get_info(self.device)[0]
+        return 8 * 2**30
+
+    def peak_bytes(self) -> int:
+        """The most memory that tensors have taken on the device; the process's own on a CPU."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        with contextlib.suppress(ImportError):
+            import resource
+            import sys
+
+            unit = 1 if sys.platform == "darwin" else 1024
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return 0
+
+    def synchronize(self) -> None:
+        """Wait until the device has done what it was given (before reading a clock)."""
+        if self.device.type != "cpu":
+            getattr(torch, self.device.type).synchronize()
+
+
+def seed_everything(seed: int, rank: int = 0) -> None:
+    """Seed torch (all devices) and Python; ranks differ, so that dropout does."""
+    torch.manual_seed(mix_seed(seed, rank))
+    random.seed(mix_seed(seed, rank))
+
+
+def rng_state(device: torch.device) -> dict[str, Tensor]:
+    """The state of every generator that training draws from, as tensors."""
+    version, numbers, gauss = random.getstate()
+    state = {
+        "torch": torch.get_rng_state(),
+        "python": torch.tensor([version, *numbers]),
+        "gauss": torch.tensor([] if gauss is None else [gauss], dtype=torch.float64),
+    }
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type in ("mps", "xpu"):
+        state[device.type] = getattr(torch, device.type).get_rng_state()
+    return state
+
+
+def set_rng_state(device: torch.device, state: dict[str, Tensor]) -> None:
+    """Put back what `rng_state` gave."""
+    torch.set_rng_state(state["torch"])
+    version, *numbers = state["python"].tolist()
+    random.setstate((version, tuple(numbers), next(iter(state["gauss"].tolist()), None)))
+    if device.type in state:
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda"], device)
+        else:
+            getattr(torch, device.type).set_rng_state(state[device.type])
+
+
+@contextlib.contextmanager
+def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
+    """Random numbers of their own inside; outside they go on as if nothing had been drawn."""
+    state = rng_state(device)
+    torch.manual_seed(seed)
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        set_rng_state(device, state)
+
+
+@contextlib.contextmanager
+def deterministic(on: bool) -> Iterator[None]:
+    """Kernels that repeat bit for bit, where torch has them; an error names one that has not."""
+    if not on:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def environment(runtime: Runtime) -> dict[str, Any]:
+    """What bit-exactness depends on; a resumed run compares it."""
+    import platform
+
+    device = runtime.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    return {
+        "torch": torch.__version__,
+        "device": f"{device.type} {name}".strip(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "ranks": runtime.ranks,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+class Clock:
+    """Seconds spent training, those before a resume counted in."""
+
+    def __init__(self) -> None:
+        self._before, self._start = 0.0, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.perf_counter() - self._start
+
+    def restart(self, before: float) -> None:
+        """Begin now, with what earlier sessions spent."""
+        self._before, self._start = before, time.perf_counter()

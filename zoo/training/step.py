@@ -1,0 +1,85 @@
+"""One batch's gradient, exact however the batch is cut."""
+
+import contextlib
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.tasks.base import Batch, Task
+from zoo.training.precision import Precision, rescale_gradients
+from zoo.training.runtime import Runtime
+
+
+class Window:
+    """Sums since the last report, kept on the device: no waiting for it between reports."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, sums: dict[str, Tensor]) -> None:
+        """Add one batch's sums."""
+        for name, value in sums.items():
+            if name in self.sums:
+                self.sums[name].add_(value.detach())
+            else:
+                self.sums[name] = value.detach().to(torch.float32, copy=True)
+
+    def take(self) -> dict[str, Tensor]:
+        """The sums, on the CPU; starts anew."""
+        sums, self.sums = self.sums, {}
+        return {name: value.cpu() for name, value in sums.items()}
+
+
+def accumulate_gradients(
+    model: nn.Module,
+    task: Task,
+    micro_batches: list[Batch],
+    precision: Precision,
+    runtime: Runtime,
+    window: Window,
+    stop: int = 0,
+) -> tuple[Tensor, int]:
+    """Gradients of the mean loss over every prediction of every micro-batch of every rank.
+
+    Micro-batches may hold unequal numbers of predictions: each is back-propagated as a sum over a
+    constant, and the gradients are divided once by the true count.
+
+    Args:
+        model: Wrapped for ranks or compiled, or plain.
+        task: The objective.
+        micro_batches: This rank's share of the batch.
+        precision: Autocast and loss scale.
+        runtime: The ranks.
+        window: Takes the sums for the next report.
+        stop: This rank's wish to stop (0 for none).
+
+    Returns:
+        The batch's loss as a scalar tensor, and the largest `stop` of all ranks.
+    """
+    alone = len(micro_batches) == 1 and runtime.ranks == 1
+    loss = count = None
+    constant = max(1, sum(len(next(iter(batch.values()))) for batch in micro_batches))
+    for k, batch in enumerate(micro_batches):
+        last = k == len(micro_batches) - 1
+        with contextlib.nullcontext() if last else _no_sync(model):
+            with precision.autocast():
+                output = task.step(model, batch)
+            precision.backward(output.loss_sum / (output.count if alone else constant))
+        window.add({"loss": output.loss_sum, "count": output.count} | output.sums)
+        loss = output.loss_sum.detach() if loss is None else loss + output.loss_sum.detach()
+        count = output.count if count is None else count + output.count
+    assert loss is not None and count is not None
+    if alone:
+        return loss / count, stop
+    totals = torch.stack([loss.double(), count.double(), torch.full_like(loss, stop).double()])
+    total_loss, total_count, stops = runtime.sum(totals)
+    # DistributedDataParallel has averaged over ranks: `ranks` undoes it.
+    rescale_gradients(model.parameters(), (constant * runtime.ranks / total_count).to(loss.dtype))
+    if runtime.ranks > 1 and stops > 0:
+        stop = max(runtime.gather(stop))
+    return total_loss / total_count, stop
+
+
+def _no_sync(model: nn.Module) -> Any:
+    return model.no_sync() if hasattr(model, "no_sync") else contextlib.nullcontext()

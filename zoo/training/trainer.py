@@ -1,0 +1,351 @@
+"""The trainer: one visible loop of named parts.
+
+Read `fit` first. A new model, dataset, task, optimizer or schedule changes nothing here; a new
+kind of behaviour (something else to do between steps) is one more line in the loop.
+"""
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import TrainingFailed
+from zoo.runs.directory import RunDirectory
+from zoo.tasks.base import Batch, Task
+from zoo.training.checkpoint import Checkpoint, Checkpointer, load_model, model_tensors
+from zoo.training.config import TrainerConfig
+from zoo.training.console import Console
+from zoo.training.ema import EMA
+from zoo.training.evaluate import Interrupted, evaluate, means, preview
+from zoo.training.guard import FiniteGuard
+from zoo.training.loader import Loader
+from zoo.training.logger import Logger
+from zoo.training.optim import LearningRate, load_optimizer, optimizer_tensors
+from zoo.training.precision import Precision
+from zoo.training.runtime import Clock, Runtime, environment, rng_state, set_rng_state
+from zoo.training.signals import StopSignals
+from zoo.training.step import Window, accumulate_gradients
+
+PREVIEW_SAMPLES = 1000
+PREVIEW_SECONDS = 30  # between previews during training; one is always drawn at the end
+SAVE_NOW, TIME_IS_UP = 500, 1000  # what a rank may wish for, beside a signal's number
+
+
+@dataclass
+class Plan:
+    """The budget and the cadences, all in optimizer steps."""
+
+    max_steps: int
+    eval_steps: int
+    log_steps: int
+    save_steps: int | None
+
+
+@dataclass
+class Best:
+    """The best validation so far."""
+
+    step: int = 0
+    value: list[float] = field(default_factory=lambda: [float("-inf")])
+    metrics: dict[str, float] = field(default_factory=dict)
+    waited: int = 0  # evaluations since
+
+
+@dataclass
+class Trainer:
+    """Everything that a run consists of, built by zoo.build."""
+
+    model: nn.Module
+    task: Task
+    loader: Loader
+    optimizer: Any
+    schedule: Any
+    config: TrainerConfig
+    plan: Plan
+    runtime: Runtime
+    precision: Precision
+    console: Console
+    run: RunDirectory
+    data_sha256: str
+
+    def __post_init__(self) -> None:
+        self.step = 0
+        self.best = Best()
+        self.evaluated = 0  # the step last evaluated at
+        self.ended: str | None = None  # why training stopped before its budget
+        self.stop = 0
+        self.grad_norm = 0.0
+        self.ema = EMA(self.model, self.config.ema) if self.config.ema else None
+        self.rate = LearningRate(self.optimizer, self.schedule)
+        self.names = {id(p): name for name, p in self.model.named_parameters()}
+        self.parameters = list(self.model.parameters())
+        self.window, self.clock, self.signals = Window(), Clock(), StopSignals()
+        self.guard = FiniteGuard(self.runtime, self.run.path)
+        self.checkpoints = Checkpointer(self.run.checkpoints)
+        self.live = self._wrapped()
+        self.logger: Logger | None = None
+        self._best_weights: dict[str, Tensor] | None = None
+        self._saved_at = self._previewed_at = 0.0
+        self._reported = (0, 0.0)  # step and second of the last report
+
+    # ---------------------------------------------------------------- the loop
+
+    def fit(self) -> None:
+        """Train until the budget, the patience or a signal (see `signals`) ends it."""
+        self.restore()
+        try:
+            for micro_batches in self.loader.training(self.step, self.plan.max_steps):
+                if self.ended:
+                    break
+                loss = self.train_step(micro_batches)
+                self.step += 1
+                self.guard.check(loss, micro_batches, self.step)
+                self.console.progress(self.step, self.clock.seconds)
+                self.report_when_due()
+                self.evaluate_when_due()
+                self.save_when_due()
+            self.save()
+        except TrainingFailed:
+            self.save_best()
+            raise
+        finally:
+            self.console.end(self.step)
+
+    def train_step(self, micro_batches: list[Batch]) -> Tensor:
+        """One optimizer step; the mean loss of its batch."""
+        self.rate.set(self.progress())
+        loss, self.stop = accumulate_gradients(
+            self.live,
+            self.task,
+            micro_batches,
+            self.precision,
+            self.runtime,
+            self.window,
+            self._wish(),
+        )
+        reporting = self._due(self.step + 1, self.plan.log_steps)
+        if self.config.clip or reporting:
+            self.precision.unscale(self.optimizer)
+            norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip or float("inf"))
+            self.grad_norm = float(norm) if reporting else self.grad_norm
+        self.precision.step(self.optimizer)
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.ema:
+            self.ema.update(self.step + 1)
+        return loss
+
+    def progress(self) -> float:
+        """Share of the budget used, in the middle of the coming step, by steps or by the clock."""
+        share = (self.step + 0.5) / self.plan.max_steps
+        if self.config.max_minutes:
+            share = max(share, self.clock.seconds / (60 * self.config.max_minutes))
+        return share
+
+    def report_when_due(self) -> None:
+        """The mean training loss and metrics since the last report."""
+        if not self._due(self.step, self.plan.log_steps):
+            return
+        parts = self.runtime.gather(self.window.take())
+        figures = self.task.summarize(means(parts))
+        figures |= {"lr": self.rate.now, "grad_norm": self.grad_norm}
+        steps, seconds = self.step - self._reported[0], self.clock.seconds - self._reported[1]
+        self._reported = (self.step, self.clock.seconds)
+        if self.logger:
+            self.logger.metrics(self.step, "train", figures)
+            speed = {"speed/samples_per_second": steps * self.loader.batch_size / seconds}
+            speed["memory/peak_mb"] = self.runtime.peak_bytes() / 1e6
+            self.logger.clock(self.step, speed)
+        self.console.trained(self.step, figures, self.clock.seconds)
+
+    def evaluate_when_due(self) -> None:
+        """Validation: at its cadence and at the end; notes the best and an end of patience."""
+        if self.signalled:
+            self.ended = f"signal {self.stop}"
+            return  # the checkpoint will say that this step is yet to be evaluated
+        last = self.step == self.plan.max_steps
+        if self.stop == TIME_IS_UP:
+            self.ended, last = f"trainer.max_minutes={self.config.max_minutes:g} are over", True
+        if not (last or self._due(self.step, self.plan.eval_steps)):
+            return
+        try:
+            totals, figures = self.evaluate("val")
+        except Interrupted:
+            return  # as above; the next step ends the training
+        self.evaluated = self.step
+        if self.logger:
+            self.logger.metrics(self.step, "val", figures)
+        self.judge(figures)
+        self.console.evaluated(self.step, figures, self.best.step == self.step)
+        if self.clock.seconds - self._previewed_at > PREVIEW_SECONDS:
+            self.preview(totals)
+
+    def judge(self, figures: dict[str, float]) -> None:
+        """Keep the best weights; tell the schedule; stop when patience ends."""
+        value = monitored(self.task.monitor, figures)
+        self.schedule.observe(value)
+        if [value, -figures["loss"]] > self.best.value:
+            self.best = Best(self.step, [value, -figures["loss"]], figures)
+            weights = self.ema.average if self.ema else self.model.state_dict()
+            self._best_weights = {n: t.clone() for n, t in model_tensors(weights).items()}
+            return
+        self.best.waited += 1
+        if self.config.patience and self.best.waited >= self.config.patience:
+            self.ended = f"no better validation in {self.best.waited} evaluations"
+
+    def save_when_due(self) -> None:
+        """The checkpoint to resume from, at its cadence in steps or minutes."""
+        if self.stop == SAVE_NOW or self._due(self.step, self.plan.save_steps):
+            self.save()
+
+    # ------------------------------------------------------------- checkpoints
+
+    def save(self) -> None:
+        """Everything that decides the next step."""
+        self.guard.finish()
+        own = {"rng": rng_state(self.runtime.device), "window": self.window.sums}
+        own = {f"{kind}.{n}": t.cpu() for kind, state in own.items() for n, t in state.items()}
+        ranks = self.runtime.gather(own)
+        if not self.runtime.main:
+            return
+        assert self.logger is not None
+        self.save_best()
+        tensors = {"model": model_tensors(self.model.state_dict())}
+        tensors["optimizer"] = optimizer_tensors(self.optimizer, self.names)
+        tensors["optimizer"] = {n: t.cpu().contiguous() for n, t in tensors["optimizer"].items()}
+        tensors["ranks"] = {f"{r}.{n}": t for r, part in enumerate(ranks) for n, t in part.items()}
+        if self.ema:
+            tensors["ema"] = model_tensors(self.ema.average)
+        state = {
+            "step": self.step,
+            "evaluated": self.evaluated,
+            "best": vars(self.best),
+            "schedule": self.schedule.state(),
+            "precision": {"name": self.precision.name, "scaler": self.precision.state()},
+            "metrics_bytes": self.logger.offset(),
+            "seconds": self.clock.seconds,
+            "grad_norm": self.grad_norm,
+            "data_sha256": self.data_sha256,
+            "environment": environment(self.runtime),
+        }
+        self.checkpoints.save("last", self.step, tensors, state)
+        self._saved_at = self.clock.seconds
+
+    def save_best(self) -> None:
+        """The best weights, kept in memory since their evaluation, to the disk."""
+        if self._best_weights is not None and self.runtime.main:
+            self.checkpoints.save("best", self.best.step, {"model": self._best_weights}, {})
+            self._best_weights = None
+
+    def restore(self) -> None:
+        """Go on from the run's last checkpoint, if it has one."""
+        saved = self.checkpoints.load("last", self.console.warn)
+        offset = 0
+        if saved is not None:
+            self._restore(saved)
+            offset = saved.state["metrics_bytes"]
+        if self.runtime.main:
+            self.checkpoints.discard_after(self.step)
+            self.logger = Logger(self.run, self.step, offset)
+        self.clock.restart(saved.state["seconds"] if saved else 0.0)
+        self._saved_at = self._previewed_at = self.clock.seconds
+        self._reported = (self.step, self.clock.seconds)
+        self.console.begin(self.step, self.plan.max_steps)
+        if self.step and self.evaluated != self.step:
+            self.evaluate_when_due()
+
+    def _restore(self, saved: Checkpoint) -> None:
+        state = saved.state
+        self._compare(state)
+        load_model(self.model, saved.tensors["model"], saved.path)
+        load_optimizer(self.optimizer, self.names, saved.tensors["optimizer"])
+        if self.ema:
+            self.ema.load(saved.tensors["ema"])
+        prefix = f"{self.runtime.rank}."
+        own = {
+            n.removeprefix(prefix): t
+            for n, t in saved.tensors["ranks"].items()
+            if n.startswith(prefix)
+        }
+        if own:
+            rng = {n.removeprefix("rng."): t for n, t in own.items() if n.startswith("rng.")}
+            set_rng_state(self.runtime.device, rng)
+        window = {n.removeprefix("window."): t for n, t in own.items() if n.startswith("window.")}
+        self.window.sums = {n: t.to(self.runtime.device) for n, t in window.items()}
+        self.schedule.load(state["schedule"])
+        self.precision = Precision(state["precision"]["name"], self.runtime.device)
+        self.precision.load(state["precision"]["scaler"])
+        self.step, self.evaluated = state["step"], state["evaluated"]
+        self.best, self.grad_norm = Best(**state["best"]), state["grad_norm"]
+
+    def _compare(self, state: dict[str, Any]) -> None:
+        """Warn where the end can no longer be bit-identical to an uninterrupted run's."""
+        if state["data_sha256"] != self.data_sha256:
+            self.console.warn(
+                f"the data changed since the checkpoint (SHA-256 {state['data_sha256'][:12]}, now "
+                f"{self.data_sha256[:12]}): training goes on, but not as it would have"
+            )
+        now = environment(self.runtime)
+        for key in ("torch", "device", "processor", "threads", "ranks"):
+            if state["environment"].get(key) != now[key]:
+                self.console.warn(
+                    f"{key} was {state['environment'].get(key)}, is {now[key]}: the end may differ "
+                    f"in the last bits from an uninterrupted run's"
+                )
+
+    # ------------------------------------------------------------------- parts
+
+    def evaluate(self, split: str) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """Means and named figures of one split, by the averaged weights where EMA is on."""
+        batches = self.loader.evaluation(split)
+        arguments = (self.model, self.task, batches, self.precision, self.runtime)
+        with self.ema.swapped() if self.ema else contextlib.nullcontext():
+            totals = evaluate(*arguments, self._interrupted)
+        return totals, self.task.summarize(totals)
+
+    def preview(self, totals: dict[str, Tensor]) -> None:
+        """Pictures of the validation split, by the weights now in the model."""
+        if self.logger is None:
+            return
+        self.logger.step = self.step
+        batch = next(self.loader.evaluation("val", PREVIEW_SAMPLES))
+        preview(self.model, self.task, batch, totals, self.logger, self.runtime)
+        self._previewed_at = self.clock.seconds
+
+    def _wrapped(self) -> nn.Module:
+        model = torch.compile(self.model) if self.config.compile else self.model
+        if self.runtime.ranks == 1:
+            return model
+        if self.runtime.device.type == "cuda":
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+            return nn.parallel.DistributedDataParallel(model, [self.runtime.device])
+        return nn.parallel.DistributedDataParallel(model)
+
+    def _wish(self) -> int:
+        """What this rank asks of all at the end of the step; the clock is rank 0's."""
+        if self.signals.received is not None:
+            return self.signals.received
+        if not self.runtime.main:
+            return 0
+        now, limit, every = self.clock.seconds, self.config.max_minutes, self.config.save_minutes
+        if limit and now > 60 * limit:
+            return TIME_IS_UP
+        return SAVE_NOW if every and now - self._saved_at > 60 * every else 0
+
+    def _interrupted(self) -> bool:
+        return self.signals.received is not None
+
+    @property
+    def signalled(self) -> int | None:
+        """The number of the signal that ended training, if one did."""
+        return self.stop if 0 < self.stop < SAVE_NOW else None
+
+    @staticmethod
+    def _due(step: int, every: int | None) -> bool:
+        return every is not None and step % every == 0
+
+
+def monitored(monitor: str, figures: dict[str, float]) -> float:
+    """The figure that a task watches, more being better: "accuracy", or "-loss"."""
+    return -figures[monitor[1:]] if monitor.startswith("-") else figures[monitor]
