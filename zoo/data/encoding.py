@@ -99,7 +99,7 @@ def channel_statistics(
         counts = torch.zeros(256, dtype=torch.int64)
         for part in train.split(4096):
             counts += torch.bincount(images[part, channel].flatten().int(), minlength=256)
-        weights = counts / counts.sum()
+        weights = counts.double() / counts.sum()
         mean = (weights * values).sum()
         std = (weights * (values - mean) ** 2).sum().sqrt()
         means.append(float(mean))

@@ -1,0 +1,154 @@
+"""Published files are verified, from disk and from mirrors, here on 127.0.0.1."""
+
+import gzip
+import hashlib
+import http.server
+import threading
+from dataclasses import replace
+
+import pytest
+
+from zoo.data import download
+from zoo.data.download import Remote, fetch
+from zoo.errors import UserError
+
+CONTENT = bytes(range(256)) * 40
+PACKED = gzip.compress(CONTENT)
+NAME = "thing-ubyte.gz"
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        kind = self.path.split("/")[1]
+        self.server.asked.append(kind)
+        body = {"good": PACKED, "other": gzip.compress(b"x" * 10240), "html": b"<html>"}.get(kind)
+        if kind == "short":
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(PACKED)))
+            self.end_headers()
+            self.wfile.write(PACKED[: len(PACKED) // 2])
+            return
+        if kind == "cut":
+            body = PACKED[:-20]
+        if kind == "bomb":
+            body = gzip.compress(bytes(50_000_000))
+        if kind == "slow":
+            self.server.release.wait(5)
+            return
+        if body is None:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server():
+    one = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    one.asked, one.release = [], threading.Event()
+    thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    one.url = f"http://127.0.0.1:{one.server_port}/"
+    yield one
+    one.release.set()
+    one.shutdown()
+    thread.join()
+    one.server_close()
+
+
+def remote(server, *kinds, **changes):
+    mirrors = tuple(f"{server.url}{kind}/" for kind in kinds) if server else ()
+    one = Remote(NAME, mirrors, len(CONTENT), content_sha256=sha(CONTENT))
+    return replace(one, **changes)
+
+
+def files(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def test_a_good_mirror_after_bad_ones(server, tmp_path):
+    kinds = ("missing", "short", "cut", "other", "html", "bomb", "good", "never")
+    assert fetch(remote(server, *kinds), str(tmp_path), "set") == CONTENT
+    assert server.asked == list(kinds[:-1])
+    assert files(tmp_path) == [f"set/{NAME}"], "under its own name alone, no temporary left"
+    server.asked.clear()
+    assert fetch(remote(server, "good"), str(tmp_path), "set") == CONTENT
+    assert server.asked == [], "found on disk"
+
+
+def test_all_mirrors_bad_lists_each_with_its_reason(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.2)
+    one = remote(server, "missing", "short", "other", "html", "slow")
+    one = replace(one, mirrors=(*one.mirrors, "http://127.0.0.1:9/"))
+    with pytest.raises(UserError) as error:
+        fetch(one, str(tmp_path), "set")
+    text = str(error.value)
+    assert "\n" not in text
+    for part in (
+        "/missing/: HTTP 404",
+        "/short/: the connection broke after",
+        f"/other/: SHA-256 {sha(b'x' * 10240)[:12]}..., expected {sha(CONTENT)[:12]}...",
+        "/html/: not a sound gzip file",
+        "/slow/: timed out",
+        "http://127.0.0.1:9/: Connection refused",
+        f"set data.root=<folder holding {NAME}>",
+    ):
+        assert part in text, part
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("place", ["", "set/"])
+@pytest.mark.parametrize("name", [NAME, "thing-ubyte"])
+def test_files_on_disk_are_found_packed_or_plain(tmp_path, place, name):
+    path = tmp_path / place / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(PACKED if name == NAME else CONTENT)
+    assert fetch(remote(None), str(tmp_path), "set") == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (PACKED[:-20], "cut off after"),
+        (PACKED[:100] + bytes(50) + PACKED[150:], "not a sound gzip file"),
+        (b"", "0 bytes of content, expected 10,240"),
+        (gzip.compress(CONTENT[:-1]), "10,239 bytes of content, expected 10,240"),
+        (gzip.compress(CONTENT + b"x"), "more than 10,240 bytes"),
+        (gzip.compress(CONTENT[:-1] + b"x"), f"expected {sha(CONTENT)[:12]}"),
+    ],
+)
+def test_a_damaged_file_on_disk_is_never_used_and_never_touched(server, tmp_path, raw, reason):
+    path = tmp_path / NAME
+    path.write_bytes(raw)
+    with pytest.raises(UserError) as error:
+        fetch(remote(server, "good"), str(tmp_path), "set")
+    assert str(path) in str(error.value) and reason in str(error.value)
+    assert "delete it" in str(error.value)
+    assert path.read_bytes() == raw and server.asked == []
+
+
+def test_the_hash_of_the_file_itself_can_be_the_known_one(tmp_path):
+    one = remote(None, sha256=sha(PACKED), content_sha256=None)
+    (tmp_path / NAME).write_bytes(PACKED)
+    assert fetch(one, str(tmp_path), "set") == CONTENT
+    (tmp_path / NAME).write_bytes(gzip.compress(CONTENT, 1))
+    with pytest.raises(UserError, match="expected " + sha(PACKED)[:12]):
+        fetch(one, str(tmp_path), "set")
+    (tmp_path / NAME).unlink()
+    (tmp_path / "thing-ubyte").write_bytes(CONTENT)
+    with pytest.raises(UserError, match="could not be downloaded"):
+        fetch(one, str(tmp_path), "set")  # nothing to verify the plain file by
+
+
+def test_a_root_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="nothing can be written there"):
+        fetch(remote(None), str(tmp_path / "file"), "set")
