@@ -11,7 +11,6 @@ from typing import Any
 from zoo import config as configs
 from zoo.errors import TrainingFailed, UserError, nearest
 
-
 HELP = """\
 Train a model of the zoo.
 

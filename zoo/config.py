@@ -61,8 +61,8 @@ def load(overrides: list[str]) -> Config:
         values = [o for o in overrides if key_of(o) not in (*GROUPS, "experiment")]
         anew = _plain(_compose(pinned + [o for o in values if key_of(o).split(".")[0] in retyped]))
         with_values |= {group: anew[group] for group in retyped}
-        if retyped & {"model", "data", "task"}:
-            with_values["expect"] = {}  # promised for another model or other data
+        if retyped & {"model", "data", "task", "trainer"}:
+            with_values["expect"] = {}  # promised for another model, other data, a full training
     check(with_values, reference, experiment)
     if with_values["name"] is None:
         with_values["name"] = experiment or f"{chosen_of['model']}_{chosen_of['data']}"

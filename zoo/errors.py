@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake in what the user gave: one line saying what was got, what was expected, and the fix.
+    """A mistake in what the user gave: one line says what was got, what was expected, the fix.
 
     The command line prints the message without a traceback and exits with code 2.
     """

@@ -87,7 +87,7 @@ class Registry:
         return bind(self[name].builder, options, facts, self.kind, name)
 
     def build(self, config: Mapping[str, Any], **facts: Any) -> Any:
-        """Build what `config["name"]` says, from the config's other keys and the facts it asks for."""
+        """Build what `config["name"]` says, from the other keys and the facts it asks for."""
         arguments = self.arguments(config, **facts)
         return self[config["name"]].builder(**arguments)
 

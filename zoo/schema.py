@@ -22,7 +22,7 @@ def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def fits(value: Any, annotation: Any) -> bool:
-    """Whether a plain config value (number, string, bool, None, list, dict) has the type asked for."""
+    """Whether a config value (number, string, bool, None, list, dict) has the type asked for."""
     origin = typing.get_origin(annotation)
     arguments = typing.get_args(annotation)
     if origin in (Union, types.UnionType):

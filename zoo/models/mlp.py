@@ -73,7 +73,7 @@ class MLP(nn.Module):
         self._initialise(activation)
 
     def _initialise(self, activation: ActivationName) -> None:
-        """He et al., 2015 (arXiv:1502.01852) where half the inputs are cut off, else Glorot, 2010."""
+        """He et al., 2015, arXiv:1502.01852; Glorot and Bengio, 2010, for S-shaped functions."""
         for block in self.blocks:
             if activation in ("tanh", "sigmoid"):
                 nn.init.xavier_normal_(block.linear.weight)

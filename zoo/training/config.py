@@ -10,11 +10,11 @@ PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """What `trainer.*` says. Steps are optimizer steps; where both are given, steps win over epochs.
+    """What `trainer.*` says. Steps are optimizer steps; given beside epochs, they count.
 
     Attributes:
         max_steps, max_epochs, max_minutes: The budget; whichever ends first.
-        accumulate: Micro-batches that one batch is cut into. Saves memory; the gradient is the same.
+        accumulate: Micro-batches that a batch is cut into. Saves memory; the gradient is the same.
         clip: Largest gradient norm, or null.
         ema: Decay of the weights' exponential moving average, or null. Evaluation then uses it.
         patience: Evaluations without improvement before training stops, or null.

@@ -25,7 +25,7 @@ class Schedule:
     def _share(name: str, value: float, top: float = 1.0) -> float:
         if not 0 <= value < top:
             raise UserError(
-                f"schedule.{name}: got {value}, expected a share of the training, 0 to below {top:g}"
+                f"schedule.{name}: got {value}, expected a share of training, 0 to below {top:g}"
             )
         return value
 
