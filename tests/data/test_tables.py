@@ -128,7 +128,9 @@ def test_classes_are_matched_by_name():
     assert data.splits["all"].columns["target"].tolist() == [2, 0, 1, 2, 0, 1]
     with pytest.raises(UserError) as error:
         build(raw2, target2, ("a", "b", "x"), encoding=json_)
-    assert "the data has 3 classes (a, b, x), the run was trained on 3 (a, b, c)" in str(error.value)
+    assert "the data has 3 classes (a, b, x), the run was trained on 3 (a, b, c)" in str(
+        error.value
+    )
 
 
 def test_an_encoding_of_another_kind_is_refused(tmp_path):

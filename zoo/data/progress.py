@@ -4,7 +4,6 @@ import sys
 import time
 from types import TracebackType
 
-
 SECONDS = 5.0  # between plain lines
 
 
