@@ -178,14 +178,13 @@ class LearningRate:
 
     def __init__(self, optimizer: Any, schedule: Any) -> None:
         self.optimizer, self.schedule = optimizer, schedule
-        self.groups = optimizer.param_groups
-        self.peaks = [group["lr"] for group in self.groups]
+        self.peaks = [group["lr"] for group in optimizer.param_groups]
         self.now = self.peaks[0]
 
     def set(self, progress: float) -> None:
         """Apply the rate at a share `progress` of the training."""
         factor = self.schedule.factor(min(1.0, progress))
-        for group, peak in zip(self.groups, self.peaks):
+        for group, peak in zip(self.optimizer.param_groups, self.peaks):  # new after a resume
             group["lr"] = peak * factor
         self.now = self.peaks[0] * factor
 
