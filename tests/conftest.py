@@ -1,0 +1,78 @@
+"""For all tests: one thread per process, a shared folder for data, runs in a folder of their own."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+torch.set_num_threads(1)  # tests run side by side; and sums keep one order
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory):
+    """Where the bundled datasets keep their cache: one folder for all workers of the session."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if base.name.startswith("popen-") else base
+    folder = shared / "data"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def train(tmp_path, data_root, capsys):
+    """Run `train.py` in this process, on the CPU, with every file below `tmp_path`.
+
+    The answer has `code`, `out`, `err`, and `path` of the newest run directory, or None.
+    """
+    from zoo.cli import train as main
+    from zoo.runs.directory import find_runs
+
+    outputs = tmp_path / "outputs"
+
+    def run(*overrides):
+        known = set(find_runs(outputs))
+        places = [] if _given(overrides, "resume") else [f"output_dir={outputs}"]
+        if not places or _given(overrides, "output_dir"):
+            places = []
+        elif not any(o in ("data=rain", "data=csv", "data=image_folder") for o in overrides):
+            places.append(f"data.root={data_root}")
+        if not any(_given(overrides, key) for key in ("resume", "trainer.device")):
+            places.append("trainer.device=cpu")
+        capsys.readouterr()
+        code = main([*overrides, *places])
+        printed = capsys.readouterr()
+        fresh = [path for path in find_runs(outputs) if path not in known]
+        path = fresh[-1] if fresh else None
+        return SimpleNamespace(code=code, out=printed.out, err=printed.err, path=path)
+
+    run.outputs = outputs
+    return run
+
+
+def _given(overrides, key):
+    return any(o.lstrip("+").split("=")[0] == key for o in overrides)
+
+
+def refused(result, outputs):
+    """The one line of a mistake; asserts that it is one line, and that no run was begun."""
+    assert result.code == 2, (result.code, result.out, result.err)
+    lines = result.err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), result.err
+    assert "Traceback" not in result.out + result.err
+    assert not outputs.exists() or not any(outputs.rglob("*")), list(outputs.rglob("*"))
+    return lines[0].removeprefix("error: ")
+
+
+@pytest.fixture
+def mistake(train):
+    """What the command line says to a mistake, having left nothing behind."""
+
+    def say(*overrides):
+        return refused(train(*overrides), train.outputs)
+
+    return say

@@ -1,0 +1,127 @@
+"""Who may import whom, from the syntax trees; and that mistakes answer without torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BASE = {"zoo.registry", "zoo.errors", "zoo.schema"}
+MAY_IMPORT = {
+    "zoo.layers": set(),
+    "zoo.models": {"zoo.layers", *BASE},
+    "zoo.adapters": {"zoo.layers", *BASE},
+    "zoo.data": BASE,
+    "zoo.inference": {"zoo.layers"},
+    "zoo.tasks": {"zoo.inference", *BASE},
+    "zoo.training": {"zoo.tasks.base", "zoo.runs", *BASE},
+    "zoo.runs": {"zoo.errors"},
+    "zoo.errors": set(),
+    "zoo.schema": {"zoo.errors"},
+    "zoo.registry": {"zoo.errors", "zoo.schema"},
+    "zoo.config": {"zoo.training.config", *BASE},
+}
+WITHOUT_TORCH = ("zoo.cli", "zoo.config", "zoo.errors", "zoo.schema", "zoo.registry", "zoo.runs")
+HEAVY = ("torch", "numpy", "safetensors", "sklearn", "matplotlib", "PIL", "tensorboard", "tqdm")
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted((ROOT / "zoo").rglob("*.py"))}
+
+
+def imported(path, top_level_only=False):
+    """Dotted names of the modules that a file imports."""
+    tree = ast.parse(path.read_text())
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            full = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name if name in MODULES else node.module for name in full)
+
+
+def below(name, package):
+    return name == package or name.startswith(f"{package}.")
+
+
+def package_of(name):
+    return next((package for package in MAY_IMPORT if below(name, package)), None)
+
+
+def forbidden(name, path):
+    package = package_of(name)
+    if package is None:
+        return []
+    allowed = {package, *MAY_IMPORT[package]}
+    ours = (one for one in imported(path) if below(one, "zoo"))
+    return [one for one in ours if not any(below(one, a) for a in allowed)]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_reaches_upwards(name):
+    assert forbidden(name, MODULES[name]) == []
+
+
+def test_the_rule_sees_a_violation(tmp_path):
+    file = tmp_path / "wrong.py"
+    file.write_text("def f():\n    from zoo.data import digits\n")
+    assert forbidden("zoo.models.wrong", file) == ["zoo.data.digits"]
+    file.write_text("import zoo.tasks.base\nimport zoo.tasks.classification\n")
+    assert forbidden("zoo.training.wrong", file) == ["zoo.tasks.classification"]
+
+
+def test_layers_need_torch_alone():
+    for name, path in MODULES.items():
+        if below(name, "zoo.layers"):
+            tops = {one.split(".")[0] for one in imported(path)} - set(sys.stdlib_module_names)
+            assert tops <= {"torch", "zoo"}, name
+
+
+def closure(name, seen):
+    """All modules that importing one of ours imports."""
+    if name in seen or name not in MODULES:
+        seen.add(name)
+        return seen
+    seen.add(name)
+    parts = name.split(".")
+    for k in range(1, len(parts)):
+        closure(".".join(parts[:k]), seen)
+    for one in imported(MODULES[name], top_level_only=True):
+        closure(one, seen)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in MODULES if any(below(n, p) for p in WITHOUT_TORCH)] + ["zoo.training.config"]
+)
+def test_light_modules_import_nothing_heavy(name):
+    tops = {one.split(".")[0] for one in closure(name, set())}
+    assert tops.isdisjoint(HEAVY), tops & set(HEAVY)
+
+
+def test_answers_from_yaml_leave_torch_alone(tmp_path):
+    """One process asks for help, a config, and makes each mistake that YAML alone can show."""
+    code = """
+import sys
+from zoo.cli import train
+asked = [["--help"], ["--cfg", "job"], ["model=mlpp"], ["optim.lrr=1"], ["optim.lr=fast"], ["x=1"],
+         ["trainer.precision=fp8"], ["+trainer.foo=1"], ["optim.lr"], ["resume=nowhere"]]
+codes = [train(arguments) for arguments in asked]
+heavy = [m for m in %r if m in sys.modules]
+assert codes == [0, 0] + [2] * 8, codes
+assert not heavy, heavy
+print("light")
+""" % (HEAVY,)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.endswith("light\n"), done.stderr
+    assert done.stderr.count("error: ") == 8
