@@ -60,6 +60,7 @@ def test_rows_stay_with_their_targets(write, split):
         ([str(i) for i in range(30)], "auto", None),
         (["0.5", "1.5"] * 15, "classification", ["0.5", "1.5"]),
         (["b", "a", "1"] * 10, "auto", ["1", "a", "b"]),
+        (["none", "mild", "None"] * 10, "auto", ["None", "mild", "none"]),
     ],
 )
 def test_the_task_follows_from_the_target(write, split, values, kind, expected):

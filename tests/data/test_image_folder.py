@@ -46,6 +46,12 @@ def test_a_folder_per_class(tmp_path, split):
         assert torch.equal(brightest, source.columns["target"]), "labels stay with their images"
     train = data.splits["train"].columns["input"].double() / 255
     assert torch.allclose(train.mean((0, 2, 3)), torch.tensor(data.encoding.mean).double())
+    stored = data.splits["train"].fetch(torch.arange(18))
+    prepared = data.encoding.prepare(stored)["input"]
+    deviation = train.std((0, 2, 3), correction=0)
+    expected = (train - train.mean((0, 2, 3))[:, None, None]) / deviation[:, None, None]
+    assert torch.allclose(prepared.double(), expected, atol=1e-5)
+    assert stored["input"].dtype == torch.uint8 and prepared.dtype == torch.float32
 
 
 def test_files_decoded_on_demand_equal_those_in_memory(tmp_path, split):

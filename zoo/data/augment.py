@@ -108,10 +108,13 @@ class Augment:
                     f"data.augment.{name}={getattr(self, name)}: the images are {size[0]}x{size[1]}"
                     f" pixels; expected 0..{min(size) - 1}"
                 )
-        fill = torch.tensor(black, dtype=torch.float32)
+        fills: dict[torch.device, Tensor] = {}  # copied to a device once, not for every batch
 
         def augment(batch: Batch, seeds: Tensor) -> Batch:
-            return {**batch, "input": self.apply(batch["input"], seeds, fill)}
+            images = batch["input"]
+            if images.device not in fills:
+                fills[images.device] = torch.tensor(black, device=images.device)
+            return {**batch, "input": self.apply(images, seeds, fills[images.device])}
 
         return augment
 
@@ -130,7 +133,7 @@ class Augment:
             holes = holes | (down[:, :, None] & across[:, None, :])
         index = (rows[:, :, None] * w + columns[:, None, :]).view(n, 1, h * w)
         moved = images.reshape(n, c, h * w).gather(2, index.expand(n, c, h * w)).view(n, c, h, w)
-        fill = fill.to(images.device, images.dtype).view(1, c, 1, 1)
+        fill = fill.to(images.dtype).view(1, c, 1, 1)
         return torch.where(holes[:, None], fill, moved)
 
     def _sources(self, seeds: Tensor, stream: int, length: int) -> tuple[Tensor, Tensor]:

@@ -73,7 +73,7 @@ class Dataset:
             (one sample's, as the model sees it), `num_outputs`; classification adds `num_classes`,
             `class_names`, `class_counts` (training split); regression adds `target_mean`,
             `target_std` (training split; stored targets are standardised by them); tables add
-            `feature_names`.
+            `feature_names` and `feature_scales` (mean and deviation of each).
         splits: "train", "val", "test". Batches hold `input` and `target` (int64 class, or
             float32 of shape (N, num_outputs)).
         encoding: Turns stored form into model input; goes into the run directory.

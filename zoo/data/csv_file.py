@@ -12,11 +12,11 @@ from torch import Tensor
 from zoo.data.files import not_found
 from zoo.errors import UserError
 
-MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
+MISSING = {"", "na", "n/a", "nan", "null", "?"}
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell counts as missing: empty, NA, N/A, NaN, null, None or ?."""
+    """Whether a cell counts as missing: empty, NA, N/A, NaN, null or ?."""
     return text.strip().lower() in MISSING
 
 

@@ -61,15 +61,10 @@ class ImageEncoding:
 
     def prepare(self, batch: Batch) -> Batch:
         """`input` from uint8 (N, C, H, W) to standardised float32, on its own device."""
-        images = batch["input"]
-        scale = [1 / (255 * s) for s in self.std]
-        offset = [-m / s for m, s in zip(self.mean, self.std, strict=True)]
-        if self.channels == 1:
-            return {**batch, "input": images.float().mul_(scale[0]).add_(offset[0])}
-        shape = (1, self.channels, 1, 1)
-        factors = torch.tensor([scale, offset]).to(images.device)
-        prepared = images.float().mul_(factors[0].view(shape)).add_(factors[1].view(shape))
-        return {**batch, "input": prepared}
+        images = batch["input"].to(torch.float32, copy=True)
+        for channel, (mean, std) in enumerate(zip(self.mean, self.std, strict=True)):
+            images[:, channel].mul_(1 / (255 * std)).add_(-mean / std)
+        return {**batch, "input": images}
 
     @property
     def black(self) -> list[float]:
@@ -98,7 +93,7 @@ def channel_statistics(
     for channel in range(images.shape[1]):
         counts = torch.zeros(256, dtype=torch.int64)
         for part in train.split(4096):
-            counts += torch.bincount(images[part, channel].flatten().int(), minlength=256)
+            counts += torch.bincount(images[part, channel].flatten(), minlength=256)
         weights = counts.double() / counts.sum()
         mean = (weights * values).sum()
         std = (weights * (values - mean) ** 2).sum().sqrt()

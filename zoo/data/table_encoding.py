@@ -68,6 +68,13 @@ class Column:
         texts = [f"{self.name}={text}" for text in self.categories]
         return [*texts, f"{self.name} other", f"{self.name} missing"]
 
+    @property
+    def scales(self) -> list[list[float]]:
+        """Mean and deviation that each encoded feature was standardised by."""
+        plain = [[0.0, 1.0]]
+        own = [[self.mean, self.std]] if self.kind == "numeric" else plain
+        return own + plain * (len(self.features) - 1)
+
     def encode(self, values: Tensor | Sequence[str | None]) -> Tensor:
         """Float64 (N, features)."""
         if isinstance(values, Tensor):

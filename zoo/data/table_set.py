@@ -92,6 +92,7 @@ def _fit_target(
 def _facts(fitted: TableEncoding, stored: Tensor, index: Indices) -> dict[str, Any]:
     names, target = fitted.feature_names, fitted.target
     facts: dict[str, Any] = {"input_shape": (len(names),), "feature_names": names}
+    facts["feature_scales"] = [scale for column in fitted.columns for scale in column.scales]
     if target.kind == "regression":
         return facts | {"num_outputs": 1, "target_mean": target.mean, "target_std": target.std}
     number = len(target.class_names)
