@@ -1,4 +1,4 @@
-"""For all tests: one thread per process, a shared folder for data, runs in a folder of their own."""
+"""For all tests: one thread a process, one folder for data, runs in folders of their own."""
 
 import sys
 from pathlib import Path

@@ -100,7 +100,8 @@ def closure(name, seen):
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in MODULES if any(below(n, p) for p in WITHOUT_TORCH)] + ["zoo.training.config"]
+    "name",
+    [n for n in MODULES if any(below(n, p) for p in WITHOUT_TORCH)] + ["zoo.training.config"],
 )
 def test_light_modules_import_nothing_heavy(name):
     tops = {one.split(".")[0] for one in closure(name, set())}
@@ -109,17 +110,17 @@ def test_light_modules_import_nothing_heavy(name):
 
 def test_answers_from_yaml_leave_torch_alone(tmp_path):
     """One process asks for help, a config, and makes each mistake that YAML alone can show."""
-    code = """
+    code = f"""
 import sys
 from zoo.cli import train
 asked = [["--help"], ["--cfg", "job"], ["model=mlpp"], ["optim.lrr=1"], ["optim.lr=fast"], ["x=1"],
          ["trainer.precision=fp8"], ["+trainer.foo=1"], ["optim.lr"], ["resume=nowhere"]]
 codes = [train(arguments) for arguments in asked]
-heavy = [m for m in %r if m in sys.modules]
+heavy = [m for m in {HEAVY!r} if m in sys.modules]
 assert codes == [0, 0] + [2] * 8, codes
 assert not heavy, heavy
 print("light")
-""" % (HEAVY,)
+"""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
     )

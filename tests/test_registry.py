@@ -1,0 +1,280 @@
+"""A signature is the schema: what builders accept, refuse, and take from the data's facts."""
+
+import itertools
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import yaml
+
+from zoo.errors import MissingFact, UserError, nearest, unknown
+from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
+from zoo.schema import bind, fits, parameters, spell
+from zoo.training.config import TrainerConfig
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@pytest.fixture
+def registry():
+    one = Registry("thing", "zoo.layers")
+
+    @one.register("box", task="any", tiny={"size": 1})
+    class Box:
+        def __init__(
+            self, size: int, rate: float = 0.5, kind: Literal["a", "b"] = "a", deep: bool = False
+        ) -> None:
+            self.given = (size, rate, kind, deep)
+
+    @one.register("ball")
+    def ball(radius: float = 1.0) -> tuple[str, float]:
+        return ("ball", radius)
+
+    return one
+
+
+def test_builds_by_name(registry):
+    assert registry.names() == ["ball", "box"]
+    assert registry.build({"name": "box", "size": 3, "kind": "b"}).given == (3, 0.5, "b", False)
+    assert registry.build({"name": "ball"}) == ("ball", 1.0)
+    assert registry["box"].tests == {"task": "any", "tiny": {"size": 1}}
+
+
+def test_facts_go_only_where_they_are_named(registry):
+    facts = {"size": 7, "num_classes": 3}
+    assert registry.arguments({"name": "box"}, **facts) == {"size": 7}
+    assert registry.arguments({"name": "ball"}, **facts) == {}
+
+
+def test_the_config_wins_over_facts(registry):
+    assert registry.arguments({"name": "box", "size": 2}, size=7) == {"size": 2}
+
+
+def test_a_missing_fact_is_named(registry):
+    with pytest.raises(MissingFact, match="thing=box needs 'size'") as caught:
+        registry.build({"name": "box"}, sizes=3)
+    assert (caught.value.kind, caught.value.name, caught.value.fact) == ("thing", "box", "size")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"name": "bix"}, "unknown thing 'bix'; did you mean 'box'?"),
+        ({"name": "zzzzz"}, "one of: ball, box"),
+        ({}, "thing.name is missing"),
+        (
+            {"name": "box", "sise": 3},
+            "thing.sise: thing=box has no such option; did you mean 'size'",
+        ),
+        ({"name": "box", "size": "3"}, "thing.size: got '3' (str), expected int"),
+        ({"name": "box", "size": 3.0}, "thing.size: got 3.0 (float), expected int"),
+        ({"name": "box", "size": True}, "thing.size: got True (bool), expected int"),
+        ({"name": "box", "size": None}, "thing.size: got null, expected int"),
+        ({"name": "box", "rate": "fast"}, "expected float"),
+        ({"name": "box", "kind": "c"}, "expected one of a, b"),
+        ({"name": "box", "deep": 1}, "expected bool"),
+        ({"name": "box", "_target_": "os.system"}, "_target_ is refused"),
+        ({"_target_": "os.system", "name": "ball"}, "it runs no code"),
+    ],
+)
+def test_mistakes_are_one_line(registry, config, said):
+    with pytest.raises(UserError) as caught:
+        registry.build(config)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_all_mistakes_at_once(registry):
+    with pytest.raises(UserError) as caught:
+        registry.build({"name": "box", "sise": 3, "rate": "x", "deep": "no"})
+    assert str(caught.value).count(";") >= 2 and all(
+        word in str(caught.value) for word in ("sise", "rate", "deep")
+    )
+
+
+def test_two_builders_of_one_name_are_refused(registry):
+    def other() -> None: ...
+
+    other.__module__ = "elsewhere"
+    with pytest.raises(UserError, match="two things are named 'box'.*elsewhere"):
+        registry.register("box")(other)
+
+
+def test_registering_again_from_the_same_module_replaces(registry):
+    """As importlib.reload and notebooks do."""
+    registry.register("ball")(lambda: "new")
+    assert registry.build({"name": "ball"}) == "new"
+
+
+FITTING = {
+    int: [0, -3, 10**9],
+    float: [0, 1.5, float("inf")],
+    bool: [True, False],
+    str: ["", "a"],
+    int | None: [None, 3],
+    float | None: [None, 3, 0.1],
+    Literal["a", 3]: ["a", 3],
+    list[float]: [[], [1, 0.5]],
+    list[str] | None: [None, [], ["a"]],
+    tuple[float, ...]: [[0.9, 0.999], (1, 2)],
+    list[float] | Literal["balanced"] | None: [None, "balanced", [1.0]],
+    Any: [1, "a", None, [1], {}],
+}
+MISFITS = {
+    int: [True, 1.0, "1", None, [1]],
+    float: [True, "1e-3", None, [0.1]],
+    bool: [0, 1, "true", None],
+    str: [1, None, True, ["a"]],
+    int | None: ["null", 1.5, True],
+    float | None: ["x", True],
+    Literal["a", 3]: ["b", 4, None],
+    list[float]: [None, 0.5, "ab", ["a"], [0.1, None], [True]],
+    list[str] | None: ["a", [1]],
+    tuple[float, ...]: [0.9, ["a", "b"], [None]],
+    list[float] | Literal["balanced"] | None: ["other", [True], 3],
+}
+
+
+def cases(table):
+    return [(value, kind) for kind, values in table.items() for value in values]
+
+
+@pytest.mark.parametrize(("value", "annotation"), cases(FITTING), ids=str)
+def test_fits(value, annotation):
+    assert fits(value, annotation)
+
+
+@pytest.mark.parametrize(("value", "annotation"), cases(MISFITS), ids=str)
+def test_does_not_fit(value, annotation):
+    assert not fits(value, annotation)
+    assert spell(annotation)
+
+
+def test_spelling():
+    assert spell(int | None) == "int or null"
+    assert spell(Literal["relu", "gelu"]) == "one of relu, gelu"
+    assert spell(tuple[float, ...]) == "a list of float"
+
+
+def test_bind_reads_postponed_annotations():
+    namespace: dict[str, Any] = {}
+    exec("from __future__ import annotations\ndef f(a: int, b: float = 1.0): ...", namespace)
+    with pytest.raises(UserError, match="expected int"):
+        bind(namespace["f"], {"a": "x"}, {}, "k", "f")
+
+
+def test_nearest():
+    valid = ["optim.lr", "trainer.max_steps", "trainer.max_epochs", "seed", "model"]
+    assert nearest("lr", valid) == "optim.lr"
+    assert nearest("trainer.max_step", valid) == "trainer.max_steps"
+    assert nearest("max_steps", valid) == "trainer.max_steps"
+    assert nearest("sed", valid) == "seed"
+    assert nearest("qqqqq", valid) is None
+    assert unknown("model", "q", []) == "unknown model 'q'; (one of: none)"
+
+
+# ------------------------------------------------ YAML files and signatures say the same
+
+SAME = {one.kind: one for one in (MODELS, TASKS, ADAPTERS, OPTIMIZERS, SCHEDULES)}
+
+
+@pytest.fixture(scope="module")
+def facts(data_root):
+    """What the datasets that need neither a download nor a file of the user's state."""
+    from zoo.build import build_dataset
+
+    stated = {"model"}  # which optimizers and adapters take
+    for name in DATASETS.names():
+        settings = yaml.safe_load((CONFIGS / "data" / f"{name}.yaml").read_text())
+        if "path" in settings or "needs" in DATASETS[name].tests:
+            continue
+        common = yaml.safe_load((CONFIGS / "data" / "_common.yaml").read_text())
+        settings.pop("defaults")
+        where = {"root": str(data_root)} if "root" in settings else {}
+        stated |= build_dataset(common | settings | where).facts.keys()
+    return stated
+
+
+def registered():
+    """The registries whose package exists yet."""
+    there = [(g, r) for g, r in SAME.items() if find_spec(r.package)]
+    return [(group, name) for group, registry in there for name in registry.names()]
+
+
+@pytest.mark.parametrize(("group", "name"), registered())
+def test_the_yaml_lists_what_the_signature_takes(group, name, facts):
+    listed = yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text())
+    listed.pop("defaults", None)
+    assert listed.pop("name") == name
+    schema = parameters(SAME[group][name].builder)
+    assert set(listed) == {option for option in schema if option not in facts}
+    resolved = {k: float(v) if isinstance(v, str) and _number(v) else v for k, v in listed.items()}
+    for option, value in resolved.items():
+        assert fits(value, schema[option].annotation), (option, value)
+
+
+def _number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True  # YAML 1.1 reads 1e-3 as text; Hydra reads a number
+
+
+@pytest.mark.parametrize("group", sorted({group for group, _ in registered()}))
+def test_every_yaml_has_a_builder(group):
+    files = {path.stem for path in (CONFIGS / group).glob("*.yaml") if path.stem[0] != "_"}
+    assert files == set(SAME[group].names())
+
+
+def test_the_trainer_yaml_lists_every_setting_with_its_default():
+    listed = yaml.safe_load((CONFIGS / "trainer" / "default.yaml").read_text())
+    assert listed == {name: p.default for name, p in parameters(TrainerConfig).items()}
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: p.stem)
+def test_no_yaml_names_code(path):
+    def keys(node):
+        if isinstance(node, dict):
+            yield from itertools.chain(node, *map(keys, node.values()))
+        elif isinstance(node, list):
+            yield from itertools.chain(*map(keys, node))
+
+    assert not [k for k in keys(yaml.safe_load(path.read_text())) if str(k).startswith("_target")]
+
+
+# --------------------------------------------------------------------------- plugins
+
+PLUGIN = """
+import torch
+from zoo.registry import MODELS
+
+@MODELS.register("{name}")
+class Mine(torch.nn.Module):
+    def __init__(self, input_shape: tuple[int, ...], num_outputs: int, width: int, depth: int,
+                 activation: str, norm: str, dropout: float) -> None:
+        super().__init__()
+        self.only = torch.nn.Linear(input_shape[0], num_outputs)
+
+    def forward(self, x):
+        return self.only(x)
+"""
+
+
+def test_a_plugin_trains_without_touching_the_house(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))
+    (tmp_path / "my_plugin_model.py").write_text(PLUGIN.format(name="mine"))
+    monkeypatch.syspath_prepend(tmp_path)
+    done = train(
+        "model=mlp", "model.name=mine", "data=rain", "trainer=debug", "plugins=[my_plugin_model]"
+    )
+    assert done.code == 0, done.err
+    assert "model      mine, 6 parameters" in done.out
+
+
+def test_a_plugin_that_is_not_there(mistake):
+    assert "plugins: cannot import 'no_such_plugin'" in mistake("plugins=[no_such_plugin]")
+
+
+def test_a_name_that_no_plugin_registered(mistake):
+    assert "unknown model 'mime'" in mistake("model=mlp", "model.name=mime")
