@@ -44,7 +44,7 @@ class Task(Protocol):
         """Loss and metric sums of one batch."""
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
-        """Named figures from the means of the sums ("loss" among them)."""
+        """Named figures from the means of the sums: of "loss" too, and "count", the predictions."""
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """Figures too long for a log line, as JSON: per class, a confusion matrix. May be empty."""

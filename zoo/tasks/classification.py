@@ -32,6 +32,8 @@ class Classification:
         class_weights: Weight of each class's samples in the loss: null (all alike), `balanced`
             (inversely to their number) or a list. Scaled so that the mean over the training
             samples is 1: the learning rate keeps its meaning.
+        feature_names: Of a table's columns, for the axes of pictures.
+        feature_scales: Mean and deviation that each column was standardised by; likewise.
     """
 
     monitor = "accuracy"
@@ -43,11 +45,14 @@ class Classification:
         class_counts: list[int],
         label_smoothing: float = 0.0,
         class_weights: list[float] | Literal["balanced"] | None = None,
+        feature_names: list[str] | None = None,
+        feature_scales: list[list[float]] | None = None,
     ) -> None:
         if not 0 <= label_smoothing < 1:
             raise UserError(f"task.label_smoothing: got {label_smoothing}, expected 0 to below 1")
         self.num_classes = num_classes
         self.class_names = class_names
+        self.feature_names, self.feature_scales = feature_names, feature_scales
         self.label_smoothing = label_smoothing
         self.weights = self._weights(class_weights, class_counts)
 
@@ -95,12 +100,12 @@ class Classification:
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss and accuracies; the confusion matrix is left to `details`."""
-        return {name: float(mean) for name, mean in means.items() if name != "confusion"}
+        hidden = ("confusion", "count")
+        return {name: float(mean) for name, mean in means.items() if name not in hidden}
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """Precision, recall, F1 and support of each class, and the confusion matrix as counts."""
-        confusion = means["confusion"].double()
-        confusion = confusion / confusion.sum()
+        confusion = (means["confusion"] * means["count"]).round().long()  # [true, predicted]
         hit, true, said = confusion.diag(), confusion.sum(1), confusion.sum(0)
         rows = {}
         for k, name in enumerate(self.class_names):
@@ -108,7 +113,7 @@ class Classification:
                 "precision": float(hit[k] / said[k]) if said[k] > 0 else 0.0,
                 "recall": float(hit[k] / true[k]) if true[k] > 0 else 0.0,
                 "f1": float(2 * hit[k] / (true[k] + said[k])) if true[k] + said[k] > 0 else 0.0,
-                "share": float(true[k]),
+                "support": int(true[k]),
             }
         return {"classes": rows, "confusion": confusion.tolist()}
 
@@ -116,7 +121,15 @@ class Classification:
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
     ) -> None:
         """Confusion matrix, worst mistakes (images), decision surface (two features), filters."""
-        classification_pictures(model, batch, means, self.class_names, pictures)
+        classification_pictures(
+            model,
+            batch,
+            means,
+            self.class_names,
+            pictures,
+            self.feature_names,
+            self.feature_scales,
+        )
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """Per sample: the class, its probability, and the probability of every class."""

@@ -50,13 +50,13 @@ def evaluate(
 
 
 def means(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Sums of several ranks, added in their order and divided by the count."""
+    """Sums of several ranks, added in their order and divided by the count, which is kept."""
     totals: dict[str, Tensor] = {}
     for part in parts:
         for name, value in part.items():
             totals[name] = totals.get(name, 0) + value.double()
     count = totals.pop("count")
-    return {name: value / count for name, value in totals.items()}
+    return {name: value / count for name, value in totals.items()} | {"count": count}
 
 
 def preview(

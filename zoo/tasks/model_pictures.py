@@ -1,0 +1,187 @@
+"""Pictures of a model itself: how it divides the plane, and what its first layer looks for.
+
+Shapes: N samples, K classes, C channels, H and W height and width, M filters or neurons.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+MOST_FILTERS = 64
+GRID = 160  # points along each axis of a decision surface
+MARGIN = 0.05  # beyond the samples, as a share of their range
+CLASS_COLOURS = ("#3b6fb6", "#d1495b", "#3c9d6b", "#e0a030", "#7a5ca8", "#8c6d5a", "#4bb3c4")
+
+
+def new_figure(width: float, height: float, title: str) -> Any:
+    """A figure of so many inches, that no global state knows of."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def tiles(title: str, images: Sequence[Any], labels: Sequence[str], columns: int) -> Any:
+    """A grid of images in one set of axes: far cheaper than axes for each.
+
+    Args:
+        title: Above all.
+        images: Each (H, W, 3), 0..1.
+        labels: Below each, of one or two lines, or none at all.
+        columns: Of the grid.
+    """
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    tall = images[0].shape[0] / images[0].shape[1]
+    wide, below = (1.08, 0.42) if labels else (1.1, 0.1)
+    inches = 1.4 if labels else 0.75
+    high = tall + below
+    figure = new_figure(max(4.6, inches * wide * columns + 0.2), inches * high * rows + 0.7, title)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    for k, image in enumerate(images):
+        x, y = k % columns * wide, k // columns * high
+        axes.imshow(image, extent=(x, x + 1, y + tall, y), interpolation="nearest")
+        if labels:
+            axes.text(x + 0.5, y + tall + 0.04, labels[k], ha="center", va="top", fontsize=8)
+    axes.set(xlim=(0, columns * wide), ylim=(rows * high, 0), aspect="equal")
+    return figure
+
+
+def shorten(text: str, most: int) -> str:
+    """A text of at most so many letters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def to_pixels(image: Tensor) -> Tensor:
+    """(C, H, W) of any range to (H, W, 3) of 0..1; grey unless C is 3."""
+    image = image.detach().float().cpu()
+    low, high = image.amin(), image.amax()
+    image = (image - low) / (high - low).clamp(min=1e-12)
+    image = image if len(image) == 3 else image.mean(0).expand(3, -1, -1)
+    return image.permute(1, 2, 0)
+
+
+def decision_surface(
+    model: nn.Module,
+    samples: Tensor,
+    target: Tensor,
+    class_names: Sequence[str],
+    names: Sequence[str],
+    scales: Sequence[Sequence[float]],
+) -> Any:
+    """Which class the model would name at every place, how sure it is, and the samples.
+
+    Args:
+        model: (N, 2) to logits (N, K).
+        samples: (N, 2), standardised.
+        target: Int64 (N,).
+        class_names: Of the K classes.
+        names: Of the two features.
+        scales: Mean and deviation of each feature, to draw it in its own units.
+    """
+    from matplotlib.colors import to_rgb
+
+    low, high = samples.amin(0), samples.amax(0)
+    margin = MARGIN * (high - low).clamp(min=1e-6)
+    low, high = low - margin, high + margin
+    steps = torch.linspace(0, 1, GRID, device=samples.device)[:, None]
+    x, y = (low + steps * (high - low)).unbind(1)
+    points = torch.stack([x.repeat(GRID), y.repeat_interleave(GRID)], dim=1)  # y slow, x fast
+    probability = model(points).float().softmax(1).view(GRID, GRID, -1).cpu()
+    palette = torch.tensor([to_rgb(c) for c in CLASS_COLOURS])
+    colour = palette[torch.arange(probability.shape[2]) % len(palette)]  # (K, 3)
+    blend = 1 - 0.6 * (1 - probability @ colour)  # a paler mixture of the classes' colours
+    mean, std = torch.tensor([list(scale) for scale in scales], dtype=torch.float32).unbind(1)
+    left, bottom = (low.cpu() * std + mean).tolist()
+    right, top = (high.cpu() * std + mean).tolist()
+
+    wrong = (model(samples).argmax(1) != target).cpu()
+    title = f"{len(samples) - int(wrong.sum()):,} of {len(samples):,} samples right"
+    if len(class_names) == 2:
+        title += f"; lines: 10, 50 and 90 % {class_names[1]}"
+    figure = new_figure(6.4, 5.2, title)
+    axes = figure.subplots()
+    extent = (left, right, bottom, top)
+    axes.imshow(blend.numpy(), origin="lower", extent=extent, aspect="auto")
+    if probability.shape[2] == 2:
+        axes.contour(
+            probability[..., 1].numpy(),
+            levels=[0.1, 0.5, 0.9],
+            extent=extent,
+            colors="black",
+            linewidths=[0.6, 1.4, 0.6],
+            linestyles=["dotted", "solid", "dotted"],
+        )
+    places, target = samples.cpu() * std + mean, target.cpu()
+    for k, name in enumerate(class_names):
+        _scatter_class(axes, places[target == k], wrong[target == k], colour[k].tolist(), name)
+    axes.set(xlim=(left, right), ylim=(bottom, top), xlabel=names[0], ylabel=names[1])
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    return figure
+
+
+def _scatter_class(axes: Any, places: Tensor, wrong: Tensor, colour: Any, name: str) -> None:
+    """Samples of one class; those on the wrong side are crosses."""
+    x, y = places.unbind(1)
+    axes.scatter(x[~wrong], y[~wrong], s=16, color=[colour], ec="white", lw=0.5, label=name)
+    if bool(wrong.any()):
+        label = f"{name}, wrong"
+        axes.scatter(x[wrong], y[wrong], s=42, color=[colour], ec="black", marker="X", label=label)
+
+
+def first_layer(model: nn.Module) -> nn.Module | None:
+    """The first module that has weights of its own, in the order of definition."""
+    owners = (m for m in model.modules() if any(True for _ in m.parameters(recurse=False)))
+    return next(owners, None)
+
+
+def is_linear(model: nn.Module) -> bool:
+    """Whether one linear layer holds all of a model's weights."""
+    layer = first_layer(model)
+    inside = sum(p.numel() for p in layer.parameters()) if layer is not None else 0
+    return isinstance(layer, nn.Linear) and inside == sum(p.numel() for p in model.parameters())
+
+
+def first_layer_images(model: nn.Module, samples: Tensor) -> Tensor | None:
+    """Weights of the first layer as images (M, C, H, W), where they can be seen as such.
+
+    Filters of a convolution over pixels, at least 2 wide; or what each neuron of a linear layer
+    over flattened images looks for.
+    """
+    layer = first_layer(model)
+    if samples.dim() != 4 or layer is None:
+        return None
+    if isinstance(layer, nn.Conv2d) and layer.in_channels == samples.shape[1]:
+        return layer.weight.detach() if min(layer.kernel_size) > 1 else None
+    if isinstance(layer, nn.Linear) and layer.in_features == samples[0].numel():
+        return layer.weight.detach().view(-1, *samples.shape[1:])
+    return None
+
+
+def filters(weights: Tensor, names: Sequence[str] | None) -> Any:
+    """Images of weights: three channels as colours; else red adds, blue takes away, white is zero.
+
+    Args:
+        weights: (M, C, H, W).
+        names: What each of them votes for, where that is known.
+    """
+    from matplotlib import colormaps
+
+    shown = weights[:MOST_FILTERS].float().cpu()
+    images = []
+    for weight in shown:
+        if len(weight) == 3:
+            images.append(to_pixels(weight).numpy())
+        else:
+            flat = weight.mean(0)
+            scaled = 0.5 + 0.5 * flat / flat.abs().max().clamp(min=1e-12)
+            images.append(colormaps["RdBu_r"](scaled.numpy())[..., :3])
+    title = "First layer: what each " + ("class looks for" if names else "filter looks for")
+    title += f" ({len(shown)} of {len(weights)})" if len(shown) < len(weights) else ""
+    title += "" if weights.shape[1] == 3 else "\nred: for, blue: against"
+    labels = [shorten(name, 14) for name in names[: len(shown)]] if names else []
+    return tiles(title, images, labels, 5 if names else 8)
