@@ -152,3 +152,7 @@ def test_a_root_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="nothing can be written there"):
         fetch(remote(None), str(tmp_path / "file"), "set")
+
+
+def test_a_gzip_bomb_is_not_unpacked():
+    assert len(download._unpack(gzip.compress(bytes(50_000_000)), 1000)) == 1001
