@@ -225,7 +225,7 @@ def make_plan(options: TrainerConfig, loader: Loader) -> Plan:
     return Plan(
         max_steps=steps,
         eval_steps=options.eval_steps or loader.steps(options.eval_epochs),
-        log_steps=options.log_steps or max(min(25, steps // 4), steps // 200, 1),
+        log_steps=options.log_steps or max(min(50, steps // 4), steps // 200, 1),
         save_steps=options.save_steps,
     )
 

@@ -16,6 +16,6 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-def activation(name: ActivationName) -> nn.Module:
+def make_activation(name: ActivationName) -> nn.Module:
     """A module applying the named function to each element."""
     return _ACTIVATIONS[name]()

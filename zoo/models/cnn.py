@@ -10,7 +10,7 @@ Shapes: B batch, C channels, H and W height and width, K classes.
 from torch import Tensor, nn
 
 from zoo.errors import UserError
-from zoo.layers.activation import ActivationName, activation
+from zoo.layers.activation import ActivationName, make_activation
 from zoo.registry import MODELS
 
 
@@ -21,7 +21,7 @@ class ConvBlock(nn.Sequential):
         super().__init__(
             nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
             nn.BatchNorm2d(channels_out),
-            activation(act),
+            make_activation(act),
         )
 
 

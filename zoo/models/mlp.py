@@ -12,30 +12,10 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from zoo.layers.activation import ActivationName, activation
+from zoo.layers.activation import ActivationName, make_activation
 from zoo.registry import MODELS
 
-
-class Block(nn.Module):
-    """Linear, normalisation, activation, dropout: (B, W_in) to (B, W_out)."""
-
-    def __init__(
-        self,
-        width_in: int,
-        width_out: int,
-        activation_name: ActivationName,
-        norm: Literal["none", "batch", "layer"],
-        dropout: float,
-    ) -> None:
-        super().__init__()
-        norms = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
-        self.linear = nn.Linear(width_in, width_out)
-        self.norm = norms[norm](width_out)
-        self.activation = activation(activation_name)
-        self.dropout = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(self.activation(self.norm(self.linear(x))))
+NORMS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 
 @MODELS.register(
@@ -65,24 +45,31 @@ class MLP(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        widths = [math.prod(input_shape)] + [width] * depth
-        self.blocks = nn.Sequential(
-            *(Block(i, o, activation, norm, dropout) for i, o in zip(widths, widths[1:]))
-        )
-        self.head = nn.Linear(widths[-1], num_outputs)
+        features = math.prod(input_shape)
+        layers: list[nn.Module] = []
+        for _ in range(depth):
+            layers.append(nn.Linear(features, width))
+            if norm != "none":
+                layers.append(NORMS[norm](width))
+            layers.append(make_activation(activation))
+            if dropout > 0:
+                layers.append(nn.Dropout(dropout))
+            features = width
+        self.hidden = nn.Sequential(*layers)
+        self.head = nn.Linear(features, num_outputs)
         self._initialise(activation)
 
     def _initialise(self, activation: ActivationName) -> None:
         """He et al., 2015, arXiv:1502.01852; Glorot and Bengio, 2010, for S-shaped functions."""
-        for block in self.blocks:
+        for linear in (m for m in self.hidden if isinstance(m, nn.Linear)):
             if activation in ("tanh", "sigmoid"):
-                nn.init.xavier_normal_(block.linear.weight)
+                nn.init.xavier_normal_(linear.weight)
             else:
-                nn.init.kaiming_normal_(block.linear.weight, nonlinearity="relu")
-            nn.init.zeros_(block.linear.bias)
+                nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+            nn.init.zeros_(linear.bias)
         nn.init.xavier_normal_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, *input_shape) to (B, O)."""
-        return self.head(self.blocks(x.flatten(1)))  # (B, F) -> (B, W) -> (B, O)
+        return self.head(self.hidden(x.flatten(1)))  # (B, F) -> (B, W) -> (B, O)

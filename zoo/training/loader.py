@@ -151,6 +151,8 @@ class Loader:
         return list(parts[self.runtime.rank :: self.runtime.ranks])
 
     def _parts(self, batch: Batch) -> list[Batch]:
+        if self.accumulate == 1 and self.runtime.ranks == 1:
+            return [batch]
         shares = {name: self._shares(column) for name, column in batch.items()}
         return [{n: s[k] for n, s in shares.items()} for k in range(self.accumulate)]
 

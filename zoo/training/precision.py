@@ -32,9 +32,10 @@ class Precision:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, DTYPES[self.name])
 
-    def backward(self, loss: Tensor) -> None:
-        """Gradients of the (scaled) loss, added to what the parameters hold."""
-        (self.scaler.scale(loss) if self.scaler else loss).backward()
+    def backward(self, loss_sum: Tensor, divisor: Tensor | int) -> None:
+        """Gradients of loss_sum / divisor (scaled for fp16), added to what the parameters hold."""
+        loss = self.scaler.scale(loss_sum) if self.scaler else loss_sum
+        loss.backward(torch.ones_like(loss_sum) / divisor)
 
     def unscale(self, optimizer: Any) -> None:
         """Take the loss scale out of the gradients, before they are read or clipped."""

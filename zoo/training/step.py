@@ -12,23 +12,30 @@ from zoo.training.runtime import Runtime
 
 
 class Window:
-    """Sums since the last report, kept on the device: no waiting for it between reports."""
+    """Sums since the last report, kept on the device as they came: nothing is added up, and
+    nobody waits for the device, between reports."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
+        self.sums: dict[str, list[Tensor]] = {}
 
     def add(self, sums: dict[str, Tensor]) -> None:
-        """Add one batch's sums."""
+        """Keep one batch's sums."""
         for name, value in sums.items():
-            if name in self.sums:
-                self.sums[name].add_(value.detach())
-            else:
-                self.sums[name] = value.detach().to(torch.float32, copy=True)
+            self.sums.setdefault(name, []).append(value.detach())
 
     def take(self) -> dict[str, Tensor]:
-        """The sums, on the CPU; starts anew."""
-        sums, self.sums = self.sums, {}
-        return {name: value.cpu() for name, value in sums.items()}
+        """The totals as float64 on the CPU; starts anew."""
+        totals = {name: stacked.double().sum(0) for name, stacked in self.stacked().items()}
+        self.sums = {}
+        return totals
+
+    def stacked(self) -> dict[str, Tensor]:
+        """For the checkpoint: each name's sums along the first dimension, on the CPU."""
+        return {name: torch.stack(values).cpu() for name, values in self.sums.items()}
+
+    def load(self, stacked: dict[str, Tensor], device: torch.device) -> None:
+        """From the checkpoint."""
+        self.sums = {name: list(values.to(device)) for name, values in stacked.items()}
 
 
 def accumulate_gradients(
@@ -55,7 +62,7 @@ def accumulate_gradients(
         stop: This rank's wish to stop (0 for none).
 
     Returns:
-        The batch's loss as a scalar tensor, and the largest `stop` of all ranks.
+        The batch's summed loss as a scalar tensor, and the largest `stop` of all ranks.
     """
     alone = len(micro_batches) == 1 and runtime.ranks == 1
     loss = count = None
@@ -65,20 +72,20 @@ def accumulate_gradients(
         with contextlib.nullcontext() if last else _no_sync(model):
             with precision.autocast():
                 output = task.step(model, batch)
-            precision.backward(output.loss_sum / (output.count if alone else constant))
-        window.add({"loss": output.loss_sum, "count": output.count} | output.sums)
+            precision.backward(output.loss_sum, output.count if alone else constant)
+        window.add({"loss": output.loss_sum, "count": output.count, **output.sums})
+        if alone:
+            return output.loss_sum.detach(), stop
         loss = output.loss_sum.detach() if loss is None else loss + output.loss_sum.detach()
         count = output.count if count is None else count + output.count
     assert loss is not None and count is not None
-    if alone:
-        return loss / count, stop
     totals = torch.stack([loss.double(), count.double(), torch.full_like(loss, stop).double()])
     total_loss, total_count, stops = runtime.sum(totals)
     # DistributedDataParallel has averaged over ranks: `ranks` undoes it.
     rescale_gradients(model.parameters(), (constant * runtime.ranks / total_count).to(loss.dtype))
     if runtime.ranks > 1 and stops > 0:
         stop = max(runtime.gather(stop))
-    return total_loss / total_count, stop
+    return total_loss, stop
 
 
 def _no_sync(model: nn.Module) -> Any:

@@ -131,7 +131,8 @@ class Trainer:
             norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip or float("inf"))
             self.grad_norm = float(norm) if reporting else self.grad_norm
         self.precision.step(self.optimizer)
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         if self.ema:
             self.ema.update(self.step + 1)
         return loss
@@ -204,8 +205,8 @@ class Trainer:
     def save(self) -> None:
         """Everything that decides the next step."""
         self.guard.finish()
-        own = {"rng": rng_state(self.runtime.device), "window": self.window.sums}
-        own = {f"{kind}.{n}": t.cpu() for kind, state in own.items() for n, t in state.items()}
+        own = {"rng": rng_state(self.runtime.device), "window": self.window.stacked()}
+        own = {f"{kind}.{n}": t for kind, state in own.items() for n, t in state.items()}
         ranks = self.runtime.gather(own)
         if not self.runtime.main:
             return
@@ -272,7 +273,7 @@ class Trainer:
             rng = {n.removeprefix("rng."): t for n, t in own.items() if n.startswith("rng.")}
             set_rng_state(self.runtime.device, rng)
         window = {n.removeprefix("window."): t for n, t in own.items() if n.startswith("window.")}
-        self.window.sums = {n: t.to(self.runtime.device) for n, t in window.items()}
+        self.window.load(window, self.runtime.device)
         self.schedule.load(state["schedule"])
         self.precision = Precision(state["precision"]["name"], self.runtime.device)
         self.precision.load(state["precision"]["scaler"])
