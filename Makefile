@@ -1,0 +1,48 @@
+# The commands of this repository; `make` alone lists them.
+#   PYTHON=python3.12   the Python that a new environment is made with
+#   ARGS="..."          passed on: make train ARGS="experiment=mlp_rain", make test ARGS="-k csv"
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+RUN := $(VENV)/bin/python
+SETUP := PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
+WRITTEN_DOWN := pyproject.toml constraints.txt scripts/setup.sh
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 10
+
+train: $(VENV)/installed ## train the default, a CNN on photographs of digits
+	$(RUN) train.py $(ARGS)
+
+test: $(VENV)/installed-dev ## all tests
+	$(RUN) -m pytest -n auto $(ARGS)
+
+lint: $(VENV)/installed-dev ## what a commit is checked for
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(VENV)/installed-dev ## mend what can be mended
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+# About two hours on two cores; MNIST is downloaded into data/ unless MNIST= names a folder with it.
+MNIST ?= data
+results: $(VENV)/installed ## train every published experiment, renew the README's table
+	$(RUN) train.py -m experiment=neuron_rain,mlp_rain,mlp_digits,cnn_digits seed=0,1,2,3,4
+	$(RUN) train.py -m experiment=mlp_diabetes,mlp_breast_cancer seed=0,1,2,3,4
+	$(RUN) train.py -m experiment=mlp_mnist,cnn_mnist seed=0,1,2 data.root=$(MNIST)
+	$(RUN) scripts/results.py runs=outputs
+
+clean: ## remove the environment and caches; runs and data stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/installed: $(WRITTEN_DOWN)
+	$(SETUP) .
+
+$(VENV)/installed-dev: $(WRITTEN_DOWN)
+	$(SETUP) ".[dev]"
+	@touch $(VENV)/installed
+
+.PHONY: help train test lint format results clean
