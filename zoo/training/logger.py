@@ -10,6 +10,8 @@ from typing import Any
 
 from zoo.runs.directory import RunDirectory
 
+NOT_TUNED = ("experiment", "name", "output_dir", "resume", "plugins", "expect")
+
 
 class Logger:
     """Writes one run's figures and pictures.
@@ -48,13 +50,16 @@ class Logger:
         """A matplotlib figure, in TensorBoard and as `previews/<tag>-<step>.png`."""
         import numpy
         from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from PIL import Image
 
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         picture = numpy.asarray(canvas.buffer_rgba())[..., :3]
         self.writer.add_image(tag, picture, self.step, dataformats="HWC")
         self.run.previews.mkdir(exist_ok=True)
-        figure.savefig(self.run.previews / f"{tag.replace('/', '_')}-{self.step:06d}.png")
+        Image.fromarray(picture).save(
+            self.run.previews / f"{tag.replace('/', '_')}-{self.step:06d}.png"
+        )
 
     def text(self, tag: str, text: str) -> None:
         """A text sample, in TensorBoard and as `previews/<tag>-<step>.txt`."""
@@ -67,15 +72,19 @@ class Logger:
         """Settings and final metrics for the HParams tab, in this run's own event file.
 
         SummaryWriter.add_hparams would open a second run; the session's start and end alone
-        suffice, and TensorBoard derives the table's columns from all runs it finds.
+        suffice, and TensorBoard derives the table's columns from all runs it finds, those that
+        differ first. Metrics are sorted by name, so `best/...` come before the training's figures.
         """
         from torch.utils.tensorboard.summary import hparams
 
+        for name, value in metrics.items():
+            self.writer.add_scalar(f"best/{name.replace('/', '_')}", value, self.step)
         plain = {
             name: value
             if isinstance(value, int | float) and not isinstance(value, bool)
             else str(value)
             for name, value in settings.items()
+            if name.split(".")[0] not in NOT_TUNED
         }
         _, start, end = hparams(plain, metrics)
         self.writer.file_writer.add_summary(start)
