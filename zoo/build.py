@@ -67,7 +67,11 @@ def _train(
     runtime: Runtime,
 ) -> int:
     with deterministic(options.deterministic):
+        if not runtime.main:
+            runtime.first(None)  # rank 0 downloads or decodes; the others find it done
         dataset = build_dataset(settings["data"])
+        if runtime.main:
+            runtime.first(None)
         trainer = build_trainer(settings, options, dataset, runtime, run)
         if run is None:
             _record(trainer.run, settings, overrides, dataset, runtime)
@@ -116,6 +120,9 @@ def check_options(settings: Config) -> None:
     batch_size = settings["data"].get("batch_size")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise UserError(f"data.batch_size: got {batch_size}, expected a whole number above 0")
+    workers = settings["data"].get("workers")
+    if not isinstance(workers, int) or workers < 0:
+        raise UserError(f"data.workers: got {workers}, expected a whole number, 0 or more")
 
 
 def build_dataset(data: Config, encoding: Config | None = None) -> Dataset:
@@ -127,8 +134,10 @@ def build_dataset(data: Config, encoding: Config | None = None) -> Dataset:
     """
     options = {k: v for k, v in data.items() if k not in (*SPLIT_KEYS, "batch_size", "augment")}
     workers = options.pop("workers", 0)
-    split = Split(**{key: data[key] for key in SPLIT_KEYS})
-    augment = Augment(**data["augment"]) if "augment" in data else None
+    split = Split(**{key: data[key] for key in SPLIT_KEYS if key in data})
+    augment = None
+    if "augment" in data:
+        augment = Augment(**bind(Augment, data["augment"], {}, "data.augment", data["name"]))
     facts = {"split": split, "augment": augment, "encoding": encoding, "workers": workers}
     return DATASETS.build(options, **facts)
 

@@ -3,6 +3,8 @@
 Exit codes: 0 done, 1 training failed, 2 a mistake to mend, 128 + n stopped by signal n.
 """
 
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -64,8 +66,10 @@ def _train(arguments: list[str]) -> int:
 
 
 def _run(overrides: list[str]) -> int:
-    resume = [o.split("=", 1)[1] for o in overrides if configs.key_of(o) == "resume"]
-    if resume and resume[-1] not in ("", "null"):
+    resume = [o.partition("=")[2] for o in overrides if configs.key_of(o) == "resume"]
+    if resume and not resume[-1].strip("'\""):
+        raise UserError("resume= names no folder; give a run directory, or leave it out")
+    if resume and resume[-1] != "null":
         from zoo.runs.directory import RunDirectory
 
         run = RunDirectory.open(resume[-1].strip("'\""), "resume")
@@ -101,11 +105,16 @@ def _by_hydra(arguments: list[str]) -> int:
     from omegaconf import DictConfig
 
     codes: list[int] = []
+    started = False
 
     def job(_: DictConfig) -> None:
+        nonlocal started
+        started = True
         codes.append(_run(list(HydraConfig.get().overrides.task)))
 
     _mend_argparse()
+    arguments = sorted(arguments, key=lambda a: a not in ("-m", "--multirun"))  # wherever typed
+    _check_flags(arguments)
     before, sys.argv = sys.argv, ["train.py", *arguments]
     main = hydra.main(config_path=str(configs.CONFIG_DIR), config_name="train", version_base=None)
     try:
@@ -115,12 +124,27 @@ def _by_hydra(arguments: list[str]) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("hydra", "omegaconf", "yaml"):
+        ours = type(error).__module__.split(".")[0] not in ("hydra", "omegaconf", "yaml")
+        if ours and (started or not isinstance(error, ValueError)):
             raise
         raise UserError(configs.explain(error)) from None
     finally:
         sys.argv = before
     return max(codes, default=0)
+
+
+def _check_flags(arguments: list[str]) -> None:
+    """Hydra's own parser prints a page for a flag that it does not know; a line is enough."""
+    from hydra._internal.utils import get_args_parser
+
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            get_args_parser().parse_args(arguments)
+        except SystemExit as stop:
+            if stop.code:
+                reason = said.getvalue().strip().rpartition("error: ")[2]
+                raise UserError(f"{reason} (see --help)") from None
 
 
 def _mend_argparse() -> None:

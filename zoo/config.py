@@ -26,6 +26,13 @@ GROUPS = ("model", "data", "task", "optim", "schedule", "trainer")
 DEFAULT_EXPERIMENT = "cnn_digits"
 RESUMABLE = ("max_steps", "max_epochs", "max_minutes", "patience", "save_steps", "save_minutes")
 Config = dict[str, Any]
+TYPES = {
+    "name": str | None,
+    "seed": int,
+    "output_dir": str,
+    "resume": str | None,
+    "plugins": list[str],
+}
 
 
 def key_of(override: str) -> str:
@@ -46,7 +53,13 @@ def load(overrides: list[str]) -> Config:
     Raises:
         UserError: Unknown choices and keys, wrong types, with the nearest valid name.
     """
+    for override in overrides:
+        if override.startswith("~"):
+            raise UserError(f"cannot delete '{override}': settings are changed, by key=value")
+        if override.endswith("=null") and (group := key_of(override)) in GROUPS:
+            raise UserError(unknown(f"choice for {group}:", "null", choices(group)))
     chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
+    overrides = [o for o in overrides if o != "experiment=null"]
     if not chosen:
         overrides = [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
     composed = _compose(overrides, return_hydra_config=True)
@@ -66,6 +79,8 @@ def load(overrides: list[str]) -> Config:
     check(with_values, reference, experiment)
     if with_values["name"] is None:
         with_values["name"] = experiment or f"{chosen_of['model']}_{chosen_of['data']}"
+    if not re.fullmatch(r"[^/\\\0]+", name := with_values["name"]) or name in (".", ".."):
+        raise UserError(f"name: got {name!r}, expected the name of one folder, below output_dir")
     return {"experiment": experiment, **with_values}
 
 
@@ -75,7 +90,7 @@ def _compose(overrides: list[str], return_hydra_config: bool = False) -> DictCon
             return compose("train", overrides, return_hydra_config)
         with initialize_config_dir(str(CONFIG_DIR), version_base=None):
             return compose("train", overrides, return_hydra_config)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         raise UserError(explain(error)) from None
 
 
@@ -102,7 +117,9 @@ def explain(error: Exception) -> str:
     key = getattr(cause, "full_key", None) or getattr(error, "full_key", None)
     match = re.search(r"Could not override '([^']+)'", str(error))
     if match and (key is None or "not in struct" in str(cause) or "No match" in str(error)):
-        return unknown_key(key_of(match[1]), _valid_keys())
+        return unknown_key(key or match[1], _valid_keys())
+    if str(error).startswith("Ambiguous value"):
+        return f"{str(error).splitlines()[0]}: write a list as [a,b]; a sweep needs -m"
     if isinstance(error, yaml.YAMLError):
         return f"not valid YAML: {' '.join(str(error).split())}"
     lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -140,7 +157,7 @@ def check(config: Config, reference: Config, experiment: str | None) -> None:
         UserError: All unknown keys and wrong types, in one line.
     """
     valid = list(leaves(reference))
-    typed = {f"trainer.{n}": p.annotation for n, p in parameters(TrainerConfig).items()}
+    typed = TYPES | {f"trainer.{n}": p.annotation for n, p in parameters(TrainerConfig).items()}
     problems = list(_problems(config, reference, valid, typed, "", experiment))
     if problems:
         raise UserError("; ".join(problems))
@@ -163,7 +180,8 @@ def _problems(
             yield unknown_key(name, valid, origin)
         elif isinstance(reference[key], dict):
             if not isinstance(value, dict):
-                yield f"{name}: got {got(value)}, expected the keys {', '.join(reference[key])}"
+                listed = ", ".join(reference[key]) or "name: value"
+                yield f"{name}: got {got(value)}, expected keys: {listed}"
             elif reference[key]:  # an empty one takes any key
                 yield from _problems(value, reference[key], valid, typed, f"{name}.", source)
         elif name in typed:
@@ -174,7 +192,7 @@ def _problems(
 
 
 def _kind(value: Any) -> Any:
-    return list if isinstance(value, list) else type(value)
+    return list[Any] if isinstance(value, list) else type(value)
 
 
 def _in_experiment(experiment: str, name: str) -> bool:

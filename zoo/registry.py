@@ -8,8 +8,10 @@ MODELS.build({"name": "mlp", "width": 64}, num_outputs=10, input_shape=(64,))
 
 import importlib
 import pkgutil
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from zoo.errors import UserError, unknown
@@ -87,9 +89,22 @@ class Registry:
         return bind(self[name].builder, options, facts, self.kind, name)
 
     def build(self, config: Mapping[str, Any], **facts: Any) -> Any:
-        """Build what `config["name"]` says, from the other keys and the facts it asks for."""
+        """Build what `config["name"]` says, from the other keys and the facts it asks for.
+
+        Raises:
+            UserError: A mistake in the config, or values that the builder refuses.
+        """
         arguments = self.arguments(config, **facts)
-        return self[config["name"]].builder(**arguments)
+        try:
+            return self[config["name"]].builder(**arguments)
+        except (ValueError, IndexError, RuntimeError, ArithmeticError, MemoryError) as error:
+            given = ", ".join(f"{k}={v}" for k, v in config.items() if k != "name")
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            raise UserError(
+                f"{self.kind}={config['name']} cannot be built with {given}: "
+                f"{type(error).__name__}: {' '.join(str(error).split())[:200]} "
+                f"({Path(where.filename).name}, line {where.lineno})"
+            ) from error
 
 
 MODELS = Registry("model", "zoo.models")

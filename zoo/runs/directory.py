@@ -80,11 +80,11 @@ class RunDirectory:
         """
         folder = Path(path).expanduser()
         if not folder.is_dir():
-            near = nearest(str(folder), (str(run) for run in find_runs(folder.parent)))
+            near = nearest(str(folder), map(str, _runs_near(folder.parent)))
             hint = f"; did you mean {near}?" if near else ""
             raise UserError(f"{option}={path}: there is no such folder{hint}")
         if not (folder / "config.yaml").is_file():
-            newest = max(find_runs(folder), default=None, key=lambda run: run.stat().st_mtime)
+            newest = max(_runs_near(folder), default=None, key=lambda run: run.stat().st_mtime)
             hint = f"; the newest run below it is {newest}" if newest else ""
             raise UserError(
                 f"{option}={path} is not a run directory: it holds no config.yaml{hint}"
@@ -127,6 +127,12 @@ def write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def _runs_near(folder: Path) -> Iterator[Path]:
+    """Run directories one or two levels below: a quick look, were `folder` the whole disk."""
+    for pattern in ("*/config.yaml", "*/*/config.yaml"):
+        yield from (c.parent for c in folder.glob(pattern) if (c.parent / "checkpoints").is_dir())
 
 
 def find_runs(folder: Path) -> Iterator[Path]:

@@ -56,8 +56,9 @@ class TrainerConfig:
             )
         for name in ("max_steps", "max_epochs", "max_minutes", "accumulate", "clip", "patience"):
             self._positive(name)
-        for name in ("eval_steps", "eval_epochs", "log_steps", "save_steps", "devices"):
+        for name in ("eval_steps", "eval_epochs", "log_steps", "save_steps", "save_minutes"):
             self._positive(name)
+        self._positive("devices")
         if self.ema is not None and not 0 < self.ema < 1:
             raise UserError(
                 f"trainer.ema: got {self.ema}, expected a decay between 0 and 1, or null"
