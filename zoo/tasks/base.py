@@ -52,7 +52,7 @@ class Task(Protocol):
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
     ) -> None:
-        """Something to look at, drawn from up to a thousand validation samples."""
+        """Something to look at, drawn from up to a thousand samples of the split."""
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """One JSON-ready row per sample of a prepared batch without targets."""

@@ -49,7 +49,7 @@ def judge(trainer: Trainer) -> tuple[Figures, dict[str, Any]]:
     totals, figures["test"] = trainer.evaluate("test")
     if trainer.logger:
         trainer.logger.metrics(trainer.step, "test", figures["test"])
-    trainer.preview(totals)
+    trainer.preview(totals, "test")
     return figures, trainer.task.details(totals)
 
 

@@ -305,12 +305,12 @@ class Trainer:
             totals = evaluate(*arguments, self._interrupted)
         return totals, self.task.summarize(totals)
 
-    def preview(self, totals: dict[str, Tensor]) -> None:
-        """Pictures of the validation split, by the weights now in the model."""
+    def preview(self, totals: dict[str, Tensor], split: str = "val") -> None:
+        """Pictures of the split that `totals` are of, by the weights now in the model."""
         if self.logger is None:
             return
         self.logger.step = self.step
-        batch = next(self.loader.evaluation("val", PREVIEW_SAMPLES))
+        batch = next(self.loader.evaluation(split, PREVIEW_SAMPLES))
         preview(self.model, self.task, batch, totals, self.logger, self.runtime)
         self._previewed_at = self.clock.seconds
 
