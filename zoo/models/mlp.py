@@ -67,7 +67,7 @@ class MLP(nn.Module):
             else:
                 nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
             nn.init.zeros_(linear.bias)
-        nn.init.xavier_normal_(self.head.weight)
+        nn.init.normal_(self.head.weight, std=0.01)  # starts undecided
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -34,8 +34,8 @@ class Precision:
 
     def backward(self, loss_sum: Tensor, divisor: Tensor | int) -> None:
         """Gradients of loss_sum / divisor (scaled for fp16), added to what the parameters hold."""
-        loss = self.scaler.scale(loss_sum) if self.scaler else loss_sum
-        loss.backward(torch.ones_like(loss_sum) / divisor)
+        loss = loss_sum / divisor
+        (self.scaler.scale(loss) if self.scaler else loss).backward()
 
     def unscale(self, optimizer: Any) -> None:
         """Take the loss scale out of the gradients, before they are read or clipped."""
