@@ -1,0 +1,205 @@
+"""python scripts/results.py [runs=outputs] [check=false]
+
+Collects the finished runs of the published experiments into docs/results.json, mean and deviation
+over seeds, and writes the README's table from it. A run counts if its settings are those that its
+experiment has today, whatever the seed and the folders; of a seed's runs the newest counts.
+Experiments without such a run keep the figures that they have.
+
+runs=a,b     folders to look for runs in
+check=true   change nothing; fail where the table or the figures are not today's
+"""
+
+import json
+import re
+import statistics
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from zoo import config as configs  # noqa: E402
+from zoo.cli import options, report  # noqa: E402
+from zoo.errors import UserError  # noqa: E402
+from zoo.runs.directory import RunDirectory, find_runs, write_text  # noqa: E402
+
+BEGIN, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"
+HEADER = """\
+| `experiment=` | what it shows | parameters | test result | training |
+|---|---|---:|---:|---:|
+"""
+WITHOUT_EFFECT = """seed name experiment output_dir resume plugins data.root data.workers
+    trainer.device trainer.log_steps trainer.save_steps trainer.save_minutes""".split()
+Row = dict[str, Any]
+
+
+def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
+    """Renew docs/results.json and the table in README.md below `root`, or check them."""
+    values, overrides = options(argv, __doc__ or "", runs="outputs", check="false")
+    if overrides or values["check"] not in ("true", "false"):
+        raise UserError("scripts/results.py takes runs=<folders> and check=true or false")
+    readme, record = root / "README.md", root / "docs" / "results.json"
+    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    if values["check"] == "true":
+        problems = [*stale(known), *mismatch(readme, known)]
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        return 1 if problems else 0
+    known |= collect(Path(folder) for folder in values["runs"].split(","))
+    known = {name: known[name] for name in configs.experiments() if name in known}
+    write_text(record, json.dumps(known, indent=1) + "\n")
+    write_text(readme, with_table(readme.read_text(encoding="utf-8"), table(known)))
+    print(table(known))
+    return 0
+
+
+def collect(folders: Iterable[Path]) -> dict[str, Row]:
+    """A row for each published experiment that has finished runs at or below the folders."""
+    published = {name: settings(name) for name in configs.experiments()}
+    groups: dict[str, dict[int, tuple[str, Row]]] = {}
+    for path in sorted((p for folder in folders for p in find_runs(folder)), key=lambda p: p.name):
+        if not (path / "result.json").is_file():
+            continue
+        result = RunDirectory(path).read_json("result.json")
+        name = result.get("experiment")
+        if result["status"] != "done" or name not in published:
+            continue
+        if changed := list(differences(configs.read_yaml(path / "config.yaml"), published[name])):
+            print(f"not counted: {path}: {'; '.join(changed)}")
+            continue
+        groups.setdefault(name, {})[result["seed"]] = (path.name, result)
+    return {name: row(published[name], by_seed) for name, by_seed in groups.items()}
+
+
+def settings(experiment: str) -> Row:
+    """What decides the outcome of a published experiment, by dotted name."""
+    return flat(configs.load([f"experiment={experiment}"]))
+
+
+def flat(config: Row, prefix: str = "") -> Row:
+    """The values of a config by dotted name, without those that do not change the outcome."""
+    values: Row = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and value and not name.startswith("expect"):
+            values |= flat(value, f"{name}.")
+        elif name not in WITHOUT_EFFECT and not name.startswith("expect"):
+            values[name] = value
+    return values
+
+
+def differences(config: Row, published: Row) -> Iterator[str]:
+    """Where a config is not the published one; a setting that it lacks was added since."""
+    for name, value in flat(config).items():
+        if name not in published or published[name] != value:
+            yield f"{name} {value}, published {published.get(name)}"
+
+
+def row(published: Row, by_seed: dict[int, tuple[str, Row]]) -> Row:
+    """One experiment's figures over its seeds."""
+    results = [by_seed[seed][1] for seed in sorted(by_seed)]
+    newest = max(by_seed.values(), key=lambda pair: pair[0])[1]
+    names = [name for name in newest["test"] if all(name in r["test"] for r in results)]
+    environment = newest["environment"]
+    return {
+        "model": newest["model"],
+        "data": newest["data"]["name"],
+        "parameters": newest["parameters"],
+        "runs": len(results),
+        "seeds": sorted(by_seed),
+        "metrics": {f"test/{n}": spread([r["test"][n] for r in results]) for n in names},
+        "seconds": spread([r["seconds"] for r in results]),
+        "expect": {name: outcome["expected"] for name, outcome in newest["expect"].items()},
+        "device": f"{environment['device']}, {environment['threads']} threads",
+        "precision": ", ".join(sorted({r["precision"] for r in results})),
+        "torch": environment["torch"],
+        "commit": newest["commit"],
+        "settings": published,
+    }
+
+
+def spread(values: list[float]) -> Row:
+    """Mean and sample deviation (0 for a single value)."""
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {"mean": statistics.fmean(values), "std": deviation, "values": values}
+
+
+def table(rows: dict[str, Row]) -> str:
+    """The README's table, and on what it was measured."""
+    lines = []
+    for name, one in rows.items():
+        seconds = one["seconds"]["mean"]
+        took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+        cells = [
+            f"[`{name}`](configs/experiment/{name}.yaml)",
+            about(name),
+            f"{one['parameters']:,}",
+            figure(one),
+            f"{took}, {one['precision']}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |\n")
+    places = sorted({f"{one['device']}, torch {one['torch']}" for one in rows.values()})
+    note = f"\nMean ± deviation over seeds; trained on {' and '.join(places)}.\n" if rows else ""
+    return HEADER + "".join(lines) + note
+
+
+def figure(one: Row) -> str:
+    """The figure that the experiment promises: `accuracy 99.2 ± 0.1 % (5 seeds)`."""
+    promised = [name for name in one["expect"] if name in one["metrics"]]
+    name = (promised or list(one["metrics"]))[0]
+    mean, std = one["metrics"][name]["mean"], one["metrics"][name]["std"]
+    label = name.removeprefix("test/")
+    share = "accuracy" in label
+    scale, digits, unit = (100, 2, " %") if share else (1, 3, "")
+    seeds = f"{one['runs']} seed{'s' if one['runs'] > 1 else ''}"
+    return f"{label} {scale * mean:.{digits}f} ± {scale * std:.{digits}f}{unit} ({seeds})"
+
+
+def about(experiment: str) -> str:
+    """The first sentence of an experiment file's comment."""
+    lines = []
+    for line in configs.experiments()[experiment].splitlines():
+        if not line.startswith("#"):
+            break
+        text = line.lstrip("# ")
+        if not text.startswith(("@", "python ")):
+            lines.append(text)
+    return re.split(r"(?<=[.?!:])\s(?=[A-Z])", " ".join(lines))[0].replace("|", "\\|")
+
+
+def with_table(text: str, content: str) -> str:
+    """The README with its table replaced.
+
+    Raises:
+        UserError: The marks of the table are missing.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UserError(f"README.md lacks the lines '{BEGIN}' and '{END}' around its table")
+    return f"{before}{BEGIN}\n{content}{END}{after}"
+
+
+def stale(known: dict[str, Row]) -> Iterator[str]:
+    """Figures measured with other settings than their experiment has today."""
+    for name, one in known.items():
+        if name not in configs.experiments():
+            yield f"docs/results.json: there is no experiment={name} any more"
+        elif changed := list(differences(one["settings"], settings(name))):
+            yield (
+                f"experiment={name} changed since its result was measured ({'; '.join(changed)}): "
+                f"train it again and run scripts/results.py"
+            )
+
+
+def mismatch(readme: Path, known: dict[str, Row]) -> Iterator[str]:
+    """A table that is not what docs/results.json says."""
+    text = readme.read_text(encoding="utf-8")
+    if with_table(text, table(known)) != text:
+        yield "README.md: the table is not that of docs/results.json; run scripts/results.py"
+
+
+if __name__ == "__main__":
+    sys.exit(report(main))
