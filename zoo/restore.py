@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from zoo import config as configs
@@ -70,7 +71,7 @@ def restore(
     Args:
         run_path: A run directory.
         checkpoint: `best`, `last`, a step, or the name of a checkpoint's folder.
-        device: As `trainer.device`.
+        device: As `trainer.device`; auto takes the run's own where this machine has it.
         plugins: Modules to import first; those in the run's own config are not.
         warn: Told of a damaged checkpoint that was passed over, say.
 
@@ -82,7 +83,7 @@ def restore(
     import_plugins({"plugins": list(plugins)})
     said = run.read_json("dataset.json")
     facts, encoding = said["facts"], load_encoding(said["encoding"])
-    runtime = Runtime(choose_device(device))
+    runtime = Runtime(_device(device, settings["trainer"].get("device", "auto")))
     model = _build(MODELS, settings, facts).to(runtime.device)
     saved = find_checkpoint(run, checkpoint, warn)
     load_model(model, saved.tensors.get("ema") or saved.tensors.get("model", {}), saved.path)
@@ -110,6 +111,15 @@ def _settings(run: RunDirectory) -> dict[str, Any]:
             f"train.py writes"
         )
     return settings
+
+
+def _device(name: str, own: str) -> torch.device:
+    if name != "auto":
+        return choose_device(name)
+    try:
+        return choose_device(own)
+    except UserError:  # the run's machine had what this one lacks
+        return choose_device("auto")
 
 
 def _build(registry: Registry, settings: dict[str, Any], facts: dict[str, Any]) -> Any:
@@ -168,8 +178,6 @@ def _precision(
     warn: Warn,
 ) -> Precision:
     """What the run computed in, so that its figures come out again."""
-    import torch
-
     name = settings["trainer"].get("precision", "auto")
     if name == "auto" and (run.path / "result.json").is_file():
         name = run.read_json("result.json").get("precision", name)

@@ -105,17 +105,17 @@ class Classification:
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """Precision, recall, F1 and support of each class, and the confusion matrix as counts."""
-        confusion = (means["confusion"] * means["count"]).round().long()  # [true, predicted]
-        hit, true, said = confusion.diag(), confusion.sum(1), confusion.sum(0)
+        counts = (means["confusion"] * means["count"]).round().long()  # [true, predicted]
+        hits, trues, saids = (x.tolist() for x in (counts.diag(), counts.sum(1), counts.sum(0)))
         rows = {}
-        for k, name in enumerate(self.class_names):
+        for name, hit, true, said in zip(self.class_names, hits, trues, saids):
             rows[name] = {
-                "precision": float(hit[k] / said[k]) if said[k] > 0 else 0.0,
-                "recall": float(hit[k] / true[k]) if true[k] > 0 else 0.0,
-                "f1": float(2 * hit[k] / (true[k] + said[k])) if true[k] + said[k] > 0 else 0.0,
-                "support": int(true[k]),
+                "precision": hit / said if said else 0.0,
+                "recall": hit / true if true else 0.0,
+                "f1": 2 * hit / (true + said) if true + said else 0.0,
+                "support": true,
             }
-        return {"classes": rows, "confusion": confusion.tolist()}
+        return {"classes": rows, "confusion": counts.tolist()}
 
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures

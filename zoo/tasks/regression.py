@@ -47,7 +47,7 @@ class Regression:
         """Sums over a batch of `input` (B, ...) and `target` (B, O), standardised."""
         output, target = model(batch["input"]).float(), batch["target"]  # (B, O)
         with torch.no_grad():
-            error = (output - target).double()
+            error = output.double() - target.double()
             sums = {"squared_error": error.square().sum(), "absolute_error": error.abs().sum()}
             if not model.training:
                 sums |= {"y": target.double().sum(), "y_squared": target.double().square().sum()}

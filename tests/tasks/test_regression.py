@@ -1,0 +1,95 @@
+"""Regression's figures against scikit-learn's, in the target's own units."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn import metrics
+from torch import nn
+
+from zoo.tasks.regression import Regression
+from zoo.training.evaluate import evaluate
+from zoo.training.precision import Precision
+from zoo.training.runtime import Runtime
+
+RUNTIME = Runtime(torch.device("cpu"))
+MODEL = nn.Identity()  # the inputs are the (standardised) predictions
+MEAN, STD = 150.0, 40.0
+
+
+def samples(number=53):
+    generator = torch.Generator().manual_seed(0)
+    target = torch.randn(number, 1, generator=generator)
+    return target + 0.5 * torch.randn(number, 1, generator=generator), target
+
+
+def judged(task, predicted, target, sizes=(25, 25, 3)):
+    parts = zip(predicted.split(sizes), target.split(sizes), strict=True)
+    batches = ({"input": x, "target": y} for x, y in parts)
+    return evaluate(MODEL, task, batches, Precision("fp32", RUNTIME.device), RUNTIME)
+
+
+def test_figures_agree_with_scikit_learn_in_the_targets_units():
+    predicted, target = samples()
+    task = Regression(MEAN, STD)
+    figures = task.summarize(judged(task, predicted, target))
+    true, said = (x.double() * STD + MEAN for x in (target, predicted))
+    assert figures["r2"] == pytest.approx(metrics.r2_score(true, said), rel=1e-9)
+    assert figures["rmse"] == pytest.approx(metrics.root_mean_squared_error(true, said), rel=1e-6)
+    assert figures["mae"] == pytest.approx(metrics.mean_absolute_error(true, said), rel=1e-6)
+    squared = metrics.mean_squared_error(target, predicted)
+    assert figures["loss"] == pytest.approx(squared, rel=1e-6)
+
+
+def test_batches_of_unequal_size_add_up():
+    predicted, target = samples()
+    task = Regression(MEAN, STD)
+    parts = judged(task, predicted, target)
+    whole = judged(task, predicted, target, sizes=(53,))
+    for name in whole:
+        torch.testing.assert_close(parts[name], whole[name], rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [("squared", F.mse_loss), ("absolute", F.l1_loss), ("huber", F.huber_loss)],
+)
+def test_the_loss_is_the_named_one(name, function):
+    predicted, target = samples()
+    output = Regression(MEAN, STD, loss=name).step(MODEL, {"input": predicted, "target": target})
+    expected = function(predicted.double(), target.double())
+    assert float(output.loss_sum / output.count) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_several_outputs_count_each():
+    predicted, target = torch.randn(5, 3), torch.randn(5, 3)
+    output = Regression(MEAN, STD, num_outputs=3).step(
+        MODEL, {"input": predicted, "target": target}
+    )
+    assert int(output.count) == 15
+    assert float(output.sums["absolute_error"]) == pytest.approx(
+        float((predicted - target).double().abs().sum())
+    )
+
+
+def test_training_sums_give_errors_but_no_r2():
+    predicted, target = samples()
+    task = Regression(MEAN, STD)
+    output = task.step(nn.Identity().train(), {"input": predicted, "target": target})
+    means = {n: v / output.count for n, v in ({"loss": output.loss_sum} | output.sums).items()}
+    assert set(task.summarize(means)) == {"loss", "rmse", "mae"}
+
+
+def test_r2_of_targets_that_are_all_alike_is_not_a_number():
+    task = Regression(MEAN, STD)
+    figures = task.summarize(judged(task, torch.zeros(4, 1), torch.ones(4, 1), sizes=(4,)))
+    assert figures["r2"] != figures["r2"]
+
+
+def test_predictions_are_in_the_targets_units():
+    task = Regression(MEAN, STD)
+    assert list(task.predict(MODEL, {"input": torch.tensor([[0.0], [1.5]])})) == [
+        {"value": 150.0},
+        {"value": 210.0},
+    ]
+    two = list(task.predict(MODEL, {"input": torch.tensor([[0.0, -1.0]])}))
+    assert two == [{"value": [150.0, 110.0]}]
