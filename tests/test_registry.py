@@ -191,6 +191,7 @@ def facts(data_root):
         common = yaml.safe_load((CONFIGS / "data" / "_common.yaml").read_text())
         settings.pop("defaults")
         where = {"root": str(data_root)} if "root" in settings else {}
+        where["split_seed"] = 0
         stated |= build_dataset(common | settings | where).facts.keys()
     return stated
 

@@ -105,6 +105,7 @@ def _by_hydra(arguments: list[str]) -> int:
     from omegaconf import DictConfig
 
     codes: list[int] = []
+    overrides = [a for a in arguments if not a.startswith("-")]
     started = False
 
     def job(_: DictConfig) -> None:
@@ -127,7 +128,7 @@ def _by_hydra(arguments: list[str]) -> int:
         ours = type(error).__module__.split(".")[0] not in ("hydra", "omegaconf", "yaml")
         if ours and (started or not isinstance(error, ValueError)):
             raise
-        raise UserError(configs.explain(error)) from None
+        raise UserError(configs.explain(error, overrides)) from None
     finally:
         sys.argv = before
     return max(codes, default=0)

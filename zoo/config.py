@@ -6,7 +6,7 @@ What a YAML file of a group lists is what may be set in it. Hydra holds command 
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,9 @@ def load(overrides: list[str]) -> Config:
     with_values = _plain(composed)
     experiment = chosen_of["experiment"]
     if experiment and (retyped := chosen & set(GROUPS)):
-        values = [o for o in overrides if key_of(o) not in (*GROUPS, "experiment")]
-        anew = _plain(_compose(pinned + [o for o in values if key_of(o).split(".")[0] in retyped]))
+        others = {"experiment", *GROUPS} - retyped
+        values = [o for o in overrides if key_of(o).split(".")[0] not in others]
+        anew = _plain(_compose(pinned + [o for o in values if key_of(o) not in retyped]))
         with_values |= {group: anew[group] for group in retyped}
         if retyped & {"model", "data", "task", "trainer"}:
             with_values["expect"] = {}  # promised for another model, other data, a full training
@@ -84,14 +85,21 @@ def load(overrides: list[str]) -> Config:
     return {"experiment": experiment, **with_values}
 
 
+_MISTAKES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+
+
 def _compose(overrides: list[str], return_hydra_config: bool = False) -> DictConfig:
     try:
-        if GlobalHydra.instance().is_initialized():  # inside a sweep
-            return compose("train", overrides, return_hydra_config)
-        with initialize_config_dir(str(CONFIG_DIR), version_base=None):
-            return compose("train", overrides, return_hydra_config)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
-        raise UserError(explain(error)) from None
+        return _composed(overrides, return_hydra_config)
+    except _MISTAKES as error:
+        raise UserError(explain(error, overrides)) from None
+
+
+def _composed(overrides: list[str], return_hydra_config: bool = False) -> DictConfig:
+    if GlobalHydra.instance().is_initialized():  # inside a sweep
+        return compose("train", overrides, return_hydra_config)
+    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
+        return compose("train", overrides, return_hydra_config)
 
 
 def _plain(composed: DictConfig) -> Config:
@@ -103,8 +111,8 @@ def _plain(composed: DictConfig) -> Config:
         raise UserError(explain(error)) from None
 
 
-def explain(error: Exception) -> str:
-    """One line for what Hydra, OmegaConf or YAML found wrong."""
+def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
+    """One line for what Hydra, OmegaConf or YAML found wrong with the overrides."""
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         options = [o for o in error.options if not o.startswith("_")]
@@ -117,7 +125,7 @@ def explain(error: Exception) -> str:
     key = getattr(cause, "full_key", None) or getattr(error, "full_key", None)
     match = re.search(r"Could not override '([^']+)'", str(error))
     if match and (key is None or "not in struct" in str(cause) or "No match" in str(error)):
-        return unknown_key(key or match[1], _valid_keys())
+        return unknown_key(max(key or "", match[1], key=len), _valid_keys(overrides))
     if str(error).startswith("Ambiguous value"):
         return f"{str(error).splitlines()[0]}: write a list as [a,b]; a sweep needs -m"
     if isinstance(error, yaml.YAMLError):
@@ -126,9 +134,14 @@ def explain(error: Exception) -> str:
     return f"{key}: {lines[0]}" if key and key not in lines[0] else lines[0]
 
 
-def _valid_keys() -> list[str]:
-    composed = _plain(_compose([]))
-    return [*leaves(composed), *GROUPS, "experiment"]
+def _valid_keys(overrides: Sequence[str]) -> list[str]:
+    """What may be set with the choices of a command line."""
+    chosen = [o for o in overrides if o.partition("=")[0] in (*GROUPS, "experiment")]
+    try:
+        composed = _composed(chosen)
+    except _MISTAKES:
+        composed = _composed([])
+    return [*leaves(_plain(composed)), *GROUPS, "experiment"]
 
 
 def unknown_key(key: str, valid: list[str], origin: str = "") -> str:
@@ -214,7 +227,11 @@ def load_run(folder: Path, overrides: list[str]) -> Config:
     for override in overrides:
         group, _, key = key_of(override).partition(".")
         if group == "trainer" and key in RESUMABLE:
-            value = yaml.safe_load(override.split("=", 1)[1])
+            if not (text := override.partition("=")[2]):
+                raise UserError(f"cannot read '{override}': expected key=value")
+            value = yaml.safe_load(text)
+            if not fits(value, annotation := parameters(TrainerConfig)[key].annotation):
+                raise UserError(f"trainer.{key}: got {got(value)}, expected {spell(annotation)}")
             config["trainer"][key] = value
         elif group != "resume":
             raise UserError(
@@ -239,7 +256,7 @@ def read_yaml(path: Path) -> Config:
         content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except (OSError, yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not content:
         raise UserError(f"{path} holds no settings")
     return content  # type: ignore[return-value]
 

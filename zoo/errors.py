@@ -10,6 +10,9 @@ class UserError(Exception):
     The command line prints the message without a traceback and exits with code 2.
     """
 
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())  # one line, whatever was quoted
+
 
 class MissingFact(UserError):
     """A component asks for a fact that the data does not state."""
@@ -26,18 +29,28 @@ class TrainingFailed(Exception):
 def nearest(name: str, valid: Iterable[str]) -> str | None:
     """The valid name closest to `name`, or None when nothing is close.
 
-    A dotted name is compared by its last part too: `trainer.max_step` finds `trainer.max_steps`,
-    and `lr` finds `optim.lr`.
+    Dotted names are compared by their last part first: `lr` and `optin.lr` find `optim.lr`,
+    `trainer.max_step` finds `trainer.max_steps`, and nothing is close for its group alone.
     """
     names = list(valid)
-    by_leaf = {n.rsplit(".", 1)[-1]: n for n in reversed(names)}
-    if (exact := by_leaf.get(name.rsplit(".", 1)[-1])) is not None:
-        return exact
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return close[0]
-    close = difflib.get_close_matches(name.rsplit(".", 1)[-1], list(by_leaf), n=1, cutoff=0.6)
-    return by_leaf[close[0]] if close else None
+    parent, _, leaf = name.rpartition(".")
+    leaves: dict[str, list[str]] = {}
+    for one in names:
+        leaves.setdefault(one.rpartition(".")[2], []).append(one)
+    if leaf not in leaves:
+        siblings = [n.rpartition(".")[2] for n in names if parent and n.startswith(f"{parent}.")]
+        if not siblings and (whole := _closest(name, names)):
+            return whole
+        leaf = _closest(leaf, siblings) or _closest(leaf, leaves) or leaf
+    return max(leaves.get(leaf, []), key=lambda one: _likeness(one, name), default=None)
+
+
+def _closest(word: str, words: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)), None)
+
+
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def unknown(what: str, name: str, valid: Iterable[str]) -> str:
