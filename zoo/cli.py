@@ -76,7 +76,7 @@ def _run(overrides: list[str]) -> int:
         settings = configs.load_run(run.path, overrides)
     else:
         run, settings = None, configs.load(overrides)
-    from zoo.build import train
+    from zoo.session import train
 
     return train(settings, overrides, run)
 

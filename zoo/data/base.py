@@ -89,7 +89,7 @@ class Dataset:
     notes: list[str] = field(default_factory=list)
 
     def augment_samples(self, batch: Batch, seed: int, epoch: Tensor, index: Tensor) -> Batch:
-        """Augment a prepared batch; each sample by its own seed, from run seed, epoch and number."""
+        """Augment a prepared batch; a sample's seed comes of run seed, epoch and number."""
         from zoo.data.augment import sample_seeds
 
         assert self.augment is not None

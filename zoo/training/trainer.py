@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoo.errors import TrainingFailed
 from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import Batch, Task
-from zoo.training.checkpoint import Checkpoint, Checkpointer, load_model, model_tensors
+from zoo.training.checkpoint import Checkpointer, model_tensors
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
 from zoo.training.ema import EMA
@@ -22,10 +22,11 @@ from zoo.training.evaluate import Interrupted, evaluate, means, preview
 from zoo.training.guard import FiniteGuard
 from zoo.training.loader import Loader
 from zoo.training.logger import Logger
-from zoo.training.optim import LearningRate, load_optimizer, optimizer_tensors
+from zoo.training.optim import LearningRate
 from zoo.training.precision import Precision
-from zoo.training.runtime import Clock, Runtime, environment, rng_state, set_rng_state
+from zoo.training.runtime import Clock, Runtime
 from zoo.training.signals import StopSignals
+from zoo.training.state import apply, capture, rank_tensors
 from zoo.training.step import Window, accumulate_gradients
 
 PREVIEW_SAMPLES = 1000
@@ -167,7 +168,7 @@ class Trainer:
             return  # the checkpoint will say that this step is yet to be evaluated
         last = self.step == self.plan.max_steps
         if self.stop == TIME_IS_UP:
-            self.ended, last = f"trainer.max_minutes={self.config.max_minutes:g} are over", True
+            self.ended, last = self._out_of_time(), True
         if not (last or self._due(self.step, self.plan.eval_steps)):
             return
         try:
@@ -192,8 +193,7 @@ class Trainer:
             self._best_weights = {n: t.clone() for n, t in model_tensors(weights).items()}
             return
         self.best.waited += 1
-        if self.config.patience and self.best.waited >= self.config.patience:
-            self.ended = f"no better validation in {self.best.waited} evaluations"
+        self.ended = self._out_of_patience()
 
     def save_when_due(self) -> None:
         """The checkpoint to resume from, at its cadence in steps or minutes."""
@@ -205,32 +205,10 @@ class Trainer:
     def save(self) -> None:
         """Everything that decides the next step."""
         self.guard.finish()
-        own = {"rng": rng_state(self.runtime.device), "window": self.window.stacked()}
-        own = {f"{kind}.{n}": t for kind, state in own.items() for n, t in state.items()}
-        ranks = self.runtime.gather(own)
-        if not self.runtime.main:
-            return
-        assert self.logger is not None
-        self.save_best()
-        tensors = {"model": model_tensors(self.model.state_dict())}
-        tensors["optimizer"] = optimizer_tensors(self.optimizer, self.names)
-        tensors["optimizer"] = {n: t.cpu().contiguous() for n, t in tensors["optimizer"].items()}
-        tensors["ranks"] = {f"{r}.{n}": t for r, part in enumerate(ranks) for n, t in part.items()}
-        if self.ema:
-            tensors["ema"] = model_tensors(self.ema.average)
-        state = {
-            "step": self.step,
-            "evaluated": self.evaluated,
-            "best": vars(self.best),
-            "schedule": self.schedule.state(),
-            "precision": {"name": self.precision.name, "scaler": self.precision.state()},
-            "metrics_bytes": self.logger.offset(),
-            "seconds": self.clock.seconds,
-            "grad_norm": self.grad_norm,
-            "data_sha256": self.data_sha256,
-            "environment": environment(self.runtime),
-        }
-        self.checkpoints.save("last", self.step, tensors, state)
+        ranks = self.runtime.gather(rank_tensors(self))
+        if self.runtime.main:
+            self.save_best()
+            self.checkpoints.save("last", self.step, *capture(self, ranks))
         self._saved_at = self.clock.seconds
 
     def save_best(self) -> None:
@@ -242,58 +220,18 @@ class Trainer:
     def restore(self) -> None:
         """Go on from the run's last checkpoint, if it has one."""
         saved = self.checkpoints.load("last", self.console.warn)
-        offset = 0
         if saved is not None:
-            self._restore(saved)
-            offset = saved.state["metrics_bytes"]
+            apply(self, saved)
         if self.runtime.main:
             self.checkpoints.discard_after(self.step)
-            self.logger = Logger(self.run, self.step, offset)
+            self.logger = Logger(self.run, self.step, saved.state["metrics_bytes"] if saved else 0)
         self.clock.restart(saved.state["seconds"] if saved else 0.0)
         self._saved_at = self._previewed_at = self.clock.seconds
         self._reported = (self.step, self.clock.seconds)
         self.console.begin(self.step, self.plan.max_steps)
         if self.step and self.evaluated != self.step:
             self.evaluate_when_due()
-
-    def _restore(self, saved: Checkpoint) -> None:
-        state = saved.state
-        self._compare(state)
-        load_model(self.model, saved.tensors["model"], saved.path)
-        load_optimizer(self.optimizer, self.names, saved.tensors["optimizer"])
-        if self.ema:
-            self.ema.load(saved.tensors["ema"])
-        prefix = f"{self.runtime.rank}."
-        own = {
-            n.removeprefix(prefix): t
-            for n, t in saved.tensors["ranks"].items()
-            if n.startswith(prefix)
-        }
-        if own:
-            rng = {n.removeprefix("rng."): t for n, t in own.items() if n.startswith("rng.")}
-            set_rng_state(self.runtime.device, rng)
-        window = {n.removeprefix("window."): t for n, t in own.items() if n.startswith("window.")}
-        self.window.load(window, self.runtime.device)
-        self.schedule.load(state["schedule"])
-        self.precision = Precision(state["precision"]["name"], self.runtime.device)
-        self.precision.load(state["precision"]["scaler"])
-        self.step, self.evaluated = state["step"], state["evaluated"]
-        self.best, self.grad_norm = Best(**state["best"]), state["grad_norm"]
-
-    def _compare(self, state: dict[str, Any]) -> None:
-        """Warn where the end can no longer be bit-identical to an uninterrupted run's."""
-        if state["data_sha256"] != self.data_sha256:
-            self.console.warn(
-                f"the data changed since the checkpoint (SHA-256 {state['data_sha256'][:12]}, now "
-                f"{self.data_sha256[:12]}): training goes on, but not as it would have"
-            )
-        now = environment(self.runtime)
-        for key in ("torch", "device", "processor", "threads", "ranks"):
-            if state["environment"].get(key) != now[key]:
-                self.console.warn(
-                    f"{key} was {state['environment'].get(key)}, is {now[key]}: the end may differ "
-                    f"in the last bits from an uninterrupted run's"
-                )
+        self.ended = self.ended or self._out_of_patience() or self._out_of_time()
 
     # ------------------------------------------------------------------- parts
 
@@ -329,10 +267,19 @@ class Trainer:
             return self.signals.received
         if not self.runtime.main:
             return 0
-        now, limit, every = self.clock.seconds, self.config.max_minutes, self.config.save_minutes
-        if limit and now > 60 * limit:
+        if self._out_of_time():
             return TIME_IS_UP
-        return SAVE_NOW if every and now - self._saved_at > 60 * every else 0
+        every = self.config.save_minutes
+        return SAVE_NOW if every and self.clock.seconds - self._saved_at > 60 * every else 0
+
+    def _out_of_time(self) -> str | None:
+        limit = self.config.max_minutes
+        over = limit is not None and self.clock.seconds > 60 * limit
+        return f"trainer.max_minutes={limit:g} are over" if over else None
+
+    def _out_of_patience(self) -> str | None:
+        over = self.config.patience is not None and self.best.waited >= self.config.patience
+        return f"no better validation in {self.best.waited} evaluations" if over else None
 
     def _interrupted(self) -> bool:
         return self.signals.received is not None
