@@ -58,19 +58,10 @@ def _given(overrides, key):
     return any(o.lstrip("+").split("=")[0] == key for o in overrides)
 
 
-def refused(result, outputs):
-    """The one line of a mistake; asserts that it is one line, and that no run was begun."""
-    assert result.code == 2, (result.code, result.out, result.err)
-    lines = result.err.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: "), result.err
-    assert "Traceback" not in result.out + result.err
-    assert not outputs.exists() or not any(outputs.rglob("*")), list(outputs.rglob("*"))
-    return lines[0].removeprefix("error: ")
-
-
 @pytest.fixture
 def mistake(train):
     """What the command line says to a mistake, having left nothing behind."""
+    from support import refused
 
     def say(*overrides):
         return refused(train(*overrides), train.outputs)
