@@ -1,0 +1,167 @@
+"""A run back in memory: the right weights, verified, and none of the run's code executed."""
+
+import json
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from zoo.errors import UserError
+from zoo.restore import restore
+
+
+def same(model, tensors):
+    state = model.state_dict()
+    return state.keys() == tensors.keys() and all(torch.equal(state[n], tensors[n]) for n in state)
+
+
+def only(path, kind):
+    return sorted((path / "checkpoints").glob(f"{kind}-*"))[-1]
+
+
+def edit(path, change):
+    file = path / "config.yaml"
+    settings = yaml.safe_load(file.read_text())
+    change(settings)
+    file.write_text(yaml.safe_dump(settings))
+
+
+def test_the_best_weights_are_the_default(digits_run):
+    restored = restore(digits_run)
+    folder = only(digits_run, "best")
+    assert restored.checkpoint == folder.name
+    assert same(restored.model, load_file(folder / "model.safetensors"))
+    assert not restored.model.training
+    assert restored.precision.name == "fp32" and str(restored.runtime.device) == "cpu"
+    assert restored.task.class_names == [str(k) for k in range(10)]
+
+
+def test_the_last_weights_are_the_averaged_ones_where_ema_was_on(digits_run):
+    restored = restore(digits_run, "last")
+    folder = only(digits_run, "last")
+    assert restored.step == 40 and same(restored.model, load_file(folder / "ema.safetensors"))
+    assert not same(restored.model, load_file(folder / "model.safetensors"))
+
+
+def test_without_ema_the_last_weights_are_the_models(rain_run):
+    restored = restore(rain_run, "last")
+    assert same(restored.model, load_file(only(rain_run, "last") / "model.safetensors"))
+
+
+def test_a_checkpoint_by_step_or_by_name(digits_run):
+    names = sorted(p.name for p in (digits_run / "checkpoints").iterdir())
+    for name in names:
+        assert restore(digits_run, name).checkpoint == name
+    assert restore(digits_run, "40").step == 40
+
+
+def test_the_encoding_is_the_trainings(price_run, table):
+    restored = restore(price_run)
+    said = json.loads((price_run / "dataset.json").read_text())
+    assert restored.encoding.to_json() == said["encoding"]
+    _, batch = restored.encoding.read(str(table))
+    assert batch["input"].shape == (120, *restored.facts["input_shape"])
+
+
+def test_a_damaged_checkpoint_is_passed_over_aloud(digits_run, copied):
+    path = copied(digits_run)
+    kept = sorted(p.name for p in (path / "checkpoints").glob("last-*"))
+    assert len(kept) == 2
+    weights = path / "checkpoints" / kept[1] / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    heard = []
+    assert restore(path, "last", warn=heard.append).checkpoint == kept[0]
+    assert len(heard) == 1 and "damaged" in heard[0] and "SHA-256" in heard[0]
+    with pytest.raises(UserError, match="damaged"):
+        restore(path, kept[1])
+
+
+def test_an_unknown_checkpoint_gets_a_suggestion(digits_run):
+    with pytest.raises(UserError, match=r"unknown checkpoint 'bests'; did you mean 'best'\?"):
+        restore(digits_run, "bests")
+    with pytest.raises(UserError, match="unknown checkpoint '../last-00000040'"):
+        restore(digits_run, "../last-00000040")
+
+
+def test_a_run_stopped_before_its_first_evaluation_offers_the_last(rain_run, copied):
+    path = copied(rain_run)
+    for folder in (path / "checkpoints").glob("best-*"):
+        folder.rename(path / folder.name)
+    with pytest.raises(UserError, match="take checkpoint=last"):
+        restore(path)
+    for folder in (path / "checkpoints").glob("last-*"):
+        folder.rename(path / folder.name)
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        restore(path, "last")
+
+
+def test_plugins_of_a_run_are_imported_only_when_asked_for(rain_run, copied, tmp_path, monkeypatch):
+    """A model of the user's own: named by the run, imported by the command line alone."""
+    marker = tmp_path / "imported"
+    (tmp_path / "stranger.py").write_text(
+        f"from pathlib import Path\nPath({str(marker)!r}).write_text('x')\n"
+        "from zoo.models.mlp import MLP\nfrom zoo.registry import MODELS\n"
+        "@MODELS.register('strange')\nclass Strange(MLP):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = copied(rain_run)
+
+    def change(settings):
+        settings["plugins"] = ["stranger"]
+        settings["model"]["name"] = "strange"
+
+    edit(path, change)
+    with pytest.raises(UserError, match=r"unknown model 'strange'.*add plugins=\[stranger\]"):
+        restore(path)
+    assert not marker.exists()
+    assert type(restore(path, plugins=["stranger"]).model).__name__ == "Strange"
+    assert marker.exists()
+
+
+def test_a_config_that_names_code_is_refused(rain_run, copied):
+    path = copied(rain_run)
+    edit(path, lambda settings: settings["model"].update(_target_="os.system"))
+    with pytest.raises(UserError, match="_target_ is refused"):
+        restore(path)
+
+
+def test_a_config_without_a_model_is_said_to_be_none(rain_run, copied):
+    path = copied(rain_run)
+    edit(path, lambda settings: settings.pop("model"))
+    with pytest.raises(UserError, match="says nothing of 'model'"):
+        restore(path)
+
+
+def test_weights_that_do_not_fit_are_refused(rain_run, copied):
+    path = copied(rain_run)
+    edit(path, lambda settings: settings["model"].update(width=9))
+    with pytest.raises(UserError, match="does not fit the model"):
+        restore(path)
+
+
+def test_a_number_format_that_the_device_lacks_becomes_fp32(rain_run, copied):
+    path = copied(rain_run)
+    edit(path, lambda settings: settings["trainer"].update(precision="fp16"))
+    heard = []
+    assert restore(path, warn=heard.append).precision.name == "fp32"
+    assert "fp16" in heard[0]
+
+
+def test_auto_precision_is_what_the_run_found(rain_run, copied):
+    path = copied(rain_run)
+    edit(path, lambda settings: settings["trainer"].update(precision="auto"))
+    result = json.loads((path / "result.json").read_text()) | {"precision": "bf16"}
+    (path / "result.json").write_text(json.dumps(result))
+    assert restore(path).precision.name == "bf16"
+    (path / "result.json").unlink()
+    assert restore(path, "last").precision.name == "fp32"
+
+
+def test_a_path_that_is_no_run(tmp_path, rain_run):
+    with pytest.raises(UserError, match="there is no such folder"):
+        restore(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="the newest run below it is"):
+        restore(rain_run.parent)
