@@ -140,6 +140,7 @@ class Loader:
             self.splits[split],
             batch_sampler=rows,
             num_workers=self.workers,
+            generator=torch.Generator(),  # else it draws from the stream that dropout draws from
             pin_memory=self.runtime.device.type == "cuda",
         )
 

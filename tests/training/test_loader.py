@@ -1,0 +1,193 @@
+"""Batch order is a pure function of (seed, position), however the work is cut."""
+
+from itertools import islice
+
+import pytest
+import torch
+from toys import CPU, HERE, Slow, numbered
+
+from zoo.data.augment import Augment
+from zoo.errors import UserError
+from zoo.training.loader import Loader, Order
+from zoo.training.runtime import Runtime, mix_seed, rng_state
+
+
+def order_of(loader, start, stop):
+    """Sample numbers of each step, micro-batches put together."""
+    steps = loader.training(start, stop)
+    return [torch.cat([part["target"] for part in parts]).tolist() for parts in steps]
+
+
+@pytest.mark.parametrize(("size", "batch"), [(10, 3), (7, 7), (5, 8), (10, 5), (1, 4)])
+def test_every_sample_exactly_once_an_epoch(size, batch):
+    steps = 3 * size
+    stream = sum(order_of(Loader(numbered(size), batch, 0, HERE), 0, steps), [])
+    epochs = [stream[k : k + size] for k in range(0, len(stream), size)]
+    assert len(epochs) == 3 * batch
+    assert all(sorted(epoch) == list(range(size)) for epoch in epochs)
+    if size > 4:
+        assert len({tuple(epoch) for epoch in epochs}) > len(epochs) // 2  # shuffled anew
+
+
+def test_batches_are_full_and_straddle_epochs():
+    steps = order_of(Loader(numbered(10), 3, 0, HERE), 0, 7)
+    assert [len(step) for step in steps] == [3] * 7
+    assert sorted(sum(steps, [])[:10]) == list(range(10))
+    assert len(set(steps[3][:1]) | set(sum(steps[:3], []))) == 10  # step 3: one of the first epoch
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, Slow], ids=["in memory", "by workers"])
+@pytest.mark.parametrize("start", [0, 1, 3, 17, 70])
+def test_resuming_gives_the_tail_of_the_stream(wrap, start):
+    whole = order_of(Loader(numbered(10, wrap=wrap), 3, 5, HERE), 0, 80)
+    assert order_of(Loader(numbered(10, wrap=wrap), 3, 5, HERE), start, 80) == whole[start:]
+
+
+def test_the_order_is_the_seeds_alone():
+    one, other = (order_of(Loader(numbered(50), 8, seed, HERE), 0, 6) for seed in (1, 2))
+    assert one != other
+    torch.manual_seed(99)
+    assert order_of(Loader(numbered(50), 8, 1, HERE), 0, 6) == one
+
+
+def test_reading_a_position_costs_the_same_everywhere():
+    order = Order(1000, 0)
+    late, epochs = order.samples(10**9, 10**9 + 5)
+    assert len(late) == 5 and epochs.tolist() == [10**6] * 5
+    assert len(order._epochs) <= 2  # no epoch before it was drawn
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, Slow], ids=["in memory", "by workers"])
+@pytest.mark.parametrize(("ranks", "accumulate"), [(1, 1), (1, 3), (2, 1), (2, 2), (3, 2)])
+def test_ranks_and_micro_batches_only_cut_the_batch(wrap, ranks, accumulate):
+    whole = order_of(Loader(numbered(20, wrap=wrap), 7, 0, HERE), 0, 9)
+    parts = [
+        list(
+            Loader(numbered(20, wrap=wrap), 7, 0, Runtime(CPU, r, ranks), accumulate).training(0, 9)
+        )
+        for r in range(ranks)
+    ]
+    for step, expected in enumerate(whole):
+        cut = [part["target"].tolist() for rank in parts for part in rank[step]]
+        assert len(cut) == ranks * accumulate and min(map(len, cut)) >= 1
+        assert max(map(len, cut)) - min(map(len, cut)) <= 1
+        assert sorted(sum(cut, [])) == sorted(expected)
+
+
+def shifted(batch, seeds):
+    """An augmentation that shows each sample's seed."""
+    return {**batch, "input": seeds[:, None].double()}
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, Slow], ids=["in memory", "by workers"])
+@pytest.mark.parametrize(("ranks", "accumulate", "workers"), [(1, 1, 0), (1, 3, 2), (2, 2, 0)])
+def test_augmentation_does_not_see_the_layout(wrap, ranks, accumulate, workers):
+    def pairs(wrap, ranks, accumulate, workers):
+        seen = []
+        for rank in range(ranks):
+            data = numbered(12, wrap=wrap, augment=shifted)
+            loader = Loader(data, 6, 3, Runtime(CPU, rank, ranks), accumulate, workers)
+            for step, parts in enumerate(loader.training(0, 5)):
+                for p in parts:
+                    seen += zip([step] * 9, p["target"].tolist(), p["input"][:, 0].tolist())
+        return sorted(seen)
+
+    plain = pairs(lambda s: s, 1, 1, 0)
+    assert pairs(wrap, ranks, accumulate, workers) == plain
+    assert len({seed for _, _, seed in plain}) == len(plain)  # another seed in each epoch
+
+
+def test_augmentation_is_for_training_alone():
+    loader = Loader(numbered(12, augment=shifted), 6, 3, HERE)
+    assert all(b["input"].dtype == torch.float32 for b in loader.evaluation("val"))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_workers_give_what_memory_gives(workers):
+    memory = list(Loader(numbered(11), 4, 0, HERE).training(2, 9))
+    by_workers = list(Loader(numbered(11, wrap=Slow), 4, 0, HERE, workers=workers).training(2, 9))
+    for a, b in zip(memory, by_workers, strict=True):
+        assert torch.equal(a[0]["input"], b[0]["input"])
+        assert torch.equal(a[0]["target"], b[0]["target"])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_no_loader_touches_the_random_numbers(workers):
+    """Or a resumed run, which starts the workers anew, would draw other dropout masks."""
+    loader = Loader(numbered(11, wrap=Slow), 4, 0, HERE, workers=workers)
+    before = rng_state(CPU)
+    next(loader.training(0, 5))
+    list(loader.evaluation("val"))
+    after = rng_state(CPU)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, Slow], ids=["in memory", "by workers"])
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_evaluation_sees_each_sample_once_in_order(wrap, ranks):
+    seen = []
+    for rank in range(ranks):
+        loader = Loader(numbered(5, val=11, wrap=wrap), 2, 0, Runtime(CPU, rank, ranks))
+        seen += [n for batch in loader.evaluation("val", 3) for n in batch["target"].tolist()]
+    assert seen == list(range(11))
+
+
+def test_a_rank_without_samples_evaluates_nothing():
+    assert list(Loader(numbered(9, val=2), 4, 0, Runtime(CPU, 3, 4)).evaluation("val")) == []
+
+
+def test_overfit_serves_the_first_batch_for_ever():
+    loader = Loader(numbered(20, augment=shifted), 4, 0, HERE, overfit=True)
+    first = next(Loader(numbered(20), 4, 0, HERE).training(0, 1))[0]["target"].tolist()
+    for parts in loader.training(3, 6):
+        assert parts[0]["target"].tolist() == first
+        assert parts[0]["input"][:, 0].tolist() == first  # not augmented
+    for split in ("val", "test"):
+        assert [b["target"].tolist() for b in loader.evaluation(split)] == [first]
+
+
+def test_overfit_cuts_the_batch_too():
+    loader = Loader(numbered(20), 5, 0, HERE, accumulate=2, overfit=True)
+    assert [len(part["target"]) for part in next(loader.training(0, 1))] == [3, 2]
+
+
+def test_a_batch_too_small_to_cut():
+    with pytest.raises(UserError, match="raise it to 6 or more"):
+        Loader(numbered(), 5, 0, Runtime(CPU, 0, 3), accumulate=2)
+    Loader(numbered(), 6, 0, Runtime(CPU, 0, 3), accumulate=2)
+
+
+def test_epochs_and_steps():
+    loader = Loader(numbered(10), 4, 0, HERE)
+    assert loader.steps(1) == 3 and loader.steps(2) == 5 and loader.steps(0.01) == 1
+    assert loader.epochs(5) == 2.0 and loader.steps(loader.epochs(7)) == 7
+
+
+def test_large_samples_are_gathered_in_small_chunks(monkeypatch):
+    monkeypatch.setattr("zoo.training.loader.CHUNK_BYTES", 1)
+    small = Loader(numbered(10), 3, 0, HERE)
+    assert small._chunk_steps() == 1
+    monkeypatch.undo()
+    assert order_of(small, 0, 9) == order_of(Loader(numbered(10), 3, 0, HERE), 0, 9)
+
+
+def test_augmented_digits_are_the_same_in_any_batch(data_root):
+    """The real augmentation: one sample's pixels depend on seed, epoch and number alone."""
+    from zoo.data.splits import Split
+    from zoo.registry import DATASETS
+
+    augment = Augment(shift=1, cutout=2, flip=True)
+    data = DATASETS.build(
+        {"name": "digits", "root": str(data_root)}, split=Split(), augment=augment, encoding=None
+    )
+    whole = next(Loader(data, 30, 0, HERE).training(0, 1))[0]["input"]
+    parts = next(Loader(data, 30, 0, HERE, accumulate=4).training(0, 1))
+    assert torch.equal(torch.cat([part["input"] for part in parts]), whole)
+    later = list(islice(Loader(data, 30, 0, HERE).training(0, 200), 60, 80))
+    assert not any(torch.equal(batch[0]["input"], whole) for batch in later)
+
+
+def test_seeds_of_neighbours_share_nothing():
+    seeds = {mix_seed(a, b) for a in range(30) for b in range(30)}
+    assert len(seeds) == 900 and all(0 <= seed < 2**63 for seed in seeds)
+    assert mix_seed(1, 2) != mix_seed(2, 1) and mix_seed(0) == mix_seed(0)
