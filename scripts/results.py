@@ -9,6 +9,7 @@ runs=a,b     folders to look for runs in
 check=true   change nothing; fail where the table or the figures are not today's
 """
 
+import functools
 import json
 import re
 import statistics
@@ -47,7 +48,10 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         for problem in problems:
             print(problem, file=sys.stderr)
         return 1 if problems else 0
-    known |= collect(Path(folder) for folder in values["runs"].split(","))
+    folders = [Path(folder) for folder in values["runs"].split(",")]
+    if missing := [str(folder) for folder in folders if not folder.is_dir()]:
+        raise UserError(f"runs={values['runs']}: there is no folder {missing[0]}")
+    known |= collect(folders)
     known = {name: known[name] for name in configs.experiments() if name in known}
     write_text(record, json.dumps(known, indent=1) + "\n")
     write_text(readme, with_table(readme.read_text(encoding="utf-8"), table(known)))
@@ -57,7 +61,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
 
 def collect(folders: Iterable[Path]) -> dict[str, Row]:
     """A row for each published experiment that has finished runs at or below the folders."""
-    published = {name: settings(name) for name in configs.experiments()}
+    published = configs.experiments()
     groups: dict[str, dict[int, tuple[str, Row]]] = {}
     for path in sorted((p for folder in folders for p in find_runs(folder)), key=lambda p: p.name):
         if not (path / "result.json").is_file():
@@ -66,16 +70,18 @@ def collect(folders: Iterable[Path]) -> dict[str, Row]:
         name = result.get("experiment")
         if result["status"] != "done" or name not in published:
             continue
-        if changed := list(differences(configs.read_yaml(path / "config.yaml"), published[name])):
+        today = settings(name, result["seed"])
+        if changed := list(differences(configs.read_yaml(path / "config.yaml"), today)):
             print(f"not counted: {path}: {'; '.join(changed)}")
             continue
         groups.setdefault(name, {})[result["seed"]] = (path.name, result)
-    return {name: row(published[name], by_seed) for name, by_seed in groups.items()}
+    return {name: row(settings(name), by_seed) for name, by_seed in groups.items()}
 
 
-def settings(experiment: str) -> Row:
+@functools.cache
+def settings(experiment: str, seed: int = 0) -> Row:
     """What decides the outcome of a published experiment, by dotted name."""
-    return flat(configs.load([f"experiment={experiment}"]))
+    return flat(configs.load([f"experiment={experiment}", f"seed={seed}"]))
 
 
 def flat(config: Row, prefix: str = "") -> Row:

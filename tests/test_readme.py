@@ -1,0 +1,212 @@
+"""Every command in README, CONTRIBUTING and docs is run, made small; what cannot run is checked.
+
+A command that no line of RUNNERS covers fails, so that none goes untried.
+"""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from zoo import build
+from zoo import config as configs
+from zoo.cli import train
+from zoo.training.trainer import Trainer
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+RUN = re.compile(r"outputs/(\w+)/[\d_-]+")
+SMALL = {
+    "trainer.max_steps": "2",
+    "trainer.eval_steps": "2",
+    "trainer.precision": "fp32",
+    "trainer.device": "cpu",
+}
+ELSEWHERE = ("mnist", "cifar10", "trainer.devices", "maxout")  # a download, two processes, no file
+
+
+def commands():
+    """(page, command) of every line in a block of shell commands."""
+    for page in PAGES:
+        for language, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+            if language in ("bash", "sh", "shell", "console"):
+                for line in text.replace("\\\n", " ").splitlines():
+                    if words := shlex.split(line, comments=True):
+                        yield page.name, shlex.join(words)
+
+
+COMMANDS = sorted({(command, page) for page, command in commands()})
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the files that the commands name, and a run to go on from."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("place")
+    generator = torch.Generator().manual_seed(0)
+    names = []
+    for kind in ("cat", "dog"):
+        (folder / "photos" / kind).mkdir(parents=True)
+        for k in range(15):
+            pixels = torch.randint(256, (40, 36, 3), dtype=torch.uint8, generator=generator)
+            names.append(f"{kind}/{k}.png")
+            Image.fromarray(pixels.numpy()).save(folder / "photos" / names[-1])
+    rows = [f"{name},{name.split('/')[0]}" for name in names]
+    (folder / "photos" / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    (folder / "digits_folder").mkdir()
+    for path in (folder / "digit.png", folder / "digits_folder" / "one.png"):
+        Image.new("L", (8, 8), 128).save(path)
+    numbers = torch.randn(40, 3, generator=generator).tolist()
+    houses = [f"{a:.3f},{b:.3f},{100 + 3 * a + c:.3f}" for a, b, c in numbers]
+    (folder / "houses.csv").write_text("\n".join(["area,rooms,price", *houses]))
+    kinds = ("rose", "tulip")
+    flowers = [f"{k},{a:.3f},{b:.3f},{kinds[k % 2]}" for k, (a, b, _) in enumerate(numbers)]
+    (folder / "flowers.csv").write_text("\n".join(["id,length,width,species", *flowers]))
+    for name in ("more_flowers.csv", "new_flowers.csv"):
+        (folder / name).write_text((folder / "flowers.csv").read_text())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """Runs that commands speak of, by name, made when first asked for."""
+    return {}
+
+
+@pytest.fixture
+def world(place, trained, data_root, monkeypatch, capsys):
+    """Run in `place`, without drawing (other tests draw); functions for the runners below."""
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(Trainer, "preview", lambda *arguments: None)
+
+    class World:
+        def small(self, words):
+            """A training command, made small."""
+            given = {configs.key_of(word) for word in words}
+            extra = [f"{key}={value}" for key, value in SMALL.items() if key not in given]
+            if "resume" in given:
+                extra = []
+            elif not re.search(r"(experiment|data)=\w*(rain|csv|image_folder)", " ".join(words)):
+                extra.append(f"data.root={data_root}")
+            return [*words, *extra]
+
+        def with_runs(self, words):
+            """The words, with the paths of real runs in place of the example's."""
+            return [RUN.sub(lambda found: str(self.run(found[1])), word) for word in words]
+
+        def run(self, name):
+            if name not in trained:
+                source = {"mlp_csv": "model=mlp data=csv data.path=flowers.csv data.target=species"}
+                words = source.get(name, f"experiment={name}").split()
+                assert train(self.small(words)) == 0
+                trained[name] = max((place / "outputs" / name).iterdir())
+            return trained[name]
+
+    return World()
+
+
+def run_train(words, world):
+    if "--cfg" in words or "--help" in words:
+        assert train(words) == 0
+    elif any(part in word for part in ELSEWHERE for word in words):
+        check_settings(words)
+    else:
+        words = two_jobs(words) if "-m" in words else words
+        assert train(world.small(world.with_runs(words))) == 0
+
+
+def two_jobs(words):
+    """Of a sweep's values, two of the last list and one of the others."""
+    swept = [word for word in words if re.search(r"=[^\[]*,", word)]
+    kept = {word: word.split(",")[0] for word in swept}
+    kept[swept[-1]] = ",".join(swept[-1].split(",")[:2])
+    return [kept.get(word, word) for word in words]
+
+
+def check_settings(words):
+    """A training command that is not run: its settings are valid."""
+    if "model=maxout" not in words:  # tests/test_contributing.py runs it
+        settings = configs.load(words)
+        build.trainer_config(settings)
+        build.check_options(settings)
+
+
+def run_script(path, words, world):
+    if path == "scripts/results.py" or path == "scripts/benchmark.py":
+        return  # test_results.py; minutes of work
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    extra = ["steps=20"] if path == "scripts/find_lr.py" else []
+    assert module.main([*world.with_runs(words), *extra]) == 0
+
+
+def check_make(words):
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert words[0] in targets
+
+
+def check_pytest(words):
+    for word in words:
+        if word.startswith("tests"):
+            assert (ROOT / word).exists()
+
+
+AS_WRITTEN = (
+    "source .venv/bin/activate",
+    "tensorboard --logdir outputs",
+    "pre-commit install",
+    "python -m venv .venv",
+    "pip install --constraint constraints.txt --editable .",
+)
+
+
+@pytest.mark.parametrize("command,page", COMMANDS)
+def test_command(command, page, world):
+    match shlex.split(command):
+        case _ if command in AS_WRITTEN:
+            pass
+        case ["python", "train.py", *words]:
+            run_train(words, world)
+        case ["torchrun", "--nproc-per-node", number, "train.py", *words]:
+            assert number.isdecimal()
+            check_settings(words)
+        case ["python", "-m", "pytest", *words]:
+            check_pytest(words)
+        case ["python", path, *words]:
+            assert (ROOT / path).is_file()
+            run_script(path, words, world)
+        case ["make", *words]:
+            check_make(words)
+        case _:
+            pytest.fail(f"{page}: nothing here tries '{command}'")
+
+
+def test_there_are_commands_on_every_page():
+    pages = {page for _, page in COMMANDS}
+    assert {"README.md", "CONTRIBUTING.md", "guide.md", "training.md", "data.md"} <= pages
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_settings_that_pages_name_exist():
+    """`trainer.max_steps` in running text is a key of some choice of that group."""
+    keys = set()
+    for path in sorted((ROOT / "configs").glob("*/*.yaml")):
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        keys.update(configs.leaves({path.parent.name: settings}))
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for key in re.findall(rf"`((?:{'|'.join(configs.GROUPS)})\.\w+(?:\.\w+)*)[=`]", text):
+            assert any(k == key or k.startswith(f"{key}.") for k in keys), f"{page.name}: {key}"
