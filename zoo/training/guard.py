@@ -36,7 +36,9 @@ class FiniteGuard:
             self._judge(loss, micro_batches, step)
             return
         self.finish()
-        self._pending = (loss.to("cpu", non_blocking=True), micro_batches, step)
+        pinned = self.runtime.device.type == "cuda"
+        host = torch.empty_like(loss, device="cpu", pin_memory=pinned)
+        self._pending = (host.copy_(loss, non_blocking=True), micro_batches, step)
         self._event = torch.Event(self.runtime.device.type)
         self._event.record()
 

@@ -45,8 +45,8 @@ def accumulate_gradients(
     precision: Precision,
     runtime: Runtime,
     window: Window,
-    stop: int = 0,
-) -> tuple[Tensor, int]:
+    wish: int = 0,
+) -> tuple[Tensor, Tensor | None]:
     """Gradients of the mean loss over every prediction of every micro-batch of every rank.
 
     Micro-batches may hold unequal numbers of predictions: each is back-propagated as a sum over a
@@ -59,10 +59,10 @@ def accumulate_gradients(
         precision: Autocast and loss scale.
         runtime: The ranks.
         window: Takes the sums for the next report.
-        stop: This rank's wish to stop (0 for none).
+        wish: A number that this rank wants the others to know of (0 for none).
 
     Returns:
-        The batch's summed loss as a scalar tensor, and the largest `stop` of all ranks.
+        The batch's summed loss as a scalar tensor; the sum of the ranks' wishes if there are many.
     """
     alone = len(micro_batches) == 1 and runtime.ranks == 1
     loss = count = None
@@ -75,17 +75,15 @@ def accumulate_gradients(
             precision.backward(output.loss_sum, output.count if alone else constant)
         window.add({"loss": output.loss_sum, "count": output.count, **output.sums})
         if alone:
-            return output.loss_sum.detach(), stop
+            return output.loss_sum.detach(), None
         loss = output.loss_sum.detach() if loss is None else loss + output.loss_sum.detach()
         count = output.count if count is None else count + output.count
     assert loss is not None and count is not None
-    totals = torch.stack([loss.double(), count.double(), torch.full_like(loss, stop).double()])
-    total_loss, total_count, stops = runtime.sum(totals)
+    totals = torch.stack([loss.double(), count.double(), torch.full_like(loss, wish).double()])
+    total_loss, total_count, wishes = runtime.sum(totals)
     # DistributedDataParallel has averaged over ranks: `ranks` undoes it.
     rescale_gradients(model.parameters(), (constant * runtime.ranks / total_count).to(loss.dtype))
-    if runtime.ranks > 1 and stops > 0:
-        stop = max(runtime.gather(stop))
-    return total_loss, stop
+    return total_loss, wishes if runtime.ranks > 1 else None
 
 
 def _no_sync(model: nn.Module) -> Any:

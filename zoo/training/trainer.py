@@ -32,6 +32,7 @@ from zoo.training.step import Window, accumulate_gradients
 PREVIEW_SAMPLES = 1000
 PREVIEW_SECONDS = 30  # between previews during training; one is always drawn at the end
 SAVE_NOW, TIME_IS_UP = 500, 1000  # what a rank may wish for, beside a signal's number
+TIME_WORDS = "trainer.max_minutes are over"
 
 
 @dataclass
@@ -88,6 +89,7 @@ class Trainer:
         self.live = self._wrapped()
         self.logger: Logger | None = None
         self._best_weights: dict[str, Tensor] | None = None
+        self._wishes: Tensor | None = None
         self._saved_at = self._previewed_at = 0.0
         self._reported = (0, 0.0)  # step and second of the last report
 
@@ -117,15 +119,11 @@ class Trainer:
     def train_step(self, micro_batches: list[Batch]) -> Tensor:
         """One optimizer step; the mean loss of its batch."""
         self.rate.set(self.progress())
-        loss, self.stop = accumulate_gradients(
-            self.live,
-            self.task,
-            micro_batches,
-            self.precision,
-            self.runtime,
-            self.window,
-            self._wish(),
+        wish = self._wish()
+        loss, wishes = accumulate_gradients(
+            self.live, self.task, micro_batches, self.precision, self.runtime, self.window, wish
         )
+        self.stop = self._agree(wish, wishes)
         reporting = self._due(self.step + 1, self.plan.log_steps)
         if self.config.clip or reporting:
             self.precision.unscale(self.optimizer)
@@ -168,7 +166,7 @@ class Trainer:
             return  # the checkpoint will say that this step is yet to be evaluated
         last = self.step == self.plan.max_steps
         if self.stop == TIME_IS_UP:
-            self.ended, last = self._out_of_time(), True
+            self.ended, last = TIME_WORDS, True
         if not (last or self._due(self.step, self.plan.eval_steps)):
             return
         try:
@@ -231,7 +229,8 @@ class Trainer:
         self.console.begin(self.step, self.plan.max_steps)
         if self.step and self.evaluated != self.step:
             self.evaluate_when_due()
-        self.ended = self.ended or self._out_of_patience() or self._out_of_time()
+        over = self.ended or self._out_of_patience() or self._out_of_time()
+        self.ended = self.runtime.first(over)  # clocks differ by a hair
 
     # ------------------------------------------------------------------- parts
 
@@ -272,10 +271,17 @@ class Trainer:
         every = self.config.save_minutes
         return SAVE_NOW if every and self.clock.seconds - self._saved_at > 60 * every else 0
 
+    def _agree(self, wish: int, wishes: Tensor | None) -> int:
+        """The strongest wish of all ranks. They read the sum of a step at the next one, when it
+        has long arrived, so that no GPU is waited for."""
+        if wishes is None:
+            return wish
+        before, self._wishes = self._wishes, wishes
+        return max(self.runtime.gather(wish)) if before is not None and before > 0 else 0
+
     def _out_of_time(self) -> str | None:
         limit = self.config.max_minutes
-        over = limit is not None and self.clock.seconds > 60 * limit
-        return f"trainer.max_minutes={limit:g} are over" if over else None
+        return TIME_WORDS if limit is not None and self.clock.seconds > 60 * limit else None
 
     def _out_of_patience(self) -> str | None:
         over = self.config.patience is not None and self.best.waited >= self.config.patience
