@@ -26,7 +26,7 @@ format: $(VENV)/installed-dev ## mend what can be mended
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-# About two hours on two cores; MNIST is downloaded into data/ unless MNIST= names a folder with it.
+# An hour or two on two cores; MNIST is downloaded into data/ unless MNIST= names a folder with it.
 MNIST ?= data
 results: $(VENV)/installed ## train every published experiment, renew the README's table
 	$(RUN) train.py -m experiment=neuron_rain,mlp_rain,mlp_digits,cnn_digits seed=0,1,2,3,4

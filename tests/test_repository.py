@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -177,3 +178,31 @@ def fake_python(path, answers):
     path.write_text(f"#!/bin/sh\n{answers}\n")
     path.chmod(0o755)
     return path
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="the CPU build is looked for on Linux")
+@pytest.mark.skipif(
+    Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi", path="/usr/bin:/bin"),
+    reason="this machine has an NVIDIA driver",
+)
+def test_setup_tries_the_cpu_build_once_and_falls_back(tmp_path):
+    (tmp_path / "bin").mkdir()
+    log = tmp_path / "log"
+    fake_python(
+        tmp_path / "bin" / "python",
+        f'echo "$*" >> {log}; case "$*" in *download.pytorch.org*|*importlib*) exit 1;; esac',
+    )
+    done = subprocess.run(
+        ["sh", "scripts/setup.sh", ".[dev]"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "VENV": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    calls = [line for line in log.read_text().splitlines() if "pip" in line and "install" in line]
+    assert len(calls) == 2 and "taking the usual one" in done.stdout
+    assert "--timeout 5 --retries 0" in calls[0] and calls[0].endswith("+cpu")
+    assert calls[1].endswith("--constraint constraints.txt --editable .[dev]")
+    assert (tmp_path / "installed-dev").exists()
