@@ -127,7 +127,7 @@ def test_no_loader_touches_the_random_numbers(workers):
 def test_evaluation_sees_each_sample_once_in_order(wrap, ranks):
     seen = []
     for rank in range(ranks):
-        loader = Loader(numbered(5, val=11, wrap=wrap), 2, 0, Runtime(CPU, rank, ranks))
+        loader = Loader(numbered(5, val=11, wrap=wrap), 3, 0, Runtime(CPU, rank, ranks))
         seen += [n for batch in loader.evaluation("val", 3) for n in batch["target"].tolist()]
     assert seen == list(range(11))
 

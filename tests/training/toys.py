@@ -5,9 +5,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from zoo.build import make_plan
 from zoo.data.base import Dataset, TensorSource
+from zoo.registry import MODELS, OPTIMIZERS, SCHEDULES
+from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import StepOutput
-from zoo.training.runtime import Runtime
+from zoo.training.config import TrainerConfig
+from zoo.training.console import Console
+from zoo.training.loader import Loader
+from zoo.training.precision import Precision
+from zoo.training.runtime import Runtime, seed_everything
+from zoo.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 HERE = Runtime(CPU)
@@ -101,3 +109,54 @@ class Tied(nn.Module):
 
     def forward(self, x):
         return self.head(self.outer(torch.tanh(self.inner(x))))
+
+
+def trainer_of(folder, dataset, model, task, batch_size=8, seed=0, runtime=HERE, run=None, **given):
+    """A trainer without a config. `optim`, `schedule` are configs, the rest is `trainer.*`."""
+    optim = given.pop("optim", {"name": "sgd", "lr": 0.05, "weight_decay": 0.0})
+    schedule = given.pop("schedule", {"name": "constant"})
+    defaults = {"max_steps": 6, "save_minutes": None, "precision": "fp32", "eval_steps": 10**6}
+    options = TrainerConfig(**defaults | {"log_steps": 1} | given)
+    loader = Loader(dataset, batch_size, seed, runtime, options.accumulate, 0, options.overfit)
+    built = Trainer(
+        model=model,
+        task=task,
+        loader=loader,
+        optimizer=OPTIMIZERS.build(optim, model=model),
+        schedule=SCHEDULES.build(schedule),
+        config=options,
+        plan=make_plan(options, loader),
+        runtime=runtime,
+        precision=Precision(options.precision, runtime.device),
+        console=Console(False),
+        run=run or RunDirectory.create(folder, "toy"),
+        data_sha256=dataset.sha256,
+    )
+    seed_everything(seed, runtime.rank)
+    return built
+
+
+def linear(features=4, outputs=1, seed=0):
+    """A linear model, the same for the same seed."""
+    torch.manual_seed(seed)
+    return nn.Linear(features, outputs)
+
+
+def network(features=4, outputs=1, dropout=0.0, norm="none", seed=0):
+    """A small MLP, the same for the same seed."""
+    torch.manual_seed(seed)
+    return MODELS.build(
+        {"name": "mlp", "width": 8, "depth": 2, "dropout": dropout, "norm": norm},
+        input_shape=(features,),
+        num_outputs=outputs,
+    )
+
+
+def weights(model):
+    """All of a model's tensors, copied."""
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def same(a, b):
+    """Whether two dictionaries of tensors are bit-identical."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

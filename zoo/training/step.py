@@ -10,6 +10,8 @@ from zoo.tasks.base import Batch, Task
 from zoo.training.precision import Precision, rescale_gradients
 from zoo.training.runtime import Runtime
 
+SCALE = 1024  # the same on every rank, however many samples it has; dividing by it loses nothing
+
 
 class Window:
     """Sums since the last report, kept on the device as they came: nothing is added up, and
@@ -66,13 +68,12 @@ def accumulate_gradients(
     """
     alone = len(micro_batches) == 1 and runtime.ranks == 1
     loss = count = None
-    constant = max(1, sum(len(next(iter(batch.values()))) for batch in micro_batches))
     for k, batch in enumerate(micro_batches):
         last = k == len(micro_batches) - 1
         with contextlib.nullcontext() if last else _no_sync(model):
             with precision.autocast():
                 output = task.step(model, batch)
-            precision.backward(output.loss_sum, output.count if alone else constant)
+            precision.backward(output.loss_sum, output.count if alone else SCALE)
         window.add({"loss": output.loss_sum, "count": output.count, **output.sums})
         if alone:
             return output.loss_sum.detach(), None
@@ -82,7 +83,7 @@ def accumulate_gradients(
     totals = torch.stack([loss.double(), count.double(), torch.full_like(loss, wish).double()])
     total_loss, total_count, wishes = runtime.sum(totals)
     # DistributedDataParallel has averaged over ranks: `ranks` undoes it.
-    rescale_gradients(model.parameters(), (constant * runtime.ranks / total_count).to(loss.dtype))
+    rescale_gradients(model.parameters(), (SCALE * runtime.ranks / total_count).to(loss.dtype))
     return total_loss, wishes if runtime.ranks > 1 else None
 
 

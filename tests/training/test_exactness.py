@@ -1,0 +1,215 @@
+"""One batch has one gradient, however it is cut; evaluation repeats and leaves no trace."""
+
+import json
+
+import forked
+import pytest
+import torch
+from torch import nn
+from toys import CPU, HERE, Masked, cloud, network, same, trainer_of, weights
+
+from zoo.training.checkpoint import read
+from zoo.training.evaluate import evaluate
+from zoo.training.loader import Loader
+from zoo.training.precision import Precision
+from zoo.training.runtime import Runtime, rng_state
+from zoo.training.step import Window, accumulate_gradients
+
+FP32 = Precision("fp32", CPU)
+
+
+def relative_error(found, true):
+    error = sum((a.double() - b).square().sum() for a, b in zip(found, true))
+    return float((error / sum(b.square().sum() for b in true)).sqrt())
+
+
+def gradients(model):
+    return [p.grad.clone() for p in model.parameters()]
+
+
+def cut(batch, counts):
+    parts = {name: column.split(counts) for name, column in batch.items()}
+    return [{name: columns[k] for name, columns in parts.items()} for k in range(len(counts))]
+
+
+def uneven_batch():
+    """32 samples of three predictions; in the last micro-batch hardly any of them counts."""
+    generator = torch.Generator().manual_seed(3)
+    weight = (torch.rand(32, 3, generator=generator) < 0.8).float()
+    weight[24:] = 0
+    weight[24, 0] = 1
+    x = torch.randn(32, 4, generator=generator)
+    return {"input": x, "target": 5 * torch.randn(32, 3, generator=generator), "weight": weight}
+
+
+def true_gradient(batch):
+    """In float64, in one piece, by the definition: the mean over all predictions that count."""
+    model = network(outputs=3).double()
+    wide = {name: column.double() for name, column in batch.items()}
+    error = (model(wide["input"]) - wide["target"]).square() * wide["weight"]
+    (error.sum() / wide["weight"].sum()).backward()
+    return gradients(model)
+
+
+@pytest.mark.parametrize("counts", [[32], [16, 16], [8, 8, 8, 8], [1, 30, 1], [5, 19, 8]])
+def test_micro_batches_of_unequal_counts_give_the_gradient_of_the_whole(counts, record_property):
+    batch = uneven_batch()
+    model = network(outputs=3)
+    loss, _ = accumulate_gradients(model, Masked(), cut(batch, counts), FP32, HERE, Window())
+    error = relative_error(gradients(model), true_gradient(batch))
+    record_property("relative_error", error)
+    print(f"relative error of the gradient in {len(counts)} parts: {error:.1e}")
+    assert error < 1e-6
+
+
+def test_the_mean_of_means_would_be_wrong():
+    """What this guards against: several well-known trainers average micro-batch means."""
+    batch, model = uneven_batch(), network(outputs=3)
+    for part in cut(batch, [8, 8, 8, 8]):
+        output = Masked().step(model, part)
+        (output.loss_sum / output.count / 4).backward()
+    assert relative_error(gradients(model), true_gradient(batch)) > 0.3
+
+
+def test_the_loss_reported_is_the_mean_over_all_predictions():
+    batch = uneven_batch()
+    windows = []
+    for counts in ([32], [8, 8, 8, 8]):
+        window = Window()
+        accumulate_gradients(network(outputs=3), Masked(), cut(batch, counts), FP32, HERE, window)
+        taken = window.take()
+        windows.append(float(taken["loss"] / taken["count"]))
+    assert windows[0] == pytest.approx(windows[1], rel=1e-6)
+    assert window.take() == {}
+
+
+@pytest.mark.parametrize("clip", [None, 0.01])
+def test_training_in_micro_batches_ends_at_the_same_weights(tmp_path, clip):
+    ends = []
+    for accumulate in (1, 4):
+        task = Masked()
+        options = {"accumulate": accumulate, "clip": clip, "max_steps": 10}
+        trainer = trainer_of(tmp_path, cloud(), network(), task, batch_size=16, **options)
+        trainer.fit()
+        assert len(task.seen) == 10 * accumulate + len(list(trainer.loader.evaluation("val")))
+        ends.append(weights(trainer.model))
+    for name in ends[0]:
+        assert torch.allclose(ends[0][name], ends[1][name], rtol=1e-5, atol=1e-6), name
+
+
+# -------------------------------------------------------------------------------- ranks
+
+
+def one_rank(folder, rank):
+    """A rank of a toy training, with unequal counts and sizes on its ranks; writes its weights."""
+    runtime = Runtime.start("cpu")
+    run_folder = runtime.first(str(folder / "run"))
+    from zoo.runs.directory import RunDirectory
+
+    if runtime.main:
+        (folder / "run" / "checkpoints").mkdir(parents=True)
+    runtime.first(None)
+    trainer = trainer_of(
+        folder, cloud(), network(), Masked(), 15, runtime=runtime, accumulate=2, max_steps=8,
+        eval_steps=4, clip=0.5, ema=0.9, run=RunDirectory(type(folder)(run_folder)),
+        optim={"name": "adamw", "lr": 0.01},
+    )  # fmt: skip
+    trainer.fit()
+    torch.save({n: t for n, t in trainer.model.state_dict().items()}, folder / f"rank{rank}.pt")
+    runtime.stop()
+    return 0
+
+
+def test_two_ranks_train_as_one_process_does(tmp_path, record_property):
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    log = tmp_path / "log"
+    ranks = [
+        forked.start(log, one_rank, tmp_path, r, RANK=str(r), LOCAL_RANK=str(r), **place)
+        for r in range(2)
+    ]
+    assert [forked.finish(p) for p in ranks] == [0, 0], log.read_text()
+    both = [torch.load(tmp_path / f"rank{r}.pt", weights_only=True) for r in range(2)]
+    assert same(*both)
+
+    alone = trainer_of(
+        tmp_path, cloud(), network(), Masked(), 15, max_steps=8, eval_steps=4, clip=0.5, ema=0.9,
+        optim={"name": "adamw", "lr": 0.01},
+    )  # fmt: skip
+    alone.fit()
+    one = weights(alone.model)
+    error = max(float((both[0][name] - one[name]).abs().max()) for name in one)
+    record_property("largest_difference", error)
+    assert error < 1e-6
+
+    rows = [
+        [json.loads(line) for line in path.read_text().splitlines()]
+        for path in (tmp_path / "run" / "metrics.jsonl", alone.run.metrics_file)
+    ]
+    assert [(r["step"], r["split"]) for r in rows[0]] == [(r["step"], r["split"]) for r in rows[1]]
+    for a, b in zip(*rows):
+        assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+    assert len(rows[0]) == 10  # rank 0 alone writes
+    saved = read(tmp_path / "run" / "checkpoints" / "last-00000008")
+    assert {name.split(".")[0] for name in saved.tensors["ranks"]} == {"0", "1"}
+
+
+# --------------------------------------------------------------------------- evaluation
+
+
+class Noisy(nn.Module):
+    """Draws random numbers in evaluation too, as a masked language model's task does."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = network()
+
+    def forward(self, x):
+        return self.inner(x + torch.randn_like(x))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluation_repeats_and_leaves_no_trace(training):
+    model = Noisy().train(training)
+    loader = Loader(cloud(val=30), 8, 0, HERE)
+    before = rng_state(CPU)
+    kept = weights(model)
+    first = evaluate(model, Masked(), loader.evaluation("val", 7), FP32, HERE)
+    torch.rand(1)
+    second = evaluate(model, Masked(), loader.evaluation("val", 7), FP32, HERE)
+    torch.set_rng_state(before["torch"])
+    evaluate(model, Masked(), loader.evaluation("val", 7), FP32, HERE)
+    after = rng_state(CPU)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert first == second and same(kept, weights(model)) and model.training is training
+
+
+@pytest.mark.parametrize("size", [1, 7, 30, 64])
+def test_evaluation_is_the_mean_over_samples_whatever_the_batch(size):
+    loader, model = Loader(cloud(val=30), 8, 0, HERE), network()
+    found = evaluate(model, Masked(), loader.evaluation("val", size), FP32, HERE)
+    columns = loader.splits["val"].columns
+    with torch.no_grad():
+        error = (model(columns["input"]) - columns["target"]).square() * columns["weight"]
+    assert float(found["loss"]) == pytest.approx(float(error.sum() / columns["weight"].sum()))
+
+
+def test_evaluation_switches_dropout_off():
+    model = network(dropout=0.5)
+    loader = Loader(cloud(val=30), 8, 0, HERE)
+    first = evaluate(model, Masked(), loader.evaluation("val", 7), FP32, HERE)
+    other = evaluate(model, Masked(), loader.evaluation("val", 30), FP32, HERE)
+    assert float(first["loss"]) == pytest.approx(float(other["loss"])) and model.training
+
+
+def test_evaluating_more_often_does_not_change_the_weights(tmp_path):
+    ends = []
+    for every in (2, 1000):
+        model = network(dropout=0.3)
+        trainer_of(tmp_path, cloud(), model, Masked(), eval_steps=every, max_steps=8).fit()
+        ends.append(weights(model))
+    assert same(*ends)
