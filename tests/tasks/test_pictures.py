@@ -65,6 +65,11 @@ CASES = {
         (1, 6, 6),
         {"confusion", "mistakes"},
     ),
+    "images, pooled before the first weights": (
+        nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4, 3)),
+        (1, 6, 6),
+        {"confusion", "mistakes"},
+    ),
     "two features": (nn.Linear(2, 3), (2,), {"confusion", "decision_surface"}),
     "four features": (nn.Linear(4, 3), (4,), {"confusion"}),
 }
@@ -88,6 +93,8 @@ def test_confusion_of_few_and_of_many_classes(classes):
         assert texts == []
     else:
         assert sorted(map(int, texts)) == sorted([*range(1, classes + 1), 7])
+        places = [t.get_position() for t in figure.axes[0].texts if t.get_text() == "7"]
+        assert (0, 1) in places  # true 1 is down, predicted 0 across
     total = int(counts.sum())
     assert f"{total - 7:,} of {total:,} right" in figure.get_suptitle()
 
