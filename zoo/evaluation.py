@@ -7,6 +7,7 @@ in the run's result.json.
 import json
 import math
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -133,15 +134,12 @@ def evaluate_run(
         UserError: Data that does not fit the run, an unknown or empty split.
     """
     from zoo.build import build_dataset
-    from zoo.training.evaluate import evaluate
     from zoo.training.loader import Loader
-    from zoo.training.runtime import deterministic
 
-    trainer = restored.settings["trainer"]
     dataset = build_dataset(data, restored.encoding.to_json())
     _check_split(dataset.splits, split)
     warnings += _about_data(restored, dataset.sha256, other, split)
-    overfit = bool(trainer.get("overfit")) and not other
+    overfit = bool(restored.settings["trainer"].get("overfit")) and not other
     loader = Loader(
         dataset,
         data["batch_size"],
@@ -152,14 +150,7 @@ def evaluate_run(
     )
     if overfit:
         warnings.append("trainer.overfit was on: as in training, every split is the first batch")
-    with deterministic(bool(trainer.get("deterministic"))):
-        means = evaluate(
-            restored.model,
-            restored.task,
-            loader.evaluation(split),
-            restored.precision,
-            restored.runtime,
-        )
+    means = _means(restored, loader.evaluation(split))
     return {
         "run": str(restored.run.path),
         "checkpoint": restored.checkpoint,
@@ -174,6 +165,16 @@ def evaluate_run(
         "details": restored.task.details(means),
         "warnings": list(warnings),
     }
+
+
+def _means(restored: "Restored", batches: Iterable[Any]) -> dict[str, Any]:
+    """As in training: the same precision, the same kernels."""
+    from zoo.training.evaluate import evaluate
+    from zoo.training.runtime import deterministic
+
+    model, task = restored.model, restored.task
+    with deterministic(bool(restored.settings["trainer"].get("deterministic"))):
+        return evaluate(model, task, batches, restored.precision, restored.runtime)
 
 
 def _check_split(splits: dict[str, Any], split: str) -> None:

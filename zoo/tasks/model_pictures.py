@@ -65,6 +65,22 @@ def to_pixels(image: Tensor) -> Tensor:
     return image.permute(1, 2, 0)
 
 
+def probability_map(model: nn.Module, low: Tensor, high: Tensor) -> Tensor:
+    """Probability of each class between `low` and `high`, (2,) each: (GRID, GRID, K)."""
+    steps = torch.linspace(0, 1, GRID, device=low.device)[:, None]
+    x, y = (low + steps * (high - low)).unbind(1)
+    points = torch.stack([x.repeat(GRID), y.repeat_interleave(GRID)], dim=1)  # y slow, x fast
+    return model(points).float().softmax(1).view(GRID, GRID, -1).cpu()
+
+
+def class_colours(number: int) -> Tensor:
+    """Red, green and blue of so many classes, (K, 3); they repeat after the seventh."""
+    from matplotlib.colors import to_rgb
+
+    palette = torch.tensor([to_rgb(colour) for colour in CLASS_COLOURS])
+    return palette[torch.arange(number) % len(palette)]
+
+
 def decision_surface(
     model: nn.Module,
     samples: Tensor,
@@ -83,17 +99,11 @@ def decision_surface(
         names: Of the two features.
         scales: Mean and deviation of each feature, to draw it in its own units.
     """
-    from matplotlib.colors import to_rgb
-
     low, high = samples.amin(0), samples.amax(0)
     margin = MARGIN * (high - low).clamp(min=1e-6)
     low, high = low - margin, high + margin
-    steps = torch.linspace(0, 1, GRID, device=samples.device)[:, None]
-    x, y = (low + steps * (high - low)).unbind(1)
-    points = torch.stack([x.repeat(GRID), y.repeat_interleave(GRID)], dim=1)  # y slow, x fast
-    probability = model(points).float().softmax(1).view(GRID, GRID, -1).cpu()
-    palette = torch.tensor([to_rgb(c) for c in CLASS_COLOURS])
-    colour = palette[torch.arange(probability.shape[2]) % len(palette)]  # (K, 3)
+    probability = probability_map(model, low, high)
+    colour = class_colours(probability.shape[2])
     blend = 1 - 0.6 * (1 - probability @ colour)  # a paler mixture of the classes' colours
     mean, std = torch.tensor([list(scale) for scale in scales], dtype=torch.float32).unbind(1)
     left, bottom = (low.cpu() * std + mean).tolist()
