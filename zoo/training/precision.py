@@ -15,6 +15,8 @@ from zoo.training.runtime import Runtime, available, forked_rng
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 WORTH = 1.2  # lower precision must be this much faster to be chosen
+TRIAL_ROUNDS = 6
+TRIAL_SECONDS = 4.0  # after which a trial asks no more
 TINY_SECONDS = 2e-3  # a step shorter than this is all overhead; autocast only adds to it
 
 
@@ -91,19 +93,28 @@ def _check(name: str, device: torch.device) -> None:
 
 
 def _trial(model: nn.Module, task: Task, batch: Batch, runtime: Runtime) -> tuple[str, str]:
+    """Steps in either format, by turns: what else the machine does then slows both alike."""
     lower = "bf16"
     if runtime.device.type == "cuda" and not torch.cuda.is_bf16_supported():
         lower = "fp16"
     model = copy.deepcopy(model).train()
+    formats = [Precision("fp32", runtime.device), Precision(lower, runtime.device)]
+    times: list[list[float]] = [[], []]
     with forked_rng(runtime.device, 0):
-        base = _seconds(model, task, batch, Precision("fp32", runtime.device), runtime)
-        if base < TINY_SECONDS:
-            return "fp32", f"auto: a step takes {base * 1e3:.1f} ms, too short to gain"
         try:
-            fast = _seconds(model, task, batch, Precision(lower, runtime.device), runtime)
+            for _ in range(1 + TRIAL_ROUNDS):
+                for precision, taken in zip(formats, times):
+                    taken.append(_seconds(model, task, batch, precision, runtime))
+                    if taken[0] < TINY_SECONDS:
+                        return (
+                            "fp32",
+                            f"auto: a step takes {taken[0] * 1e3:.1f} ms, too short to gain",
+                        )
+                if len(times[0]) > 1 and sum(map(sum, times)) > TRIAL_SECONDS:
+                    break
         except (RuntimeError, TrainingFailed) as error:
             return "fp32", f"auto: {lower} does not run here ({str(error).splitlines()[0]})"
-    gain = base / fast
+    gain = min(times[0][1:]) / min(times[1][1:])  # the first of each was to warm up
     chosen = lower if gain >= WORTH else "fp32"
     return chosen, f"auto: {lower} steps took {1 / gain:.2f} of fp32's time in a trial"
 
@@ -111,22 +122,17 @@ def _trial(model: nn.Module, task: Task, batch: Batch, runtime: Runtime) -> tupl
 def _seconds(
     model: nn.Module, task: Task, batch: Batch, precision: Precision, runtime: Runtime
 ) -> float:
-    """The shortest of a few forward and backward passes, after one to warm up."""
-    times = []
-    for _ in range(4):
-        runtime.synchronize()
-        start = time.perf_counter()
-        with precision.autocast():
-            loss = task.step(model, batch).loss_sum
-        loss.backward()
-        if not torch.isfinite(loss):
-            raise TrainingFailed("its loss is not finite")
-        runtime.synchronize()
-        times.append(time.perf_counter() - start)
-        model.zero_grad(set_to_none=True)
-        if times[0] < TINY_SECONDS:
-            break
-    return min(times[1:] or times)
+    """What one forward and backward pass takes."""
+    runtime.synchronize()
+    start = time.perf_counter()
+    with precision.autocast():
+        loss = task.step(model, batch).loss_sum
+    loss.backward()
+    if not torch.isfinite(loss):
+        raise TrainingFailed("its loss is not finite")
+    runtime.synchronize()
+    model.zero_grad(set_to_none=True)
+    return time.perf_counter() - start
 
 
 def rescale_gradients(parameters: Iterable[nn.Parameter], factor: Tensor) -> None:
