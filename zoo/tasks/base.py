@@ -27,6 +27,11 @@ class StepOutput(NamedTuple):
     sums: dict[str, Tensor]
 
 
+def exact(tensor: Tensor) -> Tensor:
+    """float64, for sums that must lose no digits; float32 on Apple's MPS, which has no float64."""
+    return tensor.float() if tensor.device.type == "mps" else tensor.double()
+
+
 class Pictures(Protocol):
     """Where previews go: TensorBoard and the run's `previews/` folder."""
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.base import Batch, Pictures, StepOutput, exact
 from zoo.tasks.pictures import regression_pictures
 
 LossName = Literal["squared", "absolute", "huber"]
@@ -47,10 +47,10 @@ class Regression:
         """Sums over a batch of `input` (B, ...) and `target` (B, O), standardised."""
         output, target = model(batch["input"]).float(), batch["target"]  # (B, O)
         with torch.no_grad():
-            error = output.double() - target.double()
+            error = exact(output) - exact(target)
             sums = {"squared_error": error.square().sum(), "absolute_error": error.abs().sum()}
             if not model.training:
-                sums |= {"y": target.double().sum(), "y_squared": target.double().square().sum()}
+                sums |= {"y": exact(target).sum(), "y_squared": exact(target).square().sum()}
         loss = self.loss(output, target, reduction="sum")
         return StepOutput(loss, torch.full((), target.numel(), device=loss.device), sums)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from zoo.tasks.base import Batch, Pictures, Task
+from zoo.tasks.base import Batch, Pictures, Task, exact
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, forked_rng
 
@@ -43,7 +43,7 @@ def evaluate(
                     output = task.step(model, batch)
                 sums = {"loss": output.loss_sum, "count": output.count} | output.sums
                 for name, value in sums.items():
-                    totals[name] = totals.get(name, 0) + value.double()
+                    totals[name] = totals.get(name, 0) + exact(value)
     finally:
         model.train(training)
     return means(runtime.gather({name: value.cpu() for name, value in totals.items()}))

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.tasks.base import Batch, Task
+from zoo.tasks.base import Batch, Task, exact
 from zoo.training.precision import Precision, rescale_gradients
 from zoo.training.runtime import Runtime
 
@@ -27,9 +27,9 @@ class Window:
 
     def take(self) -> dict[str, Tensor]:
         """The totals as float64 on the CPU; starts anew."""
-        totals = {name: stacked.double().sum(0) for name, stacked in self.stacked().items()}
-        self.sums = {}
-        return totals
+        stacked, self.sums = self.stacked(), {}
+        names = sorted(stacked, key=lambda name: (name != "loss", name))  # as after a resume
+        return {name: stacked[name].double().sum(0) for name in names}
 
     def stacked(self) -> dict[str, Tensor]:
         """For the checkpoint: each name's sums along the first dimension, on the CPU."""
@@ -80,7 +80,7 @@ def accumulate_gradients(
         loss = output.loss_sum.detach() if loss is None else loss + output.loss_sum.detach()
         count = output.count if count is None else count + output.count
     assert loss is not None and count is not None
-    totals = torch.stack([loss.double(), count.double(), torch.full_like(loss, wish).double()])
+    totals = exact(torch.stack([loss, count.to(loss.dtype), torch.full_like(loss, wish)]))
     total_loss, total_count, wishes = runtime.sum(totals)
     # DistributedDataParallel has averaged over ranks: `ranks` undoes it.
     rescale_gradients(model.parameters(), (SCALE * runtime.ranks / total_count).to(loss.dtype))
