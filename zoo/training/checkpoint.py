@@ -54,7 +54,8 @@ class Checkpointer:
     def save(
         self, kind: str, step: int, tensors: dict[str, Tensors], state: dict[str, Any]
     ) -> None:
-        """Commit a checkpoint; afterwards the last two of its kind remain.
+        """Commit a checkpoint; afterwards the last two of its kind remain. One of the same step is
+        replaced; where a crash comes between, there is the one before.
 
         Args:
             kind: `last` (everything that decides the next step) or `best` (weights only).
@@ -70,8 +71,8 @@ class Checkpointer:
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise TrainingFailed(f"weights of {name} are not finite after step {step}")
         final = self.folder / f"{kind}-{step:08d}"
-        if final.exists() and self._verifies(final):
-            return
+        if kind == "best" and final.exists() and self._verifies(final):
+            return  # it holds the same weights
         temporary = self.folder / f".writing-{kind}-{step:08d}-{os.getpid()}"
         contents = {f"{name}.safetensors": safetensors.torch.save(t) for name, t in tensors.items()}
         contents[STATE] = json.dumps(state).encode()

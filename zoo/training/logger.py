@@ -29,14 +29,23 @@ class Logger:
         self._file = run.metrics_file.open("ab")
         self._file.truncate(offset)
         self._file.seek(offset)
-        purge = step + 1 if step else None
-        self.writer = SummaryWriter(str(run.path), purge_step=purge, flush_secs=10)
+        # TensorBoard drops whole steps only: those of `step` that count are written again.
+        resumed = any(run.path.glob("events.out.tfevents.*"))
+        self.writer = SummaryWriter(
+            str(run.path), purge_step=step if resumed else None, flush_secs=10
+        )
+        for row in run.metrics():
+            if row["step"] == step:
+                self._draw(**row)
 
     def metrics(self, step: int, split: str, figures: dict[str, float]) -> None:
         """One line of metrics.jsonl and one point per figure in TensorBoard."""
         row = {"step": step, "split": split} | figures
         self._file.write(json.dumps(row).encode() + b"\n")
         self._file.flush()
+        self._draw(**row)
+
+    def _draw(self, step: int, split: str, **figures: float) -> None:
         for name, value in figures.items():
             tag = name if name in ("lr", "grad_norm") else f"{split}/{name}"
             self.writer.add_scalar(tag, value, step)

@@ -223,8 +223,15 @@ def load_optimizer(optimizer: Any, names: dict[int, str], tensors: dict[str, Ten
         state = part.state_dict()
         flat = [p for group in part.param_groups for p in group["params"]]
         state["state"] = {
-            i: by_parameter[names[id(p)]]
+            i: {key: _laid_out_as(p, t) for key, t in by_parameter[names[id(p)]].items()}
             for i, p in enumerate(flat)
             if names[id(p)] in by_parameter
         }
         part.load_state_dict(state)
+
+
+def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """The tensor in its parameter's memory order, which fused kernels take for granted."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)

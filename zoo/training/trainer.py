@@ -90,6 +90,7 @@ class Trainer:
         self.logger: Logger | None = None
         self._best_weights: dict[str, Tensor] | None = None
         self._wishes: Tensor | None = None
+        self._saved = (-1, -1)  # the step last saved at, and what was evaluated then
         self._saved_at = self._previewed_at = 0.0
         self._reported = (0, 0.0)  # step and second of the last report
 
@@ -172,7 +173,9 @@ class Trainer:
         try:
             totals, figures = self.evaluate("val")
         except Interrupted:
-            return  # as above; the next step ends the training
+            self.stop = self.signals.received or 0
+            self.ended = f"signal {self.stop}"
+            return  # as above
         self.evaluated = self.step
         if self.logger:
             self.logger.metrics(self.step, "val", figures)
@@ -191,7 +194,7 @@ class Trainer:
             self._best_weights = {n: t.clone() for n, t in model_tensors(weights).items()}
             return
         self.best.waited += 1
-        self.ended = self._out_of_patience()
+        self.ended = self.ended or self._out_of_patience()
 
     def save_when_due(self) -> None:
         """The checkpoint to resume from, at its cadence in steps or minutes."""
@@ -201,12 +204,15 @@ class Trainer:
     # ------------------------------------------------------------- checkpoints
 
     def save(self) -> None:
-        """Everything that decides the next step."""
+        """Everything that decides the next step, unless it was saved already."""
+        if self._saved == (self.step, self.evaluated):
+            return
         self.guard.finish()
         ranks = self.runtime.gather(rank_tensors(self))
         if self.runtime.main:
             self.save_best()
             self.checkpoints.save("last", self.step, *capture(self, ranks))
+        self._saved = (self.step, self.evaluated)
         self._saved_at = self.clock.seconds
 
     def save_best(self) -> None:
@@ -220,6 +226,7 @@ class Trainer:
         saved = self.checkpoints.load("last", self.console.warn)
         if saved is not None:
             apply(self, saved)
+            self._saved = (self.step, self.evaluated)
         if self.runtime.main:
             self.checkpoints.discard_after(self.step)
             self.logger = Logger(self.run, self.step, saved.state["metrics_bytes"] if saved else 0)
