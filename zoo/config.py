@@ -224,9 +224,14 @@ def load_run(folder: Path, overrides: list[str]) -> Config:
         UserError: Another setting is changed: that would be another run.
     """
     config = read_yaml(folder / "config.yaml")
+    if missing := [key for key in (*GROUPS, *TYPES, "expect", "experiment") if key not in config]:
+        raise UserError(f"{folder / 'config.yaml'} is not a run's: it lacks {', '.join(missing)}")
+    plugins, config["plugins"] = config["plugins"], []
     for override in overrides:
         group, _, key = key_of(override).partition(".")
-        if group == "trainer" and key in RESUMABLE:
+        if group == "plugins":
+            config["plugins"] = yaml.safe_load(override.partition("=")[2])
+        elif group == "trainer" and key in RESUMABLE:
             if not (text := override.partition("=")[2]):
                 raise UserError(f"cannot read '{override}': expected key=value")
             value = yaml.safe_load(text)
@@ -238,6 +243,11 @@ def load_run(folder: Path, overrides: list[str]) -> Config:
                 f"resume= goes on with the run as it was: '{override}' would change it; only "
                 f"{', '.join('trainer.' + k for k in RESUMABLE)} may be given with it"
             )
+    if plugins != config["plugins"]:
+        raise UserError(
+            f"the run used code of its own, which is imported when you say so alone: add "
+            f"plugins=[{','.join(map(str, plugins or []))}]"
+        )
     return config
 
 

@@ -28,7 +28,7 @@ Config = dict[str, Any]
 
 def train(settings: Config, overrides: list[str], run: RunDirectory | None = None) -> int:
     """Train what a config says, in one process or in one for each device; the exit code."""
-    import_plugins(settings if run is None else {"plugins": []})
+    import_plugins(settings)
     options = trainer_config(settings)
     check_options(settings)
     if options.devices > 1 and not launched():

@@ -71,8 +71,9 @@ class Checkpointer:
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise TrainingFailed(f"weights of {name} are not finite after step {step}")
         final = self.folder / f"{kind}-{step:08d}"
-        if kind == "best" and final.exists() and self._verifies(final):
-            return  # it holds the same weights
+        alone = self._found(kind) == [final]  # never at risk for the sake of a newer state
+        if (kind == "best" or alone) and final.exists() and self._verifies(final):
+            return
         temporary = self.folder / f".writing-{kind}-{step:08d}-{os.getpid()}"
         contents = {f"{name}.safetensors": safetensors.torch.save(t) for name, t in tensors.items()}
         contents[STATE] = json.dumps(state).encode()
@@ -186,6 +187,8 @@ def read(path: Path) -> Checkpoint:
             raise Damaged(f"{MANIFEST} was altered")
         if manifest["format"] != FORMAT:
             raise Damaged(f"format {manifest['format']}, this version reads {FORMAT}")
+        if path.name != (name := f"{manifest['kind']}-{manifest['step']:08d}"):
+            raise Damaged(f"it is a copy of {name}")
         contents = {name: _verified(path, name, proof) for name, proof in manifest["files"].items()}
         tensors = {
             name.removesuffix(".safetensors"): safetensors.torch.load(content)
@@ -193,8 +196,10 @@ def read(path: Path) -> Checkpoint:
             if name.endswith(".safetensors")
         }
         return Checkpoint(path, manifest["step"], tensors, json.loads(contents[STATE]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(f"{type(error).__name__}: {error}") from None
+    except SafetensorError as error:
+        raise Damaged(str(error)) from None
 
 
 def _verified(path: Path, name: str, proof: dict[str, Any]) -> bytes:
@@ -230,13 +235,18 @@ def sync_folder(path: Path) -> None:
 
 def model_tensors(state: Tensors) -> Tensors:
     """Weights ready to be written: on the CPU, each storage once (tied weights share one)."""
+    return {name: t.detach().to("cpu").contiguous() for name, t in untied(state).items()}
+
+
+def untied(state: Tensors) -> Tensors:
+    """The tensors of a state, those that share their storage under the first name alone."""
     seen, tensors = set(), {}
     for name, tensor in state.items():
         key = (tensor.data_ptr(), tensor.shape, tensor.stride())
         if tensor.numel() and key in seen:
             continue
         seen.add(key)
-        tensors[name] = tensor.detach().to("cpu").contiguous()
+        tensors[name] = tensor
     return tensors
 
 

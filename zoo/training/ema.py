@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from zoo.training.checkpoint import untied
+
 
 class EMA:
     """A slow copy of the weights, which evaluation and the best checkpoint use.
@@ -16,7 +18,7 @@ class EMA:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.live = model.state_dict(keep_vars=True)
+        self.live = untied(model.state_dict(keep_vars=True))
         self.average = {name: t.detach().clone() for name, t in self.live.items()}
         self._floats = [n for n, t in self.average.items() if t.is_floating_point()]
 
