@@ -271,6 +271,10 @@ def test_a_plugin_trains_without_touching_the_house(train, tmp_path, monkeypatch
     )
     assert done.code == 0, done.err
     assert "model      mine, 6 parameters" in done.out
+    forgotten = train(f"resume={done.path}")
+    assert forgotten.code == 2 and "add plugins=[my_plugin_model]" in forgotten.err
+    longer = ("plugins=[my_plugin_model]", "trainer.max_steps=8")
+    assert train(f"resume={done.path}", *longer).code == 0
 
 
 def test_a_plugin_that_is_not_there(mistake):

@@ -7,12 +7,15 @@ import pickle
 import random
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from torch import nn
 from toys import Masked, Tied, cloud, same, trainer_of, weights
 
+from zoo import config as configs
 from zoo.errors import TrainingFailed, UserError
 from zoo.training.checkpoint import (
     Checkpointer,
@@ -330,9 +333,15 @@ def test_a_config_runs_nothing(tmp_path, checkpoints, capsys):
     assert train([f"resume={tmp_path}"]) == 2
     (tmp_path / "config.yaml").write_text("plugins: [antigravity]\nmodel: {_target_: os.system}\n")
     assert train([f"resume={tmp_path}"]) == 2
+    config = configs.load(["model=mlp"]) | {"plugins": ["antigravity"]}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert train([f"resume={tmp_path}"]) == 2
+    config |= {"plugins": [], "model": {"name": "mlp", "_target_": "os.system"}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert train([f"resume={tmp_path}"]) == 2
     assert "antigravity" not in sys.modules and "Traceback" not in capsys.readouterr().err
 
 
 def test_damage_is_told_in_words():
     with pytest.raises(Damaged, match="No such file"):
-        read(Checkpointer.__init__.__globals__["Path"]("/nowhere/last-00000001"))
+        read(Path("/nowhere/last-00000001"))
