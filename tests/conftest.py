@@ -39,7 +39,7 @@ def train(tmp_path, data_root, capsys):
         places = [] if _given(overrides, "resume") else [f"output_dir={outputs}"]
         if not places or _given(overrides, "output_dir"):
             places = []
-        elif not any(o in ("data=rain", "data=csv", "data=image_folder") for o in overrides):
+        elif not any(o.endswith(("rain", "=csv", "=image_folder")) for o in overrides):
             places.append(f"data.root={data_root}")
         if not any(_given(overrides, key) for key in ("resume", "trainer.device")):
             places.append("trainer.device=cpu")

@@ -1,0 +1,141 @@
+"""What holds for every registered model; a new one is tested by being registered.
+
+A model's `register(..., task=, tiny=)` says how: `tiny` are arguments for a network of a few
+parameters, facts included, and `task` is what it is trained for.
+"""
+
+import copy
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from zoo.config import CONFIG_DIR, read_yaml
+from zoo.registry import MODELS, TASKS
+from zoo.schema import bind
+from zoo.training.checkpoint import load_model, model_tensors
+
+SAMPLES = 12
+every_model = pytest.mark.parametrize("name", MODELS.names())
+
+
+def classification(tiny):
+    """Random inputs, each class among the targets."""
+    kinds = tiny.get("num_classes") or tiny["num_outputs"]
+    facts = dict(num_classes=kinds, class_names=[str(k) for k in range(kinds)])
+    facts["class_counts"] = [SAMPLES] * kinds
+    target = torch.arange(SAMPLES) % kinds
+    return facts, {"input": torch.randn(SAMPLES, *tiny["input_shape"]), "target": target}, kinds
+
+
+def regression(tiny):
+    """Random inputs and values."""
+    outputs = tiny["num_outputs"]
+    facts = dict(target_mean=3.0, target_std=2.0, num_outputs=outputs)
+    batch = {"input": torch.randn(SAMPLES, *tiny["input_shape"])}
+    return facts, batch | {"target": torch.randn(SAMPLES, outputs)}, outputs
+
+
+BATCHES = {"classification": classification, "regression": regression}
+
+
+def make(name, seed=0):
+    """A tiny model, its task, a batch, and how many outputs each sample has."""
+    entry = MODELS[name]
+    assert set(entry.tests) >= {"task", "tiny"}, f"register('{name}') needs task= and tiny="
+    torch.manual_seed(seed)
+    facts, batch, outputs = BATCHES[entry.tests["task"]](entry.tests["tiny"])
+    model = MODELS.build({"name": name, **entry.tests["tiny"]})
+    return model, TASKS.build({"name": entry.tests["task"]}, **facts), batch, outputs
+
+
+@every_model
+def test_is_tiny_and_gives_one_row_a_sample(name):
+    model, _, batch, outputs = make(name)
+    assert 0 < sum(p.numel() for p in model.parameters()) < 10_000
+    assert model.eval()(batch["input"]).shape == (SAMPLES, outputs)
+
+
+@every_model
+def test_the_loss_is_finite_and_reaches_every_parameter(name):
+    model, task, batch, _ = make(name)
+    with torch.no_grad():  # a head may start at nearly zero, which would hide what lies below
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    output = task.step(model.train(), batch)
+    assert torch.isfinite(output.loss_sum) and output.count > 0
+    output.loss_sum.backward()
+    dead = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not dead
+
+
+@every_model
+def test_learns_a_batch_by_heart(name):
+    model, task, batch, _ = make(name)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    model.train()
+    for _ in range(300):
+        output = task.step(model, batch)
+        optimizer.zero_grad()
+        (output.loss_sum / output.count).backward()
+        optimizer.step()
+    assert float(output.loss_sum / output.count) < 0.1
+
+
+@every_model
+def test_samples_do_not_see_each_other_in_evaluation(name):
+    model, _, batch, _ = make(name)
+    model.eval()
+    whole = model(batch["input"])
+    alone = torch.cat([model(batch["input"][k : k + 1]) for k in range(SAMPLES)])
+    torch.testing.assert_close(whole, alone)
+
+
+@every_model
+def test_runs_in_double_precision_and_agrees(name):
+    model, _, batch, _ = make(name)
+    single = model.eval()(batch["input"])
+    double = copy.deepcopy(model).double()(batch["input"].double())
+    assert double.dtype == torch.float64
+    torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-5)
+
+
+@every_model
+def test_a_seed_decides_the_weights(name):
+    weights = [make(name, seed)[0].state_dict() for seed in (1, 1, 2)]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert any(not torch.equal(weights[0][key], weights[2][key]) for key in weights[0])
+
+
+@every_model
+def test_weights_come_back_from_a_checkpoint(name):
+    model, _, batch, _ = make(name)
+    other = make(name, seed=1)[0]
+    load_model(other, {n: t.clone() for n, t in model_tensors(model.state_dict()).items()}, Path())
+    assert torch.equal(model.eval()(batch["input"]), other.eval()(batch["input"]))
+
+
+@every_model
+def test_its_yaml_builds_it_with_facts(name):
+    tiny = MODELS[name].tests["tiny"]
+    files = [read_yaml(path) for path in (CONFIG_DIR / "model").glob("*.yaml")]
+    fitting = [content for content in files if content["name"] == name]
+    assert fitting, f"no configs/model/*.yaml says name: {name}"
+    for content in fitting:
+        options = {key: value for key, value in content.items() if key != "name"}
+        facts = {key: value for key, value in tiny.items() if key not in options}
+        arguments = bind(MODELS[name].builder, options, facts, "model", name)
+        MODELS[name].builder(**arguments)
+
+
+@every_model
+def test_says_which_paper_and_how_it_differs(name):
+    text = inspect.getdoc(inspect.getmodule(MODELS[name].builder)) or ""
+    assert "http" in text or "arXiv" in text, "the module's docstring names no source"
+    assert "Differs" in text, "the docstring does not say how the model differs from its source"
+    assert "Shapes:" in text, "the docstring does not name the letters of the shapes"
