@@ -3,7 +3,10 @@
 import contextlib
 import os
 import shlex
+import shutil
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +114,7 @@ def _fit(trainer: Trainer, settings: Config) -> int:
     outcome: Config = {"status": "failed", "reason": None, "command": command}
     code = 0
     try:
-        with trainer.signals.caught():
+        with trainer.signals.caught(), _told_once():
             trainer.fit()
             if trainer.signalled is None:
                 code = _conclude(trainer, settings, outcome)
@@ -126,6 +129,9 @@ def _fit(trainer: Trainer, settings: Config) -> int:
     except Interrupted:
         outcome |= {"status": "interrupted", "reason": f"signal {trainer.signals.received}"}
         return 128 + (trainer.signals.received or 0)
+    except OSError as error:
+        outcome["reason"] = str(error)
+        raise UserError(_complaint(error, trainer.run)) from None
     except BaseException as error:
         outcome["reason"] = f"{type(error).__name__}: {error}"
         raise
@@ -133,8 +139,35 @@ def _fit(trainer: Trainer, settings: Config) -> int:
         if trainer.runtime.main:
             with contextlib.suppress(OSError):
                 trainer.run.write_json("result.json", finish.result(trainer, settings, **outcome))
-            if trainer.logger:
-                trainer.logger.close()
+            with contextlib.suppress(OSError):
+                if trainer.logger:
+                    trainer.logger.close()
+
+
+def _complaint(error: OSError, run: RunDirectory) -> str:
+    """A disk that refuses, in one line."""
+    file = error.filename.decode() if isinstance(error.filename, bytes) else error.filename
+    return (
+        f"cannot go on with {run.path}: {error.strerror or error}{f' ({file})' if file else ''}; "
+        f"{shutil.disk_usage(run.path).free:,} bytes are free; mend it and go on with "
+        f"resume={run.path}"
+    )
+
+
+@contextlib.contextmanager
+def _told_once() -> Iterator[None]:
+    """TensorBoard's writing thread hands an error on to us; it need not print it as well."""
+    before = threading.excepthook
+
+    def hook(caught: threading.ExceptHookArgs) -> None:
+        if not issubclass(caught.exc_type, OSError):
+            before(caught)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _conclude(trainer: Trainer, settings: Config, outcome: Config) -> int:
