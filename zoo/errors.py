@@ -41,12 +41,12 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
         siblings = [n.rpartition(".")[2] for n in names if parent and n.startswith(f"{parent}.")]
         if not siblings and (whole := _closest(name, names)):
             return whole
-        leaf = _closest(leaf, siblings) or _closest(leaf, leaves) or leaf
+        leaf = _closest(leaf, siblings) or _closest(leaf, leaves, 0.8) or leaf
     return max(leaves.get(leaf, []), key=lambda one: _likeness(one, name), default=None)
 
 
-def _closest(word: str, words: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)), None)
+def _closest(word: str, words: Iterable[str], cutoff: float = 0.6) -> str | None:
+    return next(iter(difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)), None)
 
 
 def _likeness(one: str, other: str) -> float:
