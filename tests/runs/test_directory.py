@@ -1,0 +1,95 @@
+"""Run directories: one each, however many start at once; and what they say when asked wrongly."""
+
+import json
+import re
+import shutil
+import threading
+
+import pytest
+
+from zoo.errors import UserError
+from zoo.runs.directory import RunDirectory, find_runs, write_text
+
+
+def test_runs_that_start_together_get_a_folder_each(tmp_path):
+    made, gate = [], threading.Barrier(16)
+
+    def start():
+        gate.wait()
+        made.append(RunDirectory.create(tmp_path, "mlp").path)
+
+    threads = [threading.Thread(target=start) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 16
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(-\d+)?", p.name) for p in made)
+    assert all((p / "checkpoints").is_dir() for p in made)
+
+
+def test_a_full_disk_is_found_before_anything_is_made(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match=r"need about 5\.0 MB, 1\.0 MB are free"):
+        RunDirectory.create(tmp_path / "outputs", "mlp", needed_bytes=5_000_000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way_is_named(tmp_path):
+    (tmp_path / "outputs").write_text("")
+    with pytest.raises(UserError, match="outputs.*output_dir="):
+        RunDirectory.create(tmp_path / "outputs", "mlp")
+
+
+def run(folder):
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.yaml").write_text("seed: 0\n")
+    return folder
+
+
+def test_finds_runs_below_a_folder_and_nothing_else(tmp_path):
+    runs = [run(tmp_path / "a" / "1"), run(tmp_path / "b" / "c" / "2")]
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "config.yaml").write_text("")  # no checkpoints beside it
+    assert sorted(find_runs(tmp_path)) == sorted(runs)
+    assert list(find_runs(tmp_path / "nowhere")) == []
+
+
+def test_a_wrong_path_is_answered_with_the_nearest_run(tmp_path):
+    real = run(tmp_path / "mlp" / "2026-01-01_10-00-00")
+    with pytest.raises(UserError, match=re.escape(str(real))):
+        RunDirectory.open(tmp_path / "mlp" / "2026-01-01_10-00-01")
+    with pytest.raises(UserError, match=re.escape(str(real))):
+        RunDirectory.open(tmp_path / "mlp")
+    assert RunDirectory.open(real).path == real
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "result.json"
+    write_text(path, json.dumps({"status": "old"}))
+
+    def fail(self, target):
+        raise OSError("power cut")
+
+    monkeypatch.setattr(type(path), "replace", fail)
+    with pytest.raises(OSError, match="power cut"):
+        write_text(path, json.dumps({"status": "new"}))
+    assert json.loads(path.read_text()) == {"status": "old"}
+
+
+def test_json_that_is_missing_or_broken_is_one_clear_error(tmp_path):
+    folder = RunDirectory(run(tmp_path / "r"))
+    with pytest.raises(UserError, match="did not get that far"):
+        folder.read_json("result.json")
+    (folder.path / "result.json").write_text('{"status": ')
+    with pytest.raises(UserError, match="cannot be read"):
+        folder.read_json("result.json")
+
+
+def test_metrics_are_read_by_split(tmp_path):
+    folder = RunDirectory(run(tmp_path / "r"))
+    rows = [{"step": k, "split": split} for k in (1, 2) for split in ("train", "val")]
+    folder.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert list(folder.metrics()) == rows
+    assert [row["step"] for row in folder.metrics("val")] == [1, 2]
