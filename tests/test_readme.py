@@ -143,7 +143,8 @@ def run_script(path, words, world):
     spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    extra = ["steps=20"] if path == "scripts/find_lr.py" else []
+    quick = {"scripts/find_lr.py": "steps=20", "scripts/baselines.py": "seeds=0"}
+    extra = [quick[path]] if path in quick else []
     assert module.main([*world.with_runs(words), *extra]) == 0
 
 

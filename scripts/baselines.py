@@ -1,0 +1,63 @@
+"""What scikit-learn's classical models reach on the very splits of our recipes.
+
+    python scripts/baselines.py [seeds=0,1,2,3,4] [root=data]
+
+A network that does no better than these is not worth its training.
+"""
+
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from zoo import config as configs  # noqa: E402
+from zoo.cli import options, report  # noqa: E402
+from zoo.errors import UserError  # noqa: E402
+
+
+def estimators() -> dict[str, tuple[str, Any]]:
+    """By experiment: the classical model's name, and how to make one."""
+    from sklearn.linear_model import LogisticRegression, RidgeCV
+    from sklearn.svm import SVC
+
+    strengths = [10 ** (k / 5) for k in range(-15, 16)]
+    return {
+        "neuron_rain": ("logistic regression", lambda: LogisticRegression()),
+        "mlp_digits": ("RBF support vectors", lambda: SVC(C=10, gamma=0.01)),
+        "mlp_diabetes": ("ridge regression", lambda: RidgeCV(strengths)),
+        "mlp_breast_cancer": ("logistic regression", lambda: LogisticRegression()),
+    }
+
+
+def score(experiment: str, make: Any, seed: int, root: str) -> float:
+    """Test accuracy, or R² for regression, of a model fitted on the training split of a seed."""
+    from zoo.build import build_dataset
+
+    place = [] if experiment.endswith("rain") else [f"data.root={root}"]
+    settings = configs.load([f"experiment={experiment}", f"seed={seed}", *place])
+    dataset = build_dataset(settings["data"])
+    columns = {}
+    for split in ("train", "test"):
+        batch = dataset.encoding.prepare(dataset.splits[split].columns)
+        columns[split] = batch["input"].flatten(1).numpy(), batch["target"].flatten().numpy()
+    return float(make().fit(*columns["train"]).score(*columns["test"]))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Fit and print a table."""
+    values, overrides = options(argv, __doc__ or "", seeds="0,1,2,3,4", root="data")
+    if overrides or not all(seed.strip().isdigit() for seed in values["seeds"].split(",")):
+        raise UserError(f"got {' '.join(overrides) or values['seeds']}: expected seeds=0,1,2")
+    seeds = [int(seed) for seed in values["seeds"].split(",")]
+    print(f"{'data of':20s} {'classical model':22s} {'test':>8s} {'deviation':>10s}")
+    for experiment, (name, make) in estimators().items():
+        scores = [score(experiment, make, seed, values["root"]) for seed in seeds]
+        spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+        print(f"{experiment:20s} {name:22s} {statistics.mean(scores):8.4f} {spread:10.4f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(report(main))
