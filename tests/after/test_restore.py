@@ -8,6 +8,7 @@ import yaml
 from safetensors.torch import load_file
 
 from zoo.errors import UserError
+from zoo.registry import MODELS
 from zoo.restore import restore
 
 
@@ -107,6 +108,8 @@ def test_plugins_of_a_run_are_imported_only_when_asked_for(rain_run, copied, tmp
         "@MODELS.register('strange')\nclass Strange(MLP):\n    pass\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    MODELS.names()  # all of ours are registered; what the test adds is forgotten after it
+    monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))
     path = copied(rain_run)
 
     def change(settings):
