@@ -60,6 +60,7 @@ def load(overrides: list[str]) -> Config:
             raise UserError(unknown(f"choice for {group}:", "null", choices(group)))
     chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
     overrides = [o for o in overrides if o != "experiment=null"]
+    overrides = [f"++{o}" if o.startswith("expect=") else o for o in overrides]  # takes any key
     if not chosen:
         overrides = [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
     composed = _compose(overrides, return_hydra_config=True)

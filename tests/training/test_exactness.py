@@ -1,6 +1,7 @@
 """One batch has one gradient, however it is cut; evaluation repeats and leaves no trace."""
 
 import json
+import time
 
 import forked
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 from toys import CPU, HERE, Masked, cloud, network, same, trainer_of, weights
 
+from zoo.training import finish
 from zoo.training.checkpoint import read
 from zoo.training.evaluate import evaluate
 from zoo.training.loader import Loader
@@ -114,8 +116,13 @@ def one_rank(folder, rank):
         eval_steps=4, clip=0.5, ema=0.9, run=RunDirectory(type(folder)(run_folder)),
         optim={"name": "adamw", "lr": 0.01},
     )  # fmt: skip
+    if runtime.main:  # the other must wait for what this one writes
+        save = trainer.checkpoints.save
+        trainer.checkpoints.save = lambda *arguments: (time.sleep(0.3), save(*arguments))
     trainer.fit()
     torch.save({n: t for n, t in trainer.model.state_dict().items()}, folder / f"rank{rank}.pt")
+    figures, _ = finish.judge(trainer)
+    (folder / f"test{rank}.json").write_text(json.dumps(figures["test"]))
     runtime.stop()
     return 0
 
@@ -146,6 +153,10 @@ def test_two_ranks_train_as_one_process_does(tmp_path, record_property):
     record_property("largest_difference", error)
     assert error < 1e-6
 
+    tested = [json.loads((tmp_path / f"test{r}.json").read_text())["loss"] for r in range(2)]
+    figures, _ = finish.judge(alone)
+    assert tested[0] == tested[1] == pytest.approx(figures["test"]["loss"], rel=1e-5)
+
     rows = [
         [json.loads(line) for line in path.read_text().splitlines()]
         for path in (tmp_path / "run" / "metrics.jsonl", alone.run.metrics_file)
@@ -153,7 +164,7 @@ def test_two_ranks_train_as_one_process_does(tmp_path, record_property):
     assert [(r["step"], r["split"]) for r in rows[0]] == [(r["step"], r["split"]) for r in rows[1]]
     for a, b in zip(*rows):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
-    assert len(rows[0]) == 10  # rank 0 alone writes
+    assert len(rows[0]) == 11  # rank 0 alone writes
     saved = read(tmp_path / "run" / "checkpoints" / "last-00000008")
     assert {name.split(".")[0] for name in saved.tensors["ranks"]} == {"0", "1"}
 

@@ -40,6 +40,7 @@ def parse_expectation(name: str, text: str) -> tuple[str, float]:
 
 def judge(trainer: Trainer) -> tuple[Figures, dict[str, Any]]:
     """Validation and test figures of the best weights, and the test split's details."""
+    trainer.runtime.first(None)  # all wait until rank 0 has written the best weights
     if trainer.best.step:
         saved = trainer.checkpoints.load("best", trainer.console.warn)
         if saved is not None:

@@ -1,0 +1,107 @@
+"""The end of a run: expectations, the judgement, result.json."""
+
+import json
+import subprocess
+
+import pytest
+from toys import Masked, cloud, network, same, trainer_of, weights
+
+from zoo.errors import UserError
+from zoo.training import finish
+
+FIGURES = {"val": {"loss": 0.5}, "test": {"accuracy": 0.9, "loss": 0.4}}
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        (">= 0.985", (">=", 0.985)),
+        ("<= 1e-3", ("<=", 0.001)),
+        ("> 0", (">", 0.0)),
+        (" < -2 ", ("<", -2.0)),
+    ],
+)
+def test_expectations_are_read(text, parsed):
+    assert finish.parse_expectation("x", text) == parsed
+
+
+@pytest.mark.parametrize("text", ["0.9", 0.9, ">=0.9", "=> 1", ">= high", "", None, ">=", "== 1"])
+def test_expectations_of_another_form(text):
+    with pytest.raises(UserError, match="expect.test/x: got .*, expected a comparison"):
+        finish.parse_expectation("test/x", text)
+
+
+def test_each_expectation_beside_what_was_reached():
+    expect = {"test/accuracy": ">= 0.9", "test/loss": "< 0.4", "val/loss": "<= 0.5"}
+    found = finish.compare(expect, FIGURES)
+    assert [found[name]["met"] for name in expect] == [True, False, True]
+    assert found["test/loss"] == {"expected": "< 0.4", "reached": 0.4, "met": False}
+    assert finish.compare({}, FIGURES) == {}
+
+
+def test_an_expectation_of_something_else():
+    with pytest.raises(UserError, match="no such figure; did you mean 'test/accuracy'"):
+        finish.compare({"test/acuracy": "> 1"}, FIGURES)
+
+
+def test_the_best_weights_are_judged_not_the_last(tmp_path):
+    trainer = trainer_of(
+        tmp_path, cloud(), network(), Masked(), max_steps=12, eval_steps=3, save_steps=3,
+        optim={"name": "sgd", "lr": 0.05, "weight_decay": 0.0},
+    )  # fmt: skip
+    judged = []
+    judge = trainer.judge
+
+    def worse_later(figures):
+        judge(figures | {"loss": figures["loss"] + 100 * (trainer.step > 3)})
+        judged.append(weights(trainer.model))
+
+    trainer.judge = worse_later
+    trainer.fit()
+    assert trainer.best.step == 3 and not same(judged[0], judged[-1])
+    figures, details = finish.judge(trainer)
+    assert same(weights(trainer.model), judged[0]) and details == {}
+    assert figures["val"] == trainer.best.metrics
+
+
+def test_result_json_says_what_ranks_and_repeats_a_run(train):
+    done = train(
+        "model=mlp", "data=rain", "data.samples=100", "trainer=debug",
+        "expect={test/accuracy: '>= 2', val/loss: '< 100'}",
+    )  # fmt: skip
+    assert done.code == 0  # a promise missed is told, not an error
+    result = json.loads((done.path / "result.json").read_text())
+    assert result["status"] == "done" and result["reason"] is None
+    assert result["command"].startswith("python ")
+    assert result["expect"]["test/accuracy"]["met"] is False
+    assert result["expect"]["val/loss"]["met"] is True
+    assert "NOT MET" in done.out
+    assert result["seed"] == 0 and result["model"] == "mlp" and result["precision"] == "fp32"
+    assert result["data"]["sizes"] == {"train": 70, "val": 10, "test": 20}
+    assert len(result["data"]["sha256"]) == 64 and result["environment"]["ranks"] == 1
+    assert result["steps"] == 6 and result["seconds"] > 0 and result["rate"] > 0
+    assert result["best"]["step"] in (3, 6) and result["parameters"] > 0
+
+
+def test_a_failure_is_written_too(train, monkeypatch):
+    from zoo.training.trainer import Trainer
+
+    def broken(self, micro_batches):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Trainer, "train_step", broken)
+    with pytest.raises(KeyError):
+        train("model=mlp", "data=rain", "data.samples=100", "trainer=debug")
+    (path,) = train.outputs.glob("*/*/result.json")
+    result = json.loads(path.read_text())
+    assert result["status"] == "failed" and result["reason"] == "KeyError: 'a bug'"
+
+
+def test_the_commit_is_known_where_there_is_git(monkeypatch):
+    assert finish.commit() is None or len(finish.commit().removesuffix("-dirty")) == 40
+
+    def absent(*args, **kwargs):
+        raise FileNotFoundError("git")
+
+    monkeypatch.setattr(subprocess, "run", absent)
+    assert finish.commit() is None

@@ -1,0 +1,156 @@
+"""Devices, random numbers, signals, ranks started on this machine."""
+
+import json
+import os
+import random
+import signal
+import threading
+
+import forked
+import killed
+import pytest
+import torch
+from toys import CPU
+
+from zoo.errors import UserError
+from zoo.training.launch import launched
+from zoo.training.runtime import (
+    Clock,
+    Runtime,
+    choose_device,
+    deterministic,
+    environment,
+    forked_rng,
+    rng_state,
+    seed_everything,
+    set_rng_state,
+)
+from zoo.training.signals import StopSignals
+
+
+def drawn():
+    return torch.rand(3).tolist(), random.random(), random.gauss(0, 1)
+
+
+def test_random_numbers_come_back():
+    seed_everything(3)
+    random.gauss(0, 1)  # leaves a second number in store
+    state = rng_state(CPU)
+    first = drawn()
+    drawn()
+    set_rng_state(CPU, state)
+    assert drawn() == first
+    assert all(isinstance(t, torch.Tensor) for t in state.values())
+
+
+def test_forked_random_numbers_are_their_own():
+    seed_everything(3)
+    outside = drawn(), drawn()
+    seed_everything(3)
+    first = drawn()
+    with forked_rng(CPU, 5):
+        inside = drawn()
+    assert (first, drawn()) == outside
+    with pytest.raises(KeyError), forked_rng(CPU, 5):
+        assert drawn() == inside
+        raise KeyError
+
+
+def test_ranks_draw_other_numbers():
+    seen = set()
+    for rank in range(4):
+        seed_everything(0, rank)
+        seen.add(torch.rand(1).item())
+    assert len(seen) == 4
+
+
+def test_devices():
+    assert choose_device("cpu") == CPU and choose_device("auto").type in ("cpu", "cuda", "mps")
+    for name in ("gpu", "cuda:x", "tpu", ""):
+        with pytest.raises(UserError, match="unknown trainer.device"):
+            choose_device(name)
+    assert Runtime.start("cpu") == Runtime(CPU, 0, 1) and not launched()
+
+
+def test_the_environment_is_json_and_says_what_bits_depend_on():
+    found = environment(Runtime(CPU, 1, 3))
+    assert json.loads(json.dumps(found)) == found
+    assert found["ranks"] == 3 and found["threads"] == 1 and found["torch"] == torch.__version__
+
+
+def test_deterministic_only_inside():
+    with deterministic(True):
+        assert torch.are_deterministic_algorithms_enabled()
+    with deterministic(False):
+        assert not torch.are_deterministic_algorithms_enabled()
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_the_clock_counts_earlier_sessions(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    clock = Clock()
+    now[0] = 103.0
+    assert clock.seconds == 3.0
+    clock.restart(50.0)
+    now[0] = 104.5
+    assert clock.seconds == 51.5
+
+
+# ---------------------------------------------------------------------------------- signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_is_remembered_and_the_handler_put_back(number):
+    before = signal.getsignal(number)
+    signals = StopSignals()
+    with signals.caught():
+        assert signals.received is None
+        os.kill(os.getpid(), number)
+        assert signals.received == number
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.received == number  # the first one stands
+    assert signal.getsignal(number) is before
+
+
+def test_outside_the_main_thread_signals_go_elsewhere():
+    told = []
+
+    def work():
+        with StopSignals().caught() as signals:
+            told.append(signals.received)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert told == [None]
+
+
+# ----------------------------------------------------------------------------------- ranks
+
+
+def test_two_devices_end_where_one_does(train):
+    """The real launcher: two processes of this machine, one run directory."""
+    small = (
+        "model=mlp", "model.width=8", "data=rain", "data.samples=120", "data.batch_size=20",
+        "trainer=debug", "trainer.precision=fp32", "seed=3",
+    )  # fmt: skip
+    one = train(*small)
+    two = train(*small, "trainer.devices=2", "output_dir=" + str(train.outputs / "two"))
+    assert two.code == 0, two.err
+    (path,) = (train.outputs / "two").glob("*/*")
+    figures = [[json.loads(row) for row in (p / "metrics.jsonl").open()] for p in (one.path, path)]
+    assert len(figures[0]) == len(figures[1]) > 0
+    for a, b in zip(*figures):
+        assert (a["step"], a["split"]) == (b["step"], b["split"])
+        assert a["loss"] == pytest.approx(b["loss"], rel=1e-5)
+    result = json.loads((path / "result.json").read_text())
+    assert result["status"] == "done" and result["environment"]["ranks"] == 2
+
+
+def test_a_mistake_on_two_ranks_is_told_once(tmp_path):
+    mistake = ["model=mlp", "data=rain", "trainer=debug", "trainer.devices=2", "data.batch_size=1"]
+    log = tmp_path / "log"
+    assert forked.call(log, killed.train, [*mistake, f"output_dir={tmp_path}"]) == 2
+    said = log.read_text()
+    assert said.count("error: ") == 1 and "cannot be cut" in said and "Traceback" not in said
