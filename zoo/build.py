@@ -20,9 +20,10 @@ from zoo.training import finish
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
 from zoo.training.loader import Loader
+from zoo.training.plan import Plan
 from zoo.training.precision import Precision, choose_precision
 from zoo.training.runtime import Runtime, mix_seed, seed_everything
-from zoo.training.trainer import Plan, Trainer
+from zoo.training.trainer import Trainer
 
 Config = dict[str, Any]
 INITIALISATION = 1  # keeps the seed of the weights apart from that of dropout

@@ -5,7 +5,7 @@ kind of behaviour (something else to do between steps) is one more line in the l
 """
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from zoo.training.guard import FiniteGuard
 from zoo.training.loader import Loader
 from zoo.training.logger import Logger
 from zoo.training.optim import LearningRate
+from zoo.training.plan import Best, Plan, monitored
 from zoo.training.precision import Precision
 from zoo.training.runtime import Clock, Runtime
 from zoo.training.signals import StopSignals
@@ -33,26 +34,6 @@ PREVIEW_SAMPLES = 1000
 PREVIEW_SECONDS = 30  # between previews during training; one is always drawn at the end
 SAVE_NOW, TIME_IS_UP = 500, 1000  # what a rank may wish for, beside a signal's number
 TIME_WORDS = "trainer.max_minutes are over"
-
-
-@dataclass
-class Plan:
-    """The budget and the cadences, all in optimizer steps."""
-
-    max_steps: int
-    eval_steps: int
-    log_steps: int
-    save_steps: int | None
-
-
-@dataclass
-class Best:
-    """The best validation so far."""
-
-    step: int = 0
-    value: list[float] = field(default_factory=lambda: [float("-inf")])
-    metrics: dict[str, float] = field(default_factory=dict)
-    waited: int = 0  # evaluations since
 
 
 @dataclass
@@ -305,8 +286,3 @@ class Trainer:
     @staticmethod
     def _due(step: int, every: int | None) -> bool:
         return every is not None and step % every == 0
-
-
-def monitored(monitor: str, figures: dict[str, float]) -> float:
-    """The figure that a task watches, more being better: "accuracy", or "-loss"."""
-    return -figures[monitor[1:]] if monitor.startswith("-") else figures[monitor]
