@@ -42,7 +42,8 @@ def train(settings: Config, overrides: list[str], run: RunDirectory | None = Non
     except (UserError, TrainingFailed) as error:
         if not runtime.main:
             return 2 if isinstance(error, UserError) else 1
-        raise
+        error.__context__ = None  # no frame may keep the trainer: torch 2.13 can hang at the end
+        raise error.with_traceback(None) from None  # where DDP outlives its process group
     finally:
         runtime.stop()
 

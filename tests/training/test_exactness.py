@@ -123,6 +123,7 @@ def one_rank(folder, rank):
     torch.save({n: t for n, t in trainer.model.state_dict().items()}, folder / f"rank{rank}.pt")
     figures, _ = finish.judge(trainer)
     (folder / f"test{rank}.json").write_text(json.dumps(figures["test"]))
+    del trainer  # torch 2.13: DDP that outlives its process group may wait for ever (GIL, gloo)
     runtime.stop()
     return 0
 
