@@ -93,6 +93,16 @@ def test_what_is_void_after_a_fallback_is_removed(checkpoints):
     ]
 
 
+def test_a_fallback_removes_what_it_made_void(tmp_path):
+    trainer = trainer_of(tmp_path, cloud(), nn.Linear(4, 1), Masked(), eval_steps=2, save_steps=2)
+    trainer.fit()
+    (trainer.run.checkpoints / "last-00000006" / "state.json").unlink()
+    again = trainer_of(tmp_path, cloud(), nn.Linear(4, 1), Masked(), run=trainer.run)
+    again.restore()
+    left = sorted(p.name for p in trainer.run.checkpoints.iterdir())
+    assert again.step == 4 and all(int(name.split("-")[1]) <= 4 for name in left)
+
+
 # --------------------------------------------------------------------------------- damage
 
 

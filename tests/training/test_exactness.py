@@ -18,6 +18,7 @@ from zoo.training.runtime import Runtime, rng_state
 from zoo.training.step import Window, accumulate_gradients
 
 FP32 = Precision("fp32", CPU)
+SLOW_SGD = {"name": "sgd", "lr": 0.01, "weight_decay": 0.0}  # Adam would hide a wrong scale
 
 
 def relative_error(found, true):
@@ -102,6 +103,12 @@ def test_training_in_micro_batches_ends_at_the_same_weights(tmp_path, clip):
 # -------------------------------------------------------------------------------- ranks
 
 
+def best_first(trainer):
+    """The first validation stays the best one, so that the best weights are not the last."""
+    judge = trainer.judge
+    trainer.judge = lambda figures: judge(figures | {"loss": figures["loss"] + trainer.step})
+
+
 def one_rank(folder, rank):
     """A rank of a toy training, with unequal counts and sizes on its ranks; writes its weights."""
     runtime = Runtime.start("cpu")
@@ -113,9 +120,9 @@ def one_rank(folder, rank):
     runtime.first(None)
     trainer = trainer_of(
         folder, cloud(), network(), Masked(), 15, runtime=runtime, accumulate=2, max_steps=8,
-        eval_steps=4, clip=0.5, ema=0.9, run=RunDirectory(type(folder)(run_folder)),
-        optim={"name": "adamw", "lr": 0.01},
+        eval_steps=4, ema=0.9, run=RunDirectory(type(folder)(run_folder)), optim=SLOW_SGD,
     )  # fmt: skip
+    best_first(trainer)
     if runtime.main:  # the other must wait for what this one writes
         save = trainer.checkpoints.save
         trainer.checkpoints.save = lambda *arguments: (time.sleep(0.3), save(*arguments))
@@ -145,9 +152,10 @@ def test_two_ranks_train_as_one_process_does(tmp_path, record_property):
     assert same(*both)
 
     alone = trainer_of(
-        tmp_path, cloud(), network(), Masked(), 15, max_steps=8, eval_steps=4, clip=0.5, ema=0.9,
-        optim={"name": "adamw", "lr": 0.01},
+        tmp_path, cloud(), network(), Masked(), 15, max_steps=8, eval_steps=4, ema=0.9,
+        optim=SLOW_SGD,
     )  # fmt: skip
+    best_first(alone)
     alone.fit()
     one = weights(alone.model)
     error = max(float((both[0][name] - one[name]).abs().max()) for name in one)
