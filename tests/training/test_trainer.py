@@ -73,6 +73,15 @@ def test_steps_win_over_epochs(tmp_path):
     assert trainer_of(tmp_path, cloud(), linear(), Masked(), **options).plan.max_steps == 5
 
 
+def test_the_rate_is_the_schedules_in_the_middle_of_each_step(tmp_path):
+    trainer = trainer_of(
+        tmp_path, cloud(), linear(), Masked(), max_steps=10, schedule={"name": "linear"}
+    )
+    trainer.fit()
+    expected = [0.05 * (1 - (k + 0.5) / 10) for k in range(10)]
+    assert [r["lr"] for r in rows(trainer, "train")] == pytest.approx(expected)
+
+
 def test_the_reported_loss_is_the_mean_since_the_last_report(tmp_path):
     each = trainer_of(tmp_path, cloud(), linear(), Masked(), max_steps=6, log_steps=1)
     each.fit()
