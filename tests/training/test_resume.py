@@ -21,6 +21,7 @@ CASES = {
     "cnn, batch norm, augmentation": (*DIGITS, "data.augment.shift=1", "data.batch_size=32"),
     "ema, clip, layer norm": (
         *RAIN, "trainer.ema=0.9", "trainer.clip=0.5", "model.norm=layer", "optim=adam",
+        "schedule=one_cycle",
     ),
     "plateau, sgd": (
         *RAIN, "schedule=plateau", "schedule.patience=0", "optim=sgd", "optim.lr=1",
@@ -31,8 +32,9 @@ CASES = {
         "schedule=wsd",
     ),
     "patience, rmsprop, bf16": (
-        *RAIN, "trainer.patience=1", "optim=rmsprop", "optim.lr=0.3", "trainer.eval_steps=2",
-        "trainer.precision=bf16", "schedule=one_cycle",
+        # at this rate figures leap about: two in a row fail soon after step 6, on any machine
+        *RAIN, "trainer.patience=2", "optim=rmsprop", "optim.lr=0.3", "trainer.eval_steps=2",
+        "trainer.precision=bf16", "schedule=constant", "trainer.max_steps=80",
     ),
 }  # fmt: skip
 TRIALS = 3
@@ -105,7 +107,7 @@ def test_the_cases_cover_what_they_say(uninterrupted):
     plateau = uninterrupted("plateau, sgd")[0]
     assert plateau["state"]["schedule"]["level"] < 1
     patience = uninterrupted("patience, rmsprop, bf16")[0]
-    assert patience["steps"][0] < 12 and patience["state"]["precision"]["name"] == "bf16"
+    assert patience["steps"][0] < 80 and patience["state"]["precision"]["name"] == "bf16"
     assert "ema" in uninterrupted("ema, clip, layer norm")[0]["last"]
     state = uninterrupted("cnn, batch norm, augmentation")[0]["last"]["model"]
     assert any(name.endswith("running_mean") for name in state)
