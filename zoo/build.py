@@ -12,6 +12,7 @@ from zoo import config as configs
 from zoo.data.augment import Augment
 from zoo.data.base import Dataset
 from zoo.data.splits import Split
+from zoo.data.text_encoding import TextForm
 from zoo.errors import MissingFact, UserError
 from zoo.registry import DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
 from zoo.runs.directory import RunDirectory
@@ -28,6 +29,7 @@ from zoo.training.trainer import Trainer
 Config = dict[str, Any]
 INITIALISATION = 1  # keeps the seed of the weights apart from that of dropout
 SPLIT_KEYS = ("val_fraction", "test_fraction", "split_seed", "folds", "fold")
+FORM_KEYS = ("tokenizer", "vocab_size", "min_count", "mask_token")
 
 
 def import_plugins(settings: Config) -> None:
@@ -81,14 +83,23 @@ def build_dataset(data: Config, encoding: Config | None = None) -> Dataset:
         data: The group's settings.
         encoding: What a run fitted on its training rows, to be used instead of fitting anew.
     """
-    options = {k: v for k, v in data.items() if k not in (*SPLIT_KEYS, "batch_size", "augment")}
+    apart = (*SPLIT_KEYS, *FORM_KEYS, "batch_size", "augment")
+    options = {k: v for k, v in data.items() if k not in apart}
     workers = options.pop("workers", 0)
     split = Split(**{key: data[key] for key in SPLIT_KEYS if key in data})
     augment = None
     if "augment" in data:
         augment = Augment(**bind(Augment, data["augment"], {}, "data.augment", data["name"]))
     facts = {"split": split, "augment": augment, "encoding": encoding, "workers": workers}
+    if "tokenizer" in data:
+        asked = {key: data[key] for key in FORM_KEYS if key in data}
+        facts["form"] = TextForm(**bind(TextForm, asked, {}, "data", data["name"]))
     return DATASETS.build(options, **facts)
+
+
+def live_facts(encoding: Any) -> Config:
+    """Facts that are objects, a tokenizer say: not in dataset.json, rebuilt with the encoding."""
+    return getattr(encoding, "live_facts", {})
 
 
 def build_part(registry: Registry, settings: Config, facts: Config) -> Any:
@@ -118,8 +129,9 @@ def build_trainer(
         run: The directory to go on in, or None for a new one.
     """
     seed_everything(mix_seed(settings["seed"], INITIALISATION))
-    model = build_part(MODELS, settings, dataset.facts).to(runtime.device)
-    task = build_part(TASKS, settings, dataset.facts)
+    facts = dataset.facts | live_facts(dataset.encoding)
+    model = build_part(MODELS, settings, facts).to(runtime.device)
+    task = build_part(TASKS, settings, facts)
     loader = Loader(
         dataset,
         settings["data"]["batch_size"],

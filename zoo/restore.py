@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from zoo import config as configs
-from zoo.build import import_plugins
+from zoo.build import import_plugins, live_facts
 from zoo.data.base import Encoding
 from zoo.data.encoding import load_encoding
 from zoo.errors import UserError, unknown
@@ -84,7 +84,8 @@ def restore(
     said = run.read_json("dataset.json")
     facts, encoding = said["facts"], load_encoding(said["encoding"])
     runtime = Runtime(_device(device, settings["trainer"].get("device", "auto")))
-    model = _build(MODELS, settings, facts).to(runtime.device)
+    live = facts | live_facts(encoding)
+    model = _build(MODELS, settings, live).to(runtime.device)
     saved = find_checkpoint(run, checkpoint, warn)
     load_model(model, saved.tensors.get("ema") or saved.tensors.get("model", {}), saved.path)
     return Restored(
@@ -93,7 +94,7 @@ def restore(
         facts=facts,
         encoding=encoding,
         model=model.eval(),
-        task=_build(TASKS, settings, facts),
+        task=_build(TASKS, settings, live),
         precision=_precision(run, settings, saved, runtime, warn),
         runtime=runtime,
         checkpoint=saved.path.name,

@@ -89,7 +89,6 @@ def _record(
 def _header(trainer: Trainer, settings: Config, dataset: Dataset) -> None:
     console, runtime, plan = trainer.console, trainer.runtime, trainer.plan
     sizes = {name: len(source) for name, source in dataset.splits.items()}
-    shape = "x".join(map(str, dataset.facts["input_shape"]))
     kinds = f", {n} classes" if (n := dataset.facts.get("num_classes")) else ""
     parameters = sum(p.numel() for p in trainer.parameters)
     deals = " / ".join(f"{size:,} {name}" for name, size in sizes.items())
@@ -97,7 +96,9 @@ def _header(trainer: Trainer, settings: Config, dataset: Dataset) -> None:
     place += f", {runtime.ranks} ranks" if runtime.ranks > 1 else ""
     console.line(f"run        {trainer.run.path}")
     console.line(f"model      {settings['model']['name']}, {parameters:,} parameters")
-    console.line(f"data       {settings['data']['name']}, input {shape}{kinds}: {deals}")
+    console.line(
+        f"data       {settings['data']['name']}, input {_shape(dataset.facts)}{kinds}: {deals}"
+    )
     console.line(f"device     {place}")
     console.line(f"precision  {trainer.precision.name} ({console.precision_reason})")
     console.line(
@@ -107,6 +108,14 @@ def _header(trainer: Trainer, settings: Config, dataset: Dataset) -> None:
     for note in dataset.notes:
         console.line(f"note       {note}")
     console.line()
+
+
+def _shape(facts: Config) -> str:
+    """One sample: `1x8x8` values, or so many tokens of so many."""
+    if "input_shape" in facts:
+        return "x".join(map(str, facts["input_shape"]))
+    length = facts.get("block_size") or facts.get("max_length")
+    return f"{length} tokens of {facts['vocab_size']:,}"
 
 
 def _fit(trainer: Trainer, settings: Config) -> int:

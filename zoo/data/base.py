@@ -29,7 +29,8 @@ class Encoding(Protocol):
 
 
 class Source(Protocol):
-    """The samples of one split. `TensorSource` is indexed by tensors, others go through workers."""
+    """The samples of one split. What has `fetch(index, epoch)` (`TensorSource`, `TokenSource`) is
+    asked for whole batches; others are asked sample by sample, by workers."""
 
     def __len__(self) -> int: ...
 
@@ -50,8 +51,9 @@ class TensorSource:
     def __getitem__(self, index: int) -> Batch:
         return {name: column[index] for name, column in self.columns.items()}
 
-    def fetch(self, index: Tensor) -> Batch:
-        """The samples at `index` (int64, shape (N,)), as one batch of N."""
+    def fetch(self, index: Tensor, epoch: Tensor | None = None) -> Batch:
+        """The samples at `index` (int64, shape (N,)), as one batch of N, alike in each epoch."""
+        index = index.to(next(iter(self.columns.values())).device)
         return {name: column[index] for name, column in self.columns.items()}
 
     def to(self, device: torch.device) -> "TensorSource":

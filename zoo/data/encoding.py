@@ -14,6 +14,7 @@ from torch import Tensor
 from zoo.data.base import Batch, Encoding
 from zoo.data.image_file import decode, find_images
 from zoo.data.table_encoding import TableEncoding
+from zoo.data.text_encoding import TextEncoding
 from zoo.errors import UserError
 
 
@@ -102,7 +103,7 @@ def channel_statistics(
     return tuple(means), tuple(deviations)
 
 
-ENCODINGS: dict[str, Any] = {one.kind: one for one in (ImageEncoding, TableEncoding)}
+ENCODINGS: dict[str, Any] = {one.kind: one for one in (ImageEncoding, TableEncoding, TextEncoding)}
 
 
 def load_encoding(json: dict[str, Any]) -> Encoding:

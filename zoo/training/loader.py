@@ -96,7 +96,7 @@ class Loader:
         """This rank's micro-batches of steps start to stop - 1, one list a step."""
         if self.overfit:
             index, epoch = self.order.samples(0, self.batch_size)
-            batch = self._finish(self._gather("train", index), index, epoch, augment=False)
+            batch = self._finish(self._gather("train", index, epoch), index, epoch, augment=False)
             for _ in range(start, stop):
                 yield self._parts(batch)
         elif hasattr(self.splits["train"], "fetch"):
@@ -109,7 +109,7 @@ class Loader:
         while start < stop:
             steps = min(stop - start, self._chunk_steps())
             index, epoch = self.order.samples(start * size, (start + steps) * size)
-            batch = self._finish(self._gather("train", index), index, epoch, augment=True)
+            batch = self._finish(self._gather("train", index, epoch), index, epoch, augment=True)
             split = {name: column.split(size) for name, column in batch.items()}
             for k in range(steps):
                 yield self._parts({name: columns[k] for name, columns in split.items()})
@@ -119,7 +119,7 @@ class Loader:
         """Steps gathered at once: fewer calls for tiny samples, bounded memory for large ones."""
         if not hasattr(self, "_sample_bytes"):
             one = torch.zeros(1, dtype=torch.int64)
-            batch = self._finish(self._gather("train", one), one, one, augment=False)
+            batch = self._finish(self._gather("train", one, one), one, one, augment=False)
             self._sample_bytes = sum(column.nbytes for column in batch.values())
         return max(1, min(CHUNK_STEPS, CHUNK_BYTES // (self._sample_bytes * self.batch_size)))
 
@@ -157,10 +157,10 @@ class Loader:
         shares = {name: self._shares(column) for name, column in batch.items()}
         return [{n: s[k] for n, s in shares.items()} for k in range(self.accumulate)]
 
-    def _gather(self, split: str, index: Tensor) -> Batch:
+    def _gather(self, split: str, index: Tensor, epoch: Tensor) -> Batch:
         source = self.splits[split]
         if hasattr(source, "fetch"):
-            return source.fetch(index.to(next(iter(source.columns.values())).device))
+            return source.fetch(index, epoch)
         return torch.utils.data.default_collate([source[i] for i in index.tolist()])
 
     def _finish(self, batch: Batch, index: Tensor, epoch: Tensor, augment: bool) -> Batch:
@@ -182,10 +182,13 @@ class Loader:
         rows = share.split(size or 4 * self.batch_size) if len(share) else ()
         if hasattr(self.splits[split], "fetch") or self.overfit:
             for index in rows:
-                yield self._finish(self._gather(split, index), index, index, augment=False)
+                first = torch.zeros_like(index)
+                batch = self._gather(split, index, first)
+                yield self._finish(batch, index, first, augment=False)
         else:
             for batch in self._torch_loader(split, (index.tolist() for index in rows)):
-                yield self._finish(batch, batch["target"], batch["target"], augment=False)
+                none = torch.zeros(0, dtype=torch.int64)
+                yield self._finish(batch, none, none, augment=False)
 
     def epochs(self, step: int) -> float:
         """How often the training split has been seen after `step` steps."""

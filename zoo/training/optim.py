@@ -131,13 +131,18 @@ class Together:
             part.zero_grad(set_to_none)
 
 
+def embedding_ids(model: nn.Module) -> set[int]:
+    """The `id` of every embedding's weight."""
+    return {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+
+
 def split_for_muon(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """(matrices of hidden layers, everything else).
 
     Embeddings and the output layer (by our convention the module `head`) look things up rather
     than transform, and go to AdamW, as do vectors and convolution kernels.
     """
-    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    embeddings = embedding_ids(model)
     matrices, rest = [], []
     for name, p in trainable(model).items():
         hidden = p.ndim == 2 and id(p) not in embeddings and "head" not in name.split(".")
@@ -153,6 +158,8 @@ def muon(
     momentum: float = 0.95,
     adam_lr: float = 3e-3,
     adam_betas: tuple[float, ...] = (0.9, 0.95),
+    embedding_lr: float | None = None,
+    head_lr: float | None = None,
 ) -> Together | torch.optim.Optimizer:
     """Muon (Jordan et al., 2024) for the matrices of hidden layers, AdamW for the rest.
 
@@ -162,6 +169,7 @@ def muon(
         weight_decay: Of matrices and kernels alike.
         momentum: Of Muon.
         adam_lr, adam_betas: Of AdamW.
+        embedding_lr, head_lr: Of AdamW for embeddings and for the output layer; null for adam_lr.
     """
     matrices, rest = split_for_muon(model)
     parts: list[torch.optim.Optimizer] = []
@@ -170,7 +178,15 @@ def muon(
             torch.optim.Muon(matrices, lr=lr, weight_decay=weight_decay, momentum=momentum)
         )
     if rest:
-        groups = decay_groups(rest, weight_decay)
+        embeddings = embedding_ids(model)
+        heads = {id(p) for n, p in trainable(model).items() if "head" in n.split(".")}
+        rates = {id(p): adam_lr for p in rest}
+        rates |= {one: head_lr for one in heads if head_lr is not None}
+        rates |= {one: embedding_lr for one in embeddings if embedding_lr is not None}
+        groups = []
+        for rate in dict.fromkeys(rates[id(p)] for p in rest):
+            alike = decay_groups([p for p in rest if rates[id(p)] == rate], weight_decay)
+            groups += [{**group, "lr": rate} for group in alike]
         make = FusedAdamW if _fused(model) else torch.optim.AdamW
         parts.append(make(groups, adam_lr, tuple(adam_betas), fused=_fused(model)))
     return parts[0] if len(parts) == 1 else Together(parts)

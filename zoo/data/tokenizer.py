@@ -1,0 +1,328 @@
+"""Text to numbers and back: bytes, characters, words, or byte pairs learnt from the text.
+
+Special tokens (`<|endoftext|>`, `[MASK]`, ...) come first in every vocabulary, and no text,
+whatever it says, is ever encoded as one of them.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from zoo.errors import UserError, unknown
+
+TokenizerName = Literal["byte", "char", "word", "bpe"]
+WORD = re.compile(r"[^\W\d_]+")  # runs of letters
+UNKNOWN = "<unk>"
+EOT, MASK = "<|endoftext|>", "[MASK]"
+PAD, BOS, EOS = "<pad>", "<s>", "</s>"
+Ids = np.ndarray
+
+
+class Tokenizer:
+    """What all kinds have in common.
+
+    Args:
+        specials: Names of the special tokens; their ids are 0, 1, ... in this order.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, specials: Sequence[str] = ()) -> None:
+        self.specials = {name: number for number, name in enumerate(specials)}
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids there are, special tokens included."""
+        return len(self.specials) + self._size()
+
+    def encode(self, text: str) -> Ids:
+        """Ids of a text, int32 (N,).
+
+        Raises:
+            UserError: The text has a character that the vocabulary lacks.
+        """
+        return self._encode(text) + np.int32(len(self.specials))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids; special tokens are left out."""
+        first = len(self.specials)
+        return self._decode([int(i) - first for i in ids if i >= first])
+
+    def token(self, number: int) -> str:
+        """One id, made visible: a special token by its name, a space as `·`, a newline as `↵`."""
+        if number < len(self.specials):
+            return list(self.specials)[number]
+        text = self._decode([number - len(self.specials)])
+        return text.replace(" ", "·").replace("\n", "↵").replace("\t", "⇥")
+
+    def token_bytes(self) -> list[int]:
+        """How many UTF-8 bytes of text each id stands for; special tokens for none."""
+        return [0] * len(self.specials) + self._bytes()
+
+    def word_starts(self) -> list[bool]:
+        """Whether each id begins a word (for whole-word masking)."""
+        return [True] * self.vocab_size
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that `load_tokenizer` needs."""
+        return {"kind": self.kind, "specials": list(self.specials), **self._state()}
+
+    def _size(self) -> int:
+        raise NotImplementedError
+
+    def _encode(self, text: str) -> Ids:
+        raise NotImplementedError
+
+    def _decode(self, ids: list[int]) -> str:
+        raise NotImplementedError
+
+    def _bytes(self) -> list[int]:
+        raise NotImplementedError
+
+    def _state(self) -> dict[str, Any]:
+        return {}
+
+
+class ByteTokenizer(Tokenizer):
+    """256 bytes of UTF-8: any text in any script, no vocabulary to learn."""
+
+    kind = "byte"
+
+    def _size(self) -> int:
+        return 256
+
+    def _encode(self, text: str) -> Ids:
+        return np.frombuffer(text.encode("utf-8"), np.uint8).astype(np.int32)
+
+    def _decode(self, ids: list[int]) -> str:
+        return bytes(ids).decode("utf-8", errors="replace")
+
+    def _bytes(self) -> list[int]:
+        return [1] * 256
+
+
+class CharTokenizer(Tokenizer):
+    """The characters that occur in the text."""
+
+    kind = "char"
+
+    def __init__(self, characters: str, specials: Sequence[str] = ()) -> None:
+        super().__init__(specials)
+        self.characters = characters
+        points = np.array([ord(c) for c in characters], np.int64)
+        self._table = np.full(int(points.max(initial=0)) + 1, -1, np.int32)
+        self._table[points] = np.arange(len(characters))
+
+    @classmethod
+    def train(cls, texts: Iterable[str], specials: Sequence[str] = ()) -> "CharTokenizer":
+        """The characters of the texts, in the order of their code points."""
+        found: set[str] = set()
+        for text in texts:
+            found.update(text)
+        return cls("".join(sorted(found)), specials)
+
+    def _size(self) -> int:
+        return len(self.characters)
+
+    def _encode(self, text: str) -> Ids:
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        known = points < len(self._table)
+        ids = np.where(known, self._table[np.where(known, points, 0)], -1)
+        if len(ids) and ids.min() < 0:
+            lacking = "".join(dict.fromkeys(text[i] for i in np.flatnonzero(ids < 0)[:1000]))
+            raise UserError(
+                f"the text has characters that the vocabulary of {len(self.characters)} lacks: "
+                f"{' '.join(map(repr, lacking[:5]))}{' ...' if len(lacking) > 5 else ''}; leave "
+                "them out, or train with data.tokenizer=byte or bpe, which know all"
+            )
+        return ids.astype(np.int32)
+
+    def _decode(self, ids: list[int]) -> str:
+        return "".join(self.characters[i] for i in ids)
+
+    def _bytes(self) -> list[int]:
+        return [len(c.encode("utf-8", "surrogatepass")) for c in self.characters]
+
+    def _state(self) -> dict[str, Any]:
+        return {"characters": self.characters}
+
+
+class WordTokenizer(Tokenizer):
+    """Lower-cased runs of letters; all else is dropped, rare words become `<unk>`, id 0."""
+
+    kind = "word"
+
+    def __init__(self, words: Sequence[str], specials: Sequence[str] = ()) -> None:
+        super().__init__([UNKNOWN, *(s for s in specials if s != UNKNOWN)])
+        self.words = list(words)
+        self._ids = {word: i for i, word in enumerate(self.words)}
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        vocab_size: int | None = None,
+        min_count: int = 1,
+        specials: Sequence[str] = (),
+    ) -> "WordTokenizer":
+        """Words seen at least `min_count` times, most frequent first, at most `vocab_size` ids."""
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(WORD.findall(text.lower()))
+        room = None if vocab_size is None else max(vocab_size - 1 - len(specials), 0)
+        ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        words = [word for word, count in ranked if count >= min_count]
+        return cls(words[:room], specials)
+
+    def _size(self) -> int:
+        return len(self.words)
+
+    def _encode(self, text: str) -> Ids:
+        get = self._ids.get
+        found = [get(word, -len(self.specials)) for word in WORD.findall(text.lower())]
+        return np.array(found, np.int32)  # the base class adds len(specials): unknown becomes 0
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The words with single spaces between; unknown ones as `<unk>`."""
+        first, names = len(self.specials), list(self.specials)
+        shown = [i for i in map(int, ids) if i == 0 or i >= first]
+        return " ".join(names[0] if i == 0 else self.words[i - first] for i in shown)
+
+    def token(self, number: int) -> str:
+        """The word."""
+        first = len(self.specials)
+        return list(self.specials)[number] if number < first else self.words[number - first]
+
+    def _decode(self, ids: list[int]) -> str:
+        return " ".join(self.words[i] for i in ids)
+
+    def _bytes(self) -> list[int]:
+        return [len(word.encode()) + 1 for word in self.words]
+
+    def _state(self) -> dict[str, Any]:
+        return {"words": self.words}
+
+
+class BpeTokenizer(Tokenizer):
+    """Byte-level byte pair encoding, as GPT-2's (Sennrich et al., 2016, arXiv:1508.07909).
+
+    Hugging Face's `tokenizers` does the work. Any text can be encoded.
+
+    Args:
+        model: The JSON of a `tokenizers.Tokenizer`.
+        specials: Names of the special tokens.
+    """
+
+    kind = "bpe"
+
+    def __init__(self, model: dict[str, Any], specials: Sequence[str] = ()) -> None:
+        from tokenizers import Tokenizer as Model
+
+        super().__init__(specials)
+        self._json = model
+        self._model = Model.from_str(json.dumps(model))
+
+    @classmethod
+    def train(
+        cls, texts: Iterable[str], vocab_size: int, specials: Sequence[str] = ()
+    ) -> "BpeTokenizer":
+        """Learn `vocab_size - len(specials)` tokens, 256 of them the bytes."""
+        from tokenizers import Tokenizer as Model
+        from tokenizers import decoders, models, pre_tokenizers, trainers
+
+        if vocab_size < 257 + len(specials):
+            raise UserError(
+                f"data.vocab_size={vocab_size}: expected at least {257 + len(specials)}, "
+                "256 of which stand for the bytes"
+            )
+        model = Model(models.BPE())
+        model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        model.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size - len(specials),
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        model.train_from_iterator(texts, trainer)
+        return cls(json.loads(model.to_str()), specials)
+
+    def _size(self) -> int:
+        return self._model.get_vocab_size()
+
+    def _encode(self, text: str) -> Ids:
+        return np.array(self._model.encode(text).ids, np.int32)
+
+    def _decode(self, ids: list[int]) -> str:
+        return self._model.decode(ids)
+
+    def _bytes(self) -> list[int]:
+        # In the byte-level alphabet each character of a token is one byte.
+        return [len(self._model.id_to_token(i)) for i in range(self._size())]
+
+    def word_starts(self) -> list[bool]:
+        """A token that does not continue the letters or digits before it."""
+        tokens = [self._model.id_to_token(i) for i in range(self._size())]
+        return [True] * len(self.specials) + [not token[0].isalnum() for token in tokens]
+
+    def _state(self) -> dict[str, Any]:
+        return {"model": self._json}
+
+
+KINDS: dict[str, type[Tokenizer]] = {
+    one.kind: one for one in (ByteTokenizer, CharTokenizer, WordTokenizer, BpeTokenizer)
+}
+
+
+def train_tokenizer(
+    kind: str,
+    texts: Iterable[str],
+    vocab_size: int | None = None,
+    min_count: int = 1,
+    specials: Sequence[str] = (),
+) -> Tokenizer:
+    """A tokenizer fitted on texts.
+
+    Args:
+        kind: "byte", "char", "word" or "bpe".
+        texts: What to learn from, once through; bytes need none.
+        vocab_size: Ids at most (word) or exactly, where the text is rich enough (bpe).
+        min_count: How often a word must occur to get an id.
+        specials: Names of special tokens, which get the first ids.
+
+    Raises:
+        UserError: An unknown kind, a vocabulary too small, a text without any word.
+    """
+    if kind == "byte":
+        return ByteTokenizer(specials)
+    if kind == "char":
+        return CharTokenizer.train(texts, specials)
+    if kind == "word":
+        made = WordTokenizer.train(texts, vocab_size, min_count, specials)
+        if not made.words:
+            raise UserError(
+                f"no word occurs data.min_count={min_count} times in the training text; lower it"
+            )
+        return made
+    if kind == "bpe":
+        return BpeTokenizer.train(texts, 4096 if vocab_size is None else vocab_size, specials)
+    raise UserError(unknown("data.tokenizer", kind, KINDS))
+
+
+def load_tokenizer(json: dict[str, Any]) -> Tokenizer:
+    """The tokenizer that `to_json` described.
+
+    Raises:
+        UserError: The kind is not known, or fields are missing.
+    """
+    kind = json.get("kind")
+    if kind not in KINDS:
+        raise UserError(f"tokenizer of unknown kind {kind!r} (one of: {', '.join(KINDS)})")
+    fields = {name: value for name, value in json.items() if name != "kind"}
+    try:
+        return KINDS[kind](**fields)
+    except (TypeError, KeyError, ValueError) as error:
+        raise UserError(f"the run's {kind} tokenizer is damaged: {error}") from error

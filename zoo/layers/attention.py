@@ -1,0 +1,184 @@
+"""Attention: each token gathers from others what its query asks for.
+
+Vaswani et al., 2017, https://arxiv.org/abs/1706.03762, section 3.2. Grouped key/value heads:
+Ainslie et al., 2023, arXiv:2305.13245. Normalised queries and keys: Henry et al., 2020,
+arXiv:2010.04245.
+Shapes: B batch, T tokens that ask, S tokens that are asked, D width, H heads, G key/value heads,
+E = D / H width of a head.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.layers.positions import Rotation, rotate
+
+SHORT = 64  # tokens: below this, CPUs lose more to bf16's bookkeeping than its arithmetic gains
+
+
+class KeyValues:
+    """Keys and values of the tokens seen so far, of one layer: (B, G, capacity, E) each."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity, self.length = capacity, 0
+        self.keys: Tensor | None = None
+        self.values: Tensor | None = None
+
+    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Add those of new tokens (B, G, T, E); all so far."""
+        if self.keys is None or self.values is None:
+            shape = (keys.shape[0], keys.shape[1], self.capacity, keys.shape[3])
+            self.keys, self.values = keys.new_empty(shape), values.new_empty(shape)
+        start, self.length = self.length, self.length + keys.shape[2]
+        if self.length > self.capacity:
+            raise ValueError(f"{self.length} tokens, but the cache holds {self.capacity}")
+        self.keys[:, :, start : self.length] = keys
+        self.values[:, :, start : self.length] = values
+        return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+
+    def select(self, index: Tensor) -> None:
+        """Keep these of the batch, int64 (B',), in this order: beams that live on."""
+        if self.keys is not None and self.values is not None:
+            self.keys, self.values = self.keys[index], self.values[index]
+
+
+class Attention(nn.Module):
+    """Multi-head attention of a sequence to itself, or (`cross`) to another.
+
+    Args:
+        width: D.
+        heads: H; divides the width.
+        kv_heads: G, key/value heads shared by H / G query heads each; None for as many as heads.
+        causal: Whether a token sees only itself and those before it.
+        cross: Whether keys and values come from `memory`.
+        bias: Whether the projections have one.
+        qk_norm: Whether to scale queries and keys to unit root mean square.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        kv_heads: int | None = None,
+        causal: bool = False,
+        cross: bool = False,
+        bias: bool = True,
+        qk_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        kv_heads = kv_heads or heads
+        if width % heads or heads % kv_heads:
+            raise ValueError(
+                f"heads={heads} must divide width={width}, kv_heads={kv_heads} must divide heads"
+            )
+        self.heads, self.kv_heads, self.size = heads, kv_heads, width // heads
+        self.causal, self.qk_norm = causal, qk_norm
+        inner = 2 * kv_heads * self.size
+        if cross:
+            self.q = nn.Linear(width, width, bias=bias)
+            self.kv = nn.Linear(width, inner, bias=bias)
+        else:
+            self.qkv = nn.Linear(width, width + inner, bias=bias)
+        self.out = nn.Linear(width, width, bias=bias)
+        self.record: list[Tensor] | None = None
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor | None = None,
+        mask: Tensor | None = None,
+        rotation: Rotation | None = None,
+        cache: KeyValues | None = None,
+    ) -> Tensor:
+        """What each token gathers.
+
+        Args:
+            x: (B, T, D).
+            memory: With `cross`, what is looked at (B, S, D).
+            mask: True where a token may look, broadcastable to (B, 1, T, S); None for everywhere.
+            rotation: Of rotary positions, for the T tokens of x.
+            cache: Keys and values of tokens before x; those of x are added. With `cross`, those of
+                the memory, computed once.
+
+        Returns:
+            (B, T, D).
+        """
+        if not hasattr(self, "qkv"):
+            q = self._split(self.q(x), self.heads)
+            if cache is not None and cache.keys is not None and cache.values is not None:
+                k, v = cache.keys, cache.values
+            else:
+                assert memory is not None
+                k, v = self._key_values(self.kv(memory))
+                if cache is not None:
+                    cache.keys, cache.values = k, v
+        else:
+            inner = self.kv_heads * self.size
+            q, kv = self.qkv(x).split([self.heads * self.size, 2 * inner], dim=-1)
+            q = self._split(q, self.heads)  # (B, H, T, E)
+            k, v = self._key_values(kv)  # (B, G, S, E)
+            if self.qk_norm:
+                q, k = F.rms_norm(q, (self.size,)), F.rms_norm(k, (self.size,))
+            if rotation is not None:
+                q, k = rotate(q, rotation), rotate(k, rotation)
+            if cache is not None:
+                k, v = cache.append(k, v)
+        y = self._attend(q, k, v, mask)  # (B, H, T, E)
+        return self.out(y.transpose(1, 2).reshape(x.shape))
+
+    def _split(self, x: Tensor, heads: int) -> Tensor:
+        """(B, T, heads E) to (B, heads, T, E)."""
+        return x.view(*x.shape[:2], heads, self.size).transpose(1, 2)
+
+    def _key_values(self, kv: Tensor) -> tuple[Tensor, Tensor]:
+        k, v = kv.split(self.kv_heads * self.size, dim=-1)
+        return self._split(k, self.kv_heads), self._split(v, self.kv_heads)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        tokens, seen = q.shape[2], k.shape[2]
+        causal = self.causal and tokens > 1
+        if causal and (mask is not None or tokens != seen):  # new tokens after those of a cache
+            below = torch.ones(tokens, seen, dtype=torch.bool, device=q.device)
+            below = below.tril(seen - tokens)
+            mask, causal = below if mask is None else mask & below, False
+        if self.kv_heads != self.heads:
+            groups = self.heads // self.kv_heads
+            k, v = (one.repeat_interleave(groups, dim=1) for one in (k, v))
+        if self.record is not None:
+            self.record.append(weights(q, k, mask, causal))
+        dtype = v.dtype
+        if q.device.type == "cpu" and dtype == torch.bfloat16 and seen < SHORT:
+            with torch.autocast("cpu", enabled=False):
+                y = attend(q.float(), k.float(), v.float(), attn_mask=mask, is_causal=causal)
+            return y.to(dtype)
+        return attend(q.to(dtype), k.to(dtype), v, attn_mask=mask, is_causal=causal)
+
+
+attend = F.scaled_dot_product_attention
+
+
+def weights(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+    """Where each token looks: (B, H, T, S), rows sum to one."""
+    scores = q.float() @ k.float().mT / q.shape[-1] ** 0.5
+    if causal:
+        mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return scores.softmax(-1)
+
+
+@contextlib.contextmanager
+def record_attention(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
+    """Collect what every attention layer computes inside: name to a list of (B, H, T, S) a call."""
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, Attention)}
+    maps: dict[str, list[Tensor]] = {name: [] for name in layers}
+    for name, layer in layers.items():
+        layer.record = maps[name]
+    try:
+        yield maps
+    finally:
+        for layer in layers.values():
+            layer.record = None
