@@ -119,7 +119,7 @@ def token_dataset(
     if block_size < 1:
         raise UserError(f"data.block_size={block_size}: expected 1 or more")
     fitted = encoding_for_text(encoding)
-    several = sum(len(found) for found in documents.values()) > 1
+    several = any(len(found) > 1 for found in documents.values())
     if fitted is not None:
         _check_same(fitted.tokenizer, form)
         documents = {**documents, "all": everything} if everything else documents
