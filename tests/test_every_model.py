@@ -6,13 +6,16 @@ parameters, facts included, and `task` is what it is trained for.
 
 import copy
 import inspect
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import nn
 
 from zoo.config import CONFIG_DIR, read_yaml
+from zoo.data.tokenizer import train_tokenizer
 from zoo.registry import MODELS, TASKS
 from zoo.schema import bind
 from zoo.training.checkpoint import load_model, model_tensors
@@ -21,13 +24,30 @@ SAMPLES = 12
 every_model = pytest.mark.parametrize("name", MODELS.names())
 
 
+class Case(NamedTuple):
+    """What a task needs to try a model.
+
+    Attributes:
+        facts: The task's.
+        batch: SAMPLES samples, as the data gives them.
+        outputs: Shape of what the model says of one sample.
+        inputs: What the model takes of a batch, in order.
+    """
+
+    facts: dict
+    batch: dict
+    outputs: tuple
+    inputs: Callable = lambda batch: (batch["input"],)
+
+
 def classification(tiny):
     """Random inputs, each class among the targets."""
     kinds = tiny.get("num_classes") or tiny["num_outputs"]
     facts = dict(num_classes=kinds, class_names=[str(k) for k in range(kinds)])
     facts["class_counts"] = [SAMPLES] * kinds
     target = torch.arange(SAMPLES) % kinds
-    return facts, {"input": torch.randn(SAMPLES, *tiny["input_shape"]), "target": target}, kinds
+    batch = {"input": torch.randn(SAMPLES, *tiny["input_shape"]), "target": target}
+    return Case(facts, batch, (kinds,))
 
 
 def regression(tiny):
@@ -35,27 +55,51 @@ def regression(tiny):
     outputs = tiny["num_outputs"]
     facts = dict(target_mean=3.0, target_std=2.0, num_outputs=outputs)
     batch = {"input": torch.randn(SAMPLES, *tiny["input_shape"])}
-    return facts, batch | {"target": torch.randn(SAMPLES, outputs)}, outputs
+    return Case(facts, batch | {"target": torch.randn(SAMPLES, outputs)}, (outputs,))
 
 
-BATCHES = {"classification": classification, "regression": regression}
+def letters(tiny):
+    """Facts of `vocab_size` letters, one byte each."""
+    tokenizer = train_tokenizer("char", ["abcdefghijklmnopqrstuvwxyz"[: tiny["vocab_size"]]])
+    return dict(tokenizer=tokenizer, token_bytes=tokenizer.token_bytes(), eot_id=None)
+
+
+def causal_lm(tiny):
+    """Random tokens; those that the model sees decide the next one, so that it can be learnt."""
+    size, length = tiny["vocab_size"], tiny["block_size"]
+    tokens = torch.randint(size, (SAMPLES, length + 1))
+    tokens[:, 0] = torch.arange(SAMPLES) % size  # no two alike from the start
+    tokens[:, 1:] = tokens[:, :1]
+    return Case(
+        letters(tiny),
+        {"input": tokens},
+        (length, size),
+        lambda batch: (batch["input"][:, :-1],),
+    )
+
+
+BATCHES = {
+    "classification": classification,
+    "regression": regression,
+    "causal_lm": causal_lm,
+}
 
 
 def make(name, seed=0):
-    """A tiny model, its task, a batch, and how many outputs each sample has."""
+    """A tiny model, its task, a batch, and the case that they come of."""
     entry = MODELS[name]
     assert set(entry.tests) >= {"task", "tiny"}, f"register('{name}') needs task= and tiny="
     torch.manual_seed(seed)
-    facts, batch, outputs = BATCHES[entry.tests["task"]](entry.tests["tiny"])
+    case = BATCHES[entry.tests["task"]](entry.tests["tiny"])
     model = MODELS.build({"name": name, **entry.tests["tiny"]})
-    return model, TASKS.build({"name": entry.tests["task"]}, **facts), batch, outputs
+    return model, TASKS.build({"name": entry.tests["task"]}, **case.facts), case.batch, case
 
 
 @every_model
 def test_is_tiny_and_gives_one_row_a_sample(name):
-    model, _, batch, outputs = make(name)
+    model, _, batch, case = make(name)
     assert 0 < sum(p.numel() for p in model.parameters()) < 10_000
-    assert model.eval()(batch["input"]).shape == (SAMPLES, outputs)
+    assert model.eval()(*case.inputs(batch)).shape == (SAMPLES, *case.outputs)
 
 
 @every_model
@@ -89,18 +133,21 @@ def test_learns_a_batch_by_heart(name):
 
 @every_model
 def test_samples_do_not_see_each_other_in_evaluation(name):
-    model, _, batch, _ = make(name)
+    model, _, batch, case = make(name)
     model.eval()
-    whole = model(batch["input"])
-    alone = torch.cat([model(batch["input"][k : k + 1]) for k in range(SAMPLES)])
+    whole = model(*case.inputs(batch))
+    single = ({n: c[k : k + 1] for n, c in batch.items()} for k in range(SAMPLES))
+    alone = torch.cat([model(*case.inputs(one)) for one in single])
     torch.testing.assert_close(whole, alone)
 
 
 @every_model
 def test_runs_in_double_precision_and_agrees(name):
-    model, _, batch, _ = make(name)
-    single = model.eval()(batch["input"])
-    double = copy.deepcopy(model).double()(batch["input"].double())
+    model, _, batch, case = make(name)
+    inputs = case.inputs(batch)
+    single = model.eval()(*inputs)
+    doubled = [x.double() if x.is_floating_point() else x for x in inputs]
+    double = copy.deepcopy(model).double()(*doubled)
     assert double.dtype == torch.float64
     torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-5)
 
@@ -114,10 +161,11 @@ def test_a_seed_decides_the_weights(name):
 
 @every_model
 def test_weights_come_back_from_a_checkpoint(name):
-    model, _, batch, _ = make(name)
+    model, _, batch, case = make(name)
+    inputs = case.inputs(batch)
     other = make(name, seed=1)[0]
     load_model(other, {n: t.clone() for n, t in model_tensors(model.state_dict()).items()}, Path())
-    assert torch.equal(model.eval()(batch["input"]), other.eval()(batch["input"]))
+    assert torch.equal(model.eval()(*inputs), other.eval()(*inputs))
 
 
 @every_model
