@@ -66,7 +66,7 @@ def letters(tiny):
 
 def causal_lm(tiny):
     """Random tokens; those that the model sees decide the next one, so that it can be learnt."""
-    size, length = tiny["vocab_size"], tiny["block_size"]
+    size, length = tiny["vocab_size"], tiny.get("block_size", 8)
     tokens = torch.randint(size, (SAMPLES, length + 1))
     tokens[:, 0] = torch.arange(SAMPLES) % size  # no two alike from the start
     tokens[:, 1:] = tokens[:, :1]
