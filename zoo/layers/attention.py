@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.layers.norm import NormName, normalise
 from zoo.layers.positions import Rotation, rotate
 
 
@@ -53,7 +54,7 @@ class Attention(nn.Module):
         causal: Whether a token sees only itself and those before it.
         cross: Whether keys and values come from `memory`.
         bias: Whether the projections have one.
-        qk_norm: Whether to scale queries and keys to unit root mean square.
+        qk_norm: How to normalise each head's queries and keys, if at all.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Attention(nn.Module):
         causal: bool = False,
         cross: bool = False,
         bias: bool = True,
-        qk_norm: bool = False,
+        qk_norm: NormName | None = None,
     ) -> None:
         super().__init__()
         kv_heads = kv_heads or heads
@@ -118,8 +119,8 @@ class Attention(nn.Module):
             q, kv = self.qkv(x).split([self.heads * self.size, 2 * inner], dim=-1)
             q = self._split(q, self.heads)  # (B, H, T, E)
             k, v = self._key_values(kv)  # (B, G, S, E)
-            if self.qk_norm:
-                q, k = F.rms_norm(q, (self.size,)), F.rms_norm(k, (self.size,))
+            if self.qk_norm is not None:
+                q, k = normalise(self.qk_norm, q), normalise(self.qk_norm, k)
             if rotation is not None:
                 q, k = rotate(q, rotation), rotate(k, rotation)
             if cache is not None:

@@ -16,10 +16,11 @@ class Block(nn.Module):
     """Self-attention, (with `cross`) attention to another sequence, feed-forward.
 
     Args:
-        width, heads, kv_heads, causal, qk_norm, bias: As in `Attention`.
+        width, heads, kv_heads, causal, bias: As in `Attention`.
         cross: Whether there is attention to a memory, as in a decoder.
         activation, inner: As in `FeedForward`.
         norm: Which normalisation.
+        qk_norm: Whether queries and keys are normalised likewise.
         pre_norm: Whether it comes before each part, inside the residual branch (Xiong et al., 2020,
             arXiv:2002.04745), or after the sum, as in the original.
         eps: Of the normalisation.
@@ -44,7 +45,9 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.pre_norm = pre_norm
-        self.attention = Attention(width, heads, kv_heads, causal, bias=bias, qk_norm=qk_norm)
+        self.attention = Attention(
+            width, heads, kv_heads, causal, bias=bias, qk_norm=norm if qk_norm else None
+        )
         self.attention_norm = make_norm(norm, width, bias, eps)
         self.cross: Attention | None = None
         if cross:

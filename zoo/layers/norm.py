@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 NormName = Literal["layer", "rms"]
 
@@ -12,3 +13,9 @@ def make_norm(name: NormName, width: int, bias: bool = True, eps: float = 1e-5) 
     if name == "rms":
         return nn.RMSNorm(width, eps=eps)
     return nn.LayerNorm(width, eps=eps, bias=bias)
+
+
+def normalise(name: NormName, x: Tensor) -> Tensor:
+    """The same without anything to learn, over the last dimension."""
+    size = x.shape[-1:]
+    return F.rms_norm(x, size) if name == "rms" else F.layer_norm(x, size)

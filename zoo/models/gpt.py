@@ -13,14 +13,13 @@ import math
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.layers.attention import KeyValues
 from zoo.layers.block import Block
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForwardName
-from zoo.layers.norm import NormName, make_norm
+from zoo.layers.norm import NormName, make_norm, normalise
 from zoo.layers.pooling import last_token
 from zoo.layers.positions import Rotary, Sinusoidal
 from zoo.registry import MODELS
@@ -72,6 +71,7 @@ class GPT(nn.Module):
     ) -> None:
         super().__init__()
         self.context, self.pad_id, self.init, self.depth = block_size, pad_id, init, depth
+        self.norm_name = norm
         self.embedding = nn.Embedding(vocab_size, width)
         self.position: nn.Module | None = None
         if positions == "learned":
@@ -134,7 +134,7 @@ class GPT(nn.Module):
             raise ValueError(f"{start + length} tokens, expected at most {self.context}")
         x = self.embedding(tokens)  # (B, T, D)
         if self.init == "zero":
-            x = F.rms_norm(x, x.shape[-1:])
+            x = normalise(self.norm_name, x)
         if isinstance(self.position, nn.Embedding):
             x = x + self.position(torch.arange(start, start + length, device=tokens.device))
         elif self.position is not None:

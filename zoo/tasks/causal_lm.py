@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.cross_entropy import cross_entropy_sum
 
 
 @TASKS.register("causal_lm")
@@ -31,7 +31,7 @@ class CausalLM:
         """Sums over a batch of `input` (B, T + 1): T tokens to read, each one's next to predict."""
         tokens, target = batch["input"][:, :-1], batch["input"][:, 1:].flatten()  # (B, T), (B T,)
         logits = model(tokens).flatten(0, 1)  # (B T, V)
-        loss = F.cross_entropy(logits.float(), target, reduction="sum")
+        loss = cross_entropy_sum(logits, target)
         self.bytes = self.bytes.to(target.device)
         sums = {"bytes": self.bytes[target].sum()}
         if not model.training:

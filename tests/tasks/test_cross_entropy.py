@@ -1,0 +1,41 @@
+"""The loss over large vocabularies equals torch's, forward and backward."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from zoo.tasks.cross_entropy import LARGE, ROWS, cross_entropy_sum
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("rows", [3, ROWS * 2 + 5])
+def test_equals_torchs(smoothing, rows):
+    torch.manual_seed(0)
+    size = max(11, LARGE // (ROWS * 2))
+    logits = (3 * torch.randn(rows, size)).requires_grad_()
+    target = torch.randint(size, (rows,))
+    ours = cross_entropy_sum(logits, target, smoothing)
+    (gradient,) = torch.autograd.grad(ours / 7, logits)
+    exact = logits.detach().double().requires_grad_()
+    theirs = F.cross_entropy(exact, target, reduction="sum", label_smoothing=smoothing)
+    (expected,) = torch.autograd.grad(theirs / 7, exact)
+    torch.testing.assert_close(ours.double(), theirs, rtol=1e-6, atol=0)
+    torch.testing.assert_close(gradient.double(), expected, rtol=1e-5, atol=1e-8)
+
+
+def test_bf16_logits_lose_nothing_but_their_rounding():
+    torch.manual_seed(0)
+    logits = torch.randn(130, 4096).bfloat16().requires_grad_()
+    target = torch.randint(4096, (130,))
+    loss = cross_entropy_sum(logits, target)
+    assert loss.dtype == torch.float32
+    expected = F.cross_entropy(logits.double(), target, reduction="sum")
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-6, atol=0)
+    assert torch.autograd.grad(loss, logits)[0].dtype == torch.bfloat16
+
+
+def test_without_gradients_none_are_kept():
+    logits, target = torch.randn(130, 4096), torch.randint(4096, (130,))
+    with torch.no_grad():
+        loss = cross_entropy_sum(logits, target)
+    torch.testing.assert_close(loss, F.cross_entropy(logits, target, reduction="sum"))

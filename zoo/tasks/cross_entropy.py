@@ -1,0 +1,59 @@
+"""Cross-entropy over large vocabularies, without float32 copies of all logits.
+
+Shapes: N predictions, V vocabulary.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ROWS = 64  # predictions at a time: their float32 logits stay in a CPU's cache
+LARGE = 2**18  # logits; fewer are not worth it
+
+
+def cross_entropy_sum(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Summed cross-entropy, as F.cross_entropy(logits.float(), target, reduction="sum").
+
+    On a CPU, loss and gradient are computed together, a few rows at a time: a third of the time.
+
+    Args:
+        logits: (N, V), any floating type; the sum is float32 (float64 for float64).
+        target: Int64 (N,).
+        label_smoothing: Share of the target spread over the whole vocabulary.
+    """
+    if logits.device.type != "cpu" or logits.dtype == torch.float64 or logits.numel() < LARGE:
+        wide = logits if logits.dtype == torch.float64 else logits.float()
+        return F.cross_entropy(wide, target, reduction="sum", label_smoothing=label_smoothing)
+    return _CrossEntropySum.apply(logits, target, label_smoothing)
+
+
+class _CrossEntropySum(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+        wanted = context.needs_input_grad[0]
+        gradient = torch.empty_like(logits) if wanted else None
+        total = torch.zeros((), dtype=torch.float64)
+        spread = smoothing / logits.shape[1]
+        for start in range(0, len(logits), ROWS):
+            part = logits[start : start + ROWS].to(torch.float32, copy=True)
+            hit = target[start : start + ROWS, None]
+            part -= part.amax(1, keepdim=True)
+            right = part.gather(1, hit)
+            mean = part.sum(1, keepdim=True) * spread if smoothing else 0.0
+            part.exp_()
+            scale = part.sum(1, keepdim=True)
+            total += (scale.log() - (1 - smoothing) * right - mean).sum()
+            if gradient is not None:  # softmax - smoothed one-hot
+                part *= scale.reciprocal()
+                part.scatter_add_(1, hit, torch.full_like(right, smoothing - 1))
+                gradient[start : start + ROWS] = part - spread if smoothing else part
+        if gradient is not None:
+            context.save_for_backward(gradient)
+        return total.to(torch.float32)
+
+    @staticmethod
+    def backward(context: Any, outer: Tensor) -> tuple[Tensor | None, None, None]:
+        (gradient,) = context.saved_tensors
+        return gradient * outer.to(gradient.dtype), None, None
