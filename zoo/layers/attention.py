@@ -115,14 +115,14 @@ class Attention(nn.Module):
                 if cache is not None:
                     cache.keys, cache.values = k, v
         else:
-            inner = self.kv_heads * self.size
-            q, kv = self.qkv(x).split([self.heads * self.size, 2 * inner], dim=-1)
-            q = self._split(q, self.heads)  # (B, H, T, E)
-            k, v = self._key_values(kv)  # (B, G, S, E)
+            qkv = self.qkv(x).view(*x.shape[:2], self.heads + 2 * self.kv_heads, self.size)
+            qk, v = qkv.split([self.heads + self.kv_heads, self.kv_heads], dim=2)
             if self.qk_norm is not None:
-                q, k = normalise(self.qk_norm, q), normalise(self.qk_norm, k)
+                qk = normalise(self.qk_norm, qk)
             if rotation is not None:
-                q, k = rotate(q, rotation), rotate(k, rotation)
+                qk = rotate(qk, rotation)
+            q, k = qk.split([self.heads, self.kv_heads], dim=2)
+            q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, E)
             if cache is not None:
                 k, v = cache.append(k, v)
         y = self._attend(q, k, v, mask)  # (B, H, T, E)

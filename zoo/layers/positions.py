@@ -6,7 +6,7 @@ Shapes: B batch, H heads, T tokens, E width of a head, D width.
 import torch
 from torch import Tensor, nn
 
-Rotation = tuple[Tensor, Tensor]  # cosines and sines, (T, E / 2) each
+Rotation = tuple[Tensor, Tensor]  # cosines and sines, (T, 1, E / 2) each
 
 
 def sinusoids(length: int, width: int, base: float = 10_000.0) -> Tensor:
@@ -51,11 +51,12 @@ class Rotary(nn.Module):
 
     def forward(self, start: int, tokens: int) -> Rotation:
         """For tokens at positions start to start + tokens - 1."""
-        return self.cos[start : start + tokens], self.sin[start : start + tokens]
+        part = slice(start, start + tokens)
+        return self.cos[part, None], self.sin[part, None]
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:
-    """Turn each pair (x_i, x_{i + E/2}) of (B, H, T, E) by its angle."""
+    """Turn each pair (x_i, x_{i + E/2}) of (B, T, H, E) by its angle."""
     cos, sin = (one.to(x.dtype) for one in rotation)
     a, b = x.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
