@@ -7,26 +7,40 @@ from pathlib import Path
 import pytest
 import yaml
 
+from zoo.build import FORM_KEYS
 from zoo.registry import DATASETS
 from zoo.schema import parameters
 
 FOLDER = Path(__file__).parents[2] / "configs" / "data"
-FACTS = {"split", "augment", "encoding", "workers"}  # what build.py passes
+FACTS = {"split", "augment", "encoding", "workers", "form"}  # what build.py passes
 COMMON = set(yaml.safe_load((FOLDER / "_common.yaml").read_text()))
+
+
+def listed(name):
+    """What a YAML file lists, with what it takes over from a shared one (_tokens, _pairs)."""
+    config = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    if name == "_common":
+        return config
+    base, own = config.pop("defaults")
+    assert base.startswith("_") and own == "_self_"
+    return listed(base) | config
 
 
 @pytest.mark.parametrize("name", DATASETS.names())
 def test_yaml_and_signature_agree(name):
-    config = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
-    assert config.pop("defaults") == ["_common", "_self_"]
+    config = listed(name)
     assert config.pop("name") == name
     schema = parameters(DATASETS[name].builder)
     assert ("augment" in schema) == ("augment" in config)
     if "augment" in config:
         off = {"shift": 0, "crop": 0, "flip": False, "cutout": 0}
         assert config.pop("augment") == off
-    own = {key: value for key, value in config.items() if key not in COMMON}
-    assert own == {key: p.default for key, p in schema.items() if key not in FACTS}
+    assert ("form" in schema) == ("tokenizer" in config)
+    own = {key: value for key, value in config.items() if key not in {*COMMON, *FORM_KEYS}}
+    wanted = {key: p for key, p in schema.items() if key not in FACTS}
+    assert set(own) == set(wanted)
+    for key, parameter in wanted.items():
+        assert parameter.default in (own[key], parameter.empty), key
     assert {"split", "encoding"} <= set(schema)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo.data.base import Batch, Encoding
 from zoo.data.image_file import decode, find_images
+from zoo.data.pair_encoding import PairEncoding
 from zoo.data.table_encoding import TableEncoding
 from zoo.data.text_encoding import TextEncoding
 from zoo.errors import UserError
@@ -103,7 +104,9 @@ def channel_statistics(
     return tuple(means), tuple(deviations)
 
 
-ENCODINGS: dict[str, Any] = {one.kind: one for one in (ImageEncoding, TableEncoding, TextEncoding)}
+ENCODINGS: dict[str, Any] = {
+    one.kind: one for one in (ImageEncoding, PairEncoding, TableEncoding, TextEncoding)
+}
 
 
 def load_encoding(json: dict[str, Any]) -> Encoding:

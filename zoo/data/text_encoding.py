@@ -40,10 +40,14 @@ class TextForm:
         if self.min_count < 1:
             raise UserError(f"data.min_count={self.min_count}: expected 1 or more")
 
-    def train(self, texts: Iterable[str], specials: Iterable[str] = ()) -> Tokenizer:
+    def train(
+        self, texts: Iterable[str], specials: Iterable[str] = (), leading_space: bool = False
+    ) -> Tokenizer:
         """A tokenizer of this form, fitted on texts."""
         named = [*specials, *([MASK] if self.mask_token else [])]
-        return train_tokenizer(self.tokenizer, texts, self.vocab_size, self.min_count, named)
+        return train_tokenizer(
+            self.tokenizer, texts, self.vocab_size, self.min_count, named, leading_space
+        )
 
 
 @dataclass(frozen=True)

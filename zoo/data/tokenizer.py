@@ -215,20 +215,28 @@ class BpeTokenizer(Tokenizer):
     Args:
         model: The JSON of a `tokenizers.Tokenizer`.
         specials: Names of the special tokens.
+        leading_space: Whether texts are sentences, read as if a space came first, so that their
+            first word has the tokens that it has elsewhere.
     """
 
     kind = "bpe"
 
-    def __init__(self, model: dict[str, Any], specials: Sequence[str] = ()) -> None:
+    def __init__(
+        self, model: dict[str, Any], specials: Sequence[str] = (), leading_space: bool = False
+    ) -> None:
         from tokenizers import Tokenizer as Model
 
         super().__init__(specials)
-        self._json = model
+        self._json, self.leading_space = model, leading_space
         self._model = Model.from_str(json.dumps(model))
 
     @classmethod
     def train(
-        cls, texts: Iterable[str], vocab_size: int, specials: Sequence[str] = ()
+        cls,
+        texts: Iterable[str],
+        vocab_size: int,
+        specials: Sequence[str] = (),
+        leading_space: bool = False,
     ) -> "BpeTokenizer":
         """Learn `vocab_size - len(specials)` tokens, 256 of them the bytes."""
         from tokenizers import Tokenizer as Model
@@ -247,8 +255,18 @@ class BpeTokenizer(Tokenizer):
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
+        texts = (" " + text for text in texts) if leading_space else texts
         model.train_from_iterator(texts, trainer)
-        return cls(json.loads(model.to_str()), specials)
+        return cls(json.loads(model.to_str()), specials, leading_space)
+
+    def encode(self, text: str) -> Ids:
+        """Ids of a text, int32 (N,)."""
+        return super().encode(" " + text if self.leading_space else text)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids; special tokens are left out."""
+        text = super().decode(ids)
+        return text.removeprefix(" ") if self.leading_space else text
 
     def _size(self) -> int:
         return self._model.get_vocab_size()
@@ -269,7 +287,7 @@ class BpeTokenizer(Tokenizer):
         return [True] * len(self.specials) + [not token[0].isalnum() for token in tokens]
 
     def _state(self) -> dict[str, Any]:
-        return {"model": self._json}
+        return {"model": self._json} | ({"leading_space": True} if self.leading_space else {})
 
 
 KINDS: dict[str, type[Tokenizer]] = {
@@ -283,6 +301,7 @@ def train_tokenizer(
     vocab_size: int | None = None,
     min_count: int = 1,
     specials: Sequence[str] = (),
+    leading_space: bool = False,
 ) -> Tokenizer:
     """A tokenizer fitted on texts.
 
@@ -292,6 +311,7 @@ def train_tokenizer(
         vocab_size: Ids at most (word) or exactly, where the text is rich enough (bpe).
         min_count: How often a word must occur to get an id.
         specials: Names of special tokens, which get the first ids.
+        leading_space: Whether texts are sentences, read as if a space came first (bpe).
 
     Raises:
         UserError: An unknown kind, a vocabulary too small, a text without any word.
@@ -308,7 +328,8 @@ def train_tokenizer(
             )
         return made
     if kind == "bpe":
-        return BpeTokenizer.train(texts, 4096 if vocab_size is None else vocab_size, specials)
+        size = 4096 if vocab_size is None else vocab_size
+        return BpeTokenizer.train(texts, size, specials, leading_space)
     raise UserError(unknown("data.tokenizer", kind, KINDS))
 
 
