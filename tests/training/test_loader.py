@@ -191,3 +191,37 @@ def test_seeds_of_neighbours_share_nothing():
     seeds = {mix_seed(a, b) for a in range(30) for b in range(30)}
     assert len(seeds) == 900 and all(0 <= seed < 2**63 for seed in seeds)
     assert mix_seed(1, 2) != mix_seed(2, 1) and mix_seed(0) == mix_seed(0)
+
+
+def unequal(size, seed=0):
+    """Samples with lengths of 1 to 50."""
+    data = numbered(size)
+    generator = torch.Generator().manual_seed(seed)
+    data.splits["train"].likeness = torch.randint(1, 51, (size,), generator=generator)
+    return data, data.splits["train"].likeness
+
+
+@pytest.mark.parametrize(("size", "batch"), [(500, 8), (100, 32), (64, 16), (5, 8), (33, 32)])
+def test_batches_of_samples_alike_are_still_a_pure_stream(size, batch):
+    data, _ = unequal(size)
+    whole = order_of(Loader(data, batch, 3, HERE), 0, 3 * size)
+    assert all(len(step) == batch for step in whole)
+    stream = sum(whole, [])
+    epochs = [stream[k : k + size] for k in range(0, len(stream), size)]
+    assert all(sorted(epoch) == list(range(size)) for epoch in epochs)
+    assert order_of(Loader(data, batch, 3, HERE), 2 * size, 3 * size) == whole[2 * size :]
+    parts = [list(Loader(data, batch, 3, Runtime(CPU, r, 2)).training(0, 9)) for r in (0, 1)]
+    for step in range(9):
+        cut = sum((rank[step][0]["target"].tolist() for rank in parts), [])
+        assert cut == whole[step]
+
+
+def test_batches_hold_samples_alike_in_an_order_of_chance():
+    data, lengths = unequal(1003)
+    steps = order_of(Loader(data, 8, 0, HERE), 0, 500)
+    means = torch.tensor([lengths[step].double().mean() for step in steps[:100]])
+    assert 0.3 < (means.diff() >= 0).double().mean() < 0.7  # short and long by turns
+    assert steps[:125] != steps[125:250]
+    within = [k for k in range(500) if k * 8 // 1003 == (k * 8 + 7) // 1003]
+    assert len(within) == 497  # the others are the end of one epoch and the beginning of the next
+    assert max(int(lengths[steps[k]].max() - lengths[steps[k]].min()) for k in within) <= 6

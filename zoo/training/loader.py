@@ -4,6 +4,10 @@ Training reads an endless stream: epoch after epoch, each a fresh permutation of
 split. Step k takes samples [k B, (k + 1) B) of the stream, B the batch size, so every batch is
 full, none is dropped, resuming at step k costs nothing, and neither ranks, micro-batches nor
 workers change what a step sees: they only cut its B samples into parts.
+
+Texts of unequal length waste time as padding. Where a split has `likeness`, a number per sample
+(its length), each epoch's permutation is sorted by it within pools of POOL batches, and whole
+batches are shuffled: a batch then holds samples alike in length, and all else above stays true.
 """
 
 import math
@@ -20,22 +24,48 @@ Batch = dict[str, Tensor]
 
 CHUNK_BYTES = 32 * 2**20  # samples gathered, prepared and augmented at once for many small steps
 CHUNK_STEPS = 64
+POOL = 100  # batches that are sorted together: as many lengths as chance gives, and still shuffled
 DEVICE_SHARE = 0.25  # of a GPU's free memory that the data may take
 
 
 class Order:
-    """The endless shuffled stream of sample numbers."""
+    """The endless shuffled stream of sample numbers.
 
-    def __init__(self, size: int, seed: int) -> None:
+    Args:
+        size: Samples in an epoch.
+        seed: Of the shuffling.
+        likeness: Number by which samples are alike, (size,); None where all are.
+        batch_size: Samples that are to be alike.
+    """
+
+    def __init__(
+        self, size: int, seed: int, likeness: Tensor | None = None, batch_size: int = 1
+    ) -> None:
         self.size, self.seed = size, seed
+        self.likeness, self.batch_size = likeness, batch_size
         self._epochs: dict[int, Tensor] = {}
 
     def _permutation(self, epoch: int) -> Tensor:
         if epoch not in self._epochs:
             generator = torch.Generator().manual_seed(mix_seed(self.seed, epoch))
             kept = {e: p for e, p in self._epochs.items() if e == epoch - 1}
-            self._epochs = kept | {epoch: torch.randperm(self.size, generator=generator)}
+            order = torch.randperm(self.size, generator=generator)
+            if self.likeness is not None:
+                order = self._put_alike_together(order, self.likeness, epoch, generator)
+            self._epochs = kept | {epoch: order}
         return self._epochs[epoch]
+
+    def _put_alike_together(
+        self, order: Tensor, likeness: Tensor, epoch: int, generator: torch.Generator
+    ) -> Tensor:
+        size = self.batch_size
+        head = min(-epoch * self.size % size, self.size)  # completes the epoch before's last batch
+        last = head + (self.size - head) // size * size
+        parts = [order[:head]]
+        for pool in order[head:last].split(POOL * size):
+            batches = pool[likeness[pool].sort(stable=True).indices].view(-1, size)
+            parts += batches[torch.randperm(len(batches), generator=generator)].unbind()
+        return torch.cat([*parts, order[last:]])
 
     def samples(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Sample numbers and their epochs at stream positions start to stop - 1, int64 each."""
@@ -81,7 +111,8 @@ class Loader:
         self.runtime, self.accumulate, self.workers = runtime, accumulate, workers
         self.overfit = overfit
         self.splits = {name: self._place(source) for name, source in dataset.splits.items()}
-        self.order = Order(len(self.splits["train"]), seed)
+        likeness = getattr(dataset.splits["train"], "likeness", None)
+        self.order = Order(len(self.splits["train"]), seed, likeness, batch_size)
         self.steps_per_epoch = len(self.splits["train"]) / batch_size
 
     def _place(self, source: Any) -> Any:
