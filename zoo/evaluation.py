@@ -36,6 +36,7 @@ json=true    print JSON, nothing else
 plugins=     [modules] of your own to import first; those that the run names are not, unasked
 """
 SAME_DATA = ("root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken")
+TEXT_FORM = ("tokenizer", "vocab_size", "min_count", "mask_token", "block_size")
 CONFUSION_UP_TO = 20  # classes
 CLASSES_UP_TO = 50
 
@@ -107,7 +108,7 @@ def data_settings(settings: dict[str, Any], overrides: list[str]) -> tuple[dict[
                 f"data.key=value may be given"
             )
     if any(configs.key_of(override) == "data" for override in overrides):
-        return configs.load(overrides)["data"], True
+        return _as_trained(configs.load(overrides)["data"], settings["data"], overrides), True
     data, other = dict(settings["data"]), False
     for override in overrides:
         key = configs.key_of(override).removeprefix("data.")
@@ -116,6 +117,15 @@ def data_settings(settings: dict[str, Any], overrides: list[str]) -> tuple[dict[
         data[key] = yaml.safe_load(override.partition("=")[2])
         other = other or (key not in SAME_DATA and data[key] != settings["data"][key])
     return data, other
+
+
+def _as_trained(
+    data: dict[str, Any], trained: dict[str, Any], overrides: list[str]
+) -> dict[str, Any]:
+    """Other data, but what text is cut into is the run's, unless the user says otherwise."""
+    typed = {configs.key_of(override).removeprefix("data.") for override in overrides}
+    kept = [key for key in TEXT_FORM if key in data and key in trained and key not in typed]
+    return data | {key: trained[key] for key in kept}
 
 
 def evaluate_run(

@@ -18,10 +18,11 @@ from typing import Any
 
 from zoo.data.base import Dataset
 from zoo.data.deal import deal
+from zoo.data.document import Document
 from zoo.data.splits import Split
 from zoo.data.stdlib import sources
 from zoo.data.text_encoding import TextForm
-from zoo.data.token_set import Document, token_dataset
+from zoo.data.token_set import token_dataset
 from zoo.registry import DATASETS
 
 # Strings and comments; ten times faster than `tokenize` and `ast`, and the same but for oddities.

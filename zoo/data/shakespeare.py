@@ -8,10 +8,11 @@ repeats `val`, so that figures compare with published ones.
 from typing import Any
 
 from zoo.data.base import Dataset
+from zoo.data.document import Document
 from zoo.data.download import Remote, fetch
 from zoo.data.splits import Split
 from zoo.data.text_encoding import TextForm
-from zoo.data.token_set import Document, token_dataset
+from zoo.data.token_set import token_dataset
 from zoo.registry import DATASETS
 
 FILE = Remote(

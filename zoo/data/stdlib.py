@@ -14,9 +14,10 @@ from typing import Any
 
 from zoo.data.base import Dataset
 from zoo.data.deal import deal
+from zoo.data.document import Document
 from zoo.data.splits import Split
 from zoo.data.text_encoding import TextForm
-from zoo.data.token_set import Document, token_dataset
+from zoo.data.token_set import token_dataset
 from zoo.errors import UserError
 from zoo.registry import DATASETS
 

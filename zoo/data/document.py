@@ -1,0 +1,71 @@
+"""A text of any length, read piece by piece."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from zoo.data.progress import Progress
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file or article.
+
+    Attributes:
+        name: For messages.
+        size: UTF-8 bytes.
+        pieces: Gives its text, in parts of any length, each time it is called.
+    """
+
+    name: str
+    size: int
+    pieces: Callable[[], Iterator[str]]
+
+    @classmethod
+    def of(cls, name: str, text: str) -> "Document":
+        """A text held in memory."""
+        return cls(name, len(text.encode("utf-8", "surrogatepass")), lambda: iter([text]))
+
+
+Documents = Mapping[str, Sequence[Document]]  # by split
+
+
+def read(documents: Iterable[Document], what: str) -> Iterator[str]:
+    """The pieces of documents, with a progress bar."""
+    documents = list(documents)
+    with Progress(what, total_size(documents), "B") as progress:
+        for document in documents:
+            for piece in document.pieces():
+                yield piece
+                progress.update(byte_length(piece))
+
+
+def sample(documents: Sequence[Document], limit: int, what: str) -> Iterator[str]:
+    """The pieces of documents; of more than `limit` bytes every second, third ..., evenly."""
+    stride = max(1, -(-total_size(documents) // limit))
+    for number, piece in enumerate(read(documents, what)):
+        if number % stride == 0:
+            yield piece
+
+
+def total_size(documents: Iterable[Document]) -> int:
+    """UTF-8 bytes of all."""
+    return sum(document.size for document in documents)
+
+
+def byte_length(text: str) -> int:
+    """How many bytes of UTF-8 a text takes."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def digest(documents: Documents, what: str) -> str:
+    """SHA-256 over names of splits and texts of documents, in order."""
+    total = hashlib.sha256()
+    for split, found in documents.items():
+        total.update(f"{split} {len(found)}\n".encode())
+        for document in found:
+            one = hashlib.sha256()
+            for piece in read([document], f"reading {what}"):
+                one.update(piece.encode("utf-8", "surrogatepass"))
+            total.update(one.digest())
+    return total.hexdigest()
