@@ -78,10 +78,48 @@ def causal_lm(tiny):
     )
 
 
+def masked_lm(tiny):
+    """Random tokens, alike within a text, so that those in sight tell what is hidden."""
+    size, length = tiny["vocab_size"], tiny["block_size"]
+    text = "abcdefghijklmnopqrstuvwxyz"[: size - 1]
+    tokenizer = train_tokenizer("char", [text], specials=["[MASK]"])
+    tokens = (1 + torch.arange(SAMPLES) % (size - 1))[:, None].repeat(1, length + 1)
+    return Case(
+        dict(tokenizer=tokenizer, vocab_size=size, mask_id=0),
+        {"input": tokens},
+        (length, size),
+        lambda batch: (batch["input"][:, :-1],),
+    )
+
+
+def seq2seq(tiny):
+    """Random sources, each its own target, of unequal lengths; the longest are full."""
+    size, length = tiny["vocab_size"], tiny.get("max_length", 8)
+    tokenizer = train_tokenizer(
+        "char", ["abcdefghijklmnopqrstuvwxyz"[: size - 3]], specials=["<pad>", "<s>", "</s>"]
+    )
+    lengths = torch.arange(SAMPLES) % (length - 3) + 3
+    lengths[-1] = length
+    rows = torch.randint(3, size, (SAMPLES, length))
+    rows[:, 1] = torch.arange(SAMPLES) % (size - 3) + 3  # no two alike from the start
+    rows[:, 0] = 1
+    place = torch.arange(length)
+    rows[place == lengths[:, None] - 1] = 2
+    rows[place >= lengths[:, None]] = 0
+    return Case(
+        dict(tokenizer=tokenizer, pad_id=0, bos_id=1, eos_id=2, max_length=length),
+        {"source": rows, "target": rows.clone()},
+        (length - 1, size),
+        lambda batch: (batch["source"], batch["target"][:, :-1]),
+    )
+
+
 BATCHES = {
     "classification": classification,
     "regression": regression,
     "causal_lm": causal_lm,
+    "masked_lm": masked_lm,
+    "seq2seq": seq2seq,
 }
 
 

@@ -41,7 +41,11 @@ class Pictures(Protocol):
 
 
 class Task(Protocol):
-    """An objective. Behaves by `model.training`: evaluation may add costlier sums."""
+    """An objective. Behaves by `model.training`: evaluation may add costlier sums.
+
+    A task may have `final_step` beside `step`, with sums that only the last word is worth: the test
+    split, other data; validation, which comes often, takes `step`.
+    """
 
     monitor: str  # "accuracy", or "-loss" where less is better
 

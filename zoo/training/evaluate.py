@@ -23,14 +23,17 @@ def evaluate(
     precision: Precision,
     runtime: Runtime,
     interrupted: Callable[[], bool] = lambda: False,
+    final: bool = False,
 ) -> dict[str, Tensor]:
     """The means of loss and metric sums over all batches of all ranks, float64 on the CPU.
 
     Seeds and forks the random numbers, so that it repeats exactly and training never notices.
+    `final` is for figures that judge rather than choose: the task's `final_step`, if it has one.
 
     Raises:
         Interrupted: When `interrupted()` turns true; one rank alone decides nothing.
     """
+    step = getattr(task, "final_step", task.step) if final else task.step
     training = model.training
     model.eval()
     totals: dict[str, Tensor] = {}
@@ -40,7 +43,7 @@ def evaluate(
                 if runtime.ranks == 1 and interrupted():
                     raise Interrupted
                 with precision.autocast():
-                    output = task.step(model, batch)
+                    output = step(model, batch)
                 sums = {"loss": output.loss_sum, "count": output.count} | output.sums
                 for name, value in sums.items():
                     totals[name] = totals.get(name, 0) + exact(value)
