@@ -2,13 +2,16 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from zoo import config as configs
 from zoo.cli import options, report
-from zoo.errors import UserError
+from zoo.errors import UserError, nearest
 from zoo.evaluation import finite, modules, switch
 from zoo.runs.directory import RunDirectory
+from zoo.schema import fits, got, parameters, spell
 from zoo.text_table import text_table
 
 if TYPE_CHECKING:
@@ -17,44 +20,54 @@ if TYPE_CHECKING:
     from zoo.restore import Restored
 
 USAGE = """\
-python scripts/predict.py run=outputs/<name>/<date_time> input=... [checkpoint=] [top=] [json=true]
+python scripts/predict.py run=outputs/<name>/<date_time> input=... [option=value ...]
 
 What a trained model says of new inputs.
 
 run=         a run directory
 input=       for models of images: an image file, or a folder of images; for models of tables: a
-             CSV file with the columns of the training, or one row as name=value,name=value
+             CSV file with the columns of the training, or one row as name=value,name=value; for
+             models of language: a text; input=- reads texts from the standard input, one a line
 checkpoint=  best (default), last, a step, or the name of a checkpoint
-top=         classes to list for each input (default 3)
+top=         classes (default 3) or words to list for each input
 device=      auto (default), cpu, cuda, ...
-json=true    print one JSON object a line, with every class's probability
+json=true    print one JSON object a line, with every class's probability; text when it is complete
 plugins=     [modules] of your own to import first; those that the run names are not, unasked
+
+Models that write on (causal_lm) also take max_tokens=200 temperature=0.8 (0: always the likeliest)
+top_k=null top_p=1 repetition_penalty=1 stop='["\\n\\n"]' seed=0 samples=1; other models of language
+have options of their own, which any wrong one lists.
 """
 BATCH = 256
 STRANGE = {"image": 1.0, "table": 8.0}  # standard deviations from the training mean
+COMMON = {"checkpoint": "best", "top": "", "device": "auto", "json": "false", "plugins": "[]"}
+TOP = 3
+Row = dict[str, Any]
 
 
 def main(argv: list[str] | None = None) -> int:
     """The command; returns the exit code."""
-    return report(lambda: _main(argv))
+    try:
+        return report(lambda: _main(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # enough of a long text
+        print()
+        return 130
 
 
-def _main(argv: list[str] | None) -> int:
-    values, overrides = options(
-        argv,
-        USAGE,
-        run=...,
-        input=...,
-        checkpoint="best",
-        top="3",
-        device="auto",
-        json="false",
-        plugins="[]",
-    )
+def _main(argv: list[str]) -> int:
+    known, others = [], {}
+    for argument in argv:
+        key, equals, value = argument.partition("=")
+        ours = key in (*COMMON, *configs.GROUPS, "run", "input", "experiment")
+        if ours or not equals or not key.isidentifier():
+            known.append(argument)
+        else:
+            others[key] = value
+    values, overrides = options(known, USAGE, run=..., input=..., **COMMON)
     if overrides:
         raise UserError(f"'{overrides[0]}': a model predicts as it was trained; give input= alone")
     as_json = switch(values, "json")
-    if not values["top"].isdecimal() or int(values["top"]) < 1:
+    if values["top"] and (not values["top"].isdecimal() or int(values["top"]) < 1):
         raise UserError(f"top={values['top']}: expected a whole number above 0")
     RunDirectory.open(values["run"])  # a wrong path answers before torch is imported
     from zoo.restore import restore
@@ -62,13 +75,119 @@ def _main(argv: list[str] | None) -> int:
     restored = restore(
         values["run"], values["checkpoint"], values["device"], modules(values["plugins"]), warn
     )
-    rows = predict(restored, values["input"])
-    if as_json:
-        for row in rows:
-            print(json.dumps(finite(row)))
-    else:
-        print(describe(list(rows), int(values["top"])))
+    respond = getattr(restored.task, "respond", None)
+    chosen = _bind(respond, others | ({"top": values["top"]} if values["top"] else {}))
+    top = int(values["top"] or chosen.get("top", TOP))
+    if respond is None:
+        show(predict(restored, values["input"]), top, as_json)
+        return 0
+    for text in _texts(values["input"]):
+        show(answer(restored, text, chosen), top, as_json, {"input": text})
     return 0
+
+
+def _bind(respond: Callable[..., Any] | None, given: dict[str, str]) -> Row:
+    """Options for a task's `respond`, from the command line's text by its signature."""
+    schema = parameters(respond) if respond else {}
+    schema = {name: p for name, p in schema.items() if name not in ("model", "input")}
+    found = {name: p.default for name, p in schema.items() if name == "top"}
+    for name, text in given.items():
+        if name not in schema and name == "top":
+            continue  # of tables
+        if name not in schema:
+            valid = ["run", "input", *COMMON, *(one for one in schema if one not in COMMON)]
+            guess = nearest(name, valid)
+            hint = f"; did you mean '{guess}='?" if guess else ""
+            raise UserError(f"unknown option '{name}={text}'{hint} (options: {'=, '.join(valid)}=)")
+        fitting = [one for one in _readings(text) if fits(one, schema[name].annotation)]
+        if not fitting:
+            value, annotation = _readings(text)[0], schema[name].annotation
+            raise UserError(f"{name}: got {got(value)}, expected {spell(annotation)}")
+        found[name] = fitting[0]
+    return found
+
+
+def _readings(text: str) -> list[Any]:
+    """What a value may mean: YAML, a number such as 1e-3, which YAML's rules miss, or itself."""
+    import yaml
+
+    readings: list[Any] = []
+    for read in (yaml.safe_load, float, str):
+        try:
+            readings.append(read(text))
+        except (yaml.YAMLError, ValueError):
+            continue
+    return readings
+
+
+def _texts(given: str) -> Iterator[str]:
+    """The input, or with `-` each line of the standard input; a terminal is shown a prompt."""
+    if given != "-":
+        yield given
+        return
+    while True:
+        if sys.stdin.isatty():
+            print("> ", end="", file=sys.stderr, flush=True)
+        if not (line := sys.stdin.readline()):
+            return
+        yield line.removesuffix("\n")
+
+
+def answer(restored: "Restored", text: str, chosen: Row) -> Iterator[Row]:
+    """What the task says of a text: rows, with `text` where it is written piece by piece.
+
+    Args:
+        restored: The run.
+        text: The input.
+        chosen: Options of the task's `respond`.
+
+    Raises:
+        UserError: A text or an option that the task refuses.
+    """
+    import torch
+
+    with torch.no_grad(), restored.precision.autocast():
+        yield from restored.task.respond(restored.model, text, **chosen)  # type: ignore[attr-defined]
+
+
+def show(rows: Iterable[Row], top: int, as_json: bool, given: Row | None = None) -> None:
+    """Print rows: text as it comes, others as a table; or all as JSON.
+
+    Pieces of text follow each other as long as all else in their rows stays the same (`sample`).
+
+    Args:
+        rows: What a model says.
+        top: Classes or words in a table.
+        as_json: Whether to print JSON, an object a line; texts when they are complete.
+        given: What each row's JSON begins with.
+    """
+    for name, part in groupby(rows, lambda row: _name(row) if "text" in row else None):
+        if as_json:
+            for row in part if name is None else [_joined(list(part))]:
+                print(json.dumps(finite((given or {}) | row)), flush=True)
+        elif name is None:
+            print(describe(list(part), top))
+        else:
+            _write(part, ", ".join(f"{key} {value}" for key, value in name))
+
+
+def _name(row: Row) -> tuple[tuple[str, Any], ...]:
+    return tuple((key, value) for key, value in row.items() if key != "text")
+
+
+def _joined(pieces: list[Row]) -> Row:
+    return pieces[0] | {"text": "".join(row["text"] for row in pieces)}
+
+
+def _write(pieces: Iterable[Row], heading: str) -> None:
+    """Text as it comes, ending in a newline."""
+    if heading:
+        print(f"--- {heading}")
+    last = ""
+    for row in pieces:
+        last = row["text"] or last
+        print(row["text"], end="", flush=True)
+    print("" if last.endswith("\n") else "\n", end="", flush=True)
 
 
 def warn(text: str) -> None:

@@ -12,7 +12,6 @@ Shapes: B batch, T tokens, D width, H heads, V vocabulary, K classes.
 import math
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from zoo.layers.attention import KeyValues
@@ -121,12 +120,15 @@ class GPT(nn.Module):
         """Room for the keys and values of `context` tokens, a list entry a block."""
         return [KeyValues(self.context) for _ in self.blocks]
 
-    def forward(self, tokens: Tensor, cache: list[KeyValues] | None = None) -> Tensor:
+    def forward(
+        self, tokens: Tensor, cache: list[KeyValues] | None = None, last: bool = False
+    ) -> Tensor:
         """Logits of the token after each, (B, T) int64 to (B, T, V); or of classes, (B, K).
 
         Args:
             tokens: At most block_size of them, those in the cache counted in.
             cache: From `new_cache`: `tokens` follow those given with it before.
+            last: Whether only what follows the last token is wanted: (B, 1, V).
         """
         start = cache[0].length if cache else 0
         length = tokens.shape[1]
@@ -136,14 +138,14 @@ class GPT(nn.Module):
         if self.init == "zero":
             x = normalise(self.norm_name, x)
         if isinstance(self.position, nn.Embedding):
-            x = x + self.position(torch.arange(start, start + length, device=tokens.device))
+            x = x + self.position.weight[start : start + length]
         elif self.position is not None:
             x = self.position(x, start)
         rotation = self.rotary(start, length) if self.rotary is not None else None
         x = self.dropout(x)
         for k, block in enumerate(self.blocks):
             x = block(x, rotation=rotation, cache=cache[k] if cache else None)
-        x = self.norm(x)
+        x = self.norm(x[:, -1:] if last else x)
         if self.classifies:
             x = last_token(x, tokens, self.pad_id)  # (B, D)
         return self.head(x)

@@ -1,15 +1,24 @@
 """Causal language modelling: predict each token from those before it."""
 
 import math
+import textwrap
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import UserError
+from zoo.inference.generation import Sampling
+from zoo.inference.streaming import stream
 from zoo.registry import TASKS
+from zoo.tasks.attention_pictures import MOST_TOKENS, attention_picture
 from zoo.tasks.base import Batch, Pictures, StepOutput
 from zoo.tasks.cross_entropy import cross_entropy_sum
+
+PREVIEW_TOKENS = 250
+PREVIEW_SECONDS = 3.0  # large models write less
 
 
 @TASKS.register("causal_lm")
@@ -18,13 +27,14 @@ class CausalLM:
 
     Args:
         token_bytes: UTF-8 bytes of text that each id stands for.
-        tokenizer: Ids to text, for samples.
+        tokenizer: Ids to text and back, for samples.
+        eot_id: The id between two documents: where a sample may begin, and where it ends.
     """
 
     monitor = "-loss"
 
-    def __init__(self, token_bytes: list[int], tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
+    def __init__(self, token_bytes: list[int], tokenizer: Any, eot_id: int | None = None) -> None:
+        self.tokenizer, self.eot_id = tokenizer, eot_id
         self.bytes = torch.tensor(token_bytes)
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
@@ -55,7 +65,23 @@ class CausalLM:
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
     ) -> None:
-        """What the model makes of the beginning of a text."""
+        """How the model goes on from half a window, and where it looks in the first few tokens."""
+        tokens = batch["input"][0, :-1]
+        prompt = tokens[: max(1, len(tokens) // 2)].tolist()
+        pieces, start = [], time.perf_counter()
+        sampling = Sampling(temperature=0.8)
+        for _, piece in self._write(model, prompt, PREVIEW_TOKENS, sampling):
+            pieces.append(piece)
+            if time.perf_counter() - start > PREVIEW_SECONDS:
+                break
+        parts = {"text": self.tokenizer.decode(prompt), "model": "".join(pieces)}
+        shown = (
+            f"{name}:\n\n{textwrap.indent(part, '    ', bool)}" for name, part in parts.items()
+        )
+        pictures.text("sample", "\n\n".join(shown) + "\n")  # indented: Markdown keeps its lines
+        few = tokens[None, :MOST_TOKENS]
+        names = [self.tokenizer.token(i) for i in few[0].tolist()]
+        attention_picture(model, [few], names, names, pictures)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """Per text, the likeliest next tokens."""
@@ -63,3 +89,76 @@ class CausalLM:
             top = row.topk(min(5, len(row)))
             tokens = [self.tokenizer.token(i) for i in top.indices.tolist()]
             yield {"next": tokens[0], "probabilities": dict(zip(tokens, top.values.tolist()))}
+
+    def respond(
+        self,
+        model: nn.Module,
+        input: str,
+        max_tokens: int = 200,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        stop: str | list[str] | None = None,
+        seed: int = 0,
+        samples: int = 1,
+    ) -> Iterator[dict[str, Any]]:
+        """Continue a text, piece by piece.
+
+        Args:
+            model: The model, in evaluation mode.
+            input: The beginning; may be empty.
+            max_tokens: Tokens to write; fewer where the model ends the text itself.
+            temperature, top_k, top_p, repetition_penalty, seed: As in `Sampling`.
+            stop: The text ends before this, or before any of several.
+            samples: How many continuations, by seed, seed + 1, ...
+
+        Raises:
+            UserError: An option out of its range, a prompt that the tokenizer or the model cannot
+                take.
+        """
+        for name, number in (("max_tokens", max_tokens), ("samples", samples)):
+            if number < 1:
+                raise UserError(f"{name}={number}: expected 1 or more")
+        prompt = self._prompt(input, model.context)
+        stops = [stop] if isinstance(stop, str) else stop or []
+        for k in range(samples):
+            try:
+                sampling = Sampling(temperature, top_k, top_p, repetition_penalty, seed + k)
+            except ValueError as error:
+                raise UserError(str(error)) from None
+            number = {"sample": k + 1} if samples > 1 else {}
+            yield number | {"text": ""}  # there is an answer, even if the text ends at once
+            for _, piece in self._write(model, prompt, max_tokens, sampling, stops):
+                yield number | {"text": piece}
+
+    def _write(
+        self,
+        model: nn.Module,
+        prompt: list[int],
+        max_tokens: int,
+        sampling: Sampling,
+        stop: list[str] | None = None,
+    ) -> Iterator[tuple[int, str]]:
+        decode = self.tokenizer.decode
+        return stream(model, decode, [prompt], max_tokens, sampling, stop or [], self.eot_id)
+
+    def _prompt(self, text: str, context: int | None) -> list[int]:
+        """Ids of a prompt; of an empty one, what a text begins after."""
+        try:
+            ids = self.tokenizer.encode(text).tolist()
+        except UserError as error:
+            raise UserError(str(error).replace("the text", "input: the prompt", 1)) from None
+        if context is not None and len(ids) > context:
+            raise UserError(
+                f"input: the prompt has {len(ids)} tokens, and the model looks back on at most "
+                f"{context}; leave out its first {len(ids) - context} or more"
+            )
+        if ids:
+            return ids
+        if self.eot_id is not None:
+            return [self.eot_id]
+        try:
+            return self.tokenizer.encode("\n").tolist()[:1] or [0]
+        except UserError:  # a vocabulary of characters without a newline
+            return [0]

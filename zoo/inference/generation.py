@@ -1,0 +1,192 @@
+"""Generation: a language model writes on, token by token.
+
+The model is any module with `model(tokens, cache=None, last=False) -> logits (B, T, V)` (with
+`last`, of the last token alone), `model.new_cache(batch)` and `model.context`: how many tokens it
+can look back on, None for any number.
+Shapes: B texts, T tokens, V vocabulary.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen.
+
+    Attributes:
+        temperature: Divides the logits: below 1 bolder in what is likely, above 1 more varied; 0
+            always takes the likeliest token.
+        top_k: Only this many of the likeliest tokens may be chosen; None for all.
+        top_p: Only the likeliest tokens that together reach this probability (Holtzman et al.,
+            2020, arXiv:1904.09751).
+        repetition_penalty: Divides positive logits of tokens that the text has already, multiplies
+            negative ones (Keskar et al., 2019, arXiv:1909.05858, whose rule is for positive ones).
+        seed: Of the first text; the k-th takes seed + k, whatever stands beside it.
+
+    Raises:
+        ValueError: A value out of its range.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, fine, range_ in (
+            ("temperature", 0 <= self.temperature < float("inf"), "0 (the likeliest) or more"),
+            ("top_k", self.top_k is None or self.top_k >= 1, "1 or more, or null for all"),
+            ("top_p", 0 < self.top_p <= 1, "above 0, at most 1"),
+            ("repetition_penalty", 0 < self.repetition_penalty < float("inf"), "above 0, 1 is off"),
+            ("seed", 0 <= self.seed < 2**63, "0 or more"),
+        ):
+            if not fine:
+                raise ValueError(f"{name}={getattr(self, name)}: expected {range_}")
+
+
+def generate(
+    model: nn.Module,
+    prompts: Sequence[Sequence[int]],
+    max_tokens: int,
+    sampling: Sampling,
+    end: int | None = None,
+    cached: bool = True,
+) -> Iterator[list[int | None]]:
+    """Write on behind each prompt, a token of each text at a time.
+
+    When the context is full, the oldest half of it is dropped and the rest is read anew, with and
+    without a cache: the tokens are the same.
+
+    Args:
+        model: In evaluation mode.
+        prompts: Token ids, at least one and at most `model.context` each; of any lengths, since
+            those of one length are read together and others apart.
+        max_tokens: How many to write.
+        sampling: How to choose them. The global random numbers are left alone.
+        end: The id that ends a text; it is not given back.
+        cached: Whether to remember keys and values (or states) of tokens that were read.
+
+    Yields:
+        An id for each prompt, None for those that have ended; nothing more when all have.
+
+    Raises:
+        ValueError: An empty prompt, or one longer than the context.
+    """
+    groups: dict[int, list[int]] = {}
+    for row, prompt in enumerate(prompts):
+        groups.setdefault(len(prompt), []).append(row)
+    writers = [
+        (rows, _Writer(model, [prompts[row] for row in rows], rows, max_tokens, sampling, cached))
+        for rows in groups.values()
+    ]
+    ended = [False] * len(prompts)
+    for _ in range(max_tokens):
+        step: list[int | None] = [None] * len(prompts)
+        for rows, writer in writers:
+            if all(ended[row] for row in rows):
+                continue
+            for row, token in zip(rows, writer.write().tolist()):
+                ended[row] = ended[row] or token == end
+                step[row] = None if ended[row] else token
+        if all(ended):
+            return
+        yield step
+
+
+class _Writer:
+    """Texts of one length, read and written together.
+
+    Args:
+        model, prompts, max_tokens, sampling, cached: As in `generate`.
+        rows: The place of each prompt among all, which decides its random numbers.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        prompts: Sequence[Sequence[int]],
+        rows: Sequence[int],
+        max_tokens: int,
+        sampling: Sampling,
+        cached: bool,
+    ) -> None:
+        self.model, self.sampling, self.cached = model, sampling, cached
+        self.context: int | None = model.context
+        self.length = len(prompts[0])
+        if not 1 <= self.length <= (self.context or self.length):
+            raise ValueError(f"a prompt of {self.length} tokens, expected 1 to {self.context}")
+        device = next(model.parameters()).device
+        self.tokens = torch.empty(len(rows), self.length + max_tokens, dtype=torch.int64)
+        self.tokens[:, : self.length] = torch.tensor(prompts)
+        self.tokens = self.tokens.to(device)
+        self.written, self.begin, self.read = 0, 0, 0  # where the window begins; what was read
+        self.cache = model.new_cache(len(rows)) if cached else None
+        self.draws = None if sampling.temperature == 0 else self._draw(rows, max_tokens)
+        self.seen: Tensor | None = None  # (B, V)
+
+    def _draw(self, rows: Sequence[int], number: int) -> Tensor:
+        """All random numbers in advance, each text's own, from 0 to 1: float64 (B, number)."""
+        seeds = [(self.sampling.seed + row) % 2**63 for row in rows]
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        return torch.stack(
+            [torch.rand(number, generator=one, dtype=torch.float64) for one in generators]
+        )
+
+    @torch.inference_mode()
+    def write(self) -> Tensor:
+        """The next token of each text, int64 (B,)."""
+        if self.context is not None and self.length - self.begin > self.context:
+            self.begin = self.read = self.length - max(1, self.context // 2)
+            self.cache = self.model.new_cache(len(self.tokens)) if self.cached else None
+        first = self.read if self.cached else self.begin
+        window = self.tokens[:, first : self.length]
+        logits = self.model(window, cache=self.cache, last=True)[:, -1]  # (B, V)
+        if self.sampling.repetition_penalty != 1:
+            logits = self._penalise(logits)
+        draws = None if self.draws is None else self.draws[:, self.written]
+        chosen = choose(logits, self.sampling, draws)
+        self.tokens[:, self.length] = chosen
+        self.read, self.length, self.written = self.length, self.length + 1, self.written + 1
+        return chosen
+
+    def _penalise(self, logits: Tensor) -> Tensor:
+        if self.seen is None:
+            self.seen = torch.zeros_like(logits, dtype=torch.bool)
+            self.seen.scatter_(1, self.tokens[:, : self.length], True)
+        else:
+            self.seen.scatter_(1, self.tokens[:, self.length - 1 : self.length], True)
+        penalty = self.sampling.repetition_penalty
+        lower = torch.where(logits > 0, logits / penalty, logits * penalty)
+        return torch.where(self.seen, lower, logits)
+
+
+def choose(logits: Tensor, sampling: Sampling, draws: Tensor | None) -> Tensor:
+    """The next token of each text, int64 (B,).
+
+    Args:
+        logits: (B, V).
+        sampling: Temperature, top_k and top_p.
+        draws: Random numbers from 0 to 1, float64 (B,); None with temperature 0.
+    """
+    if draws is None:
+        return logits.argmax(-1)
+    if logits.device.type == "mps":  # has no float64
+        return choose(logits.cpu(), sampling, draws).to(logits.device)
+    logits, ids = logits.double() / sampling.temperature, None
+    if sampling.top_k is not None and sampling.top_k < logits.shape[-1]:
+        logits, ids = logits.topk(sampling.top_k)  # in descending order
+    elif sampling.top_p < 1:
+        logits, ids = logits.sort(descending=True)
+    probability = logits.softmax(-1)
+    mass = probability.cumsum(-1)  # (B, V)
+    last = torch.full_like(mass[:, :1], mass.shape[1] - 1, dtype=torch.int64)
+    if sampling.top_p < 1:  # those before which the mass had not reached it; the first always
+        last = (mass - probability < sampling.top_p).sum(1, keepdim=True).clamp(min=1) - 1
+    aim = draws[:, None].to(mass.device) * mass.gather(1, last)
+    place = torch.searchsorted(mass, aim, right=True).minimum(last)  # (B, 1)
+    return (place if ids is None else ids.gather(1, place))[:, 0]
