@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.registry import OPTIMIZERS
 from zoo.training.fused import FusedAdamW
+from zoo.training.row_wise import RowAdagrad
 
 FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
 Groups = list[dict[str, Any]]
@@ -110,6 +111,31 @@ def adagrad(
 ) -> torch.optim.Optimizer:
     """Duchi, Hazan and Singer, 2011: the gradient over the root of all squares so far."""
     return torch.optim.Adagrad(_groups(model, weight_decay), lr, eps=eps)
+
+
+@OPTIMIZERS.register("row_adagrad")
+def row_adagrad(
+    model: nn.Module,
+    lr: float = 0.3,
+    weight_decay: float = 0.0,
+    initial: float = 0.0,
+    eps: float = 1e-10,
+) -> torch.optim.Optimizer:
+    """Adagrad with one rate per row, for tables of vectors: a step changes the rows it looked up.
+
+    It makes every `nn.Embedding` report its gradient row by row.
+
+    Args:
+        model: Whose parameters to train.
+        lr: Rate; a row's first step is about so long in each of its numbers.
+        weight_decay: Added to the gradient, of the rows that a step looked up alone.
+        initial: What the sums of squared gradients start at: the more, the shorter the first steps.
+        eps: Added to the root of the sums.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            module.sparse = True
+    return RowAdagrad(_groups(model, weight_decay), lr, initial, eps)
 
 
 class Together:

@@ -139,3 +139,20 @@ def rescale_gradients(parameters: Iterable[nn.Parameter], factor: Tensor) -> Non
     """Multiply all gradients by a scalar, in one call."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     torch._foreach_mul_(gradients, factor)
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], limit: float | None) -> Tensor:
+    """The norm of all gradients together, which is brought down to `limit` where it is above.
+
+    As `clip_grad_norm_`, which knows no gradients that are sparse (of tables of vectors).
+    """
+    parameters = [p for p in parameters if p.grad is not None]
+    if not any(p.grad.is_sparse for p in parameters):
+        return nn.utils.clip_grad_norm_(parameters, limit or float("inf"))
+    for p in parameters:
+        p.grad = p.grad.coalesce() if p.grad.is_sparse else p.grad  # each row once
+    values = [p.grad._values() if p.grad.is_sparse else p.grad for p in parameters]
+    norm = nn.utils.get_total_norm(values)
+    if limit:
+        torch._foreach_mul_(values, (limit / (norm + 1e-6)).clamp(max=1))
+    return norm

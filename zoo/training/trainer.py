@@ -24,7 +24,7 @@ from zoo.training.loader import Loader
 from zoo.training.logger import Logger
 from zoo.training.optim import LearningRate
 from zoo.training.plan import Best, Plan, monitored
-from zoo.training.precision import Precision
+from zoo.training.precision import Precision, clip_gradients
 from zoo.training.runtime import Clock, Runtime
 from zoo.training.signals import StopSignals
 from zoo.training.state import apply, capture, rank_tensors
@@ -109,7 +109,7 @@ class Trainer:
         reporting = self._due(self.step + 1, self.plan.log_steps)
         if self.config.clip or reporting:
             self.precision.unscale(self.optimizer)
-            norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip or float("inf"))
+            norm = clip_gradients(self.parameters, self.config.clip)
             self.grad_norm = float(norm) if reporting else self.grad_norm
         self.precision.step(self.optimizer)
         for parameter in self.parameters:
@@ -227,7 +227,7 @@ class Trainer:
         batches = self.loader.evaluation(split)
         arguments = (self.model, self.task, batches, self.precision, self.runtime)
         with self.ema.swapped() if self.ema else contextlib.nullcontext():
-            totals = evaluate(*arguments, self._interrupted)
+            totals = evaluate(*arguments, self._interrupted, final=split == "test")
         return totals, self.task.summarize(totals)
 
     def preview(self, totals: dict[str, Tensor], split: str = "val") -> None:

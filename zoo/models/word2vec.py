@@ -1,0 +1,79 @@
+"""word2vec: a word is known by its neighbours. Two tables of vectors, one product.
+
+Mikolov et al., 2013, https://arxiv.org/abs/1301.3781 (skip-gram, CBOW) and
+https://arxiv.org/abs/1310.4546 (negative sampling, sub-sampling of frequent words).
+Differs from the paper: scores many words against many at once, as a matrix product, where the
+authors' program takes one pair of words at a time; what is predicted from what is left to the
+tasks `skip_gram` and `cbow`.
+Shapes: B batch, N words given, C mixtures of them, M words scored, D width, V vocabulary.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.registry import MODELS
+
+
+class Scores(torch.autograd.Function):
+    """Products of every vector (G, N, D) with every context (G, M, D) of its block: (G, N, M).
+
+    As `vectors @ contexts.mT`, whose gradient for the contexts comes transposed and would be
+    copied row by row.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, contexts: Tensor) -> Tensor:
+        """One matrix product a block."""
+        ctx.save_for_backward(vectors, contexts)
+        return torch.bmm(vectors, contexts.mT)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Two more."""
+        vectors, contexts = ctx.saved_tensors
+        gradient = gradient.to(vectors.dtype)
+        return torch.bmm(gradient, contexts), torch.bmm(gradient.mT, vectors)
+
+
+@MODELS.register("word2vec", task="skip_gram", tiny=dict(vocab_size=300, width=8))
+class Word2Vec(nn.Module):
+    """A vector for each word, and another for it as somebody's context.
+
+    Args:
+        vocab_size: Words, V.
+        width: Numbers in a vector, D.
+    """
+
+    def __init__(self, vocab_size: int, width: int = 100) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocab_size, width)
+        self.contexts = nn.Embedding(vocab_size, width)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """As the authors' program: small words, contexts at zero, so that all scores start at 0."""
+        bound = 0.5 / self.words.embedding_dim
+        nn.init.uniform_(self.words.weight, -bound, bound)
+        nn.init.zeros_(self.contexts.weight)
+
+    def forward(
+        self, words: Tensor, contexts: Tensor | None = None, mix: Tensor | None = None
+    ) -> Tensor:
+        """The vectors of words, or how well they go with contexts.
+
+        Args:
+            words: int64 (..., N).
+            contexts: int64 (..., M), or None for the vectors alone.
+            mix: Weights (..., C, N) that make C mixtures of the N vectors; None for each alone.
+
+        Returns:
+            Vectors (..., N or C, D), or scores (..., N or C, M), the log-odds of going together.
+        """
+        vectors = self.words(words)  # (..., N, D)
+        if mix is not None:
+            vectors = torch.matmul(mix, vectors)  # (..., C, D)
+        if contexts is None:
+            return vectors
+        return Scores.apply(vectors, self.contexts(contexts))

@@ -1,0 +1,193 @@
+"""word2vec's objectives: tell a word's true neighbours from noise words.
+
+Skip-gram guesses each neighbour from the word, CBOW the word from the mean of its neighbours
+(Mikolov et al., 2013, https://arxiv.org/abs/1301.3781, https://arxiv.org/abs/1310.4546). Both say
+of a pair whether it stood in the text or was drawn at random.
+Differs from the authors' program: the noise words of a block of 32 words are common to them all,
+and weighted so that the expected loss is the same; a noise word that happens to be the true one
+counts as noise, as the formula has it.
+Shapes: B texts, T tokens, G blocks, C words in a block, M words around it, S noise words,
+P candidates for true, N = P + S, V vocabulary.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import UserError
+from zoo.registry import TASKS
+from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.word_neighbours import WordNeighbours
+from zoo.tasks.word_windows import NO_WORD, WordWindows
+
+
+class Question(NamedTuple):
+    """What the model is asked of a batch.
+
+    Attributes:
+        words: int64 (G, C or M): whose vectors are taken.
+        mix: (G, C, M), or None: the mixtures of them that are scored.
+        against: int64 (G, N): candidates, the last S of them noise.
+        weights: (G, C, N): of each score in the loss; negative for noise, 0 for no pair at all.
+        count: Scalar: predictions, each of one true word among `negatives` noise words.
+    """
+
+    words: Tensor
+    mix: Tensor | None
+    against: Tensor
+    weights: Tensor
+    count: Tensor
+
+
+class WeightedLogistic(torch.autograd.Function):
+    """Weighted sum of -log sigmoid(score) over true pairs and of -log sigmoid(-score) over noise.
+
+    By hand, since one sigmoid serves the loss and its gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, weights: Tensor, noise: int) -> Tensor:
+        """Scalar, float32 at least, of scores and weights (G, C, N), the last `noise` of N noise.
+
+        Weights of noise are negative.
+        """
+        ctx.dtype = scores.dtype
+        right = scores.to(torch.promote_types(scores.dtype, torch.float32), copy=True)
+        right[..., -noise:].neg_()
+        right.sigmoid_()  # the probability given to the truth
+        ctx.save_for_backward(right, weights)
+        terms = right.log().mul_(weights)
+        return terms[..., -noise:].sum() - terms[..., :-noise].sum()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        """(p - 1) w, where p is the probability given to the truth."""
+        right, weights = ctx.saved_tensors
+        return (right - 1).mul_(weights).mul_(gradient).to(ctx.dtype), None, None
+
+
+class WordVectors:
+    """What skip-gram and CBOW have in common.
+
+    Args:
+        token_counts: How often each word occurs in the training split (word tokenizers state it).
+        tokenizer: Ids to words and back.
+        eot_id: The id between documents, if any.
+        window: A word's neighbours lie up to 1 to `window` words away, drawn anew for each.
+        negatives: Noise words for each true one.
+        shared: Noise words drawn for each block of 32 words; more is slower and less noisy.
+        sample: Words more frequent than this share of the text are thinned out; 0 for none.
+        noise_power: Noise words are as frequent as in the text, to this power.
+    """
+
+    monitor = "-loss"
+
+    def __init__(
+        self,
+        token_counts: list[int],
+        tokenizer: Any,
+        eot_id: int | None = None,
+        window: int = 5,
+        negatives: int = 5,
+        shared: int = 16,
+        sample: float = 1e-3,
+        noise_power: float = 0.75,
+    ) -> None:
+        for name, value in (("window", window), ("negatives", negatives), ("shared", shared)):
+            if value < 1:
+                raise UserError(f"task.{name}: got {value}, expected 1 or more")
+        if sample < 0:
+            raise UserError(f"task.sample: got {sample:g}, expected 0 (keep all words) or more")
+        counts = torch.tensor(token_counts)
+        counts[list({NO_WORD, *tokenizer.specials.values()})] = 0
+        if not counts.any():
+            raise UserError("the training text has no words to learn vectors of")
+        self.windows = WordWindows(counts, eot_id, window, sample, noise_power)
+        self.neighbours = WordNeighbours(counts, tokenizer, sample)
+        self.negatives, self.shared = negatives, shared
+
+    def question(self, text: Tensor) -> Question:
+        """What to ask about a text, int64 (B, T)."""
+        raise NotImplementedError
+
+    def step(self, model: nn.Module, batch: Batch) -> StepOutput:
+        """Sums over a batch of `input` (B, T + 1), whose last token is the next window's first."""
+        asked = self.question(batch["input"][:, :-1])
+        scores = model(asked.words, asked.against, asked.mix)  # (G, C, N)
+        loss = WeightedLogistic.apply(scores, asked.weights, self.shared)
+        sums = {} if model.training else {"accuracy": self._told_apart(scores, asked.weights)}
+        return StepOutput(loss, asked.count.clamp(min=1), sums)  # a text may have no pair at all
+
+    def _told_apart(self, scores: Tensor, weights: Tensor) -> Tensor:
+        """Over all true pairs, the sum of the shares of the block's noise that scores lower."""
+        true, noise = scores[..., : -self.shared], scores[..., -self.shared :]
+        lower = (true[..., None] > noise[..., None, :]).sum(3)  # (G, C, P)
+        return (lower * (weights[..., : -self.shared] > 0)).sum() / self.shared
+
+    def _noise_weights(self, true: Tensor) -> Tensor:
+        """(G, C, S), for `true` (G, C, 1) true words of each word: S noise words weigh as
+        `negatives` would for each true one."""
+        return (true * (-self.negatives / self.shared)).expand(-1, -1, self.shared)
+
+    def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
+        """Loss in nats per true word and its noise; accuracy (evaluation): how often a true word
+        scores above a noise word, 0.5 for guesses."""
+        return {name: float(mean) for name, mean in means.items() if name != "count"}
+
+    def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
+        """Nothing more."""
+        return {}
+
+    def preview(
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
+    ) -> None:
+        """The nearest words of some frequent ones, and a map of frequent words."""
+        self.neighbours.draw(model, pictures)
+
+    def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
+        """Per text, the words nearest to the mean of its own."""
+        for text in batch["input"]:
+            yield {"nearest": self.neighbours.of_text(model, text)}
+
+    def respond(self, model: nn.Module, input: str, top: int = 5) -> Iterator[dict[str, Any]]:
+        """The words nearest to a word, or to a sum such as `king - man + woman`.
+
+        Args:
+            model: The model.
+            input: Words with + and - between; several questions with commas between.
+            top: How many words to name for each.
+
+        Raises:
+            UserError: A word that is not in the vocabulary, words without a sign between.
+        """
+        yield from self.neighbours.answers(model, input, top)
+
+
+@TASKS.register("skip_gram")
+class SkipGram(WordVectors):
+    """Guess each neighbour from the word."""
+
+    def question(self, text: Tensor) -> Question:
+        """The words of each block against the words around it and its noise."""
+        centres, around, near = self.windows.blocks(text)
+        noise = self.windows.noise(len(centres), self.shared)
+        pairs = near.sum(2, keepdim=True)  # (G, C, 1)
+        weights = torch.cat([near, self._noise_weights(pairs)], 2)
+        return Question(centres, None, torch.cat([around, noise], 1), weights, pairs.sum())
+
+
+@TASKS.register("cbow")
+class CBOW(WordVectors):
+    """Guess the word from the mean of its neighbours."""
+
+    def question(self, text: Tensor) -> Question:
+        """The mean of the neighbours of each word of a block against these words and noise."""
+        centres, around, near = self.windows.blocks(text)
+        noise = self.windows.noise(len(centres), self.shared)
+        pairs = near.sum(2, keepdim=True)  # (G, C, 1)
+        known = (pairs > 0).to(near.dtype)
+        weights = torch.cat([torch.diag_embed(known[..., 0]), self._noise_weights(known)], 2)
+        mix = near / pairs.clamp(min=1)
+        return Question(around, mix, torch.cat([centres, noise], 1), weights, known.sum())

@@ -1,0 +1,94 @@
+"""Adagrad with one rate per row, for tables of vectors of which a step looks up a few rows.
+
+A dense gradient for a vocabulary of 100,000 words would cost more than all else in a step.
+Shapes: V rows, D numbers in a row, U rows that a gradient names.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class RowAdagrad(torch.optim.Optimizer):
+    """Divides the gradient of each row by the root of the sum of its mean squares so far.
+
+    Adagrad is Duchi, Hazan and Singer, 2011, https://jmlr.org/papers/v12/duchi11a.html. A row is
+    an entry of a parameter's first dimension. A sparse gradient may name a row many times; the
+    parts are summed first, so that the square is that of the whole. Rows that it does not name
+    stay as they are. State: `squares`, one number a row.
+
+    Args:
+        params: Parameters with sparse or dense gradients, or groups of them.
+        lr: Rate.
+        initial: What `squares` starts at.
+        eps: Added to the root.
+        weight_decay: Added to the gradient, of the rows that it names.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float,
+        initial: float = 0.0,
+        eps: float = 1e-10,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if min(lr, initial, eps) < 0 or initial + eps == 0:
+            raise ValueError(
+                f"lr={lr:g}, initial={initial:g}, eps={eps:g}: expected none below 0, and initial "
+                "or eps above"
+            )
+        super().__init__(params, dict(lr=lr, initial=initial, eps=eps, weight_decay=weight_decay))
+
+    def step(self, closure: Any = None) -> None:
+        """One update of every parameter that has a gradient."""
+        assert closure is None, "nothing here needs the loss anew"
+        with torch.no_grad():
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        self._update(p, p.grad, group)
+
+    step.hooked = True  # type: ignore[attr-defined]  # no profiler record around each step
+
+    def _update(self, p: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state, rows, weights = self.state[p], None, p
+        if "squares" not in state:
+            state["squares"] = p.new_full((len(p),), group["initial"])
+        squares = state["squares"]  # (V,)
+        if gradient.is_sparse:
+            rows, gradient = summed_rows(gradient)  # (U,), (U, ...)
+            squares, weights = squares[rows], p[rows] if group["weight_decay"] else p
+        if group["weight_decay"]:
+            gradient = gradient.add(weights, alpha=group["weight_decay"])
+        flat = gradient.reshape(len(gradient), -1)  # (U or V, D)
+        squares = squares + torch.linalg.vector_norm(flat, dim=1).square_().div_(flat.shape[1])
+        change = flat * (-group["lr"] / (squares.sqrt() + group["eps"]))[:, None]
+        if rows is None:
+            state["squares"].copy_(squares)
+            p.add_(change.view(p.shape))
+        else:
+            state["squares"][rows] = squares
+            p.index_add_(0, rows, change.view(gradient.shape))
+
+
+def summed_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows that a sparse gradient names, each once and in order, and their sums.
+
+    As `gradient.coalesce()`, but without sorting the occurrences: with a table of V places.
+
+    Args:
+        gradient: Sparse COO (V, ...), sparse in its first dimension alone.
+
+    Returns:
+        Row numbers int64 (U,), sums (U, ...).
+    """
+    names, values = gradient._indices()[0], gradient._values()
+    if gradient.is_coalesced():
+        return names, values
+    present = torch.bincount(names, minlength=gradient.shape[0]) > 0  # (V,)
+    rows = present.nonzero().squeeze(1)  # (U,)
+    places = present.cumsum(0).sub_(1)  # (V,): where the sum of each present row goes
+    sums = values.new_zeros(len(rows), *values.shape[1:])
+    return rows, sums.index_add_(0, places[names], values)
