@@ -114,12 +114,26 @@ def seq2seq(tiny):
     )
 
 
+def skip_gram(tiny):
+    """Texts of two words, each the other's only neighbour, in a large vocabulary, so that noise
+    is hardly ever a neighbour and the loss can come near zero."""
+    size = tiny["vocab_size"]
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [first + second for first in letters for second in letters][: size - 1]
+    facts = dict(tokenizer=train_tokenizer("word", [" ".join(words)]), eot_id=None)
+    facts |= dict(token_counts=[0] + [1] * (size - 1), window=1, negatives=1, sample=0.0)
+    tokens = torch.arange(1, 2 * SAMPLES + 1).view(SAMPLES, 2)
+    batch = {"input": torch.cat([tokens, tokens[:, :1]], 1)}
+    return Case(facts, batch, (2, tiny["width"]), lambda batch: (batch["input"][:, :-1],))
+
+
 BATCHES = {
     "classification": classification,
     "regression": regression,
     "causal_lm": causal_lm,
     "masked_lm": masked_lm,
     "seq2seq": seq2seq,
+    "skip_gram": skip_gram,
 }
 
 
