@@ -1,5 +1,6 @@
 """For all tests: one thread a process, one folder for data, runs in folders of their own."""
 
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,7 +40,7 @@ def train(tmp_path, data_root, capsys):
         places = [] if _given(overrides, "resume") else [f"output_dir={outputs}"]
         if not places or _given(overrides, "output_dir"):
             places = []
-        elif not any(o.endswith(("rain", "=csv", "=image_folder")) for o in overrides):
+        elif _has_root(overrides):
             places.append(f"data.root={data_root}")
         if not any(_given(overrides, key) for key in ("resume", "trainer.device")):
             places.append("trainer.device=cpu")
@@ -56,6 +57,17 @@ def train(tmp_path, data_root, capsys):
 
 def _given(overrides, key):
     return any(o.lstrip("+").split("=")[0] == key for o in overrides)
+
+
+def _has_root(overrides):
+    """Whether the data that is asked for lies in, or is kept in, a folder `data.root`."""
+    chosen = dict(o.split("=", 1) for o in overrides if "=" in o)
+    data, experiment = chosen.get("data", "digits"), chosen.get("experiment")
+    file = ROOT / "configs" / "experiment" / f"{experiment}.yaml"
+    if "data" not in chosen and file.is_file():
+        data = next(iter(re.findall(r"/data: (\w+)", file.read_text())), data)
+    file = ROOT / "configs" / "data" / f"{data}.yaml"
+    return not file.is_file() or re.search(r"^root:", file.read_text(), re.MULTILINE) is not None
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from torch import Tensor
 from zoo.data.files import not_found
 from zoo.errors import UserError
 
+csv.field_size_limit(2**31 - 1)  # a cell may hold a whole text
 MISSING = {"", "na", "n/a", "nan", "null", "?"}
 
 

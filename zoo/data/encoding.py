@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo.data.base import Batch, Encoding
 from zoo.data.image_file import decode, find_images
+from zoo.data.labelled_encoding import LabelledTextEncoding
 from zoo.data.pair_encoding import PairEncoding
 from zoo.data.table_encoding import TableEncoding
 from zoo.data.text_encoding import TextEncoding
@@ -105,7 +106,8 @@ def channel_statistics(
 
 
 ENCODINGS: dict[str, Any] = {
-    one.kind: one for one in (ImageEncoding, PairEncoding, TableEncoding, TextEncoding)
+    one.kind: one
+    for one in (ImageEncoding, LabelledTextEncoding, PairEncoding, TableEncoding, TextEncoding)
 }
 
 

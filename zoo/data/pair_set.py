@@ -49,13 +49,13 @@ class Ragged:
         """Tokens of each row, int64 (N,)."""
         return self.starts[1]
 
-    def rows(self, index: Tensor) -> Tensor:
-        """The rows at `index` (B,), padded with zeros to the longest of them: (B, T)."""
+    def rows(self, index: Tensor, pad_id: int = 0) -> Tensor:
+        """The rows at `index` (B,), padded to the longest of them: (B, T)."""
         starts, lengths = self.starts[:, index.to(self.flat.device)]
         place = torch.arange(int(lengths.max()), device=self.flat.device)
         inside = place < lengths[:, None]  # (B, T)
         found = self.flat[torch.where(inside, starts[:, None] + place, 0)]
-        return torch.where(inside, found, 0)
+        return torch.where(inside, found, pad_id)
 
     def to(self, device: torch.device) -> "Ragged":
         """The same rows on another device."""
