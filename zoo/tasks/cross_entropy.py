@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 ROWS = 64  # predictions at a time: their float32 logits stay in a CPU's cache
+IGNORED = -100  # a target that is none, as torch's cross_entropy has it
 LARGE = 2**18  # logits; fewer are not worth it
 
 
@@ -20,7 +21,7 @@ def cross_entropy_sum(logits: Tensor, target: Tensor, label_smoothing: float = 0
 
     Args:
         logits: (N, V), any floating type; the sum is float32 (float64 for float64).
-        target: Int64 (N,).
+        target: Int64 (N,); rows of IGNORED ones count for nothing.
         label_smoothing: Share of the target spread over the whole vocabulary.
     """
     if logits.device.type != "cpu" or logits.dtype == torch.float64 or logits.numel() < LARGE:
@@ -39,16 +40,18 @@ class _CrossEntropySum(torch.autograd.Function):
         for start in range(0, len(logits), ROWS):
             part = logits[start : start + ROWS].to(torch.float32, copy=True)
             hit = target[start : start + ROWS, None]
+            kept = hit >= 0
+            hit = hit.clamp(min=0)
             part -= part.amax(1, keepdim=True)
             right = part.gather(1, hit)
             mean = part.sum(1, keepdim=True) * spread if smoothing else 0.0
             part.exp_()
             scale = part.sum(1, keepdim=True)
-            total += (scale.log() - (1 - smoothing) * right - mean).sum()
+            total += ((scale.log() - (1 - smoothing) * right - mean) * kept).sum()
             if gradient is not None:  # softmax - smoothed one-hot
-                part *= scale.reciprocal()
-                part.scatter_add_(1, hit, torch.full_like(right, smoothing - 1))
-                gradient[start : start + ROWS] = part - spread if smoothing else part
+                part *= kept / scale
+                part.scatter_add_(1, hit, kept * torch.full_like(right, smoothing - 1))
+                gradient[start : start + ROWS] = part - spread * kept if smoothing else part
         if gradient is not None:
             context.save_for_backward(gradient)
         return total.to(torch.float32)

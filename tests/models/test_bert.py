@@ -1,0 +1,172 @@
+"""BERT against torch's own encoder and Hugging Face's; padding, segments, logits where asked."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from zoo.errors import UserError
+from zoo.models.bert import BERT
+from zoo.registry import MODELS
+
+SIZES = dict(vocab_size=31, block_size=12, width=16, depth=3, heads=4)
+TOKENS = torch.randint(1, 31, (5, 12), generator=torch.Generator().manual_seed(0))
+
+
+def bert(**options):
+    """A BERT in float64, its weights far enough from zero to matter."""
+    torch.manual_seed(1)
+    model = BERT(**SIZES | options).double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return model
+
+
+def torch_encoder(model, pre_norm):
+    """torch.nn.TransformerEncoder with the model's weights."""
+    layer = nn.TransformerEncoderLayer(
+        16, 4, 64, 0.0, "gelu", layer_norm_eps=1e-12, batch_first=True, norm_first=pre_norm
+    )
+    encoder = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False).double().eval()
+    names = {
+        "self_attn.in_proj_": "attention.qkv.",
+        "self_attn.out_proj.": "attention.out.",
+        "linear1.": "feed_forward.up.",
+        "linear2.": "feed_forward.down.",
+        "norm1.": "attention_norm.",
+        "norm2.": "feed_forward_norm.",
+    }
+    for theirs, ours in zip(encoder.layers, model.blocks, strict=True):
+        state = ours.state_dict()
+        for one, other in names.items():
+            for kind in ("weight", "bias"):
+                theirs.get_parameter(one + kind).data = state[other + kind]
+    return encoder
+
+
+def normalised(x, norm):
+    return F.layer_norm(x, (16,), norm.weight, norm.bias, 1e-12)
+
+
+@pytest.mark.parametrize("pre_norm", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+def test_agrees_with_the_equations_in_float64(pre_norm, padded):
+    model = bert(pre_norm=pre_norm, pad_id=0 if padded else None)
+    tokens = TOKENS.clone()
+    if padded:
+        tokens[0, 7:] = tokens[3, 2:] = 0
+    x = model.embedding.weight[tokens] + model.position.weight + model.token_type.weight[0]
+    x = normalised(x, model.embedding_norm)
+    x = torch_encoder(model, pre_norm)(x, src_key_padding_mask=(tokens == 0) if padded else None)
+    x = normalised(x, model.norm) if pre_norm else x
+    x = F.gelu(x @ model.transform.weight.T + model.transform.bias)
+    expected = normalised(x, model.transform_norm) @ model.embedding.weight.T + model.head.bias
+    found = model(tokens)
+    kept = tokens != 0
+    torch.testing.assert_close(found[kept], expected[kept], rtol=1e-10, atol=1e-10)
+
+
+def from_hugging_face(state):
+    """Their names to ours; query, key and value in one matrix."""
+    renamed = {
+        "embedding.weight": state["bert.embeddings.word_embeddings.weight"],
+        "position.weight": state["bert.embeddings.position_embeddings.weight"],
+        "token_type.weight": state["bert.embeddings.token_type_embeddings.weight"],
+        "head.weight": state["bert.embeddings.word_embeddings.weight"],
+        "head.bias": state["cls.predictions.bias"],
+    }
+    parts = {
+        "attention.out": "attention.output.dense",
+        "attention_norm": "attention.output.LayerNorm",
+        "feed_forward.up": "intermediate.dense",
+        "feed_forward.down": "output.dense",
+        "feed_forward_norm": "output.LayerNorm",
+    }
+    for kind in ("weight", "bias"):
+        renamed[f"embedding_norm.{kind}"] = state[f"bert.embeddings.LayerNorm.{kind}"]
+        renamed[f"transform.{kind}"] = state[f"cls.predictions.transform.dense.{kind}"]
+        renamed[f"transform_norm.{kind}"] = state[f"cls.predictions.transform.LayerNorm.{kind}"]
+        for k in range(SIZES["depth"]):
+            layer = f"bert.encoder.layer.{k}."
+            three = [f"{layer}attention.self.{n}.{kind}" for n in ("query", "key", "value")]
+            renamed[f"blocks.{k}.attention.qkv.{kind}"] = torch.cat([state[n] for n in three])
+            for ours, theirs in parts.items():
+                renamed[f"blocks.{k}.{ours}.{kind}"] = state[f"{layer}{theirs}.{kind}"]
+    return renamed
+
+
+def test_has_hugging_faces_logits_with_its_weights():
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=31,
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=12,
+    )
+    theirs = transformers.BertForMaskedLM(config).double().eval()
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    ours = BERT(**SIZES, pad_id=0).double().eval()
+    ours.load_state_dict(from_hugging_face(theirs.state_dict()))
+    tokens, types = TOKENS.clone(), (torch.arange(12) > 6).long().expand(5, 12)
+    tokens[0, 7:] = 0
+    seen = tokens != 0
+    with torch.no_grad():
+        expected = theirs(tokens, attention_mask=seen.long(), token_type_ids=types).logits
+        found = ours(tokens, types=types)
+    torch.testing.assert_close(found[seen], expected[seen], rtol=0, atol=1e-10)
+
+
+def test_gives_logits_only_where_asked():
+    model = bert()
+    at = torch.tensor([59, 0, 13, 13])
+    everywhere = model(TOKENS).flatten(0, 1)
+    torch.testing.assert_close(model(TOKENS, at=at), everywhere[at], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal", "rotary"])
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+def test_sees_both_sides_and_their_order(positions, norm):
+    model = bert(positions=positions, norm=norm, pre_norm=True, qk_norm=True, token_types=0)
+    here = model(TOKENS)[:, 5]
+    for place in (0, 11):
+        other = TOKENS.clone()
+        other[:, place] = 1 + other[:, place] % 30
+        assert (model(other)[:, 5] - here).abs().amax(1).min() > 1e-6
+    swapped = TOKENS.clone()
+    swapped[:, [1, 9]] = TOKENS[:, [9, 1]]
+    moved = (model(swapped)[:, 5] - here).abs().amax(1)
+    assert moved[TOKENS[:, 1] != TOKENS[:, 9]].min() > 1e-6
+
+
+@pytest.mark.parametrize("pool", ["mean", "first"])
+def test_a_classifier_does_not_see_padding(pool):
+    model = bert(num_outputs=3, pad_id=0, pool=pool)
+    padded = TOKENS.clone()
+    padded[:, 7:] = 0
+    alone = model(TOKENS[:, :7])
+    assert alone.shape == (5, 3)
+    torch.testing.assert_close(model(padded), alone, rtol=1e-10, atol=1e-10)
+    assert torch.isfinite(model(torch.zeros(2, 12, dtype=torch.int64))).all()
+
+
+def test_what_a_classifier_reads_differs():
+    mean, first = (bert(num_outputs=3, pool=pool) for pool in ("mean", "first"))
+    assert not torch.allclose(mean(TOKENS), first(TOKENS))
+
+
+def test_zero_initialisation_knows_nothing_yet():
+    model = BERT(**SIZES, init="zero", tie=False, pre_norm=True)
+    assert model(TOKENS).abs().max() == 0
+    with pytest.raises(UserError, match="tie=false"):
+        MODELS.build({"name": "bert", **SIZES, "init": "zero"})
+
+
+def test_refuses_more_tokens_than_it_has_places_for():
+    with pytest.raises(ValueError, match="13 tokens, expected at most 12"):
+        bert()(torch.ones(1, 13, dtype=torch.int64))

@@ -1,0 +1,285 @@
+"""What is hidden and how, whole words, sums by hand, exact accumulation, answers to prompts."""
+
+import pytest
+import torch
+from torch import nn
+
+from zoo.data.tokenizer import train_tokenizer
+from zoo.errors import UserError
+from zoo.models.bert import BERT
+from zoo.registry import TASKS
+from zoo.tasks.masked_lm import MaskedLM
+from zoo.tasks.masking import IGNORED
+from zoo.training.precision import Precision
+from zoo.training.runtime import Runtime
+from zoo.training.step import Window, accumulate_gradients
+
+HERE = Runtime(torch.device("cpu"))
+EOT, MASK_ID, LETTERS = 0, 1, "abcdefghijklmnopqrstuvwxyz "
+SPECIALS = ["<|endoftext|>", "[MASK]"]
+CHAR = train_tokenizer("char", [LETTERS], specials=SPECIALS)
+SIZE = CHAR.vocab_size
+
+
+def task_of(tokenizer=CHAR, **options):
+    return MaskedLM(tokenizer.vocab_size, tokenizer, tokenizer.specials["[MASK]"], **options)
+
+
+def texts(rows, length=41, seed=0, low=2):
+    generator = torch.Generator().manual_seed(seed)
+    return {"input": torch.randint(low, SIZE, (rows, length), generator=generator)}
+
+
+def guessed(masked):
+    """Where a token is to be guessed, bool (B, T), and what stands and is shown there, (N,)."""
+    asked = masked.target != IGNORED
+    places = torch.zeros(masked.shown.numel(), dtype=torch.bool)
+    places[masked.at[asked]] = True
+    return (
+        places.view_as(masked.shown),
+        masked.target[asked],
+        masked.shown.flatten()[masked.at[asked]],
+    )
+
+
+# ------------------------------------------------------------------------------- masking
+
+
+def test_fifteen_percent_of_each_text_eighty_ten_ten():
+    batch = texts(3000)
+    masked = task_of().mask(batch, training=True)
+    places, truth, shown = guessed(masked)
+    assert (places.sum(1) == 6).all()  # 15 % of 40
+    assert len(set(masked.at.tolist())) == len(masked.at)
+    assert float((shown == MASK_ID).float().mean()) == pytest.approx(0.8, abs=0.01)
+    # one random token in 27 is the true one
+    assert float((shown == truth).float().mean()) == pytest.approx(0.1 + 0.1 / 27, abs=0.01)
+    random = shown[(shown != MASK_ID) & (shown != truth)]
+    assert torch.bincount(random, minlength=SIZE)[2:].float().std() < 0.25 * len(random) / 27
+    restored = masked.shown.flatten().clone()
+    restored[masked.at] = batch["input"][:, :-1].flatten()[masked.at]
+    assert torch.equal(restored.view_as(masked.shown), batch["input"][:, :-1])
+    assert torch.equal(truth, batch["input"][:, :-1].flatten()[masked.at])
+
+
+def test_every_place_is_hidden_equally_often_and_apart_from_the_others():
+    places, _, _ = guessed(task_of().mask(texts(4000), training=True))
+    share = places.float()
+    assert float((share.mean(0) - 0.15).abs().max()) < 0.03  # five deviations
+    correlation = torch.corrcoef(share.T) - torch.eye(40)
+    assert float(correlation.abs().max()) < 0.1
+
+
+def test_training_hides_the_share_asked_for_and_evaluation_fifteen_percent():
+    task, batch = task_of(mask_share=0.3), texts(5)
+    assert guessed(task.mask(batch, training=True))[0].sum() == 5 * 12
+    assert guessed(task.mask(batch, training=False))[0].sum() == 5 * 6
+    shorter = {"input": batch["input"][:, :3]}  # at least one, and not all
+    assert guessed(task.mask(shorter, training=True))[0].sum() == 5
+
+
+def test_special_tokens_are_neither_hidden_nor_shown_at_random():
+    batch = texts(2000, length=21)
+    batch["input"][:, ::3] = EOT
+    batch["input"][0] = EOT
+    places, truth, shown = guessed(task_of(mask_share=0.5).mask(batch, training=True))
+    assert not places[0].any() and (places[1:].sum(1) == 10).all()
+    assert truth.min() >= 2 and EOT not in shown
+
+
+def test_a_text_decides_what_is_hidden_in_it_whatever_stands_beside_it():
+    task, batch = task_of(), texts(50)
+    whole = task.mask(batch, training=True).shown
+    alone = [task.mask({"input": row[None]}, training=True).shown for row in batch["input"]]
+    assert torch.equal(whole, torch.cat(alone))
+    other = batch["input"].clone()
+    other[:, 0] = 2 + (other[:, 0] - 1) % 27  # one letter differs
+    before, after = (guessed(task.mask({"input": x}, True))[0] for x in (batch["input"], other))
+    assert float((before & after).sum() / before.sum()) < 0.3  # by chance: 0.15
+
+
+def test_the_last_token_of_a_window_is_never_read():
+    task, batch = task_of(), texts(4)
+    other = batch["input"].clone()
+    other[:, -1] = 2
+    found = [task.mask({"input": x}, True) for x in (batch["input"], other)]
+    assert all(torch.equal(a, b) for a, b in zip(*found))
+
+
+class Syllables:
+    """A tokenizer whose tokens begin a word when even; two special tokens."""
+
+    kind, vocab_size, specials = "bpe", 40, {"<|endoftext|>": 0, "[MASK]": 1}
+
+    def word_starts(self):
+        return [True, True] + [k % 2 == 0 for k in range(2, 40)]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_words_are_hidden_whole(training):
+    tokenizer = Syllables()
+    task = MaskedLM(40, tokenizer, 1, mask_share=0.4, whole_word=True)
+    batch = {"input": texts(400, seed=3)["input"] + 5}
+    batch["input"][:, 20] = EOT
+    masked = task.mask(batch, training)
+    places, truth, _ = guessed(masked)
+    for row, hidden in zip(batch["input"][:, :-1].tolist(), places.tolist()):
+        words, word = [], []
+        for place, token in enumerate(row):
+            if tokenizer.word_starts()[token] and word:
+                words, word = [*words, word], []
+            word.append(hidden[place])
+        assert all(len(set(word)) == 1 for word in [*words, word])
+    share = len(truth) / places.numel()
+    assert 0.8 * task_share(task, training) < share <= task_share(task, training)
+    assert not places[:, 20].any()
+
+
+def task_share(task, training):
+    return task.mask_share if training else 0.15
+
+
+# ---------------------------------------------------------------------------------- step
+
+
+class Table(nn.Module):
+    """Logits that depend on what is shown at each place alone."""
+
+    def __init__(self, size=SIZE, context=None):
+        super().__init__()
+        torch.manual_seed(0)
+        self.rows = nn.Embedding(size, size)
+        self.context = context
+
+    def forward(self, tokens, at=None):
+        logits = self.rows(tokens)
+        return logits if at is None else logits.flatten(0, 1)[at]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_sums_by_hand(training):
+    task, batch, model = task_of(mask_share=0.3), texts(7), Table().train(training)
+    output = task.step(model, batch)
+    masked = task.mask(batch, training)
+    loss = right = count = 0
+    for row in range(7):
+        for place in range(40):
+            if row * 40 + place in masked.at.tolist():
+                scores = model.rows.weight[masked.shown[row, place]].double()
+                truth = batch["input"][row, place]
+                loss += (scores.logsumexp(0) - scores[truth]).item()
+                right += int(scores.argmax() == truth)
+                count += 1
+    assert count == int(output.count) == 7 * (12 if training else 6)
+    assert float(output.loss_sum) == pytest.approx(loss, rel=1e-5)
+    assert output.sums == ({} if training else {"accuracy": right})
+    figures = task.summarize(
+        {"loss": torch.tensor(2.0), "accuracy": torch.tensor(0.25), "count": torch.tensor(4)}
+    )
+    assert figures == {"loss": 2.0, "perplexity": pytest.approx(7.389056), "accuracy": 0.25}
+
+
+def test_a_batch_of_special_tokens_alone_teaches_nothing():
+    output = task_of().step(Table(), {"input": torch.zeros(3, 9, dtype=torch.int64)})
+    assert float(output.loss_sum) == 0 and int(output.count) == 1
+
+
+@pytest.mark.parametrize("counts", [[16], [8, 8], [1, 14, 1], [5, 8, 3]])
+def test_micro_batches_and_ranks_of_unequal_counts_give_the_gradient_of_the_whole(counts):
+    """Ranks add up what micro-batches add up; the masks are those of the whole batch in both."""
+    batch = texts(16, length=13)
+    batch["input"][9:, 2:] = EOT  # in these texts one or two tokens can be hidden
+    task = task_of(mask_share=0.4)
+
+    def model():
+        torch.manual_seed(0)
+        return BERT(SIZE, 12, width=16, depth=1, heads=2, dropout=0.0)
+
+    whole = model().double()
+    output = task.step(whole, batch)
+    assert int(output.count) < 9 * 5 + 7 * 2 + 1
+    (output.loss_sum / output.count).backward()
+    cut = model()
+    micro_batches = [{"input": part} for part in batch["input"].split(counts)]
+    assert len({int(task.step(cut, part).count) for part in micro_batches}) == len(counts)
+    precision = Precision("fp32", HERE.device)
+    accumulate_gradients(cut, task, micro_batches, precision, HERE, Window())
+    for ours, true in zip(cut.parameters(), whole.parameters()):
+        error = (ours.grad.double() - true.grad).norm() / true.grad.norm()
+        assert error < 1e-5
+
+
+# ------------------------------------------------------------------------------- answers
+
+
+def test_names_the_likeliest_tokens_for_each_blank():
+    model, task = Table(), task_of()
+    rows = list(task.respond(model, "the [MASK]at sat on [MASK]", top=3))
+    assert [row["blank"] for row in rows] == [1, 2]
+    expected = model.rows.weight[MASK_ID].detach().softmax(0)
+    best = expected.topk(3)
+    for row in rows:
+        assert list(row["probabilities"]) == [CHAR.token(i) for i in best.indices.tolist()]
+        assert list(row["probabilities"].values()) == pytest.approx(best.values.tolist())
+        assert row["token"] == CHAR.token(int(expected.argmax()))
+        assert row["probability"] == pytest.approx(float(expected.max()))
+
+
+def test_a_byte_pair_token_brings_its_own_space():
+    corpus = "the name of the list, the value of the name " * 20
+    bpe = train_tokenizer("bpe", [corpus], vocab_size=300, specials=SPECIALS)
+    true = bpe.encode("the name of").tolist()
+    assert len(true) == 3
+    assert task_of(bpe).encode("the [MASK] of") == [true[0], MASK_ID, true[2]]
+    two = task_of(bpe).encode("[MASK] [MASK] of")
+    assert two == [MASK_ID, MASK_ID, true[2]]
+    assert task_of().encode("a [MASK]") == [*CHAR.encode("a ").tolist(), MASK_ID]
+
+
+@pytest.mark.parametrize(
+    ("text", "top", "message"),
+    [
+        ("how are you", 5, "input: no [MASK] in 'how are you'; write [MASK] for each token"),
+        ("how ___ you", 5, "no [MASK] in 'how ___ you'"),
+        ("", 5, "no [MASK]"),
+        ("a b c d [MASK] e", 5, "input: 11 tokens, and the model reads at most 8 at once; leave"),
+        ("[MASK]", 0, "top=0: expected 1 to 29"),
+        ("[MASK]é", 5, "é"),
+    ],
+)
+def test_a_prompt_that_cannot_be_answered_says_why(text, top, message):
+    with pytest.raises(UserError) as error:
+        list(task_of().respond(Table(context=8), text, top=top))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_preview_shows_blanks_right_and_wrong():
+    shown = {}
+
+    class Pictures:
+        def text(self, tag, text):
+            shown[tag] = text
+
+    task, batch, model = task_of(), texts(3), Table().eval()
+    with torch.no_grad():
+        task.preview(model, batch, {}, Pictures())
+        right = int(task.step(model, batch).sums["accuracy"])
+    text = shown["blanks"]
+    assert text.count("{") == 3 * 6
+    assert text.count(" -> ") == 3 * 6 - right
+    for row in batch["input"][:, :-1]:
+        assert CHAR.decode(row[:3]) in text or "{" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "set data.mask_token=true"),
+        ({"mask_id": 1, "mask_share": 1.5}, "task.mask_share=1.5: expected between 0 and 1"),
+    ],
+)
+def test_mistakes_in_a_config_are_one_clear_line(options, message):
+    config = {"name": "masked_lm"} | {k: v for k, v in options.items() if k != "mask_id"}
+    facts = {k: v for k, v in options.items() if k == "mask_id"}
+    with pytest.raises(UserError, match=message):
+        TASKS.build(config, vocab_size=SIZE, tokenizer=CHAR, **facts)

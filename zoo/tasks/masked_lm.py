@@ -1,0 +1,178 @@
+"""Masked language modelling: guess hidden tokens from what stands on both sides of them."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import UserError
+from zoo.registry import TASKS
+from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.cross_entropy import IGNORED, cross_entropy_sum
+from zoo.tasks.masking import Masked, mask_tokens
+
+MASK = "[MASK]"
+EVALUATION_SHARE = 0.15
+SAMPLES = 8  # texts in a preview
+
+
+@TASKS.register("masked_lm")
+class MaskedLM:
+    """Cross-entropy of hidden tokens; accuracy, and perplexity (of them, not of the text).
+
+    Args:
+        vocab_size: Number of ids.
+        tokenizer: Ids to text and back.
+        mask_id: Id of `[MASK]`.
+        mask_share: Share of the tokens to guess in training. Evaluation always hides 15 %, so that
+            runs with other shares compare.
+        whole_word: Whether all tokens of a word are hidden together.
+    """
+
+    monitor = "-loss"
+
+    def __init__(
+        self,
+        vocab_size: int,
+        tokenizer: Any,
+        mask_id: int | None = None,
+        mask_share: float = 0.15,
+        whole_word: bool = False,
+    ) -> None:
+        if mask_id is None:
+            raise UserError(
+                "task=masked_lm needs a token to show in place of hidden ones, and the data "
+                "reserves none; set data.mask_token=true"
+            )
+        if not 0 < mask_share < 1:
+            raise UserError(f"task.mask_share={mask_share}: expected between 0 and 1, as 0.15")
+        self.vocab_size, self.tokenizer, self.mask_id = vocab_size, tokenizer, mask_id
+        self.first_id, self.mask_share = len(tokenizer.specials), mask_share
+        self.word_starts = torch.tensor(tokenizer.word_starts()) if whole_word else None
+
+    def mask(self, batch: Batch, training: bool) -> Masked:
+        """Hide tokens of `input` (B, T + 1), whose last one is never read."""
+        tokens = batch["input"][:, :-1]
+        if self.word_starts is not None:
+            self.word_starts = self.word_starts.to(tokens.device)
+        share = self.mask_share if training else EVALUATION_SHARE
+        return mask_tokens(
+            tokens, share, self.mask_id, self.first_id, self.vocab_size, self.word_starts
+        )
+
+    def step(self, model: nn.Module, batch: Batch) -> StepOutput:
+        """Sums over the hidden tokens of a batch of `input` (B, T + 1)."""
+        masked = self.mask(batch, model.training)
+        logits = model(masked.shown, at=masked.at)  # (M, V)
+        loss = cross_entropy_sum(logits, masked.target)
+        count = (masked.target != IGNORED).sum()
+        sums = {}
+        if not model.training:
+            sums["accuracy"] = (logits.argmax(1) == masked.target).sum()
+        return StepOutput(loss, count.clamp(min=1), sums)
+
+    def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
+        """Loss in nats per hidden token, perplexity, accuracy (evaluation)."""
+        loss = float(means["loss"])
+        figures = {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+        if "accuracy" in means:
+            figures["accuracy"] = float(means["accuracy"])
+        return figures
+
+    def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
+        """Nothing more."""
+        return {}
+
+    def preview(
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
+    ) -> None:
+        """A few texts, blanks filled: {right}, or {wrong -> right}."""
+        batch = {"input": batch["input"][:SAMPLES]}
+        masked = self.mask(batch, training=False)
+        said = torch.full_like(masked.shown.flatten(), IGNORED)
+        said[masked.at] = model(masked.shown, at=masked.at).argmax(1)
+        said[masked.at[masked.target == IGNORED]] = IGNORED
+        rows = zip(batch["input"][:, :-1].tolist(), said.view_as(masked.shown).tolist())
+        pictures.text("blanks", "\n\n---\n\n".join(self._filled(*row) for row in rows))
+
+    def _filled(self, tokens: list[int], said: list[int]) -> str:
+        parts: list[str] = []
+        run: list[int] = []
+        for token, guess in zip(tokens, said):
+            if guess == IGNORED:
+                run.append(token)
+                continue
+            fill = self.tokenizer.token(guess)
+            if guess != token:
+                fill += f" -> {self.tokenizer.token(token)}"
+            parts += [self.tokenizer.decode(run), f"{{{fill}}}"]
+            run = []
+        parts.append(self.tokenizer.decode(run))
+        return (" " if self.tokenizer.kind == "word" else "").join(parts)
+
+    def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
+        """Per text, the likeliest token for its last place, were it hidden."""
+        tokens = batch["input"].clone()
+        tokens[:, -1] = self.mask_id
+        for row in model(tokens)[:, -1].float().softmax(-1):
+            yield self._candidates(row, 5)
+
+    def respond(self, model: nn.Module, input: str, top: int = 5) -> Iterator[dict[str, Any]]:
+        """For each `[MASK]` of a text, the likeliest tokens and their probabilities.
+
+        Args:
+            model: The model.
+            input: The text, with one `[MASK]` or several.
+            top: How many tokens to name.
+
+        Raises:
+            UserError: No `[MASK]`, a text longer than the model reads, `top` out of range.
+        """
+        if not 1 <= top <= self.vocab_size:
+            raise UserError(f"top={top}: expected 1 to {self.vocab_size}, the vocabulary's size")
+        tokens = torch.tensor([self.encode(input)])  # (1, T)
+        limit = getattr(model, "context", None)
+        if limit is not None and tokens.shape[1] > limit:
+            raise UserError(
+                f"input: {tokens.shape[1]} tokens, and the model reads at most {limit} at once; "
+                f"leave out {tokens.shape[1] - limit} or more"
+            )
+        tokens = tokens.to(next(model.parameters()).device)
+        at = (tokens.flatten() == self.mask_id).nonzero().flatten()  # (M,)
+        for k, row in enumerate(model(tokens, at=at).float().softmax(-1)):
+            yield {"blank": k + 1} | self._candidates(row, top)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text with `[MASK]` in it.
+
+        Byte-pair tokens carry the space before them, so the hidden one brings its own.
+
+        Raises:
+            UserError: No `[MASK]`.
+        """
+        first, *others = text.split(MASK)
+        if not others:
+            shown = text if len(text) <= 40 else text[:37] + "..."
+            raise UserError(
+                f"input: no {MASK} in '{shown}'; write {MASK} for each token to be filled in, as "
+                f"in input='The {MASK} of the list'"
+            )
+        pieces = [first, *others]
+        if self.tokenizer.kind == "bpe":
+            pieces = [piece.removesuffix(" ") for piece in pieces[:-1]] + pieces[-1:]
+        ids: list[int] = []
+        for k, piece in enumerate(pieces):
+            ids += [self.mask_id] * (k > 0) + self.tokenizer.encode(piece).tolist()
+        return ids
+
+    def _candidates(self, probabilities: Tensor, top: int) -> dict[str, Any]:
+        best = probabilities.topk(min(top, len(probabilities)))
+        tokens = [self.tokenizer.token(i) for i in best.indices.tolist()]
+        values = best.values.tolist()
+        return {
+            "token": tokens[0],
+            "probability": values[0],
+            "probabilities": dict(zip(tokens, values)),
+        }

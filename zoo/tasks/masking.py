@@ -1,0 +1,103 @@
+"""Which tokens a masked language model has to guess, and what it sees in their place.
+
+Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1 and appendix A.
+What is hidden in a text is a function of that text alone: neither batch size nor order,
+micro-batches, ranks, device or a resume change it, and evaluation repeats. Training still hides
+other tokens each epoch, since its windows shift along the text from one epoch to the next.
+Shapes: B texts, T tokens, M places to guess.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from zoo.tasks.cross_entropy import IGNORED
+
+SHOW_MASK, SHOW_RANDOM = 0.8, 0.1  # of the places to guess; the others keep their token
+PLACE, KIND, TOKEN = range(3)  # streams of random numbers
+LARGEST = 2**62 - 1
+
+
+class Masked(NamedTuple):
+    """A batch with tokens hidden.
+
+    Attributes:
+        shown: What the model sees, int64 (B, T).
+        at: Places that may have to be guessed, int64 (M,), counted through the B T; their number
+            depends on B and T alone, so nobody waits for a GPU to count them.
+        target: The tokens there, int64 (M,); IGNORED where nothing is to be guessed.
+    """
+
+    shown: Tensor
+    at: Tensor
+    target: Tensor
+
+
+def mix(x: Tensor) -> Tensor:
+    """Scrambles each 64-bit number (SplitMix64's finaliser; int64, which wraps)."""
+    x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
+    x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
+    return x ^ ((x >> 31) & 0x1FFFFFFFF)
+
+
+def keys(tokens: Tensor) -> Tensor:
+    """A number for each place, decided by the text, int64 (B, T)."""
+    place = mix(torch.arange(1, tokens.shape[1] + 1, device=tokens.device))  # (T,)
+    text = mix((mix(tokens + 1) * (place | 1)).sum(1))  # (B,)
+    return text[:, None] + place
+
+
+def draw(keys: Tensor, stream: int) -> Tensor:
+    """A random number from 0 to LARGEST for each key; streams are independent."""
+    return mix(mix(keys) + stream) & LARGEST
+
+
+def mask_tokens(
+    tokens: Tensor,
+    share: float,
+    mask_id: int,
+    first_id: int,
+    vocab_size: int,
+    word_starts: Tensor | None = None,
+) -> Masked:
+    """Hide a share of each text's tokens.
+
+    In 80 % of the places `[MASK]` is shown, in 10 % a random token, in 10 % the token itself.
+
+    Args:
+        tokens: Int64 (B, T).
+        share: Part of the T tokens to guess, rounded to whole tokens, at least one.
+        mask_id: Id of `[MASK]`.
+        first_id: Ids below it are special tokens, which are neither hidden nor shown at random.
+        vocab_size: Number of ids.
+        word_starts: For each id, whether it begins a word, bool (V,): given, words are hidden
+            whole, as many as fit into the share.
+    """
+    length = tokens.shape[1]
+    count = min(max(1, round(share * length)), length - 1)
+    key = keys(tokens)  # (B, T)
+    rank = draw(key, PLACE).masked_fill(tokens < first_id, -1)
+    if word_starts is not None:
+        rank = rank.gather(1, starts_of_words(tokens, word_starts))
+    top = rank.topk(count + 1, dim=1)  # falling
+    # A word that does not fit whole has the rank of the one place too many.
+    guessed = (top.values > top.values[:, -1:]) & (top.values >= 0)
+    guessed, where = guessed[:, :-1], top.indices[:, :-1]  # (B, M / B)
+    target, key = tokens.gather(1, where), key.gather(1, where)
+    kind = draw(key, KIND)
+    shown = first_id + draw(key, TOKEN) % (vocab_size - first_id)
+    shown = shown.where(kind < int((SHOW_MASK + SHOW_RANDOM) * LARGEST), target)
+    shown = shown.masked_fill(kind < int(SHOW_MASK * LARGEST), mask_id)
+    start = length * torch.arange(len(tokens), device=tokens.device)[:, None]
+    return Masked(
+        tokens.scatter(1, where, shown.where(guessed, target)),
+        (start + where).flatten(),
+        target.masked_fill(~guessed, IGNORED).flatten(),
+    )
+
+
+def starts_of_words(tokens: Tensor, word_starts: Tensor) -> Tensor:
+    """For each place, that of the first token of its word, int64 (B, T)."""
+    place = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
+    return place.where(word_starts[tokens], torch.zeros_like(place)).cummax(1).values
