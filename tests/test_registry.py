@@ -181,18 +181,19 @@ SAME = {one.kind: one for one in (MODELS, TASKS, ADAPTERS, OPTIMIZERS, SCHEDULES
 @pytest.fixture(scope="module")
 def facts(data_root):
     """What the datasets that need neither a download nor a file of the user's state."""
-    from zoo.build import build_dataset
+    from zoo import config as configs
+    from zoo.build import build_dataset, live_facts
 
     stated = {"model"}  # which optimizers and adapters take
+    words = {"tokenizer": "word", "mask_token": True}  # all that running text can state
     for name in DATASETS.names():
-        settings = yaml.safe_load((CONFIGS / "data" / f"{name}.yaml").read_text())
-        if "path" in settings or "needs" in DATASETS[name].tests:
-            continue
-        common = yaml.safe_load((CONFIGS / "data" / "_common.yaml").read_text())
-        settings.pop("defaults")
+        settings = configs.load([f"data={name}"])["data"]
+        if "path" in settings or "needs" in DATASETS[name].tests or name == "stdlib":
+            continue  # stdlib states what pydoc does
         where = {"root": str(data_root)} if "root" in settings else {}
-        where["split_seed"] = 0
-        stated |= build_dataset(common | settings | where).facts.keys()
+        data = settings | where | (words if "mask_token" in settings else {})
+        dataset = build_dataset(data)
+        stated |= (dataset.facts | live_facts(dataset.encoding)).keys()
     return stated
 
 

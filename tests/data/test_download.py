@@ -3,7 +3,9 @@
 import gzip
 import hashlib
 import http.server
+import io
 import threading
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -154,5 +156,34 @@ def test_a_root_that_cannot_be_written(tmp_path):
         fetch(remote(None), str(tmp_path / "file"), "set")
 
 
-def test_a_gzip_bomb_is_not_unpacked():
-    assert len(download._unpack(gzip.compress(bytes(50_000_000)), 1000)) == 1001
+def test_a_bomb_is_not_unpacked():
+    much = bytes(50_000_000)
+    assert len(download._unpack(gzip.compress(much), 1000, NAME)) == 1001
+    assert len(download._unpack(zipped(thing=much), 1000, "thing.zip")) == 1001
+
+
+def zipped(**files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_a_zip_file_gives_the_file_of_its_name(tmp_path):
+    one = Remote("thing.zip", (), len(CONTENT), content_sha256=sha(CONTENT))
+    path = tmp_path / "thing.zip"
+    path.write_bytes(zipped(other=b"?", thing=CONTENT))
+    assert fetch(one, str(tmp_path), "set") == CONTENT
+    for content, said in [
+        (zipped(other=CONTENT), "a zip file without thing in it"),
+        (zipped(thing=CONTENT[:-1]), "10,239 bytes of content, expected 10,240"),
+        (zipped(thing=CONTENT)[:-30], "not a sound zip file"),
+        (zipped(thing=CONTENT[::-1]), "SHA-256 .* expected"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=said):
+            fetch(one, str(tmp_path), "set")
+    path.unlink()
+    (tmp_path / "thing").write_bytes(CONTENT)
+    assert fetch(one, str(tmp_path), "set") == CONTENT

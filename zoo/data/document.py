@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from zoo.data.progress import Progress
 
+PIECE = 2**20  # characters of a text in memory that are looked at together
+
 
 @dataclass(frozen=True)
 class Document:
@@ -24,7 +26,18 @@ class Document:
     @classmethod
     def of(cls, name: str, text: str) -> "Document":
         """A text held in memory."""
-        return cls(name, len(text.encode("utf-8", "surrogatepass")), lambda: iter([text]))
+        return cls(name, byte_length(text), lambda: _slices(text))
+
+
+def _slices(text: str) -> Iterator[str]:
+    """A text in parts that end with a line, a word, or anywhere."""
+    start = 0
+    while len(text) - start > PIECE:
+        stop = start + PIECE
+        cut = text.rfind("\n", start, stop) + 1 or text.rfind(" ", start, stop) + 1 or stop
+        yield text[start:cut]
+        start = cut
+    yield text[start:]
 
 
 Documents = Mapping[str, Sequence[Document]]  # by split

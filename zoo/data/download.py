@@ -13,6 +13,7 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
+import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +36,11 @@ class Remote:
     Attributes:
         name: `train-images-idx3-ubyte.gz`.
         mirrors: Base URLs, tried in this order.
-        size: Bytes of the content after gunzip, no more are ever unpacked; None leaves the file
-            as it is.
+        size: Bytes of the content when unpacked (`.gz`, or `.zip` with a file of its name), no
+            more are ever unpacked; None leaves the file as it is.
         sha256: Of the file as published; None when only its content is known.
-        content_sha256: Of the content after gunzip; None when only the file is known. Where it is
-            known, the file may lie on disk without its `.gz`, too.
+        content_sha256: Of the content when unpacked; None when only the file is known. Where it is
+            known, the file may lie on disk without its `.gz` or `.zip`, too.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Remote:
     @property
     def names(self) -> list[str]:
         """The names that it may have on disk."""
-        plain = [self.name.removesuffix(".gz")] if self.content_sha256 else []
+        plain = [_plain(self.name)] if self.content_sha256 else []
         return list(dict.fromkeys([self.name, *plain]))
 
     def check(self, raw: bytes, packed: bool) -> bytes:
@@ -65,7 +66,7 @@ class Remote:
             _compare(raw, self.sha256)
         if self.size is None:
             return raw
-        content = _unpack(raw, self.size) if packed and self.name.endswith(".gz") else raw
+        content = _unpack(raw, self.size, self.name) if packed else raw
         if len(content) != self.size:
             more = "more than " if len(content) > self.size else ""
             raise WrongContent(
@@ -148,15 +149,29 @@ def _stream(url: str, temporary: str) -> None:
         os.fsync(file.fileno())
 
 
-def _unpack(raw: bytes, limit: int) -> bytes:
-    """Gunzip, stopping one byte after `limit`."""
+def _plain(name: str) -> str:
+    return name.removesuffix(".gz").removesuffix(".zip")
+
+
+def _unpack(raw: bytes, limit: int, name: str) -> bytes:
+    """Gunzip or unzip, stopping one byte after `limit`; other files are as they are."""
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
-            return file.read(limit + 1)
+        if name.endswith(".gz"):
+            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+                return file.read(limit + 1)
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(io.BytesIO(raw)) as archive, archive.open(_plain(name)) as member:
+                return member.read(limit + 1)
+        return raw
     except EOFError as error:
         raise WrongContent(f"cut off after {len(raw):,} bytes") from error
-    except (OSError, zlib.error) as error:
-        raise WrongContent(f"not a sound gzip file ({error})") from error
+    except KeyError as error:
+        raise WrongContent(f"a zip file without {_plain(name)} in it") from error
+    except (OSError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        kind = name.rpartition(".")[2]
+        raise WrongContent(
+            f"not a sound {'gzip' if kind == 'gz' else kind} file ({error})"
+        ) from error
 
 
 def _compare(data: bytes, expected: str) -> None:
