@@ -1,90 +1,20 @@
-"""Text to numbers and back: bytes, characters, words, or byte pairs learnt from the text.
+"""Text to numbers and back: bytes, characters, words, or byte pairs learnt from the text."""
 
-Special tokens (`<|endoftext|>`, `[MASK]`, ...) come first in every vocabulary, and no text,
-whatever it says, is ever encoded as one of them.
-"""
-
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from zoo.data.byte_pairs import BpeTokenizer
+from zoo.data.tokenizer_base import BOS, EOS, EOT, MASK, PAD, UNKNOWN, Ids, Tokenizer
 from zoo.errors import UserError, unknown
+
+__all__ = ["BOS", "EOS", "EOT", "MASK", "PAD", "UNKNOWN", "Ids", "Tokenizer"]  # given on
 
 TokenizerName = Literal["byte", "char", "word", "bpe"]
 WORD = re.compile(r"[^\W\d_]+")  # runs of letters
-UNKNOWN = "<unk>"
-EOT, MASK = "<|endoftext|>", "[MASK]"
-PAD, BOS, EOS = "<pad>", "<s>", "</s>"
-Ids = np.ndarray
-
-
-class Tokenizer:
-    """What all kinds have in common.
-
-    Args:
-        specials: Names of the special tokens; their ids are 0, 1, ... in this order.
-    """
-
-    kind: ClassVar[str]
-
-    def __init__(self, specials: Sequence[str] = ()) -> None:
-        self.specials = {name: number for number, name in enumerate(specials)}
-
-    @property
-    def vocab_size(self) -> int:
-        """How many ids there are, special tokens included."""
-        return len(self.specials) + self._size()
-
-    def encode(self, text: str) -> Ids:
-        """Ids of a text, int32 (N,).
-
-        Raises:
-            UserError: The text has a character that the vocabulary lacks.
-        """
-        return self._encode(text) + np.int32(len(self.specials))
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; special tokens are left out."""
-        first = len(self.specials)
-        return self._decode([int(i) - first for i in ids if i >= first])
-
-    def token(self, number: int) -> str:
-        """One id, made visible: a special token by its name, a space as `·`, a newline as `↵`."""
-        if number < len(self.specials):
-            return list(self.specials)[number]
-        text = self._decode([number - len(self.specials)])
-        return text.replace(" ", "·").replace("\n", "↵").replace("\t", "⇥")
-
-    def token_bytes(self) -> list[int]:
-        """How many UTF-8 bytes of text each id stands for; special tokens for none."""
-        return [0] * len(self.specials) + self._bytes()
-
-    def word_starts(self) -> list[bool]:
-        """Whether each id begins a word (for whole-word masking)."""
-        return [True] * self.vocab_size
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything that `load_tokenizer` needs."""
-        return {"kind": self.kind, "specials": list(self.specials), **self._state()}
-
-    def _size(self) -> int:
-        raise NotImplementedError
-
-    def _encode(self, text: str) -> Ids:
-        raise NotImplementedError
-
-    def _decode(self, ids: list[int]) -> str:
-        raise NotImplementedError
-
-    def _bytes(self) -> list[int]:
-        raise NotImplementedError
-
-    def _state(self) -> dict[str, Any]:
-        return {}
 
 
 class ByteTokenizer(Tokenizer):
@@ -205,89 +135,6 @@ class WordTokenizer(Tokenizer):
 
     def _state(self) -> dict[str, Any]:
         return {"words": self.words}
-
-
-class BpeTokenizer(Tokenizer):
-    """Byte-level byte pair encoding, as GPT-2's (Sennrich et al., 2016, arXiv:1508.07909).
-
-    Hugging Face's `tokenizers` does the work. Any text can be encoded.
-
-    Args:
-        model: The JSON of a `tokenizers.Tokenizer`.
-        specials: Names of the special tokens.
-        leading_space: Whether texts are sentences, read as if a space came first, so that their
-            first word has the tokens that it has elsewhere.
-    """
-
-    kind = "bpe"
-
-    def __init__(
-        self, model: dict[str, Any], specials: Sequence[str] = (), leading_space: bool = False
-    ) -> None:
-        from tokenizers import Tokenizer as Model
-
-        super().__init__(specials)
-        self._json, self.leading_space = model, leading_space
-        self._model = Model.from_str(json.dumps(model))
-
-    @classmethod
-    def train(
-        cls,
-        texts: Iterable[str],
-        vocab_size: int,
-        specials: Sequence[str] = (),
-        leading_space: bool = False,
-    ) -> "BpeTokenizer":
-        """Learn `vocab_size - len(specials)` tokens, 256 of them the bytes."""
-        from tokenizers import Tokenizer as Model
-        from tokenizers import decoders, models, pre_tokenizers, trainers
-
-        if vocab_size < 257 + len(specials):
-            raise UserError(
-                f"data.vocab_size={vocab_size}: expected at least {257 + len(specials)}, "
-                "256 of which stand for the bytes"
-            )
-        model = Model(models.BPE())
-        model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        model.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size - len(specials),
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-            show_progress=False,
-        )
-        texts = (" " + text for text in texts) if leading_space else texts
-        model.train_from_iterator(texts, trainer)
-        return cls(json.loads(model.to_str()), specials, leading_space)
-
-    def encode(self, text: str) -> Ids:
-        """Ids of a text, int32 (N,)."""
-        return super().encode(" " + text if self.leading_space else text)
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; special tokens are left out."""
-        text = super().decode(ids)
-        return text.removeprefix(" ") if self.leading_space else text
-
-    def _size(self) -> int:
-        return self._model.get_vocab_size()
-
-    def _encode(self, text: str) -> Ids:
-        return np.array(self._model.encode(text).ids, np.int32)
-
-    def _decode(self, ids: list[int]) -> str:
-        return self._model.decode(ids)
-
-    def _bytes(self) -> list[int]:
-        # In the byte-level alphabet each character of a token is one byte.
-        return [len(self._model.id_to_token(i)) for i in range(self._size())]
-
-    def word_starts(self) -> list[bool]:
-        """A token that does not continue the letters or digits before it."""
-        tokens = [self._model.id_to_token(i) for i in range(self._size())]
-        return [True] * len(self.specials) + [not token[0].isalnum() for token in tokens]
-
-    def _state(self) -> dict[str, Any]:
-        return {"model": self._json} | ({"leading_space": True} if self.leading_space else {})
 
 
 KINDS: dict[str, type[Tokenizer]] = {

@@ -1,0 +1,80 @@
+"""What all tokenizers have in common.
+
+Special tokens (`<|endoftext|>`, `[MASK]`, ...) come first in every vocabulary, and no text,
+whatever it says, is ever encoded as one of them.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+UNKNOWN = "<unk>"
+EOT, MASK = "<|endoftext|>", "[MASK]"
+PAD, BOS, EOS = "<pad>", "<s>", "</s>"
+Ids = np.ndarray
+
+
+class Tokenizer:
+    """What all kinds have in common.
+
+    Args:
+        specials: Names of the special tokens; their ids are 0, 1, ... in this order.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, specials: Sequence[str] = ()) -> None:
+        self.specials = {name: number for number, name in enumerate(specials)}
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids there are, special tokens included."""
+        return len(self.specials) + self._size()
+
+    def encode(self, text: str) -> Ids:
+        """Ids of a text, int32 (N,).
+
+        Raises:
+            UserError: The text has a character that the vocabulary lacks.
+        """
+        return self._encode(text) + np.int32(len(self.specials))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids; special tokens are left out."""
+        first = len(self.specials)
+        return self._decode([int(i) - first for i in ids if i >= first])
+
+    def token(self, number: int) -> str:
+        """One id, made visible: a special token by its name, a space as `·`, a newline as `↵`."""
+        if number < len(self.specials):
+            return list(self.specials)[number]
+        text = self._decode([number - len(self.specials)])
+        return text.replace(" ", "·").replace("\n", "↵").replace("\t", "⇥")
+
+    def token_bytes(self) -> list[int]:
+        """How many UTF-8 bytes of text each id stands for; special tokens for none."""
+        return [0] * len(self.specials) + self._bytes()
+
+    def word_starts(self) -> list[bool]:
+        """Whether each id begins a word (for whole-word masking)."""
+        return [True] * self.vocab_size
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that `load_tokenizer` needs."""
+        return {"kind": self.kind, "specials": list(self.specials), **self._state()}
+
+    def _size(self) -> int:
+        raise NotImplementedError
+
+    def _encode(self, text: str) -> Ids:
+        raise NotImplementedError
+
+    def _decode(self, ids: list[int]) -> str:
+        raise NotImplementedError
+
+    def _bytes(self) -> list[int]:
+        raise NotImplementedError
+
+    def _state(self) -> dict[str, Any]:
+        return {}
