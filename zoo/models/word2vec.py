@@ -5,7 +5,8 @@ https://arxiv.org/abs/1310.4546 (negative sampling, sub-sampling of frequent wor
 Differs from the paper: scores many words against many at once, as a matrix product, where the
 authors' program takes one pair of words at a time; what is predicted from what is left to the
 tasks `skip_gram` and `cbow`.
-Shapes: B batch, N words given, C mixtures of them, M words scored, D width, V vocabulary.
+Shapes: G groups, N words of each, C mixtures of them, M words they are scored against, D width,
+V vocabulary.
 """
 
 from typing import Any
@@ -64,16 +65,17 @@ class Word2Vec(nn.Module):
         """The vectors of words, or how well they go with contexts.
 
         Args:
-            words: int64 (..., N).
-            contexts: int64 (..., M), or None for the vectors alone.
-            mix: Weights (..., C, N) that make C mixtures of the N vectors; None for each alone.
+            words: int64 (G, N); of any shape where vectors are all that is asked for.
+            contexts: int64 (G, M), or None for the vectors alone.
+            mix: Weights (G, C, N) that make C mixtures of the N vectors; None for each alone.
 
         Returns:
-            Vectors (..., N or C, D), or scores (..., N or C, M), the log-odds of going together.
+            Vectors (G, N or C, D), or scores (G, N or C, M), the log-odds of going together.
         """
-        vectors = self.words(words)  # (..., N, D)
+        vectors = self.words(words)  # (G, N, D)
         if mix is not None:
-            vectors = torch.matmul(mix, vectors)  # (..., C, D)
+            vectors = torch.matmul(mix.to(vectors.dtype), vectors)  # (G, C, D)
         if contexts is None:
             return vectors
-        return Scores.apply(vectors, self.contexts(contexts))
+        others = self.contexts(contexts)  # (G, M, D)
+        return Scores.apply(vectors.to(others.dtype), others)

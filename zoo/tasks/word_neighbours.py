@@ -15,7 +15,7 @@ from zoo.tasks.model_pictures import new_figure
 
 LISTED, MAPPED = 8, 60  # words whose neighbours are listed, and words on the map, in a preview
 NAMED = 6  # neighbours of each
-SHORTEST = 4  # letters, from which a word that is not among the most frequent has a meaning
+SHORTEST = 6  # letters; shorter words are seldom telling
 TERM = re.compile(r"\s*([+-]?)\s*([^\s+-]+)\s*")
 
 
@@ -33,14 +33,16 @@ class WordNeighbours:
         self.unseen = counts == 0  # (V,)
         self._counts, self._sample = counts, sample
 
+    def ranked(self) -> list[int]:
+        """The ids of all words, the most frequent first."""
+        order = self._counts.argsort(descending=True, stable=True).tolist()
+        return [i for i in order if not self.unseen[i]]
+
     def telling(self, most: int) -> list[int]:
         """The most frequent words with a meaning: neither very frequent ones nor short ones."""
-        share = self._counts / self._counts.sum()
-        rare = share <= self._sample if self._sample else share <= 1
-        order = (self._counts * rare).argsort(descending=True, stable=True)
-        order = order[self._counts[order] > 0].tolist()
-        long = [i for i in order if len(self.tokenizer.token(i)) >= SHORTEST]
-        return (long or order)[:most]
+        limit = (self._sample or 1) * self._counts.sum()
+        long = (i for i in self.ranked() if len(self.tokenizer.token(i)) >= SHORTEST)
+        return [i for i in long if self._counts[i] <= limit][:most] or self.ranked()[:most]
 
     def vectors(self, model: nn.Module) -> Tensor:
         """(V, D), where the model's parameters are."""
@@ -67,6 +69,7 @@ class WordNeighbours:
         axes.scatter(places[:, 0], places[:, 1], s=6, color="#3b6fb6")
         for word, place in zip(words, places.tolist()):
             axes.text(*place, f" {self.tokenizer.token(word)}", size=8, va="center", clip_on=True)
+        axes.margins(x=0.1)
         axes.set_xticks([])
         axes.set_yticks([])
         return figure

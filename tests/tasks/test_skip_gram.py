@@ -1,0 +1,382 @@
+"""word2vec's tasks against sums over pairs of words, and what the vectors then say."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from zoo.data.tokenizer import train_tokenizer
+from zoo.errors import UserError
+from zoo.models.word2vec import Word2Vec
+from zoo.registry import OPTIMIZERS, TASKS
+from zoo.tasks.skip_gram import WeightedLogistic
+from zoo.tasks.word_windows import BLOCK, WordWindows
+from zoo.training.evaluate import evaluate
+from zoo.training.precision import Precision
+from zoo.training.runtime import Runtime
+
+HERE = Runtime(torch.device("cpu"))
+WORDS = 40
+EOT = 1
+both_tasks = pytest.mark.parametrize("name", ["skip_gram", "cbow"])
+
+
+def tokenizer(words=WORDS - 2):
+    names = [f"{a}{b}" for a in "bcdfg" for b in "aeiouvwx"][:words]
+    return train_tokenizer("word", [" ".join(names)], specials=["<|endoftext|>"])
+
+
+def counts(scale=1000):
+    """Zipf's law; two thousand unknown words."""
+    return [2000, 77] + [scale // k + 1 for k in range(1, WORDS - 1)]
+
+
+def task(name="skip_gram", **options):
+    facts = dict(token_counts=counts(), tokenizer=tokenizer(), eot_id=EOT)
+    return TASKS.build({"name": name, **options}, **facts)
+
+
+def model(width=6):
+    torch.manual_seed(3)
+    made = Word2Vec(WORDS, width)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter)
+    return made.double()
+
+
+def text(*shape, seed=5):
+    return torch.randint(WORDS, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def windows(reach=5, sample=0.0):
+    zeroed = torch.tensor(counts())
+    zeroed[:2] = 0
+    return WordWindows(zeroed, EOT, reach, sample, 0.75)
+
+
+def pairs_of(blocks):
+    """The word of each centre and of each of its neighbours, in the order of the text."""
+    for centre, around, near in zip(blocks.centres, blocks.around, blocks.near):
+        for c in range(BLOCK):
+            yield int(centre[c]), around[near[c] > 0].tolist()
+
+
+# ------------------------------------------------------------------------- neighbours
+
+
+def test_at_reach_one_neighbours_are_the_adjacent_words():
+    """Unknown words are skipped; nobody looks past a window or a document."""
+    rows = text(5, 90)
+    found = [pair for pair in pairs_of(windows(reach=1).blocks(rows)) if pair[1]]
+    expected = []
+    for row in rows.tolist():
+        documents, known = [[]], [i for i in row if i != 0]
+        for i in known:
+            documents.append([]) if i == EOT else documents[-1].append(i)
+        for words in documents:
+            sides = [words[max(k - 1, 0) : k] + words[k + 1 : k + 2] for k in range(len(words))]
+            expected += [(word, side) for word, side in zip(words, sides) if side]
+    assert found == expected
+
+
+def test_the_reach_of_each_word_is_drawn_evenly():
+    torch.manual_seed(0)
+    rows = 2 + torch.arange(3000)[None] % (WORDS - 2)  # a word tells its place
+    hits = torch.zeros(6)
+    for word, near in pairs_of(windows(reach=5).blocks(rows)):
+        away = sorted((other - word + 19) % 38 - 19 for other in near)
+        reach = max(map(abs, away), default=0)
+        if len(away) == 2 * reach:  # not at an end of the text
+            assert away == [d for d in range(-reach, reach + 1) if d]
+            hits[reach] += 1
+    assert hits[1:].sum() > 2980
+    torch.testing.assert_close(hits[1:] / hits.sum(), torch.full((5,), 0.2), atol=0.03, rtol=0)
+
+
+def test_frequent_words_are_thinned_as_in_the_authors_program():
+    torch.manual_seed(0)
+    sample = 0.02
+    known = torch.tensor(counts()[2:], dtype=torch.float64)
+    rows = torch.arange(2, WORDS).repeat(400)[None]
+    blocks = windows(sample=sample).blocks(rows)
+    kept = torch.bincount(blocks.centres[blocks.centres > 0], minlength=WORDS)[2:] / 400
+    share = known / known.sum()
+    expected = ((share / sample).sqrt() + 1) * (sample / share)  # word2vec.c
+    torch.testing.assert_close(kept.double(), expected.clamp(max=1), atol=0.08, rtol=0)
+    assert kept[-1] == 1 and kept[0] < 0.5
+
+
+def test_noise_has_the_frequencies_of_the_text_to_the_power():
+    torch.manual_seed(0)
+    drawn = windows().noise(4000, 16)
+    assert drawn.shape == (4000, 16) and int(drawn.min()) >= 2  # no unknown word, no end of text
+    weights = torch.tensor(counts()[2:], dtype=torch.float64) ** 0.75
+    share = torch.bincount(drawn.flatten(), minlength=WORDS)[2:] / drawn.numel()
+    torch.testing.assert_close(share.double(), weights / weights.sum(), rtol=0.1, atol=0)
+
+
+# ------------------------------------------------------------------------------- loss
+
+
+def by_pairs(asked, net, shared, negatives):
+    """The loss of a question, true pair by true pair and noise word by noise word, in float64."""
+    loss, predictions = 0.0, 0
+    known, contexts = net.words.weight.double(), net.contexts.weight.double()
+    for g in range(len(asked.words)):
+        noise = asked.against[g, -shared:].tolist()
+        for c in range(BLOCK):
+            vector = (
+                known[asked.words[g, c]]
+                if asked.mix is None
+                else sum(w * known[i] for w, i in zip(asked.mix[g, c].double(), asked.words[g]))
+            )
+            for p in (asked.weights[g, c, :-shared] > 0).nonzero().flatten().tolist():
+                predictions += 1
+                loss -= F.logsigmoid(vector @ contexts[asked.against[g, p]])
+                for word in noise:
+                    loss -= negatives / shared * F.logsigmoid(-(vector @ contexts[word]))
+    return loss, predictions
+
+
+@both_tasks
+def test_the_loss_is_the_sum_over_true_pairs_and_noise(name):
+    made, net = task(name, negatives=3, shared=4, window=2, sample=0.0), model()
+    batch = {"input": text(3, 41)}
+    torch.manual_seed(7)
+    output = made.step(net, batch)
+    torch.manual_seed(7)
+    asked = made.question(batch["input"][:, :-1])
+    loss, predictions = by_pairs(asked, net, shared=4, negatives=3)
+    assert int(output.count) == predictions > 100
+    torch.testing.assert_close(output.loss_sum, loss, rtol=1e-6, atol=0)
+    output.loss_sum.backward()
+    gradients = [p.grad.clone() for p in net.parameters()]
+    net.zero_grad()
+    loss.backward()
+    for got, p in zip(gradients, net.parameters()):
+        torch.testing.assert_close(got, p.grad, rtol=1e-5, atol=1e-8)
+
+
+def test_cbow_mixes_the_neighbours_that_skip_gram_pairs():
+    rows = text(2, 80)
+    torch.manual_seed(1)
+    mixed = task("cbow", sample=0.0).question(rows)
+    torch.manual_seed(1)
+    paired = task("skip_gram", sample=0.0).question(rows)
+    near = paired.weights[..., :-16]
+    assert torch.equal(mixed.mix > 0, near > 0)
+    sums = mixed.mix.sum(2)
+    torch.testing.assert_close(sums, (near.sum(2) > 0).float())
+    assert int(mixed.count) == int((sums > 0).sum())
+    assert torch.equal(mixed.words, paired.against[:, :-16])
+    assert torch.equal(mixed.against[:, :BLOCK], paired.words)
+
+
+def test_shared_noise_is_right_on_average():
+    """Mean over draws: that of `negatives` draws of the noise distribution for each true pair."""
+    net = model()
+    made = task(window=1, negatives=5, shared=16, sample=0.0)
+    rows = 2 + torch.arange(1, 65)[None] % 30
+    weights = torch.tensor([0, 0, *counts()[2:]], dtype=torch.float64) ** 0.75
+    products = net.words.weight @ net.contexts.weight.T
+    each = 5 * F.softplus(products) @ (weights / weights.sum())  # (V,)
+    words = rows[0, :-1].tolist()
+    pairs = [(a, b) for a, b in zip(words, words[1:])] + [(b, a) for a, b in zip(words, words[1:])]
+    expected = sum(F.softplus(-products[a, b]) + each[a] for a, b in pairs) / len(pairs)
+    torch.manual_seed(0)
+    drawn = []
+    for _ in range(400):
+        output = made.step(net, {"input": rows})
+        assert int(output.count) == len(pairs)
+        drawn.append(float(output.loss_sum.detach()) / len(pairs))
+    error = torch.tensor(drawn).std() / math.sqrt(len(drawn))
+    assert abs(sum(drawn) / len(drawn) - float(expected)) < 4 * float(error) < 0.05
+
+
+def test_the_gradient_by_hand_is_that_of_the_loss():
+    scores = torch.randn(2, 3, 7, dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(2, 3, 7, dtype=torch.float64)
+    weights[..., -4:].neg_()
+    weights[0, 0] = 0
+    plain = -(weights[..., :3] * F.logsigmoid(scores[..., :3])).sum()
+    plain += (weights[..., 3:] * F.logsigmoid(-scores[..., 3:])).sum()
+    torch.testing.assert_close(WeightedLogistic.apply(scores, weights, 4), plain)
+    assert torch.autograd.gradcheck(lambda s: WeightedLogistic.apply(s, weights, 4), (scores,))
+
+
+def test_large_scores_have_a_finite_loss():
+    scores = torch.tensor([[[60.0, -60.0, 60.0, -60.0]]], requires_grad=True)
+    loss = WeightedLogistic.apply(scores, torch.tensor([[[1.0, 1.0, -1.0, -1.0]]]), 2)
+    assert float(loss.detach()) == pytest.approx(120)
+    loss.backward()
+    torch.testing.assert_close(scores.grad, torch.tensor([[[0.0, -1.0, 1.0, 0.0]]]))
+
+
+@both_tasks
+def test_a_text_of_unknown_words_alone_teaches_nothing(name):
+    net = model()
+    output = task(name).step(net, {"input": torch.zeros(2, 33, dtype=torch.int64)})
+    assert float(output.loss_sum.detach()) == 0 and int(output.count) == 1
+    output.loss_sum.backward()
+    assert not any(p.grad.any() for p in net.parameters())
+
+
+# ------------------------------------------------------------------------- evaluation
+
+
+def judged(made, net, batches):
+    return evaluate(net, made, batches, Precision("fp32", HERE.device), HERE)
+
+
+@both_tasks
+def test_evaluation_repeats_exactly_and_leaves_the_random_numbers_alone(name):
+    made, net = task(name), model()
+    batches = [{"input": text(3, 65)}, {"input": text(2, 65, seed=6)}]
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    first, second = (made.summarize(judged(made, net, batches)) for _ in range(2))
+    assert first == second and set(first) == {"loss", "accuracy"}
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_accuracy_is_how_often_a_true_word_scores_above_noise():
+    made, net = task(shared=8, sample=0.0), model().eval()
+    torch.manual_seed(2)
+    output = made.step(net, {"input": text(2, 65)})
+    torch.manual_seed(2)
+    asked = made.question(text(2, 65)[:, :-1])
+    above, pairs = 0, 0
+    for g in range(len(asked.words)):
+        scores = net.words.weight[asked.words[g]] @ net.contexts.weight[asked.against[g]].T
+        for c, p in (asked.weights[g, :, :-8] > 0).nonzero().tolist():
+            above += int((scores[c, -8:] < scores[c, p]).sum())
+            pairs += 8
+    assert float(output.sums["accuracy"] / output.count) == pytest.approx(above / pairs)
+
+
+# ------------------------------------------------------------------------------ words
+
+
+def topics():
+    """Texts of four topics of eight words, and unknown words here and there."""
+    generator = torch.Generator().manual_seed(0)
+    topic = torch.arange(64) % 4
+    words = torch.randint(8, (64, 65), generator=generator) + 2 + 8 * topic[:, None]
+    return words.masked_fill(torch.rand(64, 65, generator=generator) < 0.1, 0)
+
+
+@both_tasks
+def test_words_of_one_topic_come_to_lie_together(name):
+    torch.manual_seed(0)
+    net, batch = Word2Vec(WORDS, 8), {"input": topics()}
+    found = torch.bincount(batch["input"].flatten(), minlength=WORDS).tolist()
+    facts = dict(token_counts=found, tokenizer=tokenizer(), eot_id=EOT)
+    made = TASKS.build({"name": name, "sample": 0.0}, **facts)
+    optimizer = OPTIMIZERS.build({"name": "row_adagrad", "lr": 0.3}, model=net)
+    for _ in range(30):
+        output = made.step(net, batch)
+        (output.loss_sum / output.count).backward()
+        optimizer.step()
+        net.zero_grad(set_to_none=True)
+    names = [made.neighbours.tokenizer.token(i) for i in range(34)]
+    for k in (2, 12, 33):
+        rows = list(made.respond(net, names[k], top=7))
+        first = 2 + 8 * ((k - 2) // 8)
+        assert {row["word"] for row in rows} == set(names[first : first + 8]) - {names[k]}
+        assert [row["cosine"] for row in rows] == sorted((r["cosine"] for r in rows), reverse=True)
+    (said,) = made.predict(net, {"input": batch["input"][:1, :4]})
+    assert said["nearest"][0] in names[2:10]
+
+
+def planted():
+    """A model where ca - ba + bi is ci, and a task that knows all words but the last."""
+    net = Word2Vec(WORDS, 4).eval()
+    made = task()
+    number = {made.neighbours.tokenizer.token(i): i for i in range(WORDS)}
+    torch.manual_seed(0)
+    with torch.no_grad():
+        net.words.weight.normal_().mul_(0.1)
+        for word, place in {"ba": (1, 0), "ca": (1, 1), "bi": (-1, 0), "ci": (-1, 1)}.items():
+            net.words.weight[number[word]] = torch.tensor([*place, 0.0, 0.0]) + 1e-3
+    return made, net
+
+
+def test_answers_an_analogy_without_naming_its_own_words():
+    made, net = planted()
+    rows = list(made.respond(net, "ca - ba + bi", top=3))
+    assert rows[0]["word"] == "ci" and rows[0]["cosine"] > 0.8 and len(rows) == 3
+    assert not {"ca", "ba", "bi"} & {row["word"] for row in rows}
+    typed = list(made.respond(net, " CA-ba  +bi ", top=3))
+    assert [row["word"] for row in typed] == [row["word"] for row in rows]
+
+
+def test_answers_several_questions():
+    made, net = planted()
+    rows = list(made.respond(net, "ca, bi + ci", top=2))
+    assert [row["input"] for row in rows] == ["ca", "ca", "bi + ci", "bi + ci"]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("baa", "unknown word 'baa'; did you mean 'ba'? (the vocabulary has 38 words)"),
+        ("ca - zzzz", "unknown word 'zzzz'; no word is spelled nearly so"),
+        ("<unk>", "unknown word '<unk>'"),
+        ("ca bi", "expected a word, or words with + or - between"),
+        ("", "expected a word"),
+        ("ca,", "expected a word"),
+        ("ca +", "expected a word"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused_in_one_line(question, said):
+    made, net = planted()
+    with pytest.raises(UserError) as error:
+        list(made.respond(net, question))
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("top", [0, 39])
+def test_top_is_a_number_of_words(top):
+    made, net = planted()
+    with pytest.raises(UserError, match="expected 1 to 38"):
+        list(made.respond(net, "ca", top=top))
+
+
+class Drawn:
+    """Takes what a preview draws."""
+
+    def __init__(self):
+        self.texts, self.figures = {}, {}
+
+    def text(self, tag, text):
+        self.texts[tag] = text
+
+    def figure(self, tag, figure):
+        self.figures[tag] = figure
+
+
+def test_previews_name_neighbours_of_frequent_words():
+    made, net = planted()
+    drawn = Drawn()
+    made.preview(net, {"input": text(1, 65)}, {}, drawn)
+    line = next(line for line in drawn.texts["neighbours"].split("\n\n") if "**ba**" in line)
+    expected = list(made.respond(net, "ba", top=6))
+    assert line == "**ba**: " + ", ".join(f"{r['word']} {r['cosine']:.2f}" for r in expected)
+    labels = {label.get_text().strip() for label in drawn.figures["map"].axes[0].texts}
+    assert {"ba", "ca", "bi"} <= labels
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (dict(window=0), "task.window: got 0"),
+        (dict(negatives=0), "task.negatives: got 0"),
+        (dict(shared=0), "task.shared: got 0"),
+        (dict(sample=-1.0), "task.sample: got -1"),
+    ],
+)
+def test_options_out_of_range_are_refused(option, said):
+    with pytest.raises(UserError, match=said):
+        task(**option)
