@@ -2,8 +2,12 @@
 
     python scripts/benchmark.py trainer    steps per second: a bare loop, Zoo, Lightning
     python scripts/benchmark.py startup    seconds: import torch, --help, first training step
+    python scripts/benchmark.py generation tokens per second: Hugging Face's GPT-2, Zoo's
+    python scripts/benchmark.py gpt        the same, training, in fp32 and bf16
+    python scripts/benchmark.py bert       likewise, BERT
 
-Lightning is measured where it is installed (`pip install lightning`); Zoo does not depend on it.
+Lightning and Hugging Face's models are measured where they are installed (`pip install lightning
+transformers`); Zoo does not depend on them.
 Options: rounds=7 epochs=100 threads=2.
 """
 
@@ -224,17 +228,29 @@ cli.train(sys.argv[1:])
 """
 
 
+def language(name: str, rounds: int, threads: int) -> None:
+    """A benchmark of language models, by name."""
+    import benchmark_language
+
+    getattr(benchmark_language, name)(rounds, threads)
+
+
 def main(argv: list[str]) -> int:
     """Parse and run."""
     what = [a for a in argv if "=" not in a and not a.startswith("-")]
     rest = [a for a in argv if a not in what]
     values, _ = options(rest, __doc__ or "", rounds="7", epochs="100", threads="2")
-    if not what or what[0] not in ("trainer", "startup"):
-        raise UserError(unknown("benchmark", what[0] if what else "", ("trainer", "startup")))
-    if what[0] == "trainer":
-        trainer(int(values["rounds"]), int(values["epochs"]), int(values["threads"]))
-    else:
-        startup(int(values["rounds"]))
+    rounds, threads = int(values["rounds"]), int(values["threads"])
+    work = {
+        "trainer": lambda: trainer(rounds, int(values["epochs"]), threads),
+        "startup": lambda: startup(rounds),
+        "generation": lambda: language("generation", rounds, threads),
+        "gpt": lambda: language("gpt", rounds, threads),
+        "bert": lambda: language("bert", rounds, threads),
+    }
+    if not what or what[0] not in work:
+        raise UserError(unknown("benchmark", what[0] if what else "", work))
+    work[what[0]]()
     return 0
 
 

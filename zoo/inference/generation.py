@@ -90,7 +90,7 @@ def generate(
         for rows, writer in writers:
             if all(ended[row] for row in rows):
                 continue
-            for row, token in zip(rows, writer.write().tolist()):
+            for row, token in zip(rows, writer.write()):
                 ended[row] = ended[row] or token == end
                 step[row] = None if ended[row] else token
         if all(ended):
@@ -120,12 +120,11 @@ class _Writer:
         self.length = len(prompts[0])
         if not 1 <= self.length <= (self.context or self.length):
             raise ValueError(f"a prompt of {self.length} tokens, expected 1 to {self.context}")
-        device = next(model.parameters()).device
-        self.tokens = torch.empty(len(rows), self.length + max_tokens, dtype=torch.int64)
-        self.tokens[:, : self.length] = torch.tensor(prompts)
-        self.tokens = self.tokens.to(device)
-        self.written, self.begin, self.read = 0, 0, 0  # where the window begins; what was read
+        self.device = next(model.parameters()).device
+        self.texts = [list(map(int, prompt)) for prompt in prompts]
+        self.begin, self.written = 0, 0  # where the model's window begins in each text
         self.cache = model.new_cache(len(rows)) if cached else None
+        self.unread: Tensor | None = None  # (B, T): what the cache lacks; None for the window
         self.draws = None if sampling.temperature == 0 else self._draw(rows, max_tokens)
         self.seen: Tensor | None = None  # (B, V)
 
@@ -138,28 +137,31 @@ class _Writer:
         )
 
     @torch.inference_mode()
-    def write(self) -> Tensor:
-        """The next token of each text, int64 (B,)."""
+    def write(self) -> list[int]:
+        """The next token of each text."""
         if self.context is not None and self.length - self.begin > self.context:
-            self.begin = self.read = self.length - max(1, self.context // 2)
-            self.cache = self.model.new_cache(len(self.tokens)) if self.cached else None
-        first = self.read if self.cached else self.begin
-        window = self.tokens[:, first : self.length]
-        logits = self.model(window, cache=self.cache, last=True)[:, -1]  # (B, V)
+            self.begin, self.unread = self.length - max(1, self.context // 2), None
+            self.cache = self.model.new_cache(len(self.texts)) if self.cached else None
+        tokens = self.unread
+        if tokens is None:
+            tokens = torch.tensor([text[self.begin :] for text in self.texts], device=self.device)
+        logits = self.model(tokens, cache=self.cache, last=True)[:, -1]  # (B, V)
         if self.sampling.repetition_penalty != 1:
-            logits = self._penalise(logits)
+            logits = self._penalise(logits, tokens)
         draws = None if self.draws is None else self.draws[:, self.written]
         chosen = choose(logits, self.sampling, draws)
-        self.tokens[:, self.length] = chosen
-        self.read, self.length, self.written = self.length, self.length + 1, self.written + 1
-        return chosen
+        if self.cached:
+            self.unread = chosen[:, None]
+        self.length, self.written = self.length + 1, self.written + 1
+        ids: list[int] = chosen.tolist()
+        for text, token in zip(self.texts, ids):
+            text.append(token)
+        return ids
 
-    def _penalise(self, logits: Tensor) -> Tensor:
+    def _penalise(self, logits: Tensor, tokens: Tensor) -> Tensor:
         if self.seen is None:
             self.seen = torch.zeros_like(logits, dtype=torch.bool)
-            self.seen.scatter_(1, self.tokens[:, : self.length], True)
-        else:
-            self.seen.scatter_(1, self.tokens[:, self.length - 1 : self.length], True)
+        self.seen.scatter_(1, tokens, True)
         penalty = self.sampling.repetition_penalty
         lower = torch.where(logits > 0, logits / penalty, logits * penalty)
         return torch.where(self.seen, lower, logits)

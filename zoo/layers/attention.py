@@ -31,17 +31,28 @@ class KeyValues:
         if self.keys is None or self.values is None:
             shape = (keys.shape[0], keys.shape[1], self.capacity, keys.shape[3])
             self.keys, self.values = keys.new_empty(shape), values.new_empty(shape)
-        start, self.length = self.length, self.length + keys.shape[2]
-        if self.length > self.capacity:
-            raise ValueError(f"{self.length} tokens, but the cache holds {self.capacity}")
-        self.keys[:, :, start : self.length] = keys
-        self.values[:, :, start : self.length] = values
-        return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+        start, new = self.length, keys.shape[2]
+        if start + new > self.capacity:
+            raise ValueError(f"{start + new} tokens, but the cache holds {self.capacity}")
+        self.keys.narrow(2, start, new).copy_(keys)
+        self.values.narrow(2, start, new).copy_(values)
+        self.length = start + new
+        return self.keys.narrow(2, 0, start + new), self.values.narrow(2, 0, start + new)
 
     def select(self, index: Tensor) -> None:
         """Keep these of the batch, int64 (B',), in this order: beams that live on."""
         if self.keys is not None and self.values is not None:
-            self.keys, self.values = self.keys[index], self.values[index]
+            self.keys, self.values = (
+                self._chosen(self.keys, index),
+                self._chosen(self.values, index),
+            )
+
+    def _chosen(self, kept: Tensor, index: Tensor) -> Tensor:
+        if not self.length:  # of a memory, all of it filled
+            return kept.index_select(0, index)
+        chosen, filled = kept.new_empty(len(index), *kept.shape[1:]), (2, 0, self.length)
+        torch.index_select(kept.narrow(*filled), 0, index, out=chosen.narrow(*filled))
+        return chosen
 
 
 class Attention(nn.Module):
@@ -116,12 +127,12 @@ class Attention(nn.Module):
                     cache.keys, cache.values = k, v
         else:
             qkv = self.qkv(x).view(*x.shape[:2], self.heads + 2 * self.kv_heads, self.size)
-            qk, v = qkv.split([self.heads + self.kv_heads, self.kv_heads], dim=2)
+            qk, v = torch.split_with_sizes(qkv, (self.heads + self.kv_heads, self.kv_heads), 2)
             if self.qk_norm is not None:
                 qk = normalise(self.qk_norm, qk)
             if rotation is not None:
                 qk = rotate(qk, rotation)
-            q, k = qk.split([self.heads, self.kv_heads], dim=2)
+            q, k = torch.split_with_sizes(qk, (self.heads, self.kv_heads), 2)
             q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, E)
             if cache is not None:
                 k, v = cache.append(k, v)
@@ -148,7 +159,9 @@ class Attention(nn.Module):
             k, v = (one.repeat_interleave(groups, dim=1) for one in (k, v))
         if self.record is not None:
             self.record.append(weights(q, k, mask, causal))
-        return attend(q.to(v.dtype), k.to(v.dtype), v, mask, causal)
+        if q.dtype != v.dtype:  # autocast normalises and turns in float32
+            q, k = q.to(v.dtype), k.to(v.dtype)
+        return attend(q, k, v, mask, causal)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor:

@@ -66,17 +66,26 @@ class Block(nn.Module):
         memory: Tensor | None = None,
         memory_mask: Tensor | None = None,
         memory_cache: KeyValues | None = None,
+        at: Tensor | None = None,
     ) -> Tensor:
-        """(B, T, D) to (B, T, D); masks and caches as in `Attention`."""
+        """(B, T, D) to (B, T, D); masks and caches as in `Attention`.
+
+        With `at`, places counted through the B T, int64 (M,), only those leave: (M, D).
+        """
         if self.pre_norm:
             h = self.attention(self.attention_norm(x), None, mask, rotation, cache)
-            x = x + self.dropout(h)
+            x = x + self._drop(h)
             if self.cross is not None:
                 h = self.cross(self.cross_norm(x), memory, memory_mask, cache=memory_cache)
-                x = x + self.dropout(h)
-            return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
-        x = self.attention_norm(x + self.dropout(self.attention(x, None, mask, rotation, cache)))
+                x = x + self._drop(h)
+            x = x if at is None else x.flatten(0, 1).index_select(0, at)
+            return x + self._drop(self.feed_forward(self.feed_forward_norm(x)))
+        x = self.attention_norm(x + self._drop(self.attention(x, None, mask, rotation, cache)))
         if self.cross is not None:
             h = self.cross(x, memory, memory_mask, cache=memory_cache)
-            x = self.cross_norm(x + self.dropout(h))
-        return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
+            x = self.cross_norm(x + self._drop(h))
+        x = x if at is None else x.flatten(0, 1).index_select(0, at)
+        return self.feed_forward_norm(x + self._drop(self.feed_forward(x)))
+
+    def _drop(self, h: Tensor) -> Tensor:
+        return self.dropout(h) if self.training else h  # generation counts microseconds
