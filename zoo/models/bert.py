@@ -128,7 +128,7 @@ class BERT(nn.Module):
         Args:
             tokens: At most block_size of them a text.
             at: Where logits are wanted, int64 (M,), counted through the B T places; gives (M, V).
-                The head is the dearest part, and training asks for every seventh place only.
+                Training asks for every seventh place only, and the head is a dear part.
             types: Segment that each token belongs to, (B, T) int64; None: all to the first.
         """
         x = self._embed(tokens, types)  # (B, T, D)
@@ -138,14 +138,12 @@ class BERT(nn.Module):
             mask = tokens != self.pad_id
             mask[:, 0] = True  # a text of padding alone still has somewhere to look
             mask = mask[:, None, None]  # (B, 1, 1, T)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x, mask, rotation)
-        x = self.norm(x)
+        x = self.norm(self.blocks[-1](x, mask, rotation, at=at))  # (B, T, D) or (M, D)
         if self.classifies:
             x = x[:, 0] if self.pool == "first" else mean_token(x, tokens, self.pad_id)  # (B, D)
             return self.head(self.dropout(x))
-        if at is not None:
-            x = x.flatten(0, 1).index_select(0, at)  # (M, D)
         return self.head(self.transform_norm(F.gelu(self.transform(x))))
 
     def _embed(self, tokens: Tensor, types: Tensor | None) -> Tensor:
