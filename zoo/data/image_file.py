@@ -76,17 +76,21 @@ def decode(
     Raises:
         BrokenImage: It cannot be decoded.
     """
+    with _open(path, max_pixels) as opened:
+        try:
+            opened.draft(None, (2 * max(size), 2 * max(size)))  # JPEG: decode at a lower scale
+            return fit(opened, channels, size, resize)
+        except Exception as error:  # Pillow's decoders raise nearly every type
+            raise BrokenImage(path, _reason(error)) from error
+
+
+def fit(opened, channels: int, size: tuple[int, int], resize: str) -> Tensor:
+    """An image of Pillow's as uint8 (C, H, W); arguments as for `decode`."""
     import numpy as np
     from PIL import Image, ImageOps
 
     height, width = size
-    with _open(path, max_pixels) as opened:
-        try:
-            opened.draft(None, (2 * max(size), 2 * max(size)))  # JPEG: decode at a lower scale
-            image = ImageOps.exif_transpose(opened)
-            image = _to_mode(image, channels)
-        except Exception as error:  # Pillow's decoders raise nearly every type
-            raise BrokenImage(path, _reason(error)) from error
+    image = _to_mode(ImageOps.exif_transpose(opened), channels)
     if image.size != (width, height):
         if resize == "crop":
             image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)

@@ -65,7 +65,7 @@ def image_folder(
             "data.path is missing: the folder of images, a subfolder per class; e.g. "
             "data.path=photos"
         )
-    height, width = fitted.size if fitted else _size(size)
+    height, width = fitted.size if fitted else sides(size)
     reader = ImageReader(
         channels=fitted.channels if fitted else channels,
         size=(height, width),
@@ -151,11 +151,12 @@ def without(listing: Listing, broken: dict[int, str], on_broken: str) -> Tensor:
     return torch.tensor(kept)
 
 
-def _size(size: int | list[int]) -> tuple[int, int]:
-    sides = [size, size] if isinstance(size, int) else list(size)
-    if len(sides) != 2 or min(sides) < 1:
+def sides(size: int | list[int]) -> tuple[int, int]:
+    """Height and width, from `data.size`."""
+    both = [size, size] if isinstance(size, int) else list(size)
+    if len(both) != 2 or min(both) < 1:
         raise UserError(f"data.size={size}: expected pixels, one number or [height, width]")
-    return sides[0], sides[1]
+    return both[0], both[1]
 
 
 def _listing_sha256(listing: Listing) -> str:

@@ -22,6 +22,8 @@ def image_dataset(
     encoding: dict[str, Any] | None = None,
     fixed_test: Tensor | None = None,
     sha256: str | None = None,
+    fixed_val: Tensor | None = None,
+    resize: str = "crop",
 ) -> Dataset:
     """A dataset of images held in memory.
 
@@ -34,15 +36,17 @@ def image_dataset(
         encoding: JSON of a run's encoding, to be used in place of fitting one.
         fixed_test: Indices of the official test split.
         sha256: Of the content, where it is known already.
+        fixed_val: Indices of the official validation split.
+        resize: How files of another size are to be fitted in, "crop" or "squash".
 
     Raises:
         UserError: A split is empty, or the run's encoding does not fit these images.
     """
     fitted = encoding_for_images(encoding)
-    index = split.indices(labels, fixed_test, allow_empty=fitted is not None)
+    index = split.indices(labels, fixed_test, fixed_val, allow_empty=fitted is not None)
     sha256 = sha256 or fingerprint([images, labels])
     if fitted is None:
-        fitted = ImageEncoding.fit(images, index["train"], class_names)
+        fitted = ImageEncoding.fit(images, index["train"], class_names, resize)
     else:
         _check_shape(images, fitted)
         labels = torch.tensor(match_classes(class_names, fitted.class_names))[labels]
