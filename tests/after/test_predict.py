@@ -1,11 +1,13 @@
-"""scripts/predict.py: images, folders, tables and a single row; and what is wrong with them."""
+"""scripts/predict.py: images, folders, tables, a row, a text; and what is wrong with them."""
 
+import io
 import json
 
 import numpy
 import pytest
 from PIL import Image
 
+from zoo import prediction
 from zoo.data.bundled import bundled
 from zoo.prediction import main
 
@@ -140,3 +142,99 @@ def test_mistakes_get_one_line(digits_run, rain_run, price_run, photos, tmp_path
     assert "top=0: expected" in refused(main, f"run={rain_run}", "input=x", "top=0")
     assert "predicts as it was trained" in refused(main, f"run={rain_run}", "input=x", "data=csv")
     assert refused(main, f"run={rain_run}").startswith("input= is missing")
+
+
+# ------------------------------------------------------------------------------------- text
+
+
+@pytest.fixture(scope="session")
+def gpt_run(trained, tmp_path_factory):
+    """A GPT that has read the same two lines many times."""
+    folder = tmp_path_factory.mktemp("text")
+    (folder / "poem.txt").write_text("the cat sat\non the mat\n" * 300)
+    settings = (
+        "task=causal_lm", f"data.path={folder / 'poem.txt'}", f"data.root={folder}",
+        "data.tokenizer=char", "data.block_size=16", "optim.lr=2e-2", "model.heads=2",
+        "model.width=16", "model.depth=1",
+    )  # fmt: skip
+    return trained("gpt", "model=gpt", "data=text", *settings)
+
+
+def test_a_text_is_continued(gpt_run, command):
+    ask = (gpt_run, "input=the c")
+    greedy = command(main, f"run={ask[0]}", ask[1], "temperature=0", "max_tokens=20")
+    assert greedy.code == 0 and greedy.err == ""
+    (row,) = lines(
+        command(main, f"run={ask[0]}", ask[1], "temperature=0", "max_tokens=20", "json=true")
+    )
+    assert row == {"input": "the c", "text": row["text"]} and len(row["text"]) == 20
+    assert greedy.out == row["text"] + "\n" * (not row["text"].endswith("\n"))
+    stopped = command(main, f"run={ask[0]}", ask[1], "temperature=0", 'stop=["\\n"]')
+    assert stopped.out == row["text"].split("\n")[0] + "\n"
+
+
+def test_several_samples(gpt_run, command):
+    ask = (f"run={gpt_run}", "input=the", "max_tokens=8", "samples=2", "seed=3")
+    rows = lines(command(main, *ask, "json=true"))
+    assert [(row["sample"], row["input"]) for row in rows] == [(1, "the"), (2, "the")]
+    shown = command(main, *ask).out
+    for row in rows:
+        assert f"--- sample {row['sample']}\n{row['text']}" in shown
+
+
+def test_lines_of_the_standard_input(gpt_run, command, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("the\n\non the m"))
+    rows = lines(command(main, f"run={gpt_run}", "input=-", "max_tokens=5", "json=true"))
+    assert [row["input"] for row in rows] == ["the", "", "on the m"]
+
+
+def test_pieces_are_printed_as_they_come(capsys):
+    seen = []
+
+    def rows():
+        for piece in ("a", "", "b\n"):
+            yield {"text": piece}
+            seen.append(capsys.readouterr().out)
+
+    prediction.show(rows(), 3, as_json=False)
+    assert seen == ["a", "", "b\n"] and capsys.readouterr().out == ""
+
+
+def test_rows_without_text_are_a_table(capsys):
+    rows = [
+        {"blank": k, "token": "cat", "probabilities": {"dog": 0.25, "cat": 0.5, "mat": 0.125}}
+        for k in (1, 2)
+    ]
+    prediction.show(rows, 3, as_json=False, given={"input": "a [MASK]"})
+    heading, first, _ = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["blank", "token", "then"]
+    assert first.split() == ["1", "cat", "dog", "25.0%,", "mat", "12.5%"]
+    prediction.show(rows, 3, as_json=True, given={"input": "a [MASK]"})
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert shown == [{"input": "a [MASK]"} | row for row in rows]
+
+
+def test_an_interrupted_text_ends_quietly(gpt_run, command, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prediction, "show", stop)
+    done = command(main, f"run={gpt_run}", "input=the")
+    assert done.code == 130 and done.out == "\n"
+
+
+def test_mistakes_about_texts_get_one_line(gpt_run, rain_run, refused):
+    cases = {
+        ("input=the", "temprature=1"): "'temprature=1'; did you mean 'temperature='? (options: run",
+        ("input=the", "temperature=warm"): "temperature: got 'warm' (str), expected float",
+        ("input=the", "top_k=1.5"): "top_k: got 1.5 (float), expected int or null",
+        ("input=the", "top_p=0"): "top_p=0: expected above 0",
+        ("input=the", "seed=[1"): "seed: got '[1' (str), expected int",
+        ("input=Käse",): "the prompt has characters that the vocabulary of",
+        ("input=" + "the cat " * 3,): "the prompt has 24 tokens, and the model looks back on at "
+        "most 16",
+    }
+    for arguments, words in cases.items():
+        assert words in refused(main, f"run={gpt_run}", *arguments)
+    words = "unknown option 'temperature=1' (options: run=, input=, checkpoint=, top=, device="
+    assert words in refused(main, f"run={rain_run}", "input=x", "temperature=1")
