@@ -71,7 +71,7 @@ class TokenCache:
         """
         key = f"{VERSION} {self.sha256} {json.dumps(tokenizer.to_json())} {split}"
         path = self.folder / f"{self.name}-{_short(key)}-{split}.npy"
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, EOFError):
             return _load(path, tokenizer.vocab_size)
 
         def write(file: Any) -> None:
@@ -148,7 +148,7 @@ def _load(path: Path, vocab_size: int) -> np.ndarray:
     """The array of a file.
 
     Raises:
-        OSError, ValueError: It is missing or damaged.
+        OSError, ValueError, EOFError: It is missing or damaged.
     """
     mapped = np.load(path, mmap_mode="r")
     if mapped.ndim != 1 or mapped.dtype != token_type(vocab_size):

@@ -186,7 +186,7 @@ def load_tokenizer(json: dict[str, Any]) -> Tokenizer:
     Raises:
         UserError: The kind is not known, or fields are missing.
     """
-    kind = json.get("kind")
+    kind = json.get("kind") if isinstance(json, dict) else None
     if kind not in KINDS:
         raise UserError(f"tokenizer of unknown kind {kind!r} (one of: {', '.join(KINDS)})")
     fields = {name: value for name, value in json.items() if name != "kind"}
