@@ -19,7 +19,25 @@ def few_idx_files(files, root, name):
     return images, torch.arange(300) % 10, torch.arange(240, 300)
 
 
-STAND_INS = {"mnist": few_idx_files, "fashion_mnist": few_idx_files}
+def few_lines(remote, root, name):
+    """In place of a download: a text of 20,000 letters."""
+    return b"To be, or not to be, that is the question:\n" * 460
+
+
+def few_sentences(name, root):
+    """In place of Multi30k's files: sentences of one to nine words."""
+    number = 300 if name.startswith("train") else 40
+    return [
+        " ".join(["Hund" if name.endswith("de") else "dog"] * (k % 9 + 1)) for k in range(number)
+    ]
+
+
+STAND_INS = {  # what to put in place of which function of the dataset's module
+    "mnist": ("load_idx", few_idx_files),
+    "fashion_mnist": ("load_idx", few_idx_files),
+    "shakespeare": ("fetch", few_lines),
+    "multi30k": ("read", few_sentences),
+}
 
 
 @every_experiment
@@ -55,8 +73,8 @@ def test_trains(name, train, monkeypatch):
     data = load([f"experiment={name}"])["data"]["name"]
     entry = DATASETS[data]
     if entry.tests.get("needs") == "download":
-        stand_in = STAND_INS[data]  # a new download needs a stand-in here
-        monkeypatch.setattr(entry.builder.__module__ + ".load_idx", stand_in)
+        function, stand_in = STAND_INS[data]  # a new download needs a stand-in here
+        monkeypatch.setattr(f"{entry.builder.__module__}.{function}", stand_in)
     result = train(f"experiment={name}", "trainer=debug")
     assert result.code == 0, result.err
     assert "trained 6 steps" in result.out
