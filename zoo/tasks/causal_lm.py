@@ -13,7 +13,7 @@ from zoo.errors import UserError
 from zoo.inference.generation import Sampling
 from zoo.inference.streaming import stream
 from zoo.registry import TASKS
-from zoo.tasks.attention_pictures import MOST_TOKENS, attention_picture
+from zoo.tasks.attention_pictures import text_attention
 from zoo.tasks.base import Batch, Pictures, StepOutput
 from zoo.tasks.cross_entropy import cross_entropy_sum
 
@@ -79,9 +79,7 @@ class CausalLM:
             f"{name}:\n\n{textwrap.indent(part, '    ', bool)}" for name, part in parts.items()
         )
         pictures.text("sample", "\n\n".join(shown) + "\n")  # indented: Markdown keeps its lines
-        few = tokens[None, :MOST_TOKENS]
-        names = [self.tokenizer.token(i) for i in few[0].tolist()]
-        attention_picture(model, [few], names, names, pictures)
+        text_attention(model, tokens, self.tokenizer, pictures)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """Per text, the likeliest next tokens."""

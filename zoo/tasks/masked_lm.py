@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.registry import TASKS
+from zoo.tasks.attention_pictures import text_attention
 from zoo.tasks.base import Batch, Pictures, StepOutput
 from zoo.tasks.cross_entropy import IGNORED, cross_entropy_sum
 from zoo.tasks.masking import Masked, mask_tokens
@@ -96,6 +97,7 @@ class MaskedLM:
         said[masked.at[masked.target == IGNORED]] = IGNORED
         rows = zip(batch["input"][:, :-1].tolist(), said.view_as(masked.shown).tolist())
         pictures.text("blanks", "\n\n---\n\n".join(self._filled(*row) for row in rows))
+        text_attention(model, batch["input"][0, :-1], self.tokenizer, pictures)
 
     def _filled(self, tokens: list[int], said: list[int]) -> str:
         parts: list[str] = []

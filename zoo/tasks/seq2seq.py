@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.inference.search import Hypothesis, beam_search, greedy_search
 from zoo.registry import TASKS
+from zoo.tasks.attention_pictures import pair_attention
 from zoo.tasks.base import Batch, Pictures, StepOutput
 from zoo.tasks.cross_entropy import cross_entropy_sum
 
@@ -157,6 +158,8 @@ class Seq2Seq:
         for cells in zip(sources, references, self.write(model, first["source"]), strict=True):
             rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         pictures.text("texts", "\n".join(rows))
+        source, target = (self._trim(first[side][:1])[0] for side in ("source", "target"))
+        pair_attention(model, source, target[:-1], self.tokenizer, pictures)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """Per source, the best text and its score."""
