@@ -42,16 +42,15 @@ class KeyValues:
     def select(self, index: Tensor) -> None:
         """Keep these of the batch, int64 (B',), in this order: beams that live on."""
         if self.keys is not None and self.values is not None:
-            self.keys, self.values = (
-                self._chosen(self.keys, index),
-                self._chosen(self.values, index),
-            )
+            self.keys = self._chosen(self.keys, index)
+            self.values = self._chosen(self.values, index)
 
     def _chosen(self, kept: Tensor, index: Tensor) -> Tensor:
         if not self.length:  # of a memory, all of it filled
             return kept.index_select(0, index)
-        chosen, filled = kept.new_empty(len(index), *kept.shape[1:]), (2, 0, self.length)
-        torch.index_select(kept.narrow(*filled), 0, index, out=chosen.narrow(*filled))
+        chosen = kept.new_empty(len(index), *kept.shape[1:])
+        filled = kept.narrow(2, 0, self.length).index_select(0, index)
+        chosen.narrow(2, 0, self.length).copy_(filled)
         return chosen
 
 
