@@ -5,9 +5,10 @@
     python scripts/benchmark.py generation tokens per second: Hugging Face's GPT-2, Zoo's
     python scripts/benchmark.py gpt        the same, training, in fp32 and bf16
     python scripts/benchmark.py bert       likewise, BERT
+    python scripts/benchmark.py word2vec   words per second and held-out loss: gensim, Zoo
 
-Lightning and Hugging Face's models are measured where they are installed (`pip install lightning
-transformers`); Zoo does not depend on them.
+Lightning, Hugging Face's models and gensim are measured where they are installed (`pip install
+lightning transformers gensim`); Zoo does not depend on them.
 Options: rounds=7 epochs=100 threads=2.
 """
 
@@ -235,6 +236,13 @@ def language(name: str, rounds: int, threads: int) -> None:
     getattr(benchmark_language, name)(rounds, threads)
 
 
+def word2vec(rounds: int, threads: int) -> None:
+    """Skip-gram vectors, beside gensim's."""
+    import benchmark_word2vec
+
+    benchmark_word2vec.word2vec(rounds, threads)
+
+
 def main(argv: list[str]) -> int:
     """Parse and run."""
     what = [a for a in argv if "=" not in a and not a.startswith("-")]
@@ -247,6 +255,7 @@ def main(argv: list[str]) -> int:
         "generation": lambda: language("generation", rounds, threads),
         "gpt": lambda: language("gpt", rounds, threads),
         "bert": lambda: language("bert", rounds, threads),
+        "word2vec": lambda: word2vec(rounds, threads),
     }
     if not what or what[0] not in work:
         raise UserError(unknown("benchmark", what[0] if what else "", work))

@@ -63,4 +63,4 @@ def test_starts_undecided():
     torch.manual_seed(0)
     net = Word2Vec(WORDS, WIDTH)
     assert not net(ids(1, 9), ids(1, 9)).any()
-    assert 0 < float(net.words.weight.abs().max()) <= 0.5 / WIDTH
+    assert 0 < float(net.words.weight.detach().abs().max()) <= 0.5 / WIDTH

@@ -191,7 +191,7 @@ def test_shared_noise_is_right_on_average():
         assert int(output.count) == len(pairs)
         drawn.append(float(output.loss_sum.detach()) / len(pairs))
     error = torch.tensor(drawn).std() / math.sqrt(len(drawn))
-    assert abs(sum(drawn) / len(drawn) - float(expected)) < 4 * float(error) < 0.05
+    assert abs(sum(drawn) / len(drawn) - float(expected.detach())) < 4 * float(error) < 0.05
 
 
 def test_the_gradient_by_hand_is_that_of_the_loss():
