@@ -19,7 +19,7 @@ from zoo.data.deal import deal
 from zoo.data.document import Document, Documents, total_size
 from zoo.data.splits import Split
 from zoo.data.text_encoding import TextForm
-from zoo.data.text_files import border, find_texts, first_byte, pieces
+from zoo.data.text_files import border, find_texts, first_byte, pieces, raw_pieces
 from zoo.data.token_set import token_dataset
 from zoo.errors import UserError
 from zoo.registry import DATASETS
@@ -58,7 +58,7 @@ def text(
     folder, files, notes = find_texts(path, pattern)
     documents = [_document(file, folder) for file in files]
     share = _limited(split, held_out_mb, total_size(documents))
-    dealt = deal(documents, share) if len(files) >= FEW else _tails(files, documents, share)
+    dealt = deal(documents, share) if len(files) >= FEW else _tails(files, folder, share)
     dataset = token_dataset("text", dealt, form, block_size, root, encoding, documents)
     dataset.notes += notes
     return dataset
@@ -67,9 +67,11 @@ def text(
 def _document(
     file: Path, folder: Path, start: int | None = None, stop: int | None = None
 ) -> Document:
+    """A file's text, or that from byte `start` to `stop`."""
     start = first_byte(file) if start is None else start
     stop = file.stat().st_size if stop is None else stop
-    return Document(str(file.relative_to(folder)), stop - start, partial(pieces, file, start, stop))
+    parts = (partial(one, file, start, stop) for one in (pieces, raw_pieces))
+    return Document(str(file.relative_to(folder)), stop - start, *parts)
 
 
 def _limited(split: Split, held_out_mb: float | None, size: int) -> Split:
@@ -84,20 +86,19 @@ def _limited(split: Split, held_out_mb: float | None, size: int) -> Split:
     )
 
 
-def _tails(files: Sequence[Path], documents: Sequence[Document], split: Split) -> Documents:
+def _tails(files: Sequence[Path], folder: Path, split: Split) -> Documents:
     """Each file cut in three, at ends of lines: train, then val, then test."""
     if split.folds is not None:
         raise UserError(
             f"data.folds={split.folds}: {len(files)} files cannot be dealt; expected {FEW} or more"
         )
     dealt: dict[str, list[Document]] = {"train": [], "val": [], "test": []}
-    for file, document in zip(files, documents, strict=True):
-        end = file.stat().st_size
-        test, val = split.test_fraction * document.size, split.val_fraction * document.size
+    for file in files:
+        begin, end = first_byte(file), file.stat().st_size
+        test, val = split.test_fraction * (end - begin), split.val_fraction * (end - begin)
         last = border(file, end - int(test), int(test / 2))
         middle = min(last, border(file, end - int(test + val), int(val / 2)))
-        marks = [end - document.size, middle, last, end]
+        marks = [begin, middle, last, end]
         for name, start, stop in zip(dealt, marks, marks[1:]):
-            part = partial(pieces, file, start, stop)
-            dealt[name].append(Document(document.name, stop - start, part))
+            dealt[name].append(_document(file, folder, start, stop))
     return dealt

@@ -187,6 +187,17 @@ def pieces(path: Path, start: int = 0, stop: int | None = None) -> Iterator[str]
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def raw_pieces(path: Path, start: int, stop: int) -> Iterator[bytes]:
+    """The bytes of a file from `start` to `stop`, about 1 MB at a time."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(start)
+            while chunk := file.read(min(PIECE, stop - file.tell())):
+                yield chunk
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def _cut(buffer: bytes) -> int:
     """Where to cut: after the last line, else after the last space, else before the last character.
 
@@ -202,7 +213,8 @@ def _cut(buffer: bytes) -> int:
 
 def _decode(raw: bytes, at: int, path: Path) -> str:
     try:
-        return raw.decode("utf-8").replace("\r\n", "\n")
+        text = raw.decode("utf-8")
+        return text.replace("\r\n", "\n") if b"\r" in raw else text
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path}: not UTF-8: byte 0x{raw[error.start]:02x} at offset {at + error.start:,}; "
