@@ -90,8 +90,9 @@ def test_length_penalty_favours_longer_texts(name):
 @every_model
 def test_one_beam_is_greedy_search(name, eos):
     model, source = make(name, eos=eos), sources()
-    found = [one[0].tokens for one in search(model, source, beam=1)]
-    assert found == greedy(model, source)
+    for penalty in (0.0, 9.0):  # however much a longer text would be worth
+        found = [one[0].tokens for one in search(model, source, beam=1, length_penalty=penalty)]
+        assert found == greedy(model, source)
     assert max(map(len, found)) <= LENGTH - 1
     if eos == -8:
         assert min(map(len, found)) == LENGTH - 1
