@@ -172,6 +172,13 @@ def test_nothing_right_is_a_bleu_of_nought():
     assert task.summarize(judged(Parrot(REFERENCES), task, batches()))["bleu"] == pytest.approx(100)
 
 
+def test_a_corpus_without_any_right_phrase_is_smoothed_as_sacrebleu_does():
+    task, few = task_of(), ["A man walks", "Two red men sing", "fox", "four", "A girl", "yes"]
+    expected = sacrebleu.corpus_bleu(few, [REFERENCES])
+    assert 0 in expected.counts and expected.score > 0
+    assert task.summarize(judged(Parrot(few), task, batches()))["bleu"] == expected.score
+
+
 def test_ranks_add_up():
     """Two ranks' sums, gathered as the trainer gathers them."""
     task, parts = task_of(), list(batches())
