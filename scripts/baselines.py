@@ -19,15 +19,22 @@ from zoo.errors import UserError  # noqa: E402
 
 def estimators() -> dict[str, tuple[str, Any]]:
     """By experiment: the classical model's name, and how to make one."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression, RidgeCV
-    from sklearn.svm import SVC
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import SVC, LinearSVC
 
+    words = dict(sublinear_tf=True, min_df=2, ngram_range=(1, 2))  # and pairs of them
     strengths = [10 ** (k / 5) for k in range(-15, 16)]
     return {
         "neuron_rain": ("logistic regression", lambda: LogisticRegression()),
         "mlp_digits": ("RBF support vectors", lambda: SVC(C=10, gamma=0.01)),
         "mlp_diabetes": ("ridge regression", lambda: RidgeCV(strengths)),
         "mlp_breast_cancer": ("logistic regression", lambda: LogisticRegression()),
+        "lstm_topics": (
+            "TF-IDF, linear SVM",
+            lambda: make_pipeline(TfidfVectorizer(**words), LinearSVC(C=0.3)),
+        ),
     }
 
 
@@ -35,14 +42,24 @@ def score(experiment: str, make: Any, seed: int, root: str) -> float:
     """Test accuracy, or R² for regression, of a model fitted on the training split of a seed."""
     from zoo.build import build_dataset
 
-    place = [] if experiment.endswith("rain") else [f"data.root={root}"]
-    settings = configs.load([f"experiment={experiment}", f"seed={seed}", *place])
+    settings = configs.load([f"experiment={experiment}", f"seed={seed}"])
+    if "root" in settings["data"]:
+        settings["data"]["root"] = root
     dataset = build_dataset(settings["data"])
-    columns = {}
-    for split in ("train", "test"):
-        batch = dataset.encoding.prepare(dataset.splits[split].columns)
-        columns[split] = batch["input"].flatten(1).numpy(), batch["target"].flatten().numpy()
-    return float(make().fit(*columns["train"]).score(*columns["test"]))
+    train, test = (samples(dataset, split) for split in ("train", "test"))
+    return float(make().fit(*train).score(*test))
+
+
+def samples(dataset: Any, split: str) -> tuple[Any, Any]:
+    """Inputs and targets of a split as the networks get them; texts as texts of their tokens."""
+    import torch
+
+    source = dataset.splits[split]
+    batch = dataset.encoding.prepare(source.fetch(torch.arange(len(source))))
+    targets = batch["target"].flatten().numpy()
+    if (tokenizer := getattr(dataset.encoding, "tokenizer", None)) is None:
+        return batch["input"].flatten(1).numpy(), targets
+    return [tokenizer.decode(row) for row in batch["input"].tolist()], targets
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -253,3 +253,16 @@ def test_trains_is_judged_and_predicts(train, write, tmp_path, capsys):
     assert outcome["samples"] == 2 and outcome["metrics"]["accuracy"] == 1.0
     assert predict([run, "input=the dog", "json=true", "device=cpu"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["class"] == "dog"
+
+
+def test_texts_of_two_tokens_are_no_table_of_two_features(train, write):
+    """Whose decision surface would be drawn."""
+    rows = [f"{'cat dog'.split()[i % 2]} {'abc'[i % 3]}x,{i % 2}" for i in range(40)]
+    trained = train(
+        "model=rnn", "model.width=4", "data=text_csv", "data.tokenizer=word", "data.text=body",
+        f"data.path={write('t.csv', chr(10).join(['body,kind', *rows]))}", "data.target=kind",
+        "data.batch_size=8", "trainer=debug",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    names = {path.name.split("-")[0] for path in (trained.path / "previews").iterdir()}
+    assert names == {"confusion"}

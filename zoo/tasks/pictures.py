@@ -56,7 +56,7 @@ def classification_pictures(
     if samples.dim() == 4:
         logits = model(samples).float()
         pictures.figure("mistakes", mistakes(samples, logits, target, class_names))
-    if samples.dim() == 2 and samples.shape[1] == 2:
+    if samples.is_floating_point() and samples.dim() == 2 and samples.shape[1] == 2:
         figure = decision_surface(
             model,
             samples,
