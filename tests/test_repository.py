@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIRED = """README.md LICENSE CHANGELOG.md CONTRIBUTING.md Makefile pyproject.toml
     constraints.txt .pre-commit-config.yaml .gitignore .ci/run train.py evaluate.py
     scripts/setup.sh
-    docs/decisions.md docs/guide.md docs/training.md docs/data.md
+    docs/decisions.md docs/guide.md docs/language.md docs/training.md docs/data.md
     docs/images/tensorboard.png""".split()
 SHOWN = (".py", ".yaml", ".yml", ".md", ".toml", ".sh", ".txt", "Makefile", "run", ".gitignore")
 
