@@ -131,7 +131,7 @@ def by_pairs(asked, net, shared, negatives):
                 if asked.mix is None
                 else sum(w * known[i] for w, i in zip(asked.mix[g, c].double(), asked.words[g]))
             )
-            for p in (asked.weights[g, c, :-shared] > 0).nonzero().flatten().tolist():
+            for p in (asked.true[g, c] > 0).nonzero().flatten().tolist():
                 predictions += 1
                 loss -= F.logsigmoid(vector @ contexts[asked.against[g, p]])
                 for word in noise:
@@ -164,7 +164,7 @@ def test_cbow_mixes_the_neighbours_that_skip_gram_pairs():
     mixed = task("cbow", sample=0.0).question(rows)
     torch.manual_seed(1)
     paired = task("skip_gram", sample=0.0).question(rows)
-    near = paired.weights[..., :-16]
+    near = paired.true
     assert torch.equal(mixed.mix > 0, near > 0)
     sums = mixed.mix.sum(2)
     torch.testing.assert_close(sums, (near.sum(2) > 0).float())
@@ -196,18 +196,17 @@ def test_shared_noise_is_right_on_average():
 
 def test_the_gradient_by_hand_is_that_of_the_loss():
     scores = torch.randn(2, 3, 7, dtype=torch.float64, requires_grad=True)
-    weights = torch.rand(2, 3, 7, dtype=torch.float64)
-    weights[..., -4:].neg_()
-    weights[0, 0] = 0
-    plain = -(weights[..., :3] * F.logsigmoid(scores[..., :3])).sum()
-    plain += (weights[..., 3:] * F.logsigmoid(-scores[..., 3:])).sum()
-    torch.testing.assert_close(WeightedLogistic.apply(scores, weights, 4), plain)
-    assert torch.autograd.gradcheck(lambda s: WeightedLogistic.apply(s, weights, 4), (scores,))
+    true, noise = (torch.rand(2, 3, n, dtype=torch.float64) for n in (3, 1))
+    true[0, 0] = noise[0, 0] = 0
+    plain = -(true * F.logsigmoid(scores[..., :3])).sum()
+    plain -= (noise * F.logsigmoid(-scores[..., 3:])).sum()
+    torch.testing.assert_close(WeightedLogistic.apply(scores, true, noise), plain)
+    assert torch.autograd.gradcheck(lambda s: WeightedLogistic.apply(s, true, noise), (scores,))
 
 
 def test_large_scores_have_a_finite_loss():
     scores = torch.tensor([[[60.0, -60.0, 60.0, -60.0]]], requires_grad=True)
-    loss = WeightedLogistic.apply(scores, torch.tensor([[[1.0, 1.0, -1.0, -1.0]]]), 2)
+    loss = WeightedLogistic.apply(scores, torch.ones(1, 1, 2), torch.ones(1, 1, 1))
     assert float(loss.detach()) == pytest.approx(120)
     loss.backward()
     torch.testing.assert_close(scores.grad, torch.tensor([[[0.0, -1.0, 1.0, 0.0]]]))
@@ -250,7 +249,7 @@ def test_accuracy_is_how_often_a_true_word_scores_above_noise():
     above, pairs = 0, 0
     for g in range(len(asked.words)):
         scores = net.words.weight[asked.words[g]] @ net.contexts.weight[asked.against[g]].T
-        for c, p in (asked.weights[g, :, :-8] > 0).nonzero().tolist():
+        for c, p in (asked.true[g] > 0).nonzero().tolist():
             above += int((scores[c, -8:] < scores[c, p]).sum())
             pairs += 8
     assert float(output.sums["accuracy"] / output.count) == pytest.approx(above / pairs)

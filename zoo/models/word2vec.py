@@ -18,7 +18,7 @@ from zoo.registry import MODELS
 
 
 class Scores(torch.autograd.Function):
-    """Products of every vector (G, N, D) with every context (G, M, D) of its block: (G, N, M).
+    """Products of every vector (G, N, D) with every context (G, M, D) of its group: (G, N, M).
 
     As `vectors @ contexts.mT`, whose gradient for the contexts comes transposed and would be
     copied row by row.
@@ -26,7 +26,10 @@ class Scores(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, contexts: Tensor) -> Tensor:
-        """One matrix product a block."""
+        """One matrix product a group, in autocast's format if that is on."""
+        kind = vectors.device.type
+        if torch.is_autocast_enabled(kind):
+            vectors, contexts = (x.to(torch.get_autocast_dtype(kind)) for x in (vectors, contexts))
         ctx.save_for_backward(vectors, contexts)
         return torch.bmm(vectors, contexts.mT)
 

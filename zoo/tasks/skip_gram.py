@@ -7,7 +7,7 @@ Differs from the authors' program: the noise words of a block of 32 words are co
 and weighted so that the expected loss is the same; a noise word that happens to be the true one
 counts as noise, as the formula has it.
 Shapes: B texts, T tokens, G blocks, C words in a block, M words around it, S noise words,
-P candidates for true, N = P + S, V vocabulary.
+P candidates for a true word.
 """
 
 from collections.abc import Iterator
@@ -29,43 +29,52 @@ class Question(NamedTuple):
     Attributes:
         words: int64 (G, C or M): whose vectors are taken.
         mix: (G, C, M), or None: the mixtures of them that are scored.
-        against: int64 (G, N): candidates, the last S of them noise.
-        weights: (G, C, N): of each score in the loss; negative for noise, 0 for no pair at all.
+        against: int64 (G, P + S): candidates, the last S of them noise.
+        true: (G, C, P): 1 for each true pair, else 0.
+        noise: (G, C, 1): how much each noise word weighs.
         count: Scalar: predictions, each of one true word among `negatives` noise words.
     """
 
     words: Tensor
     mix: Tensor | None
     against: Tensor
-    weights: Tensor
+    true: Tensor
+    noise: Tensor
     count: Tensor
 
 
 class WeightedLogistic(torch.autograd.Function):
-    """Weighted sum of -log sigmoid(score) over true pairs and of -log sigmoid(-score) over noise.
+    """Sum of -log sigmoid(score) over true pairs and of -log sigmoid(-score) over noise, weighted.
 
     By hand, since one sigmoid serves the loss and its gradient.
     """
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, weights: Tensor, noise: int) -> Tensor:
-        """Scalar, float32 at least, of scores and weights (G, C, N), the last `noise` of N noise.
+    def forward(ctx: Any, scores: Tensor, true: Tensor, noise: Tensor) -> Tensor:
+        """Scalar, float32 at least.
 
-        Weights of noise are negative.
+        Args:
+            ctx: Torch's.
+            scores: (G, C, P + S).
+            true: Weights (G, C, P) of the first P scores.
+            noise: Weights (G, C, 1) of the last S.
         """
-        ctx.dtype = scores.dtype
+        ctx.dtype, pairs = scores.dtype, true.shape[2]
         right = scores.to(torch.promote_types(scores.dtype, torch.float32), copy=True)
-        right[..., -noise:].neg_()
-        right.sigmoid_()  # the probability given to the truth
-        ctx.save_for_backward(right, weights)
-        terms = right.log().mul_(weights)
-        return terms[..., -noise:].sum() - terms[..., :-noise].sum()
+        right[..., pairs:].neg_()
+        right.sigmoid_()  # the probability of the truth
+        ctx.save_for_backward(right, true, noise)
+        logs = right.log()  # whole tensors are faster than slices, unneeded scores or not
+        return -logs[..., :pairs].mul_(true).sum() - (logs[..., pairs:].sum(2, True) * noise).sum()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        """(p - 1) w, where p is the probability given to the truth."""
-        right, weights = ctx.saved_tensors
-        return (right - 1).mul_(weights).mul_(gradient).to(ctx.dtype), None, None
+        """(p - 1) w for a true pair and (1 - p) w for noise, p the probability of the truth."""
+        right, true, noise = ctx.saved_tensors
+        wrong = right - 1  # (G, C, P + S)
+        wrong[..., : true.shape[2]].mul_(true)
+        wrong[..., true.shape[2] :].mul_(-noise)
+        return wrong.mul_(gradient).to(ctx.dtype), None, None
 
 
 class WordVectors:
@@ -116,20 +125,24 @@ class WordVectors:
         """Sums over a batch of `input` (B, T + 1), whose last token is the next window's first."""
         asked = self.question(batch["input"][:, :-1])
         scores = model(asked.words, asked.against, asked.mix)  # (G, C, N)
-        loss = WeightedLogistic.apply(scores, asked.weights, self.shared)
-        sums = {} if model.training else {"accuracy": self._told_apart(scores, asked.weights)}
+        loss = WeightedLogistic.apply(scores, asked.true, asked.noise)
+        sums = {} if model.training else {"accuracy": self._told_apart(scores, asked.true)}
         return StepOutput(loss, asked.count.clamp(min=1), sums)  # a text may have no pair at all
 
-    def _told_apart(self, scores: Tensor, weights: Tensor) -> Tensor:
+    def _told_apart(self, scores: Tensor, true: Tensor) -> Tensor:
         """Over all true pairs, the sum of the shares of the block's noise that scores lower."""
-        true, noise = scores[..., : -self.shared], scores[..., -self.shared :]
-        lower = (true[..., None] > noise[..., None, :]).sum(3)  # (G, C, P)
-        return (lower * (weights[..., : -self.shared] > 0)).sum() / self.shared
+        pairs, noise = scores[..., : -self.shared], scores[..., -self.shared :]
+        lower = (pairs[..., None] > noise[..., None, :]).sum(3)  # (G, C, P)
+        return (lower * true).sum() / self.shared
 
-    def _noise_weights(self, true: Tensor) -> Tensor:
-        """(G, C, S), for `true` (G, C, 1) true words of each word: S noise words weigh as
-        `negatives` would for each true one."""
-        return (true * (-self.negatives / self.shared)).expand(-1, -1, self.shared)
+    def _ask(
+        self, words: Tensor, mix: Tensor | None, candidates: Tensor, true: Tensor, pairs: Tensor
+    ) -> Question:
+        """With noise, that weighs as `negatives` words for each of the `pairs` (G, C, 1)."""
+        noise = self.windows.noise(len(words), self.shared)  # (G, S)
+        against = torch.cat([candidates, noise], 1)
+        weight = pairs * (self.negatives / self.shared)
+        return Question(words, mix, against, true, weight, pairs.sum())
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss in nats per true word and its noise; accuracy (evaluation): how often a true word
@@ -172,10 +185,7 @@ class SkipGram(WordVectors):
     def question(self, text: Tensor) -> Question:
         """The words of each block against the words around it and its noise."""
         centres, around, near = self.windows.blocks(text)
-        noise = self.windows.noise(len(centres), self.shared)
-        pairs = near.sum(2, keepdim=True)  # (G, C, 1)
-        weights = torch.cat([near, self._noise_weights(pairs)], 2)
-        return Question(centres, None, torch.cat([around, noise], 1), weights, pairs.sum())
+        return self._ask(centres, None, around, near, near.sum(2, keepdim=True))
 
 
 @TASKS.register("cbow")
@@ -185,9 +195,7 @@ class CBOW(WordVectors):
     def question(self, text: Tensor) -> Question:
         """The mean of the neighbours of each word of a block against these words and noise."""
         centres, around, near = self.windows.blocks(text)
-        noise = self.windows.noise(len(centres), self.shared)
-        pairs = near.sum(2, keepdim=True)  # (G, C, 1)
-        known = (pairs > 0).to(near.dtype)
-        weights = torch.cat([torch.diag_embed(known[..., 0]), self._noise_weights(known)], 2)
-        mix = near / pairs.clamp(min=1)
-        return Question(around, mix, torch.cat([centres, noise], 1), weights, known.sum())
+        neighbours = near.sum(2, keepdim=True)  # (G, C, 1)
+        known = (neighbours > 0).to(near.dtype)
+        mix = near / neighbours.clamp(min=1)
+        return self._ask(around, mix, centres, torch.diag_embed(known[..., 0]), known)
