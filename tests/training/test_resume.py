@@ -1,6 +1,7 @@
 """Killed at any moment, resumed: the same end, bit for bit (RELIABILITY.md T1, T5, T12)."""
 
 import json
+import os
 import random
 import signal
 
@@ -14,6 +15,9 @@ from zoo.runs.directory import find_runs
 STEPS = "trainer.max_steps=12 trainer.save_steps=3 trainer.eval_steps=4 trainer.log_steps=2"
 BASE = (*STEPS.split(), "trainer.precision=fp32", "trainer.device=cpu", "trainer.save_minutes=null")
 RAIN = ("model=mlp", "model.width=8", "data=rain", "data.samples=200", "data.batch_size=24")
+TEXT = ("data=text", "data.block_size=8", "data.batch_size=8", "data.val_fraction=0.2")
+NUMBERS = ("data=numbers", "data.size=200", "data.batch_size=16", "task=seq2seq", "model.width=8")
+SMALL = ("model.width=8", "model.depth=1")
 DIGITS = ("model=cnn", "model.width=4", "model.stages=2", "model.blocks=1", "data=digits")
 
 CASES = {
@@ -36,15 +40,59 @@ CASES = {
         *RAIN, "trainer.patience=2", "optim=rmsprop", "optim.lr=0.3", "trainer.eval_steps=2",
         "trainer.precision=bf16", "schedule=constant", "trainer.max_steps=80",
     ),
+    "gpt, dropout, muon": (
+        "model=gpt", *SMALL, "model.heads=2", "model.dropout=0.2", "task=causal_lm", *TEXT,
+        "data.tokenizer=char", "optim=muon",
+    ),
+    "lstm, dropout": (
+        "model=rnn", *SMALL, "model.cell=lstm", "model.dropout=0.2", "task=causal_lm", *TEXT,
+        "data.tokenizer=byte",
+    ),
+    "bert, masks": (
+        "model=bert", *SMALL, "model.heads=2", "task=masked_lm", *TEXT, "data.mask_token=true",
+        "data.tokenizer=char",
+    ),
+    "word2vec, noise words": (
+        "model=word2vec", "model.width=8", "task=skip_gram", "optim=row_adagrad", *TEXT,
+        "data.tokenizer=word", "data.min_count=2",
+    ),
+    "transformer, pairs": (
+        "model=transformer", "model.depth=1", "model.heads=2", *NUMBERS, "model.dropout=0.2",
+    ),
+    "rnn_attention, pairs": ("model=rnn_attention", *NUMBERS),
 }  # fmt: skip
 TRIALS = 3
+TRIALS_OF_TEXT = 2
 
 
 def overrides(case, outputs, data_root):
     given = [o.split("=")[0] for o in CASES[case]]
     base = [o for o in BASE if o.split("=")[0] not in given]
-    root = [f"data.root={data_root}"] if "data=digits" in CASES[case] else []
+    root = [f"data.root={data_root}"] if {"data=digits", "data=text"} & set(CASES[case]) else []
+    if "data=text" in CASES[case]:
+        root.append(f"data.path={some_text(data_root)}")
     return [*CASES[case], *base, *root, f"output_dir={outputs}"]
+
+
+def some_text(folder):
+    """A file of words drawn from a few, the same for all."""
+    path = folder / "words.txt"
+    if not path.is_file():
+        rng = random.Random(0)
+        words = [
+            rng.choice("the a cat dog sat on mat and ran away home".split()) for _ in range(900)
+        ]
+        whole = path.with_suffix(f".{os.getpid()}")
+        whole.write_text(" ".join(words))
+        whole.rename(path)
+    return path
+
+
+def trials():
+    """Of each case; the families of text share most of what is tried."""
+    for case, given in CASES.items():
+        text = any(o.startswith("task=") for o in given)
+        yield from ((case, trial) for trial in range(TRIALS_OF_TEXT if text else TRIALS))
 
 
 def trap(rng):
@@ -73,8 +121,7 @@ def uninterrupted(tmp_path_factory, data_root):
     return of
 
 
-@pytest.mark.parametrize("trial", range(TRIALS))
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "trial"), list(trials()))
 def test_killed_twice_and_resumed(case, trial, uninterrupted, tmp_path, data_root):
     rng = random.Random(f"{case} {trial}")
     outputs, log = tmp_path / "outputs", tmp_path / "log"

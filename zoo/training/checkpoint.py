@@ -163,11 +163,13 @@ class Checkpointer:
         return int(found[0].name.split("-")[1]) if found else None
 
     def discard_after(self, step: int) -> None:
-        """Remove checkpoints that a fallback to `step` has made void, unless they verify."""
+        """Remove checkpoints that a fallback to `step` has made void, and what a kill in the middle
+        of a save left behind."""
         for kind in ("last", "best"):
             for path in self._found(kind):
                 if int(path.name.split("-")[1]) > step:
                     shutil.rmtree(path, ignore_errors=True)
+            self._prune(kind)
 
 
 def _digest(manifest: dict[str, Any]) -> str:
