@@ -152,7 +152,13 @@ def test_a_classifier_does_not_see_padding(pool):
     alone = model(TOKENS[:, :7])
     assert alone.shape == (5, 3)
     torch.testing.assert_close(model(padded), alone, rtol=1e-10, atol=1e-10)
-    assert torch.isfinite(model(torch.zeros(2, 12, dtype=torch.int64))).all()
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_text_of_padding_alone_is_no_nan(precision):
+    model = bert(num_outputs=3, pad_id=0).float()
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+        assert torch.isfinite(model(torch.zeros(2, 12, dtype=torch.int64))).all()
 
 
 def test_what_a_classifier_reads_differs():

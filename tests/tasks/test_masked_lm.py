@@ -30,11 +30,16 @@ def texts(rows, length=41, seed=0, low=2):
     return {"input": torch.randint(low, SIZE, (rows, length), generator=generator)}
 
 
-def guessed(masked):
-    """Where a token is to be guessed, bool (B, T), and what stands and is shown there, (N,)."""
+def guessed(masked, batch):
+    """Where a token is to be guessed, bool (B, T), and what stands and is shown there, (N,).
+
+    All other places show what they hold.
+    """
     asked = masked.target != IGNORED
     places = torch.zeros(masked.shown.numel(), dtype=torch.bool)
     places[masked.at[asked]] = True
+    others = ~places.view_as(masked.shown)
+    assert torch.equal(masked.shown[others], batch["input"][:, :-1][others])
     return (
         places.view_as(masked.shown),
         masked.target[asked],
@@ -48,7 +53,7 @@ def guessed(masked):
 def test_fifteen_percent_of_each_text_eighty_ten_ten():
     batch = texts(3000)
     masked = task_of().mask(batch, training=True)
-    places, truth, shown = guessed(masked)
+    places, truth, shown = guessed(masked, batch)
     assert (places.sum(1) == 6).all()  # 15 % of 40
     assert len(set(masked.at.tolist())) == len(masked.at)
     assert float((shown == MASK_ID).float().mean()) == pytest.approx(0.8, abs=0.01)
@@ -56,14 +61,12 @@ def test_fifteen_percent_of_each_text_eighty_ten_ten():
     assert float((shown == truth).float().mean()) == pytest.approx(0.1 + 0.1 / 27, abs=0.01)
     random = shown[(shown != MASK_ID) & (shown != truth)]
     assert torch.bincount(random, minlength=SIZE)[2:].float().std() < 0.25 * len(random) / 27
-    restored = masked.shown.flatten().clone()
-    restored[masked.at] = batch["input"][:, :-1].flatten()[masked.at]
-    assert torch.equal(restored.view_as(masked.shown), batch["input"][:, :-1])
     assert torch.equal(truth, batch["input"][:, :-1].flatten()[masked.at])
 
 
 def test_every_place_is_hidden_equally_often_and_apart_from_the_others():
-    places, _, _ = guessed(task_of().mask(texts(4000), training=True))
+    batch = texts(4000)
+    places, _, _ = guessed(task_of().mask(batch, training=True), batch)
     share = places.float()
     assert float((share.mean(0) - 0.15).abs().max()) < 0.03  # five deviations
     correlation = torch.corrcoef(share.T) - torch.eye(40)
@@ -72,17 +75,17 @@ def test_every_place_is_hidden_equally_often_and_apart_from_the_others():
 
 def test_training_hides_the_share_asked_for_and_evaluation_fifteen_percent():
     task, batch = task_of(mask_share=0.3), texts(5)
-    assert guessed(task.mask(batch, training=True))[0].sum() == 5 * 12
-    assert guessed(task.mask(batch, training=False))[0].sum() == 5 * 6
+    assert guessed(task.mask(batch, training=True), batch)[0].sum() == 5 * 12
+    assert guessed(task.mask(batch, training=False), batch)[0].sum() == 5 * 6
     shorter = {"input": batch["input"][:, :3]}  # at least one, and not all
-    assert guessed(task.mask(shorter, training=True))[0].sum() == 5
+    assert guessed(task.mask(shorter, training=True), shorter)[0].sum() == 5
 
 
 def test_special_tokens_are_neither_hidden_nor_shown_at_random():
     batch = texts(2000, length=21)
     batch["input"][:, ::3] = EOT
     batch["input"][0] = EOT
-    places, truth, shown = guessed(task_of(mask_share=0.5).mask(batch, training=True))
+    places, truth, shown = guessed(task_of(mask_share=0.5).mask(batch, training=True), batch)
     assert not places[0].any() and (places[1:].sum(1) == 10).all()
     assert truth.min() >= 2 and EOT not in shown
 
@@ -94,7 +97,8 @@ def test_a_text_decides_what_is_hidden_in_it_whatever_stands_beside_it():
     assert torch.equal(whole, torch.cat(alone))
     other = batch["input"].clone()
     other[:, 0] = 2 + (other[:, 0] - 1) % 27  # one letter differs
-    before, after = (guessed(task.mask({"input": x}, True))[0] for x in (batch["input"], other))
+    both = (batch, {"input": other})
+    before, after = (guessed(task.mask(one, True), one)[0] for one in both)
     assert float((before & after).sum() / before.sum()) < 0.3  # by chance: 0.15
 
 
@@ -122,7 +126,7 @@ def test_words_are_hidden_whole(training):
     batch = {"input": texts(400, seed=3)["input"] + 5}
     batch["input"][:, 20] = EOT
     masked = task.mask(batch, training)
-    places, truth, _ = guessed(masked)
+    places, truth, _ = guessed(masked, batch)
     for row, hidden in zip(batch["input"][:, :-1].tolist(), places.tolist()):
         words, word = [], []
         for place, token in enumerate(row):
@@ -171,7 +175,7 @@ def test_sums_by_hand(training):
                 right += int(scores.argmax() == truth)
                 count += 1
     assert count == int(output.count) == 7 * (12 if training else 6)
-    assert float(output.loss_sum) == pytest.approx(loss, rel=1e-5)
+    assert output.loss_sum.item() == pytest.approx(loss, rel=1e-5)
     assert output.sums == ({} if training else {"accuracy": right})
     figures = task.summarize(
         {"loss": torch.tensor(2.0), "accuracy": torch.tensor(0.25), "count": torch.tensor(4)}
