@@ -36,7 +36,7 @@ from zoo.training.runtime import Runtime  # noqa: E402
 WORKERS = 2
 GENSIM_RATE = 0.035  # the best of GENSIM_RATES on the validation split
 GENSIM_RATES = (0.015, 0.025, 0.035, 0.05, 0.075)
-RATES = (0.15, 0.2, 0.3, 0.4, 0.6)
+RATES = (0.15, 0.2, 0.25, 0.3, 0.4)
 LONGEST = 10_000  # words that gensim reads of a sentence; the rest it would drop
 PASSES = 5  # over a held-out split, each with its own windows
 Pairs = tuple[Tensor, Tensor]
