@@ -3,8 +3,9 @@
     python scripts/masked_baselines.py [experiment=bert_pydoc] [data.root=data] [group.key=value]
 
 Counts of the training split guess the hidden tokens of the test split, the very ones that the
-recipe's model is asked for. They see the true neighbours on both sides, even where the model's are
-hidden. Where a token is shown in place of `[MASK]`, Bayes' rule says how far to trust it.
+recipe's model is asked for, from the very text that it sees: a neighbour may be hidden too. Where a
+token is shown in place of `[MASK]`, Bayes' rule says how far to trust it. `told` gives the counts
+what the model never has, the true neighbours everywhere.
 """
 
 import sys
@@ -25,7 +26,7 @@ BUCKETS = (1, 2, 3, 5, 9, 17)  # weights of the mixture differ by how often both
 
 
 class Blanks(NamedTuple):
-    """Hidden tokens: what stood left and right (V: nothing), what was shown, the truth; (N,)."""
+    """Hidden tokens: what stands left and right (V: unknown), what is shown, the truth; (N,)."""
 
     left: np.ndarray
     right: np.ndarray
@@ -33,8 +34,8 @@ class Blanks(NamedTuple):
     truth: np.ndarray
 
 
-def blanks(dataset: Any, task: Any, split: str) -> Blanks:
-    """The blanks that evaluation asks for, all of a split's."""
+def blanks(dataset: Any, task: Any, split: str, told: bool = False) -> Blanks:
+    """The blanks that evaluation asks for, all of a split's; `told`: with the true neighbours."""
     import torch
 
     source, found = dataset.splits[split], []
@@ -44,9 +45,11 @@ def blanks(dataset: Any, task: Any, split: str) -> Blanks:
         at = masked.at[masked.target >= 0]
         row, place = at // masked.shown.shape[1], at % masked.shown.shape[1]
         tokens = batch["input"]
-        left = tokens[row, place - 1].masked_fill(place == 0, task.vocab_size)
-        columns = (left, tokens[row, place + 1], masked.shown[row, place], tokens[row, place])
-        found.append(torch.stack(columns))
+        nothing = torch.full_like(tokens[:, :1], task.vocab_size)
+        seen = tokens if told else torch.cat([masked.shown, nothing], 1)
+        seen = torch.cat([nothing, seen.masked_fill(seen == task.mask_id, task.vocab_size)], 1)
+        around = (seen[row, place], seen[row, place + 2])  # seen has one more on the left
+        found.append(torch.stack([*around, masked.shown[row, place], tokens[row, place]]))
     return Blanks(*torch.cat(found, 1).numpy())
 
 
@@ -130,17 +133,20 @@ def main(argv: list[str] | None = None) -> int:
     dataset = build.build_dataset(settings["data"])
     task = build.build_part(TASKS, settings, dataset.facts | build.live_facts(dataset.encoding))
     mixture = Mixture(np.asarray(dataset.splits["train"].tokens), task.vocab_size)
-    mixture.fit(blanks(dataset, task, "val"))
-    asked = blanks(dataset, task, "test")
-    figures = {
-        "unigram": mixture.accuracy(asked, [1, 0, 0, 0]),
-        "bigram (left neighbour)": mixture.accuracy(asked, [1e-6, 1, 0, 0]),
-        "bigram (right neighbour)": mixture.accuracy(asked, [1e-6, 0, 1, 0]),
-        "interpolated trigram (both sides)": mixture.accuracy(asked),
-    }
+    figures = {}
+    for told in (False, True):
+        mixture.fit(blanks(dataset, task, "val", told))
+        asked = blanks(dataset, task, "test", told)
+        figures |= {
+            ("unigram", told): mixture.accuracy(asked, [1, 0, 0, 0]),
+            ("bigram (left neighbour)", told): mixture.accuracy(asked, [1e-6, 1, 0, 0]),
+            ("bigram (right neighbour)", told): mixture.accuracy(asked, [1e-6, 0, 1, 0]),
+            ("interpolated trigram (both sides)", told): mixture.accuracy(asked),
+        }
     print(f"{len(asked.truth):,} blanks of the test split, {task.vocab_size:,} tokens")
-    for name, value in figures.items():
-        print(f"{name:36s} {value:8.4f}")
+    print(f"{'':36s} {'seen':>8s} {'told':>8s}")
+    for name in dict.fromkeys(name for name, _ in figures):
+        print(f"{name:36s} {figures[name, False]:8.4f} {figures[name, True]:8.4f}")
     return 0
 
 
