@@ -28,13 +28,14 @@ SMALL = {
     "trainer.eval_steps": "2",
     "trainer.precision": "fp32",
     "trainer.device": "cpu",
+    "data.batch_size": "8",
 }
 # A download, minutes of work (test_every_experiment.py trains these), two processes, no file.
 DOWNLOADS = ("mnist", "cifar10", "shakespeare", "multi30k")
 LONG = ("experiment=gpt_", "experiment=bert_", "_stdlib", "_topics", "_numbers", "word2vec_pydoc")
 ELSEWHERE = (*DOWNLOADS, *LONG, "trainer.devices", "maxout")
 WORDS = "def class string thread reader read write return a the list of an object given and".split()
-TEXT = "data=text data.path=novel.txt data.block_size=8 model.width=16"
+TEXT = "data=text data.path=novel.txt data.block_size=8 model.width=16"  # and any recipe's rest
 PAIRS = "data=pairs data.path=pairs.tsv model.width=16 model.depth=1 model.heads=2"
 SOURCES = {  # runs that commands go on from, made of less
     "mlp_csv": "model=mlp data=csv data.path=flowers.csv data.target=species",
@@ -42,8 +43,9 @@ SOURCES = {  # runs that commands go on from, made of less
     "gpt_stdlib": f"experiment=gpt_stdlib {TEXT} data.tokenizer=byte data.block_size=64 "
     "model.depth=1",
     "bert_pydoc": f"experiment=bert_pydoc {TEXT} data.tokenizer=byte data.mask_token=true "
-    "data.block_size=64 model.depth=1",
-    "transformer_numbers": "experiment=transformer_numbers data.size=100 model.width=16",
+    "data.block_size=64 model.depth=1 model.heads=2",
+    "transformer_numbers": "experiment=transformer_numbers data.size=100 model.width=16 "
+    "model.heads=2",
     "transformer_multi30k": f"experiment=transformer_multi30k {PAIRS} data.tokenizer=byte",
     "lstm_topics": "experiment=lstm_topics data=text_csv data.path=reviews.csv data.text=review "
     "data.target=stars data.tokenizer=byte",
