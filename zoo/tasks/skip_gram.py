@@ -131,8 +131,8 @@ class WordVectors:
 
     def _told_apart(self, scores: Tensor, true: Tensor) -> Tensor:
         """Over all true pairs, the sum of the shares of the block's noise that scores lower."""
-        pairs, noise = scores[..., : -self.shared], scores[..., -self.shared :]
-        lower = (pairs[..., None] > noise[..., None, :]).sum(3)  # (G, C, P)
+        noise = scores[..., -self.shared :].sort(2).values  # (G, C, S)
+        lower = torch.searchsorted(noise, scores[..., : -self.shared].contiguous())  # (G, C, P)
         return (lower * true).sum() / self.shared
 
     def _ask(
