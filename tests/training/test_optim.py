@@ -7,6 +7,7 @@ from toys import same
 
 from zoo.errors import UserError
 from zoo.registry import OPTIMIZERS, SCHEDULES
+from zoo.training.muon import StackedMuon, orthogonalise
 from zoo.training.optim import (
     LearningRate,
     Together,
@@ -222,6 +223,36 @@ def test_optimizers_together_step_as_one():
     model(torch.zeros(1, 2, dtype=torch.int64)).sum().backward()
     optimizer.zero_grad()
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_muon_steps_as_torchs_own_matrix_by_matrix():
+    torch.manual_seed(0)
+    shapes = [(8, 24), (24, 8), (8, 24), (8, 8), (5, 7), (7, 5)]
+    start = [torch.randn(shape) for shape in shapes]
+    found = []
+    for make in (torch.optim.Muon, StackedMuon):
+        params = [nn.Parameter(one.clone()) for one in start]
+        optimizer = make(params, lr=0.1, weight_decay=0.1, momentum=0.9)
+        generator = torch.Generator().manual_seed(1)
+        for k in range(6):
+            for p in params[: len(params) - k % 2]:  # the last has no gradient at times
+                p.grad = torch.randn(p.shape, generator=generator)
+            if k % 2:
+                params[-1].grad = None
+            optimizer.step()
+        found.append(params)
+    for ours, torchs in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(ours, torchs, rtol=0, atol=0.02)
+
+
+def test_muon_makes_matrices_orthogonal():
+    x = torch.randn(3, 6, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = orthogonalise(x, (3.4445, -4.775, 2.0315), 5, 1e-7)
+    u, _, v = torch.linalg.svd(x, full_matrices=False)
+    inside = u.mT @ found @ v.mT  # the same singular vectors, other singular values
+    values = inside.diagonal(dim1=1, dim2=2)
+    torch.testing.assert_close(inside, torch.diag_embed(values), rtol=0, atol=1e-9)
+    assert values.min() > 0.6 and values.max() < 1.25
 
 
 # ------------------------------------------------------------------------------------- rate

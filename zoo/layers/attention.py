@@ -132,7 +132,7 @@ class Attention(nn.Module):
             else:  # queries and keys together, in half as many calls
                 qk, v = torch.split_with_sizes(qkv, (sizes[0] + sizes[1], sizes[2]), 2)
                 if self.qk_norm is not None:
-                    qk = normalise(self.qk_norm, qk)
+                    qk = self._normalise(qk, self.qk_norm)
                 if rotation is not None:
                     qk = rotate(qk, rotation)
                 q, k = torch.split_with_sizes(qk, sizes[:2], 2)
@@ -141,6 +141,12 @@ class Attention(nn.Module):
                 k, v = cache.append(k, v)
         y = self._attend(q, k, v, mask)  # (B, H, T, E)
         return self.out(y.transpose(1, 2).reshape(x.shape))
+
+    def _normalise(self, qk: Tensor, name: NormName) -> Tensor:
+        if not torch.is_autocast_enabled(qk.device.type):
+            return normalise(name, qk)
+        with torch.autocast(qk.device.type, enabled=False):  # it would turn to float32 and back
+            return normalise(name, qk)
 
     def _split(self, x: Tensor, heads: int) -> Tensor:
         """(B, T, heads E) to (B, heads, T, E)."""
@@ -162,8 +168,6 @@ class Attention(nn.Module):
             k, v = (one.repeat_interleave(groups, dim=1) for one in (k, v))
         if self.record is not None:
             self.record.append(weights(q, k, mask, causal))
-        if q.dtype != v.dtype:  # autocast normalises and turns in float32
-            q, k = q.to(v.dtype), k.to(v.dtype)
         return attend(q, k, v, mask, causal)
 
 

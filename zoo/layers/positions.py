@@ -6,7 +6,7 @@ Shapes: B batch, H heads, T tokens, E width of a head, D width.
 import torch
 from torch import Tensor, nn
 
-Rotation = tuple[Tensor, Tensor]  # cosines and sines, (T, 1, E / 2) each
+Rotation = tuple[Tensor, Tensor]  # (T, 1, E) each: cosines; sines, of the first half negative
 
 
 def sinusoids(length: int, width: int, base: float = 10_000.0) -> Tensor:
@@ -46,8 +46,9 @@ class Rotary(nn.Module):
         if size % 2:
             raise ValueError(f"rotary positions need an even head width, got {size}")
         angles = torch.arange(length)[:, None] * base ** (-torch.arange(0, size, 2) / size)
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        cos, sin = angles.cos(), angles.sin()
+        self.register_buffer("cos", torch.cat([cos, cos], dim=1), persistent=False)
+        self.register_buffer("sin", torch.cat([-sin, sin], dim=1), persistent=False)
 
     def forward(self, start: int, tokens: int) -> Rotation:
         """For tokens at positions start to start + tokens - 1."""
@@ -58,5 +59,4 @@ class Rotary(nn.Module):
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:
     """Turn each pair (x_i, x_{i + E/2}) of (B, T, H, E) by its angle."""
     cos, sin = (one.to(x.dtype) for one in rotation)
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.registry import OPTIMIZERS
 from zoo.training.fused import FusedAdamW
+from zoo.training.muon import StackedMuon
 from zoo.training.row_wise import RowAdagrad
 
 FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
@@ -200,9 +201,7 @@ def muon(
     matrices, rest = split_for_muon(model)
     parts: list[torch.optim.Optimizer] = []
     if matrices:
-        parts.append(
-            torch.optim.Muon(matrices, lr=lr, weight_decay=weight_decay, momentum=momentum)
-        )
+        parts.append(StackedMuon(matrices, lr=lr, weight_decay=weight_decay, momentum=momentum))
     if rest:
         embeddings = embedding_ids(model)
         heads = {id(p) for n, p in trainable(model).items() if "head" in n.split(".")}
