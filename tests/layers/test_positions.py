@@ -29,23 +29,23 @@ def test_sinusoidal_positions_start_where_they_are_told():
 
 def test_rotation_turns_each_pair_by_its_angle():
     rotary = Rotary(20, 6).double()
-    x = torch.randn(1, 20, 2, 6, dtype=torch.float64)
+    x = torch.randn(1, 2, 20, 6, dtype=torch.float64)
     found = rotate(x, rotary(0, 20))
     for t in (0, 3, 19):
         for i in range(3):
             angle = t / 10_000 ** (2 * i / 6)
             turn = complex(math.cos(angle), math.sin(angle))
             for h in range(2):
-                expected = complex(x[0, t, h, i], x[0, t, h, i + 3]) * turn
-                got = complex(found[0, t, h, i], found[0, t, h, i + 3])
+                expected = complex(x[0, h, t, i], x[0, h, t, i + 3]) * turn
+                got = complex(found[0, h, t, i], found[0, h, t, i + 3])
                 assert got == pytest.approx(expected, abs=1e-5)
 
 
 def test_products_know_only_the_distance():
     rotary = Rotary(64, 8).double()
     q, k = torch.randn(2, 1, 1, 1, 8, dtype=torch.float64)
-    turned_q = rotate(q.expand(1, 64, 1, 8), rotary(0, 64))[0, :, 0]
-    turned_k = rotate(k.expand(1, 64, 1, 8), rotary(0, 64))[0, :, 0]
+    turned_q = rotate(q.expand(1, 1, 64, 8), rotary(0, 64))[0, 0]
+    turned_k = rotate(k.expand(1, 1, 64, 8), rotary(0, 64))[0, 0]
     products = turned_q @ turned_k.T  # (64, 64)
     for distance in (0, 1, 5, 40):
         along = products.diagonal(-distance)

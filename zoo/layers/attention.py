@@ -26,32 +26,32 @@ class KeyValues:
         self.keys: Tensor | None = None
         self.values: Tensor | None = None
 
-    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Add those of new tokens (B, G, T, E); all so far."""
+    def append(self, new: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the keys and, behind them, the values of new tokens (B, 2 G, T, E); all so far."""
         if self.keys is None or self.values is None:
-            shape = (keys.shape[0], keys.shape[1], self.capacity, keys.shape[3])
-            self.keys, self.values = keys.new_empty(shape), values.new_empty(shape)
-        start, new = self.length, keys.shape[2]
-        if start + new > self.capacity:
-            raise ValueError(f"{start + new} tokens, but the cache holds {self.capacity}")
-        self.keys.narrow(2, start, new).copy_(keys)
-        self.values.narrow(2, start, new).copy_(values)
-        self.length = start + new
-        return self.keys.narrow(2, 0, start + new), self.values.narrow(2, 0, start + new)
+            self._keep(new.new_empty(*new.shape[:2], self.capacity, new.shape[3]))
+        start, stop = self.length, self.length + new.shape[2]
+        if stop > self.capacity:
+            raise ValueError(f"{stop} tokens, but the cache holds {self.capacity}")
+        self.both.narrow(2, start, stop - start).copy_(new)
+        self.length = stop
+        return self.keys.narrow(2, 0, stop), self.values.narrow(2, 0, stop)  # type: ignore[union-attr]
 
     def select(self, index: Tensor) -> None:
         """Keep these of the batch, int64 (B',), in this order: beams that live on."""
-        if self.keys is not None and self.values is not None:
-            self.keys = self._chosen(self.keys, index)
-            self.values = self._chosen(self.values, index)
+        if self.length:
+            both = self.both.new_empty(len(index), *self.both.shape[1:])
+            filled = self.both.narrow(2, 0, self.length).index_select(0, index)
+            both.narrow(2, 0, self.length).copy_(filled)
+            self._keep(both)
+        elif self.keys is not None and self.values is not None:  # of a memory
+            self.keys = self.keys.index_select(0, index)
+            self.values = self.values.index_select(0, index)
 
-    def _chosen(self, kept: Tensor, index: Tensor) -> Tensor:
-        if not self.length:  # of a memory, all of it filled
-            return kept.index_select(0, index)
-        chosen = kept.new_empty(len(index), *kept.shape[1:])
-        filled = kept.narrow(2, 0, self.length).index_select(0, index)
-        chosen.narrow(2, 0, self.length).copy_(filled)
-        return chosen
+    def _keep(self, both: Tensor) -> None:
+        groups = both.shape[1] // 2
+        self.both = both  # keys and values are views of it
+        self.keys, self.values = both.narrow(1, 0, groups), both.narrow(1, groups, groups)
 
 
 class Attention(nn.Module):
@@ -125,21 +125,21 @@ class Attention(nn.Module):
                 if cache is not None:
                     cache.keys, cache.values = k, v
         else:
-            qkv = self.qkv(x).view(*x.shape[:2], self.heads + 2 * self.kv_heads, self.size)
-            sizes = [self.heads, self.kv_heads, self.kv_heads]
+            qkv = self.qkv(x).view(*x.shape[:2], -1, self.size)
+            qkv = qkv.transpose(1, 2)  # (B, H + 2 G, T, E)
+            heads, groups = self.heads, self.kv_heads
             if self.qk_norm is None and rotation is None:
-                q, k, v = torch.split_with_sizes(qkv, sizes, 2)
+                q, k, v = torch.split_with_sizes(qkv, (heads, groups, groups), 1)
             else:  # queries and keys together, in half as many calls
-                qk, v = torch.split_with_sizes(qkv, (sizes[0] + sizes[1], sizes[2]), 2)
+                qk, v = torch.split_with_sizes(qkv, (heads + groups, groups), 1)
                 if self.qk_norm is not None:
                     qk = self._normalise(qk, self.qk_norm)
                 if rotation is not None:
                     qk = rotate(qk, rotation)
-                q, k = torch.split_with_sizes(qk, sizes[:2], 2)
-            q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, E)
+                q, k = torch.split_with_sizes(qk, (heads, groups), 1)
             if cache is not None:
-                k, v = cache.append(k, v)
-        y = self._attend(q, k, v, mask)  # (B, H, T, E)
+                k, v = cache.append(torch.cat([k, v], dim=1))
+        y = self.attend(q, k, v, mask)  # (B, H, T, E)
         return self.out(y.transpose(1, 2).reshape(x.shape))
 
     def _normalise(self, qk: Tensor, name: NormName) -> Tensor:
@@ -156,7 +156,8 @@ class Attention(nn.Module):
         k, v = kv.split(self.kv_heads * self.size, dim=-1)
         return self._split(k, self.kv_heads), self._split(v, self.kv_heads)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What queries (B, H, T, E) gather: (B, H, T, E); keys and values are (B, G, S, E)."""
         tokens, seen = q.shape[2], k.shape[2]
         causal = self.causal and tokens > 1
         if causal and (mask is not None or tokens != seen):  # new tokens after those of a cache
@@ -176,11 +177,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -
 
     In bf16 on a CPU plain matrix products are two to four times as fast as torch's fused kernel.
     """
-    if q.device.type != "cpu" or v.dtype != torch.bfloat16:
+    if v.dtype != torch.bfloat16 or v.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
     batch, heads, tokens, size = q.shape
-    q, k, v = (one.reshape(batch * heads, -1, size) for one in (q, k, v))
-    scores = torch.bmm(q * size**-0.5, k.mT)  # (B H, T, S)
+    q, k, v = (one.reshape(batch * heads, -1, size) for one in (q * size**-0.5, k, v))
+    scores = torch.bmm(q, k.mT)  # (B H, T, S)
     if causal:
         mask = torch.ones(tokens, tokens, dtype=torch.bool, device=q.device).tril()
     if mask is not None:

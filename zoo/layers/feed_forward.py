@@ -38,14 +38,15 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) to (B, T, D)."""
-        h = self.up(x)
+        return self.down(self.activate(self.up(x)))
+
+    def activate(self, h: Tensor) -> Tensor:
+        """Bend: (..., inner), or with swiglu twice as wide, to (..., inner)."""
         if self.activation == "swiglu":
             value, gate = h.chunk(2, dim=-1)
-            h = value * F.silu(gate)
-        elif self.activation == "relu2":
-            h = F.relu(h).square()
-        elif self.activation == "relu":
-            h = F.relu(h)
-        else:
-            h = F.gelu(h, approximate="tanh" if self.activation == "gelu_tanh" else "none")
-        return self.down(h)
+            return value * F.silu(gate)
+        if self.activation == "relu2":
+            return F.relu(h).square()
+        if self.activation == "relu":
+            return F.relu(h)
+        return F.gelu(h, approximate="tanh" if self.activation == "gelu_tanh" else "none")

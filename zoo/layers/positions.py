@@ -6,7 +6,7 @@ Shapes: B batch, H heads, T tokens, E width of a head, D width.
 import torch
 from torch import Tensor, nn
 
-Rotation = tuple[Tensor, Tensor]  # (T, 1, E) each: cosines; sines, of the first half negative
+Rotation = tuple[Tensor, Tensor]  # (T, E) each: cosines; sines, of the first half negative
 
 
 def sinusoids(length: int, width: int, base: float = 10_000.0) -> Tensor:
@@ -53,10 +53,10 @@ class Rotary(nn.Module):
     def forward(self, start: int, tokens: int) -> Rotation:
         """For tokens at positions start to start + tokens - 1."""
         part = slice(start, start + tokens)
-        return self.cos[part, None], self.sin[part, None]
+        return self.cos[part], self.sin[part]
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:
-    """Turn each pair (x_i, x_{i + E/2}) of (B, T, H, E) by its angle."""
+    """Turn each pair (x_i, x_{i + E/2}) of (B, H, T, E) by its angle."""
     cos, sin = (one.to(x.dtype) for one in rotation)
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)

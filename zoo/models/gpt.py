@@ -19,6 +19,7 @@ from zoo.layers.block import Block
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForwardName
 from zoo.layers.norm import NormName, make_norm, normalise
+from zoo.layers.one_token import OneToken
 from zoo.layers.pooling import last_token
 from zoo.layers.positions import Rotary, Sinusoidal
 from zoo.registry import MODELS
@@ -116,13 +117,11 @@ class GPT(nn.Module):
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=1.0 if self.init == "zero" else 0.02)
 
-    def new_cache(self, batch_size: int) -> list[KeyValues]:
-        """Room for the keys and values of `context` tokens, a list entry a block."""
-        return [KeyValues(self.context) for _ in self.blocks]
+    def new_cache(self, batch_size: int) -> "Cache":
+        """Room for the keys and values of `context` tokens, an entry a block."""
+        return Cache(KeyValues(self.context) for _ in self.blocks)
 
-    def forward(
-        self, tokens: Tensor, cache: list[KeyValues] | None = None, last: bool = False
-    ) -> Tensor:
+    def forward(self, tokens: Tensor, cache: "Cache | None" = None, last: bool = False) -> Tensor:
         """Logits of the token after each, (B, T) int64 to (B, T, V); or of classes, (B, K).
 
         Args:
@@ -142,10 +141,26 @@ class GPT(nn.Module):
         elif self.position is not None:
             x = self.position(x, start)
         rotation = self.rotary(start, length) if self.rotary is not None else None
+        if length == 1 and start and cache and (step := self._one_token(cache, len(x))):
+            return step(x[:, 0], rotation)[:, None]
         x = self.dropout(x)
         for k, block in enumerate(self.blocks):
             x = block(x, rotation=rotation, cache=cache[k] if cache else None)
-        x = self.norm(x[:, -1:] if last else x)
+        x = self.norm(x[:, -1:] if last and length > 1 else x)
         if self.classifies:
             x = last_token(x, tokens, self.pad_id)  # (B, D)
         return self.head(x)
+
+    def _one_token(self, cache: "Cache", batch: int) -> OneToken | None:
+        """A quicker way to the same logits, where there is one."""
+        if cache.quick is None:
+            parts = (self.blocks, self.norm, self.head)
+            fits = not self.training and not self.classifies and OneToken.fits(*parts)
+            cache.quick = OneToken(*parts, cache, batch) if fits else False
+        return cache.quick or None
+
+
+class Cache(list[KeyValues]):
+    """Keys and values of the tokens so far, an entry a block."""
+
+    quick: OneToken | Literal[False] | None = None  # once asked for
