@@ -3,7 +3,9 @@
 Hugging Face's models are measured where they are installed (`pip install transformers`).
 """
 
+import contextlib
 import itertools
+import multiprocessing
 import time
 from collections.abc import Callable
 from typing import Any
@@ -123,62 +125,162 @@ STEPS = 3  # a round
 
 def gpt(rounds: int, threads: int) -> None:
     """Training steps of GPT-2's architecture, fused AdamW on both sides: tokens per second."""
-    import torch
-
-    from zoo.tasks.causal_lm import CausalLM
-
-    torch.set_num_threads(threads)
-    batches = torch.randint(VOCABULARY, (64, BATCH, CONTEXT + 1))
-    task = CausalLM([1] * VOCABULARY, None)
-
-    def same(tokens: Any) -> dict[str, Any]:
-        return {"input_ids": tokens[:, :-1], "labels": tokens[:, :-1]}  # they shift by themselves
-
+    hugging_face()
     for precision in ("fp32", "bf16"):
-        theirs, ours = gpt_pair()
         print(f"{precision}: {BATCH} x {CONTEXT} tokens a step, {threads} threads")
         cases = {
-            "Hugging Face GPT2LMHeadModel": hugging_face_steps(theirs, same, batches, precision),
-            "zoo gpt": zoo_steps(ours, task, batches, precision),
+            "Hugging Face GPT2LMHeadModel": apart(hugging_face_gpt, precision, threads),
+            "zoo gpt": apart(zoo_gpt, precision, threads),
         }
         race(cases, rounds, "tokens/s")
 
 
+def hugging_face_gpt(precision: str) -> Callable[[], float]:
+    """Their GPT-2, which shifts the labels by itself."""
+    model, _ = gpt_pair()
+    shift = [{"input_ids": one[:, :-1], "labels": one[:, :-1]} for one in gpt_batches()]
+    return hugging_face_steps(model, shift, precision)
+
+
+def zoo_gpt(precision: str) -> Callable[[], float]:
+    """Ours, of the same weights."""
+    from zoo.tasks.causal_lm import CausalLM
+
+    _, model = gpt_pair()
+    return zoo_steps(model, CausalLM([1] * VOCABULARY, None), gpt_batches(), precision)
+
+
+def gpt_batches() -> Any:
+    """Random tokens, int64 (64, B, T + 1)."""
+    import torch
+
+    return torch.randint(VOCABULARY, (64, BATCH, CONTEXT + 1))
+
+
+SENTENCES, LENGTH = 8, 128
+BERT = dict(vocabulary=8192, width=256, depth=6, heads=4)
+
+
+def bert(rounds: int, threads: int) -> None:
+    """Training steps of BERT's architecture, 8 x 128 tokens: theirs come masked, ours mask them."""
+    hugging_face()
+    for precision in ("fp32", "bf16"):
+        print(f"{precision}: {SENTENCES} x {LENGTH} tokens a step, {threads} threads")
+        cases = {
+            "Hugging Face BertForMaskedLM": apart(hugging_face_bert, precision, threads),
+            "zoo bert": apart(zoo_bert, precision, threads),
+        }
+        race(cases, rounds, "tokens/s")
+
+
+def hugging_face_bert(precision: str) -> Callable[[], float]:
+    """Their BERT, whose texts are masked beforehand."""
+    import torch
+
+    task, batches = bert_task()
+    module = hugging_face()
+    config = module.BertConfig(
+        vocab_size=BERT["vocabulary"],
+        hidden_size=BERT["width"],
+        num_hidden_layers=BERT["depth"],
+        num_attention_heads=BERT["heads"],
+        intermediate_size=4 * BERT["width"],
+        max_position_embeddings=LENGTH,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+
+    def hidden(tokens: Any) -> dict[str, Any]:
+        masked = task.mask({"input": tokens}, training=True)
+        labels = torch.full((SENTENCES * LENGTH,), -100)
+        labels[masked.at] = masked.target
+        return {"input_ids": masked.shown, "labels": labels.view(SENTENCES, LENGTH)}
+
+    model = module.BertForMaskedLM(config)
+    return hugging_face_steps(model, [hidden(batch) for batch in batches], precision)
+
+
+def zoo_bert(precision: str) -> Callable[[], float]:
+    """Ours, of the same size; masking is part of a step."""
+    from zoo.models.bert import BERT as Model
+
+    task, batches = bert_task()
+    sizes = BERT["vocabulary"], LENGTH, BERT["width"], BERT["depth"], BERT["heads"]
+    return zoo_steps(Model(*sizes, dropout=0.0), task, batches, precision)
+
+
+def bert_task() -> tuple[Any, Any]:
+    """The task, and random tokens, int64 (16, B, T + 1)."""
+    import torch
+
+    from zoo.data.tokenizer import ByteTokenizer
+    from zoo.tasks.masked_lm import MaskedLM
+
+    task = MaskedLM(BERT["vocabulary"], ByteTokenizer(["[MASK]"]), 0)
+    return task, torch.randint(1, BERT["vocabulary"], (16, SENTENCES, LENGTH + 1))
+
+
+def apart(make: Callable[[str], Callable[[], float]], precision: str, threads: int) -> Any:
+    """A case in a process of its own, so that neither side profits from what the other set up:
+    ours starts as train.py does, theirs as torch comes."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    arguments = (there, make, precision, threads)
+    context.Process(target=serve, args=arguments, daemon=True).start()
+
+    def case() -> float:
+        here.send(None)
+        return here.recv()
+
+    return case
+
+
+def serve(
+    pipe: Any, make: Callable[[str], Callable[[], float]], precision: str, threads: int
+) -> None:
+    """Run a case each time that it is asked for."""
+    import torch
+
+    torch.set_num_threads(threads)
+    case = make(precision)
+    with contextlib.suppress(EOFError):  # the other end has closed
+        while True:
+            pipe.recv()
+            pipe.send(case())
+
+
 def hugging_face_steps(
-    model: Any, feed: Callable[[Any], dict[str, Any]], batches: Any, precision: str
+    model: Any, inputs: list[dict[str, Any]], precision: str
 ) -> Callable[[], float]:
-    """Steps as Hugging Face's documentation writes them; `feed` makes their inputs of a batch."""
+    """Steps as Hugging Face's documentation writes them."""
     import torch
 
     optimizer = torch.optim.AdamW(model.train().parameters(), lr=3e-4, fused=True)
-    inputs = itertools.cycle([feed(batch) for batch in batches])
+    tokens, endless = inputs[0]["input_ids"].numel(), itertools.cycle(inputs)
 
     def case() -> float:
         start = time.perf_counter()
         for _ in range(STEPS):
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-                loss = model(**next(inputs)).loss
+                loss = model(**next(endless)).loss
             loss.backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return STEPS * batches[0, :, :-1].numel() / (time.perf_counter() - start)
+        return STEPS * tokens / (time.perf_counter() - start)
 
     return case
 
 
 def zoo_steps(model: Any, task: Any, batches: Any, precision: str) -> Callable[[], float]:
     """Steps as our trainer takes them."""
-    import torch
-
     from zoo.registry import OPTIMIZERS
     from zoo.training.precision import Precision
     from zoo.training.runtime import Runtime
     from zoo.training.step import Window, accumulate_gradients
 
-    device = torch.device("cpu")
+    runtime, window = Runtime.start("cpu"), Window()
     optimizer = OPTIMIZERS.build({"name": "adamw", "lr": 3e-4}, model=model.train())
-    window = Window()
-    parts = (Precision(precision, device), Runtime(device), window)
+    parts = (Precision(precision, runtime.device), runtime, window)
     inputs = itertools.cycle({"input": batch} for batch in batches)
 
     def case() -> float:
@@ -192,47 +294,3 @@ def zoo_steps(model: Any, task: Any, batches: Any, precision: str) -> Callable[[
         return STEPS * batches[0, :, :-1].numel() / (time.perf_counter() - start)
 
     return case
-
-
-def bert(rounds: int, threads: int) -> None:
-    """Training steps of BERT's architecture, 8 x 128 tokens: theirs come masked, ours mask them."""
-    import torch
-
-    from zoo.data.tokenizer import ByteTokenizer
-    from zoo.models.bert import BERT
-    from zoo.tasks.masked_lm import MaskedLM
-
-    torch.set_num_threads(threads)
-    size, batch, length, width, depth, heads = 8192, 8, 128, 256, 6, 4
-    batches = torch.randint(1, size, (16, batch, length + 1))
-    task = MaskedLM(size, ByteTokenizer(["[MASK]"]), 0)
-
-    def hidden(tokens: Any) -> dict[str, Any]:
-        masked = task.mask({"input": tokens}, training=True)
-        labels = torch.full((batch * length,), -100)
-        labels[masked.at] = masked.target
-        return {"input_ids": masked.shown, "labels": labels.view(batch, length)}
-
-    module = hugging_face()
-    config = module.BertConfig(
-        vocab_size=size,
-        hidden_size=width,
-        num_hidden_layers=depth,
-        num_attention_heads=heads,
-        intermediate_size=4 * width,
-        max_position_embeddings=length,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    for precision in ("fp32", "bf16"):
-        theirs = module.BertForMaskedLM(config)
-        ours = BERT(size, length, width, depth, heads, dropout=0.0)
-        sizes = [sum(p.numel() for p in model.parameters()) for model in (theirs, ours)]
-        print(
-            f"{precision}: {batch} x {length} tokens a step, parameters {sizes}, {threads} threads"
-        )
-        cases = {
-            "Hugging Face BertForMaskedLM": hugging_face_steps(theirs, hidden, batches, precision),
-            "zoo bert": zoo_steps(ours, task, batches, precision),
-        }
-        race(cases, rounds, "tokens/s")
