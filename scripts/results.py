@@ -157,10 +157,11 @@ def figure(one: Row) -> str:
     name = (promised or list(one["metrics"]))[0]
     mean, std = one["metrics"][name]["mean"], one["metrics"][name]["std"]
     label = name.removeprefix("test/")
-    share = "accuracy" in label
+    share = label in ("accuracy", "exact_match")
     scale, digits, unit = (100, 2, " %") if share else (1, 3, "")
     seeds = f"{one['runs']} seed{'s' if one['runs'] > 1 else ''}"
-    return f"{label} {scale * mean:.{digits}f} ± {scale * std:.{digits}f}{unit} ({seeds})"
+    spread = f" ± {scale * std:.{digits}f}" if one["runs"] > 1 else ""
+    return f"{label} {scale * mean:.{digits}f}{spread}{unit} ({seeds})"
 
 
 def about(experiment: str) -> str:

@@ -38,6 +38,8 @@ class BERT(nn.Module):
         block_size: The most tokens that it can read.
         width, depth, heads: D, blocks, H.
         positions: How it knows where a token stands.
+        rotary_base: Wavelength, over 2 pi, of the slowest turn of rotary positions: where even that
+            is shorter than the texts, a longer text brings no turn that was never seen.
         norm, activation: Of the blocks.
         pre_norm: Whether norms come before attention and feed-forward, or after, as in the paper.
         qk_norm: Whether to normalise queries and keys.
@@ -60,6 +62,7 @@ class BERT(nn.Module):
         depth: int = 6,
         heads: int = 4,
         positions: Literal["learned", "sinusoidal", "rotary"] = "learned",
+        rotary_base: float = 10_000.0,
         norm: NormName = "layer",
         activation: FeedForwardName = "gelu",
         pre_norm: bool = False,
@@ -80,7 +83,9 @@ class BERT(nn.Module):
             self.position = nn.Embedding(block_size, width)
         elif positions == "sinusoidal":
             self.position = Sinusoidal(block_size, width)
-        self.rotary = Rotary(block_size, width // heads) if positions == "rotary" else None
+        self.rotary: Rotary | None = None
+        if positions == "rotary":
+            self.rotary = Rotary(block_size, width // heads, rotary_base)
         self.token_type = nn.Embedding(token_types, width) if token_types else None
         self.embedding_norm = make_norm(norm, width, eps=EPS)
         self.dropout = Dropout(dropout)

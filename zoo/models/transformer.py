@@ -86,6 +86,8 @@ class Transformer(nn.Module):
         decoder_depth: Blocks of the decoder; null for as many.
         inner: Neurons of the feed-forward parts; null for 4 D (8 D / 3 with swiglu).
         positions: How it knows where a token stands.
+        rotary_base: Wavelength, over 2 pi, of the slowest turn of rotary positions: where even that
+            is shorter than the texts, a longer text brings no turn that was never seen.
         norm, activation: Of the blocks.
         pre_norm: Whether normalisation comes before each part of a block or after.
         tie: Whether source, target and head share one matrix (section 3.4 of the paper).
@@ -103,6 +105,7 @@ class Transformer(nn.Module):
         heads: int = 8,
         inner: int | None = None,
         positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal",
+        rotary_base: float = 10_000.0,
         norm: NormName = "layer",
         activation: FeedForwardName = "relu",
         pre_norm: bool = True,
@@ -117,7 +120,9 @@ class Transformer(nn.Module):
             Embedding(one, self._positions(positions, width), dropout, max_length)
             for one in (others, words)
         )
-        self.rotary = Rotary(max_length, width // heads) if positions == "rotary" else None
+        self.rotary: Rotary | None = None
+        if positions == "rotary":
+            self.rotary = Rotary(max_length, width // heads, rotary_base)
         common = dict(
             activation=activation, inner=inner, norm=norm, pre_norm=pre_norm, dropout=dropout
         )
