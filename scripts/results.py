@@ -115,7 +115,8 @@ def row(published: Row, by_seed: dict[int, tuple[str, Row]]) -> Row:
         "parameters": newest["parameters"],
         "runs": len(results),
         "seeds": sorted(by_seed),
-        "metrics": {f"test/{n}": spread([r["test"][n] for r in results]) for n in names},
+        "metrics": {f"test/{n}": spread([r["test"][n] for r in results]) for n in names}
+        | {n: spread([r["expect"][n]["reached"] for r in results]) for n in newest["expect"]},
         "seconds": spread([r["seconds"] for r in results]),
         "expect": {name: outcome["expected"] for name, outcome in newest["expect"].items()},
         "device": f"{environment['device']}, {environment['threads']} threads",
@@ -156,7 +157,7 @@ def figure(one: Row) -> str:
     promised = [name for name in one["expect"] if name in one["metrics"]]
     name = (promised or list(one["metrics"]))[0]
     mean, std = one["metrics"][name]["mean"], one["metrics"][name]["std"]
-    label = name.removeprefix("test/")
+    label = name.removeprefix("test/").replace("val/", "validation ")
     share = label in ("accuracy", "exact_match")
     scale, digits, unit = (100, 2, " %") if share else (1, 3, "")
     seeds = f"{one['runs']} seed{'s' if one['runs'] > 1 else ''}"

@@ -122,12 +122,12 @@ def _chosen(content: dict[str, Any]) -> dict[str, str]:
 
 
 def _measured(result: dict[str, Any], metric: str) -> str:
-    """`0.9921 ± 0.0012 (5 runs)`, as docs/results.json says."""
+    """`0.9921±0.0012 (5)`, of 5 runs, as docs/results.json says."""
     found = result.get("metrics", {}).get(metric)
     if not found:
         return ""
     runs = result.get("runs", len(found.get("values", [])))
-    spread = f" ± {found['std']:.4f} ({runs} runs)" if runs > 1 else ""
+    spread = f"±{found['std']:.4f} ({runs})" if runs > 1 else ""
     return f"{found['mean']:.4f}{spread}"
 
 

@@ -62,7 +62,7 @@ def test_measured_results_stand_beside_the_promise(listed, monkeypatch, tmp_path
     file.write_text(json.dumps(results))
     monkeypatch.setattr(listing, "RESULTS", file)
     flat = " ".join(listed("experiments").split())
-    assert "0.9877 ± 0.0012 (2 runs)" in flat
+    assert "0.9877±0.0012 (2)" in flat
     monkeypatch.setattr(listing, "RESULTS", tmp_path / "none.json")
     assert "±" not in listed("experiments")
 

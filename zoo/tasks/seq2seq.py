@@ -98,10 +98,11 @@ class Seq2Seq:
         return StepOutput(loss, torch.full((), count, device=loss.device), sums)
 
     def _trim(self, tokens: Tensor) -> Tensor:
-        """Without columns at the right that are padding in every row; 8 k + 1 stay, since a target
-        is one token shorter on its way in."""
+        """As many columns as the longest row needs, whatever stands beside it: 8 k + 1, since
+        a target is one token shorter on its way in."""
         longest = int((tokens != self.pad_id).sum(1).max())
-        return tokens[:, : longest + (1 - longest) % COLUMNS]
+        width = min(longest + (1 - longest) % COLUMNS, self.max_length)
+        return F.pad(tokens, (0, width - tokens.shape[1]), value=self.pad_id)
 
     def _text_sums(self, batch: Batch, texts: list[str]) -> dict[str, Tensor]:
         """How many texts are right, of how many; and sacrebleu's counts."""
