@@ -26,7 +26,7 @@ format: $(VENV)/installed-dev ## mend what can be mended
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-# Half a day on two cores; what is downloaded goes to data/, unless DATA= names a folder that has it.
+# Hours on two cores; what is downloaded goes to data/, unless DATA= names a folder that has it.
 DATA ?= data
 results: $(VENV)/installed ## train every published experiment, renew the README's table
 	$(RUN) train.py -m experiment=neuron_rain,mlp_rain,mlp_digits,cnn_digits seed=0,1,2,3,4

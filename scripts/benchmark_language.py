@@ -125,13 +125,27 @@ STEPS = 3  # a round
 
 def gpt(rounds: int, threads: int) -> None:
     """Training steps of GPT-2's architecture, fused AdamW on both sides: tokens per second."""
+    cases = {"Hugging Face GPT2LMHeadModel": hugging_face_gpt, "zoo gpt": zoo_gpt}
+    race_training(cases, (BATCH, CONTEXT), rounds, threads)
+
+
+def race_training(
+    makers: dict[str, Callable[[str], Callable[[], float]]],
+    size: tuple[int, int],
+    rounds: int,
+    threads: int,
+) -> None:
+    """In fp32, then in bf16.
+
+    Args:
+        makers: By name, what makes a case of a precision.
+        size: Texts and tokens of each in a step, for the printout.
+        rounds, threads: As in `race`; of each case.
+    """
     hugging_face()
     for precision in ("fp32", "bf16"):
-        print(f"{precision}: {BATCH} x {CONTEXT} tokens a step, {threads} threads")
-        cases = {
-            "Hugging Face GPT2LMHeadModel": apart(hugging_face_gpt, precision, threads),
-            "zoo gpt": apart(zoo_gpt, precision, threads),
-        }
+        print(f"{precision}: {size[0]} x {size[1]} tokens a step, {threads} threads")
+        cases = {name: apart(make, precision, threads) for name, make in makers.items()}
         race(cases, rounds, "tokens/s")
 
 
@@ -163,14 +177,8 @@ BERT = dict(vocabulary=8192, width=256, depth=6, heads=4)
 
 def bert(rounds: int, threads: int) -> None:
     """Training steps of BERT's architecture, 8 x 128 tokens: theirs come masked, ours mask them."""
-    hugging_face()
-    for precision in ("fp32", "bf16"):
-        print(f"{precision}: {SENTENCES} x {LENGTH} tokens a step, {threads} threads")
-        cases = {
-            "Hugging Face BertForMaskedLM": apart(hugging_face_bert, precision, threads),
-            "zoo bert": apart(zoo_bert, precision, threads),
-        }
-        race(cases, rounds, "tokens/s")
+    cases = {"Hugging Face BertForMaskedLM": hugging_face_bert, "zoo bert": zoo_bert}
+    race_training(cases, (SENTENCES, LENGTH), rounds, threads)
 
 
 def hugging_face_bert(precision: str) -> Callable[[], float]:

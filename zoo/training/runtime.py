@@ -39,8 +39,8 @@ def keep_memory() -> None:
     with contextlib.suppress(AttributeError, OSError, TypeError):
         libc = ctypes.CDLL(None)
         libc.gnu_get_libc_version  # noqa: B018  # the numbers below are glibc's
-        for option, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**26)):  # in malloc.h:
-            libc.mallopt(option, value)  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
+        for option, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**26)):
+            libc.mallopt(option, value)  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD of malloc.h
 
 
 def available(kind: str) -> bool:
