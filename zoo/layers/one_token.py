@@ -1,8 +1,8 @@
 """One more token of each text through a stack of blocks, in as few calls as can be.
 
 Generation asks for a token at a time. nn.Module's bookkeeping then takes nearly as long as a small
-model's arithmetic, so here the weights are collected once and torch's functions called on them. The layers
-define what is computed; tests hold this to the same tokens.
+model's arithmetic, so here the weights are collected once and torch's functions called on them. The
+layers define what is computed; tests hold this to the same logits.
 Shapes: B texts, D width, H heads, G key/value heads, E = D / H. With one text vectors are (D,), and
 a product with a vector is cheaper than one with a matrix of one row.
 """
