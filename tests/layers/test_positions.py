@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from zoo.layers.positions import Rotary, Sinusoidal, rotate, sinusoids
+from zoo.registry import MODELS
 
 
 def test_sinusoids_are_those_of_the_paper():
@@ -60,3 +61,13 @@ def test_a_later_start_and_an_odd_width():
         assert torch.equal(one, whole[6:9])
     with pytest.raises(ValueError, match="even head width, got 5"):
         Rotary(10, 5)
+
+
+@pytest.mark.parametrize("name", ["bert", "transformer"])
+def test_models_turn_by_the_base_that_they_are_given(name):
+    tiny = MODELS[name].tests["tiny"]
+    model = MODELS.build({"name": name, **tiny, "positions": "rotary", "rotary_base": 10.0})
+    cos, sin = model.rotary(0, 8)  # width 16, 2 heads: 8 numbers a head, 4 turns
+    angles = torch.arange(8)[:, None] * 10.0 ** (-torch.arange(4) / 4)
+    torch.testing.assert_close(cos, torch.cat([angles.cos(), angles.cos()], dim=1))
+    torch.testing.assert_close(sin, torch.cat([-angles.sin(), angles.sin()], dim=1))
