@@ -129,19 +129,9 @@ def gpt(rounds: int, threads: int) -> None:
     race_training(cases, (BATCH, CONTEXT), rounds, threads)
 
 
-def race_training(
-    makers: dict[str, Callable[[str], Callable[[], float]]],
-    size: tuple[int, int],
-    rounds: int,
-    threads: int,
-) -> None:
-    """In fp32, then in bf16.
-
-    Args:
-        makers: By name, what makes a case of a precision.
-        size: Texts and tokens of each in a step, for the printout.
-        rounds, threads: As in `race`; of each case.
-    """
+def race_training(makers: Any, size: tuple[int, int], rounds: int, threads: int) -> None:
+    """In fp32, then in bf16: what makes the case of a precision, by name; `size` (texts, tokens of
+    each) of a step is for the printout."""
     hugging_face()
     for precision in ("fp32", "bf16"):
         print(f"{precision}: {size[0]} x {size[1]} tokens a step, {threads} threads")
