@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UserError
+from zoo.naming import in_head
 from zoo.registry import OPTIMIZERS
 from zoo.training.fused import FusedAdamW
 from zoo.training.muon import StackedMuon
@@ -166,13 +167,13 @@ def embedding_ids(model: nn.Module) -> set[int]:
 def split_for_muon(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """(matrices of hidden layers, everything else).
 
-    Embeddings and the output layer (by our convention the module `head`) look things up rather
+    Embeddings and the output layer (see zoo.naming) look things up rather
     than transform, and go to AdamW, as do vectors and convolution kernels.
     """
     embeddings = embedding_ids(model)
     matrices, rest = [], []
     for name, p in trainable(model).items():
-        hidden = p.ndim == 2 and id(p) not in embeddings and "head" not in name.split(".")
+        hidden = p.ndim == 2 and id(p) not in embeddings and not in_head(name)
         (matrices if hidden else rest).append(p)
     return matrices, rest
 
@@ -204,7 +205,7 @@ def muon(
         parts.append(StackedMuon(matrices, lr=lr, weight_decay=weight_decay, momentum=momentum))
     if rest:
         embeddings = embedding_ids(model)
-        heads = {id(p) for n, p in trainable(model).items() if "head" in n.split(".")}
+        heads = {id(p) for n, p in trainable(model).items() if in_head(n)}
         rates = {id(p): adam_lr for p in rest}
         rates |= {one: head_lr for one in heads if head_lr is not None}
         rates |= {one: embedding_lr for one in embeddings if embedding_lr is not None}

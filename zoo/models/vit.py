@@ -1,0 +1,93 @@
+"""ViT: a Transformer encoder that reads an image as a sequence of patches.
+
+Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929. Unlike a convolution it is told nothing
+of neighbourhood: it has to learn from data which patches belong together.
+Differs from the paper: on request the mean over patches is classified instead of an extra token
+(Beyer et al., 2022, arXiv:2205.01580), which is the default; no dropout on attention weights.
+Shapes: B batch, C channels, H and W height and width, P side of a patch, T tokens, D width,
+K classes.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import UserError
+from zoo.layers.block import Block
+from zoo.layers.dropout import Dropout
+from zoo.registry import MODELS
+
+EPS = 1e-6  # of the norms, as in the paper's code
+
+
+@MODELS.register(
+    "vit",
+    task="classification",
+    tiny=dict(input_shape=(1, 8, 8), num_classes=3, patch=4, width=16, depth=2, heads=2),
+)
+class ViT(nn.Module):
+    """An encoder of `depth` blocks over patches.
+
+    Args:
+        input_shape: (channels, height, width) of one image.
+        num_classes: Classes to tell apart.
+        patch: P; divides height and width.
+        width, depth, heads: D, blocks, heads of attention.
+        dropout: On embeddings and on what each part of a block adds.
+        pool: What is classified: the `mean` over patches, or the `first` token, an extra one.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        num_classes: int,
+        patch: int = 4,
+        width: int = 192,
+        depth: int = 6,
+        heads: int = 3,
+        dropout: float = 0.0,
+        pool: Literal["mean", "first"] = "mean",
+    ) -> None:
+        super().__init__()
+        if len(input_shape) != 3:
+            raise UserError(
+                f"model=vit needs images of shape (channels, height, width), got samples of shape "
+                f"{tuple(input_shape)}; use model=mlp for tables"
+            )
+        channels, high, wide = input_shape
+        if patch < 1 or high % patch or wide % patch:
+            raise UserError(f"model.patch={patch} does not divide images of {high}x{wide} pixels")
+        self.patches = nn.Conv2d(channels, width, patch, stride=patch)
+        count = (high // patch) * (wide // patch)
+        self.first: nn.Parameter | None = None
+        if pool == "first":
+            self.first = nn.Parameter(torch.zeros(width))
+            count += 1
+        self.position = nn.Embedding(count, width)
+        self.dropout = Dropout(dropout)
+        self.blocks = nn.ModuleList(
+            Block(width, heads, eps=EPS, dropout=dropout) for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(width, eps=EPS)
+        self.head = nn.Linear(width, num_classes)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        nn.init.normal_(self.position.weight, std=0.02)
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, K)."""
+        x = self.patches(x).flatten(2).mT  # (B, T, D), row by row
+        if self.first is not None:
+            x = torch.cat([self.first.expand(len(x), 1, -1), x], dim=1)
+        x = self.dropout(x + self.position.weight)
+        for block in self.blocks:
+            x = block(x)
+        x = self.norm(x)
+        return self.head(x.mean(1) if self.first is None else x[:, 0])
