@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BASE = {"zoo.registry", "zoo.errors", "zoo.schema"}
+BASE = {"zoo.registry", "zoo.errors", "zoo.schema", "zoo.naming"}
 MAY_IMPORT = {
     "zoo.layers": set(),
     "zoo.models": {"zoo.layers", *BASE},
@@ -17,13 +17,33 @@ MAY_IMPORT = {
     "zoo.inference": {"zoo.layers"},
     "zoo.tasks": {"zoo.inference", *BASE},
     "zoo.training": {"zoo.tasks.base", "zoo.runs", *BASE},
+    "zoo.weights": {
+        "zoo.config",
+        "zoo.data",
+        "zoo.run_config",
+        "zoo.runs",
+        "zoo.text_table",
+        "zoo.training.checkpoint",
+        *BASE,
+    },
     "zoo.runs": {"zoo.errors"},
     "zoo.errors": set(),
+    "zoo.naming": set(),
     "zoo.schema": {"zoo.errors"},
     "zoo.registry": {"zoo.errors", "zoo.schema"},
     "zoo.config": {"zoo.training.config", *BASE},
+    "zoo.run_config": {"zoo.config", "zoo.training.config", *BASE},
 }
-WITHOUT_TORCH = ("zoo.cli", "zoo.config", "zoo.errors", "zoo.schema", "zoo.registry", "zoo.runs")
+WITHOUT_TORCH = (
+    "zoo.cli",
+    "zoo.config",
+    "zoo.run_config",
+    "zoo.errors",
+    "zoo.naming",
+    "zoo.schema",
+    "zoo.registry",
+    "zoo.runs",
+)
 HEAVY = ("torch", "numpy", "safetensors", "sklearn", "matplotlib", "PIL", "tensorboard", "tqdm")
 
 

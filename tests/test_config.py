@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from zoo import config as configs
 from zoo.errors import UserError, nearest
+from zoo.run_config import load_run
 
 
 @pytest.fixture
@@ -287,7 +288,7 @@ def run_folder(tmp_path):
 
 def test_resuming_takes_the_runs_own_config(run_folder):
     overrides = [f"resume={run_folder}", "trainer.max_steps=9", "trainer.patience=null"]
-    config = configs.load_run(run_folder, overrides)
+    config = load_run(run_folder, overrides)
     assert config == configs.load(["model=mlp", "trainer.max_steps=9"])
 
 
@@ -304,7 +305,7 @@ def test_resuming_takes_the_runs_own_config(run_folder):
 )
 def test_resuming_refuses_other_changes(run_folder, override, words):
     with pytest.raises(UserError, match=".") as caught:
-        configs.load_run(run_folder, [f"resume={run_folder}", override])
+        load_run(run_folder, [f"resume={run_folder}", override])
     assert words in str(caught.value)
 
 
@@ -312,4 +313,4 @@ def test_resuming_refuses_other_changes(run_folder, override, words):
 def test_a_config_that_cannot_be_read(run_folder, text):
     (run_folder / "config.yaml").write_text(text)
     with pytest.raises(UserError, match="config.yaml"):
-        configs.load_run(run_folder, [])
+        load_run(run_folder, [])

@@ -112,12 +112,13 @@ def test_what_we_import_is_declared_and_pinned():
     declared = {name_of(line) for line in project["dependencies"]}
     pinned = (ROOT / "constraints.txt").read_text().splitlines()
     pins = {name_of(line) for line in pinned if line and not line.startswith("#")}
-    optional = {name_of(line) for line in project["optional-dependencies"]["hf"]}
+    extras = project["optional-dependencies"]
+    optional = {name_of(line) for extra in ("hf", "hub") for line in extras[extra]}
     called = {"PIL": "pillow", "sklearn": "scikit-learn", "hydra": "hydra-core", "yaml": "pyyaml"}
     for path in PYTHON:
         if named(path).startswith("zoo/"):
             for name in imported(path):
-                known = called.get(name, name).lower() in declared | optional
+                known = called.get(name, name).lower().replace("_", "-") in declared | optional
                 assert known, f"{named(path)} imports {name}"
     development = {name_of(line) for line in project["optional-dependencies"]["dev"]}
     assert declared | development <= pins

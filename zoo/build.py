@@ -14,10 +14,11 @@ from zoo.data.base import Dataset
 from zoo.data.splits import Split
 from zoo.data.text_encoding import TextForm
 from zoo.errors import MissingFact, UserError
-from zoo.registry import DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
+from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
 from zoo.runs.directory import RunDirectory
 from zoo.schema import bind
 from zoo.training import finish
+from zoo.training.checkpoint import live_state
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
 from zoo.training.loader import Loader
@@ -25,6 +26,8 @@ from zoo.training.plan import Plan
 from zoo.training.precision import Precision, choose_precision
 from zoo.training.runtime import Runtime, mix_seed, seed_everything
 from zoo.training.trainer import Trainer
+from zoo.weights.load import Report, load_weights
+from zoo.weights.source import Source
 
 Config = dict[str, Any]
 INITIALISATION = 1  # keeps the seed of the weights apart from that of dropout
@@ -59,6 +62,7 @@ def check_options(settings: Config) -> None:
     groups: dict[str, Registry] = {
         "model": MODELS,
         "task": TASKS,
+        "adapter": ADAPTERS,
         "optim": OPTIMIZERS,
         "schedule": SCHEDULES,
     }
@@ -66,6 +70,11 @@ def check_options(settings: Config) -> None:
         with contextlib.suppress(MissingFact):
             registry.arguments(settings[group])
     SCHEDULES.build(settings["schedule"])
+    if (adapter := settings["adapter"]["name"]) != "none" and not settings["init"]["from"]:
+        raise UserError(
+            f"adapter={adapter} changes trained weights, and there are none: set init.from=<a run, "
+            f"or published weights>"
+        )
     for name, text in settings["expect"].items():
         finish.parse_expectation(name, text)
     batch_size = settings["data"].get("batch_size")
@@ -76,12 +85,13 @@ def check_options(settings: Config) -> None:
         raise UserError(f"data.workers: got {workers}, expected a whole number, 0 or more")
 
 
-def build_dataset(data: Config, encoding: Config | None = None) -> Dataset:
+def build_dataset(data: Config, encoding: Config | None = None, tokenizer: Any = None) -> Dataset:
     """The dataset that `data` names.
 
     Args:
         data: The group's settings.
         encoding: What a run fitted on its training rows, to be used instead of fitting anew.
+        tokenizer: To be used instead of training one, of the weights that training starts from.
     """
     apart = (*SPLIT_KEYS, *FORM_KEYS, "batch_size", "augment")
     options = {k: v for k, v in data.items() if k not in apart}
@@ -93,7 +103,9 @@ def build_dataset(data: Config, encoding: Config | None = None) -> Dataset:
     facts = {"split": split, "augment": augment, "encoding": encoding, "workers": workers}
     if "tokenizer" in data:
         asked = {key: data[key] for key in FORM_KEYS if key in data}
-        facts["form"] = TextForm(**bind(TextForm, asked, {}, "data", data["name"]))
+        facts["form"] = TextForm(
+            **bind(TextForm, asked, {"given": tokenizer}, "data", data["name"])
+        )
     return DATASETS.build(options, **facts)
 
 
@@ -118,6 +130,7 @@ def build_trainer(
     dataset: Dataset,
     runtime: Runtime,
     run: RunDirectory | None = None,
+    source: Source | None = None,
 ) -> Trainer:
     """Everything that a run consists of; makes the run directory last, when all else fits.
 
@@ -127,10 +140,13 @@ def build_trainer(
         dataset: What to train on.
         runtime: Device and ranks.
         run: The directory to go on in, or None for a new one.
+        source: Weights to start from, or None for random ones.
     """
     seed_everything(mix_seed(settings["seed"], INITIALISATION))
     facts = dataset.facts | live_facts(dataset.encoding)
-    model = build_part(MODELS, settings, facts).to(runtime.device)
+    model = build_part(MODELS, settings, facts)
+    report = initialise(model, settings, source)
+    model = model.to(runtime.device)
     task = build_part(TASKS, settings, facts)
     loader = Loader(
         dataset,
@@ -149,6 +165,7 @@ def build_trainer(
     )
     console = Console(runtime.main)
     console.precision_reason = reason
+    console.weights = report
     trainer = Trainer(
         model=model,
         task=task,
@@ -162,9 +179,27 @@ def build_trainer(
         console=console,
         run=run or make_run(settings, model, runtime),
         data_sha256=dataset.sha256,
+        base=base_of(settings, source),
     )
     seed_everything(settings["seed"], runtime.rank)
     return trainer
+
+
+def initialise(model: torch.nn.Module, settings: Config, source: Source | None) -> Report | None:
+    """Fill a model with the weights to start from, and put the adapter on; what was loaded."""
+    fresh: list[str] = []
+    report = None
+    if source is not None:
+        init = settings["init"]
+        report = load_weights(model, source.tensors, init["from"], init["skip"], init["resize"])
+        fresh = report.skipped + report.resized
+    ADAPTERS.build(settings["adapter"], model=model, fresh=fresh)
+    return report
+
+
+def base_of(settings: Config, source: Source | None) -> str | None:
+    """The identity of the weights that an adapter belongs to."""
+    return source.sha256 if source and settings["adapter"]["name"] != "none" else None
 
 
 def try_out(
@@ -202,7 +237,7 @@ def make_plan(options: TrainerConfig, loader: Loader) -> Plan:
 
 def make_run(settings: Config, model: torch.nn.Module, runtime: Runtime) -> RunDirectory:
     """A new run directory, rank 0's for all; refuses a disk too small for the checkpoints."""
-    weights = sum(t.nbytes for t in model.state_dict().values())
+    weights = sum(t.nbytes for t in live_state(model).values())
     needed = 8 * weights + 2**20  # two full checkpoints (weights and optimizer), two of the best
     made: RunDirectory | UserError | None = None
     if runtime.main:

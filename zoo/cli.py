@@ -70,10 +70,11 @@ def _run(overrides: list[str]) -> int:
     if resume and not resume[-1].strip("'\""):
         raise UserError("resume= names no folder; give a run directory, or leave it out")
     if resume and resume[-1] != "null":
+        from zoo.run_config import load_run
         from zoo.runs.directory import RunDirectory
 
         run = RunDirectory.open(resume[-1].strip("'\""), "resume")
-        settings = configs.load_run(run.path, overrides)
+        settings = load_run(run.path, overrides)
     else:
         run, settings = None, configs.load(overrides)
     from zoo.session import train

@@ -22,9 +22,9 @@ from zoo.schema import fits, got, parameters, spell
 from zoo.training.config import TrainerConfig
 
 CONFIG_DIR = Path(__file__).resolve().parents[1] / "configs"
-GROUPS = ("model", "data", "task", "optim", "schedule", "trainer")
+GROUPS = ("model", "data", "task", "adapter", "optim", "schedule", "trainer")
 DEFAULT_EXPERIMENT = "cnn_digits"
-RESUMABLE = ("max_steps", "max_epochs", "max_minutes", "patience", "save_steps", "save_minutes")
+PROMISED = {"model", "data", "task", "trainer"}  # what `expect` of an experiment rests on
 Config = dict[str, Any]
 TYPES = {
     "name": str | None,
@@ -32,6 +32,9 @@ TYPES = {
     "output_dir": str,
     "resume": str | None,
     "plugins": list[str],
+    "init.from": str | None,
+    "init.skip": list[str],
+    "init.resize": list[str],
 }
 
 
@@ -64,19 +67,20 @@ def load(overrides: list[str]) -> Config:
     if not chosen:
         overrides = [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
     composed = _compose(overrides, return_hydra_config=True)
-    chosen_of = {
-        k: v for k, v in composed.hydra.runtime.choices.items() if k in (*GROUPS, "experiment")
-    }
+    choice_of = composed.hydra.runtime.choices
+    chosen_of = {group: choice_of[group] for group in (*GROUPS, "experiment")}
     pinned = [f"{group}={chosen_of[group]}" for group in GROUPS]
     reference = _plain(_compose(pinned))
     with_values = _plain(composed)
     experiment = chosen_of["experiment"]
+    if "init.from" in map(key_of, overrides):
+        with_values["expect"] = {}  # promised for other weights to start from
     if experiment and (retyped := chosen & set(GROUPS)):
         others = {"experiment", *GROUPS} - retyped
         values = [o for o in overrides if key_of(o).split(".")[0] not in others]
         anew = _plain(_compose(pinned + [o for o in values if key_of(o) not in retyped]))
         with_values |= {group: anew[group] for group in retyped}
-        if retyped & {"model", "data", "task", "trainer"}:
+        if retyped & PROMISED:
             with_values["expect"] = {}  # promised for another model, other data, a full training
     check(with_values, reference, experiment)
     if with_values["name"] is None:
@@ -113,7 +117,7 @@ def _plain(composed: DictConfig) -> Config:
 
 
 def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
-    """One line for what Hydra, OmegaConf or YAML found wrong with the overrides."""
+    """One line for what Hydra, OmegaConf or YAML found wrong."""
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         options = [o for o in error.options if not o.startswith("_")]
@@ -124,8 +128,9 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
         )
     cause = error.__cause__
     key = getattr(cause, "full_key", None) or getattr(error, "full_key", None)
-    match = re.search(r"Could not override '([^']+)'", str(error))
-    if match and (key is None or "not in struct" in str(cause) or "No match" in str(error)):
+    if (match := re.search(r"Could not override '([^']+)'", str(error))) and (
+        key is None or "not in struct" in str(cause) or "No match" in str(error)
+    ):
         return unknown_key(max(key or "", match[1], key=len), _valid_keys(overrides))
     if str(error).startswith("Ambiguous value"):
         return f"{str(error).splitlines()[0]}: write a list as [a,b]; a sweep needs -m"
@@ -218,40 +223,6 @@ def _in_experiment(experiment: str, name: str) -> bool:
     return True
 
 
-def load_run(folder: Path, overrides: list[str]) -> Config:
-    """The config of an existing run, with changes to its budget.
-
-    Raises:
-        UserError: Another setting is changed: that would be another run.
-    """
-    config = read_yaml(folder / "config.yaml")
-    if missing := [key for key in (*GROUPS, *TYPES, "expect", "experiment") if key not in config]:
-        raise UserError(f"{folder / 'config.yaml'} is not a run's: it lacks {', '.join(missing)}")
-    plugins, config["plugins"] = config["plugins"], []
-    for override in overrides:
-        group, _, key = key_of(override).partition(".")
-        if group == "plugins":
-            config["plugins"] = yaml.safe_load(override.partition("=")[2])
-        elif group == "trainer" and key in RESUMABLE:
-            if not (text := override.partition("=")[2]):
-                raise UserError(f"cannot read '{override}': expected key=value")
-            value = yaml.safe_load(text)
-            if not fits(value, annotation := parameters(TrainerConfig)[key].annotation):
-                raise UserError(f"trainer.{key}: got {got(value)}, expected {spell(annotation)}")
-            config["trainer"][key] = value
-        elif group != "resume":
-            raise UserError(
-                f"resume= goes on with the run as it was: '{override}' would change it; only "
-                f"{', '.join('trainer.' + k for k in RESUMABLE)} may be given with it"
-            )
-    if plugins != config["plugins"]:
-        raise UserError(
-            f"the run used code of its own, which is imported when you say so alone: add "
-            f"plugins=[{','.join(map(str, plugins or []))}]"
-        )
-    return config
-
-
 def choices(group: str) -> list[str]:
     """The choices of a config group: its files, but for those that others build on."""
     return sorted(p.stem for p in (CONFIG_DIR / group).glob("[!_]*.yaml"))
@@ -274,8 +245,8 @@ def read_yaml(path: Path) -> Config:
 
 def experiments() -> dict[str, str]:
     """Experiment names and the text of their files."""
-    files = sorted((CONFIG_DIR / "experiment").glob("*.yaml"))
-    return {path.stem: path.read_text(encoding="utf-8") for path in files}
+    folder = CONFIG_DIR / "experiment"
+    return {name: (folder / f"{name}.yaml").read_text("utf-8") for name in choices("experiment")}
 
 
 def experiments_with(group: str, choice: str) -> list[str]:

@@ -14,16 +14,19 @@ import torch
 from torch import nn
 
 from zoo import config as configs
-from zoo.build import import_plugins, live_facts
+from zoo.build import import_plugins, initialise, live_facts
 from zoo.data.base import Encoding
 from zoo.data.encoding import load_encoding
 from zoo.errors import UserError, unknown
 from zoo.registry import MODELS, TASKS, Registry
+from zoo.run_config import complete
 from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import Task
 from zoo.training.checkpoint import NAME, Checkpoint, Checkpointer, Damaged, load_model, read
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, choose_device
+from zoo.training.state import check_base
+from zoo.weights.source import open_source
 
 Warn = Callable[[str], None]
 
@@ -85,8 +88,13 @@ def restore(
     facts, encoding = said["facts"], load_encoding(said["encoding"])
     runtime = Runtime(_device(device, settings["trainer"].get("device", "auto")))
     live = facts | live_facts(encoding)
-    model = _build(MODELS, settings, live).to(runtime.device)
+    model = _build(MODELS, settings, live)
     saved = find_checkpoint(run, checkpoint, warn)
+    if settings["adapter"]["name"] != "none":
+        source = open_source(settings["init"]["from"])
+        initialise(model, settings, source)
+        check_base(source.sha256, saved)
+    model = model.to(runtime.device)
     load_model(model, saved.tensors.get("ema") or saved.tensors.get("model", {}), saved.path)
     return Restored(
         run=run,
@@ -104,7 +112,7 @@ def restore(
 
 
 def _settings(run: RunDirectory) -> dict[str, Any]:
-    settings = configs.read_yaml(run.path / "config.yaml")
+    settings = complete(configs.read_yaml(run.path / "config.yaml"))
     lacking = [g for g in configs.GROUPS if not isinstance(settings.get(g), dict)]
     if lacking:
         raise UserError(

@@ -17,6 +17,7 @@ from zoo import config as configs
 from zoo.build import build_dataset, build_trainer, check_options, import_plugins, trainer_config
 from zoo.cli import report
 from zoo.data.base import Dataset
+from zoo.data.encoding import load_encoding
 from zoo.errors import TrainingFailed, UserError
 from zoo.runs.directory import RunDirectory, write_text
 from zoo.training import finish
@@ -25,6 +26,8 @@ from zoo.training.evaluate import Interrupted
 from zoo.training.launch import launch, launched
 from zoo.training.runtime import Runtime, deterministic
 from zoo.training.trainer import Trainer
+from zoo.weights.adopt import adopt, given_tokenizer
+from zoo.weights.source import Source, open_source
 
 Config = dict[str, Any]
 
@@ -63,16 +66,42 @@ def _train(
     with deterministic(options.deterministic):
         if not runtime.main:
             runtime.first(None)  # rank 0 downloads or decodes; the others find it done
-        dataset = build_dataset(settings["data"])
+        source, tokenizer = None, None
+        if settings["init"]["from"]:
+            settings, source, tokenizer = _start_from(settings, overrides, run)
+        dataset = build_dataset(settings["data"], tokenizer=tokenizer)
         if runtime.main:
             runtime.first(None)
-        trainer = build_trainer(settings, options, dataset, runtime, run)
+        trainer = build_trainer(settings, options, dataset, runtime, run, source)
         if run is None:
             _record(trainer.run, settings, overrides, dataset, runtime)
+        elif runtime.main and settings != configs.read_yaml(run.path / "config.yaml"):
+            _record_settings(run, settings)  # a budget that was changed
         if runtime.main:
             trainer.console.log_to(trainer.run.path / "train.log")
         _header(trainer, settings, dataset)
         return _fit(trainer, settings)
+
+
+def _start_from(
+    settings: Config, overrides: list[str], run: RunDirectory | None
+) -> tuple[Config, Source | None, Any]:
+    """The config, weights and tokenizer that `init.from` makes of a config; a run that goes on has
+    its config and tokenizer already, and but for an adapter's base needs no weights."""
+    if run is None:
+        source = open_source(settings["init"]["from"])
+        typed = [configs.key_of(override) for override in overrides]
+        tokenizer = given_tokenizer(settings, source, typed)
+        return adopt(settings, source, typed), source, tokenizer
+    encoding = load_encoding(run.read_json("dataset.json")["encoding"])
+    tokenizer = getattr(encoding, "tokenizer", None)
+    if settings["adapter"]["name"] == "none" and any(run.checkpoints.glob("last-*")):
+        return settings, None, tokenizer
+    return settings, open_source(settings["init"]["from"]), tokenizer
+
+
+def _record_settings(run: RunDirectory, settings: Config) -> None:
+    write_text(run.path / "config.yaml", yaml.safe_dump(settings, sort_keys=False))
 
 
 def _record(
@@ -80,7 +109,7 @@ def _record(
 ) -> None:
     """What was asked for and what the data said, before the first step."""
     if runtime.main:
-        write_text(run.path / "config.yaml", yaml.safe_dump(settings, sort_keys=False))
+        _record_settings(run, settings)
         write_text(run.path / "overrides.txt", "\n".join(overrides) + "\n")
         content = {"facts": dataset.facts, "encoding": dataset.encoding.to_json()}
         run.write_json("dataset.json", content | {"sha256": dataset.sha256})
@@ -90,12 +119,17 @@ def _header(trainer: Trainer, settings: Config, dataset: Dataset) -> None:
     console, runtime, plan = trainer.console, trainer.runtime, trainer.plan
     sizes = {name: len(source) for name, source in dataset.splits.items()}
     kinds = f", {n} classes" if (n := dataset.facts.get("num_classes")) else ""
-    parameters = sum(p.numel() for p in trainer.parameters)
+    parameters = sum(p.numel() for p in trainer.model.parameters())
+    trained = sum(p.numel() for p in trainer.parameters)
+    share = f", {trained:,} trained ({trained / parameters:.2%})" if trained < parameters else ""
     deals = " / ".join(f"{size:,} {name}" for name, size in sizes.items())
     place = f"{runtime.device}, {torch.get_num_threads()} threads"
     place += f", {runtime.ranks} ranks" if runtime.ranks > 1 else ""
     console.line(f"run        {trainer.run.path}")
-    console.line(f"model      {settings['model']['name']}, {parameters:,} parameters")
+    console.line(f"model      {settings['model']['name']}, {parameters:,} parameters{share}")
+    if console.weights is not None:
+        console.line(f"weights    {settings['init']['from']}")
+        console.line(console.weights.table())
     console.line(
         f"data       {settings['data']['name']}, input {_shape(dataset.facts)}{kinds}: {deals}"
     )

@@ -90,13 +90,13 @@ class BpeTokenizer(Tokenizer):
     def word_starts(self) -> list[bool]:
         """A token that does not continue the letters or digits before it."""
         tokens = [self._model.id_to_token(i) for i in range(self._size())]
-        return [True] * len(self.specials) + [not _continues(token) for token in tokens]
+        return [True] * len(self.specials) + [not continues(token) for token in tokens]
 
     def _state(self) -> dict[str, Any]:
         return {"model": self._json} | ({"leading_space": True} if self.leading_space else {})
 
 
-def _continues(token: str) -> bool:
+def continues(token: str) -> bool:
     """Whether a byte-level token begins with an ASCII letter or digit, or within other letters.
 
     In the byte-level alphabet the 34 characters from U+0100 on stand for the bytes 0 to 32 and 127.

@@ -48,7 +48,10 @@ class LabelledTextEncoding:
     @property
     def pad_id(self) -> int:
         """What shorter texts are filled up with."""
-        return self.tokenizer.specials[PAD]
+        found = self.tokenizer.pad_id
+        if found is None:
+            raise UserError("the tokenizer has no token to fill up shorter texts with")
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to rebuild this encoding."""
@@ -82,7 +85,7 @@ class LabelledTextEncoding:
             UserError: Nothing to read, a column that is missing.
         """
         names, texts = self._texts(path)
-        rows = [self.encode(text)[: self.length] for text in texts]
+        rows = [self.tokenizer.wrap(self.encode(text), self.length) for text in texts]
         return names, {"input": padded(rows, self.pad_id)}
 
     def _texts(self, path: str) -> tuple[list[str], list[str]]:

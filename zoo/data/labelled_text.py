@@ -92,7 +92,7 @@ def labelled_text_dataset(
         labels = torch.tensor(match_classes(class_names, fitted.class_names))[labels]
         index = {**index, "all": torch.arange(len(texts))}
     whole = [fitted.encode(text) for text in texts]
-    rows = [ids[: fitted.length] for ids in whole]
+    rows = [fitted.tokenizer.wrap(ids, fitted.length) for ids in whole]
     return Dataset(
         facts=fitted.facts() | _counts(labels[index["train"]], len(fitted.class_names)),
         splits={split: _source(rows, labels, part, fitted) for split, part in index.items()},

@@ -10,6 +10,7 @@ from zoo.data.base import Batch
 from zoo.data.tokenizer import (
     EOT,
     MASK,
+    PAD,
     Tokenizer,
     TokenizerName,
     load_tokenizer,
@@ -27,12 +28,14 @@ class TextForm:
         vocab_size: Ids at most; bytes and characters need none.
         min_count: How often a word must occur in the training split to be one (word).
         mask_token: Whether to reserve an id for `[MASK]`, which masked language models need.
+        given: A tokenizer to be taken as it is: that of the weights that training starts from.
     """
 
     tokenizer: TokenizerName = "bpe"
     vocab_size: int | None = 4096
     min_count: int = 1
     mask_token: bool = False
+    given: Tokenizer | None = None
 
     def __post_init__(self) -> None:
         if self.vocab_size is not None and self.vocab_size < 2:
@@ -43,7 +46,16 @@ class TextForm:
     def train(
         self, texts: Iterable[str], specials: Iterable[str] = (), leading_space: bool = False
     ) -> Tokenizer:
-        """A tokenizer of this form, fitted on texts."""
+        """A tokenizer of this form, fitted on texts; or the one given.
+
+        Raises:
+            UserError: The one given lacks a special token that the data needs.
+        """
+        if self.given is not None:
+            for name in set(specials) - {PAD, EOT}:  # these have stand-ins
+                if name not in self.given.specials:
+                    raise UserError(f"the tokenizer of init.from has no '{name}', which data needs")
+            return self.given
         named = [*specials, *([MASK] if self.mask_token else [])]
         return train_tokenizer(
             self.tokenizer, texts, self.vocab_size, self.min_count, named, leading_space

@@ -47,6 +47,8 @@ class TokenCache:
         Characters are those of all splits. Byte pairs of a training text above 64 MB are learnt
         from pieces taken evenly all over it, 64 MB together.
         """
+        if form.given is not None:
+            return form.given
         key = f"{VERSION} {self.sha256} {sorted(asdict(form).items())} {several} {LEARN_FROM}"
         path = self.folder / f"{self.name}-{form.tokenizer}-{_short(key)}.json"
         with contextlib.suppress(OSError, ValueError, UserError):

@@ -8,12 +8,13 @@ from typing import Any, Literal
 import numpy as np
 
 from zoo.data.byte_pairs import BpeTokenizer
+from zoo.data.published_tokenizer import PublishedTokenizer
 from zoo.data.tokenizer_base import BOS, EOS, EOT, MASK, PAD, UNKNOWN, Ids, Tokenizer
 from zoo.errors import UserError, unknown
 
 __all__ = ["BOS", "EOS", "EOT", "MASK", "PAD", "UNKNOWN", "Ids", "Tokenizer"]  # given on
 
-TokenizerName = Literal["byte", "char", "word", "bpe"]
+TokenizerName = Literal["byte", "char", "word", "bpe", "published"]
 WORD = re.compile(r"[^\W\d_]+")  # runs of letters
 
 
@@ -138,7 +139,8 @@ class WordTokenizer(Tokenizer):
 
 
 KINDS: dict[str, type[Tokenizer]] = {
-    one.kind: one for one in (ByteTokenizer, CharTokenizer, WordTokenizer, BpeTokenizer)
+    one.kind: one
+    for one in (ByteTokenizer, CharTokenizer, WordTokenizer, BpeTokenizer, PublishedTokenizer)
 }
 
 
@@ -177,6 +179,8 @@ def train_tokenizer(
     if kind == "bpe":
         size = 4096 if vocab_size is None else vocab_size
         return BpeTokenizer.train(texts, size, specials, leading_space)
+    if kind == PublishedTokenizer.kind:
+        raise UserError("data.tokenizer=published comes with published weights: set init.from")
     raise UserError(unknown("data.tokenizer", kind, KINDS))
 
 

@@ -32,6 +32,21 @@ class Tokenizer:
         """How many ids there are, special tokens included."""
         return len(self.specials) + self._size()
 
+    @property
+    def first_id(self) -> int:
+        """Ids below it are special tokens."""
+        return len(self.specials)
+
+    @property
+    def pad_id(self) -> int | None:
+        """What shorter texts are filled up with: `<pad>`, or else what ends a text."""
+        return self.specials.get(PAD, self.specials.get(EOT))
+
+    def wrap(self, ids: Ids, length: int) -> Ids:
+        """A text to be read as a whole, at most `length` tokens, with what its model expects at
+        its ends."""
+        return ids[:length]
+
     def encode(self, text: str) -> Ids:
         """Ids of a text, int32 (N,).
 

@@ -50,7 +50,7 @@ class MaskedLM:
         if not 0 < mask_share < 1:
             raise UserError(f"task.mask_share={mask_share}: expected between 0 and 1, as 0.15")
         self.vocab_size, self.tokenizer, self.mask_id = vocab_size, tokenizer, mask_id
-        self.first_id, self.mask_share = len(tokenizer.specials), mask_share
+        self.first_id, self.mask_share = tokenizer.first_id, mask_share
         self.word_starts = torch.tensor(tokenizer.word_starts()) if whole_word else None
 
     def mask(self, batch: Batch, training: bool) -> Masked:

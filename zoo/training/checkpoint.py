@@ -240,6 +240,15 @@ def model_tensors(state: Tensors) -> Tensors:
     return {name: t.detach().to("cpu").contiguous() for name, t in untied(state).items()}
 
 
+def live_state(model: nn.Module) -> Tensors:
+    """What training changes, by name: all of a model's state, or with an adapter what is trained
+    beside its frozen base."""
+    state = model.state_dict(keep_vars=True)
+    if getattr(model, "adapted", False):
+        return {name: t for name, t in state.items() if t.requires_grad}
+    return state
+
+
 def untied(state: Tensors) -> Tensors:
     """The tensors of a state, those that share their storage under the first name alone."""
     seen, tensors = set(), {}
@@ -258,7 +267,7 @@ def load_model(model: nn.Module, tensors: Tensors, where: Path) -> None:
     Raises:
         UserError: Names or shapes that do not fit, the first few listed.
     """
-    own = model.state_dict()
+    own = live_state(model)
     expected = model_tensors(own)
     wrong = [
         f"{name} is missing"

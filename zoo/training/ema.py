@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from zoo.training.checkpoint import untied
+from zoo.training.checkpoint import live_state, untied
 
 
 class EMA:
@@ -18,7 +18,7 @@ class EMA:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.live = untied(model.state_dict(keep_vars=True))
+        self.live = untied(live_state(model))
         self.average = {name: t.detach().clone() for name, t in self.live.items()}
         self._floats = [n for n, t in self.average.items() if t.is_floating_point()]
 

@@ -2,7 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from zoo.training.checkpoint import Checkpoint, Tensors, load_model, model_tensors
+from zoo.errors import UserError
+from zoo.training.checkpoint import (
+    Checkpoint,
+    Tensors,
+    live_state,
+    load_model,
+    model_tensors,
+)
 from zoo.training.optim import load_optimizer, optimizer_tensors
 from zoo.training.precision import Precision
 from zoo.training.runtime import environment, rng_state, set_rng_state
@@ -29,7 +36,7 @@ def capture(trainer: "Trainer", ranks: list[Tensors]) -> tuple[dict[str, Tensors
     assert trainer.logger is not None
     optimizer = optimizer_tensors(trainer.optimizer, trainer.names)
     tensors = {
-        "model": model_tensors(trainer.model.state_dict()),
+        "model": model_tensors(live_state(trainer.model)),
         "optimizer": {n: t.cpu().contiguous() for n, t in optimizer.items()},
         "ranks": {f"{r}.{n}": t for r, part in enumerate(ranks) for n, t in part.items()},
     }
@@ -45,6 +52,7 @@ def capture(trainer: "Trainer", ranks: list[Tensors]) -> tuple[dict[str, Tensors
         "seconds": trainer.clock.seconds,
         "grad_norm": trainer.grad_norm,
         "data_sha256": trainer.data_sha256,
+        "base": trainer.base,
         "environment": environment(trainer.runtime),
     }
     return tensors, state
@@ -54,6 +62,7 @@ def apply(trainer: "Trainer", saved: Checkpoint) -> None:
     """Put a trainer where the checkpoint was taken."""
     state = saved.state
     _compare(trainer, state)
+    check_base(trainer.base, saved)
     load_model(trainer.model, saved.tensors["model"], saved.path)
     load_optimizer(trainer.optimizer, trainer.names, saved.tensors["optimizer"])
     if trainer.ema:
@@ -67,6 +76,20 @@ def apply(trainer: "Trainer", saved: Checkpoint) -> None:
     trainer.precision.load(state["precision"]["scaler"])
     trainer.step, trainer.evaluated = state["step"], state["evaluated"]
     trainer.best, trainer.grad_norm = type(trainer.best)(**state["best"]), state["grad_norm"]
+
+
+def check_base(base: str | None, saved: Checkpoint) -> None:
+    """An adapter fits the weights that it was trained on, and no others.
+
+    Raises:
+        UserError: They are not the same.
+    """
+    then = saved.state.get("base")
+    if then != base:
+        raise UserError(
+            f"{saved.path} holds an adapter of other weights (SHA-256 {str(then)[:12]}) than those "
+            f"of init.from ({str(base)[:12]}); put the first ones back"
+        )
 
 
 def _below(tensors: Tensors, prefix: str) -> Tensors:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoo.errors import TrainingFailed
 from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import Batch, Task
-from zoo.training.checkpoint import Checkpointer, model_tensors
+from zoo.training.checkpoint import Checkpointer, live_state, model_tensors
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
 from zoo.training.ema import EMA
@@ -52,6 +52,7 @@ class Trainer:
     console: Console
     run: RunDirectory
     data_sha256: str
+    base: str | None = None  # identity of the weights that an adapter belongs to
 
     def __post_init__(self) -> None:
         self.step = 0
@@ -63,7 +64,7 @@ class Trainer:
         self.ema = EMA(self.model, self.config.ema) if self.config.ema else None
         self.rate = LearningRate(self.optimizer, self.schedule)
         self.names = {id(p): name for name, p in self.model.named_parameters()}
-        self.parameters = list(self.model.parameters())
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.window, self.clock, self.signals = Window(), Clock(), StopSignals()
         self.guard = FiniteGuard(self.runtime, self.run.path)
         self.checkpoints = Checkpointer(self.run.checkpoints)
@@ -171,7 +172,7 @@ class Trainer:
         self.schedule.observe(value)
         if [value, -figures["loss"]] > self.best.value:
             self.best = Best(self.step, [value, -figures["loss"]], figures)
-            weights = self.ema.average if self.ema else self.model.state_dict()
+            weights = self.ema.average if self.ema else live_state(self.model)
             self._best_weights = {n: t.clone() for n, t in model_tensors(weights).items()}
             return
         self.best.waited += 1
@@ -199,7 +200,9 @@ class Trainer:
     def save_best(self) -> None:
         """The best weights, kept in memory since their evaluation, to the disk."""
         if self._best_weights is not None and self.runtime.main:
-            self.checkpoints.save("best", self.best.step, {"model": self._best_weights}, {})
+            self.checkpoints.save(
+                "best", self.best.step, {"model": self._best_weights}, {"base": self.base}
+            )
             self._best_weights = None
 
     def restore(self) -> None:

@@ -1,0 +1,161 @@
+"""LoRA on every kind of layer: nothing changes at first, nothing else learns, merging is exact."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from zoo.adapters.lora import lora, lora_layers, merge, unmerge
+from zoo.errors import UserError
+from zoo.models.gpt import GPT
+from zoo.models.resnet import ResNet
+from zoo.registry import ADAPTERS, MODELS
+from zoo.training.checkpoint import live_state
+
+TOKENS = torch.arange(24).view(3, 8) % 16
+
+
+def gpt(**options):
+    torch.manual_seed(0)
+    return GPT(16, 8, width=16, depth=2, heads=4, **options)
+
+
+def stirred(model):
+    """The same with B that is not zero."""
+    for layer in lora_layers(model).values():
+        nn.init.normal_(layer.lora_b, std=0.3)
+    return model
+
+
+CASES = {
+    "whole projections": (gpt, TOKENS, ["qkv", "out"]),
+    "queries and values": (gpt, TOKENS, ["qkv:qv"]),
+    "shared heads": (lambda: gpt(kv_heads=2), TOKENS, ["qkv:kv", "up"]),
+    "an embedding": (lambda: gpt(tie=False), TOKENS, ["embedding"]),
+    "all linear layers": (gpt, TOKENS, None),
+    "convolutions": (lambda: ResNet((1, 8, 8), 3, 8, 4), torch.randn(4, 1, 8, 8), None),
+}
+every_case = pytest.mark.parametrize("case", CASES)
+
+
+def adapted(case, **options):
+    make, x, targets = CASES[case]
+    model = make().eval()
+    return model, lora(copy.deepcopy(model), targets=targets, **options).eval(), x
+
+
+@every_case
+def test_at_first_nothing_changes_to_the_bit(case):
+    model, other, x = adapted(case)
+    assert torch.equal(model(x), other(x))
+
+
+@every_case
+def test_merged_equals_unmerged_and_comes_apart_again(case):
+    model, other, x = adapted(case)
+    before = stirred(other)(x)
+    assert not torch.allclose(before, model(x), atol=1e-2)
+    merge(other)
+    torch.testing.assert_close(other(x), before, rtol=1e-4, atol=1e-5)
+    merge(other)  # once is enough
+    torch.testing.assert_close(other(x), before, rtol=1e-4, atol=1e-5)
+    unmerge(other)
+    assert torch.equal(other(x), before)
+
+
+@every_case
+def test_only_a_and_b_learn(case):
+    _, model, x = adapted(case)
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    stirred(model).train()
+    model(x).square().sum().backward()
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.grad is not None:
+                p -= 0.1 * p.grad
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]) != (".lora_" in name), name
+    assert live_state(model).keys() == {name for name in before if ".lora_" in name}
+
+
+def test_equals_its_equation():
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Linear(5, 7)).double()
+    model = stirred(lora(copy.deepcopy(plain), rank=2, alpha=6.0, targets=["0"]))
+    x = torch.randn(3, 5, dtype=torch.float64)
+    a, b = model[0].lora_a, model[0].lora_b
+    weight = plain[0].weight + 6 / 2 * b @ a
+    torch.testing.assert_close(model(x), x @ weight.T + plain[0].bias)
+    stable = lora(copy.deepcopy(plain), rank=2, alpha=6.0, targets=["0"], rslora=True)
+    assert stable[0].scale == pytest.approx(6 / 2**0.5)
+
+
+def test_queries_and_values_leave_the_keys_alone():
+    _, model, _ = adapted("queries and values")
+    layer = stirred(model).blocks[0].attention.qkv
+    delta = layer.delta()  # (48, 16): queries, keys, values
+    assert (delta[16:32] == 0).all() and (delta[:16] != 0).any() and (delta[32:] != 0).any()
+    assert layer.lora_b.shape == (32, 8) and layer.lora_a.shape == (16, 16)
+
+
+def test_dropout_is_for_training_alone():
+    _, model, x = adapted("all linear layers", dropout=0.5)
+    stirred(model)
+    assert torch.equal(model(x), model(x))
+    model.train()
+    assert not torch.equal(model(x), model(x))
+
+
+def test_running_statistics_stand_still():
+    _, model, x = adapted("convolutions")
+    before = model(x)
+    model.train()
+    model(10 * x + 3)
+    assert torch.equal(model.eval()(x), before)
+
+
+def test_what_was_not_loaded_is_trained_too():
+    model = lora(gpt(num_outputs=3), fresh=["head.weight", "head.bias"], targets=["qkv"])
+    learnt = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert {"head.weight", "head.bias"} < learnt
+    assert len(learnt) == 2 + 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (["q_proj"], "'q_proj' matches no layer; .*attention.qkv.*feed_forward.up"),
+        (["qkv", "nothing"], "'nothing' matches no layer"),
+        (["out:q"], "only a layer named qkv has parts"),
+        (["qkv:x"], "only a layer named qkv has parts"),
+    ],
+)
+def test_targets_that_match_nothing(targets, said):
+    with pytest.raises(UserError, match=said):
+        lora(gpt(), targets=targets)
+
+
+@pytest.mark.parametrize("options", [{"rank": 0}, {"dropout": 1.0}])
+def test_numbers_out_of_range(options):
+    with pytest.raises(UserError, match="expected rank above 0 and dropout"):
+        lora(gpt(), **options)
+
+
+def test_the_head_alone():
+    model = ADAPTERS.build({"name": "head"}, model=ResNet((1, 8, 8), 3, 8, 4))
+    assert {n for n, p in model.named_parameters() if p.requires_grad} == {"fc.weight", "fc.bias"}
+    with pytest.raises(UserError, match="finds no output layer"):
+        ADAPTERS.build({"name": "head"}, model=gpt())
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_every_model_can_be_adapted(name):
+    """By its linear layers and convolutions, or where there are none by what the error lists."""
+    model = MODELS.build({"name": name, **MODELS[name].tests["tiny"]})
+    try:
+        lora(model)
+    except UserError as error:
+        assert name in ("rnn", "word2vec"), error
+        lora(model, targets=["*embedding*" if name == "rnn" else "*"])
+    assert lora_layers(model)

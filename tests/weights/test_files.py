@@ -1,0 +1,80 @@
+"""Files of tensors that others wrote, whole, damaged and hostile."""
+
+import json
+import os
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from zoo.errors import UserError
+from zoo.weights.files import read_weights
+
+TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([1.0])}
+
+
+def same(found):
+    return found.keys() == TENSORS.keys() and all(torch.equal(found[k], TENSORS[k]) for k in found)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TENSORS,
+        {"state_dict": TENSORS, "epoch": 3},
+        {"model": {f"module.{name}": t for name, t in TENSORS.items()}},
+    ],
+)
+def test_a_file_of_torch_save(tmp_path, content):
+    torch.save(content, tmp_path / "weights.pth")
+    assert same(read_weights(tmp_path / "weights.pth"))
+    assert same(read_weights(tmp_path))  # the only one in its folder
+
+
+def test_a_folder_in_shards(tmp_path):
+    for name, tensor in TENSORS.items():
+        save_file({name: tensor}, tmp_path / f"{name}.safetensors")
+    index = {"weight_map": {name: f"{name}.safetensors" for name in TENSORS}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert same(read_weights(tmp_path))
+    index["weight_map"]["a"] = "../a.safetensors"
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match="'../a.safetensors' lies outside the folder"):
+        read_weights(tmp_path)
+
+
+class Canary:
+    def __reduce__(self):
+        return os.system, ("touch canary",)
+
+
+def test_a_pickle_that_would_run_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"a": TENSORS["a"], "trap": Canary()}, "weights.pt")
+    (tmp_path / "bare.bin").write_bytes(pickle.dumps(Canary()))
+    for name in ("weights.pt", "bare.bin"):
+        with pytest.raises(UserError, match="could run code|is damaged"):
+            read_weights(tmp_path / name)
+    assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_a_truncated_file(tmp_path, name):
+    path = tmp_path / name
+    save_file(TENSORS, path) if "safe" in name else torch.save(TENSORS, path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match=f"{name} is damaged") as found:
+        read_weights(tmp_path)
+    assert "\n" not in str(found.value)
+
+
+def test_no_weights(tmp_path):
+    with pytest.raises(UserError, match="holds no model.safetensors or pytorch_model.bin"):
+        read_weights(tmp_path)
+    torch.save([1, 2], tmp_path / "list.pt")
+    with pytest.raises(UserError, match="expected tensors by name, got a list"):
+        read_weights(tmp_path / "list.pt")
+    torch.save({"epoch": 2}, tmp_path / "list.pt")
+    with pytest.raises(UserError, match="expected tensors by name, found none"):
+        read_weights(tmp_path / "list.pt")

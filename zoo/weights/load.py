@@ -1,0 +1,121 @@
+"""Weights into a model: all of them, but for what the user leaves out or lets be resized."""
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import UserError
+from zoo.text_table import text_table
+from zoo.training.checkpoint import untied
+from zoo.weights.files import Tensors
+
+SHOWN = 3
+
+
+@dataclass
+class Report:
+    """What became of each tensor, by name.
+
+    Attributes:
+        loaded: Filled from the weights.
+        resized: Filled as far as both reach.
+        skipped: Left as they started, as asked for.
+        missing: In the model, but not in the weights.
+        unexpected: In the weights, but not in the model.
+        reshaped: In both, of different shapes.
+    """
+
+    loaded: list[str] = field(default_factory=list)
+    resized: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    reshaped: list[str] = field(default_factory=list)
+
+    def table(self) -> str:
+        """A row for each kind that there is."""
+        rows = [("weights", "tensors", "such as")]
+        for kind, names in vars(self).items():
+            if names:
+                shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+                rows.append((kind, str(len(names)), shown if kind != "loaded" else ""))
+        return text_table(rows)
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name is, lies below, or (with `*`) looks like one of the patterns."""
+    return any(
+        name == one or name.startswith(f"{one}.") or fnmatch.fnmatchcase(name, one)
+        for one in patterns
+    )
+
+
+def load_weights(
+    model: nn.Module, tensors: Tensors, where: str, skip: Sequence[str], resize: Sequence[str]
+) -> Report:
+    """Fill a model.
+
+    Args:
+        model: Changed in place.
+        tensors: By its names; of tied weights one name is enough.
+        where: They came from, for messages.
+        skip: Parts (`head`, `blocks.0`, `*.bias`) that stay as they start.
+        resize: Parts of which the rows and columns that both have are taken.
+
+    Raises:
+        UserError: Anything missing, unexpected or of another shape that was not told of; a pattern
+            that matches nothing.
+    """
+    own, report = model.state_dict(), Report()
+    wanted = untied(own)
+    for option, patterns in (("skip", skip), ("resize", resize)):
+        for pattern in patterns:
+            if not any(matches(name, [pattern]) for name in (*own, *tensors)):
+                raise UserError(f"init.{option}: '{pattern}' matches no parameter")
+    for name, tensor in wanted.items():
+        if matches(name, skip):
+            report.skipped.append(name)
+        elif name not in tensors:
+            if not name.endswith("num_batches_tracked"):  # older files have none
+                report.missing.append(name)
+        elif tensors[name].shape == tensor.shape:
+            report.loaded.append(name)
+        elif matches(name, resize) and tensors[name].ndim == tensor.ndim:
+            report.resized.append(name)
+        else:
+            report.reshaped.append(f"{name} {_shape(tensors[name])} for {_shape(tensor)}")
+    known = {*own, *report.skipped}
+    for name in tensors:
+        if name not in known and not matches(name, skip):
+            report.unexpected.append(name)
+    _refuse(report, where)
+    with torch.no_grad():
+        for name in report.loaded:
+            own[name].copy_(tensors[name])
+        for name in report.resized:
+            part = tuple(slice(min(a, b)) for a, b in zip(own[name].shape, tensors[name].shape))
+            own[name][part].copy_(tensors[name][part])
+    return report
+
+
+def _refuse(report: Report, where: str) -> None:
+    wrong = []
+    for kind in ("missing", "unexpected", "reshaped"):
+        if names := getattr(report, kind):
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            wrong.append(f"{kind}: {', '.join(names[:SHOWN])}{more}")
+    if not wrong:
+        return
+    first = (report.missing + report.unexpected + report.reshaped)[0].split()[0]
+    raise UserError(
+        f"init.from={where} does not fit the model ({len(report.loaded)} tensors fit; "
+        f"{'; '.join(wrong)}); leave parts out with init.skip=[{first.split('.')[0]}], take what "
+        f"both have with init.resize=[...]"
+    )
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape))

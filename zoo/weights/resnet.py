@@ -1,0 +1,168 @@
+"""ResNets' weights: torchvision's and timm's names, which are ours, and those of `transformers`."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from zoo.weights.family import Family, Link, Settings, Tensors, count
+
+BLOCKS = {  # blocks of each stage, bottlenecks or not: depth
+    ((2, 2, 2, 2), False): 18,
+    ((3, 4, 6, 3), False): 34,
+    ((3, 4, 6, 3), True): 50,
+    ((3, 4, 23, 3), True): 101,
+    ((3, 8, 36, 3), True): 152,
+}
+LAYERS = {depth: blocks for (blocks, _), depth in BLOCKS.items()}
+STATISTICS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+def keep(tensors: Tensors) -> Tensors:
+    """All as they are."""
+    return tensors
+
+
+def recognises_torchvision(tensors: Tensors) -> bool:
+    """By the first stage and the output layer."""
+    return "conv1.weight" in tensors and "layer1.0.conv1.weight" in tensors
+
+
+def settings_of_torchvision(tensors: Tensors, _: dict[str, Any]) -> Settings:
+    """The depth by counting blocks, the stem by its kernel.
+
+    Raises:
+        ValueError: A depth that we have no model of.
+    """
+    stages = max(int(m[1]) for name in tensors if (m := re.match(r"layer(\d+)\.", name)))
+    blocks = tuple(count(tensors, f"layer{k}.") for k in range(1, stages + 1))
+    bottleneck = "layer1.0.conv3.weight" in tensors
+    depth = BLOCKS.get((blocks, bottleneck))
+    if depth is None and stages == 3 and len(set(blocks)) == 1 and not bottleneck:
+        depth = 6 * blocks[0] + 2
+    stem = tensors["conv1.weight"]
+    if depth is None or stem.shape[-1] not in (3, 7):
+        raise ValueError(
+            f"resnet: {blocks} blocks behind a stem of {tuple(stem.shape)} is no depth"
+        )
+    projections = any(".downsample." in name for name in tensors)
+    return {
+        "depth": depth,
+        "width": len(stem),
+        "stem": "large" if stem.shape[-1] == 7 else "small",
+        "shortcut": "projection" if projections else "pad",
+        "residual": True,
+    }
+
+
+def links_to_torchvision(settings: Settings) -> Iterator[Link]:
+    """The names are the same."""
+    yield from ()
+
+
+def no_config(settings: Settings) -> dict[str, Any]:
+    """torchvision has none.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError("torchvision's weights have no config.json")
+
+
+def recognises(tensors: Tensors) -> bool:
+    """By the stem of `transformers`' ResNet."""
+    return "resnet.embedder.embedder.convolution.weight" in tensors
+
+
+def clean(tensors: Tensors) -> Tensors:
+    """A trunk alone lacks `resnet.`."""
+    trunk = all(name.split(".")[0] in ("embedder", "encoder", "pooler") for name in tensors)
+    return {f"resnet.{name}": t for name, t in tensors.items()} if trunk else tensors
+
+
+def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
+    """As torchvision's.
+
+    Raises:
+        ValueError: A depth or a variant that we have no model of.
+    """
+    stage = "resnet.encoder.stages."
+    stages = count(tensors, stage)
+    blocks = tuple(count(tensors, f"{stage}{k}.layers.") for k in range(stages))
+    bottleneck = f"{stage}0.layers.0.layer.2.convolution.weight" in tensors
+    depth = BLOCKS.get((blocks, bottleneck))
+    odd = config.get("downsample_in_first_stage") or config.get("downsample_in_bottleneck")
+    if depth is None or odd or config.get("hidden_act", "relu") != "relu":
+        raise ValueError(f"resnet: {blocks} blocks of this kind are no depth that we know")
+    width = len(tensors["resnet.embedder.embedder.convolution.weight"])
+    return {
+        "depth": depth,
+        "width": width,
+        "stem": "large",
+        "shortcut": "projection",
+        "residual": True,
+    }
+
+
+def links(settings: Settings) -> Iterator[Link]:
+    """Our names and those of `transformers`."""
+    depth = settings["depth"]
+    yield from _pair("conv1", "bn1", "resnet.embedder.embedder")
+    for k, blocks in enumerate(LAYERS[depth]):
+        for n in range(blocks):
+            ours, theirs = f"layer{k + 1}.{n}", f"resnet.encoder.stages.{k}.layers.{n}"
+            for c in range(3 if depth >= 50 else 2):
+                names = f"{ours}.conv{c + 1}", f"{ours}.bn{c + 1}"
+                yield from _pair(*names, f"{theirs}.layer.{c}")
+            if n == 0:
+                names = f"{ours}.downsample.0", f"{ours}.downsample.1"
+                yield from _pair(*names, f"{theirs}.shortcut")
+    for kind in ("weight", "bias"):
+        yield Link(f"fc.{kind}", (f"classifier.1.{kind}",))
+
+
+def _pair(convolution: str, norm: str, theirs: str) -> Iterator[Link]:
+    yield Link(f"{convolution}.weight", (f"{theirs}.convolution.weight",))
+    for kind in STATISTICS:
+        yield Link(f"{norm}.{kind}", (f"{theirs}.normalization.{kind}",))
+
+
+def config(settings: Settings) -> dict[str, Any]:
+    """config.json of a `ResNetForImageClassification`.
+
+    Raises:
+        ValueError: A net for small images, or without residual connections.
+    """
+    depth = settings["depth"]
+    wanted = settings.get("stem") in (None, "large") and settings.get("shortcut") != "pad"
+    if depth not in LAYERS or not wanted or not settings.get("residual", True):
+        raise ValueError(
+            "resnet cannot express nets for small images (model.depth=20, model.stem=small) or "
+            "without residual connections"
+        )
+    width = settings.get("width") or 64
+    wider = 4 if depth >= 50 else 1
+    return {
+        "model_type": "resnet",
+        "architectures": ["ResNetForImageClassification"],
+        "num_channels": settings["input_shape"][0],
+        "embedding_size": width,
+        "hidden_sizes": [width * wider * 2**k for k in range(4)],
+        "depths": list(LAYERS[depth]),
+        "layer_type": "bottleneck" if depth >= 50 else "basic",
+        "hidden_act": "relu",
+        "downsample_in_first_stage": False,
+        "id2label": {str(k): name for k, name in enumerate(settings["class_names"])},
+        "label2id": {name: k for k, name in enumerate(settings["class_names"])},
+    }
+
+
+RESNET = Family("resnet", "resnet", clean, recognises, settings, links, config)
+TORCHVISION = Family(
+    "torchvision",
+    "resnet",
+    keep,
+    recognises_torchvision,
+    settings_of_torchvision,
+    links_to_torchvision,
+    no_config,
+)
