@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "zoo.tasks": {"zoo.inference", *BASE},
     "zoo.training": {"zoo.tasks.base", "zoo.runs", *BASE},
     "zoo.weights": {
+        "zoo.adapters",
         "zoo.config",
         "zoo.data",
         "zoo.run_config",

@@ -18,7 +18,7 @@ from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASK
 from zoo.runs.directory import RunDirectory
 from zoo.schema import bind
 from zoo.training import finish
-from zoo.training.checkpoint import live_state
+from zoo.training.checkpoint import live_state, load_model
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
 from zoo.training.loader import Loader
@@ -70,7 +70,10 @@ def check_options(settings: Config) -> None:
         with contextlib.suppress(MissingFact):
             registry.arguments(settings[group])
     SCHEDULES.build(settings["schedule"])
-    if (adapter := settings["adapter"]["name"]) != "none" and not settings["init"]["from"]:
+    adapter = settings["adapter"]["name"]
+    if settings["init"]["adapter"] and adapter != "lora":
+        raise UserError(f"init.adapter is for adapter=lora, got adapter={adapter}")
+    if adapter != "none" and not settings["init"]["from"]:
         raise UserError(
             f"adapter={adapter} changes trained weights, and there are none: set init.from=<a run, "
             f"or published weights>"
@@ -194,6 +197,8 @@ def initialise(model: torch.nn.Module, settings: Config, source: Source | None) 
         report = load_weights(model, source.tensors, init["from"], init["skip"], init["resize"])
         fresh = report.skipped + report.resized
     ADAPTERS.build(settings["adapter"], model=model, fresh=fresh)
+    if source is not None and source.adapter is not None:
+        load_model(model, source.adapter, Path(settings["init"]["adapter"]))
     return report
 
 

@@ -33,6 +33,7 @@ TYPES = {
     "resume": str | None,
     "plugins": list[str],
     "init.from": str | None,
+    "init.adapter": str | None,
     "init.skip": list[str],
     "init.resize": list[str],
 }

@@ -51,5 +51,6 @@ def load_run(folder: Path, overrides: list[str]) -> Config:
 
 def complete(config: Config) -> Config:
     """A run's config with the groups that there were not yet when it was trained."""
-    nothing = {"adapter": {"name": "none"}, "init": {"from": None, "skip": [], "resize": []}}
-    return nothing | config
+    nothing = {"adapter": {"name": "none"}}
+    start = {"from": None, "adapter": None, "skip": [], "resize": []}
+    return nothing | config | {"init": start | config.get("init", {})}

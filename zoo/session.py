@@ -7,6 +7,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from zoo.training.evaluate import Interrupted
 from zoo.training.launch import launch, launched
 from zoo.training.runtime import Runtime, deterministic
 from zoo.training.trainer import Trainer
+from zoo.weights.adapters import read_adapter
 from zoo.weights.adopt import adopt, given_tokenizer
 from zoo.weights.source import Source, open_source
 
@@ -92,12 +94,19 @@ def _start_from(
         source = open_source(settings["init"]["from"])
         typed = [configs.key_of(override) for override in overrides]
         tokenizer = given_tokenizer(settings, source, typed)
-        return adopt(settings, source, typed), source, tokenizer
-    encoding = load_encoding(run.read_json("dataset.json")["encoding"])
-    tokenizer = getattr(encoding, "tokenizer", None)
-    if settings["adapter"]["name"] == "none" and any(run.checkpoints.glob("last-*")):
-        return settings, None, tokenizer
-    return settings, open_source(settings["init"]["from"]), tokenizer
+        settings = adopt(settings, source, typed)
+    else:
+        encoding = load_encoding(run.read_json("dataset.json")["encoding"])
+        tokenizer = getattr(encoding, "tokenizer", None)
+        if settings["adapter"]["name"] == "none" and any(run.checkpoints.glob("last-*")):
+            return settings, None, tokenizer
+        source = open_source(settings["init"]["from"])
+    if given := settings["init"]["adapter"]:
+        options = source.settings | settings["model"]
+        found = read_adapter(given, source.sha256, source.model, options)
+        settings = settings | {"adapter": settings["adapter"] | found.options}
+        source = replace(source, adapter=found.tensors)
+    return settings, source, tokenizer
 
 
 def _record_settings(run: RunDirectory, settings: Config) -> None:

@@ -33,6 +33,7 @@ class LoRA:
         lora_a, lora_b: A and B.
         scale: Factor of B A.
         original: The weight before `merge`, in a list that is empty while it is not merged.
+        plain: The layer that it was.
     """
 
     weight: nn.Parameter
@@ -47,6 +48,7 @@ class LoRA:
         nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
         self.scale, self.drop = scale, Dropout(dropout)
         self.original: list[nn.Parameter] = []
+        self.plain: list[nn.Module] = []  # in a list, that it may not count as a part
 
     def delta(self) -> Tensor:
         """What is added to the weight, in its shape."""
@@ -197,7 +199,9 @@ def lora(
     for name, parts in chosen.items():
         options: dict[str, Any] = {"rows": _rows(model, name, parts)} if parts else {}
         make = next(made for kind, made in KINDS if isinstance(able[name], kind))
-        replace(model, name, make(able[name], rank, scale, dropout, **options))
+        layer = make(able[name], rank, scale, dropout, **options)
+        layer.plain.append(able[name])
+        replace(model, name, layer)
     return model
 
 
@@ -252,6 +256,13 @@ def _rows(model: nn.Module, name: str, parts: str) -> Rows:
 def lora_layers(model: nn.Module) -> dict[str, LoRA]:
     """The adapted layers, by name."""
     return {name: m for name, m in model.named_modules() if isinstance(m, LoRA)}
+
+
+def detach(model: nn.Module) -> None:
+    """Take the thin matrices off again."""
+    for name, layer in lora_layers(model).items():
+        layer.unmerge()
+        replace(model, name, layer.plain[0])
 
 
 def merge(model: nn.Module) -> None:

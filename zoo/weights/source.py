@@ -39,6 +39,7 @@ class Source:
         settings: Options of that model which the weights decide.
         tensors: By our names.
         tokenizer: That they were trained with, None where there is none.
+        adapter: To go on with, None for none or a new one.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Source:
     settings: dict[str, Any]
     tensors: Tensors
     tokenizer: Tokenizer | None
+    adapter: Tensors | None = None
 
     @property
     def sha256(self) -> str:

@@ -1,0 +1,187 @@
+"""Adapters in PEFT's format, against PEFT itself."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from zoo.adapters.lora import lora, lora_layers
+from zoo.errors import UserError
+from zoo.models.gpt import GPT
+from zoo.registry import MODELS
+from zoo.tasks.cross_entropy import cross_entropy_sum
+from zoo.training.checkpoint import live_state
+from zoo.weights.adapters import family_of, put_on
+from zoo.weights.load import load_weights
+from zoo.weights.peft import dump, read_peft, write_peft
+from zoo.weights.source import open_source
+
+transformers = pytest.importorskip("transformers")
+peft = pytest.importorskip("peft")
+V, T = 61, 16
+BASE = dict(rank=3, alpha=6.0, dropout=0.0, rslora=False)
+
+
+def theirs_and_ours(kind, folder, tie=True):
+    torch.manual_seed(0)
+    if kind == "gpt2":
+        config = transformers.GPT2Config(
+            vocab_size=V, n_positions=T, n_embd=32, n_layer=2, n_head=4, bos_token_id=0,
+            eos_token_id=0, tie_word_embeddings=tie, resid_pdrop=0.0, embd_pdrop=0.0,
+            attn_pdrop=0.0,
+        )  # fmt: skip
+        theirs = transformers.GPT2LMHeadModel(config)
+    else:
+        config = transformers.BertConfig(
+            vocab_size=V, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+            intermediate_size=128, max_position_embeddings=T, hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        )  # fmt: skip
+        theirs = transformers.BertForMaskedLM(config)
+    theirs.eval().save_pretrained(folder / "base")
+    source = open_source(str(folder / "base"))
+    options = {"name": source.model, **source.settings, "dropout": 0.0}
+    ours = MODELS.build(options, vocab_size=V)
+    load_weights(ours, source.tensors, "base", [], [])
+    return theirs, ours.eval(), source.settings
+
+
+CASES = [
+    ("gpt2", ["attention.qkv", "attention.out"]),
+    ("gpt2", ["qkv:qv", "up"]),
+    ("gpt2", None),
+    ("bert", ["qkv"]),
+    ("bert", ["qkv:qv", "down"]),
+    ("gpt2", ["embedding", "qkv"]),
+]
+
+
+@pytest.mark.parametrize("rslora", [False, True])
+@pytest.mark.parametrize(("kind", "targets"), CASES)
+def test_what_we_write_peft_reads(tmp_path, kind, targets, rslora):
+    tie = "embedding" not in (targets or [])
+    theirs, ours, settings = theirs_and_ours(kind, tmp_path, tie)
+    options = BASE | {"rslora": rslora, "targets": targets}
+    plain = copy.deepcopy(ours)
+    lora(ours, **options)
+    for layer in lora_layers(ours).values():
+        nn.init.normal_(layer.lora_b, std=0.2)
+    family = family_of(kind.removesuffix("2"), settings)
+    assert family is not None and family.name == kind
+    tensors, config = write_peft(ours, options, family, settings, "base")
+    dump(tmp_path, tensors, config)
+    x = torch.randint(V, (2, T))
+    expected = ours(x)
+    other = peft.PeftModel.from_pretrained(theirs, tmp_path).eval()
+    torch.testing.assert_close(other(x).logits, expected, rtol=1e-4, atol=1e-5)
+    adapter = read_peft(tmp_path, family, settings)
+    put_on(plain, adapter, "here")
+    torch.testing.assert_close(plain(x), expected, rtol=1e-5, atol=1e-6)
+    again, repeated = write_peft(plain, adapter.options, family, settings, "base")
+    assert repeated == config
+    assert again.keys() == tensors.keys()
+    assert all(torch.equal(again[name], tensors[name]) for name in tensors)  # to the bit
+
+
+@pytest.mark.parametrize(
+    ("kind", "modules"),
+    [("gpt2", ["c_attn", "c_fc"]), ("bert", ["query", "value"]), ("bert", ["key", "output.dense"])],
+)
+def test_what_peft_writes_we_read(tmp_path, kind, modules):
+    theirs, ours, settings = theirs_and_ours(kind, tmp_path)
+    config = peft.LoraConfig(
+        r=4, lora_alpha=8, target_modules=modules, fan_in_fan_out=kind == "gpt2",
+        init_lora_weights=False,
+    )  # fmt: skip
+    model = peft.get_peft_model(theirs, config).eval()
+    model.save_pretrained(tmp_path / "adapter")
+    family = family_of(kind.removesuffix("2"), settings)
+    put_on(ours, read_peft(tmp_path / "adapter", family, settings), "adapter")
+    x = torch.randint(V, (2, T))
+    torch.testing.assert_close(ours(x), model(x).logits, rtol=1e-4, atol=1e-5)
+
+
+def test_loss_curves_are_pefts(tmp_path):
+    """Fifty steps from the same thin matrices on the same batches."""
+    theirs, ours, _ = theirs_and_ours("gpt2", tmp_path)
+    config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn"], fan_in_fan_out=True)
+    other = peft.get_peft_model(theirs, config)
+    lora(ours, rank=4, alpha=8.0, targets=["qkv"])
+    with torch.no_grad():
+        for k, block in enumerate(ours.blocks):
+            layer = other.base_model.model.transformer.h[k].attn.c_attn
+            block.attention.qkv.lora_a.copy_(layer.lora_A["default"].weight)
+    generator = torch.Generator().manual_seed(1)
+    batches = torch.randint(V, (50, 4, T + 1), generator=generator) // 3
+    curves = []
+    for model in (other, ours):
+        learnt = [p for p in model.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(learnt, lr=1e-2, weight_decay=0.01)
+        losses = []
+        for batch in batches:
+            x, y = batch[:, :-1], batch[:, 1:].flatten()
+            if model is ours:
+                loss = cross_entropy_sum(model(x).flatten(0, 1), y) / len(y)
+            else:
+                loss = F.cross_entropy(model(input_ids=x).logits.flatten(0, 1), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        curves.append(torch.tensor(losses))
+    assert curves[0][0] - curves[0][-1] > 0.05  # something was learnt
+    torch.testing.assert_close(curves[0], curves[1], rtol=0.0, atol=1e-4)
+
+
+def test_a_model_that_no_family_knows_keeps_our_names(tmp_path):
+    torch.manual_seed(0)
+    options = dict(width=16, depth=1, heads=2, positions="rotary", qk_norm=True)
+    model = GPT(V, T, **options)
+    assert family_of("gpt", options) is None
+    other = copy.deepcopy(model)
+    lora(model, targets=["qkv"], rank=3, alpha=6.0)
+    nn.init.normal_(model.blocks[0].attention.qkv.lora_b)
+    dump(tmp_path, *write_peft(model, BASE | {"targets": ["qkv"]}, None, options, "base"))
+    wrapped = peft.PeftModel.from_pretrained(copy.deepcopy(other), tmp_path)
+    x = torch.randint(V, (2, T))
+    torch.testing.assert_close(wrapped(x), model(x))
+    put_on(other, read_peft(tmp_path, None, options), "here")
+    assert torch.equal(other(x), model(x))
+    assert live_state(other).keys() == live_state(model).keys()
+
+
+def test_adapters_change_places(tmp_path):
+    """Several on one base: each gives what it gives alone, and none is the base to the bit."""
+    torch.manual_seed(0)
+    base = GPT(V, T, width=16, depth=1, heads=2).eval()
+    x = torch.randint(V, (2, T))
+    plain, found, adapters = base(x), [], []
+    for rank, targets in ((2, ["qkv"]), (4, ["up", "down"])):
+        model = lora(copy.deepcopy(base), rank=rank, targets=targets).eval()
+        for layer in lora_layers(model).values():
+            nn.init.normal_(layer.lora_b)
+        options = BASE | {"rank": rank, "targets": targets, "alpha": 16.0}
+        dump(tmp_path, *write_peft(model, options, None, {}, "base"))
+        adapters.append(read_peft(tmp_path, None, {}))
+        found.append(model(x))
+    for k in (0, 1, 0):
+        put_on(base, adapters[k], "here")
+        assert torch.equal(base(x), found[k])
+    put_on(base, None, "")
+    assert torch.equal(base(x), plain)
+
+
+def test_adapters_that_do_not_fit(tmp_path):
+    _, ours, settings = theirs_and_ours("gpt2", tmp_path)
+    family = family_of("gpt", settings)
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "IA3"}')
+    with pytest.raises(UserError, match="expected plain LoRA, got peft_type=IA3"):
+        read_peft(tmp_path, family, settings)
+    lora(ours, targets=["out"], rank=3, alpha=6.0)
+    tensors, config = write_peft(ours, BASE | {"targets": ["out"]}, family, settings, "base")
+    other = {name.replace("h.1.", "h.7."): tensor for name, tensor in tensors.items()}
+    dump(tmp_path, other, config)
+    with pytest.raises(UserError, match="the model has no 'transformer.h.7.attn.c_proj'"):
+        read_peft(tmp_path, family, settings)

@@ -1,0 +1,195 @@
+"""Adapters in the format of PEFT (https://github.com/huggingface/peft), both ways.
+
+Where a published family knows the model, the names are that family's, so that the adapter fits
+`transformers`' model; else they are ours. Its layers all have one rank: thinner ones are filled up
+with zeros, which change nothing.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.adapters.lora import LoRA, LoRALinear, lora_layers
+from zoo.errors import UserError
+from zoo.weights.family import Family
+from zoo.weights.files import Tensors, read_json, read_tensors
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PREFIX = "base_model.model."
+ENDINGS = {  # of A and B: of embeddings, of all else
+    True: ("lora_embedding_A", "lora_embedding_B"),
+    False: ("lora_A.weight", "lora_B.weight"),
+}
+NAME = re.compile(r"(.+)\.(lora_embedding_[AB]|lora_[AB])(?:\.weight)?$")
+TASKS = {"gpt": "CAUSAL_LM"}
+LETTERS = {"query": "q", "key": "k", "value": "v"}
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Thin matrices by our names, and the options of `adapter=lora` that they fit."""
+
+    options: dict[str, Any]
+    tensors: Tensors
+
+
+def modules(family: Family | None, settings: dict[str, Any], name: str) -> tuple[str, ...]:
+    """Their modules that one of ours consists of."""
+    if family is not None:
+        for link in family.links(settings):
+            if link.ours == f"{name}.weight":
+                return tuple(one.removesuffix(".weight") for one in link.theirs)
+    return (name,)
+
+
+def write_peft(
+    model: nn.Module,
+    adapter: dict[str, Any],
+    family: Family | None,
+    settings: dict[str, Any],
+    base: str,
+) -> tuple[Tensors, dict[str, Any]]:
+    """The tensors and adapter_config.json of a model's adapter.
+
+    Args:
+        model: With `lora` on.
+        adapter: Options of `adapter=lora`.
+        family: Whose names to take, None for ours.
+        settings: Options of the model.
+        base: What the adapter belongs to: a name or path.
+    """
+    pieces = [
+        (theirs, isinstance(layer, nn.Embedding), a, b)
+        for name, layer in lora_layers(model).items()
+        for theirs, a, b in _pieces(layer, modules(family, settings, name))
+    ]
+    rank = max(len(a) for _, _, a, _ in pieces)
+    times = rank / adapter["rank"]
+    tensors: Tensors = {}
+    for theirs, embeds, a, b in pieces:
+        first, second = ENDINGS[embeds]
+        tensors[f"{PREFIX}{theirs}.{first}"] = _filled(a, rank, 0)
+        tensors[f"{PREFIX}{theirs}.{second}"] = _filled(b, rank, 1)
+    saved = {n: p for n, p in model.named_parameters() if p.requires_grad and ".lora_" not in n}
+    for name, parameter in saved.items():
+        tensors[PREFIX + name] = parameter.detach().clone()
+    config = {
+        "peft_type": "LORA",
+        "task_type": TASKS.get(family.model) if family else None,
+        "base_model_name_or_path": base,
+        "r": rank,
+        "lora_alpha": adapter["alpha"] * (math.sqrt(times) if adapter["rslora"] else times),
+        "lora_dropout": adapter["dropout"],
+        "use_rslora": adapter["rslora"],
+        "target_modules": sorted(theirs for theirs, _, _, _ in pieces),
+        "modules_to_save": sorted({name.rpartition(".")[0] for name in saved}) or None,
+        "fan_in_fan_out": family is not None and family.name == "gpt2",
+        "bias": "none",
+        "inference_mode": True,
+    }
+    return tensors, config
+
+
+def _pieces(layer: LoRA, theirs: tuple[str, ...]) -> list[tuple[str, Tensor, Tensor]]:
+    """(module, A, B) of each of their modules that a layer of ours changes."""
+    a, b = layer.lora_a.detach(), layer.lora_b.detach()
+    if not isinstance(layer, LoRALinear):
+        return [(theirs[0], a, b)]
+    if layer.rows == [(0, layer.out_features)]:
+        return [(name, a, part) for name, part in zip(theirs, b.chunk(len(theirs)))]
+    parts = list(zip(layer.rows, a.split(layer.rank), b.split([y - x for x, y in layer.rows])))
+    if len(theirs) > 1:  # queries, keys and values are modules of their own
+        height = layer.out_features // len(theirs)
+        return [(theirs[start // height], one, other) for (start, _), one, other in parts]
+    whole = b.new_zeros(layer.out_features, len(a))
+    for k, ((start, stop), _, part) in enumerate(parts):
+        whole[start:stop, k * layer.rank : (k + 1) * layer.rank] = part
+    return [(theirs[0], a, whole)]
+
+
+def _filled(tensor: Tensor, rank: int, dim: int) -> Tensor:
+    """With zeros up to a rank."""
+    shape = list(tensor.shape)
+    shape[dim] = rank - shape[dim]
+    return torch.cat([tensor, tensor.new_zeros(shape)], dim=dim).contiguous()
+
+
+def read_peft(folder: Path, family: Family | None, settings: dict[str, Any]) -> Adapter:
+    """An adapter of PEFT's format, for a model of ours.
+
+    Raises:
+        UserError: Another kind of adapter than LoRA, modules that the model has not.
+    """
+    config = read_json(folder / CONFIG)
+    odd = [key for key in ("rank_pattern", "alpha_pattern", "use_dora", "layer_replication")]
+    odd = [key for key in odd if config.get(key)]
+    if config.get("peft_type") != "LORA" or odd or config.get("bias", "none") != "none":
+        raise UserError(
+            f"{folder}: expected plain LoRA, got peft_type={config.get('peft_type')}, "
+            f"bias={config.get('bias')}{', with ' + ', '.join(odd) if odd else ''}"
+        )
+    file = folder / WEIGHTS
+    found = read_tensors(file if file.is_file() else folder / "adapter_model.bin")
+    pairs: dict[str, dict[str, Tensor]] = {}
+    others: Tensors = {}
+    for name, tensor in found.items():
+        short = name.removeprefix(PREFIX)
+        if match := NAME.match(short):
+            pairs.setdefault(match[1], {})[match[2][-1]] = tensor
+        else:
+            others[short.replace(".modules_to_save.default", "")] = tensor
+    tensors, targets = _ours(pairs, family, settings, folder)
+    options = {
+        "rank": config["r"],
+        "alpha": float(config["lora_alpha"]),
+        "dropout": float(config.get("lora_dropout", 0.0)),
+        "rslora": bool(config.get("use_rslora")),
+        "targets": targets,
+    }
+    return Adapter(options, tensors | others)
+
+
+def _ours(
+    pairs: dict[str, dict[str, Tensor]],
+    family: Family | None,
+    settings: dict[str, Any],
+    folder: Path,
+) -> tuple[Tensors, list[str]]:
+    """Tensors by our names, and the targets that they need."""
+    owner: dict[str, str] = {}
+    if family is not None:
+        for link in family.links(settings):
+            for theirs in link.theirs:
+                owner[theirs.removesuffix(".weight")] = link.ours.removesuffix(".weight")
+    grouped: dict[str, dict[str, dict[str, Tensor]]] = {}
+    for theirs, pair in pairs.items():
+        ours = owner.get(theirs, theirs)
+        if family is not None and theirs not in owner:
+            raise UserError(f"{folder}: the model has no '{theirs}', which the adapter changes")
+        grouped.setdefault(ours, {})[theirs] = pair
+    tensors: Tensors = {}
+    targets = []
+    for ours, parts in grouped.items():
+        several = family is not None and len(modules(family, settings, ours)) > 1
+        letters = {LETTERS.get(n.rpartition(".")[2], ""): pair for n, pair in parts.items()}
+        chosen = list(parts.values())
+        if several:
+            chosen = [letters[one] for one in "qkv" if one in letters]
+        tensors[f"{ours}.lora_a"] = torch.cat([pair["A"] for pair in chosen])
+        tensors[f"{ours}.lora_b"] = torch.cat([pair["B"] for pair in chosen])
+        targets.append(ours + (":" + "".join(o for o in "qkv" if o in letters) if several else ""))
+    return tensors, targets
+
+
+def dump(folder: Path, tensors: Tensors, config: dict[str, Any]) -> None:
+    """Write both files."""
+    from safetensors.torch import save_file
+
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
