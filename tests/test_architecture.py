@@ -19,6 +19,8 @@ MAY_IMPORT = {
     "zoo.training": {"zoo.tasks.base", "zoo.runs", *BASE},
     "zoo.weights": {
         "zoo.adapters",
+        "zoo.evaluation",
+        "zoo.training.precision",
         "zoo.config",
         "zoo.data",
         "zoo.run_config",

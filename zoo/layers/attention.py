@@ -159,7 +159,7 @@ class Attention(nn.Module):
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
         """What queries (B, H, T, E) gather: (B, H, T, E); keys and values are (B, G, S, E)."""
         tokens, seen = q.shape[2], k.shape[2]
-        causal = self.causal and tokens > 1
+        causal = self.causal and bool(tokens > 1)  # a traced length gives no plain bool
         if causal and (mask is not None or tokens != seen):  # new tokens after those of a cache
             below = torch.ones(tokens, seen, dtype=torch.bool, device=q.device)
             below = below.tril(seen - tokens)

@@ -72,7 +72,8 @@ class Family:
         left, found = dict(ours), {}
         for link in self.links(settings):
             if link.ours in left:
-                parts = left.pop(link.ours).chunk(len(link.theirs))
+                tensor, number = left.pop(link.ours), len(link.theirs)
+                parts = tensor.chunk(number) if number > 1 else (tensor,)
                 for name, part in zip(link.theirs, parts):
                     found[name] = (part.T if link.transposed else part).contiguous().clone()
         if left:

@@ -13,6 +13,7 @@ import torch
 from zoo import config as configs
 from zoo.data.encoding import load_encoding
 from zoo.data.published_tokenizer import read_published
+from zoo.data.tokenizer import load_tokenizer
 from zoo.data.tokenizer_base import Tokenizer
 from zoo.errors import UserError
 from zoo.run_config import complete
@@ -26,6 +27,7 @@ from zoo.weights.resnet import RESNET, TORCHVISION
 
 FAMILIES: list[Family] = [GPT2, BERT, RESNET, TORCHVISION]
 PATTERNS = ["*.json", "*.txt", "*.safetensors", "pytorch_model*.bin"]  # of a Hub's repository
+OPTIONS, TOKENIZER = "zoo.json", "zoo_tokenizer.json"  # of what scripts/export.py writes
 PATH_MARKS = (".", "/", "~")  # what a name on the Hub does not start with
 
 
@@ -76,6 +78,8 @@ def open_source(given: str) -> Source:
         return _of_run(RunDirectory.open(place, "init.from"))
     tensors = read_weights(place)
     folder = place if place.is_dir() else place.parent
+    if (folder / OPTIONS).is_file():
+        return _of_export(folder, tensors)
     said = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     for family in FAMILIES:
         theirs = family.clean(tensors)
@@ -92,6 +96,16 @@ def open_source(given: str) -> Source:
         f"init.from={given}: weights of no architecture that we know ({len(tensors)} tensors: "
         f"{names}, ...); expected a run directory, or weights of {known}"
     )
+
+
+def _of_export(folder: Path, tensors: Tensors) -> Source:
+    """What `scripts/export.py format=safetensors` wrote."""
+    said = read_json(folder / OPTIONS)
+    options = {k: v for k, v in said.get("settings", {}).items() if k != "name"}
+    tokenizer = None
+    if (folder / TOKENIZER).is_file():
+        tokenizer = load_tokenizer(read_json(folder / TOKENIZER))
+    return Source(folder, str(said.get("model")), options, tensors, tokenizer)
 
 
 def _of_run(run: RunDirectory) -> Source:

@@ -1,0 +1,74 @@
+"""Our tokenizers as `tokenizer.json`, which Hugging Face's `tokenizers` and `transformers` read."""
+
+import json
+from typing import Any
+
+from zoo.data.byte_pairs import BpeTokenizer
+from zoo.data.published_tokenizer import PublishedTokenizer
+from zoo.data.tokenizer import ByteTokenizer, CharTokenizer
+from zoo.data.tokenizer_base import Tokenizer
+
+Json = dict[str, Any]
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+
+
+def tokenizer_json(tokenizer: Tokenizer) -> Json | None:
+    """The file's content, None for a tokenizer that the format cannot express (words)."""
+    if isinstance(tokenizer, PublishedTokenizer):
+        return tokenizer.to_json()["model"]
+    if isinstance(tokenizer, BpeTokenizer):
+        made = json.loads(json.dumps(tokenizer.to_json()["model"]))
+        if tokenizer.leading_space:
+            made["pre_tokenizer"]["add_prefix_space"] = True
+    elif isinstance(tokenizer, ByteTokenizer):
+        made = _bytes()
+    elif isinstance(tokenizer, CharTokenizer):
+        made = _characters(tokenizer.characters)
+    else:
+        return None
+    first = len(tokenizer.specials)  # ours come before all others
+    made["model"]["vocab"] = {token: i + first for token, i in made["model"]["vocab"].items()}
+    made["added_tokens"] = [
+        {
+            "id": number,
+            "content": name,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            "normalized": False,
+            "special": True,
+        }
+        for name, number in tokenizer.specials.items()
+    ]
+    return made
+
+
+def _empty(model: Json, pre_tokenizer: Json, decoder: Json) -> Json:
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": pre_tokenizer,
+        "post_processor": None,
+        "decoder": decoder,
+        "model": model,
+    }
+
+
+def _bytes() -> Json:
+    """Byte pairs without any pair. The characters that stand for bytes are GPT-2's."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    strange = [byte for byte in range(256) if byte not in plain]
+    letters = {byte: chr(byte) for byte in plain}
+    letters |= {byte: chr(256 + k) for k, byte in enumerate(strange)}
+    model = {"type": "BPE", "vocab": {letters[b]: b for b in range(256)}, "merges": []}
+    return _empty(model, BYTES, BYTES)
+
+
+def _characters(characters: str) -> Json:
+    split = {"type": "Split", "pattern": {"Regex": r"[\s\S]"}, "behavior": "Isolated"}
+    vocabulary = {character: i for i, character in enumerate(characters)}
+    model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"}
+    return _empty(model, split | {"invert": False}, {"type": "Fuse"})

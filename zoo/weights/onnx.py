@@ -1,0 +1,133 @@
+"""Models as graphs: ONNX (whole or in 8 bits), and torch.export's own format."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import UserError
+
+LONGEST, LEAST = 2**16, 2
+
+
+class Inputs:
+    """Examples of what a model reads, and which of their sides may vary.
+
+    Args:
+        facts: What the model's data stated.
+        context: The most tokens that the model reads, None for no limit.
+    """
+
+    def __init__(self, facts: dict[str, Any], context: int | None) -> None:
+        batch = torch.export.Dim("batch", min=1, max=LONGEST)
+        if shape := facts.get("input_shape"):
+            self.names, self.example = ["input"], (torch.randn(LEAST, *shape),)
+            self.sides: list[dict[int, Any]] = [{0: batch}]
+            return
+        size = facts["vocab_size"]
+        if "block_size" not in facts:  # pairs: what is read, and what is written so far
+            source, target = (torch.randint(size, (LEAST, length)) for length in (7, 5))
+            sides = [torch.export.Dim(name, min=LEAST, max=LONGEST) for name in ("s", "t")]
+            self.names, self.example = ["source", "target"], (source, target)
+            self.sides = [{0: batch, 1: side} for side in sides]
+            return
+        most = min(context or LONGEST, LONGEST)
+        length = torch.export.Dim("length", min=LEAST, max=most)
+        self.names = ["tokens"]
+        self.example = (torch.randint(size, (LEAST, min(most, 8))),)
+        self.sides = [{0: batch, 1: length}]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the exporters' own commentary."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    said = io.StringIO()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(said):
+            warnings.simplefilter("ignore")
+            with contextlib.redirect_stderr(said):
+                yield
+    finally:
+        logging.disable(before)
+
+
+def export_program(model: nn.Module, inputs: Inputs) -> Any:
+    """The model as a `torch.export.ExportedProgram`, batch and length free.
+
+    Raises:
+        UserError: It cannot be traced.
+    """
+    try:
+        with quiet():
+            return torch.export.export(
+                model.eval(), inputs.example, dynamic_shapes=tuple(inputs.sides), strict=False
+            )
+    except Exception as error:  # of many kinds, pages long
+        raise UserError(
+            f"this model cannot be exported as a graph ({type(error).__name__}: "
+            f"{str(error).strip().splitlines()[0][:160]}); take format=safetensors"
+        ) from None
+
+
+def write_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
+    """Write model.onnx and hold it to the model on another batch; the largest difference.
+
+    Raises:
+        UserError: A package is missing, the model cannot be traced, or the file differs from it.
+    """
+    try:
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"format=onnx needs a package ({error}): pip install 'zoo[onnx]'") from None
+    program = export_program(model, inputs)
+    with quiet():
+        made = torch.onnx.export(program, input_names=inputs.names, output_names=["logits"])
+        made.save(str(path))
+    other = tuple(torch.cat([x, x.flip(0), x[:1]]) for x in inputs.example)
+    if inputs.names == ["tokens"]:
+        other = (other[0][:, : max(LEAST, other[0].shape[1] - 1)],)
+    with torch.no_grad():
+        expected, found = model(*other), OnnxModel(path)(*other)
+    worst = float((expected - found).abs().max())
+    if not worst <= 1e-3 * max(1.0, float(expected.abs().max())):
+        raise UserError(f"{path} does not give the model's logits (off by {worst:.2g})")
+    return worst
+
+
+class OnnxModel(nn.Module):
+    """A file run by onnxruntime, to be called as the model is."""
+
+    def __init__(self, path: Path, like: nn.Module | None = None) -> None:
+        super().__init__()
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        place = ["CPUExecutionProvider"]
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=place)
+        self.names = [one.name for one in self.session.get_inputs()]
+        self.context = getattr(like, "context", None)
+
+    def forward(self, *inputs: Tensor, at: Tensor | None = None) -> Tensor:
+        """Logits; with `at`, those of these places, counted through all."""
+        given = {name: x.cpu().numpy() for name, x in zip(self.names, inputs)}
+        logits = torch.from_numpy(self.session.run(None, given)[0])
+        return logits if at is None else logits.flatten(0, 1)[at]
+
+
+def write_int8(source: Path, path: Path) -> None:
+    """The same graph with weights of 8 bits; activations are turned into 8 bits as they come."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with quiet():
+        quantize_dynamic(source, path, weight_type=QuantType.QInt8, per_channel=True)
