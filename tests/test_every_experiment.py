@@ -2,12 +2,14 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from zoo.config import CONFIG_DIR, GROUPS, experiments, leaves, load
 from zoo.data.stdlib import sources
-from zoo.registry import DATASETS
+from zoo.registry import DATASETS, MODELS
 from zoo.training.finish import parse_expectation
 
 every_experiment = pytest.mark.parametrize("name", experiments())
@@ -38,7 +40,15 @@ def few_files():
     return (file for k, file in enumerate(sources()) if k % 8 == 0 and len(file[1]) < 40_000)
 
 
+def few_photographs(archive, files, root, name):
+    """In place of CIFAR-10's files: 100 images of noise, the last 20 the test."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (100, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    return images, torch.arange(100) % 10, torch.arange(80, 100)
+
+
 STAND_INS = {  # what to put in place of which function of the dataset's module
+    "cifar10": ("load_cifar", few_photographs),
     "mnist": ("load_idx", few_idx_files),
     "fashion_mnist": ("load_idx", few_idx_files),
     "shakespeare": ("fetch", few_lines),
@@ -46,6 +56,7 @@ STAND_INS = {  # what to put in place of which function of the dataset's module
     "stdlib": ("sources", few_files),
     "pydoc": ("sources", few_files),
     "pydoc_topics": ("sources", few_files),
+    "pydoc_answers": ("sources", few_files),
 }
 BLOCKS = ("data.batch_size=4", "data.block_size=32")
 SMALLER = {  # the model is the recipe's own
@@ -55,6 +66,7 @@ SMALLER = {  # the model is the recipe's own
     "stdlib": BLOCKS,
     "pydoc": BLOCKS,
     "pydoc_topics": BLOCKS,
+    "pydoc_answers": ("data.batch_size=4", "data.block_size=128"),
 }
 
 
@@ -86,14 +98,56 @@ def test_changes_only_what_its_groups_list(name):
     assert {key for key in leaves(settings) if not key.startswith("expect")} <= plain
 
 
+TINY = ("trainer.max_steps=2", "trainer.eval_steps=2", "trainer.precision=fp32")
+WORDS = (
+    "data=text", "data.vocab_size=300", "data.block_size=128", "data.batch_size=2",
+    "model.width=16", "model.depth=2", "model.heads=2",
+)  # fmt: skip
+BASES = {  # what an experiment starts from, where that has to be trained or downloaded first
+    "gpt": ("model=gpt", "task=causal_lm", *WORDS),
+    "bert": ("model=bert", "task=masked_lm", "data.mask_token=true", *WORDS),
+}
+
+
+def base_of(settings, train, folder):
+    """Options that name small weights in place of those that a recipe starts from."""
+    model = settings["model"]["name"]
+    if model == "resnet":
+        sizes = dict(depth=18, width=4)
+        weights = MODELS.build({"name": model, **sizes}, input_shape=(3, 8, 8), num_classes=7)
+        torch.save(weights.state_dict(), folder / "weights.pth")
+        return (f"init.from={folder / 'weights.pth'}",)
+    texts = folder / "texts"
+    texts.mkdir()
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (texts / name).write_text(f"To be, or not to be, said {name}, is asked here:\n" * 200)
+    done = train(*BASES[model], *TINY, f"data.path={texts}")
+    assert done.code == 0, done.err
+    return (f"init.from={done.path}",)
+
+
+def photographs(folder):
+    """A folder of two classes of noise."""
+    for kind in ("cats", "dogs"):
+        (folder / "photos" / kind).mkdir(parents=True)
+        for k in range(10):
+            noise = np.random.default_rng(k).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(folder / "photos" / kind / f"{k}.png")
+    return (f"data.path={folder / 'photos'}", "data.size=32", "data.batch_size=4")
+
+
 @every_experiment
-def test_trains(name, train, monkeypatch):
-    data = load([f"experiment={name}"])["data"]["name"]
+def test_trains(name, train, monkeypatch, tmp_path):
+    settings = load([f"experiment={name}"])
+    data = settings["data"]["name"]
+    more = photographs(tmp_path) if data == "image_folder" else ()
+    if settings["init"]["from"]:
+        more += base_of(settings, train, tmp_path)
     entry = DATASETS[data]
     if data in STAND_INS or entry.tests.get("needs") == "download":
         function, stand_in = STAND_INS[data]  # a new download needs a stand-in here
         monkeypatch.setattr(f"{entry.builder.__module__}.{function}", stand_in)
-    result = train(f"experiment={name}", "trainer=debug", *SMALLER.get(data, ()))
+    result = train(f"experiment={name}", "trainer=debug", *SMALLER.get(data, ()), *more)
     assert result.code == 0, result.err
     assert "trained 6 steps" in result.out
     assert (result.path / "result.json").is_file()

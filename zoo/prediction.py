@@ -33,6 +33,7 @@ top=         classes (default 3) or words to list for each input
 device=      auto (default), cpu, cuda, ...
 json=true    print one JSON object a line, with every class's probability; text when it is complete
 plugins=     [modules] of your own to import first; those that the run names are not, unasked
+adapters=    [folders] of LoRA runs or PEFT's, each put on the run's weights in turn; none: without
 
 Models that write on (causal_lm) also take max_tokens=200 temperature=0.8 (0: always the likeliest)
 top_k=null top_p=1 repetition_penalty=1 stop='["\\n\\n"]' seed=0 samples=1; other models of language
@@ -41,6 +42,7 @@ have options of their own, which any wrong one lists.
 BATCH = 256
 STRANGE = {"image": 1.0, "table": 8.0}  # standard deviations from the training mean
 COMMON = {"checkpoint": "best", "top": "", "device": "auto", "json": "false", "plugins": "[]"}
+COMMON |= {"adapters": ""}
 TOP = 3
 Row = dict[str, Any]
 

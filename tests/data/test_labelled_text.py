@@ -12,7 +12,7 @@ import torch
 
 from zoo.data.encoding import load_encoding
 from zoo.data.labelled_text import labelled_text_dataset
-from zoo.data.pydoc_topics import CLASSES, TOPICS, labelled
+from zoo.data.pydoc_topics import CLASSES, TOPICS, topics
 from zoo.data.splits import Split
 from zoo.data.text_encoding import TextForm
 from zoo.errors import UserError
@@ -219,13 +219,13 @@ def test_topics_of_a_library(monkeypatch):
         "distutils/core.py": f'"""Gone from new Pythons, {eight}."""\n',
     }
     monkeypatch.setattr("zoo.data.pydoc_topics.sources", lambda: iter(files.items()))
-    labelled.cache_clear()
-    assert labelled() == [
+    topics.cache_clear()
+    assert topics() == [
         (f"_: a task {eight}.", "concurrency"),
         (f"Asyncio and _ {eight}; see _.Differ and difflibs.", "text"),
         (f"{eight} which is said", "text"),
     ]
-    labelled.cache_clear()
+    topics.cache_clear()
 
 
 def test_each_module_has_one_topic():

@@ -15,6 +15,7 @@ from zoo.data.base import Batch, Encoding
 from zoo.data.image_file import decode, find_images
 from zoo.data.labelled_encoding import LabelledTextEncoding
 from zoo.data.pair_encoding import PairEncoding
+from zoo.data.sft_encoding import SftEncoding
 from zoo.data.table_encoding import TableEncoding
 from zoo.data.text_encoding import TextEncoding
 from zoo.errors import UserError
@@ -107,7 +108,14 @@ def channel_statistics(
 
 ENCODINGS: dict[str, Any] = {
     one.kind: one
-    for one in (ImageEncoding, LabelledTextEncoding, PairEncoding, TableEncoding, TextEncoding)
+    for one in (
+        ImageEncoding,
+        LabelledTextEncoding,
+        PairEncoding,
+        SftEncoding,
+        TableEncoding,
+        TextEncoding,
+    )
 }
 
 

@@ -26,6 +26,7 @@ from zoo.data.pydoc import paragraphs
 from zoo.data.splits import Split
 from zoo.data.stdlib import sources
 from zoo.data.text_encoding import TextForm
+from zoo.errors import UserError
 from zoo.registry import DATASETS
 
 WORD = re.compile(r"[^\W\d_]{2,}")
@@ -57,17 +58,40 @@ CLASSES = sorted(TOPICS)
 
 @DATASETS.register("pydoc_topics", tiny=dict(block_size=32))
 def pydoc_topics(
-    split: Split, form: TextForm, block_size: int, encoding: dict[str, Any] | None = None
+    split: Split,
+    form: TextForm,
+    block_size: int,
+    encoding: dict[str, Any] | None = None,
+    labelled: int | None = None,
 ) -> Dataset:
-    """Docstrings and comments, each with the topic of its module."""
-    found = labelled()
+    """Docstrings and comments, each with the topic of its module.
+
+    Args:
+        split: How to deal them.
+        form: Which tokenizer.
+        block_size: The most tokens of a text; what follows them is cut off.
+        encoding: JSON of a run's encoding, to be used in place of fitting one.
+        labelled: Train on so many alone, to see what pre-training is worth; None for all.
+
+    Raises:
+        UserError: More than there are, or none.
+    """
+    found = topics()
     labels = torch.tensor([CLASSES.index(topic) for _, topic in found])
+    index = split.indices(labels)
+    if labelled is not None:
+        train = index["train"]
+        if not 0 < labelled <= len(train):
+            raise UserError(f"data.labelled={labelled}: expected 1 to {len(train)}, or null")
+        generator = torch.Generator().manual_seed(split.split_seed)
+        kept = torch.randperm(len(train), generator=generator)[:labelled]
+        index = index | {"train": train[kept].sort().values}
     dataset = labelled_text_dataset(
         "pydoc_topics",
         [text for text, _ in found],
         labels,
         CLASSES,
-        split.indices(labels),
+        index,
         form,
         block_size,
         encoding,
@@ -77,17 +101,17 @@ def pydoc_topics(
 
 
 @functools.cache
-def labelled() -> list[tuple[str, str]]:
+def topics() -> list[tuple[str, str]]:
     """Texts with their topics; of texts that are the same words, the first."""
-    return list(_labelled())
+    return list(_topics())
 
 
-def _labelled() -> Iterator[tuple[str, str]]:
-    topics = {module: topic for topic, names in TOPICS.items() for module in names.split()}
+def _topics() -> Iterator[tuple[str, str]]:
+    chapters = {module: topic for topic, names in TOPICS.items() for module in names.split()}
     seen = set()
     for name, source in sources():
         module = name.split("/")[0].removesuffix(".py")
-        if module not in topics:
+        if module not in chapters:
             continue
         own = re.compile(rf"(?<![^\W_]){re.escape(module)}(?![^\W_])", re.IGNORECASE)
         for text in paragraphs(source):
@@ -95,4 +119,4 @@ def _labelled() -> Iterator[tuple[str, str]]:
             words = tuple(WORD.findall(text.lower()))
             if len(words) >= FEWEST and words not in seen:
                 seen.add(words)
-                yield text, topics[module]
+                yield text, chapters[module]

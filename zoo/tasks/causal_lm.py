@@ -15,7 +15,7 @@ from zoo.inference.streaming import stream
 from zoo.registry import TASKS
 from zoo.tasks.attention_pictures import text_attention
 from zoo.tasks.base import Batch, Pictures, StepOutput
-from zoo.tasks.cross_entropy import cross_entropy_sum
+from zoo.tasks.cross_entropy import IGNORED, cross_entropy_sum
 
 PREVIEW_TOKENS = 250
 PREVIEW_SECONDS = 3.0  # large models write less
@@ -29,24 +29,38 @@ class CausalLM:
         token_bytes: UTF-8 bytes of text that each id stands for.
         tokenizer: Ids to text and back, for samples.
         eot_id: The id between two documents: where a sample may begin, and where it ends.
+        template: What stands around a prompt (`{prompt}`), where the data has prompts and
+            responses.
     """
 
     monitor = "-loss"
 
-    def __init__(self, token_bytes: list[int], tokenizer: Any, eot_id: int | None = None) -> None:
-        self.tokenizer, self.eot_id = tokenizer, eot_id
+    def __init__(
+        self,
+        token_bytes: list[int],
+        tokenizer: Any,
+        eot_id: int | None = None,
+        template: str | None = None,
+    ) -> None:
+        self.tokenizer, self.eot_id, self.template = tokenizer, eot_id, template
         self.bytes = torch.tensor(token_bytes)
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        """Sums over a batch of `input` (B, T + 1): T tokens to read, each one's next to predict."""
+        """Sums over a batch of `input` (B, T + 1): T tokens to read, each one's next to predict;
+        with `scored`, bool (B, T), those alone of which it says so."""
         tokens, target = batch["input"][:, :-1], batch["input"][:, 1:].flatten()  # (B, T), (B T,)
         logits = model(tokens).flatten(0, 1)  # (B T, V)
-        loss = cross_entropy_sum(logits, target)
         self.bytes = self.bytes.to(target.device)
-        sums = {"bytes": self.bytes[target].sum()}
+        length, count = self.bytes[target], torch.full((), len(target), device=target.device)
+        if "scored" in batch:
+            scored = batch["scored"].flatten()
+            target = torch.where(scored, target, IGNORED)
+            length, count = length * scored, scored.sum()
+        loss = cross_entropy_sum(logits, target)
+        sums = {"bytes": length.sum()}
         if not model.training:
             sums["accuracy"] = (logits.argmax(1) == target).sum()
-        return StepOutput(loss, torch.full((), len(target), device=loss.device), sums)
+        return StepOutput(loss, count, sums)
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss in nats per token, perplexity, bits per byte, accuracy (evaluation)."""
@@ -65,9 +79,12 @@ class CausalLM:
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
     ) -> None:
-        """How the model goes on from half a window, and where it looks in the first few tokens."""
+        """How the model goes on from half a window, or answers a prompt, and where it looks."""
         tokens = batch["input"][0, :-1]
-        prompt = tokens[: max(1, len(tokens) // 2)].tolist()
+        asked = len(tokens) // 2
+        if "scored" in batch:
+            asked = int(batch["scored"][0].int().argmax()) + 1
+        prompt = tokens[: max(1, asked)].tolist()
         pieces, start = [], time.perf_counter()
         sampling = Sampling(temperature=0.8)
         for _, piece in self._write(model, prompt, PREVIEW_TOKENS, sampling):
@@ -143,6 +160,8 @@ class CausalLM:
 
     def _prompt(self, text: str, context: int | None) -> list[int]:
         """Ids of a prompt; of an empty one, what a text begins after."""
+        if self.template is not None:
+            text = self.template.replace("{prompt}", text)
         try:
             ids = self.tokenizer.encode(text).tolist()
         except UserError as error:

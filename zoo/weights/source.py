@@ -74,6 +74,8 @@ def open_source(given: str) -> Source:
     place = Path(given).expanduser()
     if not place.exists():
         place = _download(given)
+    if place.is_dir() and (newest := _newest_run(place)):
+        place = newest
     if (place / "config.yaml").is_file():
         return _of_run(RunDirectory.open(place, "init.from"))
     tensors = read_weights(place)
@@ -96,6 +98,15 @@ def open_source(given: str) -> Source:
         f"init.from={given}: weights of no architecture that we know ({len(tensors)} tensors: "
         f"{names}, ...); expected a run directory, or weights of {known}"
     )
+
+
+def _newest_run(folder: Path) -> Path | None:
+    """Of a folder of runs (`outputs/gpt_stdlib`), the newest that is done."""
+    for config in sorted(folder.glob("*/config.yaml"), reverse=True):
+        result = config.parent / "result.json"
+        if result.is_file() and read_json(result).get("status") == "done":
+            return config.parent
+    return None
 
 
 def _of_export(folder: Path, tensors: Tensors) -> Source:
@@ -129,6 +140,16 @@ def _of_run(run: RunDirectory) -> Source:
     return Source(run.path, settings["model"]["name"], facts | options, tensors, tokenizer)
 
 
+def _hint(given: str) -> str:
+    """Where the runs of one of our experiments are looked for, how to have one."""
+    name = Path(given).name
+    return (
+        f"; train it first: python train.py experiment={name}"
+        if name in configs.experiments()
+        else ""
+    )
+
+
 def _download(given: str) -> Path:
     """A repository of the Hub, in its own cache.
 
@@ -136,13 +157,13 @@ def _download(given: str) -> Path:
         UserError: No such path, no package, no network.
     """
     if given.startswith(PATH_MARKS) or given.count("/") > 1 or Path(given).suffix:
-        raise UserError(f"init.from={given}: there is no such file or folder")
+        raise UserError(f"init.from={given}: there is no such file or folder{_hint(given)}")
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise UserError(
-            f"init.from={given}: there is no such file or folder; to look for it on the Hugging "
-            f"Face Hub, install its package: pip install huggingface_hub"
+            f"init.from={given}: there is no such file or folder{_hint(given)}; to look for it on "
+            f"the Hugging Face Hub, install its package: pip install huggingface_hub"
         ) from None
     try:
         return Path(snapshot_download(given, allow_patterns=PATTERNS))
