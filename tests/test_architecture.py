@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "zoo.weights": {
         "zoo.adapters",
         "zoo.evaluation",
+        "zoo.restore",
         "zoo.training.precision",
         "zoo.config",
         "zoo.data",

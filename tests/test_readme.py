@@ -33,7 +33,7 @@ SMALL = {
 # A download, minutes of work (test_every_experiment.py trains these), two processes, no file.
 DOWNLOADS = ("mnist", "cifar10", "shakespeare", "multi30k")
 LONG = ("experiment=gpt_", "experiment=bert_", "_stdlib", "_topics", "_numbers", "word2vec_pydoc")
-ELSEWHERE = (*DOWNLOADS, *LONG, "trainer.devices", "maxout")
+ELSEWHERE = (*DOWNLOADS, *LONG, "trainer.devices", "maxout", "init.from")
 WORDS = "def class string thread reader read write return a the list of an object given and".split()
 TEXT = "data=text data.path=novel.txt data.block_size=8 model.width=16"  # and any recipe's rest
 PAIRS = "data=pairs data.path=pairs.tsv model.width=16 model.depth=1 model.heads=2"
@@ -47,6 +47,9 @@ SOURCES = {  # runs that commands go on from, made of less
     "transformer_numbers": "experiment=transformer_numbers data.size=100 model.width=16 "
     "model.heads=2",
     "transformer_multi30k": f"experiment=transformer_multi30k {PAIRS} data.tokenizer=byte",
+    "gpt_text": f"model=gpt task=causal_lm {TEXT} data.tokenizer=byte model.depth=1 model.heads=2",
+    "gpt_lora": f"experiment=gpt_lora {TEXT.removesuffix(' model.width=16')} "
+    "init.from=outputs/gpt_stdlib/2026",
     "lstm_topics": "experiment=lstm_topics data=text_csv data.path=reviews.csv data.text=review "
     "data.target=stars data.tokenizer=byte",
 }
@@ -133,7 +136,7 @@ def world(place, trained, data_root, monkeypatch, capsys):
 
         def run(self, name):
             if name not in trained:
-                words = SOURCES.get(name, f"experiment={name}").split()
+                words = self.with_runs(SOURCES.get(name, f"experiment={name}").split())
                 assert train(self.small(words)) == 0
                 trained[name] = max((place / "outputs" / name).iterdir())
             return trained[name]

@@ -42,7 +42,7 @@ have options of their own, which any wrong one lists.
 BATCH = 256
 STRANGE = {"image": 1.0, "table": 8.0}  # standard deviations from the training mean
 COMMON = {"checkpoint": "best", "top": "", "device": "auto", "json": "false", "plugins": "[]"}
-COMMON |= {"adapters": ""}
+COMMON |= {"adapters": "[]"}
 TOP = 3
 Row = dict[str, Any]
 
@@ -80,11 +80,18 @@ def _main(argv: list[str]) -> int:
     respond = getattr(restored.task, "respond", None)
     chosen = _bind(respond, others | ({"top": values["top"]} if values["top"] else {}))
     top = int(values["top"] or chosen.get("top", TOP))
-    if respond is None:
-        show(predict(restored, values["input"]), top, as_json)
-        return 0
-    for text in _texts(values["input"]):
-        show(answer(restored, text, chosen), top, as_json, {"input": text})
+    from zoo.weights.adapters import each_adapter, read_adapters
+
+    adapters = read_adapters(restored, modules(values["adapters"]))
+    for text in [values["input"]] if respond is None else _texts(values["input"]):
+        for name in each_adapter(restored.model, adapters):
+            given = {"adapter": name} if name else {}
+            if name and not as_json:
+                print(f"--- adapter {name}")
+            if respond is None:
+                show(predict(restored, text), top, as_json, given)
+            else:
+                show(answer(restored, text, chosen), top, as_json, {"input": text} | given)
     return 0
 
 

@@ -142,6 +142,28 @@ def test_it_can_be_restored_and_changes_the_answer(adapted, base):
     assert second.encoding.tokenizer.to_json() == first.encoding.tokenizer.to_json()
 
 
+def test_adapters_change_places_at_prediction(train, text, base, adapted, capsys):
+    from zoo.prediction import main
+
+    other = train(
+        *SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "adapter=lora",
+        "adapter.targets=[out]", "optim.lr=0.2", "seed=1",
+    )  # fmt: skip
+    options = ["input=the quick", "temperature=0", "max_tokens=30", "json=true"]
+
+    def said(run, *more):
+        capsys.readouterr()
+        assert main([f"run={run}", *options, *more]) == 0
+        return [json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()]
+
+    alone = [said(base)[0], said(adapted.path)[0], said(other.path)[0]]
+    assert len(set(alone)) > 1
+    together = f"adapters=[none,{adapted.path},{other.path}]"
+    assert said(base, together) == alone == said(adapted.path, together)
+    assert main([f"run={other.path}", "input=x", "adapters=[nowhere]"]) == 2
+    assert "adapter=nowhere: there is no such folder" in capsys.readouterr().err
+
+
 def test_it_goes_on_after_a_stop_to_the_same_end(train, text, base):
     options = (
         *SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "adapter=lora",

@@ -1,7 +1,8 @@
 """Adapters that lie in run directories or in PEFT's folders: read, put on, changed for another."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -13,7 +14,10 @@ from zoo.runs.directory import RunDirectory
 from zoo.training.checkpoint import Checkpointer, load_model
 from zoo.weights.family import Family
 from zoo.weights.peft import CONFIG, Adapter, read_peft
-from zoo.weights.source import FAMILIES
+from zoo.weights.source import FAMILIES, open_source
+
+if TYPE_CHECKING:
+    from zoo.restore import Restored
 
 Config = dict[str, Any]
 
@@ -68,6 +72,30 @@ def read_adapter(path: str, base: str | None, model: str, options: Config) -> Ad
     return Adapter({k: v for k, v in settings.items() if k != "name"}, tensors)
 
 
+def read_adapters(restored: "Restored", paths: list[str]) -> dict[str, Adapter | None]:
+    """Adapters for a run's weights, all read before the first is used; `none` is none.
+
+    Raises:
+        UserError: As `read_adapter`.
+    """
+    if not paths:
+        return {}
+    settings = restored.settings
+    own = settings["init"]["from"] if settings["adapter"]["name"] == "lora" else restored.run.path
+    base, name = open_source(str(own)).sha256, settings["model"]["name"]
+    options = restored.facts | settings["model"]
+    return {p: None if p == "none" else read_adapter(p, base, name, options) for p in paths}
+
+
+def each_adapter(model: nn.Module, adapters: dict[str, Adapter | None]) -> Iterator[str]:
+    """Put one after another on; says which is on. Without any, the model stays as it is ("")."""
+    if not adapters:
+        yield ""
+    for name, adapter in adapters.items():
+        put_on(model, adapter, name)
+        yield name
+
+
 def put_on(model: nn.Module, adapter: Adapter | None, where: str) -> None:
     """Take a model's adapter off, and put another on, or none.
 
@@ -77,6 +105,7 @@ def put_on(model: nn.Module, adapter: Adapter | None, where: str) -> None:
     detach(model)
     if adapter is not None:
         fresh = [name for name in adapter.tensors if ".lora_" not in name]
-        lora(model, fresh=fresh, **adapter.options)
+        options = {k: v for k, v in adapter.options.items() if k != "name"}
+        lora(model, fresh=fresh, **options)
         load_model(model, adapter.tensors, Path(where))
         model.eval()
