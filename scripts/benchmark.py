@@ -5,10 +5,12 @@
     python scripts/benchmark.py generation tokens per second: Hugging Face's GPT-2, Zoo's
     python scripts/benchmark.py gpt        the same, training, in fp32 and bf16
     python scripts/benchmark.py bert       likewise, BERT
+    python scripts/benchmark.py lora       likewise, LoRA on GPT-2: PEFT, Zoo; peak memory
+    python scripts/benchmark.py resnet     images per second: Hugging Face's ResNet-18, Zoo's
     python scripts/benchmark.py word2vec   words per second and held-out loss: gensim, Zoo
 
 Lightning, Hugging Face's models and gensim are measured where they are installed (`pip install
-lightning transformers gensim`); Zoo does not depend on them.
+lightning transformers peft gensim`); Zoo does not depend on them.
 Options: rounds=7 epochs=100 threads=2.
 """
 
@@ -236,6 +238,13 @@ def language(name: str, rounds: int, threads: int) -> None:
     getattr(benchmark_language, name)(rounds, threads)
 
 
+def adapters(name: str, rounds: int, threads: int) -> None:
+    """A benchmark of adapters and of ResNet, by name."""
+    import benchmark_adapters
+
+    getattr(benchmark_adapters, name)(rounds, threads)
+
+
 def word2vec(rounds: int, threads: int) -> None:
     """Skip-gram vectors, beside gensim's."""
     import benchmark_word2vec
@@ -255,6 +264,8 @@ def main(argv: list[str]) -> int:
         "generation": lambda: language("generation", rounds, threads),
         "gpt": lambda: language("gpt", rounds, threads),
         "bert": lambda: language("bert", rounds, threads),
+        "lora": lambda: adapters("lora", rounds, threads),
+        "resnet": lambda: adapters("resnet", rounds, threads),
         "word2vec": lambda: word2vec(rounds, threads),
     }
     if not what or what[0] not in work:

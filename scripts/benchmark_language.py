@@ -14,7 +14,7 @@ from benchmark import race
 
 from zoo.errors import UserError
 
-WIDTH, DEPTH, HEADS, VOCABULARY, CONTEXT = 384, 6, 6, 256, 256
+WIDTH, DEPTH, HEADS, VOCABULARY, CONTEXT = 384, 6, 6, 4096, 256
 PROMPT, NEW = 32, 128  # tokens
 
 
@@ -36,6 +36,8 @@ def gpt_pair() -> tuple[Any, Any]:
     import torch
 
     from zoo.models.gpt import GPT
+    from zoo.weights.gpt2 import GPT2
+    from zoo.weights.load import load_weights
 
     module = hugging_face()
     config = module.GPT2Config(
@@ -53,32 +55,8 @@ def gpt_pair() -> tuple[Any, Any]:
     torch.manual_seed(0)
     theirs = module.GPT2LMHeadModel(config).eval()
     ours = GPT(VOCABULARY, CONTEXT, WIDTH, DEPTH, HEADS).eval()
-    ours.load_state_dict(from_gpt2(theirs.state_dict()))
+    load_weights(ours, GPT2.ours(theirs.state_dict(), {"depth": DEPTH}), "theirs", [], [])
     return theirs, ours
-
-
-def from_gpt2(weights: dict[str, Any]) -> dict[str, Any]:
-    """Our names for GPT-2's weights; their matrices are (in, out), ours (out, in)."""
-    names = {
-        "transformer.wte": "embedding",
-        "transformer.wpe": "position",
-        "transformer.ln_f": "norm",
-        "transformer.h.": "blocks.",
-        "ln_1": "attention_norm",
-        "ln_2": "feed_forward_norm",
-        "attn.c_attn": "attention.qkv",
-        "attn.c_proj": "attention.out",
-        "mlp.c_fc": "feed_forward.up",
-        "mlp.c_proj": "feed_forward.down",
-        "lm_head": "head",
-    }
-    mapped = {}
-    for name, tensor in weights.items():
-        turned = name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight"))
-        for theirs, ours in names.items():
-            name = name.replace(theirs, ours)
-        mapped[name] = tensor.T if turned else tensor
-    return mapped
 
 
 def generation(rounds: int, threads: int) -> None:
@@ -226,8 +204,8 @@ def apart(make: Callable[[str], Callable[[], float]], precision: str, threads: i
     arguments = (there, make, precision, threads)
     context.Process(target=serve, args=arguments, daemon=True).start()
 
-    def case() -> float:
-        here.send(None)
+    def case(asked: str | None = None) -> float:
+        here.send(asked)
         return here.recv()
 
     return case
@@ -243,8 +221,15 @@ def serve(
     case = make(precision)
     with contextlib.suppress(EOFError):  # the other end has closed
         while True:
-            pipe.recv()
-            pipe.send(case())
+            asked = pipe.recv()
+            pipe.send(peak() if asked == "peak" else case())
+
+
+def peak() -> float:
+    """The most memory that this process has held so far, in MB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def hugging_face_steps(
