@@ -95,6 +95,11 @@ def _start_from(
         typed = [configs.key_of(override) for override in overrides]
         tokenizer = given_tokenizer(settings, source, typed)
         settings = adopt(settings, source, typed)
+        if Path(settings["init"]["from"]).expanduser().exists():  # no name on the Hub
+            place = str(
+                source.path.resolve()
+            )  # the same from any folder, and of runs the one taken
+            settings = settings | {"init": settings["init"] | {"from": place}}
     else:
         encoding = load_encoding(run.read_json("dataset.json")["encoding"])
         tokenizer = getattr(encoding, "tokenizer", None)

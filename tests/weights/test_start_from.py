@@ -164,6 +164,18 @@ def test_adapters_change_places_at_prediction(train, text, base, adapted, capsys
     assert "adapter=nowhere: there is no such folder" in capsys.readouterr().err
 
 
+def test_the_base_is_the_run_that_was_taken(train, text, base, monkeypatch):
+    """Named by the folder of its runs: a newer one, or another folder, changes nothing later."""
+    monkeypatch.chdir(base.parent.parent)
+    options = (*SMALL, f"data.path={text / 'a.txt'}")
+    done = train(*options, f"init.from={base.parent.name}", "adapter=lora")
+    assert done.code == 0, done.err
+    newer = train(*options, *SIZE, "data.tokenizer=char", "seed=1")
+    assert newer.path.parent == base.parent and newer.path.name > base.name
+    monkeypatch.chdir(text)
+    assert restore(done.path).settings["init"]["from"] == str(base.resolve())
+
+
 def test_it_goes_on_after_a_stop_to_the_same_end(train, text, base):
     options = (
         *SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "adapter=lora",
