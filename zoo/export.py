@@ -51,13 +51,13 @@ def _main(argv: list[str] | None) -> int:
     if out.exists():
         raise UserError(f"out={out} exists already; name a folder that is not there yet")
     RunDirectory.open(values["run"])  # a wrong path answers before torch is imported
-    from zoo.adapters.lora import merge
+    from zoo.adapters.lora import fold
     from zoo.restore import restore
     from zoo.weights.card import model_card
 
     restored = restore(values["run"], values["checkpoint"], "cpu", modules(values["plugins"]))
     if values["format"] != "peft":
-        merge(restored.model)
+        fold(restored.model)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
@@ -84,11 +84,10 @@ def _options(restored: "Restored") -> dict[str, Any]:
 
 
 def _weights(restored: "Restored") -> dict[str, Any]:
-    """The model's tensors, each once, without an adapter's own."""
+    """The model's tensors, each once."""
     from zoo.training.checkpoint import model_tensors
 
-    state = model_tensors(restored.model.state_dict())
-    return {name: tensor for name, tensor in state.items() if ".lora_" not in name}
+    return model_tensors(restored.model.state_dict())
 
 
 def _write_json(path: Path, content: Any) -> None:

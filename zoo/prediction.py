@@ -80,9 +80,12 @@ def _main(argv: list[str]) -> int:
     respond = getattr(restored.task, "respond", None)
     chosen = _bind(respond, others | ({"top": values["top"]} if values["top"] else {}))
     top = int(values["top"] or chosen.get("top", TOP))
+    from zoo.adapters.lora import fold
     from zoo.weights.adapters import each_adapter, read_adapters
 
     adapters = read_adapters(restored, modules(values["adapters"]))
+    if not adapters:
+        fold(restored.model)
     for text in [values["input"]] if respond is None else _texts(values["input"]):
         for name in each_adapter(restored.model, adapters):
             given = {"adapter": name} if name else {}

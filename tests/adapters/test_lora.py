@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.adapters.lora import lora, lora_layers, merge, unmerge
+from zoo.adapters.lora import fold, lora, lora_layers, merge, unmerge
 from zoo.errors import UserError
 from zoo.models.gpt import GPT
 from zoo.models.resnet import ResNet
@@ -62,6 +62,18 @@ def test_merged_equals_unmerged_and_comes_apart_again(case):
     torch.testing.assert_close(other(x), before, rtol=1e-4, atol=1e-5)
     unmerge(other)
     assert torch.equal(other(x), before)
+
+
+@every_case
+def test_folded_it_is_a_plain_model_again(case):
+    model, other, x = adapted(case)
+    before = stirred(other)(x)
+    fold(other)
+    torch.testing.assert_close(other(x), before, rtol=1e-4, atol=1e-5)
+    norms = "FrozenBatchNorm"
+    kinds = [type(m) for m in model.modules() if "BatchNorm" not in type(m).__name__]
+    assert [type(m) for m in other.modules() if type(m).__name__ != norms] == kinds
+    assert other.state_dict().keys() == model.state_dict().keys()
 
 
 @every_case

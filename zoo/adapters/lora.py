@@ -271,6 +271,15 @@ def merge(model: nn.Module) -> None:
         layer.merge()
 
 
+def fold(model: nn.Module) -> None:
+    """Merge for good: plain layers again, as quick as they were."""
+    for name, layer in lora_layers(model).items():
+        layer.merge()
+        plain = layer.plain[0]
+        plain.weight = layer.weight  # type: ignore[assignment]
+        replace(model, name, plain)
+
+
 def unmerge(model: nn.Module) -> None:
     """Take them out again."""
     for layer in lora_layers(model).values():
