@@ -1,0 +1,43 @@
+"""torchvision's own ResNets, where it is installed: the same names, the same logits."""
+
+import importlib.util
+
+import pytest
+import torch
+
+from zoo.models.resnet import ResNet
+from zoo.weights.load import load_weights
+from zoo.weights.source import open_source
+
+
+@pytest.fixture(scope="module")
+def models():
+    """torchvision.models; beside a CPU build of torch its compiled operators are declared first."""
+    if importlib.util.find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
+    library = torch.library.Library("torchvision", "DEF")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    import torchvision.models
+
+    yield torchvision.models
+    del library
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_logits_are_torchvisions(models, tmp_path, depth):
+    torch.manual_seed(0)
+    theirs = getattr(models, f"resnet{depth}")(num_classes=7).eval()
+    for name, buffer in theirs.named_buffers():
+        if "running" in name:
+            buffer += 0.3 * torch.rand_like(buffer)
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+    source = open_source(str(tmp_path / "weights.pth"))
+    assert source.settings["depth"] == depth
+    ours = ResNet((3, 64, 64), 7, **source.settings).eval()
+    load_weights(ours, source.tensors, "theirs", [], [])
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
+        x, ours, theirs = x.double(), ours.double(), theirs.double()
+        torch.testing.assert_close(ours(x), theirs(x), rtol=1e-10, atol=1e-10)
