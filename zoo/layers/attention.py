@@ -125,13 +125,16 @@ class Attention(nn.Module):
                 if cache is not None:
                     cache.keys, cache.values = k, v
         else:
-            qkv = self.qkv(x).view(*x.shape[:2], -1, self.size)
-            qkv = qkv.transpose(1, 2)  # (B, H + 2 G, T, E)
-            heads, groups = self.heads, self.kv_heads
+            qkv = self.qkv(x)  # (B, T, (H + 2 G) E), split before turned: a copy less backward
+            heads, groups, size = self.heads, self.kv_heads, self.size
             if self.qk_norm is None and rotation is None:
-                q, k, v = torch.split_with_sizes(qkv, (heads, groups, groups), 1)
+                sizes = (heads * size, groups * size, groups * size)
+                q, k, v = torch.split_with_sizes(qkv, sizes, 2)
+                q, k, v = self._split(q, heads), self._split(k, groups), self._split(v, groups)
             else:  # queries and keys together, in half as many calls
-                qk, v = torch.split_with_sizes(qkv, (heads + groups, groups), 1)
+                sizes = ((heads + groups) * size, groups * size)
+                qk, v = torch.split_with_sizes(qkv, sizes, 2)
+                qk, v = self._split(qk, heads + groups), self._split(v, groups)
                 if self.qk_norm is not None:
                     qk = self._normalise(qk, self.qk_norm)
                 if rotation is not None:
