@@ -62,6 +62,7 @@ BLOCKS = ("data.batch_size=4", "data.block_size=32")
 SMALLER = {  # the model is the recipe's own
     "numbers": ("data.size=200", "data.batch_size=8"),
     "multi30k": ("data.batch_size=8",),
+    "cifar10": ("data.batch_size=8",),
     "shakespeare": BLOCKS,
     "stdlib": BLOCKS,
     "pydoc": BLOCKS,

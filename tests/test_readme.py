@@ -26,6 +26,7 @@ WITHOUT_ROOT = r"(experiment|data)=(\w*rain|csv|image_folder|pairs|text_csv|\w*_
 SMALL = {
     "trainer.max_steps": "2",
     "trainer.eval_steps": "2",
+    "trainer.log_steps": "1",
     "trainer.precision": "fp32",
     "trainer.device": "cpu",
     "data.batch_size": "8",

@@ -194,7 +194,7 @@ def facts(data_root):
         data = settings | where | (words if "mask_token" in settings else {})
         dataset = build_dataset(data)
         stated |= (dataset.facts | live_facts(dataset.encoding)).keys()
-    return stated
+    return stated | {"fresh"}  # of adapters: what no trained weights were loaded into
 
 
 def registered():

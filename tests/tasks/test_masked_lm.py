@@ -114,6 +114,7 @@ class Syllables:
     """A tokenizer whose tokens begin a word when even; two special tokens."""
 
     kind, vocab_size, specials = "bpe", 40, {"<|endoftext|>": 0, "[MASK]": 1}
+    first_id = 2
 
     def word_starts(self):
         return [True, True] + [k % 2 == 0 for k in range(2, 40)]
