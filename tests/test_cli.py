@@ -256,3 +256,13 @@ def test_a_member_of_a_sweep_equals_the_run_alone(train):
     runs = sorted((train.outputs / "mlp_rain").iterdir())
     members = [(run / "metrics.jsonl").read_text() for run in runs]
     assert len(members) == 3 and members[1] == members[2] != members[0]
+
+
+def test_a_run_that_goes_on_keeps_its_new_budget(train):
+    """So that going on a second time needs no reminder, and the config says what was done."""
+    done = train("experiment=mlp_rain", "trainer.max_steps=4")
+    train(f"resume={done.path}", "trainer.max_steps=6")
+    settings = yaml.safe_load((done.path / "config.yaml").read_text())
+    assert settings["trainer"]["max_steps"] == 6
+    again = train(f"resume={done.path}")
+    assert again.code == 0 and settings == yaml.safe_load((done.path / "config.yaml").read_text())
