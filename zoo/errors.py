@@ -1,7 +1,7 @@
 """Errors that a user can mend, and the nearest valid name to suggest."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
@@ -59,3 +59,16 @@ def unknown(what: str, name: str, valid: Iterable[str]) -> str:
     guess = nearest(name, names)
     hint = f"did you mean '{guess}'? " if guess else ""
     return f"unknown {what} '{name}'; {hint}(one of: {', '.join(names) or 'none'})"
+
+
+def need_images(model: str, shape: Sequence[int]) -> None:
+    """Hold the shape of one sample to (channels, height, width).
+
+    Raises:
+        UserError: It is another.
+    """
+    if len(shape) != 3:
+        raise UserError(
+            f"model={model} needs images of shape (channels, height, width), got samples of shape "
+            f"{tuple(shape)}; use model=mlp for tables"
+        )

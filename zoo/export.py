@@ -134,14 +134,13 @@ def hf(restored: "Restored", folder: Path) -> str:
         content = tokenizer_json(tokenizer) if tokenizer is not None else None
         if content is not None:
             _write_json(folder / "tokenizer.json", content)
-            _write_json(folder / "tokenizer_config.json", {"tokenizer_class": FAST})
+            _write_json(
+                folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"}
+            )
         what = config["architectures"][0]
         return f"For transformers: `{what}.from_pretrained('<this folder>')`."
     why = problems[0] if problems else f"there is no published family of model={name}"
     raise UserError(f"format=hf: {why}; take format=safetensors or onnx")
-
-
-FAST = "PreTrainedTokenizerFast"
 
 
 def peft(restored: "Restored", folder: Path) -> str:

@@ -41,8 +41,14 @@ have options of their own, which any wrong one lists.
 """
 BATCH = 256
 STRANGE = {"image": 1.0, "table": 8.0}  # standard deviations from the training mean
-COMMON = {"checkpoint": "best", "top": "", "device": "auto", "json": "false", "plugins": "[]"}
-COMMON |= {"adapters": "[]"}
+COMMON = {
+    "checkpoint": "best",
+    "top": "",
+    "device": "auto",
+    "json": "false",
+    "plugins": "[]",
+    "adapters": "[]",
+}
 TOP = 3
 Row = dict[str, Any]
 

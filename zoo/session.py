@@ -96,10 +96,8 @@ def _start_from(
         tokenizer = given_tokenizer(settings, source, typed)
         settings = adopt(settings, source, typed)
         if Path(settings["init"]["from"]).expanduser().exists():  # no name on the Hub
-            place = str(
-                source.path.resolve()
-            )  # the same from any folder, and of runs the one taken
-            settings = settings | {"init": settings["init"] | {"from": place}}
+            # The same from any folder; and of a folder of runs, the one that was taken.
+            settings = settings | {"init": settings["init"] | {"from": str(source.path.resolve())}}
     else:
         encoding = load_encoding(run.read_json("dataset.json")["encoding"])
         tokenizer = getattr(encoding, "tokenizer", None)

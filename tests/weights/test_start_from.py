@@ -142,6 +142,19 @@ def test_it_can_be_restored_and_changes_the_answer(adapted, base):
     assert second.encoding.tokenizer.to_json() == first.encoding.tokenizer.to_json()
 
 
+def test_an_adapter_goes_on_from_another(train, text, base, adapted):
+    """With its rank and targets, whatever the recipe says; on its own base alone."""
+    options = (*SMALL, f"data.path={text / 'a.txt'}", "adapter=lora", "optim.lr=0")
+    done = train(*options, f"init.from={base}", f"init.adapter={adapted.path}")
+    assert done.code == 0, done.err
+    before, after = weights(adapted.path, "best"), weights(done.path)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    other = train(*SMALL, *SIZE, f"data.path={text / 'a.txt'}", "data.tokenizer=char", "seed=1")
+    wrong = train(*options, f"init.from={other.path}", f"init.adapter={adapted.path}")
+    assert wrong.code == 2 and "holds an adapter of other weights" in wrong.err
+
+
 def test_adapters_change_places_at_prediction(train, text, base, adapted, capsys):
     from zoo.prediction import main
 

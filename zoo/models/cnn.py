@@ -10,7 +10,7 @@ Shapes: B batch, C channels, H and W height and width, K classes.
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import UserError
+from zoo.errors import need_images
 from zoo.layers.activation import ActivationName, make_activation
 from zoo.registry import MODELS
 
@@ -55,11 +55,7 @@ class CNN(nn.Module):
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
-        if len(input_shape) != 3:
-            raise UserError(
-                f"model=cnn needs images of shape (channels, height, width), got samples of shape "
-                f"{tuple(input_shape)}; use model=mlp for tables"
-            )
+        need_images("cnn", input_shape)
         channels, height, width_px = input_shape
         layers: list[nn.Module] = []
         for stage in range(stages):

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.errors import UserError
+from zoo.errors import UserError, need_images
 from zoo.registry import MODELS
 
 Shortcut = Literal["pad", "projection"]
@@ -143,11 +143,7 @@ class ResNet(nn.Module):
         residual: bool = True,
     ) -> None:
         super().__init__()
-        if len(input_shape) != 3:
-            raise UserError(
-                f"model=resnet needs images of shape (channels, height, width), got samples of "
-                f"shape {tuple(input_shape)}; use model=mlp for tables"
-            )
+        need_images("resnet", input_shape)
         photographs = depth in PHOTOGRAPHS
         if not photographs and (depth < 8 or depth % 6 != 2):
             raise UserError(

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import UserError
+from zoo.errors import UserError, need_images
 from zoo.layers.block import Block
 from zoo.layers.dropout import Dropout
 from zoo.registry import MODELS
@@ -50,11 +50,7 @@ class ViT(nn.Module):
         pool: Literal["mean", "first"] = "mean",
     ) -> None:
         super().__init__()
-        if len(input_shape) != 3:
-            raise UserError(
-                f"model=vit needs images of shape (channels, height, width), got samples of shape "
-                f"{tuple(input_shape)}; use model=mlp for tables"
-            )
+        need_images("vit", input_shape)
         channels, high, wide = input_shape
         if patch < 1 or high % patch or wide % patch:
             raise UserError(f"model.patch={patch} does not divide images of {high}x{wide} pixels")

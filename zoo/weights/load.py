@@ -87,9 +87,8 @@ def load_weights(
             report.resized.append(name)
         else:
             report.reshaped.append(f"{name} {_shape(tensors[name])} for {_shape(tensor)}")
-    known = {*own, *report.skipped}
     for name in tensors:
-        if name not in known and not matches(name, skip):
+        if name not in own and not matches(name, skip):
             report.unexpected.append(name)
     _refuse(report, where)
     with torch.no_grad():
