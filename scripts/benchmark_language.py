@@ -203,6 +203,7 @@ def apart(make: Callable[[str], Callable[[], float]], precision: str, threads: i
     here, there = context.Pipe()
     arguments = (there, make, precision, threads)
     context.Process(target=serve, args=arguments, daemon=True).start()
+    here.recv()  # it is ready: what it tried out had the machine to itself
 
     def case(asked: str | None = None) -> float:
         here.send(asked)
@@ -219,6 +220,7 @@ def serve(
 
     torch.set_num_threads(threads)
     case = make(precision)
+    pipe.send("ready")
     with contextlib.suppress(EOFError):  # the other end has closed
         while True:
             asked = pipe.recv()

@@ -8,6 +8,7 @@ what most mean by a ResNet-18 for CIFAR. Parameters are named as in torchvision.
 Shapes: B batch, C channels, H and W height and width, K classes.
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -18,6 +19,7 @@ from zoo.errors import UserError, need_images
 from zoo.registry import MODELS
 
 Shortcut = Literal["pad", "projection"]
+PIXEL_WORTH = 64  # channels: with more for each pixel of the last stage, weights outweigh images
 PHOTOGRAPHS = {  # depth: blocks of each stage, whether they are bottlenecks
     18: ((2, 2, 2, 2), False),
     34: ((3, 4, 6, 3), False),
@@ -169,7 +171,13 @@ class ResNet(nn.Module):
             self.add_module(name, stage)
         self.fc = nn.Linear(channels, num_classes)
         self._initialise()
-        self.to(memory_format=torch.channels_last)
+        # Channels last makes images cheaper and weights dearer: not worth it for the few pixels
+        # that a stem for photographs leaves of small images.
+        shrink = 2 ** (len(blocks) - 1) * (4 if large else 1)
+        pixels = math.prod(-(-side // shrink) for side in input_shape[1:])
+        few = pixels * PIXEL_WORTH < width * 2 ** (len(blocks) - 1)
+        self.layout = torch.contiguous_format if few else torch.channels_last
+        self.to(memory_format=self.layout)
 
     def _initialise(self) -> None:
         """He et al., 2015 (arXiv:1502.01852) for the convolutions; a head that starts undecided."""
@@ -185,6 +193,7 @@ class ResNet(nn.Module):
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         if self.maxpool is not None:
             x = self.maxpool(x)
+        x = x.contiguous(memory_format=self.layout)
         for name in self.stages:
             x = getattr(self, name)(x)  # (B, C', H', W')
         return self.fc(x.mean((2, 3)))  # (B, K)

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import statistics
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -114,7 +115,8 @@ def _trial(model: nn.Module, task: Task, batch: Batch, runtime: Runtime) -> tupl
                     break
         except (RuntimeError, TrainingFailed) as error:
             return "fp32", f"auto: {lower} does not run here ({str(error).splitlines()[0]})"
-    gain = min(times[0][1:]) / min(times[1][1:])  # the first of each was to warm up
+    pairs = list(zip(*times))[1:]  # the first was to warm up
+    gain = statistics.median(one / other for one, other in pairs)  # a machine's speed may drift
     chosen = lower if gain >= WORTH else "fp32"
     return chosen, f"auto: {lower} steps took {1 / gain:.2f} of fp32's time in a trial"
 
