@@ -40,3 +40,23 @@ def test_without_gradients_none_are_kept():
     with torch.no_grad():
         loss = cross_entropy_sum(logits, target)
     torch.testing.assert_close(loss, F.cross_entropy(logits, target, reduction="sum"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_computed_logits_give_way_to_their_gradient(dtype):
+    torch.manual_seed(0)
+    x, weight = torch.randn(130, 8, dtype=dtype), torch.randn(4096, 8, dtype=dtype)
+    target = torch.randint(4096, (130,))
+    places = []
+
+    def gradient(loss_of):
+        w = weight.clone().requires_grad_()
+        logits = x @ w.mT
+        logits.register_hook(lambda g: places.append(g.data_ptr() == logits.data_ptr()))
+        return torch.autograd.grad(loss_of(logits), w)[0]
+
+    ours = gradient(lambda logits: cross_entropy_sum(logits, target))
+    theirs = gradient(lambda logits: F.cross_entropy(logits.float(), target, reduction="sum"))
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-2
+    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+    assert places == [True, False]
