@@ -297,3 +297,16 @@ def test_a_given_encoding_wins_and_matches_classes(tmp_path, split):
     os.rename(tmp_path / "other" / "owl", tmp_path / "other" / "bat")
     with pytest.raises(UserError, match=r"2 classes \(bat, dog\), the run was trained on 3 \(cat,"):
         build(other, split, encoding=json_)
+
+
+@pytest.mark.parametrize("cache_gb", [2.0, 0.0])
+def test_images_are_normalized_as_imagenets(tmp_path, split, cache_gb):
+    data = build(photos(tmp_path / "photos"), split, normalize="imagenet", cache_gb=cache_gb)
+    val = data.splits["val"]
+    stored = {"input": torch.stack([val[i]["input"] for i in range(3)])}
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    expected = (stored["input"] / 255 - mean[:, None, None]) / std[:, None, None]
+    prepared = data.encoding.prepare(stored)["input"]
+    torch.testing.assert_close(prepared, expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(UserError, match="data.normalize=imagenet: expected data.channels=3"):
+        build(str(tmp_path / "photos"), split, normalize="imagenet", channels=1)

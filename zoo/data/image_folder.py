@@ -23,6 +23,7 @@ from zoo.data.splits import Split
 from zoo.errors import UserError
 from zoo.registry import DATASETS
 
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation, RGB, 0..1
 FITTED_ON = 4096  # training images that give mean and deviation where not all are decoded
 
 
@@ -37,6 +38,7 @@ def image_folder(
     size: int | list[int] = 64,
     channels: Literal[1, 3] = 3,
     resize: Literal["crop", "squash"] = "crop",
+    normalize: Literal["fitted", "imagenet"] = "fitted",
     on_broken: Literal["stop", "skip"] = "stop",
     max_pixels: int = MAX_PIXELS,
     cache_gb: float = 2.0,
@@ -54,6 +56,8 @@ def image_folder(
         size: Height and width of the images given to the model; one number for a square.
         channels: 3 for RGB, 1 for grey.
         resize: "crop" cuts the middle out, "squash" changes the proportions.
+        normalize: By mean and deviation of the training images, or by those of ImageNet, which
+            weights published for it expect.
         on_broken: "stop" at files that cannot be decoded, or "skip" them with a note.
         max_pixels: Larger images count as broken; they are not decoded.
         cache_gb: Decode all images once where they fit into this many gigabytes, otherwise each
@@ -72,6 +76,8 @@ def image_folder(
         resize=fitted.resize if fitted else resize,
         max_pixels=max_pixels,
     )
+    if normalize == "imagenet" and reader.channels != 3:
+        raise UserError("data.normalize=imagenet: expected data.channels=3, got 1")
     listing = list_images(Path(path), labels)
     if len(listing.classes) < 2 and fitted is None:
         raise UserError(
@@ -86,7 +92,7 @@ def image_folder(
     if broken:
         kept = without(listing, broken, on_broken)
         images = images[kept] if images is not None else None
-    dataset = _dataset(listing, images, reader, split, fitted, workers)
+    dataset = _dataset(listing, images, reader, split, fitted, workers, normalize == "imagenet")
     dataset.augment = augment.bind(dataset.encoding.black, reader.size) if augment else None
     return dataset
 
@@ -98,6 +104,7 @@ def _dataset(
     split: Split,
     encoding: ImageEncoding | None,
     workers: int,
+    imagenet: bool,
 ) -> Dataset:
     """The dataset of images in memory, or of files where `images` is None."""
     labels = listing.labels
@@ -106,7 +113,9 @@ def _dataset(
     )
     everything, fitted = encoding is not None, encoding
     sha256 = _listing_sha256(listing) if images is None else fingerprint([images, labels])
-    if fitted is None:
+    if fitted is None and imagenet:
+        fitted = ImageEncoding(reader.size, 3, *IMAGENET, tuple(listing.classes), reader.resize)
+    elif fitted is None:
         pixels, train = images, index["train"]
         if pixels is None:
             step = -(-len(train) // FITTED_ON)
