@@ -147,6 +147,42 @@ def test_eight_bits_say_what_they_cost(run, tmp_path, capsys):
     assert not list((tmp_path / "out").glob("whole*"))
 
 
+def test_convolutions_of_8_bits_are_stored_not_computed(run, tmp_path, capsys):
+    onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    path = run("resnet")
+    export(path, "int8", tmp_path / "out", capsys)
+    graph = onnx.load(tmp_path / "out" / "model.onnx").graph
+    kinds = [node.op_type for node in graph.node]
+    kernels = [one for one in graph.initializer if one.name.endswith(".int8")]
+    assert len(kernels) == kinds.count("Conv") == 7 and "ConvInteger" not in kinds
+    assert all(one.data_type == onnx.TensorProto.INT8 for one in kernels)
+    ours = restore(path)
+    x = inputs(ours, 64, None)
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx")
+    found = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0])
+    with torch.no_grad():
+        expected = ours.model(x)
+    assert 0 < (found - expected).abs().max() < 0.05 * expected.abs().max()
+
+
+def test_a_graph_of_two_sequences(train, tmp_path, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    done = train(
+        "data=numbers", "model=transformer", "task=seq2seq", "model.width=16", "model.depth=1",
+        "model.heads=2", "trainer.max_steps=2", "trainer.precision=fp32",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    export(done.path, "onnx", tmp_path / "onnx", capsys)
+    ours = restore(done.path)
+    session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
+    names = [one.name for one in session.get_inputs()]
+    for batch, (read, written) in ((1, (9, 3)), (4, (2, 6))):
+        x = [torch.randint(2, 30, (batch, length)) for length in (read, written)]
+        found = session.run(None, {name: one.numpy() for name, one in zip(names, x)})[0]
+        with torch.no_grad():
+            close(torch.from_numpy(found), ours.model(*x))
+
+
 def test_an_adapter_is_merged_or_goes_alone(run, train, tmp_path, capsys):
     base = run("gpt")
     place = f"data.path={tmp_path / 'text.txt'}"

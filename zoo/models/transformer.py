@@ -10,6 +10,7 @@ Shapes: B batch, S source tokens, T target tokens, D width, H heads, V vocabular
 
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from zoo.layers.attention import KeyValues
@@ -171,7 +172,8 @@ class Transformer(nn.Module):
     def encode(self, source: Tensor) -> Memory:
         """What the encoder makes of a source, int64 (B, S)."""
         kept = source != self.pad_id
-        mask = None if kept.device.type == "cpu" and kept.all() else kept[:, None, None]
+        look = kept.device.type == "cpu" and not torch.compiler.is_exporting()  # it costs nothing
+        mask = None if look and kept.all() else kept[:, None, None]
         x, rotation = self.source(source), self._rotation(0, source.shape[1])
         for block in self.encoder:
             x = block(x, mask=mask, rotation=rotation)
