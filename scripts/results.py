@@ -31,6 +31,7 @@ HEADER = """\
 | `experiment=` | what it shows | parameters | test result | training |
 |---|---|---:|---:|---:|
 """
+WITH_WEIGHTS = ("model.", "data.tokenizer", "data.vocab_size")  # these come with init.from
 WITHOUT_EFFECT = """seed name experiment output_dir resume plugins data.root data.workers
     trainer.device trainer.log_steps trainer.save_steps trainer.save_minutes""".split()
 Row = dict[str, Any]
@@ -97,8 +98,17 @@ def flat(config: Row, prefix: str = "") -> Row:
 
 
 def differences(config: Row, published: Row) -> Iterator[str]:
-    """Where a config is not the published one; a setting that it lacks was added since."""
+    """Where a config is not the published one; a setting that it lacks was added since.
+
+    Weights to start from, a run of an experiment, bring their model and tokenizer with them.
+    """
+    source = published.get("init.from")
     for name, value in flat(config).items():
+        if source and (
+            name.startswith(WITH_WEIGHTS)
+            or (name == "init.from" and Path(source).name in Path(str(value)).parts)
+        ):
+            continue
         if name not in published or published[name] != value:
             yield f"{name} {value}, published {published.get(name)}"
 

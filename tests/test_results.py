@@ -86,6 +86,18 @@ def test_only_published_settings_count(place, capsys):
     assert "optim.lr 0.5, published" in capsys.readouterr().out
 
 
+def test_weights_bring_their_model_wherever_they_lie(place, capsys):
+    lora = dict(experiment="gpt_lora", model__width=256, data__tokenizer="bpe")
+    base = "/far/gpt_stdlib/2026-01-01_10-00-00"
+    finished(place / "outputs", seed=0, day=1, **lora, init__from=base)
+    finished(place / "outputs", seed=1, day=2, **lora, init__from="/far/gpt_other/2026")
+    finished(place / "outputs", seed=2, day=3, **lora, init__from=base, adapter__rank=4)
+    _, record = write(place)
+    assert record["gpt_lora"]["seeds"] == [0]
+    said = capsys.readouterr().out
+    assert "init.from /far/gpt_other/2026, published" in said and "adapter.rank 4" in said
+
+
 def test_the_newest_run_of_a_seed_counts(place):
     finished(place / "outputs" / "b", day=1, accuracy=0.5)
     finished(place / "outputs" / "a", day=2, accuracy=0.9)
