@@ -203,6 +203,23 @@ def test_it_goes_on_after_a_stop_to_the_same_end(train, text, base):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def test_two_ranks_adapt_as_one_process_does(train, text, base):
+    found = {}
+    for devices in (1, 2):
+        folder = text / str(devices)
+        done = train(
+            *SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "adapter=lora",
+            "optim.lr=0.05", f"trainer.devices={devices}", f"output_dir={folder}",
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        (path,) = folder.glob("*/*")
+        found[devices] = weights(path)
+    assert found[1].keys() == found[2].keys() and all("lora" in name for name in found[1])
+    assert any(tensor.abs().max() > 0 for name, tensor in found[1].items() if "lora_b" in name)
+    for name, tensor in found[1].items():
+        torch.testing.assert_close(tensor, found[2][name], rtol=1e-3, atol=1e-4)
+
+
 def test_on_another_base_it_is_refused(train, text, base, adapted, capsys):
     config = adapted.path / "config.yaml"
     other = train(*SMALL, *SIZE, f"data.path={text / 'a.txt'}", "data.tokenizer=char", "seed=1")
