@@ -37,12 +37,13 @@ def train(tmp_path, data_root, capsys):
 
     def run(*overrides):
         known = set(find_runs(outputs))
-        places = [] if _given(overrides, "resume") else [f"output_dir={outputs}"]
+        going_on = _given(overrides, "resume") or _given(overrides, "sweep.resume")
+        places = [] if going_on else [f"output_dir={outputs}"]
         if not places or _given(overrides, "output_dir"):
             places = []
         elif _has_root(overrides):
             places.append(f"data.root={data_root}")
-        if not any(_given(overrides, key) for key in ("resume", "trainer.device")):
+        if not any(_given(overrides, key) for key in ("resume", "sweep.resume", "trainer.device")):
             places.append("trainer.device=cpu")
         capsys.readouterr()
         code = main([*overrides, *places])

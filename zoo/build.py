@@ -134,6 +134,7 @@ def build_trainer(
     runtime: Runtime,
     run: RunDirectory | None = None,
     source: Source | None = None,
+    place: Path | None = None,
 ) -> Trainer:
     """Everything that a run consists of; makes the run directory last, when all else fits.
 
@@ -144,6 +145,7 @@ def build_trainer(
         runtime: Device and ranks.
         run: The directory to go on in, or None for a new one.
         source: Weights to start from, or None for random ones.
+        place: Where the new directory is to be; None for one after the date and time.
     """
     seed_everything(mix_seed(settings["seed"], INITIALISATION))
     facts = dataset.facts | live_facts(dataset.encoding)
@@ -180,7 +182,7 @@ def build_trainer(
         runtime=runtime,
         precision=Precision(name, runtime.device),
         console=console,
-        run=run or make_run(settings, model, runtime),
+        run=run or make_run(settings, model, runtime, place),
         data_sha256=dataset.sha256,
         base=base_of(settings, source),
     )
@@ -240,14 +242,16 @@ def make_plan(options: TrainerConfig, loader: Loader) -> Plan:
     )
 
 
-def make_run(settings: Config, model: torch.nn.Module, runtime: Runtime) -> RunDirectory:
+def make_run(
+    settings: Config, model: torch.nn.Module, runtime: Runtime, place: Path | None = None
+) -> RunDirectory:
     """A new run directory, rank 0's for all; refuses a disk too small for the checkpoints."""
     weights = sum(t.nbytes for t in live_state(model).values())
     needed = 8 * weights + 2**20  # two full checkpoints (weights and optimizer), two of the best
     made: RunDirectory | UserError | None = None
     if runtime.main:
         try:
-            made = RunDirectory.create(settings["output_dir"], settings["name"], needed)
+            made = RunDirectory.create(settings["output_dir"], settings["name"], needed, place)
         except UserError as error:
             made = error
     made = runtime.first(made)

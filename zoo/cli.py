@@ -66,6 +66,8 @@ def _train(arguments: list[str]) -> int:
 
 
 def _run(overrides: list[str]) -> int:
+    if alone := [o for o in overrides if configs.key_of(o).split(".")[0] == "sweep"]:
+        raise UserError(f"'{alone[0]}' is for sweeps; add -m")
     resume = [o.partition("=")[2] for o in overrides if configs.key_of(o) == "resume"]
     if resume and not resume[-1].strip("'\""):
         raise UserError("resume= names no folder; give a run directory, or leave it out")
@@ -114,6 +116,7 @@ def _by_hydra(arguments: list[str]) -> int:
         started = True
         codes.append(_run(list(HydraConfig.get().overrides.task)))
 
+    job.codes = codes  # type: ignore[attr-defined]  # the sweeper adds its own
     _mend_argparse()
     arguments = sorted(arguments, key=lambda a: a not in ("-m", "--multirun"))  # wherever typed
     _check_flags(arguments)

@@ -4,6 +4,7 @@ What a YAML file of a group lists is what may be set in it. Hydra holds command 
 `check` holds experiment files and `+key=value` to it as well.
 """
 
+import functools
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +72,7 @@ def load(overrides: list[str]) -> Config:
     choice_of = composed.hydra.runtime.choices
     chosen_of = {group: choice_of[group] for group in (*GROUPS, "experiment")}
     pinned = [f"{group}={chosen_of[group]}" for group in GROUPS]
-    reference = _plain(_compose(pinned))
+    reference = _listed(CONFIG_DIR, tuple(pinned))
     with_values = _plain(composed)
     experiment = chosen_of["experiment"]
     if "init.from" in map(key_of, overrides):
@@ -89,6 +90,12 @@ def load(overrides: list[str]) -> Config:
     if not re.fullmatch(r"[^/\\\0]+", name := with_values["name"]) or name in (".", ".."):
         raise UserError(f"name: got {name!r}, expected the name of one folder, below output_dir")
     return {"experiment": experiment, **with_values}
+
+
+@functools.lru_cache(maxsize=64)
+def _listed(folder: Path, pinned: tuple[str, ...]) -> Config:
+    """All that the files of these choices list; to be read, not written."""
+    return _plain(_compose(list(pinned)))
 
 
 _MISTAKES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
@@ -110,7 +117,8 @@ def _composed(overrides: list[str], return_hydra_config: bool = False) -> DictCo
 
 def _plain(composed: DictConfig) -> Config:
     OmegaConf.set_struct(composed, False)
-    composed.pop("hydra", None)
+    for apart in ("hydra", "sweep"):  # how runs are started, no part of any
+        composed.pop(apart, None)
     try:
         return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
     except OmegaConfBaseException as error:
@@ -148,7 +156,8 @@ def _valid_keys(overrides: Sequence[str]) -> list[str]:
         composed = _composed(chosen)
     except _MISTAKES:
         composed = _composed([])
-    return [*leaves(_plain(composed)), *GROUPS, "experiment"]
+    sweep = [f"sweep.{key}" for key in composed.sweep]
+    return [*leaves(_plain(composed)), *sweep, *GROUPS, "experiment"]
 
 
 def unknown_key(key: str, valid: list[str], origin: str = "") -> str:

@@ -34,16 +34,29 @@ from zoo.weights.source import Source, open_source
 Config = dict[str, Any]
 
 
-def train(settings: Config, overrides: list[str], run: RunDirectory | None = None) -> int:
-    """Train what a config says, in one process or in one for each device; the exit code."""
+def train(
+    settings: Config,
+    overrides: list[str],
+    run: RunDirectory | None = None,
+    place: Path | None = None,
+) -> int:
+    """Train what a config says, in one process or in one for each device; the exit code.
+
+    Args:
+        settings: The checked config.
+        overrides: As typed.
+        run: The directory to go on in, None for a new one.
+        place: Where to make a new one; None for a name after the date and time.
+    """
     import_plugins(settings)
     options = trainer_config(settings)
     check_options(settings)
     if options.devices > 1 and not launched():
-        return launch(_rank, options.devices, settings, overrides, run.path if run else None)
+        there = run.path if run else None
+        return launch(_rank, options.devices, settings, overrides, there, place)
     runtime = Runtime.start(options.device)
     try:
-        return _train(settings, options, overrides, run, runtime)
+        return _train(settings, options, overrides, run, place, runtime)
     except (UserError, TrainingFailed) as error:
         if not runtime.main:
             return 2 if isinstance(error, UserError) else 1
@@ -53,9 +66,9 @@ def train(settings: Config, overrides: list[str], run: RunDirectory | None = Non
         runtime.stop()
 
 
-def _rank(settings: Config, overrides: list[str], run: Path | None) -> int:
+def _rank(settings: Config, overrides: list[str], run: Path | None, place: Path | None) -> int:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["WORLD_SIZE"])))
-    return report(lambda: train(settings, overrides, RunDirectory(run) if run else None))
+    return report(lambda: train(settings, overrides, RunDirectory(run) if run else None, place))
 
 
 def _train(
@@ -63,6 +76,7 @@ def _train(
     options: TrainerConfig,
     overrides: list[str],
     run: RunDirectory | None,
+    place: Path | None,
     runtime: Runtime,
 ) -> int:
     with deterministic(options.deterministic):
@@ -74,7 +88,7 @@ def _train(
         dataset = build_dataset(settings["data"], tokenizer=tokenizer)
         if runtime.main:
             runtime.first(None)
-        trainer = build_trainer(settings, options, dataset, runtime, run, source)
+        trainer = build_trainer(settings, options, dataset, runtime, run, source, place)
         if run is None:
             _record(trainer.run, settings, overrides, dataset, runtime)
         elif runtime.main and settings != configs.read_yaml(run.path / "config.yaml"):

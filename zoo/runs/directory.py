@@ -26,14 +26,24 @@ class RunDirectory:
         self.previews = path / "previews"
 
     @classmethod
-    def create(cls, root: str | Path, experiment: str, needed_bytes: int = 0) -> "RunDirectory":
+    def create(
+        cls,
+        root: str | Path,
+        experiment: str,
+        needed_bytes: int = 0,
+        place: Path | None = None,
+    ) -> "RunDirectory":
         """A fresh folder `root/experiment/<date_time>`; two runs in one second get two folders.
+
+        With `place`, that one.
 
         Raises:
             UserError: Where it cannot be made, or the disk lacks room for the run's checkpoints.
         """
-        parent = Path(root) / experiment
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        parent = Path(root) / experiment
+        if place is not None:
+            parent, stamp = place.parent, place.name
         made = [p for p in (parent, *parent.parents) if not p.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,121 @@
+"""What a sweep was asked for and how far it is, on the disk: it survives whatever ends it.
+
+<output_dir>/<name>/<date_time>/
+    sweep.json          the members, written once
+    attempts.jsonl      what began and how it ended, a line each
+    logs/<member>.log   what each printed
+    <member>/           run directories
+"""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UserError
+from zoo.runs.directory import RunDirectory, write_text
+from zoo.sweep.members import Member
+
+VERSION = 1
+
+
+@dataclass
+class Ledger:
+    """A sweep's folder."""
+
+    path: Path
+    members: list[Member]
+    options: dict[str, Any]
+
+    @classmethod
+    def create(
+        cls, root: Path, members: list[Member], options: dict[str, Any], command: str
+    ) -> "Ledger":
+        """A new folder below root.
+
+        Raises:
+            UserError: It cannot be made.
+        """
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            for n in range(1, 10_000):
+                path = root / (stamp if n == 1 else f"{stamp}-{n}")
+                try:
+                    path.mkdir()
+                    break
+                except FileExistsError:
+                    continue
+            (path / "logs").mkdir()
+        except OSError as error:
+            raise UserError(
+                f"cannot make a folder in {root}: {error.strerror or error}; set output_dir= to "
+                f"one that can be written"
+            ) from None
+        content = {
+            "version": VERSION,
+            "command": command,
+            "options": options,
+            "members": [asdict(member) for member in members],
+        }
+        write_text(path / "sweep.json", json.dumps(content, indent=1) + "\n")
+        return cls(path, members, options)
+
+    @classmethod
+    def open(cls, folder: str) -> "Ledger":
+        """A sweep that was begun.
+
+        Raises:
+            UserError: A folder that holds none, or one of another version.
+        """
+        path = Path(folder).expanduser()
+        try:
+            content = json.loads((path / "sweep.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            newest = max(path.glob("*/sweep.json"), default=None)
+            hint = f"; the newest sweep below it is {newest.parent}" if newest else ""
+            raise UserError(f"sweep.resume={folder} holds no sweep.json{hint}") from None
+        if content.get("version") != VERSION:
+            raise UserError(
+                f"{path / 'sweep.json'} is of version {content.get('version')}, expected "
+                f"{VERSION}: it goes on with the code that began it"
+            )
+        members = [Member(m["name"], tuple(m["overrides"])) for m in content["members"]]
+        return cls(path, members, content["options"])
+
+    def note(self, member: Member, **facts: Any) -> None:
+        """Add a line to attempts.jsonl."""
+        line = {"member": member.name, "time": datetime.now().isoformat(timespec="seconds")}
+        with (self.path / "attempts.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line | facts) + "\n")
+
+    def folder(self, member: Member) -> Path:
+        """A member's run directory, made or not."""
+        return self.path / member.name
+
+    def log(self, member: Member) -> Path:
+        """What it printed."""
+        return self.path / "logs" / f"{member.name}.log"
+
+    def result(self, member: Member) -> dict[str, Any]:
+        """A member's result.json; empty where there is none."""
+        try:
+            return json.loads((self.folder(member) / "result.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+    def done(self, member: Member) -> bool:
+        """Whether it has come to its end."""
+        return self.result(member).get("status") == "done"
+
+    def clear(self, member: Member) -> RunDirectory | None:
+        """Where an unfinished member can go on, or None: it starts anew in an empty place."""
+        folder = self.folder(member)
+        interrupted = self.result(member).get("status") in (None, "interrupted")
+        if interrupted and any((folder / "checkpoints").glob("last-*")):
+            return RunDirectory(folder)
+        if folder.exists():
+            shutil.rmtree(folder)
+        return None

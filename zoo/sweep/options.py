@@ -1,0 +1,72 @@
+"""The settings of a sweep, checked, and the shares of the machine that follow from them."""
+
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.schema import bind
+
+if TYPE_CHECKING:
+    from zoo.sweep.pool import Slot
+from zoo.errors import UserError
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """The group `sweep` of configs/train.yaml.
+
+    Attributes:
+        slots: Members at a time.
+        member_minutes: After which a member is ended.
+        retries: How often a member that failed begins anew.
+        on_failure: Whether the others go on.
+        resume: The folder of a sweep to go on with.
+    """
+
+    slots: int | Literal["auto"] = "auto"
+    member_minutes: float | None = None
+    retries: int = 0
+    on_failure: Literal["continue", "stop"] = "continue"
+    resume: str | None = None
+
+    def kept(self) -> dict[str, Any]:
+        """What the ledger records."""
+        return asdict(self)
+
+    def find_slots(self, members: int) -> "list[Slot]":
+        """A share of the machine for each member that runs at a time.
+
+        Raises:
+            UserError: More slots than cores or GPUs.
+        """
+        import torch
+
+        from zoo.sweep.pool import Slot
+
+        gpus = torch.cuda.device_count()
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        cores = min(cores or 1, int(os.environ.get("OMP_NUM_THREADS") or cores or 1))
+        most, what = (gpus, "GPUs") if gpus else (cores, "cores")
+        if self.slots != "auto" and self.slots > most:
+            raise UserError(f"sweep.slots={self.slots}: this machine has {most} {what} to share")
+        number = min(most if self.slots == "auto" else self.slots, max(1, members))
+        threads = max(1, cores // number)
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        names = visible if len(visible) >= gpus and visible[0] else [str(k) for k in range(gpus)]
+        return [
+            Slot(threads, {"CUDA_VISIBLE_DEVICES": names[k]} if gpus else {}) for k in range(number)
+        ]
+
+
+def read_options(settings: dict[str, Any]) -> SweepOptions:
+    """From what was composed.
+
+    Raises:
+        UserError: A wrong type or value.
+    """
+    options = SweepOptions(**bind(SweepOptions, settings, {}, "sweep", "grid"))
+    for name, least in (("slots", 1), ("retries", 0), ("member_minutes", 0)):
+        value = getattr(options, name)
+        if isinstance(value, int | float) and value < least:
+            raise UserError(f"sweep.{name}={value}: expected {least} or more")
+    return options
