@@ -63,10 +63,10 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
 def collect(folders: Iterable[Path]) -> dict[str, Row]:
     """A row for each published experiment that has finished runs at or below the folders."""
     published = configs.experiments()
-    groups: dict[str, dict[int, tuple[str, Row]]] = {}
-    for path in sorted((p for folder in folders for p in find_runs(folder)), key=lambda p: p.name):
-        if not (path / "result.json").is_file():
-            continue
+    groups: dict[str, dict[int, tuple[float, Row]]] = {}
+    found = [path for folder in folders for path in find_runs(folder)]
+    files = [path / "result.json" for path in found if (path / "result.json").is_file()]
+    for ended, path in sorted((file.stat().st_mtime, file.parent) for file in files):
         result = RunDirectory(path).read_json("result.json")
         name = result.get("experiment")
         if result["status"] != "done" or name not in published:
@@ -75,7 +75,7 @@ def collect(folders: Iterable[Path]) -> dict[str, Row]:
         if changed := list(differences(configs.read_yaml(path / "config.yaml"), today)):
             print(f"not counted: {path}: {'; '.join(changed)}")
             continue
-        groups.setdefault(name, {})[result["seed"]] = (path.name, result)
+        groups.setdefault(name, {})[result["seed"]] = (ended, result)
     return {name: row(settings(name), by_seed) for name, by_seed in groups.items()}
 
 
@@ -113,7 +113,7 @@ def differences(config: Row, published: Row) -> Iterator[str]:
             yield f"{name} {value}, published {published.get(name)}"
 
 
-def row(published: Row, by_seed: dict[int, tuple[str, Row]]) -> Row:
+def row(published: Row, by_seed: dict[int, tuple[float, Row]]) -> Row:
     """One experiment's figures over its seeds."""
     results = [by_seed[seed][1] for seed in sorted(by_seed)]
     newest = max(by_seed.values(), key=lambda pair: pair[0])[1]

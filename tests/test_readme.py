@@ -125,7 +125,7 @@ def world(place, trained, data_root, monkeypatch, capsys):
             """A training command, made small."""
             given = {configs.key_of(word) for word in words}
             extra = [f"{key}={value}" for key, value in SMALL.items() if key not in given]
-            if "resume" in given:
+            if given & {"resume", "sweep.resume"}:
                 extra = []
             elif not re.search(WITHOUT_ROOT, " ".join(words)):
                 extra.append(f"data.root={data_root}")
@@ -136,7 +136,13 @@ def world(place, trained, data_root, monkeypatch, capsys):
             for word in words:  # a folder of runs has one
                 if found := re.fullmatch(r"runs=outputs/(\w+)", word):
                     self.run(found[1])
+            if words and words[0].startswith("sweep.resume="):
+                return [f"sweep.resume={self.sweep(RUN.search(words[0])[1])}"]
             return [RUN.sub(lambda found: str(self.run(found[1])), word) for word in words]
+
+        def sweep(self, name):
+            assert train(["-m", *self.small([f"experiment={name}", "seed=0,1"])]) == 0
+            return max((place / "outputs" / name).glob("*/sweep.json")).parent
 
         def run(self, name):
             if name not in trained:
@@ -154,8 +160,10 @@ def run_train(words, world):
     elif any(part in word for part in ELSEWHERE for word in words):
         check_settings(words)
     else:
-        words = two_jobs(words) if "-m" in words else words
-        assert train(world.small(world.with_runs(words))) == 0
+        flags = [word for word in words if word == "-m"]
+        words = [word for word in words if word != "-m"]
+        words = two_jobs(words) if flags and "sweep.resume" not in str(words) else words
+        assert train([*flags, *world.small(world.with_runs(words))]) == 0
 
 
 def two_jobs(words):
