@@ -76,7 +76,7 @@ def collect(folders: Iterable[Path]) -> dict[str, Row]:
             print(f"not counted: {path}: {'; '.join(changed)}")
             continue
         groups.setdefault(name, {})[result["seed"]] = (ended, result)
-    return {name: row(settings(name), by_seed) for name, by_seed in groups.items()}
+    return {name: row(name, by_seed) for name, by_seed in groups.items()}
 
 
 @functools.cache
@@ -113,11 +113,13 @@ def differences(config: Row, published: Row) -> Iterator[str]:
             yield f"{name} {value}, published {published.get(name)}"
 
 
-def row(published: Row, by_seed: dict[int, tuple[float, Row]]) -> Row:
-    """One experiment's figures over its seeds."""
+def row(experiment: str, by_seed: dict[int, tuple[float, Row]]) -> Row:
+    """One experiment's figures over its seeds, those that it promises among them."""
+    promised = configs.load([f"experiment={experiment}"])["expect"]
     results = [by_seed[seed][1] for seed in sorted(by_seed)]
     newest = max(by_seed.values(), key=lambda pair: pair[0])[1]
     names = [name for name in newest["test"] if all(name in r["test"] for r in results)]
+    validated = [n.removeprefix("val/") for n in promised if n.startswith("val/")]
     environment = newest["environment"]
     return {
         "model": newest["model"],
@@ -126,14 +128,14 @@ def row(published: Row, by_seed: dict[int, tuple[float, Row]]) -> Row:
         "runs": len(results),
         "seeds": sorted(by_seed),
         "metrics": {f"test/{n}": spread([r["test"][n] for r in results]) for n in names}
-        | {n: spread([r["expect"][n]["reached"] for r in results]) for n in newest["expect"]},
+        | {f"val/{n}": spread([r["val"][n] for r in results]) for n in validated},
         "seconds": spread([r["seconds"] for r in results]),
-        "expect": {name: outcome["expected"] for name, outcome in newest["expect"].items()},
+        "expect": promised,
         "device": f"{environment['device']}, {environment['threads']} threads",
         "precision": ", ".join(sorted({r["precision"] for r in results})),
         "torch": environment["torch"],
         "commit": newest["commit"],
-        "settings": published,
+        "settings": settings(experiment),
     }
 
 

@@ -46,6 +46,7 @@ def finished(folder, experiment="mlp_digits", seed=0, day=1, accuracy=0.98, stat
         "parameters": 85002,
         "seconds": 10.0 + seed,
         "precision": "fp32",
+        "val": {"loss": 0.2, "bits_per_byte": 2.0},
         "test": {"loss": 0.1, "accuracy": accuracy},
         "expect": {"test/accuracy": {"expected": ">= 0.98", "reached": accuracy, "met": True}},
         "data": {"name": "digits"},
