@@ -7,14 +7,16 @@
     python scripts/benchmark.py bert       likewise, BERT
     python scripts/benchmark.py lora       likewise, LoRA on GPT-2: PEFT, Zoo; peak memory
     python scripts/benchmark.py resnet     images per second: Hugging Face's ResNet-18, Zoo's
+    python scripts/benchmark.py sweep      seconds for 12 small runs: Hydra's launchers, Zoo's
     python scripts/benchmark.py word2vec   words per second and held-out loss: gensim, Zoo
 
 Lightning, Hugging Face's models and gensim are measured where they are installed (`pip install
-lightning transformers peft gensim`); Zoo does not depend on them.
+lightning transformers peft gensim hydra-joblib-launcher`); Zoo does not depend on them.
 Options: rounds=7 epochs=100 threads=2.
 """
 
 import contextlib
+import importlib.util
 import io
 import statistics
 import subprocess
@@ -189,19 +191,33 @@ optimizer.step()
 ONE_STEP = ("model=mlp", "data=digits", "trainer.max_steps=1", "trainer.precision=fp32")
 
 
+def process(*arguments: str) -> Callable[[], float]:
+    """A case for `race`: seconds of a whole Python process."""
+
+    def case() -> float:
+        start = time.perf_counter()
+        command = [sys.executable, *arguments]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - start
+
+    return case
+
+
+def sweep(rounds: int, epochs: int) -> None:
+    """Twelve runs of a small network: Hydra's launchers, and ours with as many at a time."""
+    place = f"output_dir={tempfile.mkdtemp()}"
+    grid = ["train.py", "-m", "experiment=mlp_rain", f"trainer.max_epochs={epochs}"]
+    grid += ["seed=range(12)", place]
+    cases = {"Hydra's basic launcher": process(*grid, "hydra/sweeper=basic")}
+    if importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher"):
+        joblib = ("hydra/sweeper=basic", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+        cases["joblib, two workers"] = process(*grid, *joblib)
+    race(cases | {"zoo": process(*grid)}, rounds, "s")
+
+
 def startup(rounds: int) -> None:
     """Whole processes, file caches warm."""
     folder = tempfile.mkdtemp()
-
-    def process(*arguments: str) -> Callable[[], float]:
-        def case() -> float:
-            start = time.perf_counter()
-            command = [sys.executable, *arguments]
-            subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-            return time.perf_counter() - start
-
-        return case
-
     train = [*ONE_STEP, f"output_dir={folder}", f"data.root={folder}"]
     figures = race(
         {
@@ -265,6 +281,7 @@ def main(argv: list[str]) -> int:
         "gpt": lambda: language("gpt", rounds, threads),
         "bert": lambda: language("bert", rounds, threads),
         "lora": lambda: adapters("lora", rounds, threads),
+        "sweep": lambda: sweep(rounds, int(values["epochs"])),
         "resnet": lambda: adapters("resnet", rounds, threads),
         "word2vec": lambda: word2vec(rounds, threads),
     }

@@ -27,12 +27,9 @@ class Ledger:
 
     path: Path
     members: list[Member]
-    options: dict[str, Any]
 
     @classmethod
-    def create(
-        cls, root: Path, members: list[Member], options: dict[str, Any], command: str
-    ) -> "Ledger":
+    def create(cls, root: Path, members: list[Member], command: str) -> "Ledger":
         """A new folder below root.
 
         Raises:
@@ -57,11 +54,10 @@ class Ledger:
         content = {
             "version": VERSION,
             "command": command,
-            "options": options,
             "members": [asdict(member) for member in members],
         }
         write_text(path / "sweep.json", json.dumps(content, indent=1) + "\n")
-        return cls(path, members, options)
+        return cls(path, members)
 
     @classmethod
     def open(cls, folder: str) -> "Ledger":
@@ -83,7 +79,7 @@ class Ledger:
                 f"{VERSION}: it goes on with the code that began it"
             )
         members = [Member(m["name"], tuple(m["overrides"])) for m in content["members"]]
-        return cls(path, members, content["options"])
+        return cls(path, members)
 
     def note(self, member: Member, **facts: Any) -> None:
         """Add a line to attempts.jsonl."""

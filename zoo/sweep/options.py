@@ -1,14 +1,14 @@
 """The settings of a sweep, checked, and the shares of the machine that follow from them."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoo.errors import UserError
 from zoo.schema import bind
 
 if TYPE_CHECKING:
     from zoo.sweep.pool import Slot
-from zoo.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,6 @@ class SweepOptions:
     on_failure: Literal["continue", "stop"] = "continue"
     resume: str | None = None
 
-    def kept(self) -> dict[str, Any]:
-        """What the ledger records."""
-        return asdict(self)
-
     def find_slots(self, members: int) -> "list[Slot]":
         """A share of the machine for each member that runs at a time.
 
@@ -44,13 +40,13 @@ class SweepOptions:
         from zoo.sweep.pool import Slot
 
         gpus = torch.cuda.device_count()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        cores = min(cores or 1, int(os.environ.get("OMP_NUM_THREADS") or cores or 1))
+        here = getattr(os, "sched_getaffinity", None)
+        cores = len(here(0)) if here else os.cpu_count() or 1
         most, what = (gpus, "GPUs") if gpus else (cores, "cores")
         if self.slots != "auto" and self.slots > most:
             raise UserError(f"sweep.slots={self.slots}: this machine has {most} {what} to share")
         number = min(most if self.slots == "auto" else self.slots, max(1, members))
-        threads = max(1, cores // number)
+        threads = min(max(1, cores // number), torch.get_num_threads())
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         names = visible if len(visible) >= gpus and visible[0] else [str(k) for k in range(gpus)]
         return [

@@ -64,7 +64,7 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
     name = names.pop() if len(names) == 1 else "sweep"
     root = Path(settings[members[0].name]["output_dir"]) / name
     command = shlex.join(["python", *sys.argv])
-    ledger = Ledger.create(root, members, options.kept(), command)
+    ledger = Ledger.create(root, members, command)
     return Sweep(ledger, settings, options, slots).run()
 
 
