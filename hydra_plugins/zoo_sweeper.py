@@ -15,7 +15,7 @@ class ZooSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run every member; the exit code goes to the command line's `codes`."""
-        from zoo.sweep.plugin import sweep
+        from zoo.sweep.plugin import sweep  # not before: Hydra imports us for every command
 
         _, task_function, _ = self.given
         task_function.codes.append(sweep(arguments, *self.given))

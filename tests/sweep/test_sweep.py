@@ -13,7 +13,10 @@ import pytest
 
 from zoo import cli
 
-TINY = ("experiment=mlp_rain", "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.device=cpu")
+TINY = (
+    "experiment=mlp_rain", "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.device=cpu",
+    "trainer.precision=fp32",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -145,6 +148,20 @@ def test_a_signal_stops_it_and_it_goes_on(sweep, train, tmp_path):
     said = log.read_text()
     assert "stopped seed=1" in said and "go on     python train.py -m sweep.resume=" in said
     assert status(folder(sweep) / "seed=1") == "interrupted"
+
+
+def test_a_sweep_is_run_by_one_process_at_a_time(sweep, tmp_path):
+    members = ("seed=1,2", "trainer.max_steps=20000", "trainer.eval_steps=20000")
+    arguments = ["-m", *TINY, *members, f"output_dir={sweep.outputs}"]
+    first = forked.start(tmp_path / "first", cli.train, arguments)
+    for _ in range(600):
+        if list(sweep.outputs.glob("*/*/*/metrics.jsonl")):
+            break
+        time.sleep(0.1)
+    code, said = sweep(f"sweep.resume={folder(sweep)}")
+    assert code == 2 and "another process is running the sweep" in said
+    os.kill(first.pid, signal.SIGTERM)
+    assert forked.finish(first) == 143
 
 
 MISTAKES = {

@@ -7,8 +7,12 @@
     <member>/           run directories
 """
 
+import fcntl
 import json
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +23,7 @@ from zoo.runs.directory import RunDirectory, write_text
 from zoo.sweep.members import Member
 
 VERSION = 1
+PATIENCE, POLL = 3.0, 0.05  # seconds
 
 
 @dataclass
@@ -80,6 +85,24 @@ class Ledger:
             )
         members = [Member(m["name"], tuple(m["overrides"])) for m in content["members"]]
         return cls(path, members)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else runs this sweep meanwhile; members hold on to it as well while they live.
+
+        Raises:
+            UserError: Another process does.
+        """
+        with (self.path / "sweep.json").open() as file:
+            for _ in range(int(PATIENCE / POLL)):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:  # members of a sweep that was killed are ending
+                    time.sleep(POLL)
+            else:
+                raise UserError(f"another process is running the sweep {self.path}")
+            yield
 
     def note(self, member: Member, **facts: Any) -> None:
         """Add a line to attempts.jsonl."""

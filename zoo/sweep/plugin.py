@@ -40,6 +40,8 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
             "-m under torchrun: every rank would run every member; start the sweep without "
             "torchrun, with trainer.devices=2 for two processes a member"
         )
+    if not hasattr(os, "fork"):
+        raise UserError("-m needs a system with fork; here: hydra/sweeper=basic")
     options = read_options(OmegaConf.to_container(config.sweep))  # type: ignore[arg-type]
     own = [a for a in arguments if configs.key_of(a).split(".")[0] != "sweep"]
     if options.resume:
@@ -95,6 +97,10 @@ class Sweep:
 
     def run(self) -> int:
         """All that are not done; the exit code."""
+        with self.ledger.held():
+            return self._run()
+
+    def _run(self) -> int:
         waiting = [self._job(m) for m in self.ledger.members if m.name in self.settings]
         preload()
         handlers = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
