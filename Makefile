@@ -26,18 +26,24 @@ format: $(VENV)/installed-dev ## mend what can be mended
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-# Hours on two cores; what is downloaded goes to data/, unless DATA= names a folder that has it.
+# Hours on two cores, one run at a time, so that its time is its own; what is downloaded goes to data/, unless DATA= names a folder that has it.
 DATA ?= data
+ALONE := $(RUN) train.py -m sweep.slots=1
 results: $(VENV)/installed ## train every published experiment, renew the README's table
-	$(RUN) train.py -m experiment=neuron_rain,mlp_rain,mlp_digits,cnn_digits seed=0,1,2,3,4
-	$(RUN) train.py -m experiment=mlp_diabetes,mlp_breast_cancer seed=0,1,2,3,4
-	$(RUN) train.py -m experiment=mlp_mnist,cnn_mnist seed=0,1,2 data.root=$(DATA)
-	$(RUN) train.py -m experiment=gpt_shakespeare,gpt_shakespeare_large,lstm_shakespeare seed=0,1,2 \
+	$(ALONE) experiment=neuron_rain,mlp_rain,mlp_digits,cnn_digits seed=0,1,2,3,4
+	$(ALONE) experiment=mlp_diabetes,mlp_breast_cancer,resnet20_digits seed=0,1,2,3,4
+	$(ALONE) experiment=vit_digits seed=0,1,2
+	$(ALONE) experiment=mlp_mnist,cnn_mnist seed=0,1,2 data.root=$(DATA)
+	$(ALONE) experiment=gpt_shakespeare,gpt_shakespeare_large,lstm_shakespeare seed=0,1,2 \
 		data.root=$(DATA)
-	$(RUN) train.py -m experiment=bert_topics,gpt_topics,lstm_topics,word2vec_pydoc seed=0,1,2
-	$(RUN) train.py -m experiment=gpt_stdlib,lstm_stdlib,gru_stdlib,rnn_stdlib,bert_pydoc
-	$(RUN) train.py -m experiment=transformer_numbers,rnn_attention_numbers
-	$(RUN) train.py experiment=transformer_multi30k data.root=$(DATA)
+	$(ALONE) experiment=bert_topics,gpt_topics,lstm_topics,word2vec_pydoc seed=0,1,2
+	$(ALONE) experiment=lstm_stdlib,gru_stdlib,rnn_stdlib
+	$(ALONE) experiment=transformer_numbers,rnn_attention_numbers
+	$(ALONE) experiment=transformer_multi30k data.root=$(DATA)
+	$(ALONE) experiment=gpt_stdlib
+	$(ALONE) experiment=gpt_lora seed=0,1,2 data.root=$(DATA)
+	$(ALONE) experiment=bert_pydoc
+	$(ALONE) experiment=bert_finetune_text seed=0,1,2
 	$(RUN) scripts/results.py runs=outputs
 
 clean: ## remove the environment and caches; runs and data stay
