@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import forked
 import pytest
 
 from zoo import cli
+from zoo.registry import MODELS
 
 TINY = (
     "experiment=mlp_rain", "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.device=cpu",
@@ -73,7 +75,9 @@ def test_members_equal_runs_alone_bit_for_bit(sweep, train):
             ).read_bytes()
 
 
-def test_bad_members_end_alone(sweep, train):
+def test_bad_members_end_alone(sweep, train, monkeypatch):
+    monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))
+    monkeypatch.delitem(sys.modules, "misbehaves", raising=False)
     common = (*TINY, "model.name=bad", "plugins=[misbehaves]")
     code, said = sweep(
         *common, "model.width=10,11,12,13,14,15,16,17", "sweep.member_minutes=0.25",
