@@ -76,6 +76,7 @@ def test_members_equal_runs_alone_bit_for_bit(sweep, train):
 
 
 def test_bad_members_end_alone(sweep, train, monkeypatch):
+    MODELS.names()  # loads them
     monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))
     monkeypatch.delitem(sys.modules, "misbehaves", raising=False)
     common = (*TINY, "model.name=bad", "plugins=[misbehaves]")
