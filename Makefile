@@ -26,7 +26,8 @@ format: $(VENV)/installed-dev ## mend what can be mended
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-# Hours on two cores, one run at a time, so that its time is its own; what is downloaded goes to data/, unless DATA= names a folder that has it.
+# Hours on two cores, one run at a time, so that its time is its own. What is downloaded goes to
+# data/, unless DATA= names a folder that has it.
 DATA ?= data
 ALONE := $(RUN) train.py -m sweep.slots=1
 results: $(VENV)/installed ## train every published experiment, renew the README's table

@@ -1,9 +1,12 @@
 """Where Hydra looks for plugins: `python train.py -m` is run by zoo/sweep."""
 
+import os
 from typing import Any
 
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig
+
+from zoo.errors import UserError
 
 
 class ZooSweeper(Sweeper):
@@ -15,6 +18,10 @@ class ZooSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run every member; the exit code goes to the command line's `codes`."""
+        if not hasattr(os, "fork"):
+            raise UserError(
+                "-m by zoo/sweep needs fork, which this system lacks; add hydra/sweeper=basic"
+            )
         from zoo.sweep.plugin import sweep  # not before: Hydra imports us for every command
 
         _, task_function, _ = self.given

@@ -66,7 +66,7 @@ def _train(arguments: list[str]) -> int:
 
 
 def _run(overrides: list[str]) -> int:
-    if alone := [o for o in overrides if configs.key_of(o).split(".")[0] == "sweep"]:
+    if alone := [o for o in overrides if configs.of_sweep(o)]:
         raise UserError(f"'{alone[0]}' is for sweeps; add -m")
     resume = [o.partition("=")[2] for o in overrides if configs.key_of(o) == "resume"]
     if resume and not resume[-1].strip("'\""):

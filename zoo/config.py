@@ -233,6 +233,11 @@ def _in_experiment(experiment: str, name: str) -> bool:
     return True
 
 
+def of_sweep(override: str) -> bool:
+    """Whether it sets how a sweep is run, and nothing of a run."""
+    return key_of(override).split(".")[0] == "sweep"
+
+
 def choices(group: str) -> list[str]:
     """The choices of a config group: its files, but for those that others build on."""
     return sorted(p.stem for p in (CONFIG_DIR / group).glob("[!_]*.yaml"))

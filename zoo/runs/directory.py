@@ -5,6 +5,8 @@ outputs/<experiment>/<date_time>[-n]/
     events.out.tfevents.*  checkpoints/  previews/
 """
 
+import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -40,10 +42,7 @@ class RunDirectory:
         Raises:
             UserError: Where it cannot be made, or the disk lacks room for the run's checkpoints.
         """
-        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        parent = Path(root) / experiment
-        if place is not None:
-            parent, stamp = place.parent, place.name
+        parent = place.parent if place else Path(root) / experiment
         made = [p for p in (parent, *parent.parents) if not p.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)
@@ -54,14 +53,11 @@ class RunDirectory:
                     f"{megabytes(needed_bytes)}, {megabytes(free)} are free; free some, or set "
                     f"output_dir= to another disk"
                 )
-            for n in range(1, 10_000):
-                path = parent / (stamp if n == 1 else f"{stamp}-{n}")
-                try:
-                    path.mkdir()
-                except FileExistsError:
-                    continue
-                (path / "checkpoints").mkdir()
-                return cls(path)
+            if place is not None:
+                place.mkdir()
+            path = place or fresh_folder(parent)
+            (path / "checkpoints").mkdir()
+            return cls(path)
         except OSError as error:
             cls._remove_empty(made)
             raise UserError(
@@ -71,7 +67,6 @@ class RunDirectory:
         except UserError:
             cls._remove_empty(made)
             raise
-        raise UserError(f"{parent} holds 10,000 runs of this second; is the clock stuck?")
 
     @staticmethod
     def _remove_empty(folders: list[Path]) -> None:
@@ -127,6 +122,21 @@ class RunDirectory:
                 row = json.loads(line)
                 if split is None or row["split"] == split:
                     yield row
+
+
+def fresh_folder(parent: Path) -> Path:
+    """A new folder `parent/<date_time>[-n]`, which nobody else was given.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    for n in itertools.count(1):
+        path = parent / (stamp if n == 1 else f"{stamp}-{n}")
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise AssertionError
 
 
 def write_text(path: Path, text: str) -> None:

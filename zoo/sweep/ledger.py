@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UserError
-from zoo.runs.directory import RunDirectory, write_text
+from zoo.runs.directory import RunDirectory, fresh_folder, write_text
 from zoo.sweep.members import Member
 
 VERSION = 1
@@ -40,16 +40,9 @@ class Ledger:
         Raises:
             UserError: It cannot be made.
         """
-        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         try:
             root.mkdir(parents=True, exist_ok=True)
-            for n in range(1, 10_000):
-                path = root / (stamp if n == 1 else f"{stamp}-{n}")
-                try:
-                    path.mkdir()
-                    break
-                except FileExistsError:
-                    continue
+            path = fresh_folder(root)
             (path / "logs").mkdir()
         except OSError as error:
             raise UserError(

@@ -18,8 +18,8 @@ class SweepOptions:
     Attributes:
         slots: Members at a time.
         member_minutes: After which a member is ended.
-        retries: How often a member that failed begins anew.
-        on_failure: Whether the others go on.
+        retries: How often a member that failed is tried again.
+        on_failure: Whether the others go on, or are ended.
         resume: The folder of a sweep to go on with.
     """
 

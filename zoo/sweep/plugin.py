@@ -40,10 +40,8 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
             "-m under torchrun: every rank would run every member; start the sweep without "
             "torchrun, with trainer.devices=2 for two processes a member"
         )
-    if not hasattr(os, "fork"):
-        raise UserError("-m needs a system with fork; here: hydra/sweeper=basic")
     options = read_options(OmegaConf.to_container(config.sweep))  # type: ignore[arg-type]
-    own = [a for a in arguments if configs.key_of(a).split(".")[0] != "sweep"]
+    own = [a for a in arguments if not configs.of_sweep(a)]
     if options.resume:
         if own:
             raise UserError(
