@@ -157,7 +157,7 @@ def _valid_keys(overrides: Sequence[str]) -> list[str]:
     except _MISTAKES:
         composed = _composed([])
     sweep = [f"sweep.{key}" for key in composed.sweep]
-    return [*leaves(_plain(composed)), *sweep, *GROUPS, "experiment"]
+    return [*leaves(_plain(composed)), *sweep, *GROUPS, "experiment", "sweep"]
 
 
 def unknown_key(key: str, valid: list[str], origin: str = "") -> str:

@@ -90,7 +90,7 @@ def _train(
             runtime.first(None)
         trainer = build_trainer(settings, options, dataset, runtime, run, source, place)
         if run is None:
-            _record(trainer.run, settings, overrides, dataset, runtime)
+            _record(trainer, settings, overrides, dataset)
         elif runtime.main and settings != configs.read_yaml(run.path / "config.yaml"):
             _record_settings(run, settings)  # a budget that was changed
         if runtime.main:
@@ -130,15 +130,15 @@ def _record_settings(run: RunDirectory, settings: Config) -> None:
     write_text(run.path / "config.yaml", yaml.safe_dump(settings, sort_keys=False))
 
 
-def _record(
-    run: RunDirectory, settings: Config, overrides: list[str], dataset: Dataset, runtime: Runtime
-) -> None:
-    """What was asked for and what the data said, before the first step."""
-    if runtime.main:
+def _record(trainer: Trainer, settings: Config, overrides: list[str], dataset: Dataset) -> None:
+    """What was asked for, what the data said and what is watched, before the first step."""
+    if trainer.runtime.main:
+        run = trainer.run
         _record_settings(run, settings)
         write_text(run.path / "overrides.txt", "\n".join(overrides) + "\n")
         content = {"facts": dataset.facts, "encoding": dataset.encoding.to_json()}
-        run.write_json("dataset.json", content | {"sha256": dataset.sha256})
+        content |= {"sha256": dataset.sha256, "monitor": trainer.task.monitor}
+        run.write_json("dataset.json", content)
 
 
 def _header(trainer: Trainer, settings: Config, dataset: Dataset) -> None:

@@ -23,7 +23,7 @@ def text_table(rows: Sequence[Sequence[str]], width: int | None = None) -> str:
         width: Letters in a line; None asks the terminal.
     """
     columns = list(zip(*rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
+    widths = [max(1, *map(len, column)) for column in columns]
     room = (width or terminal_width()) - GAP * (len(columns) - 1)
     while sum(widths) > room and max(widths) > LEAST:
         widths[widths.index(max(widths))] -= 1

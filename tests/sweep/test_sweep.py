@@ -21,26 +21,6 @@ TINY = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def sweep(tmp_path):
-    """`train.py -m` in a process of its own; the exit code, and what it printed."""
-
-    def run(*arguments):
-        log = tmp_path / f"log{random.random()}"
-        resumed = any("sweep.resume" in a for a in arguments)
-        place = () if resumed else (f"output_dir={tmp_path / 'outputs'}",)
-        code = forked.call(log, cli.train, ["-m", *arguments, *place])
-        return code, log.read_text()
-
-    run.outputs = tmp_path / "outputs"
-    return run
-
-
-def folder(sweep):
-    (path,) = sweep.outputs.glob("*/*/sweep.json")
-    return path.parent
-
-
 def figures(run):
     return (run / "metrics.jsonl").read_text()
 
@@ -53,11 +33,14 @@ def test_every_combination_has_a_folder_named_after_it(sweep):
     code, said = sweep(*TINY, "model.width=4,8", "optim.lr=0.1,0.01", "seed=1")
     assert code == 0, said
     names = {"width=4,lr=0.1", "width=4,lr=0.01", "width=8,lr=0.1", "width=8,lr=0.01"}
-    assert {p.parent.name for p in folder(sweep).glob("*/result.json")} == names
+    assert {p.parent.name for p in sweep.folder().glob("*/result.json")} == names
     assert "4 of 4 done" in said and said.count("\ndone ") == 4
-    table = (folder(sweep) / "table.txt").read_text()
-    assert table in said and all(name in table for name in names)
-    scores = [float(line.split()[3]) for line in table.splitlines()[1:]]
+    table = (sweep.folder() / "table.txt").read_text()
+    rows = [line.split() for line in table.splitlines()]
+    assert rows[0] == ["width", "lr", "val/accuracy", "time"]
+    assert {f"width={row[1]},lr={row[2]}" for row in rows[1:]} == names
+    assert all(" ".join(row[1:3]) in " ".join(said.split()) for row in rows)
+    scores = [float(row[3]) for row in rows[1:]]
     assert scores == sorted(scores, reverse=True), "best first"
 
 
@@ -66,7 +49,7 @@ def test_members_equal_runs_alone_bit_for_bit(sweep, train):
     assert code == 0, said
     for seed in (1, 2):
         alone = train(*TINY, f"seed={seed}").path
-        member = folder(sweep) / f"seed={seed}"
+        member = sweep.folder() / f"seed={seed}"
         assert figures(alone) == figures(member)
         for name in ("last", "best"):
             one, other = (next((r / "checkpoints").glob(f"{name}-*")) for r in (alone, member))
@@ -84,7 +67,7 @@ def test_bad_members_end_alone(sweep, train, monkeypatch):
         *common, "model.width=10,11,12,13,14,15,16,17", "sweep.member_minutes=0.25",
     )  # fmt: skip
     assert code == 1, said
-    path = folder(sweep)
+    path = sweep.folder()
     done = {p.parent.name for p in path.glob("*/result.json") if status(p.parent) == "done"}
     assert done == {"width=10", "width=17"}
     failed = dict(re.findall(r"^FAILED  (width=\d+): (.*)$", said, re.MULTILINE))
@@ -102,13 +85,13 @@ def test_on_failure_stop_begins_no_more(sweep):
     options = ("sweep.on_failure=stop", "sweep.slots=1")
     code, said = sweep(*TINY, "optim.lr=0.01,1e30,0.02,0.03", "optim=sgd", *options)
     assert code == 1 and "go on     python train.py -m sweep.resume=" in said
-    assert [p.parent.name for p in folder(sweep).glob("*/checkpoints")].count("lr=0.03") == 0
+    assert [p.parent.name for p in sweep.folder().glob("*/checkpoints")].count("lr=0.03") == 0
 
 
 def test_a_failed_member_begins_anew(sweep):
     code, said = sweep(*TINY, "optim=sgd", "optim.lr=1e30,0.01", "sweep.retries=2")
     assert code == 1 and said.count("\nagain   lr=1e+30") == 2, said
-    lines = [json.loads(line) for line in (folder(sweep) / "attempts.jsonl").open()]
+    lines = [json.loads(line) for line in (sweep.folder() / "attempts.jsonl").open()]
     assert [line["member"] for line in lines if "began" in line].count("lr=1e+30") == 3
 
 
@@ -126,18 +109,18 @@ def test_a_controller_killed_again_and_again_loses_and_repeats_nothing(sweep, tr
         process.join()
         if not list(sweep.outputs.glob("*/*/sweep.json")):
             continue  # killed before it began
-        arguments = ["-m", f"sweep.resume={folder(sweep)}"]
+        arguments = ["-m", f"sweep.resume={sweep.folder()}"]
     said = (tmp_path / "kill10").read_text()
     assert process.exitcode == 0 and "4 of 4 done" in said, said
-    ended = [json.loads(line) for line in (folder(sweep) / "attempts.jsonl").open()]
+    ended = [json.loads(line) for line in (sweep.folder() / "attempts.jsonl").open()]
     assert [line["member"] for line in ended].count("seed=1") > 0
     for seed in (1, 4):
         alone = train(*TINY, *members[1:], f"seed={seed}").path
-        assert figures(alone) == figures(folder(sweep) / f"seed={seed}")
-    before = {p: p.stat().st_mtime_ns for p in Path(folder(sweep)).glob("*/result.json")}
-    code, said = sweep(f"sweep.resume={folder(sweep)}")
+        assert figures(alone) == figures(sweep.folder() / f"seed={seed}")
+    before = {p: p.stat().st_mtime_ns for p in Path(sweep.folder()).glob("*/result.json")}
+    code, said = sweep(f"sweep.resume={sweep.folder()}")
     assert code == 0 and "4, 4 done before" in said
-    assert before == {p: p.stat().st_mtime_ns for p in Path(folder(sweep)).glob("*/result.json")}
+    assert before == {p: p.stat().st_mtime_ns for p in Path(sweep.folder()).glob("*/result.json")}
 
 
 def test_a_signal_stops_it_and_it_goes_on(sweep, train, tmp_path):
@@ -152,7 +135,7 @@ def test_a_signal_stops_it_and_it_goes_on(sweep, train, tmp_path):
     assert forked.finish(process) == 130
     said = log.read_text()
     assert "stopped seed=1" in said and "go on     python train.py -m sweep.resume=" in said
-    assert status(folder(sweep) / "seed=1") == "interrupted"
+    assert status(sweep.folder() / "seed=1") == "interrupted"
 
 
 def test_a_sweep_is_run_by_one_process_at_a_time(sweep, tmp_path):
@@ -163,7 +146,7 @@ def test_a_sweep_is_run_by_one_process_at_a_time(sweep, tmp_path):
         if list(sweep.outputs.glob("*/*/*/metrics.jsonl")):
             break
         time.sleep(0.1)
-    code, said = sweep(f"sweep.resume={folder(sweep)}")
+    code, said = sweep(f"sweep.resume={sweep.folder()}")
     assert code == 2 and "another process is running the sweep" in said
     os.kill(first.pid, signal.SIGTERM)
     assert forked.finish(first) == 143

@@ -1,8 +1,9 @@
 """What a sweep was asked for and how far it is, on the disk: it survives whatever ends it.
 
 <output_dir>/<name>/<date_time>/
-    sweep.json          the members, written once
+    sweep.json          the members; of a search also what it chooses from
     attempts.jsonl      what began and how it ended, a line each
+    study.db            of a search: Optuna's record
     logs/<member>.log   what each printed
     <member>/           run directories
 """
@@ -28,13 +29,24 @@ PATIENCE, POLL = 3.0, 0.05  # seconds
 
 @dataclass
 class Ledger:
-    """A sweep's folder."""
+    """A sweep's folder.
+
+    Attributes:
+        path: Where it is.
+        members: Those known so far.
+        command: As typed.
+        search: What a search was asked for; None for a grid.
+    """
 
     path: Path
     members: list[Member]
+    command: str
+    search: dict[str, Any] | None = None
 
     @classmethod
-    def create(cls, root: Path, members: list[Member], command: str) -> "Ledger":
+    def create(
+        cls, root: Path, members: list[Member], command: str, search: dict[str, Any] | None = None
+    ) -> "Ledger":
         """A new folder below root.
 
         Raises:
@@ -44,18 +56,26 @@ class Ledger:
             root.mkdir(parents=True, exist_ok=True)
             path = fresh_folder(root)
             (path / "logs").mkdir()
+            (path / "attempts.jsonl").touch()
         except OSError as error:
             raise UserError(
                 f"cannot make a folder in {root}: {error.strerror or error}; set output_dir= to "
                 f"one that can be written"
             ) from None
-        content = {
-            "version": VERSION,
-            "command": command,
-            "members": [asdict(member) for member in members],
-        }
-        write_text(path / "sweep.json", json.dumps(content, indent=1) + "\n")
-        return cls(path, members)
+        ledger = cls(path, members, command, search)
+        ledger.write()
+        return ledger
+
+    def write(self) -> None:
+        """sweep.json as it is now."""
+        content = {"version": VERSION, "command": self.command, "search": self.search}
+        content["members"] = [asdict(member) for member in self.members]
+        write_text(self.path / "sweep.json", json.dumps(content, indent=1) + "\n")
+
+    def add(self, member: Member) -> None:
+        """One more member, on the disk before it begins."""
+        self.members.append(member)
+        self.write()
 
     @classmethod
     def open(cls, folder: str) -> "Ledger":
@@ -76,8 +96,10 @@ class Ledger:
                 f"{path / 'sweep.json'} is of version {content.get('version')}, expected "
                 f"{VERSION}: it goes on with the code that began it"
             )
-        members = [Member(m["name"], tuple(m["overrides"])) for m in content["members"]]
-        return cls(path, members)
+        members = [
+            Member(m["name"], tuple(m["overrides"]), m.get("trial")) for m in content["members"]
+        ]
+        return cls(path, members, content["command"], content.get("search"))
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -86,7 +108,7 @@ class Ledger:
         Raises:
             UserError: Another process does.
         """
-        with (self.path / "sweep.json").open() as file:
+        with (self.path / "attempts.jsonl").open("a") as file:
             for _ in range(int(PATIENCE / POLL)):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -119,8 +141,23 @@ class Ledger:
             return {}
 
     def done(self, member: Member) -> bool:
-        """Whether it has come to its end."""
-        return self.result(member).get("status") == "done"
+        """Whether it has come to its end, or was ended for good."""
+        return self.result(member).get("status") in ("done", "pruned")
+
+    def prune(self, member: Member, reason: str) -> None:
+        """It was ended for good: it is no use to go on with it."""
+        if (result := self.result(member)).get("status") == "interrupted":
+            result |= {"status": "pruned", "reason": reason}
+            RunDirectory(self.folder(member)).write_json("result.json", result)
+
+    def score(self, member: Member) -> float | None:
+        """Its best validation, more being better; None without one."""
+        result = self.result(member)
+        monitor = str(result.get("monitor", "-loss"))
+        value = (result.get("best") or {}).get(monitor.lstrip("-"))
+        if value is None or value != value:
+            return None
+        return -value if monitor.startswith("-") else value
 
     def clear(self, member: Member) -> RunDirectory | None:
         """Where an unfinished member can go on, or None: it starts anew in an empty place."""

@@ -42,6 +42,7 @@ class Job:
         work: Its task; the exit code.
         log: Where what it prints goes.
         limit: Seconds that it may take, None for any.
+        unwanted: Set to have it ended.
     """
 
     work: Callable[[], int]
@@ -52,6 +53,7 @@ class Job:
     started: float = 0.0
     asked: float | None = None
     overdue: bool = False
+    unwanted: bool = False
 
 
 def begin(job: Job, slot: Slot) -> None:
@@ -101,39 +103,40 @@ def _settle(job: Job, slot: Slot, parent: int) -> None:
 
 
 def run(
-    jobs: Sequence[Job],
+    following: Callable[[], Job | None],
     slots: Sequence[Slot],
     ended: Callable[[Job, int], Job | None],
     stopping: Callable[[], bool],
-    tick: Callable[[int], Any],
+    tick: Callable[[Sequence[Job]], Any],
 ) -> None:
-    """Run all jobs, as many at a time as there are slots.
+    """Run jobs, as many at a time as there are slots.
 
     Args:
-        jobs: In the order in which they begin.
+        following: Asked for the next one when a slot is free; None when there is no other.
         slots: Shares of the machine.
         ended: Told of each process that has ended, with its exit code (128 + n for signal n); what
             it returns runs next.
         stopping: Whether to begin no more, and ask those that run to end.
-        tick: Told now and then how many are running.
+        tick: Told now and then which are running.
     """
-    waiting, free = list(jobs), list(slots)
+    free, again = list(slots), list[Job]()
     running: list[Job] = []
     try:
-        while running or (waiting and not stopping()):
-            while waiting and free and not stopping():
-                job = waiting.pop(0)
+        while True:
+            while free and not stopping() and (job := again.pop() if again else following()):
                 begin(job, free.pop(0))
                 running.append(job)
+            if not running:
+                return
             for job in list(running):
                 if (code := _reap(job, stopping())) is None:
                     continue
                 running.remove(job)
                 assert job.slot is not None
                 free.append(job.slot)
-                if again := ended(job, code):
-                    waiting.insert(0, again)
-            tick(len(running))
+                if anew := ended(job, code):
+                    again.append(anew)
+            tick(running)
             time.sleep(POLL)
     finally:
         for job in running:
@@ -152,7 +155,7 @@ def _reap(job: Job, stop: bool) -> int | None:
     now = time.monotonic()
     if job.limit is not None and now - job.started > job.limit:
         job.overdue = True
-    if (stop or job.overdue) and job.asked is None:
+    if (stop or job.overdue or job.unwanted) and job.asked is None:
         job.asked = now
         _signal(job, signal.SIGTERM)
     elif job.asked is not None and now - job.asked > GRACE:
