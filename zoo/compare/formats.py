@@ -189,7 +189,7 @@ def as_csv(tables: Sequence[Table], apart: Sequence[Apart]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_plain(lines))
+    writer.writerows(plain(lines))
     return file.getvalue().rstrip("\n")
 
 
@@ -220,7 +220,7 @@ def as_json(tables: Sequence[Table], apart: Sequence[Apart]) -> str:
             for a in apart
         ],
     }
-    return json.dumps(_plain(content), indent=1)
+    return json.dumps(plain(content), indent=1)
 
 
 def _table(table: Table) -> dict[str, Any]:
@@ -258,10 +258,10 @@ def _group(place: int, group: Group, table: Table) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """As strict JSON: no number that is none."""
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: plain(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from zoo.cli import report
-from zoo.compare import formats
+from zoo.compare import formats, pictures, side_by_side
 from zoo.errors import UserError, nearest
+from zoo.runs.diff import diff
+from zoo.runs.directory import RunDirectory
 from zoo.runs.rank import rank
-from zoo.runs.records import read_runs
+from zoo.runs.records import Record, read_runs
 
 ABOUT = """\
 Runs ranked, a table for each experiment: seeds as mean and deviation, what differs between them,
@@ -58,8 +60,14 @@ def _main(argv: list[str]) -> int:
         guess = nearest(unknown[0].partition("=")[0], valid)
         hint = f"; did you mean {guess}?" if guess else ""
         raise UserError(f"unknown option '{unknown[0]}'{hint} (see --help)")
+    if given.diff is not None:
+        return _diff(given)
     if not given.folders:
         raise UserError("which runs? give folders, such as outputs (see --help)")
+    return _rank(given)
+
+
+def _rank(given: argparse.Namespace) -> int:
     folders = [Path(folder).expanduser() for folder in given.folders]
     over = [] if given.group_by == "none" else given.group_by.split(",")
     done, apart = read_runs(folders)
@@ -73,4 +81,25 @@ def _main(argv: list[str]) -> int:
         print(formats.as_json(tables, apart))
     else:
         print(formats.text(tables, apart, fit=sys.stdout.isatty()))
+    if given.plot:
+        made, notes = pictures.draw(tables, pictures.place_of(folders))
+        where = sys.stderr if given.csv or given.md or given.json else sys.stdout
+        for line in ("", *(f"picture   {path}" for path in made), *notes):
+            print(line, file=where)
     return 0 if tables else 1
+
+
+def _diff(given: argparse.Namespace) -> int:
+    if len(given.diff) != 2:
+        raise UserError(f"--diff takes two runs, got {len(given.diff)} (see --help)")
+    for name in ("folders", "metric", "csv", "md", "plot"):
+        if value := getattr(given, name):
+            what = f"'{value[0]}'" if name == "folders" else f"--{name}"
+            raise UserError(f"--diff compares two runs, and takes no {what} (see --help)")
+    one, other = (Record.read(RunDirectory.open(path, "--diff").path) for path in given.diff)
+    found = diff(one, other)
+    if given.json:
+        print(side_by_side.as_json(one, other, found))
+    else:
+        print(side_by_side.as_text(one, other, found, fit=sys.stdout.isatty()))
+    return 0

@@ -1,5 +1,6 @@
 """Runs as a comparison sees them: settings and result of each; and those that have no result."""
 
+import contextlib
 import functools
 import json
 import re
@@ -227,6 +228,16 @@ def _not_begun(sweep: Path) -> list[Apart]:
     if left := len(missing) - len(failed):
         apart.append(Apart(sweep, "not begun", f"{left} of {len(names)} members", command))
     return apart
+
+
+def course(run: Record, split: str, name: str) -> dict[int, float]:
+    """One figure of metrics.jsonl by step, as far as the file can be read."""
+    figures: dict[int, float] = {}
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        for row in RunDirectory(run.path).metrics(split):
+            if name in row:
+                figures[row["step"]] = row[name]
+    return figures
 
 
 def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
