@@ -67,9 +67,13 @@ def rows_of(table: Table) -> Rows:
         cells = [str(place), figure(group.score, runs), *[str(runs)] * bool(table.over)]
         cells += [_setting(group, name) for name in table.columns]
         cells += [figure(group.figure(other), runs)] * with_other
-        cells += [duration(group.cost("seconds")), *(facts(group, name) for name in extra)]
+        cells += [_time(group.cost("seconds")), *(facts(group, name) for name in extra)]
         rows.append(tuple(cells))
     return rows
+
+
+def _time(seconds: float) -> str:
+    return ABSENT if math.isnan(seconds) else duration(seconds)
 
 
 def _setting(group: Group, name: str) -> str:
@@ -153,7 +157,10 @@ def _cut(cell: str) -> str:
 
 def _apart(apart: Sequence[Apart], fit: bool) -> str:
     rows = [("not ranked", "", ""), *((one.state, str(one.path), one.reason) for one in apart)]
-    lines = [text_table(rows, None if fit else 10**6)]
+    shown = rows[: MOST + 1] if fit else rows
+    lines = [text_table(shown, None if fit else 10**6)]
+    if left := len(rows) - len(shown):
+        lines.append(f"... {left:,} more (--csv has all)")
     commands = dict.fromkeys(shlex.join(one.command) for one in apart if one.command)
     return "\n".join(lines + [f"go on     {command}" for command in commands])
 

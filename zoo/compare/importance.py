@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from zoo.compare.scale import Scale
 
 LEAST = 8  # lines of a table, that a forest can learn from
-TREES, SAMPLES = 200, 1000
+TREES, SAMPLES = 100, 4000
 Array = NDArray[numpy.float64]
 
 

@@ -73,6 +73,8 @@ def _rank(given: argparse.Namespace) -> int:
     done, apart = read_runs(folders)
     tables, lacking = rank(done, given.metric, over)
     apart += lacking
+    if given.plot:
+        pictures.check(tables)
     if given.csv:
         print(formats.as_csv(tables, apart))
     elif given.md:

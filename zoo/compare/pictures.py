@@ -28,15 +28,23 @@ def place_of(folders: Sequence[Path]) -> Path:
     return Path(os.path.commonpath([folder.absolute() for folder in folders])) / "compare"
 
 
+def check(tables: Sequence[Table]) -> None:
+    """Hold it to something to draw.
+
+    Raises:
+        UserError: No table with two runs.
+    """
+    if all(len(table.runs) < 2 for table in tables):
+        raise UserError("--plot compares runs: there are not two finished ones to compare")
+
+
 def draw(tables: Sequence[Table], place: Path) -> tuple[list[Path], list[str]]:
     """All pictures; which were made, and why others were not.
 
     Raises:
-        UserError: Nothing to compare, or the place cannot be written.
+        UserError: The place cannot be written.
     """
     tables = [table for table in tables if len(table.runs) > 1]
-    if not tables:
-        raise UserError("--plot compares runs: there are not two finished ones to compare")
     made, notes = [], []
     try:
         place.mkdir(exist_ok=True)

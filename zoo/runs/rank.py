@@ -98,7 +98,7 @@ class Table:
     @property
     def title(self) -> str:
         """`mlp_rain on rain`."""
-        return f"{self.experiment} on {self.data}" if self.experiment else f"on {self.data}"
+        return f"{self.experiment or 'runs'} on {self.data}"
 
 
 def rank(
@@ -202,7 +202,7 @@ def _table(
     table.constant = {
         name: value
         for name, value in kept[0].settings.items()
-        if name in typed and name not in (*table.columns, *over)
+        if {name, name.removesuffix(".name")} & typed and name not in (*table.columns, *over)
     }
     return table
 

@@ -51,9 +51,10 @@ class Record:
         if not isinstance(result, dict):
             raise UserError(f"{file} is not a run's: expected an object")
         try:
-            overrides = tuple((path / "overrides.txt").read_text(encoding="utf-8").splitlines())
+            lines = (path / "overrides.txt").read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
-            overrides = ()
+            lines = []
+        overrides = tuple(line for line in lines if line)
         seed = config.get("seed")
         settings |= {"seed": seed}
         typed = {_key(one) for one in overrides}
