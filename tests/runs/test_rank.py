@@ -88,6 +88,10 @@ def test_experiments_are_apart_unless_a_metric_is_named(tmp_path):
     assert [group.runs[0].experiment for group in rain.groups] == ["a", "b"]
     assert rain.columns == ["experiment"], "it says all that differs between them"
     assert iris.data == "iris"
+    write_run(tmp_path / "d", 0.1, 0.1, experiment=None, model__name="cnn", typed=["model=cnn"])
+    rain = ranked(tmp_path, "test/accuracy")[0][0]
+    assert rain.columns == ["experiment", "model.name", "model.width"], "no recipe says nothing"
+    assert rain.constant == {}
 
 
 def test_a_metric_that_only_some_have(tmp_path):

@@ -33,6 +33,7 @@ def test_what_is_not_done_is_listed_with_reason_and_way_on(tmp_path):
     (tmp_path / "stopped" / "checkpoints" / "last-00000010").mkdir()
     nan = {"reason": "the loss is nan"}
     write_run(tmp_path / "nan", status="failed", result=nan, typed=["optim.lr=9"])
+    (tmp_path / "nan" / "checkpoints" / "last-00000010").mkdir()
     write_run(tmp_path / "running", status=None, losses=[1.0, 0.5])
     done, apart = read_runs([tmp_path])
     found = {one.path.name: one for one in apart}
@@ -72,6 +73,13 @@ def test_broken_files_are_named_and_the_others_go_on(tmp_path, file, content):
     done, (bad,) = read_runs([tmp_path])
     assert [run.path.name for run in done] == ["good"]
     assert bad.state == "broken" and str(tmp_path / "bad" / file) in bad.reason
+
+
+def test_a_trial_on_one_batch_wins_nothing(tmp_path):
+    write_run(tmp_path / "good", 0.5)
+    write_run(tmp_path / "trial", 1.0, trainer__overfit=True)
+    done, (trial,) = read_runs([tmp_path])
+    assert [run.path.name for run in done] == ["good"] and trial.state == "overfit"
 
 
 def test_folders_without_runs(tmp_path):

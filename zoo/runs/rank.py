@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.errors import UserError, nearest, unknown
 from zoo.runs.records import Apart, Record
-from zoo.runs.settings import differing, identity
+from zoo.runs.settings import ABSENT, differing, identity
 
 SMALLER = frozenset("loss error perplexity nll mse rmse mae bits".split())
 DEALT = ("data.batch_size",)  # leaves what the data is as it is
@@ -202,7 +202,8 @@ def _table(
     table.constant = {
         name: value
         for name, value in kept[0].settings.items()
-        if {name, name.removesuffix(".name")} & typed and name not in (*table.columns, *over)
+        if {name, name.removesuffix(".name")} & typed and name not in over
+        if all(identity(run.settings.get(name, ABSENT)) == identity(value) for run in kept)
     }
     return table
 

@@ -113,7 +113,8 @@ class Apart:
 
     Attributes:
         path: Its folder, or its sweep's.
-        state: `failed`, `interrupted`, `unfinished`, `not begun`, `broken`, `without` a metric.
+        state: `failed`, `interrupted`, `unfinished`, `not begun`, `broken`, `overfit`, `without`
+            the metric.
         reason: One line.
         command: How to go on, where that is possible.
     """
@@ -156,7 +157,9 @@ def _add(path: Path, done: list[Record], apart: list[Apart]) -> None:
     except UserError as error:
         apart.append(Apart(path, "broken", str(error)))
         return
-    if record.status == "done":
+    if record.settings.get("trainer.overfit") is True:
+        apart.append(Apart(path, "overfit", "trained and judged on one batch (trainer.overfit)"))
+    elif record.status == "done":
         done.append(record)
     else:
         apart.append(_unranked(record))

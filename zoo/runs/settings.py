@@ -51,7 +51,9 @@ def differing(runs: Sequence[Settings], typed: Collection[str] = ()) -> list[str
     names = dict.fromkeys(name for run in runs for name in run)
     columns = {name: [identity(run.get(name, ABSENT)) for run in runs] for name in names}
     columns = {name: column for name, column in columns.items() if len(set(column)) > 1}
-    choices = [name for name in columns if name.endswith(".name") or name == "experiment"]
+    choices = [name for name in columns if name.endswith(".name")]
+    if all(run.get("experiment") for run in runs):  # else some follow no recipe
+        choices += ["experiment"] * ("experiment" in columns)
 
     def follows(name: str) -> bool:
         for choice in choices:
