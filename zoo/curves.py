@@ -130,12 +130,12 @@ def draw(groups: Groups, metric: str, out: Path) -> None:
         raise UserError(f"out={out} cannot be written: {error.strerror}") from None
 
 
-def draw_line(axes: Any, curves: list[Curve], **style: Any) -> None:
-    """The mean over runs at the steps that all have, and a band of one sample deviation."""
+def draw_line(axes: Any, curves: list[Curve], band: bool = True, **style: Any) -> None:
+    """The mean over runs at the steps that all have; with a band of one sample deviation."""
     steps = sorted(set.intersection(*(set(curve) for curve in curves)))
     middle = [mean(curve[step] for curve in curves) for step in steps]
     (line,) = axes.plot(steps, middle, **style)
-    if len(curves) > 1:
+    if band and len(curves) > 1:
         off = [stdev(curve[step] for curve in curves) for step in steps]
         low = [m - o for m, o in zip(middle, off)]
         high = [m + o for m, o in zip(middle, off)]

@@ -45,7 +45,7 @@ def test_text_for_people(sweep, say):
     assert lines[4].split()[:6] == ["2", "0.6000", "±", "0.1414", "2", "0.01"]
     assert "in all    model.width=8" in out
     assert f"best      {sweep / '0.1-0'} and 1 more" in out
-    assert f"failed      {sweep / 'bad'}  loss is nan | at step 7" in out
+    assert f"failed  {sweep / 'bad'}: loss is nan | at step 7" in out
     repeat = next(line for line in lines if line.startswith("repeat"))
     assert shlex.split(repeat)[1:4] == ["python", "train.py", "-m"] and "seed=0,1" in repeat
 
@@ -87,7 +87,7 @@ def test_markdown_is_a_table(sweep, say):
 def test_a_narrow_terminal_loses_columns_and_says_so():
     rows = [("", "val/loss", "lr", "wd", "path"), ("1", "0.5", "0.1", "0.2", "x" * 60)]
     kept, notes = fitted(rows, 30)
-    assert kept[0] == ("", "val/loss", "lr", "wd") and "1 more columns: path" in notes[0]
+    assert kept[0] == ("", "val/loss", "lr", "wd") and "1 more column: path" in notes[0]
     (_, row), notes = fitted(rows, 80)
     assert "…" in row[-1] and len(row[-1]) == 28 and not notes
     many = [("", "a"), *((str(k), "1") for k in range(1000))]

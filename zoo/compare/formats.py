@@ -145,9 +145,9 @@ def fitted(rows: Rows, width: int) -> tuple[Rows, list[str]]:
     while kept > 3 and sum(widths[:kept]) + GAP * (kept - 1) > width:
         kept -= 1
     if left := rows[0][kept:]:
-        notes.append(
-            f"... {len(left)} more columns: {', '.join(left)} (a wider terminal, or --csv)"
-        )
+        what = "columns" if len(left) > 1 else "column"
+        names = ", ".join(left)
+        notes.append(f"... {len(left)} more {what}: {names} (a wider terminal, or --csv)")
     return [row[:kept] for row in rows], notes
 
 
@@ -156,10 +156,11 @@ def _cut(cell: str) -> str:
 
 
 def _apart(apart: Sequence[Apart], fit: bool) -> str:
-    rows = [("not ranked", "", ""), *((one.state, str(one.path), one.reason) for one in apart)]
-    shown = rows[: MOST + 1] if fit else rows
-    lines = [text_table(shown, None if fit else 10**6)]
-    if left := len(rows) - len(shown):
+    """A line each; a path is not broken, so that it can be copied."""
+    shown = apart[:MOST] if fit else apart
+    width = max(len(one.state) for one in shown)
+    lines = ["not ranked", *(f"{a.state.ljust(width)}  {a.path}: {a.reason}" for a in shown)]
+    if left := len(apart) - len(shown):
         lines.append(f"... {left:,} more (--csv has all)")
     commands = dict.fromkeys(shlex.join(one.command) for one in apart if one.command)
     return "\n".join(lines + [f"go on     {command}" for command in commands])

@@ -57,7 +57,7 @@ def _lines(axes: Any, heights: Any, good: Any) -> None:
         y = numpy.concatenate([a + (b - a) * smooth for a, b in pairs])
         alpha = faint + (0.95 - faint) * order[k] ** steep
         width = 2.6 if good[k] == good.max() else 1.3
-        axes.plot(x, y, color=_shade(good[k]), alpha=alpha, linewidth=width)
+        axes.plot(x, y, color=_shade(order[k]), alpha=alpha, linewidth=width)
 
 
 def _spread(one: Scale, good: Any) -> list[float]:
@@ -77,10 +77,11 @@ def _spread(one: Scale, good: Any) -> list[float]:
     return heights
 
 
-def _shade(good: float) -> Any:
+def _shade(order: float) -> Any:
+    """By rank, so that one run far off does not make all others alike."""
     from matplotlib import colormaps
 
-    return colormaps["YlGnBu"](0.2 + 0.75 * float(good))
+    return colormaps["YlGnBu"](0.2 + 0.75 * float(order))
 
 
 def _axis(axes: Any, j: int, one: Scale, ticks: Sequence[tuple[float, str]]) -> None:

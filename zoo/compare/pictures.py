@@ -167,7 +167,7 @@ def _curves(table: Table) -> Any:
             color = colors.get(one)
             style = {"color": color or "0.82", "linewidth": 1.7 if color else 0.8}
             dots = "o" if max(map(len, curves)) == 1 else None
-            draw_line(axes, curves, zorder=2 + 0.01 * place, marker=dots, **style)
+            draw_line(axes, curves, bool(color), zorder=2 + 0.01 * place, marker=dots, **style)
             if color:
                 handles[one] = axes.lines[-1]
         finish(axes, groups, metric)
