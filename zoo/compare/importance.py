@@ -52,7 +52,8 @@ def importance(scales: Sequence[Scale], scores: Sequence[float]) -> Importance:
 
     Args:
         scales: Of each setting, with the position of each of N lines on it.
-        scores: N values of the metric.
+        scores: N values of the metric, as they stand on its axis: a loss that spans powers of ten
+            logarithmically, or one run that diverged would be all there is to explain.
     """
     from sklearn.ensemble import RandomForestRegressor
 

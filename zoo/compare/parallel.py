@@ -51,7 +51,7 @@ def _lines(axes: Any, heights: Any, good: Any) -> None:
     smooth = 3 * t**2 - 2 * t**3
     x = numpy.concatenate([j + t for j in range(len(heights) - 1)])
     order = good.argsort(kind="stable").argsort() / max(1, len(good) - 1)
-    faint, steep = (0.35, 1) if len(good) <= FEW else (0.1, 5)
+    faint, steep = (0.35, 1) if len(good) <= FEW else (0.2, 4)
     for k in good.argsort(kind="stable"):
         pairs = zip(heights[:-1, k], heights[1:, k])
         y = numpy.concatenate([a + (b - a) * smooth for a, b in pairs])
