@@ -25,6 +25,7 @@ from zoo import config as configs  # noqa: E402
 from zoo.cli import options, report  # noqa: E402
 from zoo.errors import UserError  # noqa: E402
 from zoo.runs.directory import RunDirectory, find_runs, write_text  # noqa: E402
+from zoo.runs.settings import flat  # noqa: E402
 
 BEGIN, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"
 HEADER = """\
@@ -32,8 +33,6 @@ HEADER = """\
 |---|---|---:|---:|---:|
 """
 WITH_WEIGHTS = ("model.", "data.tokenizer", "data.vocab_size")  # these come with init.from
-WITHOUT_EFFECT = """seed name experiment output_dir resume plugins data.root data.workers
-    trainer.device trainer.log_steps trainer.save_steps trainer.save_minutes""".split()
 Row = dict[str, Any]
 
 
@@ -83,18 +82,6 @@ def collect(folders: Iterable[Path]) -> dict[str, Row]:
 def settings(experiment: str, seed: int = 0) -> Row:
     """What decides the outcome of a published experiment, by dotted name."""
     return flat(configs.load([f"experiment={experiment}", f"seed={seed}"]))
-
-
-def flat(config: Row, prefix: str = "") -> Row:
-    """The values of a config by dotted name, without those that do not change the outcome."""
-    values: Row = {}
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and value and not name.startswith("expect"):
-            values |= flat(value, f"{name}.")
-        elif name not in WITHOUT_EFFECT and not name.startswith("expect"):
-            values[name] = value
-    return values
 
 
 def differences(config: Row, published: Row) -> Iterator[str]:

@@ -33,7 +33,7 @@ def test_runs_that_agree_are_one_line(runs, capsys):
     assert main([f"runs={runs}", "by=[model.depth]", f"out={runs / 'a' / 'b.png'}"]) == 0
     assert (runs / "a" / "b.png").read_bytes()[:4] == b"\x89PNG"
     said = capsys.readouterr().out
-    assert "0.6000 ± 0.1000" in said and "1.0000" in said
+    assert "0.6000 ± 0.1414" in said and "1.0000" in said
 
 
 def test_wrong_names(runs, tmp_path, capsys):

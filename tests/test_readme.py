@@ -140,6 +140,17 @@ def world(place, trained, data_root, monkeypatch, capsys):
                 return [f"sweep.resume={self.sweep(RUN.search(words[0])[1])}"]
             return [RUN.sub(lambda found: str(self.run(found[1])), word) for word in words]
 
+        def compared(self, words):
+            """A sweep in place of the example's folders; two of its runs where two are compared."""
+            names = [found[1] for word in words if (found := re.match(r"outputs/(\w+)", word))]
+            name = names[0] if names else "mlp_rain"
+            if f"{name} swept" not in trained:
+                trained[f"{name} swept"] = self.sweep(name)
+            folder = trained[f"{name} swept"]
+            runs = sorted(folder.glob("seed=*")) if "--diff" in words else [folder] * len(words)
+            real = iter(runs)
+            return [str(next(real)) if word.startswith("outputs") else word for word in words]
+
         def sweep(self, name):
             assert train(["-m", *self.small([f"experiment={name}", "seed=0,1"])]) == 0
             return max((place / "outputs" / name).glob("*/sweep.json")).parent
@@ -190,7 +201,8 @@ def run_script(path, words, world):
     spec.loader.exec_module(module)
     quick = {"scripts/find_lr.py": "steps=20", "scripts/baselines.py": "seeds=0"}
     extra = [quick[path]] if path in quick else []
-    assert module.main([*world.with_runs(words), *extra]) == 0
+    words = world.compared(words) if path == "scripts/compare.py" else world.with_runs(words)
+    assert module.main([*words, *extra]) == 0
 
 
 def check_make(words):

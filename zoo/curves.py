@@ -1,12 +1,12 @@
 """`python scripts/curves.py runs=... metric=train/loss by=...`: learning curves of runs, drawn.
 
 Runs that agree in the settings named by `by=` are one line: the mean over them, and a band of one
-deviation. The picture is a PNG; the last values are printed as a table.
+sample deviation. The picture is a PNG; the last values are printed as a table.
 """
 
 from collections import defaultdict
 from pathlib import Path
-from statistics import mean, pstdev
+from statistics import mean, stdev
 from typing import Any
 
 from zoo import config as configs
@@ -50,7 +50,7 @@ def _main(argv: list[str] | None) -> int:
     rows = [("", "runs", "steps", values["metric"])]
     for name, curves in groups.items():
         ends = [curve[max(curve)] for curve in curves]
-        spread = f" ± {pstdev(ends):.4f}" if len(ends) > 1 else ""
+        spread = f" ± {stdev(ends):.4f}" if len(ends) > 1 else ""
         steps = max(max(curve) for curve in curves)
         rows.append((name, str(len(curves)), f"{steps:,}", f"{mean(ends):.4f}{spread}"))
     print(text_table(rows))
@@ -120,22 +120,32 @@ def draw(groups: Groups, metric: str, out: Path) -> None:
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     for name, curves in groups.items():
-        steps = sorted(set.intersection(*(set(curve) for curve in curves)))
-        middle = [mean(curve[step] for curve in curves) for step in steps]
-        (line,) = axes.plot(steps, middle, label=name, linewidth=1.6)
-        if len(curves) > 1:
-            off = [pstdev(curve[step] for curve in curves) for step in steps]
-            low = [m - o for m, o in zip(middle, off)]
-            high = [m + o for m, o in zip(middle, off)]
-            axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-    if "loss" in metric and all(v > 0 for c in groups.values() for one in c for v in one.values()):
-        axes.set_yscale("log")
-    axes.set_xlabel("step")
-    axes.set_ylabel(metric)
-    axes.grid(alpha=0.3)
+        draw_line(axes, curves, label=name, linewidth=1.6)
+    finish(axes, groups, metric)
     axes.legend(frameon=False, fontsize=8)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=150)
     except OSError as error:
         raise UserError(f"out={out} cannot be written: {error.strerror}") from None
+
+
+def draw_line(axes: Any, curves: list[Curve], band: bool = True, **style: Any) -> None:
+    """The mean over runs at the steps that all have; with a band of one sample deviation."""
+    steps = sorted(set.intersection(*(set(curve) for curve in curves)))
+    middle = [mean(curve[step] for curve in curves) for step in steps]
+    (line,) = axes.plot(steps, middle, **style)
+    if band and len(curves) > 1:
+        off = [stdev(curve[step] for curve in curves) for step in steps]
+        low = [m - o for m, o in zip(middle, off)]
+        high = [m + o for m, o in zip(middle, off)]
+        axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+
+
+def finish(axes: Any, groups: Groups, metric: str) -> None:
+    """Names of the axes; losses on a logarithmic one."""
+    if "loss" in metric and all(v > 0 for c in groups.values() for one in c for v in one.values()):
+        axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel(metric)
+    axes.grid(alpha=0.3)

@@ -156,11 +156,18 @@ def _runs_near(folder: Path) -> Iterator[Path]:
 
 
 def find_runs(folder: Path) -> Iterator[Path]:
-    """Run directories at or below a folder."""
-    if folder.is_dir():
-        for config in sorted(folder.rglob("config.yaml")):
-            if (config.parent / "checkpoints").is_dir():
-                yield config.parent
+    """Run directories at or below a folder, sorted."""
+    yield from (path for path, is_run in walk(folder) if is_run)
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Every folder at or below one, sorted, and whether it is a run's; not what is inside runs."""
+    for place, folders, files in os.walk(folder):
+        is_run = "config.yaml" in files and "checkpoints" in folders
+        if is_run:
+            folders.clear()
+        folders.sort()
+        yield Path(place), is_run
 
 
 def megabytes(count: float) -> str:

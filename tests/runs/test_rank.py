@@ -1,0 +1,145 @@
+"""Ranking: against means, deviations and an order computed apart; what is mixed and what is not."""
+
+import math
+import random
+
+import numpy
+import pytest
+from support import write_run
+
+from zoo.errors import UserError
+from zoo.runs.rank import Spread, larger_is_better, not_told_apart, rank
+from zoo.runs.records import read_runs
+
+
+def ranked(folder, *arguments, **options):
+    return rank(read_runs([folder])[0], *arguments, **options)
+
+
+def test_means_deviations_and_order_are_those_of_numpy(tmp_path):
+    rng = random.Random(0)
+    expected = {}
+    for lr in (0.001, 0.003, 0.01, 0.03):
+        for width in (8, 16):
+            scores = [rng.random() for _ in range(rng.randint(1, 5))]
+            expected[lr, width] = scores
+            for seed, score in enumerate(scores):
+                path = tmp_path / f"{lr}-{width}-{seed}"
+                write_run(path, score, score / 2, seed=seed, optim__lr=lr, model__width=width)
+    (table,), apart = ranked(tmp_path)
+    assert not apart and table.metric == "val/accuracy" and table.larger
+    assert sorted(table.columns) == ["model.width", "optim.lr"]
+    order = sorted(expected, key=lambda key: -numpy.mean(expected[key]))
+    for group, key in zip(table.groups, order, strict=True):
+        assert (group.settings["optim.lr"], group.settings["model.width"]) == key
+        scores = expected[key]
+        assert len(group.runs) == len(scores)
+        assert group.score.mean == pytest.approx(numpy.mean(scores))
+        assert group.figure("test/accuracy").mean == pytest.approx(numpy.mean(scores) / 2)
+        if len(scores) > 1:
+            assert group.score.deviation == pytest.approx(numpy.std(scores, ddof=1))
+        else:
+            assert math.isnan(group.score.deviation)
+
+
+def test_every_run_a_line_with_group_by_none(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path / str(seed), 0.5 + seed / 10, seed=seed)
+    (table,), _ = ranked(tmp_path, over=())
+    assert [group.settings["seed"] for group in table.groups] == [2, 1, 0]
+    assert table.columns == ["seed"]
+
+
+def test_folds_are_averaged_over_when_asked(tmp_path):
+    for fold in range(3):
+        write_run(tmp_path / str(fold), fold / 10, data__fold=fold)
+    (table,), _ = ranked(tmp_path, over=("data.fold",))
+    assert table.groups[0].score.mean == pytest.approx(0.1) and table.columns == []
+    assert len(ranked(tmp_path)[0][0].groups) == 3
+    with pytest.raises(UserError, match="no run has such a setting; did you mean 'data.fold'"):
+        ranked(tmp_path, over=("data.fol",))
+
+
+def test_losses_are_better_when_smaller(tmp_path):
+    for k, loss in enumerate((0.5, 0.1, math.nan, 0.3)):
+        write_run(tmp_path / str(k), {"loss": loss}, model__width=k, result={"monitor": "-loss"})
+    (table,), _ = ranked(tmp_path)
+    assert [group.settings["model.width"] for group in table.groups] == [1, 3, 0, 2], "nan last"
+    assert not table.larger
+
+
+@pytest.mark.parametrize(
+    ("metric", "monitor", "larger"),
+    [("val/accuracy", "accuracy", True), ("val/loss", "accuracy", False), ("test/r2", "-loss", 1),
+     ("test/bits_per_byte", "-loss", False), ("val/perplexity", "-loss", False),
+     ("val/bleu", "bleu", True), ("test/rmse", "-loss", False), ("val/error", "error", True)],
+)  # fmt: skip
+def test_direction(metric, monitor, larger):
+    assert larger_is_better(metric, monitor) is bool(larger)
+
+
+def test_experiments_are_apart_unless_a_metric_is_named(tmp_path):
+    write_run(tmp_path / "a", 0.5, 0.6, experiment="a", model__width=4)
+    write_run(tmp_path / "b", 0.7, 0.4, experiment="b", model__width=8)
+    write_run(tmp_path / "c", 0.9, 0.9, experiment="a", data__name="iris")
+    tables, _ = ranked(tmp_path)
+    assert [(t.experiment, t.data) for t in tables] == [("a", "rain"), ("b", "rain"), ("a", "iris")]
+    rain, iris = ranked(tmp_path, "test/accuracy")[0]
+    assert [group.runs[0].experiment for group in rain.groups] == ["a", "b"]
+    assert rain.columns == ["experiment"], "it says all that differs between them"
+    assert iris.data == "iris"
+    write_run(tmp_path / "d", 0.1, 0.1, experiment=None, model__name="cnn", typed=["model=cnn"])
+    rain = ranked(tmp_path, "test/accuracy")[0][0]
+    assert rain.columns == ["experiment", "model.name", "model.width"], "no recipe says nothing"
+    assert rain.constant == {}
+
+
+def test_a_metric_that_only_some_have(tmp_path):
+    write_run(tmp_path / "a", 0.5, {"accuracy": 0.5, "f1": 0.4})
+    write_run(tmp_path / "b", 0.7, {"accuracy": 0.5}, model__width=16)
+    (table,), (lacking,) = ranked(tmp_path, "test/f1")
+    assert [run.path.name for run in table.runs] == ["a"]
+    assert lacking.path.name == "b" and "it has no test/f1; it has test/accuracy" in lacking.reason
+    with pytest.raises(UserError, match=r"unknown metric 'test/f2'; did you mean 'test/f1'\?"):
+        ranked(tmp_path, "test/f2")
+
+
+def test_the_newest_of_equal_runs_counts(tmp_path):
+    for name, score in (("1", 0.5), ("2", 0.9)):
+        write_run(tmp_path / name, score, seed=3)
+    (table,), _ = ranked(tmp_path)
+    assert table.repeats == 1 and [run.path.name for run in table.runs] == ["2"]
+    (table,), _ = ranked(tmp_path, over=())
+    assert len(table.runs) == 2
+
+
+def test_data_that_changed_under_equal_settings_is_told(tmp_path):
+    for name, sha, width in (("1", "d1", 4), ("2", "d2", 8)):
+        write_run(tmp_path / name, 0.5, model__width=width, result={"data": {"sha256": sha}})
+    (table,), _ = ranked(tmp_path)
+    assert {run.path.name for run in table.changed} == {"1", "2"}
+    write_run(tmp_path / "3" / "a", 0.5, data__samples=5, result={"data": {"sha256": "d3"}})
+    assert ranked(tmp_path / "3")[0][0].changed is None
+
+
+def test_a_split_that_was_set_is_a_setting_and_one_that_follows_the_seed_is_not(tmp_path):
+    for seed in (0, 1):
+        write_run(tmp_path / "a" / str(seed), 0.5, seed=seed)
+        write_run(
+            tmp_path / "b" / str(seed), 0.5, data__split_seed=seed, typed=["data.split_seed=1"]
+        )
+    assert len(ranked(tmp_path / "a")[0][0].groups) == 1
+    assert ranked(tmp_path / "b")[0][0].columns == ["data.split_seed"]
+
+
+def test_lines_too_close_to_tell_apart(tmp_path):
+    for width, scores in ((1, (0.90, 0.92)), (2, (0.90, 0.91)), (3, (0.10, 0.11)), (4, (0.9,))):
+        for seed, score in enumerate(scores):
+            write_run(tmp_path / f"{width}{seed}", score, seed=seed, model__width=width)
+    (table,), _ = ranked(tmp_path)
+    assert not_told_apart(table) == [2]
+
+
+def test_one_value_has_no_deviation():
+    assert Spread.of([1.0]).mean == 1.0 and math.isnan(Spread.of([1.0]).deviation)
+    assert math.isnan(Spread.of([1.0, math.inf]).mean)
