@@ -16,10 +16,17 @@ TAIL = 4  # lines of a failed member's log
 
 
 class Board:
-    """Prints for the whole sweep."""
+    """Prints for the whole sweep.
 
-    def __init__(self, ledger: "Ledger", slots: int, threads: int) -> None:
+    Args:
+        ledger: What to tell of.
+        how: Members are run.
+        flags: What else to type for going on.
+    """
+
+    def __init__(self, ledger: "Ledger", how: str, flags: str = "") -> None:
         self.ledger, self.started = ledger, time.monotonic()
+        self.flags = f" {flags}" if flags else ""
         self.total = len(ledger.members)
         self.finished = [m for m in ledger.members if ledger.done(m)]
         self.failures: dict[str, str] = {}
@@ -27,7 +34,7 @@ class Board:
         self._bar: Any = None
         before = f", {len(self.finished)} done before" if self.finished else ""
         print(f"sweep      {ledger.path}")
-        print(f"members    {self.total}{before}; {slots} at a time, {threads} threads each\n")
+        print(f"members    {self.total}{before}; {how}\n")
         for member in self.finished:
             self._rank(member)
         if sys.stdout.isatty():
@@ -98,7 +105,7 @@ class Board:
         print(f", {len(self.failures)} failed" * bool(self.failures), end="")
         print(f", {left} left" * bool(left))
         if stopped or left or self.failures:
-            print(f"go on     python train.py -m sweep.resume={ledger.path}")
+            print(f"go on     python train.py -m sweep.resume={ledger.path}{self.flags}")
         print(f"next      tensorboard --logdir {ledger.path}")
 
     def _rank(self, member: "Member") -> str:

@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -80,22 +80,34 @@ class Ledger:
         return cls(path, members)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Nobody else runs this sweep meanwhile; members hold on to it as well while they live.
+    def held(self, member: Member | None = None) -> Iterator[None]:
+        """Nobody else runs this sweep (or this member of it) meanwhile; members hold on to it as
+        well while they live.
 
         Raises:
             UserError: Another process does.
         """
-        with (self.path / "sweep.json").open() as file:
+        held = self.log(member) if member else self.path / "sweep.json"
+        with held.open("a") as file:  # to be written: else NFS does not lock it
             for _ in range(int(PATIENCE / POLL)):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:  # members of a sweep that was killed are ending
                     time.sleep(POLL)
+                except OSError:  # a file system without locks
+                    break
             else:
-                raise UserError(f"another process is running the sweep {self.path}")
+                what = member.name if member else f"the sweep {self.path}"
+                raise UserError(f"another process is running {what}")
             yield
+
+    def remove(self) -> None:
+        """As if it had not been asked for; its parents as well where nothing else is in them."""
+        shutil.rmtree(self.path)
+        for folder in self.path.parents[:2]:
+            with suppress(OSError):
+                folder.rmdir()
 
     def note(self, member: Member, **facts: Any) -> None:
         """Add a line to attempts.jsonl."""

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
 from zoo import config as configs
 from zoo.errors import UserError
-from zoo.sweep import pool
+from zoo.sweep import launchers, pool
 from zoo.sweep.board import Board
 from zoo.sweep.ledger import Ledger
 from zoo.sweep.members import Member, checked, grid
@@ -41,6 +40,8 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
             "torchrun, with trainer.devices=2 for two processes a member"
         )
     options = read_options(OmegaConf.to_container(config.sweep))  # type: ignore[arg-type]
+    if launchers.chosen(config):
+        launchers.check(config, options)
     own = [a for a in arguments if not configs.of_sweep(a)]
     if options.resume:
         if own:
@@ -49,22 +50,21 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
             )
         ledger = Ledger.open(options.resume)
         left = [member for member in ledger.members if not ledger.done(member)]
-        return Sweep(ledger, checked(left), options, options.find_slots(len(left))).run()
+        settings = checked(left)
+        if launchers.chosen(config):
+            return launchers.run(ledger, left, options, hydra_context, config)
+        return Sweep(ledger, settings, options, options.find_slots(len(left))).run()
     parser = OverridesParser.create(config_loader=hydra_context.config_loader)
     members = grid(parser.parse_overrides(own))
     settings = checked(members)
-    if config.hydra.runtime.choices["hydra/launcher"] != "basic":
-        launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
-        launcher.launch([list(member.overrides) for member in members], 0)
-        return 0
-    slots = options.find_slots(len(members))
+    slots = [] if launchers.chosen(config) else options.find_slots(len(members))
     names = {one["name"] for one in settings.values()}
     name = names.pop() if len(names) == 1 else "sweep"
     root = Path(settings[members[0].name]["output_dir"]) / name
     command = shlex.join(["python", *sys.argv])
     ledger = Ledger.create(root, members, command)
+    if launchers.chosen(config):
+        return launchers.run(ledger, members, options, hydra_context, config)
     return Sweep(ledger, settings, options, slots).run()
 
 
@@ -87,7 +87,8 @@ class Sweep:
     ) -> None:
         self.ledger, self.settings = ledger, settings
         self.options, self.slots = options, slots
-        self.board = Board(ledger, len(self.slots), self.slots[0].threads)
+        shares = f"{len(slots)} at a time, {slots[0].threads} threads each"
+        self.board = Board(ledger, shares)
         self.tries: dict[str, int] = {}
         self.member_of: dict[int, Member] = {}
         self.failed = False
@@ -162,12 +163,7 @@ class Sweep:
         return train(settings, overrides, place=self.ledger.folder(member))
 
     def _reason(self, job: pool.Job, code: int) -> str:
-        if job.overdue:
-            return f"took longer than sweep.member_minutes={self.options.member_minutes:g}"
-        if code > 128:
-            with suppress(ValueError):
-                return f"ended by {signal.Signals(code - 128).name}"
-        return last_line(job.log) or f"exit code {code}"
+        return reason_of(code, job.log, self.options.member_minutes if job.overdue else None)
 
 
 def preload() -> None:
@@ -179,6 +175,22 @@ def preload() -> None:
 
     for registry in (ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS):
         registry.names()
+
+
+def reason_of(code: int, log: Path, overdue: float | None = None) -> str:
+    """Why a member is not done.
+
+    Args:
+        code: It ended with.
+        log: What it printed.
+        overdue: The minutes that it exceeded, if it did.
+    """
+    if overdue is not None:
+        return f"took longer than sweep.member_minutes={overdue:g}"
+    if code > 128:
+        with suppress(ValueError):
+            return f"ended by {signal.Signals(code - 128).name}"
+    return last_line(log) or f"exit code {code}"
 
 
 def last_line(log: Path) -> str:
