@@ -1,38 +1,31 @@
 """Members by another of Hydra's launchers (submitit, Ray, joblib): same folder, same ledger.
 
-The launcher runs a `Task` for each member, on whatever machine it likes. That one starts the member
-in an interpreter of its own, so that it is there to tell when the member crashes, and no member
-meets what another has left. What members do is told by the ledger, on a disk that all machines see.
+The launcher runs a `Task` for each member, on whatever machine it likes. How members fare is told
+by the ledger, on a disk that all machines see.
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import shlex
 import signal
-import socket
-import subprocess
-import sys
 import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, read_write
 
 from zoo import config as configs
 from zoo.errors import UserError
+from zoo.sweep.attempt import Task
 from zoo.sweep.board import Board
 from zoo.sweep.ledger import Ledger
 from zoo.sweep.members import Member
 from zoo.sweep.options import SweepOptions
-from zoo.sweep.pool import DIE_WITH_PARENT, GRACE
 
-ROOT = configs.CONFIG_DIR.parent
 POLL = 0.5  # seconds between looks at what members have told
 
 
@@ -91,56 +84,73 @@ def run(
     folder = ledger.path.resolve()
     with read_write(config):
         config.hydra.sweep.dir = str(folder)  # where launchers keep what is theirs
-    task = Task(folder, tuple(m.name for m in left), Path.cwd(), options)
+        config.hydra.job.name = folder.parent.name  # in a cluster's queue
+    new = [m for m in left if not ledger.busy(m)]  # jobs of an earlier command may be at the others
+    task = Task(folder, tuple(m.name for m in new), Path.cwd(), options)
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=hydra_context, task_function=task, config=config
     )
-    flags = [o for o in config.hydra.overrides.hydra if o.startswith(("hydra/", "hydra.launcher"))]
-    quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-    jobs = [[f"hydra.sweep.dir='{quoted}'"]] * len(left)
+    flags = [o for o in config.hydra.overrides.hydra if "launcher" in configs.key_of(o)]
     with ledger.held():
         board = Board(ledger, how=f"by {chosen(config)}", flags=shlex.join(flags))
         watch = Watch(ledger, board)
-        trouble: BaseException | None = None
-        returns: list[Any] = []
-        try:
-            with watch, _environment(), _ended_by_signals():
-                returns = list(launcher.launch(jobs, 0))
-        except (Exception, KeyboardInterrupt) as error:
-            trouble = error
-        began = (folder / "attempts.jsonl").exists()
-        if trouble and not began and not options.resume:
+        returns, trouble = _launch(launcher, task, left, ledger, watch)
+        if isinstance(trouble, Exception) and not options.resume and ledger.untouched():
             ledger.remove()
             raise UserError(f"hydra/launcher={chosen(config)}: {_line(trouble)}") from None
-        return _close(ledger, left, board, watch, returns, trouble)
+        reasons = {m.name: _line(returned._return_value) for m, returned in zip(new, returns)}
+        return _close(ledger, left, watch, reasons, trouble)
+
+
+def _launch(
+    launcher: Any, task: Task, left: list[Member], ledger: Ledger, watch: "Watch"
+) -> tuple[list[Any], BaseException | None]:
+    """What the launcher gives back for each job, and what ended it early, if anything did."""
+    quoted = str(task.folder).replace("\\", "\\\\").replace("'", "\\'")
+    jobs = [[f"hydra.sweep.dir='{quoted}'"]] * len(task.names)
+    returns: list[Any] = []
+    trouble: BaseException | None = None
+    try:
+        with watch, _environment(), _ended_by_signals():
+            try:
+                returns = list(launcher.launch(jobs, 0)) if jobs else []
+            except Exception as error:  # submitit gives up on all jobs when one is lost
+                trouble = error
+            while any(ledger.busy(m) for m in left if m.name not in watch.told):
+                time.sleep(POLL)
+    except KeyboardInterrupt as stop:
+        trouble = stop
+    return returns, trouble
 
 
 def _close(
     ledger: Ledger,
     left: list[Member],
-    board: Board,
     watch: "Watch",
-    returns: list[Any],
+    reasons: dict[str, str],
     trouble: BaseException | None,
 ) -> int:
     """Tell what is not told yet; the exit code."""
-    for member, returned in zip(left, returns):
+    board = watch.board
+    for member in left:
         if member.name not in watch.told and ledger.done(member):
             board.done(member)
-        elif member.name not in watch.told:
-            board.failed(member, _line(returned._return_value), again=False)
+        elif member.name not in watch.told and member.name in reasons:
+            board.failed(member, reasons[member.name], again=False)
     board.close(stopped=trouble is not None)
     if trouble:
         print(
-            f"\nthe launcher ended ({_line(trouble)}); jobs that it has begun may go on, and what "
-            f"they finish counts: going on does nothing twice"
+            f"\nstopped waiting ({_line(trouble)}); jobs that are with the launcher may still run: "
+            f"what they finish counts, and going on does nothing twice"
         )
     if isinstance(trouble, KeyboardInterrupt):
         return 128 + (trouble.args[0] if trouble.args else signal.SIGINT)
-    return int(not all(ledger.done(member) for member in left))
+    return int(len(board.finished) < board.total)
 
 
 def _line(error: Any) -> str:
+    if isinstance(error, KeyboardInterrupt) and error.args:
+        return signal.Signals(error.args[0]).name
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
@@ -149,7 +159,7 @@ def _line(error: Any) -> str:
 def _environment() -> Iterator[None]:
     """The processes of a launcher find our modules."""
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([before] if before else [])])
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(configs.ROOT), *([before] if before else [])])
     try:
         yield
     finally:
@@ -183,7 +193,7 @@ class Watch:
     def __init__(self, ledger: Ledger, board: Board) -> None:
         self.file, self.board = ledger.path / "attempts.jsonl", board
         self.member_of = {m.name: m for m in ledger.members}
-        self.told: set[str] = set()
+        self.told = {m.name for m in board.finished}
         self._read = self.file.stat().st_size if self.file.exists() else 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -214,7 +224,7 @@ class Watch:
 
     def _tell(self, fact: dict[str, Any]) -> None:
         member = self.member_of.get(fact["member"])
-        if member is None or "ended" not in fact:
+        if member is None or member.name in self.told or "ended" not in fact:
             return
         if not fact["reason"]:
             self.board.done(member)
@@ -224,113 +234,3 @@ class Watch:
             self.board.failed(member, fact["reason"], fact.get("again", False))
         if not fact.get("again"):
             self.told.add(member.name)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What the launcher runs for each member, in a process of its making.
-
-    Attributes:
-        folder: The sweep's.
-        names: Of the members, in the order of the launcher's jobs.
-        place: The working directory.
-        options: The sweep's.
-    """
-
-    folder: Path
-    names: tuple[str, ...]
-    place: Path
-    options: SweepOptions
-
-    def __call__(self, _: Any) -> int:
-        """One member; its exit code."""
-        ledger, member = find(self.folder, self.names[HydraConfig.get().job.num])
-        for tries in range(self.options.retries + 1):
-            code, reason = self._attempt(ledger, member)
-            stopped = code > 128 and ledger.result(member).get("status") == "interrupted"
-            again = bool(reason) and not stopped and tries < self.options.retries
-            ledger.note(member, ended=code, reason=reason, stopped=stopped, again=again)
-            if not again:
-                break
-        return code
-
-    def _attempt(self, ledger: Ledger, member: Member) -> tuple[int, str]:
-        """The exit code, and what is wrong if anything is."""
-        from zoo.sweep.plugin import reason_of
-
-        minutes, overdue = self.options.member_minutes, False
-        with ledger.log(member).open("ab") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "zoo.sweep.launchers", str(self.folder), member.name],
-                cwd=self.place, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *_paths()])},
-            )  # fmt: skip
-            try:
-                child.wait(None if minutes is None else 60 * minutes)
-            except subprocess.TimeoutExpired:
-                overdue = True
-            finally:  # or an exception of the launcher's, whose machine is wanted by others
-                _stop(child)
-        code = 128 - child.returncode if child.returncode < 0 else child.returncode
-        if ledger.done(member):
-            return code, ""
-        return code, reason_of(code, ledger.log(member), minutes if overdue else None)
-
-
-def _paths() -> list[str]:
-    """Where this process finds modules that do not belong to its Python."""
-    own = (sys.prefix, sys.base_prefix)
-    return [p for p in sys.path if p and not p.startswith(own)]
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """Ask it to save and end; make it end."""
-    if child.poll() is None:
-        child.terminate()
-        try:
-            child.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-
-
-def find(folder: Path, name: str) -> tuple[Ledger, Member]:
-    """A sweep and one of its members, on whatever machine this is.
-
-    Raises:
-        UserError: This machine does not see the sweep's folder.
-    """
-    if not (folder / "sweep.json").exists():
-        raise UserError(
-            f"{socket.gethostname()} does not see {folder}; set output_dir= to a disk that all "
-            f"machines share"
-        )
-    ledger = Ledger.open(str(folder))
-    return ledger, next(member for member in ledger.members if member.name == name)
-
-
-def main(folder: str, name: str) -> int:
-    """Train one member, here and now; the exit code."""
-    from zoo.cli import report
-
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
-    return report(lambda: _train(*find(Path(folder), name)))
-
-
-def _train(ledger: Ledger, member: Member) -> int:
-    from zoo.run_config import load_run
-    from zoo.session import train
-
-    with ledger.held(member):
-        if ledger.done(member):  # by a job of an earlier command that was still in the queue
-            return 0
-        ledger.note(member, began=os.getpid(), host=socket.gethostname())
-        overrides = list(member.overrides)
-        if run := ledger.clear(member):
-            return train(load_run(run.path, []), overrides, run)
-        return train(configs.load(overrides), overrides, place=ledger.folder(member))
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

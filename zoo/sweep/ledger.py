@@ -80,16 +80,16 @@ class Ledger:
         return cls(path, members)
 
     @contextmanager
-    def held(self, member: Member | None = None) -> Iterator[None]:
-        """Nobody else runs this sweep (or this member of it) meanwhile; members hold on to it as
-        well while they live.
+    def held(self, member: Member | None = None, patience: float = PATIENCE) -> Iterator[int]:
+        """Nobody else runs this sweep (or this member of it) meanwhile; processes that inherit the
+        descriptor hold on to it as well while they live.
 
         Raises:
             UserError: Another process does.
         """
         held = self.log(member) if member else self.path / "sweep.json"
         with held.open("a") as file:  # to be written: else NFS does not lock it
-            for _ in range(int(PATIENCE / POLL)):
+            for _ in range(1 + int(patience / POLL)):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
@@ -100,7 +100,11 @@ class Ledger:
             else:
                 what = member.name if member else f"the sweep {self.path}"
                 raise UserError(f"another process is running {what}")
-            yield
+            yield file.fileno()
+
+    def untouched(self) -> bool:
+        """Whether nobody has written anything into it yet."""
+        return [p for p in self.path.rglob("*") if p.is_file()] == [self.path / "sweep.json"]
 
     def remove(self) -> None:
         """As if it had not been asked for; its parents as well where nothing else is in them."""
@@ -108,6 +112,16 @@ class Ledger:
         for folder in self.path.parents[:2]:
             with suppress(OSError):
                 folder.rmdir()
+
+    def busy(self, member: Member) -> bool:
+        """Whether a process, on whatever machine, is at it."""
+        if not self.log(member).exists():
+            return False
+        try:
+            with self.held(member, patience=0):
+                return False
+        except UserError:
+            return True
 
     def note(self, member: Member, **facts: Any) -> None:
         """Add a line to attempts.jsonl."""

@@ -8,7 +8,6 @@ import os
 import shlex
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from zoo import config as configs
 from zoo.errors import UserError
 from zoo.sweep import launchers, pool
+from zoo.sweep.attempt import reason_of, train_member
 from zoo.sweep.board import Board
 from zoo.sweep.ledger import Ledger
 from zoo.sweep.members import Member, checked, grid
@@ -152,15 +152,8 @@ class Sweep:
         return report(lambda: self._train(member))
 
     def _train(self, member: Member) -> int:
-        from zoo.run_config import load_run
-        from zoo.session import train
-
-        self.ledger.note(member, began=os.getpid())
-        overrides = list(member.overrides)
-        if run := self.ledger.clear(member):
-            return train(load_run(run.path, []), overrides, run)
-        settings = self.settings[member.name]
-        return train(settings, overrides, place=self.ledger.folder(member))
+        with self.ledger.held(member):
+            return train_member(self.ledger, member, self.settings[member.name])
 
     def _reason(self, job: pool.Job, code: int) -> str:
         return reason_of(code, job.log, self.options.member_minutes if job.overdue else None)
@@ -175,28 +168,3 @@ def preload() -> None:
 
     for registry in (ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS):
         registry.names()
-
-
-def reason_of(code: int, log: Path, overdue: float | None = None) -> str:
-    """Why a member is not done.
-
-    Args:
-        code: It ended with.
-        log: What it printed.
-        overdue: The minutes that it exceeded, if it did.
-    """
-    if overdue is not None:
-        return f"took longer than sweep.member_minutes={overdue:g}"
-    if code > 128:
-        with suppress(ValueError):
-            return f"ended by {signal.Signals(code - 128).name}"
-    return last_line(log) or f"exit code {code}"
-
-
-def last_line(log: Path) -> str:
-    """What was said last."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
