@@ -120,6 +120,8 @@ def _launch(
                 time.sleep(POLL)
     except KeyboardInterrupt as stop:
         trouble = stop
+    except SystemExit:  # Ray's own answer to SIGTERM
+        trouble = KeyboardInterrupt(signal.SIGTERM)
     return returns, trouble
 
 
