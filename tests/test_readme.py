@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from hydra import compose, initialize_config_dir
+from torch.distributed.run import get_args_parser
 
 from zoo import build
 from zoo import config as configs
@@ -168,6 +170,8 @@ def world(place, trained, data_root, monkeypatch, capsys):
 def run_train(words, world):
     if "--cfg" in words or "--help" in words:
         assert train(words) == 0
+    elif any(word.startswith("hydra/launcher=") for word in words):
+        check_launcher(words)
     elif any(part in word for part in ELSEWHERE for word in words):
         check_settings(words)
     else:
@@ -191,6 +195,17 @@ def check_settings(words):
         settings = configs.load(words)
         build.trainer_config(settings)
         build.check_options(settings)
+
+
+def check_launcher(words):
+    """A sweep for a cluster: its members are valid, and so are the launcher's settings."""
+    if RUN.search(str(words)) is None:
+        check_settings([word.split(",")[0] for word in words[1:] if "launcher" not in word])
+    own = [word for word in words if "launcher" in word]
+    kind = re.search("submitit|ray", own[0])[0]
+    pytest.importorskip(f"hydra_plugins.hydra_{kind}_launcher", reason="settings not checked")
+    with initialize_config_dir(str(configs.CONFIG_DIR), version_base=None):
+        compose("train", own, return_hydra_config=True)
 
 
 def run_script(path, words, world):
@@ -222,6 +237,9 @@ AS_WRITTEN = (
     "pre-commit install",
     "python -m venv .venv",
     "pip install --constraint constraints.txt --editable .",
+    "pip install --constraint constraints.txt --editable '.[submitit]'",
+    "pip install --editable '.[ray]'",
+    "sbatch job.sh",
 )
 
 
@@ -232,9 +250,9 @@ def test_command(command, page, world):
             pass
         case ["python", "train.py", *words]:
             run_train(words, world)
-        case ["torchrun", "--nproc-per-node", number, "train.py", *words]:
-            assert number.isdecimal()
-            check_settings(words)
+        case ["torchrun", *words]:
+            get_args_parser().parse_args([*words[: words.index("train.py")], "train.py"])
+            check_settings(words[words.index("train.py") + 1 :])
         case ["python", "-m", "pytest", *words]:
             check_pytest(words)
         case ["python", path, *words]:

@@ -22,9 +22,11 @@ from zoo.errors import UserError, nearest, unknown
 from zoo.schema import fits, got, parameters, spell
 from zoo.training.config import TrainerConfig
 
-CONFIG_DIR = Path(__file__).resolve().parents[1] / "configs"
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG_DIR = ROOT / "configs"
 GROUPS = ("model", "data", "task", "adapter", "optim", "schedule", "trainer")
 DEFAULT_EXPERIMENT = "cnn_digits"
+LAUNCHERS = {"submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}  # extras
 PROMISED = {"model", "data", "task", "trainer"}  # what `expect` of an experiment rests on
 Config = dict[str, Any]
 TYPES = {
@@ -130,6 +132,8 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         options = [o for o in error.options if not o.startswith("_")]
+        if group == "hydra/launcher" and (extra := LAUNCHERS.get(choice)):
+            return f"hydra/launcher={choice} needs a package: pip install 'zoo[{extra}]'"
         return unknown(f"choice for {group or 'config'}:", choice, options)
     if isinstance(error, OverrideParseException):
         return (
@@ -138,7 +142,7 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
     cause = error.__cause__
     key = getattr(cause, "full_key", None) or getattr(error, "full_key", None)
     if (match := re.search(r"Could not override '([^']+)'", str(error))) and (
-        key is None or "not in struct" in str(cause) or "No match" in str(error)
+        key is None or "not in" in str(cause) or "No match" in str(error)
     ):
         return unknown_key(max(key or "", match[1], key=len), _valid_keys(overrides))
     if str(error).startswith("Ambiguous value"):
@@ -151,12 +155,14 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
 
 def _valid_keys(overrides: Sequence[str]) -> list[str]:
     """What may be set with the choices of a command line."""
-    chosen = [o for o in overrides if o.partition("=")[0] in (*GROUPS, "experiment")]
+    groups = (*GROUPS, "experiment", "hydra/launcher")
+    chosen = [o for o in overrides if o.partition("=")[0] in groups]
     try:
-        composed = _composed(chosen)
+        composed = _composed(chosen, return_hydra_config=True)
     except _MISTAKES:
-        composed = _composed([])
+        composed = _composed([], return_hydra_config=True)
     sweep = [f"sweep.{key}" for key in composed.sweep]
+    sweep += [f"hydra.launcher.{key}" for key in composed.hydra.launcher]
     return [*leaves(_plain(composed)), *sweep, *GROUPS, "experiment", "sweep"]
 
 
@@ -235,7 +241,7 @@ def _in_experiment(experiment: str, name: str) -> bool:
 
 def of_sweep(override: str) -> bool:
     """Whether it sets how a sweep is run, and nothing of a run."""
-    return key_of(override).split(".")[0] == "sweep"
+    return re.match(r"(sweep|hydra[./]launcher)([./]|$)", key_of(override)) is not None
 
 
 def choices(group: str) -> list[str]:

@@ -178,7 +178,7 @@ def test_the_cases_cover_what_they_say(uninterrupted):
         (signal.SIGINT, "step", 1),
         (signal.SIGINT, "step", 12),
         (signal.SIGHUP, "rename", 5),
-        (signal.SIGUSR1, "step", 8),
+        (signal.SIGUSR2, "step", 8),
     ],
 )
 def test_a_signal_stops_within_a_step_and_the_run_goes_on(

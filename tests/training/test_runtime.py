@@ -103,8 +103,9 @@ def test_the_clock_counts_earlier_sessions(monkeypatch):
 # ---------------------------------------------------------------------------------- signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
-def test_a_signal_is_remembered_and_the_handler_put_back(number):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"])
+def test_a_signal_is_remembered_and_the_handler_put_back(name):
+    number = getattr(signal, name)
     before = signal.getsignal(number)
     signals = StopSignals()
     with signals.caught():

@@ -14,7 +14,6 @@ from zoo.training.console import duration
 if TYPE_CHECKING:
     from zoo.sweep.ledger import Ledger
     from zoo.sweep.members import Member
-    from zoo.sweep.pool import Slot
     from zoo.sweep.prune import Curve
 
 TAIL = 4  # lines of a failed member's log
@@ -25,14 +24,18 @@ class Board:
     """Prints for the whole sweep.
 
     Args:
-        ledger: Which members there are.
-        slots: How many run at a time.
-        total: How many there are to be.
+        ledger: What to tell of.
+        how: Members are run.
+        total: Of members there are to be; None for those there are.
+        flags: What else to type for going on.
     """
 
-    def __init__(self, ledger: "Ledger", slots: "Sequence[Slot]", total: int) -> None:
-        self.ledger, self.total, self.started = ledger, total, time.monotonic()
-        self.slots = len(slots)
+    def __init__(
+        self, ledger: "Ledger", how: str, total: int | None = None, flags: str = ""
+    ) -> None:
+        self.ledger, self.started = ledger, time.monotonic()
+        self.total = len(ledger.members) if total is None else total
+        self.flags = f" {flags}" if flags else ""
         self.results: dict[str, dict[str, Any]] = {}  # of those that came to an end
         self.scores: dict[str, float] = {}
         self.failures: dict[str, str] = {}
@@ -43,8 +46,7 @@ class Board:
         self.before = len(self.results)
         done = f", {self.before} done before" if self.before else ""
         print(f"sweep      {ledger.path}")
-        each = f"{slots[0].threads} threads each"
-        print(f"members    {total}{done}; {self.slots} at a time, {each}\n", flush=True)
+        print(f"members    {self.total}{done}; {how}\n", flush=True)
 
     def done(self, member: "Member", pruned: str = "") -> None:
         """It has reached its end, or was pruned, and why."""
@@ -110,7 +112,7 @@ class Board:
             print(f"FAILED  {name}: {reason}")
         print(f"\n{self._summary()}")
         if stopped or self.failures or len(self.results) < self.total:
-            print(f"go on     python train.py -m sweep.resume={self.ledger.path}")
+            print(f"go on     python train.py -m sweep.resume={self.ledger.path}{self.flags}")
         print(f"compare   python scripts/compare.py {self.ledger.path}")
         print(f"next      tensorboard --logdir {self.ledger.path}")
 

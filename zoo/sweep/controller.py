@@ -1,14 +1,12 @@
 """The members of a sweep on their way: begun, watched, pruned, tried again, told of."""
 
 import importlib
-import os
 import signal
 import time
-from contextlib import suppress
-from pathlib import Path
 
 from zoo import config as configs
 from zoo.sweep import pool
+from zoo.sweep.attempt import reason_of, train_member
 from zoo.sweep.board import Board
 from zoo.sweep.ledger import Ledger
 from zoo.sweep.members import Member
@@ -60,7 +58,8 @@ class Sweep:
         if self.search:
             self._catch_up(self.search)
         total = self.search.plan.trials if self.search else len(self.ledger.members)
-        self.board = Board(self.ledger, self.slots, total)
+        how = f"{len(self.slots)} at a time, {self.slots[0].threads} threads each"
+        self.board = Board(self.ledger, how, total)
         preload()
         self.started = time.monotonic()
         handlers = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
@@ -117,15 +116,8 @@ class Sweep:
         return report(lambda: self._train(member))
 
     def _train(self, member: Member) -> int:
-        from zoo.run_config import load_run
-        from zoo.session import train
-
-        self.ledger.note(member, began=os.getpid())
-        overrides = list(member.overrides)
-        if run := self.ledger.clear(member):
-            return train(load_run(run.path, []), overrides, run)
-        settings = self.settings[member.name]
-        return train(settings, overrides, place=self.ledger.folder(member))
+        with self.ledger.held(member):
+            return train_member(self.ledger, member, self.settings[member.name])
 
     # ------------------------------------------------------------------ watching
 
@@ -182,12 +174,7 @@ class Sweep:
                 search.tell(member, self.ledger.score(member), self.curves[member.name], pruned)
 
     def _reason(self, job: pool.Job, code: int) -> str:
-        if job.overdue:
-            return f"took longer than sweep.member_minutes={self.options.member_minutes:g}"
-        if code > 128:
-            with suppress(ValueError):
-                return f"ended by {signal.Signals(code - 128).name}"
-        return last_line(job.log) or f"exit code {code}"
+        return reason_of(code, job.log, self.options.member_minutes if job.overdue else None)
 
 
 def preload() -> None:
@@ -199,12 +186,3 @@ def preload() -> None:
 
     for registry in (ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS):
         registry.names()
-
-
-def last_line(log: Path) -> str:
-    """What was said last."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -13,7 +13,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -56,7 +56,6 @@ class Ledger:
             root.mkdir(parents=True, exist_ok=True)
             path = fresh_folder(root)
             (path / "logs").mkdir()
-            (path / "attempts.jsonl").touch()
         except OSError as error:
             raise UserError(
                 f"cannot make a folder in {root}: {error.strerror or error}; set output_dir= to "
@@ -102,22 +101,49 @@ class Ledger:
         return cls(path, members, content["command"], content.get("search"))
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Nobody else runs this sweep meanwhile; members hold on to it as well while they live.
+    def held(self, member: Member | None = None, patience: float = PATIENCE) -> Iterator[int]:
+        """Nobody else runs this sweep (or this member of it) meanwhile; processes that inherit the
+        descriptor hold on to it as well while they live.
 
         Raises:
             UserError: Another process does.
         """
-        with (self.path / "attempts.jsonl").open("a") as file:
-            for _ in range(int(PATIENCE / POLL)):
+        held = self.log(member) if member else self.path / "attempts.jsonl"
+        with held.open("a") as file:  # to be written: else NFS does not lock it
+            for _ in range(1 + int(patience / POLL)):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:  # members of a sweep that was killed are ending
                     time.sleep(POLL)
+                except OSError:  # a file system without locks
+                    break
             else:
-                raise UserError(f"another process is running the sweep {self.path}")
-            yield
+                what = member.name if member else f"the sweep {self.path}"
+                raise UserError(f"another process is running {what}")
+            yield file.fileno()
+
+    def untouched(self) -> bool:
+        """Whether nobody has written anything into it yet."""
+        written = [p for p in self.path.rglob("*") if p.is_file() and p.stat().st_size]
+        return written == [self.path / "sweep.json"]
+
+    def remove(self) -> None:
+        """As if it had not been asked for; its parents as well where nothing else is in them."""
+        shutil.rmtree(self.path)
+        for folder in self.path.parents[:2]:
+            with suppress(OSError):
+                folder.rmdir()
+
+    def busy(self, member: Member) -> bool:
+        """Whether a process, on whatever machine, is at it."""
+        if not self.log(member).exists():
+            return False
+        try:
+            with self.held(member, patience=0):
+                return False
+        except UserError:
+            return True
 
     def note(self, member: Member, **facts: Any) -> None:
         """Add a line to attempts.jsonl."""

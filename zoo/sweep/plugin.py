@@ -6,22 +6,22 @@ With another launcher (`hydra/launcher=submitit_slurm`) the members go to that o
 import os
 import shlex
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
 from zoo import config as configs
 from zoo.errors import UserError
+from zoo.sweep import launchers
 from zoo.sweep.controller import Sweep
 from zoo.sweep.ledger import Ledger
-from zoo.sweep.members import checked, grid
+from zoo.sweep.members import Member, checked, grid
 from zoo.sweep.options import SweepOptions, read_options
 from zoo.sweep.search import Search, SearchPlan
-
-MAY_CHANGE = ("trials", "prune", "prune_after")  # of a search that goes on
 
 
 def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: DictConfig) -> int:
@@ -40,30 +40,25 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
             "torchrun, with trainer.devices=2 for two processes a member"
         )
     options = read_options(OmegaConf.to_container(config.sweep))  # type: ignore[arg-type]
+    launch = None
+    if launchers.chosen(config):
+        launchers.check(config, options)
+        launch = partial(launchers.run, hydra_context=hydra_context, config=config)
     own = [a for a in arguments if not configs.of_sweep(a)]
-    local = config.hydra.runtime.choices["hydra/launcher"] == "basic"
     if options.resume:
-        return go_on(options, own, [a for a in arguments if configs.of_sweep(a)])
+        return go_on(options, own, [a for a in arguments if configs.of_sweep(a)], launch)
     if options.method != "grid":
-        if not local:
-            raise UserError(
-                f"sweep.method={options.method} chooses by what earlier members reached, on this "
-                f"machine; another hydra/launcher takes sweep.method=grid"
-            )
         return search(options, own)
     own += [f"{key}={values}" for key, values in options.space.items() if key not in _keys(own)]
     parser = OverridesParser.create(config_loader=hydra_context.config_loader)
     members = grid(parser.parse_overrides(own), options.zip)
     settings = checked(members)
-    if not local:
-        launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
-        launcher.launch([list(member.overrides) for member in members], 0)
-        return 0
-    slots = options.find_slots(len(members))
+    slots = [] if launch else options.find_slots(len(members))
     root = _root([settings[member.name] for member in members])
-    return Sweep(Ledger.create(root, members, _command()), settings, options, slots).run()
+    ledger = Ledger.create(root, members, _command())
+    if launch:
+        return launch(ledger, members, options)
+    return Sweep(ledger, settings, options, slots).run()
 
 
 def search(options: SweepOptions, typed: list[str]) -> int:
@@ -80,30 +75,40 @@ def search(options: SweepOptions, typed: list[str]) -> int:
     return Sweep(ledger, {}, options, slots, Search(ledger.path, plan)).run()
 
 
-def go_on(options: SweepOptions, own: list[str], typed: list[str]) -> int:
+def go_on(
+    options: SweepOptions,
+    own: list[str],
+    typed: list[str],
+    launch: Callable[[Ledger, list[Member], SweepOptions], int] | None,
+) -> int:
     """Do what a sweep left; the exit code."""
     if own:
         raise UserError(
             f"sweep.resume goes on with the sweep as it was: '{own[0]}' would change it"
         )
     ledger = Ledger.open(str(options.resume))
-    fixed = ("method", "space", "when", "seed", "zip", "")
-    if ledger.search is None:
-        fixed += ("trials",)
+    may = {"resume", "slots", "member_minutes", "max_minutes", "retries", "on_failure"}
+    may |= {"prune", "prune_after"} | ({"trials"} if ledger.search else set())
     for override in typed:
-        if configs.key_of(override).partition(".")[2].split(".")[0] in fixed:
+        group, _, key = configs.key_of(override).partition(".")
+        if group == "sweep" and key not in may:
             raise UserError(
                 f"sweep.resume goes on with the sweep as it was: '{override}' would change it"
             )
     left = [member for member in ledger.members if not ledger.done(member)]
     found = None
+    if launch and ledger.search is not None:
+        raise UserError(f"{ledger.path} is a search, which runs here; leave out hydra/launcher")
     if ledger.search is not None:
         if "sweep.trials" in map(configs.key_of, typed):
             ledger.search["trials"] = options.trials
             ledger.write()
         found = Search(ledger.path, SearchPlan(**ledger.search))
+    settings = checked(left)
+    if launch:
+        return launch(ledger, left, options)
     slots = options.find_slots(ledger.search["trials"] if ledger.search else len(left))
-    return Sweep(ledger, checked(left), options, slots, found).run()
+    return Sweep(ledger, settings, options, slots, found).run()
 
 
 def _keys(overrides: list[str]) -> set[str]:

@@ -5,12 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-NAMES = (
-    "SIGINT",
-    "SIGTERM",
-    "SIGHUP",
-    "SIGUSR1",
-)  # SIGUSR1: a cluster's notice before a time limit
+# SIGUSR1, SIGUSR2: a cluster's notice before a time limit or a preemption
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
 class StopSignals:
