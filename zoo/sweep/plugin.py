@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from zoo import config as configs
 from zoo.errors import UserError
+from zoo.runs import hparams
 from zoo.sweep import pool
 from zoo.sweep.board import Board
 from zoo.sweep.ledger import Ledger
@@ -141,6 +142,7 @@ class Sweep:
             self.board.failed(member, reason, again)
             if again:
                 return self._job(member)
+            hparams.failed(self.ledger.folder(member), self.settings[member.name])
             self.failed = True
         return None
 
