@@ -64,7 +64,7 @@ COMMANDS = {  # what makes them
     "mlp_digits": "python train.py -m experiment=mlp_digits optim.lr=3e-4,1e-3,3e-3 "
     "model.width=32,128 seed=0,1",
     "cnn_digits": "python train.py experiment=cnn_digits",
-    "gpt_shakespeare": "python train.py experiment=gpt_shakespeare",
+    "gpt_shakespeare": "python train.py experiment=gpt_shakespeare trainer.max_minutes=5",
     "word2vec_pydoc": "python train.py experiment=word2vec_pydoc, then scripts/export_vectors.py",
 }
 SWEEP = "mlp_digits/*/sweep.json"
@@ -87,7 +87,7 @@ PICTURES = {
         ("press('Close side pane')",), 900,
     ),
     "custom_scalars": Picture(
-        "cnn_digits/*/result.json", "custom_scalars", "accuracy", "", ("matches()",), 860
+        "cnn_digits/*/result.json", "custom_scalars", "accuracy", "", ("unfold()",), 860
     ),
     "samples": Picture("gpt_shakespeare/*/result.json", "text", "sample", "", (), 620),
     "projector": Picture(
@@ -116,8 +116,8 @@ function untick(...names) {
   for (const box of all(one => one.localName == 'paper-checkbox' && one.checked))
     if (names.includes(box.textContent.trim())) box.click();
 }
-function matches() {
-  for (const one of all(one => /^Matches/.test(own(one)))) one.click();
+function unfold() {
+  for (const one of all(one => one.classList.contains('toggle-matches-button'))) one.click();
 }
 function type(place, text) {
   const box = all(one => one.localName == 'input' && one.placeholder == place
