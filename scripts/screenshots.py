@@ -64,7 +64,7 @@ COMMANDS = {  # what makes them
     "mlp_digits": "python train.py -m experiment=mlp_digits optim.lr=3e-4,1e-3,3e-3 "
     "model.width=32,128 seed=0,1",
     "cnn_digits": "python train.py experiment=cnn_digits",
-    "gpt_shakespeare": "python train.py experiment=gpt_shakespeare trainer.max_minutes=5",
+    "gpt_shakespeare": "python train.py experiment=gpt_shakespeare",
     "word2vec_pydoc": "python train.py experiment=word2vec_pydoc, then scripts/export_vectors.py",
 }
 SWEEP = "mlp_digits/*/sweep.json"
