@@ -209,7 +209,13 @@ def check_launcher(words):
 
 
 def run_script(path, words, world):
-    if Path(path).stem in ("results", "benchmark", "compression", "masked_baselines"):
+    if Path(path).stem in (
+        "results",
+        "benchmark",
+        "compression",
+        "masked_baselines",
+        "screenshots",
+    ):
         return  # they have tests of their own, or are minutes of work
     spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     module = importlib.util.module_from_spec(spec)

@@ -14,6 +14,7 @@ REQUIRED = """README.md LICENSE CHANGELOG.md CONTRIBUTING.md Makefile pyproject.
     constraints.txt .pre-commit-config.yaml .gitignore .ci/run train.py evaluate.py
     scripts/setup.sh
     docs/decisions.md docs/guide.md docs/language.md docs/training.md docs/data.md
+    docs/tensorboard.md
     docs/images/tensorboard.png""".split()
 SHOWN = (".py", ".yaml", ".yml", ".md", ".toml", ".sh", ".txt", "Makefile", "run", ".gitignore")
 

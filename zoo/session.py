@@ -20,6 +20,7 @@ from zoo.cli import report
 from zoo.data.base import Dataset
 from zoo.data.encoding import load_encoding
 from zoo.errors import TrainingFailed, UserError
+from zoo.runs import hparams
 from zoo.runs.directory import RunDirectory, write_text
 from zoo.training import finish
 from zoo.training.config import TrainerConfig
@@ -184,6 +185,8 @@ def _fit(trainer: Trainer, settings: Config) -> int:
     outcome: Config = {"status": "failed", "reason": None, "command": command}
     code = 0
     try:
+        if trainer.runtime.main:
+            hparams.begin(trainer.run.path, settings)
         with trainer.signals.caught(), _told_once():
             trainer.fit()
             if trainer.signalled is None:
@@ -212,6 +215,9 @@ def _fit(trainer: Trainer, settings: Config) -> int:
             with contextlib.suppress(OSError):
                 if trainer.logger:
                     trainer.logger.close()
+            with contextlib.suppress(OSError):
+                if outcome["status"] != "interrupted":  # it may go on
+                    hparams.end(trainer.run.path, done=outcome["status"] == "done")
 
 
 def _complaint(error: OSError, run: RunDirectory) -> str:
@@ -245,17 +251,7 @@ def _conclude(trainer: Trainer, settings: Config, outcome: Config) -> int:
     expect = {"val/loss": "<= 0.1"} if trainer.config.overfit else settings["expect"]
     met = finish.compare(expect, figures)
     outcome |= {"status": "done", **figures, "expect": met}
-    if trainer.logger and trainer.runtime.main:
-        flat = {name: _value(settings, name) for name in configs.leaves(settings)}
-        final = {f"{s}/{n}": v for s, row in figures.items() for n, v in row.items()}
-        trainer.logger.hparams(flat, final)
-        if details:
-            trainer.run.write_json("test_details.json", details)
+    if details and trainer.runtime.main:
+        trainer.run.write_json("test_details.json", details)
     finish.close(trainer, figures, met)
     return 0
-
-
-def _value(settings: Any, name: str) -> Any:
-    for part in name.split("."):
-        settings = settings[part]
-    return settings

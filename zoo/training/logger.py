@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo.runs.directory import RunDirectory
 
-NOT_TUNED = ("experiment", "name", "output_dir", "resume", "plugins", "expect")
+TOGETHER = "training, validation, test"  # what TensorBoard's custom scalars are headed
 
 
 class Logger:
@@ -25,7 +25,7 @@ class Logger:
     def __init__(self, run: RunDirectory, step: int = 0, offset: int = 0) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.run, self.step = run, step
+        self.run, self.step, self._laid_out = run, step, False
         self._file = run.metrics_file.open("ab")
         self._file.truncate(offset)
         self._file.seek(offset)
@@ -47,13 +47,29 @@ class Logger:
 
     def _draw(self, step: int, split: str, **figures: float) -> None:
         for name, value in figures.items():
-            tag = name if name in ("lr", "grad_norm") else f"{split}/{name}"
-            self.writer.add_scalar(tag, value, step)
+            self.writer.add_scalar(f"{split}/{name}", value, step)
+        if split == "val" and not self._laid_out:
+            self._lay_out(list(figures))
+
+    def _lay_out(self, names: list[str]) -> None:
+        """One chart of each metric's splits, now that the names are known.
+
+        All runs' charts stand under the same heading: TensorBoard 2.21 loses charts where it merges
+        several.
+        """
+        charts = {name: ["Multiline", [f"(train|val|test)/{name}$"]] for name in names}
+        self.writer.add_custom_scalars({TOGETHER: charts})
+        self._laid_out = True
+
+    def best(self, step: int, figures: dict[str, float]) -> None:
+        """Validation where it was best so far; the last point is what the run is judged by."""
+        for name, value in figures.items():
+            self.writer.add_scalar(f"best/val_{name}", value, step)
 
     def clock(self, step: int, figures: dict[str, float]) -> None:
         """Points that no repeated run repeats: TensorBoard only."""
-        for tag, value in figures.items():
-            self.writer.add_scalar(tag, value, step)
+        for name, value in figures.items():
+            self.writer.add_scalar(f"train/{name}", value, step)
 
     def figure(self, tag: str, figure: Any) -> None:
         """A matplotlib figure, in TensorBoard and as `previews/<tag>-<step>.png`."""
@@ -76,28 +92,6 @@ class Logger:
         self.run.previews.mkdir(exist_ok=True)
         name = f"{tag.replace('/', '_')}-{self.step:06d}.txt"
         (self.run.previews / name).write_text(text, encoding="utf-8")
-
-    def hparams(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
-        """Settings and final metrics for the HParams tab, in this run's own event file.
-
-        SummaryWriter.add_hparams would open a second run; the session's start and end alone
-        suffice, and TensorBoard derives the table's columns from all runs it finds, those that
-        differ first. Metrics are sorted by name, so `best/...` come before the training's figures.
-        """
-        from torch.utils.tensorboard.summary import hparams
-
-        for name, value in metrics.items():
-            self.writer.add_scalar(f"best/{name.replace('/', '_')}", value, self.step)
-        plain = {
-            name: value
-            if isinstance(value, int | float) and not isinstance(value, bool)
-            else str(value)
-            for name, value in settings.items()
-            if name.split(".")[0] not in NOT_TUNED
-        }
-        _, start, end = hparams(plain, metrics)
-        self.writer.file_writer.add_summary(start)
-        self.writer.file_writer.add_summary(end)
 
     def offset(self) -> int:
         """Bytes of metrics.jsonl written, all of them on the disk."""

@@ -137,8 +137,8 @@ class Trainer:
         self._reported = (self.step, self.clock.seconds)
         if self.logger:
             self.logger.metrics(self.step, "train", figures)
-            speed = {"speed/samples_per_second": steps * self.loader.batch_size / seconds}
-            speed["memory/peak_mb"] = self.runtime.peak_bytes() / 1e6
+            speed = {"samples_per_second": steps * self.loader.batch_size / seconds}
+            speed["peak_memory_mb"] = self.runtime.peak_bytes() / 1e6
             self.logger.clock(self.step, speed)
         self.console.trained(self.step, figures, self.clock.seconds)
 
@@ -172,6 +172,8 @@ class Trainer:
         self.schedule.observe(value)
         if [value, -figures["loss"]] > self.best.value:
             self.best = Best(self.step, [value, -figures["loss"]], figures)
+            if self.logger:
+                self.logger.best(self.step, figures)
             weights = self.ema.average if self.ema else live_state(self.model)
             self._best_weights = {n: t.clone() for n, t in model_tensors(weights).items()}
             return
@@ -214,6 +216,8 @@ class Trainer:
         if self.runtime.main:
             self.checkpoints.discard_after(self.step)
             self.logger = Logger(self.run, self.step, saved.state["metrics_bytes"] if saved else 0)
+            if self.best.step == self.step:  # dropped with all points of this step
+                self.logger.best(self.step, self.best.metrics)
         self.clock.restart(saved.state["seconds"] if saved else 0.0)
         self._saved_at = self._previewed_at = self.clock.seconds
         self._reported = (self.step, self.clock.seconds)

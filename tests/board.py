@@ -1,0 +1,93 @@
+"""What TensorBoard answers its own pages about a folder: its plugins, asked as the browser asks."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+STATUSES = [f"STATUS_{name}" for name in ("UNKNOWN", "SUCCESS", "FAILURE", "RUNNING")]
+
+
+@dataclass
+class Session:
+    """A row of the HParams table; values as shown."""
+
+    status: str
+    settings: dict
+    metrics: dict
+
+
+class Board:
+    """TensorBoard's backend on a folder."""
+
+    def __init__(self, folder):
+        from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+        from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+        from tensorboard.plugins.base_plugin import TBContext
+
+        multiplexer = EventMultiplexer().AddRunsFromDirectory(str(folder))
+        multiplexer.Reload()
+        provider = MultiplexerDataProvider(multiplexer, str(folder))
+        self.plugins = {}
+        self.context = TBContext(
+            logdir=str(folder),
+            multiplexer=multiplexer,
+            data_provider=provider,
+            plugin_name_to_instance=self.plugins,
+        )
+        self.runs = sorted(multiplexer.Runs())
+
+    def _ask(self, plugin, path, query=None, **request):
+        from werkzeug.test import Client
+
+        method = "POST" if query is None else "GET"
+        answer = Client(plugin.get_plugin_apps()[path]).open(
+            method=method, query_string=query, json=request if query is None else None
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    @cached_property
+    def _hparams(self):
+        from tensorboard.plugins.hparams.hparams_plugin import HParamsPlugin
+
+        return HParamsPlugin(self.context)
+
+    def columns(self):
+        """Names of the settings, those that differ first; names of all metrics."""
+        found = self._ask(self._hparams, "/experiment")
+        settings = found["hparamInfos"]
+        return (
+            [one["name"] for one in settings if one.get("differs")],
+            [one["name"] for one in settings if not one.get("differs")],
+            [one["name"]["tag"] for one in found["metricInfos"]],
+        )
+
+    def sessions(self):
+        """Run to what its row says."""
+        request = {"startIndex": 0, "sliceSize": 1000, "allowedStatuses": STATUSES}
+        groups = self._ask(self._hparams, "/session_groups", **request)["sessionGroups"]
+        found = {}
+        for group in groups:
+            (session,) = group["sessions"]
+            metrics = {one["name"]["tag"]: one["value"] for one in session.get("metricValues", [])}
+            status = session["status"].removeprefix("STATUS_")
+            found[session["name"]] = Session(status, group["hparams"], metrics)
+        return found
+
+    def charts(self):
+        """Custom scalars: heading to chart to the tags of each run that it shows."""
+        from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalarsPlugin
+        from tensorboard.plugins.scalar.scalars_plugin import ScalarsPlugin
+
+        self.plugins["scalars"] = ScalarsPlugin(self.context)
+        plugin = CustomScalarsPlugin(self.context)
+
+        def shown(chart):
+            for run in self.runs:
+                for tag in chart["multiline"]["tag"]:
+                    found = self._ask(plugin, "/scalars", query={"run": run, "tag": tag})
+                    yield run, set(found["tag_to_events"])
+
+        return {
+            category["title"]: {chart["title"]: dict(shown(chart)) for chart in category["chart"]}
+            for category in self._ask(plugin, "/layout", query={}).get("category", [])
+        }
