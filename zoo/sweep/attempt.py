@@ -37,7 +37,8 @@ def train_member(ledger: Ledger, member: Member, settings: configs.Config | None
     ledger.note(member, began=os.getpid(), host=socket.gethostname())
     overrides = list(member.overrides)
     if run := ledger.clear(member):
-        return train(load_run(run.path, []), overrides, run)
+        plugins = [o for o in overrides if configs.key_of(o) == "plugins"]  # only typed ones count
+        return train(load_run(run.path, plugins), overrides, run)
     settings = settings or configs.load(overrides)
     return train(settings, overrides, place=ledger.folder(member))
 

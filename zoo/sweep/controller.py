@@ -5,6 +5,7 @@ import signal
 import time
 
 from zoo import config as configs
+from zoo.runs import hparams
 from zoo.sweep import pool
 from zoo.sweep.attempt import reason_of, train_member
 from zoo.sweep.board import Board
@@ -160,7 +161,9 @@ class Sweep:
             self.board.failed(member, reason, again)
         if again:
             return self._job(member)
-        self.failed = self.failed or not done
+        if not done:
+            hparams.failed(self.ledger.folder(member), self.settings[member.name])
+            self.failed = True
         if self.search:
             self.search.tell(member, self.ledger.score(member) if done else None, curve, pruned)
         return None
