@@ -8,6 +8,7 @@
     python scripts/benchmark.py lora       likewise, LoRA on GPT-2: PEFT, Zoo; peak memory
     python scripts/benchmark.py resnet     images per second: Hugging Face's ResNet-18, Zoo's
     python scripts/benchmark.py sweep      seconds for 12 small runs: Hydra's launchers, Zoo's
+    python scripts/benchmark.py search     training steps to the best of a grid: TPE with pruning
     python scripts/benchmark.py word2vec   words per second and held-out loss: gensim, Zoo
 
 Lightning, Hugging Face's models and gensim are measured where they are installed (`pip install
@@ -16,7 +17,6 @@ Options: rounds=7 epochs=100 threads=2.
 """
 
 import contextlib
-import importlib.util
 import io
 import statistics
 import subprocess
@@ -203,18 +203,6 @@ def process(*arguments: str) -> Callable[[], float]:
     return case
 
 
-def sweep(rounds: int, epochs: int) -> None:
-    """Twelve runs of a small network: Hydra's launchers, and ours with as many at a time."""
-    place = f"output_dir={tempfile.mkdtemp()}"
-    grid = ["train.py", "-m", "experiment=mlp_rain", f"trainer.max_epochs={epochs}"]
-    grid += ["seed=range(12)", place]
-    cases = {"Hydra's basic launcher": process(*grid, "hydra/sweeper=basic")}
-    if importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher"):
-        joblib = ("hydra/sweeper=basic", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
-        cases["joblib, two workers"] = process(*grid, *joblib)
-    race(cases | {"zoo": process(*grid)}, rounds, "s")
-
-
 def startup(rounds: int) -> None:
     """Whole processes, file caches warm."""
     folder = tempfile.mkdtemp()
@@ -261,6 +249,13 @@ def adapters(name: str, rounds: int, threads: int) -> None:
     getattr(benchmark_adapters, name)(rounds, threads)
 
 
+def sweeps(name: str, *arguments: int) -> None:
+    """A benchmark of sweeps, by name."""
+    import benchmark_sweep
+
+    getattr(benchmark_sweep, name)(*arguments)
+
+
 def word2vec(rounds: int, threads: int) -> None:
     """Skip-gram vectors, beside gensim's."""
     import benchmark_word2vec
@@ -281,7 +276,8 @@ def main(argv: list[str]) -> int:
         "gpt": lambda: language("gpt", rounds, threads),
         "bert": lambda: language("bert", rounds, threads),
         "lora": lambda: adapters("lora", rounds, threads),
-        "sweep": lambda: sweep(rounds, int(values["epochs"])),
+        "sweep": lambda: sweeps("sweep", rounds, int(values["epochs"])),
+        "search": lambda: sweeps("search", int(values["epochs"])),
         "resnet": lambda: adapters("resnet", rounds, threads),
         "word2vec": lambda: word2vec(rounds, threads),
     }

@@ -177,7 +177,10 @@ def run_train(words, world):
     else:
         flags = [word for word in words if word == "-m"]
         words = [word for word in words if word != "-m"]
-        words = two_jobs(words) if flags and "sweep.resume" not in str(words) else words
+        if any(word.startswith(("sweep=", "sweep.method=")) for word in words):
+            words = [*words, "sweep.trials=2"]
+        elif flags and not re.search(r"sweep\.(resume|zip)", str(words)):
+            words = two_jobs(words)
         assert train([*flags, *world.small(world.with_runs(words))]) == 0
 
 

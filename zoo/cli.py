@@ -28,6 +28,7 @@ The settings of this command (anything may be set: optim.lr=1e-3, trainer.max_ep
 
 See all settings of a recipe:  python train.py experiment=mlp_mnist --cfg job
 Sweep:                         python train.py -m optim.lr=1e-3,3e-3 seed=1,2,3
+Search:                        python train.py -m experiment=mlp_digits sweep=mlp
 Go on after a stop:            python train.py resume=outputs/mlp_mnist/<date_time>
 What there is, with results:   python scripts/list.py"""
 
@@ -90,7 +91,7 @@ def _show(overrides: list[str]) -> int:
 
 
 def _help(overrides: list[str]) -> str:
-    groups = {group: configs.choices(group) for group in ("experiment", *configs.GROUPS)}
+    groups = {group: configs.choices(group) for group in ("experiment", *configs.GROUPS, "sweep")}
     listed = "\n".join(f"  {group}: {', '.join(names)}" for group, names in groups.items())
     return HELP.format(groups=listed, config=_yaml(configs.load(overrides)))
 

@@ -4,6 +4,7 @@ import json
 import random
 import statistics
 
+import optuna
 import pytest
 
 from zoo.sweep.prune import Curve, hopeless
@@ -48,7 +49,6 @@ def test_the_first_to_come_are_never_hopeless():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_median_as_optuna_does_where_curves_only_rise(seed):
-    optuna = pytest.importorskip("optuna")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     rng = random.Random(seed)
     study = optuna.create_study(

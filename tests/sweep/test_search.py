@@ -2,17 +2,19 @@
 
 import json
 import os
+import re
 import signal
 import time
 
 import forked
+import optuna
 import pytest
 
 from zoo import cli
+from zoo import config as configs
 from zoo.sweep.prune import Curve
 from zoo.sweep.search import Search, SearchPlan
 
-pytest.importorskip("optuna")
 TINY = (
     "experiment=mlp_rain", "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.device=cpu",
     "trainer.precision=fp32", "sweep.method=tpe",
@@ -33,8 +35,6 @@ def results(folder):
 
 
 def trials(folder):
-    import optuna
-
     study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{folder / 'study.db'}")
     return study.get_trials()
 
@@ -170,6 +170,20 @@ def test_the_time_of_a_sweep_is_limited(sweep):
     assert [r["status"] for r in results(sweep.folder())] == ["interrupted"]
 
 
+@pytest.mark.parametrize("name", [n for n in configs.choices("sweep") if n != "default"])
+def test_every_space_fits_the_recipe_that_it_names(name):
+    """Each setting, and what belongs to each condition, composes; and it can be chosen from."""
+    text = (configs.CONFIG_DIR / "sweep" / f"{name}.yaml").read_text()
+    (recipe,) = re.findall(rf"^# python train.py -m experiment=(\w+) sweep={name}$", text, re.M)
+    content = configs.read_yaml(configs.CONFIG_DIR / "sweep" / f"{name}.yaml")
+    plan = SearchPlan(
+        "tpe", 1, 0, [f"experiment={recipe}"], content["space"], content.get("when", {})
+    )
+    space, _ = plan.read()
+    trial = optuna.create_study().ask()
+    configs.load([f"experiment={recipe}", *space.suggest(trial)])
+
+
 SOME = ("experiment=mlp_rain", "sweep.method=tpe")
 MISTAKES = {
     "nothing": (SOME, "there is nothing to choose from"),
@@ -208,16 +222,6 @@ MISTAKES = {
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_mistakes(mistake, arguments, said):
     assert said in mistake("-m", *arguments)
-
-
-def test_no_optuna(mistake, monkeypatch):
-    import importlib.util
-
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == "optuna" else found(name, *a)
-    )
-    assert "needs Optuna: pip install 'optuna>=5'" in mistake("-m", *SOME, RATE)
 
 
 def test_what_may_change_when_it_goes_on(sweep):

@@ -5,7 +5,6 @@ and keeps its record in the sweep's folder, study.db; we ask and tell. The n-th 
 numbers of its own, so that a search that was stopped goes on as it would have.
 """
 
-import importlib.util
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo import config as configs
-from zoo.errors import UserError
 from zoo.sweep.members import Member, folder_name, short_keys
 from zoo.sweep.prune import Curve
 from zoo.sweep.space import Space, read_space
@@ -44,13 +42,8 @@ class SearchPlan:
         """The space and the fixed overrides, each setting tried.
 
         Raises:
-            UserError: A setting or value that does not fit, or no Optuna.
+            UserError: A setting or value that does not fit.
         """
-        if importlib.util.find_spec("optuna") is None:
-            raise UserError(
-                f"sweep.method={self.method} needs Optuna: pip install 'optuna>=5' (or "
-                f"sweep.method=grid)"
-            )
         space, fixed = read_space(self.typed, self.space, self.when)
         for example in space.examples():
             configs.load([*fixed, *example])
