@@ -5,6 +5,7 @@ import string
 
 import pytest
 import yaml
+from hydra import initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -314,3 +315,21 @@ def test_a_config_that_cannot_be_read(run_folder, text):
     (run_folder / "config.yaml").write_text(text)
     with pytest.raises(UserError, match="config.yaml"):
         load_run(run_folder, [])
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["seed=3", "optim.lr=0.01", "name=x y"],
+        ["model=mlp", "model.width=7", "trainer.max_minutes=null"],
+        ["optim=adam", "optim.betas=[0.1,0.2]", "init.skip=[a,b]"],
+        ["expect={test/accuracy: '>= 0.5'}"],
+    ],
+    ids=" ".join,
+)
+def test_members_of_a_sweep_are_composed_as_runs_alone(overrides):
+    """There they share what they have in common."""
+    alone = [configs.load(["experiment=mlp_digits", *overrides]) for _ in range(2)]
+    with initialize_config_dir(str(configs.CONFIG_DIR), version_base=None):
+        members = [configs.load(["experiment=mlp_digits", *overrides]) for _ in range(2)]
+    assert members == alone

@@ -4,6 +4,8 @@ What a YAML file of a group lists is what may be set in it. Hydra holds command 
 `check` holds experiment files and `+key=value` to it as well.
 """
 
+import contextlib
+import copy
 import functools
 import os
 import re
@@ -14,6 +16,7 @@ from typing import Any
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -112,9 +115,28 @@ def _compose(overrides: list[str], return_hydra_config: bool = False) -> DictCon
 
 def _composed(overrides: list[str], return_hydra_config: bool = False) -> DictConfig:
     if GlobalHydra.instance().is_initialized():  # inside a sweep
-        return compose("train", overrides, return_hydra_config)
+        with contextlib.suppress(*_MISTAKES):
+            return _from_base(overrides)
+        return compose("train", overrides, return_hydra_config)  # says what is wrong
     with initialize_config_dir(str(CONFIG_DIR), version_base=None):
         return compose("train", overrides, return_hydra_config)
+
+
+def _from_base(overrides: list[str]) -> DictConfig:
+    """Members mostly choose the same: that is composed once, and values are set in copies."""
+    groups = (*GROUPS, "experiment", "sweep")
+    values = [o for o in overrides if re.match(r"[a-z][\w.]*=", o) and key_of(o) not in groups]
+    base = _base(CONFIG_DIR, tuple(o for o in overrides if o not in values))
+    composed = copy.deepcopy(base)
+    for value in OverridesParser.create().parse_overrides(values):
+        OmegaConf.update(composed, value.get_key_element(), value.value(), merge=True)
+    return composed
+
+
+@functools.lru_cache(maxsize=16)
+def _base(folder: Path, chosen: tuple[str, ...]) -> DictConfig:
+    """To be copied, not written."""
+    return compose("train", list(chosen), return_hydra_config=True)
 
 
 def _plain(composed: DictConfig) -> Config:
@@ -136,9 +158,8 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
             return f"hydra/launcher={choice} needs a package: pip install 'zoo[{extra}]'"
         return unknown(f"choice for {group or 'config'}:", choice, options)
     if isinstance(error, OverrideParseException):
-        return (
-            f"cannot read '{error.override}': expected key=value; quote values with spaces, = or ,"
-        )
+        what = f"cannot read '{error.override}'"
+        return f"{what}: expected key=value; quote values with spaces, = or ,"
     cause = error.__cause__
     key = getattr(cause, "full_key", None) or getattr(error, "full_key", None)
     if (match := re.search(r"Could not override '([^']+)'", str(error))) and (

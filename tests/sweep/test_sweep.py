@@ -136,7 +136,7 @@ def test_a_signal_stops_it_and_it_goes_on(sweep, train, tmp_path):
     log = tmp_path / "log"
     process = forked.start(log, cli.train, ["-m", *TINY, *members, f"output_dir={sweep.outputs}"])
     for _ in range(600):
-        if list(sweep.outputs.glob("*/*/*/metrics.jsonl")):
+        if list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")):
             break
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGINT)
@@ -151,7 +151,7 @@ def test_a_sweep_is_run_by_one_process_at_a_time(sweep, tmp_path):
     arguments = ["-m", *TINY, *members, f"output_dir={sweep.outputs}"]
     first = forked.start(tmp_path / "first", cli.train, arguments)
     for _ in range(600):
-        if list(sweep.outputs.glob("*/*/*/metrics.jsonl")):
+        if list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")):
             break
         time.sleep(0.1)
     code, said = sweep(f"sweep.resume={sweep.folder()}")

@@ -104,4 +104,6 @@ def test_the_commit_is_known_where_there_is_git(monkeypatch):
         raise FileNotFoundError("git")
 
     monkeypatch.setattr(subprocess, "run", absent)
+    finish.commit.cache_clear()
     assert finish.commit() is None
+    finish.commit.cache_clear()

@@ -180,12 +180,21 @@ class Sweep:
         return reason_of(code, job.log, self.options.member_minutes if job.overdue else None)
 
 
+MODULES = """matplotlib.backends.backend_agg matplotlib.figure torch.utils.tensorboard zoo.session
+    tensorboard.plugins.hparams.metadata""".split()
+
+
 def preload() -> None:
-    """Import what members would import, each for itself; computes nothing: a process that has used
-    torch's threads cannot be forked."""
-    for name in ("matplotlib.backends.backend_agg", "torch.utils.tensorboard", "zoo.session"):
+    """Import and read what members would, each for itself; computes nothing: a process that has
+    used torch's threads cannot be forked."""
+    for name in MODULES:
         importlib.import_module(name)
+    from PIL import Image
+
     from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
+    from zoo.training.finish import commit
 
     for registry in (ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS):
         registry.names()
+    Image.init()
+    commit()

@@ -1,5 +1,6 @@
 """The end of a run: the best weights judged on the test split, and result.json, always."""
 
+import functools
 import operator
 import subprocess
 from collections.abc import Callable
@@ -102,8 +103,10 @@ def result(trainer: Trainer, settings: dict[str, Any], **outcome: Any) -> dict[s
     }
 
 
+@functools.cache
 def commit() -> str | None:
-    """The commit of the code, with `-dirty` where it was changed since; None outside git."""
+    """The commit of the code when first asked, with `-dirty` where it was changed since; None
+    outside git."""
     here = Path(__file__).resolve().parents[2]
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:

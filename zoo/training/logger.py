@@ -4,6 +4,7 @@ metrics.jsonl holds only what a repeated run repeats (losses, metrics, rates of 
 two runs can be compared byte by byte. What the clock says (speed, memory) goes to TensorBoard.
 """
 
+import io
 import json
 import os
 from typing import Any
@@ -76,15 +77,22 @@ class Logger:
         import numpy
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from PIL import Image
+        from tensorboard.compat.proto.summary_pb2 import Summary
 
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
-        picture = numpy.asarray(canvas.buffer_rgba())[..., :3]
-        self.writer.add_image(tag, picture, self.step, dataformats="HWC")
+        picture = Image.fromarray(numpy.asarray(canvas.buffer_rgba())[..., :3])
+        file = io.BytesIO()
+        picture.save(file, "PNG")  # once, for both
+        image = Summary.Image(
+            width=picture.width, height=picture.height, colorspace=3,
+            encoded_image_string=file.getvalue(),
+        )  # fmt: skip
+        summary = Summary(value=[Summary.Value(tag=tag, image=image)])
+        self.writer.file_writer.add_summary(summary, self.step)
         self.run.previews.mkdir(exist_ok=True)
-        Image.fromarray(picture).save(
-            self.run.previews / f"{tag.replace('/', '_')}-{self.step:06d}.png"
-        )
+        name = f"{tag.replace('/', '_')}-{self.step:06d}.png"
+        (self.run.previews / name).write_bytes(file.getvalue())
 
     def text(self, tag: str, text: str) -> None:
         """A text sample, in TensorBoard and as `previews/<tag>-<step>.txt`."""
