@@ -15,7 +15,7 @@ TINY = (
     "experiment=mlp_rain", "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.device=cpu",
     "trainer.precision=fp32",
 )  # fmt: skip
-LONG = ("trainer.max_steps=3000", "trainer.eval_steps=3000", "trainer.save_steps=3000")
+LONG = ("trainer.max_steps=6000", "trainer.eval_steps=6000", "trainer.save_steps=6000")
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ def test_jobs_that_are_preempted_or_lost_go_on(begin, train, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     arguments = (*TINY, *LONG, "model.width=6")
     first = begin(*arguments, "seed=1,2", "hydra/launcher=submitit_local")
-    steps = lambda seed: list(tmp_path.glob(f"outputs/*/*/seed={seed}/checkpoints"))  # noqa: E731
-    until(lambda: steps(1) and steps(2))
+    steps = lambda seed: list(tmp_path.glob(f"outputs/*/*/seed={seed}/metrics.jsonl"))  # noqa: E731
+    until(lambda: steps(1) and steps(2))  # then signals are caught
     path = folder(tmp_path)
     begun = [json.loads(line) for line in (path / "attempts.jsonl").open()]
     pid_of = {line["member"]: line["began"] for line in begun}
