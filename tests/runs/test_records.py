@@ -26,6 +26,15 @@ def test_a_config_is_read_as_yaml_reads_it(tmp_path):
     assert settings["data.note"] == "two\nlines: # no comment\n\nx"
 
 
+def test_pruned_members_are_one_line(tmp_path):
+    for k in range(3):
+        write_run(tmp_path / "search" / str(k), status="pruned", result={"reason": "behind"})
+    write_run(tmp_path / "search" / "3", 0.5)
+    done, (pruned,) = read_runs([tmp_path])
+    assert len(done) == 1 and pruned.state == "pruned" and not pruned.command
+    assert pruned.path == tmp_path / "search" and pruned.reason.startswith("3 that")
+
+
 def test_what_is_not_done_is_listed_with_reason_and_way_on(tmp_path):
     write_run(tmp_path / "good", 0.5)
     why = {"reason": "signal 2"}

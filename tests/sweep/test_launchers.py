@@ -108,6 +108,8 @@ def test_mistakes(mistake, train):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     common = ("-m", "model=mlp", "seed=1,2")
     local = (*common, "hydra/launcher=submitit_local")
+    assert "a search runs on one machine" in mistake(*local, "sweep.method=tpe")
+    assert "a search runs on one machine" in mistake(*local, "sweep.prune=median")
     assert "sweep.slots=2 shares out this machine" in mistake(*local, "sweep.slots=2")
     assert "sweep.on_failure=stop" in mistake(*local, "sweep.on_failure=stop")
     assert "tasks_per_node=2: each task would train" in mistake(

@@ -5,6 +5,7 @@ import functools
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +114,8 @@ class Apart:
 
     Attributes:
         path: Its folder, or its sweep's.
-        state: `failed`, `interrupted`, `unfinished`, `not begun`, `broken`, `overfit`, `without`
-            the metric.
+        state: `failed`, `interrupted`, `unfinished`, `pruned`, `not begun`, `broken`, `overfit`,
+            `without` the metric.
         reason: One line.
         command: How to go on, where that is possible.
     """
@@ -148,7 +149,15 @@ def read_runs(folders: Iterable[Path]) -> tuple[list[Record], list[Apart]]:
     if not done and not apart:
         listed = ", ".join(map(str, folders))
         raise UserError(f"{listed}: there are no runs at or below it; train.py makes them")
-    return done, apart
+    return done, _pruned_together(apart)
+
+
+def _pruned_together(apart: list[Apart]) -> list[Apart]:
+    """A line for each sweep that has pruned members, which may be most of a search."""
+    number = Counter(one.path.parent for one in apart if one.state == "pruned")
+    kept = [one for one in apart if one.state != "pruned"]
+    behind = "stayed behind the others (sweep.prune)"
+    return kept + [Apart(sweep, "pruned", f"{n} that {behind}") for sweep, n in number.items()]
 
 
 def _add(path: Path, done: list[Record], apart: list[Apart]) -> None:
