@@ -4,10 +4,11 @@ Exit codes: 0 done, 1 training failed, 2 a mistake to mend, 128 + n stopped by s
 """
 
 import contextlib
+import gc
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from zoo import config as configs
@@ -48,6 +49,21 @@ def report(work: Callable[[], int | None]) -> int:
         return 141
 
 
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Python does not look for garbage while modules make what stays, nor in that ever after: they
+    load a tenth sooner, and forks of this process share it. Once: later there is garbage."""
+    if "torch" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def train(argv: list[str] | None = None) -> int:
     """`python train.py ...`."""
     arguments = sys.argv[1:] if argv is None else argv
@@ -80,7 +96,8 @@ def _run(overrides: list[str]) -> int:
         settings = load_run(run.path, overrides)
     else:
         run, settings = None, configs.load(overrides)
-    from zoo.session import train
+    with importing():
+        from zoo.session import train
 
     return train(settings, overrides, run)
 

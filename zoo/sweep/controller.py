@@ -5,6 +5,7 @@ import signal
 import time
 
 from zoo import config as configs
+from zoo.cli import importing, report
 from zoo.runs import hparams
 from zoo.sweep import pool
 from zoo.sweep.attempt import reason_of, train_member
@@ -61,7 +62,6 @@ class Sweep:
         total = self.search.plan.trials if self.search else len(self.ledger.members)
         how = f"{len(self.slots)} at a time, {self.slots[0].threads} threads each"
         self.board = Board(self.ledger, how, total)
-        preload()
         self.started = time.monotonic()
         handlers = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -112,8 +112,6 @@ class Sweep:
 
     def _work(self, member: Member) -> int:
         """In a process of its own."""
-        from zoo.cli import report
-
         return report(lambda: self._train(member))
 
     def _train(self, member: Member) -> int:
@@ -187,14 +185,15 @@ MODULES = """matplotlib.backends.backend_agg matplotlib.figure torch.utils.tenso
 def preload() -> None:
     """Import and read what members would, each for itself; computes nothing: a process that has
     used torch's threads cannot be forked."""
-    for name in MODULES:
-        importlib.import_module(name)
-    from PIL import Image
+    with importing():
+        for name in MODULES:
+            importlib.import_module(name)
+        from PIL import Image
 
-    from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
-    from zoo.training.finish import commit
+        from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
+        from zoo.training.finish import commit
 
-    for registry in (ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS):
-        registry.names()
-    Image.init()
-    commit()
+        for registry in (ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS):
+            registry.names()
+        Image.init()
+        commit()

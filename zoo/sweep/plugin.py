@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from zoo import config as configs
 from zoo.errors import UserError
 from zoo.sweep import launchers
-from zoo.sweep.controller import Sweep
+from zoo.sweep.controller import Sweep, preload
 from zoo.sweep.ledger import Ledger
 from zoo.sweep.members import Member, checked, grid
 from zoo.sweep.options import SweepOptions, read_options
@@ -53,6 +53,8 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
     parser = OverridesParser.create(config_loader=hydra_context.config_loader)
     members = grid(parser.parse_overrides(own), options.zip)
     settings = checked(members)
+    if not launch:
+        preload()
     slots = [] if launch else options.find_slots(len(members))
     root = _root([settings[member.name] for member in members])
     ledger = Ledger.create(root, members, _command())
@@ -70,6 +72,7 @@ def search(options: SweepOptions, typed: list[str]) -> int:
         options.method, options.trials, options.seed, typed, options.space, options.when
     )
     _, fixed = plan.read()
+    preload()
     slots = options.find_slots(options.trials)
     ledger = Ledger.create(_root([configs.load(fixed)]), [], _command(), plan.to_json())
     return Sweep(ledger, {}, options, slots, Search(ledger.path, plan)).run()
@@ -107,6 +110,7 @@ def go_on(
     settings = checked(left)
     if launch:
         return launch(ledger, left, options)
+    preload()
     slots = options.find_slots(ledger.search["trials"] if ledger.search else len(left))
     return Sweep(ledger, settings, options, slots, found).run()
 
