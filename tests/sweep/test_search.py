@@ -206,6 +206,10 @@ MISTAKES = {
         (*SOME, RATE, "+sweep.when={optim=sdg: {optim.momentum: 'interval(0,1)'}}"),
         "cannot read",
     ),
+    "conditions in a grid": (
+        ("experiment=mlp_rain", "sweep=optimizer", "sweep.method=grid"),
+        "sweep.when is for sweep.method=tpe or random",
+    ),
     "lists of two lengths": (
         (
             "model=mlp",

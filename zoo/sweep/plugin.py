@@ -49,6 +49,8 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
         return go_on(options, own, [a for a in arguments if configs.of_sweep(a)], launch)
     if options.method != "grid":
         return search(options, own)
+    if options.when:
+        raise UserError("sweep.when is for sweep.method=tpe or random: a grid has all combinations")
     own += [f"{key}={values}" for key, values in options.space.items() if key not in _keys(own)]
     parser = OverridesParser.create(config_loader=hydra_context.config_loader)
     members = grid(parser.parse_overrides(own), options.zip)
