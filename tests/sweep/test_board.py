@@ -80,17 +80,17 @@ def on_terminal(argv):
 def test_a_terminal_shows_what_is_running(tmp_path):
     argv = [
         "-m", "experiment=mlp_rain", "trainer.max_steps=1500", "trainer.eval_steps=100",
-        "trainer.device=cpu", "trainer.precision=fp32", "optim=sgd", "optim.lr=0.01,1e30,0.02",
+        "trainer.device=cpu", "trainer.precision=fp32", "optim=sgd", "optim.lr=0.01,1e30,0.02,0.03,0.04",
         "sweep.slots=2", f"output_dir={tmp_path / 'outputs'}",
     ]  # fmt: skip
     log = tmp_path / "log"
     assert forked.call(log, on_terminal, argv) == 1
     said = log.read_text()
-    assert re.search(r"\[#*\.+\]  \d/3  \d running", said)
-    assert re.search(r"running  lr=0.0[12]  step [\d,]+  val/accuracy 0\.\d{4}", said)
-    assert re.search(r"best     val/accuracy 0\.\d{4}  lr=0.0[12]", said)
+    assert re.search(r"\[#*\.+\]  \d/5  \d running", said)
+    assert re.search(r"running  lr=0.0\d  step [\d,]+  val/accuracy 0\.\d{4}", said)
+    assert re.search(r"best     val/accuracy 0\.\d{4}  lr=0.0\d", said)
     screen = Screen()
     screen.feed(said)
     text = "\n".join(screen.lines)
     assert "running" not in text, "the table is taken away"
-    assert text.count("done    lr=") == 2 and text.count("FAILED  lr=1e+30") == 2
+    assert text.count("done    lr=") == 4 and text.count("FAILED  lr=1e+30") == 2
