@@ -270,6 +270,10 @@ def _main(argv: list[str] | None) -> int:
     program = values["browser"] or next(filter(shutil.which, BROWSERS), "")
     if not shutil.which(program):
         raise UserError("there is no Chromium or Chrome; install one, or name it: browser=")
+    try:
+        Path(values["out"]).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"out={values['out']} cannot be made: {error.strerror}") from None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(program, profile)
         try:

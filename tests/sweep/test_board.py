@@ -80,8 +80,8 @@ def on_terminal(argv):
 def test_a_terminal_shows_what_is_running(tmp_path):
     argv = [
         "-m", "experiment=mlp_rain", "trainer.max_steps=1500", "trainer.eval_steps=100",
-        "trainer.device=cpu", "trainer.precision=fp32", "optim=sgd", "optim.lr=0.01,1e30,0.02,0.03,0.04",
-        "sweep.slots=2", f"output_dir={tmp_path / 'outputs'}",
+        "trainer.device=cpu", "trainer.precision=fp32", "optim=sgd", "sweep.slots=2",
+        "optim.lr=0.01,1e30,0.02,0.03,0.04", f"output_dir={tmp_path / 'outputs'}",
     ]  # fmt: skip
     log = tmp_path / "log"
     assert forked.call(log, on_terminal, argv) == 1
