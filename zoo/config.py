@@ -155,7 +155,7 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         options = [o for o in error.options if not o.startswith("_")]
         if group == "hydra/launcher" and (extra := LAUNCHERS.get(choice)):
-            return f"hydra/launcher={choice} needs a package: pip install 'zoo[{extra}]'"
+            return f"hydra/launcher={choice} needs a package: pip install --editable '.[{extra}]'"
         return unknown(f"choice for {group or 'config'}:", choice, options)
     if isinstance(error, OverrideParseException):
         what = f"cannot read '{error.override}'"

@@ -185,7 +185,7 @@ def test_mistakes_are_one_line_each(library, tmp_path, splits, options, said):
 
 def test_says_how_to_install_the_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)  # importing it fails
-    with pytest.raises(UserError, match=r"not installed; pip install 'zoo\[hf\]'"):
+    with pytest.raises(UserError, match=r"'datasets': pip install --editable '\.\[hf\]'"):
         build("imdb")
 
 

@@ -138,4 +138,4 @@ def test_a_launcher_that_is_not_installed():
     from zoo.config import explain
 
     error = MissingConfigException("", "hydra/launcher/submitit_slurm", ["basic"])
-    assert explain(error).endswith("needs a package: pip install 'zoo[submitit]'")
+    assert explain(error).endswith("needs a package: pip install --editable '.[submitit]'")

@@ -107,6 +107,7 @@ def test_a_space_that_is_exhausted_ends_the_search(sweep):
     assert code == 0, said
     assert sorted(one["model.width"] for one in overrides(sweep.folder())) == ["4", "8"]
     assert "2 of 2 done" in said
+    assert [t.state.name for t in trials(sweep.folder())].count("COMPLETE") == 2, "both were told"
 
 
 def test_hopeless_members_are_ended(sweep):

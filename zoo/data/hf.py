@@ -1,6 +1,6 @@
 """Any dataset of Hugging Face's hub, or of files that its library reads: text, pairs, images.
 
-An optional extra: pip install 'zoo[hf]'. The dataset's own splits are kept (train, validation,
+An optional extra: pip install -e '.[hf]'. The dataset's own splits are kept (train, validation,
 test); a missing one is taken from train. Running text is read row by row, each row ending with a
 newline, from where the library keeps it on the disk; where a split is missing, the last rows of
 train serve. Code that comes with a dataset is never run.

@@ -54,7 +54,7 @@ def _load(path: str, subset: str | None) -> Mapping[str, Rows]:
         import datasets
     except ImportError:
         raise UserError(
-            "data=hf needs the package 'datasets', which is not installed; pip install 'zoo[hf]'"
+            "data=hf needs the package 'datasets': pip install --editable '.[hf]'"
         ) from None
     place = Path(path).expanduser()
     if not place.exists() and (place.is_absolute() or path.startswith((".", "~"))):

@@ -9,11 +9,11 @@ or was interrupted, has no end, and stands as `unknown`.
 import contextlib
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-NOT_TUNED = ("experiment", "name", "output_dir", "resume", "plugins", "expect")
+from zoo.runs.settings import OF_SEED, flat
+
 FILE = "events.out.tfevents"
 
 
@@ -68,19 +68,16 @@ def tuned(settings: dict[str, Any]) -> dict[str, float | str]:
 
     A seed of the split that follows the run's would be a second column of the same numbers.
     """
-    flat = dict(_leaves(settings))
-    if flat.get("data.split_seed") == flat.get("seed"):
-        flat.pop("data.split_seed", None)
-    return {n: v for n, v in flat.items() if n.split(".")[0] not in NOT_TUNED}
+    values = flat(settings) | {"seed": settings["seed"]}
+    for name in OF_SEED:
+        if values.get(name) == settings["seed"]:
+            del values[name]
+    return {name: _plain(value) for name, value in values.items()}
 
 
-def _leaves(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float | str]]:
-    for name, value in settings.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{prefix}{name}.")
-            continue
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        yield prefix + name, value if number and math.isfinite(value) else str(value)
+def _plain(value: Any) -> float | str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if number and math.isfinite(value) else str(value)
 
 
 def _remove(folder: Path, kind: str) -> None:

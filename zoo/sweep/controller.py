@@ -45,7 +45,7 @@ class Sweep:
         self.tries: dict[str, int] = {}
         self.member_of: dict[int, Member] = {}
         self.pruned: dict[str, str] = {}
-        self.failed = False
+        self.failed = self.exhausted = False  # exhausted: every combination was tried
         self.received: int | None = None
         self.started = self.looked = time.monotonic()
 
@@ -87,12 +87,11 @@ class Sweep:
         if self.waiting:
             return self._job(self.waiting.pop(0))
         search = self.search
-        if search is None or len(self.ledger.members) >= search.plan.trials:
+        if search is None or self.exhausted or len(self.ledger.members) >= search.plan.trials:
             return None
         member = search.ask(self.ledger.members)
         if member is None:
-            self.board.total = len(self.ledger.members)
-            self.search = None  # every combination was tried
+            self.board.total, self.exhausted = len(self.ledger.members), True
             return None
         self.settings[member.name] = configs.load(list(member.overrides))
         self.ledger.add(member)

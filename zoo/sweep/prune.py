@@ -59,7 +59,6 @@ class Curve:
         self.run, self.file = run, run / "metrics.jsonl"
         self.monitor = ""  # `accuracy`, or `-loss` where less is better
         self.bests: list[float] = []
-        self.values: list[tuple[int, float]] = []  # step, score: more is better
         self.step = 0
         self._read = 0
 
@@ -72,7 +71,7 @@ class Curve:
             if size == self._read:
                 return False
             if size < self._read:  # it goes on from a checkpoint, which lies further back
-                self.bests, self.values, self._read = [], [], 0
+                self.bests, self._read = [], 0
             with self.file.open("rb") as file:
                 file.seek(self._read)
                 content = file.read()
@@ -91,6 +90,5 @@ class Curve:
             name = self.monitor.removeprefix("-")
             if row["split"] == "val" and name in row:
                 score = -row[name] if self.monitor.startswith("-") else row[name]
-                self.values.append((row["step"], score))
                 self.bests.append(max([score, *self.bests[-1:]]))
         return len(self.bests) > before

@@ -87,7 +87,9 @@ def write_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise UserError(f"format=onnx needs a package ({error}): pip install 'zoo[onnx]'") from None
+        raise UserError(
+            f"format=onnx needs a package ({error}): pip install --editable '.[onnx]'"
+        ) from None
     program = export_program(model, inputs)
     with quiet():
         made = torch.onnx.export(program, input_names=inputs.names, output_names=["logits"])
