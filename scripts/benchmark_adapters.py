@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmark import paired, race
-from benchmark_language import apart, hugging_face, hugging_face_steps, zoo_steps
+from benchmark_language import apart, hugging_face, hugging_face_steps, start, zoo_steps
 
 VOCABULARY, CONTEXT, TEXTS = 50_257, 256, 4
 IMAGES, SIDE, CLASSES = 64, 32, 10
@@ -60,6 +60,7 @@ def zoo_gpt2(precision: str, adapted: bool) -> Callable[[], float]:
     from zoo.models.gpt import GPT
     from zoo.tasks.causal_lm import CausalLM
 
+    start()
     model = GPT(VOCABULARY, CONTEXT, 768, 12, 12)
     if adapted:
         adapt(model, targets=["qkv", "attention.out"])
@@ -115,10 +116,9 @@ def zoo_resnet(precision: str) -> Callable[[], float]:
     from zoo.registry import OPTIMIZERS
     from zoo.tasks.classification import Classification
     from zoo.training.precision import Precision, choose_precision
-    from zoo.training.runtime import Runtime
     from zoo.training.step import Window, accumulate_gradients
 
-    runtime, window = Runtime.start("cpu"), Window()
+    runtime, window = start(), Window()
     model = ResNet((3, SIDE, SIDE), CLASSES, 18).train()
     names = [str(k) for k in range(CLASSES)]
     task = Classification(CLASSES, names, [IMAGES // CLASSES] * CLASSES)

@@ -128,6 +128,7 @@ def zoo_gpt(precision: str) -> Callable[[], float]:
     """Ours, of the same weights."""
     from zoo.tasks.causal_lm import CausalLM
 
+    start()
     _, model = gpt_pair()
     return zoo_steps(model, CausalLM([1] * VOCABULARY, None), gpt_batches(), precision)
 
@@ -180,6 +181,7 @@ def zoo_bert(precision: str) -> Callable[[], float]:
     """Ours, of the same size; masking is part of a step."""
     from zoo.models.bert import BERT as Model
 
+    start()
     task, batches = bert_task()
     sizes = BERT["vocabulary"], LENGTH, BERT["width"], BERT["depth"], BERT["heads"]
     return zoo_steps(Model(*sizes, dropout=0.0), task, batches, precision)
@@ -256,14 +258,20 @@ def hugging_face_steps(
     return case
 
 
+def start() -> Any:
+    """What train.py does before it makes a tensor: memory is kept, and comes in large pages."""
+    from zoo.training.runtime import Runtime
+
+    return Runtime.start("cpu")
+
+
 def zoo_steps(model: Any, task: Any, batches: Any, precision: str) -> Callable[[], float]:
     """Steps as our trainer takes them."""
     from zoo.registry import OPTIMIZERS
     from zoo.training.precision import Precision
-    from zoo.training.runtime import Runtime
     from zoo.training.step import Window, accumulate_gradients
 
-    runtime, window = Runtime.start("cpu"), Window()
+    runtime, window = start(), Window()
     optimizer = OPTIMIZERS.build({"name": "adamw", "lr": 3e-4}, model=model.train())
     parts = (Precision(precision, runtime.device), runtime, window)
     inputs = itertools.cycle({"input": batch} for batch in batches)

@@ -4,14 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from zoo.tasks.cross_entropy import IGNORED, LARGE, ROWS, cross_entropy_sum
+from zoo.tasks.cross_entropy import IGNORED, LARGE, PART, ROWS, cross_entropy_sum
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("rows", [3, ROWS * 2 + 5])
-def test_equals_torchs(smoothing, rows):
+@pytest.mark.parametrize("rows, size", [(3, 11), (133, PART // 64), (2 * ROWS + 5, PART // 8)])
+def test_equals_torchs(smoothing, rows, size):
     torch.manual_seed(0)
-    size = max(11, LARGE // (ROWS * 2))
+    assert rows == 3 or rows * size > max(LARGE, 2 * PART)  # three parts
     logits = (3 * torch.randn(rows, size)).requires_grad_()
     target = torch.randint(size, (rows,))
     target[1] = IGNORED

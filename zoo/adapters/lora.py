@@ -83,18 +83,18 @@ class LoRALinear(LoRA, nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., I) to (..., O)."""
-        y = F.linear(x, self.weight, self.bias)
-        if self.original:
-            return y
-        h = F.linear(self.drop(x) if self.training else x, self.lora_a).flatten(0, -2)
-        flat = y.view(-1, self.out_features)
-        b = self.lora_b.to(y.dtype)
-        if self.rows == [(0, self.out_features)]:
-            return flat.addmm_(h, b.mT, alpha=self.scale).view_as(y)
-        for k, ((start, stop), part) in enumerate(zip(self.rows, b.split(self._heights()))):
-            own = h[:, k * self.rank : (k + 1) * self.rank]  # (N, R)
-            flat[:, start:stop].addmm_(own, part.mT, alpha=self.scale)
-        return y
+        flat = x.reshape(-1, self.in_features)  # (N, I)
+        y = F.linear(flat, self.weight, self.bias)
+        if not self.original:
+            h = F.linear(self.drop(flat) if self.training else flat, self.lora_a)
+            b = self.lora_b.to(y.dtype)
+            if self.rows == [(0, self.out_features)]:
+                y.addmm_(h, b.mT, alpha=self.scale)
+            else:
+                for k, ((start, stop), part) in enumerate(zip(self.rows, b.split(self._heights()))):
+                    own = h[:, k * self.rank : (k + 1) * self.rank]  # (N, R)
+                    y[:, start:stop].addmm_(own, part.mT, alpha=self.scale)
+        return y.view(*x.shape[:-1], self.out_features)
 
     def _heights(self) -> list[int]:
         return [stop - start for start, stop in self.rows]

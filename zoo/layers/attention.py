@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.layers.causal_attention import causal_attention, suits
 from zoo.layers.norm import NormName, normalise
 from zoo.layers.positions import Rotation, rotate
 
@@ -127,7 +128,10 @@ class Attention(nn.Module):
         else:
             qkv = self.qkv(x)  # (B, T, (H + 2 G) E), split before turned: a copy less backward
             heads, groups, size = self.heads, self.kv_heads, self.size
+            by_hand = mask is None and cache is None and self._by_hand(qkv)
             if self.qk_norm is None and rotation is None:
+                if by_hand:
+                    return self._close(causal_attention([self._split(qkv, 3 * heads)], heads))
                 sizes = (heads * size, groups * size, groups * size)
                 q, k, v = torch.split_with_sizes(qkv, sizes, 2)
                 q, k, v = self._split(q, heads), self._split(k, groups), self._split(v, groups)
@@ -139,11 +143,20 @@ class Attention(nn.Module):
                     qk = self._normalise(qk, self.qk_norm)
                 if rotation is not None:
                     qk = rotate(qk, rotation)
+                if by_hand:
+                    return self._close(causal_attention([qk, v], heads))
                 q, k = torch.split_with_sizes(qk, (heads, groups), 1)
             if cache is not None:
                 k, v = cache.append(torch.cat([k, v], dim=1))
-        y = self.attend(q, k, v, mask)  # (B, H, T, E)
-        return self.out(y.transpose(1, 2).reshape(x.shape))
+        return self._close(self.attend(q, k, v, mask))
+
+    def _by_hand(self, qkv: Tensor) -> bool:
+        plain = self.causal and self.heads == self.kv_heads and self.record is None
+        return plain and suits(qkv)
+
+    def _close(self, y: Tensor) -> Tensor:
+        """What heads gathered, (B, H, T, E), to (B, T, D)."""
+        return self.out(y.transpose(1, 2).flatten(2))
 
     def _normalise(self, qk: Tensor, name: NormName) -> Tensor:
         if not torch.is_autocast_enabled(qk.device.type):

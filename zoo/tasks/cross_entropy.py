@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ROWS = 64  # predictions at a time: their float32 logits stay in a CPU's cache
+PART = 2**19  # logits at a time: in float32 they stay in a CPU's cache
+ROWS = 16  # predictions at a time at the least: fewer cost more calls than they save
 IGNORED = -100  # a target that is none, as torch's cross_entropy has it
 LARGE = 2**18  # logits; fewer are not worth it
 
@@ -41,15 +42,16 @@ class _CrossEntropySum(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float64)
         spread = smoothing / logits.shape[1]
         in_place = gradient is not None and logits.dtype == torch.float32
-        for start in range(0, len(logits), ROWS):
-            given = logits[start : start + ROWS]
+        rows = max(ROWS, PART // logits.shape[1])
+        for start in range(0, len(logits), rows):
+            given = logits[start : start + rows]
             if in_place:  # one pass less over memory, which is what this waits for
-                part = gradient[start : start + ROWS]
+                part = gradient[start : start + rows]
                 torch.sub(given, given.amax(1, keepdim=True), out=part)
             else:
                 part = given.to(torch.float32, copy=True)
                 part -= part.amax(1, keepdim=True)
-            hit = target[start : start + ROWS, None]
+            hit = target[start : start + rows, None]
             kept = hit >= 0
             hit = hit.clamp(min=0)
             right = part.gather(1, hit)
@@ -63,7 +65,7 @@ class _CrossEntropySum(torch.autograd.Function):
                 if smoothing:
                     part -= spread * kept
                 if not in_place:
-                    gradient[start : start + ROWS] = part
+                    gradient[start : start + rows] = part
         if gradient is not None:
             context.save_for_backward(gradient)
         return total.to(torch.float32)
