@@ -10,6 +10,7 @@ Shapes: B batch, T tokens, D width, H heads, V vocabulary, K classes.
 """
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 from torch import Tensor, nn
@@ -49,6 +50,8 @@ class GPT(nn.Module):
         num_outputs: Classes; given, the last token classifies the text, and nothing is predicted.
         pad_id: The id that fills up shorter texts, which are on the left.
     """
+
+    takes_score = True  # as an argument of forward
 
     def __init__(
         self,
@@ -121,13 +124,21 @@ class GPT(nn.Module):
         """Room for the keys and values of `context` tokens, an entry a block."""
         return Cache(KeyValues(self.context) for _ in self.blocks)
 
-    def forward(self, tokens: Tensor, cache: "Cache | None" = None, last: bool = False) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        cache: "Cache | None" = None,
+        last: bool = False,
+        score: Callable[[Tensor, nn.Module], Tensor] | None = None,
+    ) -> Tensor:
         """Logits of the token after each, (B, T) int64 to (B, T, V); or of classes, (B, K).
 
         Args:
             tokens: At most block_size of them, those in the cache counted in.
             cache: From `new_cache`: `tokens` follow those given with it before.
             last: Whether only what follows the last token is wanted: (B, 1, V).
+            score: Given what the head reads, (B, T, D), and the head; what it returns comes in
+                place of logits: a loss that needs no more than some of them at a time.
         """
         start = cache[0].length if cache else 0
         length = tokens.shape[1]
@@ -149,7 +160,7 @@ class GPT(nn.Module):
         x = self.norm(x[:, -1:] if last and length > 1 else x)
         if self.classifies:
             x = last_token(x, tokens, self.pad_id)  # (B, D)
-        return self.head(x)
+        return self.head(x) if score is None else score(x, self.head)
 
     def _one_token(self, cache: "Cache", batch: int) -> OneToken | None:
         """A quicker way to the same logits, where there is one."""

@@ -15,7 +15,7 @@ from zoo.inference.streaming import stream
 from zoo.registry import TASKS
 from zoo.tasks.attention_pictures import text_attention
 from zoo.tasks.base import Batch, Pictures, StepOutput
-from zoo.tasks.cross_entropy import IGNORED, cross_entropy_sum
+from zoo.tasks.cross_entropy import IGNORED, cross_entropy_sum, head_cross_entropy_sum
 
 PREVIEW_TOKENS = 250
 PREVIEW_SECONDS = 3.0  # large models write less
@@ -49,18 +49,23 @@ class CausalLM:
         """Sums over a batch of `input` (B, T + 1): T tokens to read, each one's next to predict;
         with `scored`, bool (B, T), those alone of which it says so."""
         tokens, target = batch["input"][:, :-1], batch["input"][:, 1:].flatten()  # (B, T), (B T,)
-        logits = model(tokens).flatten(0, 1)  # (B T, V)
         self.bytes = self.bytes.to(target.device)
         length, count = self.bytes[target], torch.full((), len(target), device=target.device)
         if "scored" in batch:
             scored = batch["scored"].flatten()
             target = torch.where(scored, target, IGNORED)
             length, count = length * scored, scored.sum()
-        loss = cross_entropy_sum(logits, target)
         sums = {"bytes": length.sum()}
+        own = getattr(model, "module", model)  # a compiled one would be compiled anew each step
+        if model.training and getattr(type(own), "takes_score", False):
+            loss = model(
+                tokens, score=lambda x, head: head_cross_entropy_sum(x.flatten(0, 1), head, target)
+            )
+            return StepOutput(loss, count, sums)
+        logits = model(tokens).flatten(0, 1)  # (B T, V)
         if not model.training:
             sums["accuracy"] = (logits.argmax(1) == target).sum()
-        return StepOutput(loss, count, sums)
+        return StepOutput(cross_entropy_sum(logits, target), count, sums)
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss in nats per token, perplexity, bits per byte, accuracy (evaluation)."""

@@ -3,16 +3,20 @@
 Shapes: N predictions, V vocabulary.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 PART = 2**19  # logits at a time: in float32 they stay in a CPU's cache
 ROWS = 16  # predictions at a time at the least: fewer cost more calls than they save
 IGNORED = -100  # a target that is none, as torch's cross_entropy has it
 LARGE = 2**18  # logits; fewer are not worth it
+MANY = 2**23  # logits; fewer are kept as they are
+HEAD_PART = 7 * 2**20  # logits of a head at a time: malloc keeps pieces below 32 MiB
+HEAD_ROWS = 512  # predictions of a head at a time at the least: its weights are read for each
 
 
 def cross_entropy_sum(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -40,32 +44,17 @@ class _CrossEntropySum(torch.autograd.Function):
         if context.needs_input_grad[0]:
             gradient = torch.empty_like(logits) if logits.is_leaf else logits.detach()
         total = torch.zeros((), dtype=torch.float64)
-        spread = smoothing / logits.shape[1]
         in_place = gradient is not None and logits.dtype == torch.float32
-        rows = max(ROWS, PART // logits.shape[1])
-        for start in range(0, len(logits), rows):
-            given = logits[start : start + rows]
+        for here in _parts(logits):
+            given = logits[here]
             if in_place:  # one pass less over memory, which is what this waits for
-                part = gradient[start : start + rows]
-                torch.sub(given, given.amax(1, keepdim=True), out=part)
+                part = torch.sub(given, given.amax(1, keepdim=True), out=gradient[here])
             else:
                 part = given.to(torch.float32, copy=True)
                 part -= part.amax(1, keepdim=True)
-            hit = target[start : start + rows, None]
-            kept = hit >= 0
-            hit = hit.clamp(min=0)
-            right = part.gather(1, hit)
-            mean = part.sum(1, keepdim=True) * spread if smoothing else 0.0
-            part.exp_()
-            scale = part.sum(1, keepdim=True)
-            total += ((scale.log() - (1 - smoothing) * right - mean) * kept).sum()
-            if gradient is not None:  # softmax - smoothed one-hot
-                part *= kept / scale
-                part.scatter_add_(1, hit, kept * torch.full_like(right, smoothing - 1))
-                if smoothing:
-                    part -= spread * kept
-                if not in_place:
-                    gradient[start : start + rows] = part
+            total += _score(part, target[here, None], smoothing, gradient is not None)
+            if gradient is not None and not in_place:
+                gradient[here] = part
         if gradient is not None:
             context.save_for_backward(gradient)
         return total.to(torch.float32)
@@ -74,3 +63,79 @@ class _CrossEntropySum(torch.autograd.Function):
     def backward(context: Any, outer: Tensor) -> tuple[Tensor | None, None, None]:
         (gradient,) = context.saved_tensors
         return gradient.mul_(outer.to(gradient.dtype)), None, None  # once: torch refuses twice
+
+
+def _parts(logits: Tensor) -> Iterator[slice]:
+    rows = max(ROWS, PART // logits.shape[1])
+    return (slice(start, start + rows) for start in range(0, len(logits), rows))
+
+
+def _score(part: Tensor, hit: Tensor, smoothing: float, gradient: bool) -> Tensor:
+    """Summed cross-entropy of float32 logits (n, V), the largest of each row 0, for (n, 1) targets.
+
+    With `gradient` they become it: softmax - smoothed one-hot.
+    """
+    kept, hit = hit >= 0, hit.clamp(min=0)
+    spread = smoothing / part.shape[1]
+    right = part.gather(1, hit)
+    mean = part.sum(1, keepdim=True) * spread if smoothing else 0.0
+    part.exp_()
+    scale = part.sum(1, keepdim=True)
+    if gradient:
+        part *= kept / scale
+        part.scatter_add_(1, hit, kept * torch.full_like(right, smoothing - 1))
+        if smoothing:
+            part -= spread * kept
+    return ((scale.log() - (1 - smoothing) * right - mean) * kept).sum()
+
+
+def head_cross_entropy_sum(x: Tensor, head: nn.Module, target: Tensor) -> Tensor:
+    """cross_entropy_sum(head(x), target), never all logits at a time where they are many.
+
+    For training in fp32 on a CPU, with a linear head. There logits of GPT-2's vocabulary are the
+    largest tensor of a step, and memory that is not used twice costs time besides.
+
+    Args:
+        x: What the head reads, (N, D).
+        head: Gives logits, (N, V).
+        target: Int64 (N,); rows of IGNORED ones count for nothing.
+    """
+    plain = type(head) is nn.Linear and x.dtype == torch.float32 and x.device.type == "cpu"
+    wanted = plain and x.requires_grad and torch.is_grad_enabled()
+    if wanted and not torch.is_autocast_enabled("cpu") and len(x) * head.out_features >= MANY:
+        return _HeadCrossEntropySum.apply(x, head.weight, head.bias, target)
+    return cross_entropy_sum(head(x), target)
+
+
+class _HeadCrossEntropySum(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        context: Any, x: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor
+    ) -> Any:
+        rows = min(len(x), max(HEAD_ROWS, HEAD_PART // len(weight)))
+        room = x.new_empty(rows, len(weight))
+        given = zip((x, weight, bias), context.needs_input_grad)
+        dx, dw, db = (torch.zeros_like(one) if one is not None and w else None for one, w in given)
+        total = torch.zeros((), dtype=torch.float64)
+        for start in range(0, len(x), rows):
+            here = slice(start, start + rows)
+            read, targets = x[here], target[here]
+            logits = torch.mm(read, weight.mT, out=room[: len(read)])
+            if bias is not None:
+                logits += bias
+            for part, hit in ((logits[at], targets[at, None]) for at in _parts(logits)):
+                part -= part.amax(1, keepdim=True)
+                total += _score(part, hit, 0.0, True)
+            if dx is not None:
+                torch.mm(logits, weight, out=dx[here])
+            if dw is not None:
+                dw.addmm_(logits.mT, read)
+            if db is not None:
+                db += logits.sum(0)
+        context.save_for_backward(dx, dw, db)
+        return total.to(torch.float32)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
+        return *(g if g is None else g.mul_(outer) for g in context.saved_tensors), None  # once
