@@ -216,7 +216,7 @@ def test_trains_the_same_without_all_logits(wrapped, monkeypatch):
         monkeypatch.setattr(cross_entropy, name, value)
     task, model, tokenizer = make()
     model.train()
-    ids = tokenizer.encode(TEXT)
+    ids = torch.tensor(tokenizer.encode(TEXT).tolist())
     batch = {"input": ids[:51].view(3, 17), "scored": torch.rand(3, 16) > 0.3}
     seen, found = [], []
     model.head.register_forward_hook(lambda *_: seen.append(1))
