@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+QUICK = torch.backends.mkl.is_available()  # whose products it was measured with
 BLOCK = 128  # queries: what one block computes stays in a core's cache
 LENGTHS = range(192, 513)  # shorter, and calls cost more than they save; longer, the shares do
 LARGE = 3 * 2**16  # 3 T D; the same of smaller matrices
@@ -21,13 +22,14 @@ LARGE = 3 * 2**16  # 3 T D; the same of smaller matrices
 def suits(projected: Tensor) -> bool:
     """Whether this is the quicker way to train: queries, keys, values side by side, (B, T, 3 D)."""
     return (
-        projected.dtype == torch.float32
+        QUICK
+        and not torch.compiler.is_compiling()  # a traced length gives no plain bool
+        and projected.dtype == torch.float32
         and projected.device.type == "cpu"
         and projected.shape[1] in LENGTHS
         and projected.shape[1] * projected.shape[2] >= LARGE
         and projected.requires_grad
         and torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
     )
 
 
