@@ -75,7 +75,8 @@ def test_a_layer_trains_by_hand_as_by_torch(options, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["eval", "short", "long", "small", "groups", "masked", "recorded", "bidirectional"]
+    "name",
+    ["eval", "frozen", "short", "long", "small", "groups", "masked", "recorded", "bidirectional"],
 )
 def test_torch_computes_what_it_does_not_suit(name, monkeypatch):
     calls = count(monkeypatch)
@@ -83,6 +84,7 @@ def test_torch_computes_what_it_does_not_suit(name, monkeypatch):
     width = 128 if name == "small" else 512
     groups = 2 if name == "groups" else None
     layer = Attention(width, 4, groups, causal=name != "bidirectional")
+    layer.requires_grad_(name != "frozen")
     x = torch.randn(1, tokens, width)
     mask = torch.ones(tokens, tokens, dtype=torch.bool) if name == "masked" else None
     if name == "eval":
