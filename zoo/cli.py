@@ -7,12 +7,16 @@ import contextlib
 import gc
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo import config as configs
 from zoo.errors import TrainingFailed, UserError, nearest
+
+if TYPE_CHECKING:
+    from zoo.sweep.nursery import Nursery
 
 HELP = """\
 Train a model of the zoo.
@@ -139,6 +143,8 @@ def _by_hydra(arguments: list[str]) -> int:
     arguments = sorted(arguments, key=lambda a: a not in ("-m", "--multirun"))  # wherever typed
     _check_flags(arguments)
     before, sys.argv = sys.argv, ["train.py", *arguments]
+    nursery = _nursery(arguments)
+    job.nursery = nursery  # type: ignore[attr-defined]
     main = hydra.main(config_path=str(configs.CONFIG_DIR), config_name="train", version_base=None)
     try:
         main(job)()
@@ -153,7 +159,19 @@ def _by_hydra(arguments: list[str]) -> int:
         raise UserError(configs.explain(error, overrides)) from None
     finally:
         sys.argv = before
+        if nursery:
+            nursery.end()
     return max(codes, default=0)
+
+
+def _nursery(arguments: list[str]) -> "Nursery | None":
+    """What members are forked from; it begins to import while Hydra composes."""
+    another = any(re.match(r"hydra[./](launcher|sweeper)\b", a) for a in arguments)
+    if another or arguments[0] not in ("-m", "--multirun") or not hasattr(os, "fork"):
+        return None
+    from zoo.sweep.nursery import Nursery
+
+    return Nursery.begin()
 
 
 def _check_flags(arguments: list[str]) -> None:

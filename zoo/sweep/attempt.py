@@ -15,8 +15,9 @@ from zoo import config as configs
 from zoo.errors import UserError
 from zoo.sweep.ledger import Ledger
 from zoo.sweep.members import Member
+from zoo.sweep.nursery import DIE_WITH_PARENT
 from zoo.sweep.options import SweepOptions
-from zoo.sweep.pool import DIE_WITH_PARENT, GRACE
+from zoo.sweep.pool import GRACE
 
 
 def train_member(ledger: Ledger, member: Member, settings: configs.Config | None = None) -> int:

@@ -1,17 +1,19 @@
 """The members of a sweep on their way: begun, watched, pruned, tried again, told of."""
 
-import importlib
 import signal
 import time
+from dataclasses import replace
+from functools import partial
 
 from zoo import config as configs
-from zoo.cli import importing, report
+from zoo.cli import report
 from zoo.runs import hparams
 from zoo.sweep import pool
 from zoo.sweep.attempt import reason_of, train_member
 from zoo.sweep.board import Board
 from zoo.sweep.ledger import Ledger
 from zoo.sweep.members import Member
+from zoo.sweep.nursery import Nursery, Slot
 from zoo.sweep.options import SweepOptions
 from zoo.sweep.prune import Curve, hopeless
 from zoo.sweep.search import Search
@@ -26,6 +28,7 @@ class Sweep:
         ledger: Which members there are, and how far each is.
         settings: The checked configs of those that are not done, by name.
         options: How to run them.
+        nursery: What they are forked from.
         slots: Shares of the machine.
         search: What chooses further members; None for a grid.
     """
@@ -35,11 +38,12 @@ class Sweep:
         ledger: Ledger,
         settings: dict[str, configs.Config],
         options: SweepOptions,
-        slots: list[pool.Slot],
+        nursery: Nursery,
+        slots: list[Slot],
         search: Search | None = None,
     ) -> None:
         self.ledger, self.settings, self.search = ledger, settings, search
-        self.options, self.slots = options, slots
+        self.options, self.nursery, self.slots = options, nursery, slots
         self.waiting = [member for member in ledger.members if member.name in settings]
         self.curves = {m.name: Curve(ledger.folder(m)) for m in ledger.members}
         self.tries: dict[str, int] = {}
@@ -65,7 +69,8 @@ class Sweep:
         self.started = time.monotonic()
         handlers = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
-            pool.run(self._next, self.slots, self._ended, self._stopping, self._look)
+            beside = (self._ended, self._stopping, self._look)
+            pool.run(self.nursery, self._next, self.slots, *beside)
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
@@ -101,21 +106,14 @@ class Sweep:
         self.tries[member.name] = self.tries.get(member.name, 0) + 1
         self.curves[member.name] = Curve(self.ledger.folder(member))
         minutes = self.options.member_minutes
+        alone = replace(self.ledger, members=[])  # the others are not sent with each
         job = pool.Job(
-            work=lambda: self._work(member),
+            work=partial(work, alone, member, self.settings[member.name]),
             log=self.ledger.log(member),
             limit=None if minutes is None else 60 * minutes,
         )
         self.member_of[id(job)] = member
         return job
-
-    def _work(self, member: Member) -> int:
-        """In a process of its own."""
-        return report(lambda: self._train(member))
-
-    def _train(self, member: Member) -> int:
-        with self.ledger.held(member):
-            return train_member(self.ledger, member, self.settings[member.name])
 
     # ------------------------------------------------------------------ watching
 
@@ -177,22 +175,11 @@ class Sweep:
         return reason_of(code, job.log, self.options.member_minutes if job.overdue else None)
 
 
-MODULES = """matplotlib.backends.backend_agg matplotlib.figure torch.utils.tensorboard zoo.session
-    tensorboard.plugins.hparams.metadata""".split()
+def work(ledger: Ledger, member: Member, settings: configs.Config) -> int:
+    """A member, in a process of its own; the exit code."""
 
+    def train() -> int:
+        with ledger.held(member):
+            return train_member(ledger, member, settings)
 
-def preload() -> None:
-    """Import and read what members would, each for itself; computes nothing: a process that has
-    used torch's threads cannot be forked."""
-    with importing():
-        for name in MODULES:
-            importlib.import_module(name)
-        from PIL import Image
-
-        from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
-        from zoo.training.finish import commit
-
-        for registry in (ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS):
-            registry.names()
-        Image.init()
-        commit()
+    return report(train)

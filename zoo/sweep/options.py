@@ -9,7 +9,7 @@ from zoo.schema import bind
 from zoo.sweep.prune import PruneName
 
 if TYPE_CHECKING:
-    from zoo.sweep.pool import Slot
+    from zoo.sweep.nursery import Slot
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,26 @@ class SweepOptions:
     prune: PruneName | None = None
     prune_after: int = 2
 
-    def find_slots(self, members: int) -> "list[Slot]":
+    def find_slots(self, members: int, gpus: int, threads: int) -> "list[Slot]":
         """A share of the machine for each member that runs at a time.
+
+        Args:
+            members: How many there are.
+            gpus: How many this machine has.
+            threads: Of torch, at most.
 
         Raises:
             UserError: More slots than cores or GPUs.
         """
-        import torch
+        from zoo.sweep.nursery import Slot
 
-        from zoo.sweep.pool import Slot
-
-        gpus = torch.cuda.device_count()
         here = getattr(os, "sched_getaffinity", None)
         cores = len(here(0)) if here else os.cpu_count() or 1
         most, what = (gpus, "GPUs") if gpus else (cores, "cores")
         if self.slots != "auto" and self.slots > most:
             raise UserError(f"sweep.slots={self.slots}: this machine has {most} {what} to share")
         number = min(most if self.slots == "auto" else self.slots, max(1, members))
-        threads = min(max(1, cores // number), torch.get_num_threads())
+        threads = min(max(1, cores // number), threads)
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         names = visible if len(visible) >= gpus and visible[0] else [str(k) for k in range(gpus)]
         return [

@@ -17,9 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 from zoo import config as configs
 from zoo.errors import UserError
 from zoo.sweep import launchers
-from zoo.sweep.controller import Sweep, preload
+from zoo.sweep.controller import Sweep
 from zoo.sweep.ledger import Ledger
 from zoo.sweep.members import Member, checked, grid
+from zoo.sweep.nursery import Nursery
 from zoo.sweep.options import SweepOptions, read_options
 from zoo.sweep.search import Search, SearchPlan
 
@@ -29,7 +30,7 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
 
     Args:
         arguments: Overrides, lists of values among them.
-        hydra_context, task_function, config: Hydra's.
+        hydra_context, task_function, config: Hydra's; `task_function.nursery` forks the members.
 
     Raises:
         UserError: A mistake in any member, before the first one runs.
@@ -46,26 +47,26 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
         launch = partial(launchers.run, hydra_context=hydra_context, config=config)
     own = [a for a in arguments if not configs.of_sweep(a)]
     if options.resume:
-        return go_on(options, own, [a for a in arguments if configs.of_sweep(a)], launch)
+        typed = [a for a in arguments if configs.of_sweep(a)]
+        return go_on(options, own, typed, task_function.nursery, launch)
     if options.method != "grid":
-        return search(options, own)
+        return search(options, own, task_function.nursery)
     if options.when:
         raise UserError("sweep.when is for sweep.method=tpe or random: a grid has all combinations")
     own += [f"{key}={values}" for key, values in options.space.items() if key not in _keys(own)]
     parser = OverridesParser.create(config_loader=hydra_context.config_loader)
     members = grid(parser.parse_overrides(own), options.zip)
     settings = checked(members)
-    if not launch:
-        preload()
-    slots = [] if launch else options.find_slots(len(members))
+    nursery: Nursery = task_function.nursery
+    slots = [] if launch else options.find_slots(len(members), *nursery.machine())
     root = _root([settings[member.name] for member in members])
     ledger = Ledger.create(root, members, _command())
     if launch:
         return launch(ledger, members, options)
-    return Sweep(ledger, settings, options, slots).run()
+    return Sweep(ledger, settings, options, nursery, slots).run()
 
 
-def search(options: SweepOptions, typed: list[str]) -> int:
+def search(options: SweepOptions, typed: list[str], nursery: Nursery) -> int:
     """Run members as they are chosen; the exit code."""
     assert options.method != "grid"
     if options.zip:
@@ -74,16 +75,16 @@ def search(options: SweepOptions, typed: list[str]) -> int:
         options.method, options.trials, options.seed, typed, options.space, options.when
     )
     _, fixed = plan.read()
-    preload()
-    slots = options.find_slots(options.trials)
+    slots = options.find_slots(options.trials, *nursery.machine())
     ledger = Ledger.create(_root([configs.load(fixed)]), [], _command(), plan.to_json())
-    return Sweep(ledger, {}, options, slots, Search(ledger.path, plan)).run()
+    return Sweep(ledger, {}, options, nursery, slots, Search(ledger.path, plan)).run()
 
 
 def go_on(
     options: SweepOptions,
     own: list[str],
     typed: list[str],
+    nursery: Nursery,
     launch: Callable[[Ledger, list[Member], SweepOptions], int] | None,
 ) -> int:
     """Do what a sweep left; the exit code."""
@@ -112,9 +113,9 @@ def go_on(
     settings = checked(left)
     if launch:
         return launch(ledger, left, options)
-    preload()
-    slots = options.find_slots(ledger.search["trials"] if ledger.search else len(left))
-    return Sweep(ledger, settings, options, slots, found).run()
+    total = ledger.search["trials"] if ledger.search else len(left)
+    slots = options.find_slots(total, *nursery.machine())
+    return Sweep(ledger, settings, options, nursery, slots, found).run()
 
 
 def _keys(overrides: list[str]) -> set[str]:
