@@ -2,7 +2,11 @@
 
 import sys
 
-from zoo.cli import train
+from zoo.sweep.nursery import begin
 
 if __name__ == "__main__":
-    sys.exit(train())
+    nursery = begin(sys.argv[1:])  # a sweep's members need torch: its import is the long part
+
+    from zoo.cli import train
+
+    sys.exit(train(nursery=nursery))

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmark import ROOT, process, race
+from benchmark import ROOT, paired, process, race
 
 GRID = (
     "optim.lr=5e-4,1.5e-3,5e-3", "model.width=64,128,256", "model.depth=1,2,3",
@@ -31,7 +31,10 @@ def sweep(rounds: int, epochs: int) -> None:
     if importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher"):
         joblib = ("hydra/sweeper=basic", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
         cases["joblib, two workers"] = process(*grid, *joblib)
-    race(cases | {"zoo": process(*grid)}, rounds, "s")
+    figures = race(cases | {"zoo": process(*grid)}, rounds, "s")
+    if len(figures) > 2:
+        ratio, low, high = paired(*(list(figures.values())[k] for k in (2, 1)))
+        print(f"zoo / joblib {ratio:.3f} [{low:.3f} to {high:.3f}]")
 
 
 def search(epochs: int) -> None:

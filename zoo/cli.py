@@ -4,16 +4,15 @@ Exit codes: 0 done, 1 training failed, 2 a mistake to mend, 128 + n stopped by s
 """
 
 import contextlib
-import gc
 import io
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from zoo import config as configs
 from zoo.errors import TrainingFailed, UserError, nearest
+from zoo.importing import importing
 
 if TYPE_CHECKING:
     from zoo.sweep.nursery import Nursery
@@ -53,28 +52,18 @@ def report(work: Callable[[], int | None]) -> int:
         return 141
 
 
-@contextlib.contextmanager
-def importing() -> Iterator[None]:
-    """Python does not look for garbage while modules make what stays, nor in that ever after: they
-    load a tenth sooner, and forks of this process share it. Once: later there is garbage."""
-    if "torch" in sys.modules:
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
+def train(argv: list[str] | None = None, nursery: "Nursery | None" = None) -> int:
+    """`python train.py ...`.
 
-
-def train(argv: list[str] | None = None) -> int:
-    """`python train.py ...`."""
+    Args:
+        argv: Arguments, or None for the process's own.
+        nursery: What members of a sweep are forked from, if it was begun already.
+    """
     arguments = sys.argv[1:] if argv is None else argv
-    return report(lambda: _train(arguments))
+    return report(lambda: _train(arguments, nursery))
 
 
-def _train(arguments: list[str]) -> int:
+def _train(arguments: list[str], nursery: "Nursery | None") -> int:
     flags = [a for a in arguments if a.startswith("-")]
     overrides = [a for a in arguments if not a.startswith("-")]
     if flags in (["--cfg=job"], ["--cfg"], ["-c"]):
@@ -83,7 +72,7 @@ def _train(arguments: list[str]) -> int:
     if flags in (["--help"], ["-h"]):
         print(_help(overrides))
         return 0
-    return _by_hydra(arguments) if flags else _run(overrides)
+    return _by_hydra(arguments, nursery) if flags else _run(overrides)
 
 
 def _run(overrides: list[str]) -> int:
@@ -123,7 +112,7 @@ def _yaml(settings: configs.Config, compact: bool | None = None) -> str:
     return yaml.safe_dump(settings, sort_keys=False, default_flow_style=compact).rstrip()
 
 
-def _by_hydra(arguments: list[str]) -> int:
+def _by_hydra(arguments: list[str], nursery: "Nursery | None") -> int:
     """Sweeps, and Hydra's own flags."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
@@ -143,8 +132,9 @@ def _by_hydra(arguments: list[str]) -> int:
     arguments = sorted(arguments, key=lambda a: a not in ("-m", "--multirun"))  # wherever typed
     _check_flags(arguments)
     before, sys.argv = sys.argv, ["train.py", *arguments]
-    nursery = _nursery(arguments)
-    job.nursery = nursery  # type: ignore[attr-defined]
+    from zoo.sweep import nursery as nurseries
+
+    job.nursery = nursery = nursery or nurseries.begin(arguments)  # type: ignore[attr-defined]
     main = hydra.main(config_path=str(configs.CONFIG_DIR), config_name="train", version_base=None)
     try:
         main(job)()
@@ -162,16 +152,6 @@ def _by_hydra(arguments: list[str]) -> int:
         if nursery:
             nursery.end()
     return max(codes, default=0)
-
-
-def _nursery(arguments: list[str]) -> "Nursery | None":
-    """What members are forked from; it begins to import while Hydra composes."""
-    another = any(re.match(r"hydra[./](launcher|sweeper)\b", a) for a in arguments)
-    if another or arguments[0] not in ("-m", "--multirun") or not hasattr(os, "fork"):
-        return None
-    from zoo.sweep.nursery import Nursery
-
-    return Nursery.begin()
 
 
 def _check_flags(arguments: list[str]) -> None:

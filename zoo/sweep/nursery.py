@@ -8,6 +8,7 @@ process that has used torch's threads cannot be forked.
 import contextlib
 import importlib
 import os
+import re
 import signal
 import sys
 import traceback
@@ -17,13 +18,19 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any
 
-from zoo.cli import importing
 from zoo.errors import TrainingFailed
+from zoo.importing import importing
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl.h
 LOST = 70  # exit code of a member that could not begin, or raised what nobody expects
-MODULES = """zoo.session torch.utils.tensorboard tensorboard.plugins.hparams.metadata
-    matplotlib.backends.backend_agg matplotlib.figure""".split()
+MODULES = (
+    "zoo.sweep.controller",
+    "zoo.session",
+    "torch.utils.tensorboard",
+    "tensorboard.plugins.hparams.metadata",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+)
 
 
 @dataclass
@@ -138,6 +145,14 @@ class Nursery:
             return self._line.recv()
         except (EOFError, ConnectionError):
             raise TrainingFailed("the process that members are forked from has ended") from None
+
+
+def begin(arguments: list[str]) -> Nursery | None:
+    """One for a command line that asks for a sweep of ours."""
+    another = any(re.match(r"hydra[./](launcher|sweeper)\b", a) for a in arguments)
+    if another or not {"-m", "--multirun"} & set(arguments) or not hasattr(os, "fork"):
+        return None
+    return Nursery.begin()
 
 
 def die_with(parent: int) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 MOST_FILTERS = 64
-GRID = 160  # points along each axis of a decision surface
+GRID = 120  # points along each axis of a decision surface
 MARGIN = 0.05  # beyond the samples, as a share of their range
 CLASS_COLOURS = ("#3b6fb6", "#d1495b", "#3c9d6b", "#e0a030", "#7a5ca8", "#8c6d5a", "#4bb3c4")
 
