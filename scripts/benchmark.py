@@ -31,8 +31,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from zoo.cli import options, report  # noqa: E402
-from zoo.errors import UserError, unknown  # noqa: E402
+from zoo.arguments import options  # noqa: E402
+from zoo.errors import UserError, report, unknown  # noqa: E402
 
 BATCH = 64
 
@@ -71,12 +71,11 @@ def trainer(rounds: int, epochs: int, threads: int) -> None:
 
     torch.set_num_threads(threads)
 
-    from zoo import build
-    from zoo import config as configs
+    from zoo import build, composing
     from zoo.training.runtime import Runtime
 
     folder = tempfile.mkdtemp()
-    settings = configs.load(
+    settings = composing.load(
         ["model=mlp", "model.depth=1", "data=digits", "schedule=constant", "trainer.precision=fp32"]
         + [f"trainer.max_epochs={epochs}", f"trainer.eval_epochs={epochs}"]
         + [f"data.batch_size={BATCH}", f"output_dir={folder}", f"data.root={folder}"]

@@ -14,9 +14,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from zoo import composing  # noqa: E402
 from zoo import config as configs  # noqa: E402
-from zoo.cli import options, report  # noqa: E402
-from zoo.errors import UserError  # noqa: E402
+from zoo.arguments import options  # noqa: E402
+from zoo.errors import UserError, report  # noqa: E402
 
 
 def texts(data: dict[str, Any]) -> dict[str, bytes]:
@@ -44,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     _, overrides = options(argv, __doc__ or "")
     if not any(configs.key_of(override) in ("data", "experiment") for override in overrides):
         overrides = ["data=stdlib", *overrides]
-    data = configs.load(overrides)["data"]
+    data = composing.load(overrides)["data"]
     split = texts(data)
     alone = packed(split["train"])
     train = len(split["train"])

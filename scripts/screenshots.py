@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from zoo.cli import options, report  # noqa: E402
-from zoo.errors import UserError  # noqa: E402
+from zoo.arguments import options  # noqa: E402
+from zoo.errors import UserError, report  # noqa: E402
 
 USAGE = """\
 python scripts/screenshots.py runs=outputs [out=docs/images] [only=] [browser=]

@@ -36,10 +36,14 @@ MAY_IMPORT = {
     "zoo.schema": {"zoo.errors"},
     "zoo.registry": {"zoo.errors", "zoo.schema"},
     "zoo.config": {"zoo.training.config", *BASE},
+    "zoo.composing": {"zoo.config", *BASE},
+    "zoo.arguments": {"zoo.config", *BASE},
     "zoo.run_config": {"zoo.config", "zoo.training.config", *BASE},
 }
 WITHOUT_TORCH = (
     "zoo.cli",
+    "zoo.arguments",
+    "zoo.composing",
     "zoo.config",
     "zoo.run_config",
     "zoo.errors",
@@ -130,6 +134,11 @@ def closure(name, seen):
 def test_light_modules_import_nothing_heavy(name):
     tops = {one.split(".")[0] for one in closure(name, set())}
     assert tops.isdisjoint(HEAVY), tops & set(HEAVY)
+
+
+@pytest.mark.parametrize("name", ["session", "sweep.attempt", "evaluation", "prediction"])
+def test_what_has_a_config_needs_no_hydra(name):
+    assert closure(f"zoo.{name}", set()).isdisjoint({"hydra", "omegaconf", "zoo.composing"})
 
 
 def test_answers_from_yaml_leave_torch_alone(tmp_path):

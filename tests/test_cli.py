@@ -11,9 +11,9 @@ import torch
 import yaml
 from support import ROOT, refused
 
-from zoo import cli
+from zoo import cli, composing
 from zoo import config as configs
-from zoo.errors import TrainingFailed, UserError
+from zoo.errors import TrainingFailed, UserError, report
 from zoo.registry import MODELS
 
 TINY = ("model=mlp", "model.width=4", "data=rain", "data.samples=100", "trainer=debug")
@@ -48,7 +48,7 @@ def test_help_and_cfg_show_the_settings(train, capsys):
             assert choice in text
     assert cli.train(["--cfg", "job", "model=mlp", "optim.lr=0.5"]) == 0
     shown = yaml.safe_load(capsys.readouterr().out)
-    assert shown == configs.load(["model=mlp", "optim.lr=0.5"])
+    assert shown == composing.load(["model=mlp", "optim.lr=0.5"])
     assert cli.train(["model=mlp", "--help"]) == 0
     assert "width: 128" in capsys.readouterr().out.replace("\n", " ")
 
@@ -187,9 +187,9 @@ def test_exit_codes(capsys, error, code, begins):
     def work():
         raise error
 
-    assert cli.report(work) == code
+    assert report(work) == code
     assert capsys.readouterr().err == f"{begins}\n"
-    assert cli.report(lambda: None) == 0 and cli.report(lambda: 3) == 3
+    assert report(lambda: None) == 0 and report(lambda: 3) == 3
 
 
 def test_a_reader_that_leaves_is_no_error():

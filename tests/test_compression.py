@@ -40,9 +40,9 @@ def test_bits_beyond_the_training_text(script, tmp_path, capsys):
 def test_documents_are_joined_without_marks(script, tmp_path):
     for i in range(12):
         (tmp_path / f"{i:02d}.txt").write_text(f"text {i}\n" * 9)
-    from zoo import config as configs
+    from zoo import composing
 
-    data = configs.load(["data=text", f"data.path={tmp_path}", f"data.root={tmp_path / 'root'}"])
+    data = composing.load(["data=text", f"data.path={tmp_path}", f"data.root={tmp_path / 'root'}"])
     found = script.texts(data["data"])
     assert sorted(b"".join(found.values()).split(b"\n")) == sorted(
         [b"text %d" % i for i in range(12) for _ in range(9)] + [b""] * 1

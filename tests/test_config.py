@@ -9,6 +9,7 @@ from hydra import initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zoo import composing
 from zoo import config as configs
 from zoo.errors import UserError, nearest
 from zoo.run_config import load_run
@@ -31,7 +32,7 @@ def experiment(tmp_path, monkeypatch):
 
 def said(*overrides):
     with pytest.raises(UserError) as caught:
-        configs.load(list(overrides))
+        composing.load(list(overrides))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -40,26 +41,26 @@ def said(*overrides):
 
 
 def test_without_arguments_the_default_experiment_is_meant():
-    config = configs.load([])
+    config = composing.load([])
     assert config["experiment"] == config["name"] == configs.DEFAULT_EXPERIMENT
-    assert config == configs.load([f"experiment={configs.DEFAULT_EXPERIMENT}"])
+    assert config == composing.load([f"experiment={configs.DEFAULT_EXPERIMENT}"])
 
 
 def test_a_group_choice_alone_is_not_the_default_experiment():
-    config = configs.load(["model=mlp", "data=rain"])
+    config = composing.load(["model=mlp", "data=rain"])
     assert config["experiment"] is None and config["expect"] == {}
     assert config["name"] == "mlp_rain" and config["model"]["name"] == "mlp"
 
 
 def test_values_alone_change_the_default_experiment():
-    config = configs.load(["optim.lr=3e-3", "model.width=8"])
+    config = composing.load(["optim.lr=3e-3", "model.width=8"])
     assert config["experiment"] == configs.DEFAULT_EXPERIMENT
     assert config["optim"]["lr"] == 3e-3 and config["model"]["width"] == 8
     assert config["expect"]  # promised, and to be missed
 
 
 def test_no_experiment_at_all():
-    config = configs.load(["experiment=null", "model=mlp"])
+    config = composing.load(["experiment=null", "model=mlp"])
     assert config["experiment"] is None and config["model"]["name"] == "mlp"
 
 
@@ -70,28 +71,28 @@ def test_a_typed_group_drops_what_the_experiment_says_in_it(experiment):
         "model: {width: 999, depth: 7}\noptim: {lr: 0.7}\n"
         "expect: {test/accuracy: '>= 0.5'}\n",
     )
-    whole = configs.load(["experiment=wide"])
+    whole = composing.load(["experiment=wide"])
     assert whole["model"]["width"] == 999 and whole["optim"]["lr"] == 0.7 and whole["expect"]
 
-    other = configs.load(["experiment=wide", "model=cnn"])
+    other = composing.load(["experiment=wide", "model=cnn"])
     assert other["model"]["name"] == "cnn" and other["model"]["width"] == 32
     assert other["optim"] == whole["optim"] and other["expect"] == {}
 
-    retyped = configs.load(["experiment=wide", "model=mlp", "model.depth=3"])
+    retyped = composing.load(["experiment=wide", "model=mlp", "model.depth=3"])
     assert (retyped["model"]["width"], retyped["model"]["depth"]) == (128, 3)
 
-    faster = configs.load(["experiment=wide", "optim=adamw"])
+    faster = composing.load(["experiment=wide", "optim=adamw"])
     assert faster["optim"]["lr"] == 1e-3 and faster["model"]["width"] == 999 and faster["expect"]
 
 
 def test_the_command_line_wins_over_the_experiment(experiment):
     experiment("deep", "defaults: [{override /model: mlp}]\nmodel: {depth: 7}\nseed: 5\n")
-    config = configs.load(["experiment=deep", "model.depth=1", "seed=2"])
+    config = composing.load(["experiment=deep", "model.depth=1", "seed=2"])
     assert config["model"]["depth"] == 1 and config["seed"] == 2
 
 
 def test_a_config_of_plain_values_that_yaml_repeats():
-    config = configs.load(["model=mlp", "name=${model.name}_${seed}", "seed=4"])
+    config = composing.load(["model=mlp", "name=${model.name}_${seed}", "seed=4"])
     assert config["name"] == "mlp_4"
     assert yaml.safe_load(yaml.safe_dump(config)) == config
 
@@ -219,7 +220,7 @@ def typo(word, rng):
 def test_one_letter_typos_of_keys_find_the_right_one():
     rng, hits, tries = random.Random(0), 0, 0
     for overrides in ([], ["model=mlp", "data=csv", "optim=sgd", "schedule=plateau"]):
-        config = configs.load(overrides)
+        config = composing.load(overrides)
         valid = [*configs.leaves(config), *configs.GROUPS, "experiment"]
         for key in valid * 5:
             if (wrong := typo(key, rng)) not in valid and wrong:
@@ -239,7 +240,7 @@ def test_one_letter_typos_of_choices_find_the_right_one():
     assert tries > 300 and hits / tries >= 0.95, (hits, tries)
 
 
-KEYS = [*configs.leaves(configs.load([])), *configs.GROUPS, "experiment", "hydra.run.dir"]
+KEYS = [*configs.leaves(composing.load([])), *configs.GROUPS, "experiment", "hydra.run.dir"]
 WORDS = st.sampled_from(
     [
         "",
@@ -271,7 +272,7 @@ def test_anything_typed_is_taken_or_refused_in_one_line(key, mark, value, seed):
     """Whatever is typed gives a config or a UserError, never another exception."""
     key = key if seed is None else typo(key, random.Random(seed))
     try:
-        config = configs.load([f"{mark}{key}={value}"])
+        config = composing.load([f"{mark}{key}={value}"])
     except UserError as error:
         assert str(error) and len(str(error).splitlines()) == 1
     else:
@@ -283,14 +284,14 @@ def test_anything_typed_is_taken_or_refused_in_one_line(key, mark, value, seed):
 
 @pytest.fixture
 def run_folder(tmp_path):
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(configs.load(["model=mlp"])))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(composing.load(["model=mlp"])))
     return tmp_path
 
 
 def test_resuming_takes_the_runs_own_config(run_folder):
     overrides = [f"resume={run_folder}", "trainer.max_steps=9", "trainer.patience=null"]
     config = load_run(run_folder, overrides)
-    assert config == configs.load(["model=mlp", "trainer.max_steps=9"])
+    assert config == composing.load(["model=mlp", "trainer.max_steps=9"])
 
 
 @pytest.mark.parametrize(
@@ -329,7 +330,7 @@ def test_a_config_that_cannot_be_read(run_folder, text):
 )
 def test_members_of_a_sweep_are_composed_as_runs_alone(overrides):
     """There they share what they have in common."""
-    alone = [configs.load(["experiment=mlp_digits", *overrides]) for _ in range(2)]
+    alone = [composing.load(["experiment=mlp_digits", *overrides]) for _ in range(2)]
     with initialize_config_dir(str(configs.CONFIG_DIR), version_base=None):
-        members = [configs.load(["experiment=mlp_digits", *overrides]) for _ in range(2)]
+        members = [composing.load(["experiment=mlp_digits", *overrides]) for _ in range(2)]
     assert members == alone

@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from zoo.config import CONFIG_DIR, GROUPS, experiments, leaves, load
+from zoo.composing import load
+from zoo.config import CONFIG_DIR, GROUPS, experiments, leaves
 from zoo.data.stdlib import sources
 from zoo.registry import DATASETS, MODELS
 from zoo.training.finish import parse_expectation

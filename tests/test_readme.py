@@ -15,7 +15,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from torch.distributed.run import get_args_parser
 
-from zoo import build
+from zoo import build, composing
 from zoo import config as configs
 from zoo.cli import train
 from zoo.training.trainer import Trainer
@@ -195,7 +195,7 @@ def two_jobs(words):
 def check_settings(words):
     """A training command that is not run: its settings are valid."""
     if "model=maxout" not in words:  # tests/test_contributing.py runs it
-        settings = configs.load(words)
+        settings = composing.load(words)
         build.trainer_config(settings)
         build.check_options(settings)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from zoo import composing
 from zoo import config as configs
 from zoo.errors import UserError
 
@@ -34,7 +35,7 @@ def place(tmp_path):
 def finished(folder, experiment="mlp_digits", seed=0, day=1, accuracy=0.98, status="done", **set_):
     """A run directory as training leaves it, as far as the table reads it."""
     overrides = [f"{key.replace('__', '.')}={value}" for key, value in set_.items()]
-    config = configs.load([f"experiment={experiment}", f"seed={seed}", *overrides])
+    config = composing.load([f"experiment={experiment}", f"seed={seed}", *overrides])
     path = folder / experiment / f"2026-01-{day:02d}_10-00-00"
     (path / "checkpoints").mkdir(parents=True)
     (path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))

@@ -5,13 +5,12 @@ Exit codes: 0 done, 1 training failed, 2 a mistake to mend, 128 + n stopped by s
 
 import contextlib
 import io
-import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from zoo import composing
 from zoo import config as configs
-from zoo.errors import TrainingFailed, UserError, nearest
+from zoo.errors import UserError, report
 from zoo.importing import importing
 
 if TYPE_CHECKING:
@@ -35,21 +34,6 @@ Sweep:                         python train.py -m optim.lr=1e-3,3e-3 seed=1,2,3
 Search:                        python train.py -m experiment=mlp_digits sweep=mlp
 Go on after a stop:            python train.py resume=outputs/mlp_mnist/<date_time>
 What there is, with results:   python scripts/list.py"""
-
-
-def report(work: Callable[[], int | None]) -> int:
-    """Run `work`; turn the errors that a user can mend into one line and an exit code."""
-    try:
-        return work() or 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except TrainingFailed as error:
-        print(f"failed: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # the reader of our output (`| head`) has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
 
 
 def train(argv: list[str] | None = None, nursery: "Nursery | None" = None) -> int:
@@ -88,7 +72,7 @@ def _run(overrides: list[str]) -> int:
         run = RunDirectory.open(resume[-1].strip("'\""), "resume")
         settings = load_run(run.path, overrides)
     else:
-        run, settings = None, configs.load(overrides)
+        run, settings = None, composing.load(overrides)
     with importing():
         from zoo.session import train
 
@@ -96,14 +80,14 @@ def _run(overrides: list[str]) -> int:
 
 
 def _show(overrides: list[str]) -> int:
-    print(_yaml(configs.load(overrides), compact=False))
+    print(_yaml(composing.load(overrides), compact=False))
     return 0
 
 
 def _help(overrides: list[str]) -> str:
     groups = {group: configs.choices(group) for group in ("experiment", *configs.GROUPS, "sweep")}
     listed = "\n".join(f"  {group}: {', '.join(names)}" for group, names in groups.items())
-    return HELP.format(groups=listed, config=_yaml(configs.load(overrides)))
+    return HELP.format(groups=listed, config=_yaml(composing.load(overrides)))
 
 
 def _yaml(settings: configs.Config, compact: bool | None = None) -> str:
@@ -117,6 +101,8 @@ def _by_hydra(arguments: list[str], nursery: "Nursery | None") -> int:
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
+
+    from zoo.composing import explain
 
     codes: list[int] = []
     overrides = [a for a in arguments if not a.startswith("-")]
@@ -146,7 +132,7 @@ def _by_hydra(arguments: list[str], nursery: "Nursery | None") -> int:
         ours = type(error).__module__.split(".")[0] not in ("hydra", "omegaconf", "yaml")
         if ours and (started or not isinstance(error, ValueError)):
             raise
-        raise UserError(configs.explain(error, overrides)) from None
+        raise UserError(explain(error, overrides)) from None
     finally:
         sys.argv = before
         if nursery:
@@ -174,40 +160,3 @@ def _mend_argparse() -> None:
         import argparse
 
         argparse._ActionsContainer._check_help = lambda self, action: None  # type: ignore[attr-defined]
-
-
-def options(
-    argv: list[str] | None, usage: str, **defaults: Any
-) -> tuple[dict[str, Any], list[str]]:
-    """Parse `key=value` arguments of a script.
-
-    Args:
-        argv: Arguments, or None for the process's own.
-        usage: Printed for `--help`.
-        **defaults: The options and their defaults; `...` marks one that must be given.
-
-    Returns:
-        The options, and the arguments whose key is dotted or `data` (overrides of a config).
-
-    Raises:
-        UserError: Unknown or missing options, in one line.
-    """
-    arguments = sys.argv[1:] if argv is None else argv
-    if any(a in ("-h", "--help") for a in arguments):
-        print(usage.strip())
-        raise SystemExit(0)
-    values, overrides = dict(defaults), []
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if key.split(".")[0] in configs.GROUPS or key == "experiment":
-            overrides.append(argument)
-        elif not equals or key not in defaults:
-            guess = nearest(key, defaults)
-            hint = f"; did you mean '{guess}='?" if guess else ""
-            raise UserError(f"unknown option '{argument}'{hint} (options: {'=, '.join(defaults)}=)")
-        else:
-            values[key] = value
-    missing = [key for key, value in values.items() if value is ...]
-    if missing:
-        raise UserError(f"{missing[0]}= is missing; usage: {usage.strip().splitlines()[0]}")
-    return values, overrides

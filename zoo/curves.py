@@ -10,8 +10,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from zoo import config as configs
-from zoo.cli import options, report
-from zoo.errors import UserError, unknown
+from zoo.arguments import options
+from zoo.errors import UserError, report, unknown
 from zoo.evaluation import modules
 from zoo.runs.directory import RunDirectory, find_runs
 from zoo.text_table import text_table

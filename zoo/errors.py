@@ -1,7 +1,9 @@
-"""Errors that a user can mend, and the nearest valid name to suggest."""
+"""Errors that a user can mend, in one line, and the nearest valid name to suggest."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
 
 
 class UserError(Exception):
@@ -24,6 +26,21 @@ class MissingFact(UserError):
 
 class TrainingFailed(Exception):
     """Training cannot go on (a loss that is not finite, say); exit code 1."""
+
+
+def report(work: Callable[[], int | None]) -> int:
+    """Run `work`; turn the errors that a user can mend into one line and an exit code."""
+    try:
+        return work() or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except TrainingFailed as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output (`| head`) has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:

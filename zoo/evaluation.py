@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from zoo import config as configs
-from zoo.cli import options, report
-from zoo.errors import UserError, unknown
+from zoo.arguments import options
+from zoo.errors import UserError, report, unknown
 from zoo.runs.directory import RunDirectory
 from zoo.text_table import terminal_width, text_table
 
@@ -108,7 +108,9 @@ def data_settings(settings: dict[str, Any], overrides: list[str]) -> tuple[dict[
                 f"data.key=value may be given"
             )
     if any(configs.key_of(override) == "data" for override in overrides):
-        return _as_trained(configs.load(overrides)["data"], settings["data"], overrides), True
+        from zoo.composing import load  # and Hydra with it
+
+        return _as_trained(load(overrides)["data"], settings["data"], overrides), True
     data, other = dict(settings["data"]), False
     for override in overrides:
         key = configs.key_of(override).removeprefix("data.")

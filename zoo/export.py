@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli import options, report
-from zoo.errors import UserError, unknown
+from zoo.arguments import options
+from zoo.errors import UserError, report, unknown
 from zoo.evaluation import modules
 from zoo.runs.directory import RunDirectory
 

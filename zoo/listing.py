@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from zoo import composing
 from zoo import config as configs
-from zoo.cli import report
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, report, unknown
 from zoo.text_table import text_table
 
 USAGE = """\
@@ -65,7 +65,7 @@ def _count(name: str) -> str:
     from zoo.registry import MODELS
 
     entry = MODELS[name]
-    options = configs.load([f"model={name}"])["model"] if name in configs.choices("model") else {}
+    options = composing.load([f"model={name}"])["model"] if name in configs.choices("model") else {}
     tiny = {k: v for k, v in entry.tests.get("tiny", {}).items() if k not in options}
     facts = tiny | {fact: DIGITS[fact] for fact in tiny if fact in DIGITS}
     try:

@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from zoo import config as configs
-from zoo.cli import options, report
-from zoo.errors import UserError, nearest
+from zoo.arguments import options
+from zoo.errors import UserError, nearest, report
 from zoo.evaluation import finite, modules, switch
 from zoo.runs.directory import RunDirectory
 from zoo.schema import fits, got, parameters, spell

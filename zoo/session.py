@@ -16,10 +16,9 @@ import yaml
 
 from zoo import config as configs
 from zoo.build import build_dataset, build_trainer, check_options, import_plugins, trainer_config
-from zoo.cli import report
 from zoo.data.base import Dataset
 from zoo.data.encoding import load_encoding
-from zoo.errors import TrainingFailed, UserError
+from zoo.errors import TrainingFailed, UserError, report
 from zoo.runs import hparams
 from zoo.runs.directory import RunDirectory, write_text
 from zoo.training import finish

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli import options, report
-from zoo.errors import UserError
+from zoo.arguments import options
+from zoo.errors import UserError, report
 from zoo.evaluation import modules
 from zoo.runs.directory import RunDirectory, write_text
 

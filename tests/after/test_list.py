@@ -5,8 +5,8 @@ import json
 import pytest
 import yaml
 
+from zoo import composing, listing
 from zoo import config as configs
-from zoo import listing
 from zoo.registry import MODELS
 
 
@@ -48,7 +48,7 @@ def test_every_experiment_with_its_promise(listed):
     assert rows(text) == list(configs.experiments())
     flat = " ".join(text.split())
     for name, content in configs.experiments().items():
-        chosen = configs.load([f"experiment={name}"])
+        chosen = composing.load([f"experiment={name}"])
         start = f"{name} {chosen['model']['name']} {chosen['data']['name']}"
         assert start in flat
         for metric, bound in (yaml.safe_load(content).get("expect") or {}).items():

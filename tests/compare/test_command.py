@@ -9,7 +9,7 @@ from support import write_run
 
 from zoo import cli
 from zoo.compare.command import repeat, repeat_all
-from zoo.config import load
+from zoo.composing import load
 from zoo.runs.rank import rank
 from zoo.runs.records import Record, read_runs
 

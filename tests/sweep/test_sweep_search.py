@@ -10,7 +10,7 @@ import forked
 import optuna
 import pytest
 
-from zoo import cli
+from zoo import cli, composing
 from zoo import config as configs
 from zoo.sweep.prune import Curve
 from zoo.sweep.search import Search, SearchPlan
@@ -182,7 +182,7 @@ def test_every_space_fits_the_recipe_that_it_names(name):
     )
     space, _ = plan.read()
     trial = optuna.create_study().ask()
-    configs.load([f"experiment={recipe}", *space.suggest(trial)])
+    composing.load([f"experiment={recipe}", *space.suggest(trial)])
 
 
 SOME = ("experiment=mlp_rain", "sweep.method=tpe")

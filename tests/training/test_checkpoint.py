@@ -15,7 +15,7 @@ import yaml
 from torch import nn
 from toys import Masked, Tied, cloud, same, trainer_of, weights
 
-from zoo import config as configs
+from zoo import composing
 from zoo.errors import TrainingFailed, UserError
 from zoo.training.checkpoint import (
     Checkpointer,
@@ -343,7 +343,7 @@ def test_a_config_runs_nothing(tmp_path, checkpoints, capsys):
     assert train([f"resume={tmp_path}"]) == 2
     (tmp_path / "config.yaml").write_text("plugins: [antigravity]\nmodel: {_target_: os.system}\n")
     assert train([f"resume={tmp_path}"]) == 2
-    config = configs.load(["model=mlp"]) | {"plugins": ["antigravity"]}
+    config = composing.load(["model=mlp"]) | {"plugins": ["antigravity"]}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     assert train([f"resume={tmp_path}"]) == 2
     config |= {"plugins": [], "model": {"name": "mlp", "_target_": "os.system"}}

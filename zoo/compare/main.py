@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from zoo.cli import report
 from zoo.compare import formats, pictures, side_by_side
-from zoo.errors import UserError, nearest
+from zoo.errors import UserError, nearest, report
 from zoo.runs.diff import diff
 from zoo.runs.directory import RunDirectory
 from zoo.runs.rank import rank

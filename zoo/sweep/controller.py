@@ -5,11 +5,11 @@ import time
 from dataclasses import replace
 from functools import partial
 
+from zoo import composing
 from zoo import config as configs
-from zoo.cli import report
 from zoo.runs import hparams
 from zoo.sweep import pool
-from zoo.sweep.attempt import reason_of, train_member
+from zoo.sweep.attempt import hold_and_train, reason_of
 from zoo.sweep.board import Board
 from zoo.sweep.ledger import Ledger
 from zoo.sweep.members import Member
@@ -98,7 +98,7 @@ class Sweep:
         if member is None:
             self.board.total, self.exhausted = len(self.ledger.members), True
             return None
-        self.settings[member.name] = configs.load(list(member.overrides))
+        self.settings[member.name] = composing.load(list(member.overrides))
         self.ledger.add(member)
         return self._job(member)
 
@@ -108,7 +108,7 @@ class Sweep:
         minutes = self.options.member_minutes
         alone = replace(self.ledger, members=[])  # the others are not sent with each
         job = pool.Job(
-            work=partial(work, alone, member, self.settings[member.name]),
+            work=partial(hold_and_train, alone, member, self.settings[member.name]),
             log=self.ledger.log(member),
             limit=None if minutes is None else 60 * minutes,
         )
@@ -173,13 +173,3 @@ class Sweep:
 
     def _reason(self, job: pool.Job, code: int) -> str:
         return reason_of(code, job.log, self.options.member_minutes if job.overdue else None)
-
-
-def work(ledger: Ledger, member: Member, settings: configs.Config) -> int:
-    """A member, in a process of its own; the exit code."""
-
-    def train() -> int:
-        with ledger.held(member):
-            return train_member(ledger, member, settings)
-
-    return report(train)

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-
 from zoo import config as configs
 from zoo.errors import UserError, unknown
 
@@ -39,6 +37,8 @@ def grid(overrides: Sequence[Any], together: Sequence[str] = ()) -> list[Member]
         UserError: A range without steps, which is for a search; lists side by side of different
             lengths.
     """
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
     swept = []
     for override in overrides:
         if override.is_sweep_override():
@@ -100,4 +100,6 @@ def short_keys(keys: Sequence[str]) -> dict[str, str]:
 
 def checked(members: Iterable[Member]) -> dict[str, configs.Config]:
     """The config of each: a mistake in the last one shows before the first one runs."""
-    return {member.name: configs.load(list(member.overrides)) for member in members}
+    from zoo.composing import load  # and Hydra with it
+
+    return {member.name: load(list(member.overrides)) for member in members}

@@ -24,7 +24,7 @@ from zoo.importing import importing
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl.h
 LOST = 70  # exit code of a member that could not begin, or raised what nobody expects
 MODULES = (
-    "zoo.sweep.controller",
+    "zoo.sweep.attempt",
     "zoo.session",
     "torch.utils.tensorboard",
     "tensorboard.plugins.hparams.metadata",

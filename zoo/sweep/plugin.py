@@ -14,6 +14,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from zoo import composing
 from zoo import config as configs
 from zoo.errors import UserError
 from zoo.sweep import launchers
@@ -76,7 +77,7 @@ def search(options: SweepOptions, typed: list[str], nursery: Nursery) -> int:
     )
     _, fixed = plan.read()
     slots = options.find_slots(options.trials, *nursery.machine())
-    ledger = Ledger.create(_root([configs.load(fixed)]), [], _command(), plan.to_json())
+    ledger = Ledger.create(_root([composing.load(fixed)]), [], _command(), plan.to_json())
     return Sweep(ledger, {}, options, nursery, slots, Search(ledger.path, plan)).run()
 
 

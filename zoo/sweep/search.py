@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo import config as configs
+from zoo import composing
 from zoo.sweep.members import Member, folder_name, short_keys
 from zoo.sweep.prune import Curve
 from zoo.sweep.space import Space, read_space
@@ -46,7 +46,7 @@ class SearchPlan:
         """
         space, fixed = read_space(self.typed, self.space, self.when)
         for example in space.examples():
-            configs.load([*fixed, *example])
+            composing.load([*fixed, *example])
         return space, fixed
 
     def to_json(self) -> dict[str, Any]:
