@@ -32,6 +32,12 @@ def test_auto_takes_what_is_worth_it(monkeypatch, gain, expected):
     assert name == expected and f"{1 / gain:.2f} of fp32's time" in reason
 
 
+def test_a_cold_start_does_not_hide_that_a_model_is_tiny(monkeypatch):
+    steps = {"fp32": iter([1.0, *[1e-3] * 9]), "bf16": iter([1.0, *[1e-4] * 9])}
+    monkeypatch.setattr(module, "_seconds", lambda m, t, b, p, r: next(steps[p.name]))
+    assert choose("auto") == ("fp32", "auto: a step takes 1.0 ms, too short to gain")
+
+
 def test_auto_takes_fp32_where_the_lower_one_fails(monkeypatch):
     def seconds(model, task, data, precision, runtime):
         if precision.name != "fp32":
