@@ -18,9 +18,6 @@ Options: rounds=7 epochs=100 threads=2.
 
 import contextlib
 import io
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,38 +28,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmark_race import paired, process, race  # noqa: E402
+
 from zoo.arguments import options  # noqa: E402
 from zoo.errors import UserError, report, unknown  # noqa: E402
 
 BATCH = 64
-
-
-def race(cases: dict[str, Callable[[], float]], rounds: int, unit: str) -> dict[str, list[float]]:
-    """Run every case once a round, in alternating order, after one round to warm up.
-
-    Args:
-        cases: By name, a function that gives its own figure (steps a second, or seconds).
-        rounds: How many rounds count.
-        unit: Of the figures, for the printout.
-    """
-    figures: dict[str, list[float]] = {name: [] for name in cases}
-    for k in range(rounds + 1):
-        for name in cases if k % 2 else reversed(list(cases)):
-            value = cases[name]()
-            if k:
-                figures[name].append(value)
-    base = next(iter(cases))
-    for name, values in figures.items():
-        ratio, low, high = paired(values, figures[base])
-        middle = statistics.median(values)
-        print(f"{name:36s} {middle:10.2f} {unit}  {ratio:6.3f} of {base} [{low:.3f} to {high:.3f}]")
-    return figures
-
-
-def paired(values: list[float], base: list[float]) -> tuple[float, float, float]:
-    """Median, least and greatest of the ratios within a round."""
-    ratios = [a / b for a, b in zip(values, base)]
-    return statistics.median(ratios), min(ratios), max(ratios)
 
 
 def trainer(rounds: int, epochs: int, threads: int) -> None:
@@ -189,19 +160,6 @@ loss.backward()
 optimizer.step()
 """
 ONE_STEP = ("model=mlp", "data=digits", "trainer.max_steps=1", "trainer.precision=fp32")
-
-
-def process(*arguments: str) -> Callable[[], float]:
-    """A case for `race`: seconds of a whole Python process, which keeps what it compiles."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-
-    def case() -> float:
-        start = time.perf_counter()
-        command = [sys.executable, *arguments]
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, env=environment)
-        return time.perf_counter() - start
-
-    return case
 
 
 def startup(rounds: int) -> None:

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmark import paired, race
 from benchmark_language import apart, hugging_face, hugging_face_steps, start, zoo_steps
+from benchmark_race import paired, race
 
 VOCABULARY, CONTEXT, TEXTS = 50_257, 256, 4
 IMAGES, SIDE, CLASSES = 64, 32, 10

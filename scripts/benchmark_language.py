@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmark import race
+from benchmark_race import race
 
 from zoo.errors import UserError
 

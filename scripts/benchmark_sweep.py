@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmark import ROOT, paired, process, race
+from benchmark_race import ROOT, paired, process, race
 
 GRID = (
     "optim.lr=5e-4,1.5e-3,5e-3", "model.width=64,128,256", "model.depth=1,2,3",

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
-from benchmark import paired, race  # noqa: E402
+from benchmark_race import paired, race  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from zoo import build, composing  # noqa: E402
