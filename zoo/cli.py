@@ -102,7 +102,7 @@ def _by_hydra(arguments: list[str], nursery: "Nursery | None") -> int:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
-    from zoo.composing import explain
+    from zoo.sweep import nursery as nurseries
 
     codes: list[int] = []
     overrides = [a for a in arguments if not a.startswith("-")]
@@ -118,8 +118,6 @@ def _by_hydra(arguments: list[str], nursery: "Nursery | None") -> int:
     arguments = sorted(arguments, key=lambda a: a not in ("-m", "--multirun"))  # wherever typed
     _check_flags(arguments)
     before, sys.argv = sys.argv, ["train.py", *arguments]
-    from zoo.sweep import nursery as nurseries
-
     job.nursery = nursery = nursery or nurseries.begin(arguments)  # type: ignore[attr-defined]
     main = hydra.main(config_path=str(configs.CONFIG_DIR), config_name="train", version_base=None)
     try:
@@ -132,7 +130,7 @@ def _by_hydra(arguments: list[str], nursery: "Nursery | None") -> int:
         ours = type(error).__module__.split(".")[0] not in ("hydra", "omegaconf", "yaml")
         if ours and (started or not isinstance(error, ValueError)):
             raise
-        raise UserError(explain(error, overrides)) from None
+        raise UserError(composing.explain(error, overrides)) from None
     finally:
         sys.argv = before
         if nursery:

@@ -218,7 +218,8 @@ def _obey(line: "Connection[Any, Any]", number_of: dict[int, int]) -> None:
         try:
             pid = os.fork()
         except OSError as error:  # too many processes, or no memory
-            order.log.write_text(f"cannot be forked: {error.strerror}\n")
+            with order.log.open("a") as log:  # behind what an earlier attempt said
+                log.write(f"cannot be forked: {error.strerror}\n")
             line.send((order.number, LOST))
             return
         if pid == 0:
