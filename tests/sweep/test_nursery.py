@@ -1,15 +1,18 @@
 """The process that members are forked from."""
 
+import errno
 import json
 import os
 import signal
 import time
 from functools import partial
+from multiprocessing import Pipe
 from pathlib import Path
 
 import forked
 import pytest
 
+from zoo.sweep import nursery
 from zoo.sweep.nursery import Nursery, Order, Slot, begin
 
 
@@ -114,6 +117,20 @@ def test_nobody_outlives_it(tmp_path, then):
     assert code == {hang: -signal.SIGKILL, Nursery.end: 0, kill_and_ask: 99}[then]
     if then is kill_and_ask:
         assert "TrainingFailed: the process that members are forked from has" in log.read_text()
+
+
+def test_what_cannot_be_forked_says_so_in_its_log(tmp_path, monkeypatch):
+    def refuse():
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr(nursery.os, "fork", refuse)
+    log_of(tmp_path, 4).write_text("an earlier attempt\n")
+    here, there = Pipe()
+    here.send(order(tmp_path, 4, wait))
+    nursery._obey(there, running := {})
+    assert here.recv() == (4, 70) and not running
+    said = log_of(tmp_path, 4).read_text()
+    assert said == "an earlier attempt\ncannot be forked: no more processes\n"
 
 
 @pytest.mark.parametrize("other", [("seed=1,2",), ("-m", "hydra/launcher=joblib"), ("--help",)])
