@@ -5,6 +5,8 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.layers.gelu import gelu_tanh, suits
+
 FeedForwardName = Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"]
 
 
@@ -49,4 +51,6 @@ class FeedForward(nn.Module):
             return F.relu(h).square()
         if self.activation == "relu":
             return F.relu(h)
-        return F.gelu(h, approximate="tanh" if self.activation == "gelu_tanh" else "none")
+        if self.activation == "gelu_tanh":
+            return gelu_tanh(h) if suits(h) else F.gelu(h, approximate="tanh")
+        return F.gelu(h)
