@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from zoo.adapters.freeze import freeze, replace
 from zoo.errors import UserError
 from zoo.layers.dropout import Dropout
+from zoo.layers.linear import Linear, linear
 from zoo.naming import in_head
 from zoo.registry import ADAPTERS
 
@@ -84,7 +85,7 @@ class LoRALinear(LoRA, nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """(..., I) to (..., O)."""
         flat = x.reshape(-1, self.in_features)  # (N, I)
-        y = F.linear(flat, self.weight, self.bias)
+        y = linear(flat, self.weight, self.bias)
         if not self.original:
             h = F.linear(self.drop(flat) if self.training else flat, self.lora_a)
             b = self.lora_b.to(y.dtype)
@@ -156,6 +157,7 @@ class LoRAEmbedding(LoRA, nn.Embedding):
 
 
 KINDS: list[tuple[type[nn.Module], Any]] = [
+    (Linear, LoRALinear),
     (nn.Linear, LoRALinear),
     (nn.Conv2d, LoRAConv2d),
     (nn.Embedding, LoRAEmbedding),

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.layers.causal_attention import causal_attention, suits
+from zoo.layers.linear import Linear
 from zoo.layers.norm import NormName, normalise
 from zoo.layers.positions import Rotation, rotate
 
@@ -88,11 +89,11 @@ class Attention(nn.Module):
         self.causal, self.qk_norm = causal, qk_norm
         inner = 2 * kv_heads * self.size
         if cross:
-            self.q = nn.Linear(width, width, bias=bias)
-            self.kv = nn.Linear(width, inner, bias=bias)
+            self.q = Linear(width, width, bias=bias)
+            self.kv = Linear(width, inner, bias=bias)
         else:
-            self.qkv = nn.Linear(width, width + inner, bias=bias)
-        self.out = nn.Linear(width, width, bias=bias)
+            self.qkv = Linear(width, width + inner, bias=bias)
+        self.out = Linear(width, width, bias=bias)
         self.record: list[Tensor] | None = None
 
     def forward(

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.layers.gelu import gelu_tanh, suits
+from zoo.layers.linear import Linear
 
 FeedForwardName = Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"]
 
@@ -35,8 +36,8 @@ class FeedForward(nn.Module):
         gated = activation == "swiglu"
         if inner is None:
             inner = -(-8 * width // 24) * 8 if gated else 4 * width
-        self.up = nn.Linear(width, 2 * inner if gated else inner, bias=bias)
-        self.down = nn.Linear(inner, width, bias=bias)
+        self.up = Linear(width, 2 * inner if gated else inner, bias=bias)
+        self.down = Linear(inner, width, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) to (B, T, D)."""

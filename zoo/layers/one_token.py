@@ -19,11 +19,12 @@ from zoo.layers.attention import Attention, KeyValues
 from zoo.layers.block import Block
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward
+from zoo.layers.linear import Linear
 from zoo.layers.norm import normalise
 from zoo.layers.positions import Rotation, rotate
 
 Map = Callable[[Tensor], Tensor]
-KNOWN = (Block, Attention, FeedForward, nn.Linear, nn.LayerNorm, nn.RMSNorm, Dropout)
+KNOWN = (Block, Attention, FeedForward, Linear, nn.Linear, nn.LayerNorm, nn.RMSNorm, Dropout)
 
 
 class OneToken:
