@@ -16,15 +16,17 @@ def exact(x, outer):
 
 
 @pytest.mark.parametrize("shape", [(1,), (7, 3), (2, 5, 6), (3, 2**18)])
-def test_result_and_gradient(shape, monkeypatch):
+@pytest.mark.parametrize("form, error", [(torch.float32, 1e-6), (torch.bfloat16, 2**-8)])
+def test_result_and_gradient(shape, form, error, monkeypatch):
     monkeypatch.setattr(gelu, "PART", 2**18 - 5)  # the last of several is smaller
     torch.manual_seed(0)
-    x = (3 * torch.randn(shape)).requires_grad_()
-    outer = torch.randn(shape)
+    x = (3 * torch.randn(shape)).to(form).requires_grad_()
+    outer = torch.randn(shape).to(form)
     y = gelu.gelu_tanh(x)
-    (slope,) = torch.autograd.grad(y, x, outer)
-    for ours, theirs in zip((y, slope), exact(x, outer)):
-        torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=1e-6)
+    (given,) = torch.autograd.grad(y, x, outer)
+    assert y.dtype == given.dtype == form
+    for ours, theirs in zip((y, given), exact(x, outer)):
+        torch.testing.assert_close(ours.double(), theirs, rtol=4 * error, atol=error)
 
 
 def test_far_from_zero_it_is_zero_or_what_came_in():
@@ -42,7 +44,7 @@ def test_of_what_lies_crosswise_and_a_gradient_that_is_one_number():
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["suits", "eval", "small", "double", "bf16", "erf"])
+@pytest.mark.parametrize("name", ["fp32", "bf16", "eval", "small", "double", "erf"])
 def test_where_it_takes_torchs_place(name, monkeypatch):
     calls = []
 
@@ -57,8 +59,8 @@ def test_where_it_takes_torchs_place(name, monkeypatch):
         layer, x = layer.double(), x.double()
     with torch.set_grad_enabled(name != "eval"), torch.autocast("cpu", enabled=name == "bf16"):
         y = layer(x)
-    assert len(calls) == (name == "suits")
-    if calls:
+    assert len(calls) == (name in ("fp32", "bf16"))
+    if name == "fp32":
         (found,) = torch.autograd.grad(y.square().sum(), layer.up.weight)
         layer, x = layer.double(), x.double()
         (expected,) = torch.autograd.grad(layer(x).square().sum(), layer.up.weight)

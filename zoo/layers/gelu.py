@@ -20,7 +20,7 @@ def suits(x: Tensor) -> bool:
     """Whether this is the quicker way to train."""
     return (
         not torch.compiler.is_compiling()  # a traced length gives no plain bool
-        and x.dtype == torch.float32
+        and x.dtype in (torch.float32, torch.bfloat16)
         and x.device.type == "cpu"
         and x.numel() >= LARGE
         and x.requires_grad
@@ -38,14 +38,19 @@ class _Gelu(torch.autograd.Function):
         x = x.contiguous()
         y, slope = torch.empty_like(x), torch.empty_like(x)
         one, c = torch.ones(()), torch.tensor(C)
-        room = x.new_empty(2, min(PART, x.numel()))
+        room = torch.empty(3, min(PART, x.numel()))  # float32, whatever x is
+        narrow = x.dtype != room.dtype
         for read, given, rise in zip(*(whole.view(-1).split(PART) for whole in (x, y, slope))):
-            square, share = room[:, : len(read)]
-            torch.mul(read, read, out=square)
-            torch.add(c, square, alpha=C * A, out=share).mul_(read).sigmoid_()  # s(z)
-            torch.mul(read, share, out=given)
-            torch.add(c, square, alpha=3 * C * A, out=square).mul_(given)  # x s z'
-            torch.lerp(share, one, square, out=rise)  # s + x s z' (1 - s)
+            wide, square, share = room[:, : len(read)]
+            wide = wide.copy_(read) if narrow else read
+            torch.mul(wide, wide, out=square)
+            torch.add(c, square, alpha=C * A, out=share).mul_(wide).sigmoid_()  # s(z)
+            bent = torch.mul(wide, share, out=wide if narrow else given)
+            torch.add(c, square, alpha=3 * C * A, out=square).mul_(bent)  # x s z'
+            torch.lerp(share, one, square, out=share if narrow else rise)  # s + x s z' (1 - s)
+            if narrow:
+                given.copy_(bent)
+                rise.copy_(share)
         context.save_for_backward(slope)
         return y
 
