@@ -111,6 +111,6 @@ def test_torch_computes_what_it_does_not_suit(name, calls, monkeypatch):
 )
 def test_which_processors_have_it(found, quicker, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
-    assert (layers._onednn() is not None) == quicker
+    assert layers._amd() == quicker
     monkeypatch.delattr(torch.cpu, "get_capabilities")
-    assert layers._onednn() is None
+    assert not layers._amd()

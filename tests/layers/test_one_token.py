@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from zoo.layers import one_token
 from zoo.layers.one_token import OneToken
 from zoo.models.gpt import GPT
 
@@ -36,8 +37,11 @@ def one_by_one(model, tokens):
 
 
 @pytest.mark.parametrize("texts", [1, 3])
+@pytest.mark.parametrize("amd", [False, True])
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
-def test_equals_reading_the_whole_text(variant, texts):
+def test_equals_reading_the_whole_text(variant, amd, texts, monkeypatch):
+    monkeypatch.setattr(one_token, "AMD", amd)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)  # no part of 11 or 16
     model = make(**variant)
     tokens = torch.randint(11, (texts, 9))
     found, cache = one_by_one(model, tokens)

@@ -13,17 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def _onednn() -> Any:
-    """oneDNN's product, where it is the quicker one: a rule, not a trial, so that runs repeat."""
-    if not torch.backends.mkldnn.is_available():
-        return None
+def _amd() -> bool:
+    """Whether this is such a processor: a rule, not a trial, so that runs repeat."""
     found = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.10 has none
-    if not str(found.get("cpu_name", "")).startswith("AMD") or not found.get("avx512_f"):
-        return None
-    return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+    return str(found.get("cpu_name", "")).startswith("AMD") and bool(found.get("avx512_f"))
 
 
-ONEDNN = _onednn()
+AMD = _amd()
+ONEDNN: Any = None  # its product, where it is the quicker one
+if AMD and torch.backends.mkldnn.is_available():
+    ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 LARGE = 2**26  # N I O; smaller, its calls cost more than it saves
 
 

@@ -19,7 +19,7 @@ from zoo.layers.attention import Attention, KeyValues
 from zoo.layers.block import Block
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward
-from zoo.layers.linear import Linear
+from zoo.layers.linear import AMD, Linear
 from zoo.layers.norm import normalise
 from zoo.layers.positions import Rotation, rotate
 
@@ -104,7 +104,25 @@ def _linear(layer: nn.Linear, one: bool) -> Map:
     weight, bias = layer.weight, layer.bias
     if not one:
         return lambda x: F.linear(x, weight, bias)
+    if AMD and weight.device.type == "cpu" and len(weight) >= weight.shape[1]:
+        return _turned(weight, bias)
     return partial(torch.mv, weight) if bias is None else partial(torch.addmv, bias, weight)
+
+
+def _turned(weight: Tensor, bias: Tensor | None) -> Map:
+    """The same with a copy of the weights that holds them input by input, outputs dealt to threads.
+
+    MKL's product with a vector is not made for AMD's processors: it reads a matrix output by output
+    on one core, and takes two to three times as long.
+    """
+    outputs, threads = len(weight), torch.get_num_threads()
+    more = -outputs % threads
+    parts = F.pad(weight, (0, 0, 0, more)).view(threads, -1, weight.shape[1]).mT.contiguous()
+    shape = (threads, 1, weight.shape[1])
+    if bias is None:
+        return lambda x: torch.bmm(x.expand(shape), parts).view(-1)[:outputs]
+    biases = F.pad(bias, (0, more)).view(threads, 1, -1)
+    return lambda x: torch.baddbmm(biases, x.expand(shape), parts).view(-1)[:outputs]
 
 
 def _norm(layer: nn.Module) -> Map:
