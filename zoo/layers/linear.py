@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 def _amd() -> bool:
     """Whether this is such a processor: a rule, not a trial, so that runs repeat."""
-    found = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.10 has none
+    found = getattr(torch.cpu, "get_capabilities", dict)()  # older torch has none
     return str(found.get("cpu_name", "")).startswith("AMD") and bool(found.get("avx512_f"))
 
 
