@@ -66,7 +66,7 @@ def test_gradients_of_one_of_its_inputs(trained, calls):
     assert len(calls) == (2 if trained == 0 else 1)  # no gradient but the one that is wanted
 
 
-def test_of_what_lies_crosswise_and_a_gradient_that_is_one_number(calls):
+def test_of_transposed_matrices_and_an_expanded_gradient(calls):
     torch.manual_seed(0)
     x, weight = torch.randn(17, 65).mT, torch.randn(17, 19).mT
     check(x.requires_grad_(), weight.requires_grad_(), None, torch.ones(()).expand(65, 19))

@@ -81,6 +81,15 @@ def test_the_environment_is_json_and_says_what_bits_depend_on():
     assert found["ranks"] == 3 and found["threads"] == 1 and found["torch"] == torch.__version__
 
 
+@pytest.mark.parametrize("found, name", [({"cpu_name": "AMD EPYC"}, "AMD EPYC "), ({}, "")])
+def test_the_environment_names_the_processor_where_torch_knows_it(found, name, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    kernels = torch.backends.cpu.get_cpu_capability()
+    assert environment(Runtime(CPU))["processor"] == name + kernels
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert environment(Runtime(CPU))["processor"] == kernels
+
+
 def test_deterministic_only_inside():
     with deterministic(True):
         assert torch.are_deterministic_algorithms_enabled()

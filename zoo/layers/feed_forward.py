@@ -5,7 +5,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.layers.gelu import gelu_tanh, suits
+from zoo.layers.gelu import gelu_tanh
 from zoo.layers.linear import Linear
 
 FeedForwardName = Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"]
@@ -53,5 +53,5 @@ class FeedForward(nn.Module):
         if self.activation == "relu":
             return F.relu(h)
         if self.activation == "gelu_tanh":
-            return gelu_tanh(h) if suits(h) else F.gelu(h, approximate="tanh")
+            return gelu_tanh(h)
         return F.gelu(h)

@@ -1,4 +1,4 @@
-"""GPT-2's GELU and its slope, computed together while a CPU has the numbers in its cache.
+"""GPT-2's GELU and its derivative, computed together while a CPU has the numbers in its cache.
 
 x s(z) with z = 2 c (x + a x^3), c = sqrt(2 / pi), a = 0.044715 and s the logistic function: the
 tanh form of Hendrycks and Gimpel, 2016, https://arxiv.org/abs/1606.08415, as 1 + tanh(u) = 2 s(2u).
@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 C, A = 2 * math.sqrt(2 / math.pi), 0.044715
@@ -16,8 +17,13 @@ PART = 2**19  # numbers at a time: what is computed of them stays in the cache
 LARGE = 2**20  # numbers; of fewer, calls cost as much as they save
 
 
-def suits(x: Tensor) -> bool:
-    """Whether this is the quicker way to train."""
+def gelu_tanh(x: Tensor) -> Tensor:
+    """F.gelu(x, approximate="tanh"), of any shape; differentiable once where it is by hand."""
+    return _Gelu.apply(x) if _suits(x) else F.gelu(x, approximate="tanh")
+
+
+def _suits(x: Tensor) -> bool:
+    """Whether by hand is the quicker way to train."""
     return (
         not torch.compiler.is_compiling()  # a traced length gives no plain bool
         and x.dtype in (torch.float32, torch.bfloat16)
@@ -25,11 +31,6 @@ def suits(x: Tensor) -> bool:
         and x.numel() >= LARGE
         and x.requires_grad
     )
-
-
-def gelu_tanh(x: Tensor) -> Tensor:
-    """F.gelu(x, approximate="tanh"), of any shape; differentiable once."""
-    return _Gelu.apply(x)
 
 
 class _Gelu(torch.autograd.Function):

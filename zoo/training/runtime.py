@@ -221,11 +221,11 @@ def environment(runtime: Runtime) -> dict[str, Any]:
 
     device = runtime.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
-    maker = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name", "")  # kernels differ
+    processor = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name", "")
     return {
         "torch": torch.__version__,
         "device": f"{device.type} {name}".strip(),
-        "processor": f"{maker} {torch.backends.cpu.get_cpu_capability()}".strip(),
+        "processor": f"{processor} {torch.backends.cpu.get_cpu_capability()}".strip(),
         "threads": torch.get_num_threads(),
         "ranks": runtime.ranks,
         "python": platform.python_version(),
