@@ -9,7 +9,7 @@ from torch import nn
 from zoo.errors import UserError
 from zoo.registry import OPTIMIZERS
 from zoo.training.precision import clip_gradients, rescale_gradients
-from zoo.training.row_wise import summed_rows
+from zoo.training.row_wise import stable_order, summed_rows
 
 ROWS, WIDTH = 9, 4
 
@@ -101,16 +101,32 @@ def test_rows_that_were_not_looked_up_stay_as_they_are():
     assert not (model.table.weight[named] == before[named]).all(1).any()
 
 
-def test_sums_of_rows_are_those_of_coalesce():
+@pytest.mark.parametrize("rows", [60, 2**16 + 60], ids=["few rows", "numbers of 17 bits"])
+@pytest.mark.parametrize("width", [(3,), (2, 3), ()], ids=str)
+def test_sums_of_rows_are_those_of_coalesce(rows, width):
     generator = torch.Generator().manual_seed(0)
-    names = torch.randint(50, (1, 200), generator=generator)
-    values = torch.randn(200, 3, generator=generator, dtype=torch.float64)
-    gradient = torch.sparse_coo_tensor(names, values, (60, 3))
+    names = torch.randint(40, (1, 200), generator=generator) + torch.tensor([0, rows - 40] * 100)
+    values = torch.randn(200, *width, generator=generator, dtype=torch.float64)
+    gradient = torch.sparse_coo_tensor(names, values, (rows, *width), check_invariants=True)
     expected = gradient.coalesce()
     for given in (gradient, expected):
-        rows, sums = summed_rows(given)
-        assert torch.equal(rows, expected.indices()[0])
+        found, sums = summed_rows(given)
+        assert torch.equal(found, expected.indices()[0])
         torch.testing.assert_close(sums, expected.values())
+
+
+def test_no_rows_have_no_sums():
+    nothing = torch.empty(1, 0, dtype=torch.int64), torch.empty(0, 3)
+    rows, sums = summed_rows(torch.sparse_coo_tensor(*nothing, (9, 3), check_invariants=True))
+    assert rows.shape == (0,) and sums.shape == (0, 3)
+
+
+@pytest.mark.parametrize("limit", [9, 2**16, 2**16 + 1, 2**33])
+def test_names_are_sorted_stably_whatever_their_size(limit):
+    generator = torch.Generator().manual_seed(0)
+    pool = torch.randint(limit, (30,), generator=generator)
+    names = pool[torch.randint(30, (200,), generator=generator)]
+    assert torch.equal(stable_order(names, limit), names.argsort(stable=True))
 
 
 @pytest.mark.parametrize("limit", [None, 0.5, 1e6])

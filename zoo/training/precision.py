@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo.errors import TrainingFailed, UserError
 from zoo.tasks.base import Batch, Task
+from zoo.training.row_wise import summed_rows
 from zoo.training.runtime import Runtime, available, forked_rng
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -150,7 +151,11 @@ def clip_gradients(parameters: Iterable[nn.Parameter], limit: float | None) -> T
     if not any(p.grad.is_sparse for p in parameters):
         return nn.utils.clip_grad_norm_(parameters, limit or float("inf"))
     for p in parameters:
-        p.grad = p.grad.coalesce() if p.grad.is_sparse else p.grad  # each row once
+        if p.grad.is_sparse:
+            rows, sums = summed_rows(p.grad)
+            p.grad = torch.sparse_coo_tensor(
+                rows[None], sums, p.shape, is_coalesced=True, check_invariants=False
+            )
     values = [p.grad._values() if p.grad.is_sparse else p.grad for p in parameters]
     norm = nn.utils.get_total_norm(values)
     if limit:

@@ -6,7 +6,9 @@ Shapes: V rows, D numbers in a row, U rows that a gradient names.
 
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -76,7 +78,8 @@ class RowAdagrad(torch.optim.Optimizer):
 def summed_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
     """The rows that a sparse gradient names, each once and in order, and their sums.
 
-    As `gradient.coalesce()`, but without sorting the occurrences: with a table of V places.
+    As `gradient.coalesce()`, but with a count of each row in place of a sort, or on a CPU with a
+    faster sort; there the parts of a row are added in their order, however many threads there are.
 
     Args:
         gradient: Sparse COO (V, ...), sparse in its first dimension alone.
@@ -85,10 +88,27 @@ def summed_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
         Row numbers int64 (U,), sums (U, ...).
     """
     names, values = gradient._indices()[0], gradient._values()
-    if gradient.is_coalesced():
+    if gradient.is_coalesced() or not len(names):
         return names, values
-    present = torch.bincount(names, minlength=gradient.shape[0]) > 0  # (V,)
-    rows = present.nonzero().squeeze(1)  # (U,)
-    places = present.cumsum(0).sub_(1)  # (V,): where the sum of each present row goes
-    sums = values.new_zeros(len(rows), *values.shape[1:])
-    return rows, sums.index_add_(0, places[names], values)
+    counts = torch.bincount(names, minlength=gradient.shape[0])  # (V,)
+    rows = counts.nonzero().squeeze(1)  # (U,)
+    shape = len(rows), *values.shape[1:]
+    if names.device.type == "cpu":
+        starts = counts.cumsum(0).sub_(counts)[rows]  # (U,): where each row's parts begin in order
+        parts = values.reshape(len(values), -1)
+        sums = F.embedding_bag(stable_order(names, len(counts)), parts, starts, mode="sum")
+        return rows, sums.view(shape)
+    places = (counts > 0).cumsum(0).sub_(1)  # (V,): where the sum of each present row goes
+    return rows, values.new_zeros(shape).index_add_(0, places[names], values)
+
+
+def stable_order(names: Tensor, limit: int) -> Tensor:
+    """As `names.argsort(stable=True)` of CPU numbers int64 (N,), all from 0 to below `limit`.
+
+    By numpy, which sorts numbers of 16 bits by their digits: 6 times as fast.
+    """
+    keys = names.numpy()
+    order = keys.astype(np.uint16).argsort(kind="stable")  # the last 16 bits
+    for shift in range(16, (limit - 1).bit_length(), 16):
+        order = order[(keys >> shift).astype(np.uint16)[order].argsort(kind="stable")]
+    return torch.from_numpy(order)
