@@ -59,7 +59,7 @@ def pairs_of(blocks):
     """The word of each centre and of each of its neighbours, in the order of the text."""
     for centre, around, near in zip(blocks.centres, blocks.around, blocks.near):
         for c in range(BLOCK):
-            yield int(centre[c]), around[near[c] > 0].tolist()
+            yield int(centre[c]), around[c + near[c].nonzero().flatten()].tolist()
 
 
 # ------------------------------------------------------------------------- neighbours
@@ -131,9 +131,9 @@ def by_pairs(asked, net, shared, negatives):
                 if asked.mix is None
                 else sum(w * known[i] for w, i in zip(asked.mix[g, c].double(), asked.words[g]))
             )
-            for p in (asked.true[g, c] > 0).nonzero().flatten().tolist():
+            for j in asked.true[g, c].nonzero().flatten().tolist():
                 predictions += 1
-                loss -= F.logsigmoid(vector @ contexts[asked.against[g, p]])
+                loss -= F.logsigmoid(vector @ contexts[asked.against[g, c + j]])
                 for word in noise:
                     loss -= negatives / shared * F.logsigmoid(-(vector @ contexts[word]))
     return loss, predictions
@@ -164,12 +164,13 @@ def test_cbow_mixes_the_neighbours_that_skip_gram_pairs():
     mixed = task("cbow", sample=0.0).question(rows)
     torch.manual_seed(1)
     paired = task("skip_gram", sample=0.0).question(rows)
-    near = paired.true
-    assert torch.equal(mixed.mix > 0, near > 0)
+    neighbours, paths = paired.true.sum(2), paired.true.nonzero().tolist()
+    assert [[g, c, p - c] for g, c, p in mixed.mix.nonzero().tolist()] == paths
     sums = mixed.mix.sum(2)
-    torch.testing.assert_close(sums, (near.sum(2) > 0).float())
-    assert int(mixed.count) == int((sums > 0).sum())
-    assert torch.equal(mixed.words, paired.against[:, :-16])
+    torch.testing.assert_close(sums, (neighbours > 0).float())
+    assert torch.equal(mixed.true[..., 0], sums.round())
+    assert int(mixed.count) == int((neighbours > 0).sum())
+    assert torch.equal(mixed.words, paired.against[:, :-8])
     assert torch.equal(mixed.against[:, :BLOCK], paired.words)
 
 
@@ -194,12 +195,16 @@ def test_shared_noise_is_right_on_average():
     assert abs(sum(drawn) / len(drawn) - float(expected.detach())) < 4 * float(error) < 0.05
 
 
-def test_the_gradient_by_hand_is_that_of_the_loss():
-    scores = torch.randn(2, 3, 7, dtype=torch.float64, requires_grad=True)
-    true, noise = (torch.rand(2, 3, n, dtype=torch.float64) for n in (3, 1))
+@pytest.mark.parametrize("width", [1, 3, 5])
+def test_the_gradient_by_hand_is_that_of_the_loss(width):
+    words, size = 4, 2
+    candidates = words + width - 1
+    scores = torch.randn(2, words, candidates + size, dtype=torch.float64, requires_grad=True)
+    true, noise = (torch.rand(2, words, n, dtype=torch.float64) for n in (width, 1))
     true[0, 0] = noise[0, 0] = 0
-    plain = -(true * F.logsigmoid(scores[..., :3])).sum()
-    plain -= (noise * F.logsigmoid(-scores[..., 3:])).sum()
+    plain = -(noise * F.logsigmoid(-scores[..., candidates:])).sum()
+    for c in range(words):
+        plain -= (true[:, c] * F.logsigmoid(scores[:, c, c : c + width])).sum()
     torch.testing.assert_close(WeightedLogistic.apply(scores, true, noise), plain)
     assert torch.autograd.gradcheck(lambda s: WeightedLogistic.apply(s, true, noise), (scores,))
 
@@ -210,6 +215,18 @@ def test_large_scores_have_a_finite_loss():
     assert float(loss.detach()) == pytest.approx(120)
     loss.backward()
     torch.testing.assert_close(scores.grad, torch.tensor([[[0.0, -1.0, 1.0, 0.0]]]))
+
+
+def test_scores_in_bf16_have_their_gradient_in_bf16():
+    scores = torch.randn(2, 4, 8).bfloat16().requires_grad_()
+    weights = torch.rand(2, 4, 3), torch.rand(2, 4, 1)
+    loss = WeightedLogistic.apply(scores, *weights)
+    assert loss.dtype == torch.float32
+    (got,) = torch.autograd.grad(loss, scores)
+    wide = scores.detach().float().requires_grad_()
+    (expected,) = torch.autograd.grad(WeightedLogistic.apply(wide, *weights), wide)
+    assert got.dtype == torch.bfloat16
+    torch.testing.assert_close(got, expected.bfloat16())
 
 
 @both_tasks
@@ -249,8 +266,8 @@ def test_accuracy_is_how_often_a_true_word_scores_above_noise():
     above, pairs = 0, 0
     for g in range(len(asked.words)):
         scores = net.words.weight[asked.words[g]] @ net.contexts.weight[asked.against[g]].T
-        for c, p in (asked.true[g] > 0).nonzero().tolist():
-            above += int((scores[c, -8:] < scores[c, p]).sum())
+        for c, j in asked.true[g].nonzero().tolist():
+            above += int((scores[c, -8:] < scores[c, c + j]).sum())
             pairs += 8
     assert float(output.sums["accuracy"] / output.count) == pytest.approx(above / pairs)
 

@@ -27,9 +27,12 @@ class Tables(nn.Module):
         return (self.table(rows) + self.shift).square()
 
 
-def draws(steps, seed=1):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(ROWS - 1, (steps, 6), generator=generator)  # the last row never comes
+FEW, MANY = 6, 12  # lookups of a step: fewer or more than the table has rows
+
+
+def draws(steps, size=FEW):
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(ROWS - 1, (steps, size), generator=generator)  # the last row never comes
 
 
 def build(model, **options):
@@ -41,13 +44,13 @@ def backward(model, rows):
     model(rows).sum().backward()
 
 
-def by_the_book(steps, lr=0.3, initial=0.0, eps=1e-10, decay=0.0):
+def by_the_book(steps, size, lr=0.3, initial=0.0, eps=1e-10, decay=0.0):
     """The table after some steps, in float64, row by row."""
     model = Tables().double()
     table, shift = model.table.weight.detach().clone(), model.shift.detach().clone()
     squares = torch.full((ROWS,), initial, dtype=torch.float64)
     shifts = torch.full((WIDTH,), initial, dtype=torch.float64)
-    for rows in draws(steps):
+    for rows in draws(steps, size):
         gradients = torch.zeros_like(table)
         for row in rows.tolist():
             gradients[row] += 2 * (table[row] + shift)
@@ -64,15 +67,17 @@ def by_the_book(steps, lr=0.3, initial=0.0, eps=1e-10, decay=0.0):
 @pytest.mark.parametrize(
     "options", [{}, dict(initial=0.5, eps=0.1), dict(weight_decay=0.2)], ids=str
 )
-def test_follows_its_equations(options):
+@pytest.mark.parametrize("size", [FEW, MANY])
+def test_follows_its_equations(options, size):
     model = Tables().double()
     optimizer = build(model, **options)
-    for rows in draws(8):
+    for rows in draws(8, size):
         backward(model, rows)
         assert model.table.weight.grad.is_sparse
         optimizer.step()
-    decay = options.pop("weight_decay", 0.0)
-    table, squares = by_the_book(8, decay=decay, **options)
+    decay = options.get("weight_decay", 0.0)
+    rest = {name: value for name, value in options.items() if name != "weight_decay"}
+    table, squares = by_the_book(8, size, decay=decay, **rest)
     torch.testing.assert_close(model.table.weight.detach(), table)
     torch.testing.assert_close(optimizer.state[model.table.weight]["squares"], squares)
 
@@ -89,13 +94,15 @@ def test_dense_gradients_give_the_same():
     torch.testing.assert_close(ones[0].table.weight, ones[1].table.weight)
 
 
-def test_rows_that_were_not_looked_up_stay_as_they_are():
+@pytest.mark.parametrize("size", [FEW, MANY])
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_rows_that_were_not_looked_up_stay_as_they_are(size, decay):
     model = Tables()
-    optimizer = build(model, weight_decay=0.5)
+    optimizer = build(model, weight_decay=decay)
     before = model.table.weight.detach().clone()
-    backward(model, draws(1)[0])
+    backward(model, draws(1, size)[0])
     optimizer.step()
-    named = sorted(set(draws(1)[0].tolist()))
+    named = sorted(set(draws(1, size)[0].tolist()))
     others = [row for row in range(ROWS) if row not in named]
     assert torch.equal(model.table.weight[others], before[others])
     assert not (model.table.weight[named] == before[named]).all(1).any()
@@ -167,7 +174,7 @@ def test_its_state_comes_back_bit_for_bit():
     saved = {n: t.clone() for n, t in optimizer_tensors(optimizer, names).items()}
     again = build(other, initial=0.1)
     load_optimizer(again, {id(p): name for name, p in other.named_parameters()}, saved)
-    for rows in draws(3, seed=2):
+    for rows in draws(3, MANY):
         for one, stepped in ((model, optimizer), (other, again)):
             backward(one, rows)
             stepped.step()

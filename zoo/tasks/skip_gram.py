@@ -3,11 +3,11 @@
 Skip-gram guesses each neighbour from the word, CBOW the word from the mean of its neighbours
 (Mikolov et al., 2013, https://arxiv.org/abs/1301.3781, https://arxiv.org/abs/1310.4546). Both say
 of a pair whether it stood in the text or was drawn at random.
-Differs from the authors' program: the noise words of a block of 32 words are common to them all,
+Differs from the authors' program: the noise words of a block of 16 words are common to them all,
 and weighted so that the expected loss is the same; a noise word that happens to be the true one
 counts as noise, as the formula has it.
-Shapes: B texts, T tokens, G blocks, C words in a block, M words around it, S noise words,
-P candidates for a true word.
+Shapes: B texts, T tokens, G blocks, C words in a block, M words around it, P candidates for a
+true word, R of them for each word, S noise words.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from zoo.errors import UserError
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput
 from zoo.tasks.word_neighbours import WordNeighbours
-from zoo.tasks.word_windows import NO_WORD, WordWindows
+from zoo.tasks.word_windows import NO_WORD, WordWindows, band
 
 
 class Question(NamedTuple):
@@ -30,7 +30,7 @@ class Question(NamedTuple):
         words: int64 (G, C or M): whose vectors are taken.
         mix: (G, C, M), or None: the mixtures of them that are scored.
         against: int64 (G, P + S): candidates, the last S of them noise.
-        true: (G, C, P): 1 for each true pair, else 0.
+        true: (G, C, R): at j for row c, 1 where candidate c + j is a true one, else 0.
         noise: (G, C, 1): how much each noise word weighs.
         count: Scalar: predictions, each of one true word among `negatives` noise words.
     """
@@ -46,7 +46,8 @@ class Question(NamedTuple):
 class WeightedLogistic(torch.autograd.Function):
     """Sum of -log sigmoid(score) over true pairs and of -log sigmoid(-score) over noise, weighted.
 
-    By hand, since one sigmoid serves the loss and its gradient.
+    By hand, since one sigmoid serves the loss and its gradient, and only a band of the candidates
+    may be true.
     """
 
     @staticmethod
@@ -55,26 +56,30 @@ class WeightedLogistic(torch.autograd.Function):
 
         Args:
             ctx: Torch's.
-            scores: (G, C, P + S).
-            true: Weights (G, C, P) of the first P scores.
+            scores: (G, C, P + S), P = C + R - 1.
+            true: Weights (G, C, R) of the scores c to c + R - 1 of each row c.
             noise: Weights (G, C, 1) of the last S.
         """
-        ctx.dtype, pairs = scores.dtype, true.shape[2]
-        right = scores.to(torch.promote_types(scores.dtype, torch.float32), copy=True)
-        right[..., pairs:].neg_()
+        words, width = true.shape[1:]
+        size = scores.shape[2] - (words + width - 1)  # S
+        weights = torch.cat([true, noise.expand(-1, -1, size)], 2)  # (G, C, R + S)
+        right = torch.cat([band(scores, width), -scores[..., -size:]], 2)
+        right = right.to(torch.promote_types(scores.dtype, torch.float32))
         right.sigmoid_()  # the probability of the truth
-        ctx.save_for_backward(right, true, noise)
-        logs = right.log()  # whole tensors are faster than slices, unneeded scores or not
-        return -logs[..., :pairs].mul_(true).sum() - (logs[..., pairs:].sum(2, True) * noise).sum()
+        ctx.save_for_backward(right, weights)
+        ctx.like = scores.shape, scores.dtype, width
+        return -right.log().mul_(weights).sum()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
         """(p - 1) w for a true pair and (1 - p) w for noise, p the probability of the truth."""
-        right, true, noise = ctx.saved_tensors
-        wrong = right - 1  # (G, C, P + S)
-        wrong[..., : true.shape[2]].mul_(true)
-        wrong[..., true.shape[2] :].mul_(-noise)
-        return wrong.mul_(gradient).to(ctx.dtype), None, None
+        right, weights = ctx.saved_tensors
+        shape, dtype, width = ctx.like
+        wrong = (right - 1).mul_(weights).mul_(gradient)  # (G, C, R + S)
+        slopes = right.new_zeros(shape, dtype=dtype)
+        band(slopes, width).copy_(wrong[..., :width])
+        slopes[..., shape[1] + width - 1 :] = -wrong[..., width:]
+        return slopes, None, None
 
 
 class WordVectors:
@@ -86,7 +91,7 @@ class WordVectors:
         eot_id: The id between documents, if any.
         window: A word's neighbours lie up to 1 to `window` words away, drawn anew for each.
         negatives: Noise words for each true one.
-        shared: Noise words drawn for each block of 32 words; more is slower and less noisy.
+        shared: Noise words drawn for each block of 16 words; more is slower and less noisy.
         sample: Words more frequent than this share of the text are thinned out; 0 for none.
         noise_power: Noise words are as frequent as in the text, to this power.
     """
@@ -100,7 +105,7 @@ class WordVectors:
         eot_id: int | None = None,
         window: int = 5,
         negatives: int = 5,
-        shared: int = 16,
+        shared: int = 8,
         sample: float = 1e-3,
         noise_power: float = 0.75,
     ) -> None:
@@ -132,7 +137,8 @@ class WordVectors:
     def _told_apart(self, scores: Tensor, true: Tensor) -> Tensor:
         """Over all true pairs, the sum of the shares of the block's noise that scores lower."""
         noise = scores[..., -self.shared :].sort(2).values  # (G, C, S)
-        lower = torch.searchsorted(noise, scores[..., : -self.shared].contiguous())  # (G, C, P)
+        candidates = band(scores, true.shape[2]).contiguous()
+        lower = torch.searchsorted(noise, candidates)  # (G, C, R)
         return (lower * true).sum() / self.shared
 
     def _ask(
@@ -196,6 +202,7 @@ class CBOW(WordVectors):
         """The mean of the neighbours of each word of a block against these words and noise."""
         centres, around, near = self.windows.blocks(text)
         neighbours = near.sum(2, keepdim=True)  # (G, C, 1)
+        mix = near.new_zeros(*centres.shape, around.shape[1])
+        band(mix, near.shape[2]).copy_(near / neighbours.clamp(min=1))
         known = (neighbours > 0).to(near.dtype)
-        mix = near / neighbours.clamp(min=1)
-        return self._ask(around, mix, centres, torch.diag_embed(known[..., 0]), known)
+        return self._ask(around, mix, centres, known, known)

@@ -4,7 +4,8 @@ word2vec sees each word with its neighbours, in a window of random reach, and a 
 random. Pair by pair that is slow. Here the text is cut into blocks of C words; the words of a block
 against all those within reach of them are one small matrix, of which a band along the diagonal
 holds the true neighbours. Noise words, drawn for the whole block, are further columns of it.
-Shapes: L words, G blocks, C words in a block, W reach, M = C + 2 W words around a block, S noise.
+Shapes: L words, G blocks, C words in a block, W reach, M = C + 2 W words around a block,
+R = 2 W + 1 places within reach of a word, S noise, V vocabulary.
 """
 
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 NO_WORD = 0  # the id of unknown words; stands for gaps too
-BLOCK = 32
+BLOCK = 16
 
 
 class Blocks(NamedTuple):
@@ -23,12 +24,18 @@ class Blocks(NamedTuple):
     Attributes:
         centres: int64 (G, C), NO_WORD where there is none.
         around: int64 (G, M): the words of the block and of W places on either side.
-        near: (G, C, M), 1 where a word of `around` is a neighbour of the centre, else 0.
+        near: (G, C, R): at j for centre c, 1 where word c + j of `around` is its neighbour, else 0.
     """
 
     centres: Tensor
     around: Tensor
     near: Tensor
+
+
+def band(matrices: Tensor, width: int) -> Tensor:
+    """Of row c of each of matrices (G, C, N) the columns from c to c + width - 1: a view."""
+    group, row, column = matrices.stride()
+    return matrices.as_strided((*matrices.shape[:2], width), (group, row + column, column))
 
 
 class WordWindows:
@@ -52,46 +59,41 @@ class WordWindows:
         self.keep = part.clamp(max=1).masked_fill(counts == 0, 0).float()  # (V,)
         noise = counts.double().pow(power).masked_fill(counts == 0, 0).cumsum(0)
         self.cumulative = noise / noise[-1]  # (V,)
-        self.bands = self._bands(reach)
-
-    @staticmethod
-    def _bands(reach: int) -> Tensor:
-        """((W + 1) C, M): row r C + c is 1 at each neighbour, at reach r, of a block's word c."""
-        around = torch.arange(BLOCK + 2 * reach) - reach  # places relative to the block's start
-        away = (around - torch.arange(BLOCK)[:, None]).abs()  # (C, M)
-        reaches = torch.arange(reach + 1)[:, None, None]
-        return ((away > 0) & (away <= reaches)).float().flatten(0, 1)
+        away, reaches = (torch.arange(2 * reach + 1) - reach).abs(), torch.arange(reach + 1)
+        self.reaches = ((away > 0) & (away <= reaches[:, None])).float()  # (W + 1, R)
 
     def _to(self, device: torch.device) -> None:
         if self.keep.device != device:
-            self.keep, self.bands = self.keep.to(device), self.bands.to(device)
+            self.keep, self.reaches = self.keep.to(device), self.reaches.to(device)
             wide = device.type != "mps"  # which has no float64
             self.cumulative = (self.cumulative if wide else self.cumulative.float()).to(device)
 
     def blocks(self, text: Tensor) -> Blocks:
         """Matrices of a batch of running text, int64 (B, T)."""
         self._to(text.device)
-        words = self._thinned(text)  # (L,)
-        count = -(-len(words) // BLOCK)
-        padded = F.pad(words, (self.reach, count * BLOCK - len(words) + self.reach))
+        words, passages = self._kept(text)  # (L,), (L,)
+        count = max(-(-len(words) // BLOCK), 1)  # a block of gaps, if there is no word
+        sides = self.reach, count * BLOCK - len(words) + self.reach
+        padded, passages = F.pad(words, sides), F.pad(passages, sides)
         around = padded.unfold(0, BLOCK + 2 * self.reach, BLOCK)  # (G, M)
         centres = padded[self.reach : self.reach + count * BLOCK].view(count, BLOCK)
         reach = torch.randint(1, self.reach + 1, centres.shape, device=text.device)
         reach *= centres != NO_WORD
-        rows = reach * BLOCK + torch.arange(BLOCK, device=text.device)
-        near = self.bands.index_select(0, rows.flatten()).view(*centres.shape, -1)  # (G, C, M)
-        return Blocks(centres, around, near.mul_((around != NO_WORD)[:, None]))
+        within = passages.unfold(0, 2 * self.reach + 1, 1)  # (G C, R)
+        near = self.reaches.index_select(0, reach.flatten())
+        near.mul_(within == within[:, self.reach, None])
+        return Blocks(centres, around, near.view(*centres.shape, -1))
 
-    def _thinned(self, text: Tensor) -> Tensor:
-        """The words kept, and W gaps after each window and document: nobody looks across."""
-        text = F.pad(text, (0, 1), value=NO_WORD)  # (B, T + 1)
-        times = (torch.rand(text.shape, device=text.device) < self.keep[text]).long()
-        times[:, -1] = self.reach
-        if self.eot_id is not None:
-            ends = text == self.eot_id
-            times.masked_fill_(ends, self.reach)
-            text = text.masked_fill(ends, NO_WORD)
-        return text.flatten().repeat_interleave(times.flatten())
+    def _kept(self, text: Tensor) -> tuple[Tensor, Tensor]:
+        """The words kept, and for each the number of its passage, 1 or more: the part of a window
+        and of a document that it lies in, beyond which nobody looks."""
+        starts = torch.zeros_like(text) if self.eot_id is None else (text == self.eot_id).long()
+        starts[:, 0] = 1
+        text = text.flatten()  # (B T,)
+        chance = self.keep.index_select(0, text)
+        places = (torch.rand(chance.shape, device=text.device) < chance).nonzero().squeeze(1)
+        passages = starts.flatten().cumsum(0).index_select(0, places)
+        return text.index_select(0, places), passages
 
     def noise(self, blocks: int, size: int) -> Tensor:
         """Noise words int64 (G, S). Each has the noise distribution; those of a block come from S

@@ -61,18 +61,20 @@ class RowAdagrad(torch.optim.Optimizer):
         squares = state["squares"]  # (V,)
         if gradient.is_sparse:
             rows, gradient = summed_rows(gradient)  # (U,), (U, ...)
-            squares, weights = squares[rows], p[rows] if group["weight_decay"] else p
+            squares = squares.index_select(0, rows)
+            weights = p.index_select(0, rows) if group["weight_decay"] else p
         if group["weight_decay"]:
             gradient = gradient.add(weights, alpha=group["weight_decay"])
         flat = gradient.reshape(len(gradient), -1)  # (U or V, D)
-        squares = squares + torch.linalg.vector_norm(flat, dim=1).square_().div_(flat.shape[1])
-        change = flat * (-group["lr"] / (squares.sqrt() + group["eps"]))[:, None]
+        norm = torch.linalg.vector_norm(flat, dim=1)
+        squares.addcmul_(norm, norm, value=1 / flat.shape[1])
+        rate = squares.sqrt().add_(group["eps"]).reciprocal_().mul_(-group["lr"])
+        change = (flat * rate[:, None]).view(gradient.shape)
         if rows is None:
-            state["squares"].copy_(squares)
-            p.add_(change.view(p.shape))
+            p.add_(change)
         else:
-            state["squares"][rows] = squares
-            p.index_add_(0, rows, change.view(gradient.shape))
+            state["squares"].index_copy_(0, rows, squares)
+            p.index_add_(0, rows, change)
 
 
 def summed_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,14 +94,13 @@ def summed_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
         return names, values
     counts = torch.bincount(names, minlength=gradient.shape[0])  # (V,)
     rows = counts.nonzero().squeeze(1)  # (U,)
-    shape = len(rows), *values.shape[1:]
     if names.device.type == "cpu":
-        starts = counts.cumsum(0).sub_(counts)[rows]  # (U,): where each row's parts begin in order
+        starts = counts.cumsum(0).sub_(counts).index_select(0, rows)  # of each row's parts in order
         parts = values.reshape(len(values), -1)
         sums = F.embedding_bag(stable_order(names, len(counts)), parts, starts, mode="sum")
-        return rows, sums.view(shape)
+        return rows, sums.view(len(rows), *values.shape[1:])
     places = (counts > 0).cumsum(0).sub_(1)  # (V,): where the sum of each present row goes
-    return rows, values.new_zeros(shape).index_add_(0, places[names], values)
+    return rows, values.new_zeros(len(rows), *values.shape[1:]).index_add_(0, places[names], values)
 
 
 def stable_order(names: Tensor, limit: int) -> Tensor:
