@@ -105,7 +105,7 @@ class WordVectors:
         eot_id: int | None = None,
         window: int = 5,
         negatives: int = 5,
-        shared: int = 8,
+        shared: int = 6,
         sample: float = 1e-3,
         noise_power: float = 0.75,
     ) -> None:
