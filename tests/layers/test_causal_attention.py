@@ -98,6 +98,39 @@ def test_torch_computes_what_it_does_not_suit(name, monkeypatch):
     assert not calls
 
 
+@pytest.mark.parametrize("tokens", [1, 127, 128, 129, 300])
+def test_products_of_all_texts_at_once(tokens):
+    torch.manual_seed(tokens)
+    leaves = [torch.randn(6, tokens, 8, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    q, k, v = leaves
+    y = by_hand.causal_products(q * 8**-0.5, k, v)
+    expected = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    torch.testing.assert_close(y, expected)
+    outer = torch.randn(6, 8, tokens, dtype=torch.float64).mT  # not contiguous
+    found, wanted = (torch.autograd.grad(one, leaves, outer) for one in (y, expected))
+    for ours, theirs in zip(found, wanted):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("groups", [4, 2])
+def test_a_layer_in_bf16_trains_as_in_float64(groups, monkeypatch):
+    calls = []
+    plain = by_hand._CausalProducts.apply
+    counted = lambda *inputs: calls.append(inputs) or plain(*inputs)  # noqa: E731
+    monkeypatch.setattr(by_hand._CausalProducts, "apply", counted)
+    torch.manual_seed(0)
+    layer, x = Attention(64, 4, groups, causal=True), torch.randn(2, 200, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+    found = torch.autograd.grad(y.float().square().sum(), list(layer.parameters()))
+    assert len(calls) == 1 and y.dtype == torch.bfloat16
+    exact = layer.double()(x.double())
+    wanted = torch.autograd.grad(exact.square().sum(), list(layer.parameters()))
+    assert (y.double() - exact).norm() < 0.01 * exact.norm()
+    for ours, theirs in zip(found, wanted):
+        assert (ours.double() - theirs).norm() < 0.02 * theirs.norm() + 1e-3
+
+
 def test_gpt_reads_left_to_right_while_training():
     model = GPT(64, 256, 256, 1, 4)
     tokens = torch.randint(64, (1, 256))

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.layers.causal_attention import causal_attention, suits
+from zoo.layers.causal_attention import causal_attention, causal_products, suits
 from zoo.layers.linear import Linear
 from zoo.layers.norm import NormName, normalise
 from zoo.layers.positions import Rotation, rotate
@@ -198,6 +198,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
     batch, heads, tokens, size = q.shape
     q, k, v = (one.reshape(batch * heads, -1, size) for one in (q * size**-0.5, k, v))
+    if causal and mask is None and not torch.compiler.is_compiling():
+        return causal_products(q, k, v).view(batch, heads, tokens, size)
     scores = torch.bmm(q, k.mT)  # (B H, T, S)
     if causal:
         mask = torch.ones(tokens, tokens, dtype=torch.bool, device=q.device).tril()

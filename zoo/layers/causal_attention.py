@@ -1,10 +1,12 @@
-"""Causal attention in float32 on a CPU, its gradient by hand.
+"""Causal attention on a CPU, its gradient by hand.
 
-The same as scaled_dot_product_attention(q, k, v, is_causal=True), quicker to train for windows of
-200 to 500 tokens: products of large matrices, over blocks of queries with the keys up to each
-block's end alone, and shares that are kept for the gradient where torch computes them again.
+The same as scaled_dot_product_attention(q, k, v, is_causal=True), but quicker to train: products of
+large matrices, over blocks of queries with the keys up to each block's end alone, and shares that
+are kept for the gradient where torch computes them again. In float32 a text at a time, so that it
+stays in the cache, for windows of 200 to 500 tokens; in bfloat16 all texts at once, for any.
 Equations of the gradient: Dao et al., 2022, https://arxiv.org/abs/2205.14135, appendix B.2.
-Shapes: B batch, H heads, T tokens, E width of a head, t queries of a block, S keys that they see.
+Shapes: B batch, H heads, T tokens, E width of a head, t queries of a block, S keys that they see,
+N = B H.
 """
 
 from collections.abc import Iterator
@@ -90,6 +92,46 @@ class _CausalAttention(torch.autograd.Function):
             dk.copy_(k_sum)
             dv.copy_(v_sum)
         return None, *gradients
+
+
+def causal_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """What each token gathers, (N, T, E), of queries (already scaled), keys, values of that shape.
+
+    Differentiable once.
+    """
+    return _CausalProducts.apply(q, k, v)
+
+
+class _CausalProducts(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        y, kept = torch.empty_like(q), []
+        far = q.new_full((BLOCK, BLOCK), float("-inf")).triu(1)
+        for start, stop in _ends(q.shape[1]):
+            scores = torch.bmm(q[:, start:stop], k[:, :stop].mT)  # (N, t, S)
+            scores[:, :, start:].add_(far[: stop - start, : stop - start])
+            kept.append(scores.softmax(-1))
+            y[:, start:stop] = torch.bmm(kept[-1], v[:, :stop])
+        context.save_for_backward(q, k, v, *kept)
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context: Any, outer: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v, *kept = context.saved_tensors
+        outer = outer.contiguous()
+        dq, tokens = torch.empty_like(q), q.shape[1]
+        for share, (start, stop) in zip(kept, _ends(tokens)):
+            asked, own = q[:, start:stop], outer[:, start:stop]  # (N, t, E)
+            inner = torch.bmm(own, v[:, :stop].mT)  # (N, t, S), of the shares
+            torch._softmax_backward_data(inner, share, -1, inner.dtype, grad_input=inner)
+            dq[:, start:stop] = torch.bmm(inner, k[:, :stop])
+            if stop == tokens:
+                dk, dv = torch.bmm(inner.mT, asked), torch.bmm(share.mT, own)  # (N, T, E)
+            else:
+                dk[:, :stop] += torch.bmm(inner.mT, asked)
+                dv[:, :stop] += torch.bmm(share.mT, own)
+        return dq, dk, dv
 
 
 def _parts(stacks: Any, heads: int) -> list[Tensor]:
