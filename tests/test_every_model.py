@@ -175,12 +175,15 @@ def test_learns_a_batch_by_heart(name):
             module.p = 0.0
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     model.train()
+    losses = []
     for _ in range(300):
         output = task.step(model, batch)
+        loss = output.loss_sum / output.count
         optimizer.zero_grad()
-        (output.loss_sum / output.count).backward()
+        loss.backward()
         optimizer.step()
-    assert float(output.loss_sum / output.count) < 0.1
+        losses.append(loss.item())
+    assert sum(losses[-20:]) / 20 < 0.1  # some tasks draw what they ask
 
 
 @every_model
