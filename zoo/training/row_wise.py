@@ -90,7 +90,7 @@ def summed_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
         Row numbers int64 (U,), sums (U, ...).
     """
     names, values = gradient._indices()[0], gradient._values()
-    if gradient.is_coalesced() or not len(names):
+    if gradient.is_coalesced():
         return names, values
     counts = torch.bincount(names, minlength=gradient.shape[0])  # (V,)
     rows = counts.nonzero().squeeze(1)  # (U,)
