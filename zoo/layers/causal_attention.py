@@ -119,7 +119,6 @@ class _CausalProducts(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(context: Any, outer: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v, *kept = context.saved_tensors
-        outer = outer.contiguous()
         dq, tokens = torch.empty_like(q), q.shape[1]
         for share, (start, stop) in zip(kept, _ends(tokens)):
             asked, own = q[:, start:stop], outer[:, start:stop]  # (N, t, E)
