@@ -42,17 +42,17 @@ def test_gradient_that_was_expanded():
     torch.testing.assert_close(found, *torch.autograd.grad(whole, stacks), rtol=1e-5, atol=1e-5)
 
 
-def count(monkeypatch):
+def count(monkeypatch, function=by_hand._CausalAttention):
     """How often it is asked from now on, in a list; on any processor."""
     monkeypatch.setattr(by_hand, "QUICK", True)
     calls = []
-    plain = by_hand._CausalAttention.apply
+    plain = function.apply
 
     def counted(*inputs):
         calls.append(inputs)
         return plain(*inputs)
 
-    monkeypatch.setattr(by_hand._CausalAttention, "apply", counted)
+    monkeypatch.setattr(function, "apply", counted)
     return calls
 
 
@@ -114,10 +114,7 @@ def test_products_of_all_texts_at_once(tokens):
 
 @pytest.mark.parametrize("groups", [4, 2])
 def test_a_layer_in_bf16_trains_as_in_float64(groups, monkeypatch):
-    calls = []
-    plain = by_hand._CausalProducts.apply
-    counted = lambda *inputs: calls.append(inputs) or plain(*inputs)  # noqa: E731
-    monkeypatch.setattr(by_hand._CausalProducts, "apply", counted)
+    calls = count(monkeypatch, by_hand._CausalProducts)
     torch.manual_seed(0)
     layer, x = Attention(64, 4, groups, causal=True), torch.randn(2, 200, 64)
     with torch.autocast("cpu", torch.bfloat16):

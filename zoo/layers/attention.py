@@ -198,7 +198,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
     batch, heads, tokens, size = q.shape
     q, k, v = (one.reshape(batch * heads, -1, size) for one in (q * size**-0.5, k, v))
-    if causal and mask is None and not torch.compiler.is_compiling():
+    compiling = torch.compiler.is_compiling()  # a traced length has no plain blocks
+    if causal and mask is None and not compiling:
         return causal_products(q, k, v).view(batch, heads, tokens, size)
     scores = torch.bmm(q, k.mT)  # (B H, T, S)
     if causal:

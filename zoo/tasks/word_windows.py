@@ -59,12 +59,13 @@ class WordWindows:
         self.keep = part.clamp(max=1).masked_fill(counts == 0, 0).float()  # (V,)
         noise = counts.double().pow(power).masked_fill(counts == 0, 0).cumsum(0)
         self.cumulative = noise / noise[-1]  # (V,)
-        away, reaches = (torch.arange(2 * reach + 1) - reach).abs(), torch.arange(reach + 1)
-        self.reaches = ((away > 0) & (away <= reaches[:, None])).float()  # (W + 1, R)
+        away = (torch.arange(2 * reach + 1) - reach).abs()
+        upto = torch.arange(reach + 1)[:, None]
+        self.within_reach = ((away > 0) & (away <= upto)).float()  # (W + 1, R), a row a reach
 
     def _to(self, device: torch.device) -> None:
         if self.keep.device != device:
-            self.keep, self.reaches = self.keep.to(device), self.reaches.to(device)
+            self.keep, self.within_reach = self.keep.to(device), self.within_reach.to(device)
             wide = device.type != "mps"  # which has no float64
             self.cumulative = (self.cumulative if wide else self.cumulative.float()).to(device)
 
@@ -79,9 +80,9 @@ class WordWindows:
         centres = padded[self.reach : self.reach + count * BLOCK].view(count, BLOCK)
         reach = torch.randint(1, self.reach + 1, centres.shape, device=text.device)
         reach *= centres != NO_WORD
-        within = passages.unfold(0, 2 * self.reach + 1, 1)  # (G C, R)
-        near = self.reaches.index_select(0, reach.flatten())
-        near.mul_(within == within[:, self.reach, None])
+        beside = passages.unfold(0, 2 * self.reach + 1, 1)  # (G C, R)
+        near = self.within_reach.index_select(0, reach.flatten())
+        near.mul_(beside == beside[:, self.reach, None])
         return Blocks(centres, around, near.view(*centres.shape, -1))
 
     def _kept(self, text: Tensor) -> tuple[Tensor, Tensor]:

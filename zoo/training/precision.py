@@ -152,7 +152,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], limit: float | None) -> T
         return nn.utils.clip_grad_norm_(parameters, limit or float("inf"))
     for p in parameters:
         if p.grad.is_sparse:
-            rows, sums = summed_rows(p.grad)
+            rows, sums = summed_rows(p.grad)  # each row once
             p.grad = torch.sparse_coo_tensor(
                 rows[None], sums, p.shape, is_coalesced=True, check_invariants=False
             )

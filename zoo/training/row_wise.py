@@ -80,8 +80,8 @@ class RowAdagrad(torch.optim.Optimizer):
 def summed_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
     """The rows that a sparse gradient names, each once and in order, and their sums.
 
-    As `gradient.coalesce()`, but with a count of each row in place of a sort, or on a CPU with a
-    faster sort; there the parts of a row are added in their order, however many threads there are.
+    As `gradient.coalesce()`, but quicker: by a radix sort on a CPU, where the parts of a row are
+    added in their order, however many threads there are; without a sort elsewhere.
 
     Args:
         gradient: Sparse COO (V, ...), sparse in its first dimension alone.
