@@ -10,12 +10,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BASE = {"zoo.registry", "zoo.errors", "zoo.schema", "zoo.naming"}
 MAY_IMPORT = {
-    "zoo.layers": set(),
-    "zoo.models": {"zoo.layers", *BASE},
-    "zoo.adapters": {"zoo.layers", *BASE},
+    "zoo.kernels": set(),
+    "zoo.layers": {"zoo.kernels"},
+    "zoo.models": {"zoo.kernels", "zoo.layers", *BASE},
+    "zoo.adapters": {"zoo.kernels", "zoo.layers", *BASE},
     "zoo.data": BASE,
-    "zoo.inference": {"zoo.layers"},
-    "zoo.tasks": {"zoo.inference", *BASE},
+    "zoo.inference": {"zoo.kernels", "zoo.layers"},
+    "zoo.tasks": {"zoo.inference", "zoo.kernels", *BASE},
     "zoo.training": {"zoo.tasks.base", "zoo.runs", *BASE},
     "zoo.weights": {
         "zoo.adapters",

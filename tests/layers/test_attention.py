@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.layers.attention import Attention, KeyValues, attend, record_attention
+from zoo.kernels import attention as kernel
+from zoo.layers.attention import Attention, record_attention
+from zoo.layers.cache import KeyValues
 from zoo.layers.positions import Rotary
 
 
@@ -160,8 +162,9 @@ def test_bf16_on_a_cpu_is_near_float64(masked, causal):
     mask = (torch.arange(6) < torch.tensor([6, 4])[:, None])[:, None, None] if masked else None
     if masked and causal:
         mask, causal = mask & torch.ones(6, 6, dtype=torch.bool).tril(), False
-    exact = attend(q, k, v, mask, causal)
-    found = attend(q.bfloat16(), k.bfloat16(), v.bfloat16(), mask, causal)
+    packed = [one.transpose(1, 2) for one in (q, k, v)]
+    exact = kernel(packed, 3, 3, mask, causal)
+    found = kernel([one.bfloat16() for one in packed], 3, 3, mask, causal)
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.double(), exact, rtol=0.05, atol=0.05)
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from zoo.layers.attention import KeyValues
 from zoo.layers.block import Block
+from zoo.layers.cache import KeyValues
 
 
 def make(**options):

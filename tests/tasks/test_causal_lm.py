@@ -1,5 +1,6 @@
 """Next-token prediction: figures against a direct computation, samples, what refuses a prompt."""
 
+import contextlib
 import math
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 
 from zoo.data.tokenizer import EOT, train_tokenizer
 from zoo.errors import UserError
+from zoo.kernels import linear_cross_entropy, reference_kernels
+from zoo.kernels.cpu import cross_entropy
 from zoo.models.gpt import GPT
 from zoo.models.rnn import RNN
-from zoo.tasks import cross_entropy
 from zoo.tasks.causal_lm import CausalLM
 
 TEXT = "die Maße: a µm\nund 2 µs\n" * 3
@@ -212,20 +214,21 @@ def test_prompts_and_options_that_are_refused():
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_trains_the_same_without_all_logits(wrapped, monkeypatch):
     """A GPT's loss is taken from its head piece by piece, a wrapper of ranks around it or not."""
-    for name, value in {"MANY": 1, "HEAD_ROWS": 16, "HEAD_PART": 1}.items():
+    for name, value in {"MIN_HEAD_NUMEL": 1, "HEAD_ROWS": 16, "HEAD_PART": 1}.items():
         monkeypatch.setattr(cross_entropy, name, value)
     task, model, tokenizer = make()
     model.train()
     ids = torch.tensor(tokenizer.encode(TEXT).tolist())
     batch = {"input": ids[:51].view(3, 17), "scored": torch.rand(3, 16) > 0.3}
-    seen, found = [], []
-    model.head.register_forward_hook(lambda *_: seen.append(1))
     outer = torch.nn.Module()
     outer.module, outer.forward = model, model.forward
-    for own, takes in ((outer if wrapped else model, True), (model, False)):
-        monkeypatch.setattr(GPT, "takes_score", takes)
-        loss = task.step(own, batch).loss_sum
+    found = []
+    for choice in (contextlib.nullcontext(), reference_kernels()):
+        monkeypatch.setattr(linear_cross_entropy, "used", set())
+        with choice:
+            loss = task.step(outer if wrapped else model, batch).loss_sum
         found.append([loss, *torch.autograd.grad(loss, list(model.parameters()))])
-    assert len(seen) == 1  # all logits, that is
+        found[-1].append(linear_cross_entropy.used)
+    assert [losses.pop() for losses in found] == [{"linear_cross_entropy_by_rows"}, {"reference"}]
     for ours, theirs in zip(*found):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -6,10 +6,10 @@ from torch import nn
 
 from zoo.data.tokenizer import train_tokenizer
 from zoo.errors import UserError
+from zoo.kernels import IGNORE_INDEX
 from zoo.models.bert import BERT
 from zoo.registry import TASKS
 from zoo.tasks.masked_lm import MaskedLM
-from zoo.tasks.masking import IGNORED
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
 from zoo.training.step import Window, accumulate_gradients
@@ -35,7 +35,7 @@ def guessed(masked, batch):
 
     All other places show what they hold.
     """
-    asked = masked.target != IGNORED
+    asked = masked.target != IGNORE_INDEX
     places = torch.zeros(masked.shown.numel(), dtype=torch.bool)
     places[masked.at[asked]] = True
     others = ~places.view_as(masked.shown)

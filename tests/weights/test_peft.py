@@ -9,9 +9,9 @@ from torch import nn
 
 from zoo.adapters.lora import lora, lora_layers
 from zoo.errors import UserError
+from zoo.kernels import cross_entropy
 from zoo.models.gpt import GPT
 from zoo.registry import MODELS
-from zoo.tasks.cross_entropy import cross_entropy_sum
 from zoo.training.checkpoint import live_state
 from zoo.weights.adapters import family_of, put_on
 from zoo.weights.load import load_weights
@@ -123,7 +123,7 @@ def test_loss_curves_are_pefts(tmp_path):
         for batch in batches:
             x, y = batch[:, :-1], batch[:, 1:].flatten()
             if model is ours:
-                loss = cross_entropy_sum(model(x).flatten(0, 1), y) / len(y)
+                loss = cross_entropy(model(x).flatten(0, 1), y) / len(y)
             else:
                 loss = F.cross_entropy(model(input_ids=x).logits.flatten(0, 1), y)
             optimizer.zero_grad()

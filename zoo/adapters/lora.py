@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from zoo.adapters.freeze import freeze, replace
 from zoo.errors import UserError
+from zoo.kernels import linear
 from zoo.layers.dropout import Dropout
-from zoo.layers.linear import Linear, linear
+from zoo.layers.linear import Linear
 from zoo.naming import in_head
 from zoo.registry import ADAPTERS
 

@@ -6,11 +6,13 @@ can look back on, None for any number.
 Shapes: B texts, T tokens, V vocabulary.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from zoo.inference.decode import DecodeStep
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class _Writer:
         self.texts = [list(map(int, prompt)) for prompt in prompts]
         self.begin, self.written = 0, 0  # where the model's window begins in each text
         self.cache = model.new_cache(len(rows)) if cached else None
+        self.decode: Callable[[Tensor], Tensor] | None = None
         self.unread: Tensor | None = None  # (B, T): what the cache lacks; None for the window
         self.draws = None if sampling.temperature == 0 else self._draw(rows, max_tokens)
         self.seen: Tensor | None = None  # (B, V)
@@ -142,10 +145,11 @@ class _Writer:
         if self.context is not None and self.length - self.begin > self.context:
             self.begin, self.unread = self.length - max(1, self.context // 2), None
             self.cache = self.model.new_cache(len(self.texts)) if self.cached else None
+            self.decode = None
         tokens = self.unread
         if tokens is None:
             tokens = torch.tensor([text[self.begin :] for text in self.texts], device=self.device)
-        logits = self.model(tokens, cache=self.cache, last=True)[:, -1]  # (B, V)
+        logits = self._logits(tokens)  # (B, V)
         if self.sampling.repetition_penalty != 1:
             logits = self._penalise(logits, tokens)
         draws = None if self.draws is None else self.draws[:, self.written]
@@ -157,6 +161,18 @@ class _Writer:
         for text, token in zip(self.texts, ids):
             text.append(token)
         return ids
+
+    def _logits(self, tokens: Tensor) -> Tensor:
+        """Of the token after the last: (B, V)."""
+        if self.cache is None or tokens.shape[1] > 1:
+            return self._call_model(tokens)
+        if self.decode is None:
+            fast = DecodeStep.of(self.model, self.cache, len(tokens))
+            self.decode = self._call_model if fast is None else fast
+        return self.decode(tokens)
+
+    def _call_model(self, tokens: Tensor) -> Tensor:
+        return self.model(tokens, cache=self.cache, last=True)[:, -1]
 
     def _penalise(self, logits: Tensor, tokens: Tensor) -> Tensor:
         if self.seen is None:

@@ -5,7 +5,8 @@ Shapes: B batch, T tokens, S tokens of another sequence, D width.
 
 from torch import Tensor, nn
 
-from zoo.layers.attention import Attention, KeyValues
+from zoo.layers.attention import Attention
+from zoo.layers.cache import KeyValues
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward, FeedForwardName
 from zoo.layers.norm import NormName, make_norm

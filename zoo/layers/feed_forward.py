@@ -5,7 +5,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.layers.gelu import gelu_tanh
+from zoo.kernels import gelu_tanh
 from zoo.layers.linear import Linear
 
 FeedForwardName = Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"]

@@ -10,19 +10,18 @@ Shapes: B batch, T tokens, D width, H heads, V vocabulary, K classes.
 """
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 from torch import Tensor, nn
 
-from zoo.layers.attention import KeyValues
+from zoo.kernels import linear_cross_entropy
 from zoo.layers.block import Block
+from zoo.layers.cache import KeyValues
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForwardName
 from zoo.layers.norm import NormName, make_norm, normalise
-from zoo.layers.one_token import OneToken
 from zoo.layers.pooling import last_token
-from zoo.layers.positions import Rotary, Sinusoidal
+from zoo.layers.positions import Rotary, Rotation, Sinusoidal
 from zoo.registry import MODELS
 
 
@@ -51,7 +50,7 @@ class GPT(nn.Module):
         pad_id: The id that fills up shorter texts, which are on the left.
     """
 
-    takes_score = True  # as an argument of forward
+    decodes_by_blocks = True  # `forward` is embed, blocks, norm, head: zoo/inference/decode.py
 
     def __init__(
         self,
@@ -120,16 +119,16 @@ class GPT(nn.Module):
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=1.0 if self.init == "zero" else 0.02)
 
-    def new_cache(self, batch_size: int) -> "Cache":
+    def new_cache(self, batch_size: int) -> list[KeyValues]:
         """Room for the keys and values of `context` tokens, an entry a block."""
-        return Cache(KeyValues(self.context) for _ in self.blocks)
+        return [KeyValues(self.context) for _ in self.blocks]
 
     def forward(
         self,
         tokens: Tensor,
-        cache: "Cache | None" = None,
+        cache: list[KeyValues] | None = None,
         last: bool = False,
-        score: Callable[[Tensor, nn.Module], Tensor] | None = None,
+        targets: Tensor | None = None,
     ) -> Tensor:
         """Logits of the token after each, (B, T) int64 to (B, T, V); or of classes, (B, K).
 
@@ -137,41 +136,29 @@ class GPT(nn.Module):
             tokens: At most block_size of them, those in the cache counted in.
             cache: From `new_cache`: `tokens` follow those given with it before.
             last: Whether only what follows the last token is wanted: (B, 1, V).
-            score: Given what the head reads, (B, T, D), and the head; what it returns comes in
-                place of logits: a loss that needs no more than some of them at a time.
+            targets: Int64 (B T,): given, their summed cross-entropy comes in place of logits.
         """
-        start = cache[0].length if cache else 0
-        length = tokens.shape[1]
-        if start + length > self.context:
-            raise ValueError(f"{start + length} tokens, expected at most {self.context}")
-        x = self.embedding(tokens)  # (B, T, D)
-        if self.init == "zero":
-            x = normalise(self.norm_name, x)
-        if isinstance(self.position, nn.Embedding):
-            x = x + self.position.weight[start : start + length]
-        elif self.position is not None:
-            x = self.position(x, start)
-        rotation = self.rotary(start, length) if self.rotary is not None else None
-        if length == 1 and start and cache and (step := self._one_token(cache, len(x))):
-            return step(x[:, 0], rotation)[:, None]
+        x, rotation = self.embed(tokens, cache[0].length if cache else 0)
         x = self.dropout(x)
         for k, block in enumerate(self.blocks):
             x = block(x, rotation=rotation, cache=cache[k] if cache else None)
-        x = self.norm(x[:, -1:] if last and length > 1 else x)
+        x = self.norm(x[:, -1:] if last else x)
         if self.classifies:
             x = last_token(x, tokens, self.pad_id)  # (B, D)
-        return self.head(x) if score is None else score(x, self.head)
+        if targets is not None:
+            return linear_cross_entropy(x.flatten(0, 1), self.head, targets)
+        return self.head(x)
 
-    def _one_token(self, cache: "Cache", batch: int) -> OneToken | None:
-        """A quicker way to the same logits, where there is one."""
-        if cache.quick is None:
-            parts = (self.blocks, self.norm, self.head)
-            fits = not self.training and not self.classifies and OneToken.fits(*parts)
-            cache.quick = OneToken(*parts, cache, batch) if fits else False
-        return cache.quick or None
-
-
-class Cache(list[KeyValues]):
-    """Keys and values of the tokens so far, an entry a block."""
-
-    quick: OneToken | Literal[False] | None = None  # once asked for
+    def embed(self, tokens: Tensor, start: int) -> tuple[Tensor, Rotation | None]:
+        """Vectors of tokens that stand at `start` and after, (B, T, D), and their rotation."""
+        stop = start + tokens.shape[1]
+        if stop > self.context:
+            raise ValueError(f"{stop} tokens, expected at most {self.context}")
+        x = self.embedding(tokens)
+        if self.init == "zero":
+            x = normalise(self.norm_name, x)
+        if isinstance(self.position, nn.Embedding):
+            x = x + self.position.weight[start:stop]
+        elif self.position is not None:
+            x = self.position(x, start)
+        return x, None if self.rotary is None else self.rotary(start, stop - start)

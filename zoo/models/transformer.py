@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from zoo.layers.attention import KeyValues
 from zoo.layers.block import Block
+from zoo.layers.cache import KeyValues
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForwardName
 from zoo.layers.norm import NormName, make_norm

@@ -1,5 +1,6 @@
 """Causal language modelling: predict each token from those before it."""
 
+import inspect
 import math
 import textwrap
 import time
@@ -12,10 +13,10 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.inference.generation import Sampling
 from zoo.inference.streaming import stream
+from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
 from zoo.tasks.attention_pictures import text_attention
 from zoo.tasks.base import Batch, Pictures, StepOutput
-from zoo.tasks.cross_entropy import IGNORED, cross_entropy_sum, head_cross_entropy_sum
 
 PREVIEW_TOKENS = 250
 PREVIEW_SECONDS = 3.0  # large models write less
@@ -53,19 +54,16 @@ class CausalLM:
         length, count = self.bytes[target], torch.full((), len(target), device=target.device)
         if "scored" in batch:
             scored = batch["scored"].flatten()
-            target = torch.where(scored, target, IGNORED)
+            target = torch.where(scored, target, IGNORE_INDEX)
             length, count = length * scored, scored.sum()
         sums = {"bytes": length.sum()}
         own = getattr(model, "module", model)  # a compiled one would be compiled anew each step
-        if model.training and getattr(type(own), "takes_score", False):
-            loss = model(
-                tokens, score=lambda x, head: head_cross_entropy_sum(x.flatten(0, 1), head, target)
-            )
-            return StepOutput(loss, count, sums)
+        if model.training and "targets" in inspect.signature(own.forward).parameters:
+            return StepOutput(model(tokens, targets=target), count, sums)
         logits = model(tokens).flatten(0, 1)  # (B T, V)
         if not model.training:
             sums["accuracy"] = (logits.argmax(1) == target).sum()
-        return StepOutput(cross_entropy_sum(logits, target), count, sums)
+        return StepOutput(cross_entropy(logits, target), count, sums)
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss in nats per token, perplexity, bits per byte, accuracy (evaluation)."""

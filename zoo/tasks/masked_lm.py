@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UserError
+from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
 from zoo.tasks.attention_pictures import text_attention
 from zoo.tasks.base import Batch, Pictures, StepOutput
-from zoo.tasks.cross_entropy import IGNORED, cross_entropy_sum
 from zoo.tasks.masking import Masked, mask_tokens
 
 MASK = "[MASK]"
@@ -67,8 +67,8 @@ class MaskedLM:
         """Sums over the hidden tokens of a batch of `input` (B, T + 1)."""
         masked = self.mask(batch, model.training)
         logits = model(masked.shown, at=masked.at)  # (M, V)
-        loss = cross_entropy_sum(logits, masked.target)
-        count = (masked.target != IGNORED).sum()
+        loss = cross_entropy(logits, masked.target)
+        count = (masked.target != IGNORE_INDEX).sum()
         sums = {}
         if not model.training:
             sums["accuracy"] = (logits.argmax(1) == masked.target).sum()
@@ -92,9 +92,9 @@ class MaskedLM:
         """A few texts, blanks filled: {right}, or {wrong -> right}."""
         batch = {"input": batch["input"][:SAMPLES]}
         masked = self.mask(batch, training=False)
-        said = torch.full_like(masked.shown.flatten(), IGNORED)
+        said = torch.full_like(masked.shown.flatten(), IGNORE_INDEX)
         said[masked.at] = model(masked.shown, at=masked.at).argmax(1)
-        said[masked.at[masked.target == IGNORED]] = IGNORED
+        said[masked.at[masked.target == IGNORE_INDEX]] = IGNORE_INDEX
         rows = zip(batch["input"][:, :-1].tolist(), said.view_as(masked.shown).tolist())
         pictures.text("blanks", "\n\n---\n\n".join(self._filled(*row) for row in rows))
         text_attention(model, batch["input"][0, :-1], self.tokenizer, pictures)
@@ -103,7 +103,7 @@ class MaskedLM:
         parts: list[str] = []
         run: list[int] = []
         for token, guess in zip(tokens, said):
-            if guess == IGNORED:
+            if guess == IGNORE_INDEX:
                 run.append(token)
                 continue
             fill = self.tokenizer.token(guess)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from zoo.tasks.cross_entropy import IGNORED
+from zoo.kernels import IGNORE_INDEX
 
 SHOW_MASK, SHOW_RANDOM = 0.8, 0.1  # of the places to guess; the others keep their token
 PLACE, KIND, TOKEN = range(3)  # streams of random numbers
@@ -26,7 +26,7 @@ class Masked(NamedTuple):
         shown: What the model sees, int64 (B, T).
         at: Places that may have to be guessed, int64 (M,), counted through the B T; their number
             depends on B and T alone, so nobody waits for a GPU to count them.
-        target: The tokens there, int64 (M,); IGNORED where nothing is to be guessed.
+        target: The tokens there, int64 (M,); IGNORE_INDEX where nothing is to be guessed.
     """
 
     shown: Tensor
@@ -93,7 +93,7 @@ def mask_tokens(
     return Masked(
         tokens.scatter(1, where, shown.where(guessed, target)),
         (start + where).flatten(),
-        target.masked_fill(~guessed, IGNORED).flatten(),
+        target.masked_fill(~guessed, IGNORE_INDEX).flatten(),
     )
 
 

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.inference.search import Hypothesis, beam_search, greedy_search
+from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
 from zoo.tasks.attention_pictures import pair_attention
 from zoo.tasks.base import Batch, Pictures, StepOutput
-from zoo.tasks.cross_entropy import IGNORED, cross_entropy_sum
 
 PREVIEWED = 8  # sentences
 # Sizes are multiples of these: kernels are made for a size and kept, each with its memory, and with
@@ -90,10 +90,12 @@ class Seq2Seq:
         at = (wanted != self.pad_id).nonzero()[:, 0]  # (M,)
         count = len(at)
         at = F.pad(at, (0, -count % PLACES))
-        wanted = wanted[at].index_fill_(0, torch.arange(count, len(at), device=at.device), IGNORED)
+        wanted = wanted[at].index_fill_(
+            0, torch.arange(count, len(at), device=at.device), IGNORE_INDEX
+        )
         logits = model(source, tokens, at=at)  # (M, V)
         smoothing = self.label_smoothing if model.training else 0.0
-        loss = cross_entropy_sum(logits, wanted, smoothing)
+        loss = cross_entropy(logits, wanted, smoothing)
         sums = {} if model.training else {"accuracy": (logits.argmax(1) == wanted).sum()}
         return StepOutput(loss, torch.full((), count, device=loss.device), sums)
 

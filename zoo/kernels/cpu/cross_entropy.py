@@ -7,33 +7,35 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from zoo.kernels import functional as kernels
+from zoo.kernels.hooks import has_hooks
 
 PART = 2**19  # logits at a time: in float32 they stay in a CPU's cache
 ROWS = 16  # predictions at a time at the least: fewer cost more calls than they save
-IGNORED = -100  # a target that is none, as torch's cross_entropy has it
-LARGE = 2**18  # logits; fewer are not worth it
-MANY = 2**23  # logits; fewer are kept as they are
+DTYPES = (torch.float32, torch.bfloat16)
+MIN_NUMEL = 2**18  # logits; fewer are not worth it
+MIN_HEAD_NUMEL = 2**23  # logits; fewer are kept as they are
 HEAD_PART = 7 * 2**20  # logits of a head at a time: malloc keeps pieces below 32 MiB
 HEAD_ROWS = 512  # predictions of a head at a time at the least: its weights are read for each
 
 
-def cross_entropy_sum(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Summed cross-entropy, as F.cross_entropy(logits.float(), target, reduction="sum").
+def _supports(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> bool:
+    return logits.device.type == "cpu" and logits.dtype in DTYPES
 
-    On a CPU, loss and gradient are computed together, a few rows at a time: a third of the time.
+
+def _large(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> bool:
+    return logits.numel() >= MIN_NUMEL
+
+
+@kernels.cross_entropy.implementation(DTYPES, supports=_supports, pays=_large)
+def cross_entropy_by_rows(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Loss and gradient together, a few rows at a time: a third of the time.
+
     The gradient takes the place of the logits that a model has computed, which are the largest
     tensor of a step by far: while training, read nothing from them afterwards.
-
-    Args:
-        logits: (N, V), any floating type; the sum is float32 (float64 for float64).
-        target: Int64 (N,); rows of IGNORED ones count for nothing.
-        label_smoothing: Share of the target spread over the whole vocabulary.
     """
-    if logits.device.type != "cpu" or logits.dtype == torch.float64 or logits.numel() < LARGE:
-        wide = logits if logits.dtype == torch.float64 else logits.float()
-        return F.cross_entropy(wide, target, reduction="sum", label_smoothing=label_smoothing)
     return _CrossEntropySum.apply(logits, target, label_smoothing)
 
 
@@ -89,22 +91,27 @@ def _score(part: Tensor, hit: Tensor, smoothing: float, gradient: bool) -> Tenso
     return ((scale.log() - (1 - smoothing) * right - mean) * kept).sum()
 
 
-def head_cross_entropy_sum(x: Tensor, head: nn.Module, target: Tensor) -> Tensor:
-    """cross_entropy_sum(head(x), target), never all logits at a time where they are many.
+def _supports_head(x: Tensor, head: nn.Module, target: Tensor) -> bool:
+    return (
+        type(head) is nn.Linear
+        and not has_hooks(head)
+        and x.dtype == head.weight.dtype == torch.float32
+        and x.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
+    )
 
-    For training in fp32 on a CPU, with a linear head. There logits of GPT-2's vocabulary are the
-    largest tensor of a step, and memory that is not used twice costs time besides.
 
-    Args:
-        x: What the head reads, (N, D).
-        head: Gives logits, (N, V).
-        target: Int64 (N,); rows of IGNORED ones count for nothing.
-    """
-    plain = type(head) is nn.Linear and x.dtype == torch.float32 and x.device.type == "cpu"
-    wanted = plain and x.requires_grad and torch.is_grad_enabled()
-    if wanted and not torch.is_autocast_enabled("cpu") and len(x) * head.out_features >= MANY:
-        return _HeadCrossEntropySum.apply(x, head.weight, head.bias, target)
-    return cross_entropy_sum(head(x), target)
+def _trains_many(x: Tensor, head: nn.Module, target: Tensor) -> bool:
+    width = getattr(head, "out_features", 0)
+    return len(x) * width >= MIN_HEAD_NUMEL and x.requires_grad and torch.is_grad_enabled()
+
+
+@kernels.linear_cross_entropy.implementation(
+    (torch.float32,), supports=_supports_head, pays=_trains_many
+)
+def linear_cross_entropy_by_rows(x: Tensor, head: nn.Linear, target: Tensor) -> Tensor:
+    """Never all logits at a time: the largest tensor of a step, for GPT-2's vocabulary."""
+    return _HeadCrossEntropySum.apply(x, head.weight, head.bias, target)
 
 
 class _HeadCrossEntropySum(torch.autograd.Function):

@@ -9,28 +9,28 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from zoo.kernels.functional import gelu_tanh as kernel
 
 C, A = 2 * math.sqrt(2 / math.pi), 0.044715
 PART = 2**19  # numbers at a time: what is computed of them stays in the cache
-LARGE = 2**20  # numbers; of fewer, calls cost as much as they save
+DTYPES = (torch.float32, torch.bfloat16)
+MIN_NUMEL = 2**20  # numbers; of fewer, calls cost as much as they save
 
 
-def gelu_tanh(x: Tensor) -> Tensor:
-    """F.gelu(x, approximate="tanh"), of any shape; differentiable once where it is by hand."""
-    return _Gelu.apply(x) if _suits(x) else F.gelu(x, approximate="tanh")
+def _supports(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.dtype in DTYPES
 
 
-def _suits(x: Tensor) -> bool:
-    """Whether by hand is the quicker way to train."""
-    return (
-        not torch.compiler.is_compiling()  # a traced length gives no plain bool
-        and x.dtype in (torch.float32, torch.bfloat16)
-        and x.device.type == "cpu"
-        and x.numel() >= LARGE
-        and x.requires_grad
-    )
+def _trains_large(x: Tensor) -> bool:
+    return x.requires_grad and x.numel() >= MIN_NUMEL
+
+
+@kernel.implementation(DTYPES, supports=_supports, pays=_trains_large)
+def gelu_tanh_saving_derivative(x: Tensor) -> Tensor:
+    """Differentiable once."""
+    return _Gelu.apply(x)
 
 
 class _Gelu(torch.autograd.Function):

@@ -15,59 +15,73 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.layers.attention import Attention, KeyValues
+from zoo.kernels.cpu.linear import AMD
+from zoo.kernels.hooks import has_hooks
+from zoo.layers.attention import Attention
 from zoo.layers.block import Block
+from zoo.layers.cache import KeyValues
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward
-from zoo.layers.linear import AMD, Linear
+from zoo.layers.linear import Linear
 from zoo.layers.norm import normalise
 from zoo.layers.positions import Rotation, rotate
 
 Map = Callable[[Tensor], Tensor]
-KNOWN = (Block, Attention, FeedForward, Linear, nn.Linear, nn.LayerNorm, nn.RMSNorm, Dropout)
+SUPPORTED_LAYERS = (
+    Block, Attention, FeedForward, Linear, Dropout,
+    nn.Linear, nn.LayerNorm, nn.RMSNorm,
+)  # fmt: skip
 
 
-class OneToken:
-    """Blocks, a last norm and a head, ready for one token of each text at a time.
+class DecodeStep:
+    """One more token of each text, through blocks, a last norm and a head.
 
     Args:
-        blocks: Pre-norm ones without attention to another sequence.
-        norm, head: What follows them.
+        model: With `embed`, `blocks` (pre-norm, without cross-attention), `norm` and `head`.
         cache: Keys and values of each block's tokens so far.
         batch: B.
     """
 
-    def __init__(
-        self, blocks: Any, norm: nn.Module, head: nn.Linear, cache: list[KeyValues], batch: int
-    ) -> None:
-        self.one = batch == 1
-        self.steps = [_block_step(*pair, batch) for pair in zip(blocks, cache, strict=True)]
-        self.norm, self.head = _norm(norm), _linear(head, self.one)
+    def __init__(self, model: Any, cache: list[KeyValues], batch: int) -> None:
+        self.model, self.cache, self.batch_is_one = model, cache, batch == 1
+        self.steps = [_block_step(*pair, batch) for pair in zip(model.blocks, cache, strict=True)]
+        self.norm, self.head = _norm(model.norm), _linear(model.head, self.batch_is_one)
 
-    @staticmethod
-    def fits(*parts: nn.Module) -> bool:
-        """Whether these consist of layers known here, and nothing listens to them or needs their
-        gradient or another precision."""
-        device = next(parts[0].parameters()).device.type
-        if torch.is_grad_enabled() or torch.is_autocast_enabled(device):
-            return False
-        for module in (module for part in parts for module in part.modules()):
-            if isinstance(module, nn.ModuleList):
-                continue
-            if type(module) not in KNOWN or module._forward_hooks or module._forward_pre_hooks:
-                return False
-            if isinstance(module, Block) and not (module.pre_norm and module.cross is None):
-                return False
-        return True
+    @classmethod
+    def of(cls, model: nn.Module, cache: list[KeyValues], batch: int) -> "DecodeStep | None":
+        """One for a model that it knows, else None: the model must then be called itself."""
+        return cls(model, cache, batch) if supports(model) else None
 
-    def __call__(self, x: Tensor, rotation: Rotation | None) -> Tensor:
-        """(B, D) to what the head says, (B, V); the keys and values are added to the cache."""
-        if self.one:
-            x = x[0]
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """Logits after the new tokens, int64 (B, 1): (B, V); keys and values join the cache."""
+        x, rotation = self.model.embed(tokens, self.cache[0].length)
+        x = x[0, 0] if self.batch_is_one else x[:, 0]
         for step in self.steps:
             x = step(x, rotation)
         y = self.head(self.norm(x))
-        return y[None] if self.one else y
+        return y[None] if self.batch_is_one else y
+
+
+def supports(model: nn.Module) -> bool:
+    """Whether calling the model comes to the same as a `DecodeStep`.
+
+    It must say so of itself (a class attribute `decodes_by_blocks`, which subclasses do not
+    inherit), consist of layers known here, and be in evaluation mode; nothing may listen to it by
+    hooks, nor want a gradient or another precision.
+    """
+    if not vars(type(model)).get("decodes_by_blocks") or model.training or model.classifies:
+        return False
+    device = next(model.parameters()).device.type
+    if torch.is_grad_enabled() or torch.is_autocast_enabled(device) or has_hooks(model):
+        return False
+    layers = [m for part in (model.blocks, model.norm, model.head) for m in part.modules()]
+    return all(
+        isinstance(layer, nn.ModuleList)
+        or type(layer) in SUPPORTED_LAYERS
+        and not has_hooks(layer)
+        and not (isinstance(layer, Block) and (layer.cross is not None or not layer.pre_norm))
+        for layer in layers
+    )
 
 
 def _block_step(
@@ -78,22 +92,21 @@ def _block_step(
     up, down = _linear(feed_forward.up, one), _linear(feed_forward.down, one)
     norm, other_norm = _norm(block.attention_norm), _norm(block.feed_forward_norm)
     heads, kv_heads, qk_norm = attention.heads, attention.kv_heads, attention.qk_norm
-    shape = (batch, heads + 2 * kv_heads, 1, attention.size)
+    shape = (batch, 1, heads + 2 * kv_heads, attention.size)
     split, append, attend = torch.split_with_sizes, cache.append, attention.attend
     activate = feed_forward.activate
 
     def step(x: Tensor, rotation: Rotation | None) -> Tensor:
         h = qkv(norm(x)).view(shape)
         if qk_norm is None and rotation is None:
-            q, kv = split(h, (heads, 2 * kv_heads), 1)
+            q, kv = split(h, (heads, 2 * kv_heads), 2)
         else:
-            qk, v = split(h, (heads + kv_heads, kv_heads), 1)
+            qk, v = split(h, (heads + kv_heads, kv_heads), 2)
             qk = qk if qk_norm is None else normalise(qk_norm, qk)
             qk = qk if rotation is None else rotate(qk, rotation)
-            q, k = split(qk, (heads, kv_heads), 1)
-            kv = torch.cat([k, v], 1)
-        k, v = append(kv)
-        x = x + out(attend(q, k, v).reshape(x.shape))
+            q, k = split(qk, (heads, kv_heads), 2)
+            kv = torch.cat([k, v], 2)
+        x = x + out(attend([q, *append(kv)]).reshape(x.shape))
         return x + down(activate(up(other_norm(x))))
 
     return step

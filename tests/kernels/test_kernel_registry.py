@@ -1,0 +1,69 @@
+"""Kernels: which implementation a call takes, and what a run can say about it."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from zoo.kernels import KERNELS, cross_entropy, reference_kernels
+from zoo.kernels.registry import Kernel
+
+
+@pytest.fixture
+def double():
+    """A kernel with two implementations, one for even numbers, one that pays above 100."""
+
+    def reference(x):
+        return 2 * x
+
+    kernel = Kernel(reference, lambda: [])
+    kernel.implementation((), supports=lambda x: x % 2 == 0)(lambda x: "even")
+    kernel.implementation((), supports=lambda x: True, pays=lambda x: x > 100)(lambda x: "large")
+    return kernel
+
+
+def test_the_first_implementation_that_is_supported_and_pays_is_called(double):
+    assert [double(x) for x in (2, 3, 102, 103)] == ["even", 6, "even", "large"]
+    with reference_kernels():
+        assert [double(x) for x in (2, 103)] == [4, 206]
+    assert double(2) == "even"
+
+
+def test_a_kernel_knows_what_was_used(double):
+    assert double.used == set()
+    double(3)
+    assert double.used == {"reference"}
+
+
+def test_every_implementation_has_a_name_of_its_own():
+    for kernel in KERNELS.values():
+        names = [fast.name for fast in kernel.implementations]
+        assert len({*names, "reference"}) == len(names) + 1
+
+
+def test_compiled_and_exported_code_has_the_references():
+    class Loss(torch.nn.Module):
+        def forward(self, logits, target):
+            return cross_entropy(logits, target)
+
+    arguments = torch.randn(64, 4096), torch.randint(4096, (64,))
+    program = torch.export.export(Loss(), arguments)
+    names = {str(node.target) for node in program.graph.nodes}
+    assert any("cross_entropy" in name or "nll_loss" in name for name in names)
+
+
+def test_the_environment_variable_takes_the_references():
+    code = (
+        "import torch, zoo.kernels as k\n"
+        "k.cross_entropy(torch.randn(64, 4096), torch.zeros(64, dtype=torch.int64))\n"
+        "print(k.cross_entropy.used)"
+    )
+    for value, expected in (("reference", "reference"), ("auto", "cross_entropy_by_rows")):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"ZOO_KERNELS": value, "PYTHONPATH": ":".join(filter(None, sys.path))},
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout == f"{{'{expected}'}}\n", done.stderr
