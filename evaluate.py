@@ -2,7 +2,7 @@
 
 import sys
 
-from zoo.evaluation import main
+from zoo.commands.evaluate import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,11 +2,11 @@
 
 import sys
 
-from zoo.sweep.nursery import begin
+from zoo.sweep.fork_server import begin
 
 if __name__ == "__main__":
     nursery = begin(sys.argv[1:])  # a sweep's members need torch: its import is the long part
 
-    from zoo.cli import train
+    from zoo.commands.train import train
 
     sys.exit(train(nursery=nursery))

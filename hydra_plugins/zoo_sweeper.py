@@ -22,7 +22,7 @@ class ZooSweeper(Sweeper):
             raise UserError(
                 "-m by zoo/sweep needs fork, which this system lacks; add hydra/sweeper=basic"
             )
-        from zoo.sweep.plugin import sweep  # not before: Hydra imports us for every command
+        from zoo.sweep.hydra_sweeper import sweep  # not before: Hydra imports us for every command
 
         _, task_function, _ = self.given
         task_function.codes.append(sweep(arguments, *self.given))

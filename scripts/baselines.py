@@ -12,8 +12,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from zoo import composing  # noqa: E402
-from zoo.arguments import options  # noqa: E402
+from zoo.commands.arguments import options  # noqa: E402
+from zoo.config import compose  # noqa: E402
 from zoo.errors import UserError, report  # noqa: E402
 
 
@@ -42,7 +42,7 @@ def score(experiment: str, make: Any, seed: int, root: str) -> float:
     """Test accuracy, or R² for regression, of a model fitted on the training split of a seed."""
     from zoo.build import build_dataset
 
-    settings = composing.load([f"experiment={experiment}", f"seed={seed}"])
+    settings = compose.load([f"experiment={experiment}", f"seed={seed}"])
     if "root" in settings["data"]:
         settings["data"]["root"] = root
     dataset = build_dataset(settings["data"])

@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmark_race import paired, process, race  # noqa: E402
 
-from zoo.arguments import options  # noqa: E402
+from zoo.commands.arguments import options  # noqa: E402
 from zoo.errors import UserError, report, unknown  # noqa: E402
 
 BATCH = 64
@@ -42,11 +42,12 @@ def trainer(rounds: int, epochs: int, threads: int) -> None:
 
     torch.set_num_threads(threads)
 
-    from zoo import build, composing
+    from zoo import build
+    from zoo.config import compose
     from zoo.training.runtime import Runtime
 
     folder = tempfile.mkdtemp()
-    settings = composing.load(
+    settings = compose.load(
         ["model=mlp", "model.depth=1", "data=digits", "schedule=constant", "trainer.precision=fp32"]
         + [f"trainer.max_epochs={epochs}", f"trainer.eval_epochs={epochs}"]
         + [f"data.batch_size={BATCH}", f"output_dir={folder}", f"data.root={folder}"]
@@ -182,7 +183,7 @@ def startup(rounds: int) -> None:
 
 UNTIL_FIRST_STEP = """
 import os, sys
-from zoo import cli
+from zoo.commands import train as cli
 import zoo.build
 from zoo.training.trainer import Trainer
 step = Trainer.train_step

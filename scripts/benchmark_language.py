@@ -191,7 +191,7 @@ def bert_task() -> tuple[Any, Any]:
     """The task, and random tokens, int64 (16, B, T + 1)."""
     import torch
 
-    from zoo.data.tokenizer import ByteTokenizer
+    from zoo.data.tokenizers.registry import ByteTokenizer
     from zoo.tasks.masked_lm import MaskedLM
 
     task = MaskedLM(BERT["vocabulary"], ByteTokenizer(["[MASK]"]), 0)

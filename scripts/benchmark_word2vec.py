@@ -27,8 +27,9 @@ import torch.nn.functional as F  # noqa: E402
 from benchmark_race import paired, race  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from zoo import build, composing  # noqa: E402
-from zoo.arguments import options  # noqa: E402
+from zoo import build  # noqa: E402
+from zoo.commands.arguments import options  # noqa: E402
+from zoo.config import compose  # noqa: E402
 from zoo.errors import UserError, report  # noqa: E402
 from zoo.training.runtime import Runtime  # noqa: E402
 
@@ -52,7 +53,7 @@ class Corpus:
 
     def __init__(self, folder: str, *overrides: str) -> None:
         places = [f"output_dir={folder}", f"data.root={folder}", "trainer.device=cpu"]
-        self.settings = composing.load(["experiment=word2vec_pydoc", *places, *overrides])
+        self.settings = compose.load(["experiment=word2vec_pydoc", *places, *overrides])
         self.dataset = build.build_dataset(self.settings["data"])
         self.tokenizer = self.dataset.encoding.tokenizer
         self.documents = {split: self._documents(split) for split in self.dataset.splits}
@@ -102,7 +103,7 @@ class Corpus:
 def zoo(corpus: Corpus, seed: int, *overrides: str) -> tuple[float, Tensor, Tensor]:
     """Words a second of the trainer's `fit`, validation and checkpoints included; both tables."""
     places = [f"{key}={corpus.settings[key]}" for key in ("output_dir",)]
-    settings = composing.load(
+    settings = compose.load(
         ["experiment=word2vec_pydoc", f"seed={seed}", "trainer.device=cpu", *places, *overrides]
     )
     with contextlib.redirect_stdout(io.StringIO()):

@@ -14,9 +14,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from zoo import composing  # noqa: E402
-from zoo import config as configs  # noqa: E402
-from zoo.arguments import options  # noqa: E402
+from zoo.commands.arguments import options  # noqa: E402
+from zoo.config import compose  # noqa: E402
+from zoo.config import groups as configs  # noqa: E402
 from zoo.errors import UserError, report  # noqa: E402
 
 
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     _, overrides = options(argv, __doc__ or "")
     if not any(configs.key_of(override) in ("data", "experiment") for override in overrides):
         overrides = ["data=stdlib", *overrides]
-    data = composing.load(overrides)["data"]
+    data = compose.load(overrides)["data"]
     split = texts(data)
     alone = packed(split["train"])
     train = len(split["train"])

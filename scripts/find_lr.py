@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from zoo import composing  # noqa: E402
-from zoo.arguments import options  # noqa: E402
+from zoo.commands.arguments import options  # noqa: E402
+from zoo.config import compose  # noqa: E402
 from zoo.errors import UserError, report  # noqa: E402
 
 
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(
             f"got low={low:g} high={high:g} steps={steps}: expected 0 < low < high, 20+"
         )
-    settings = composing.load([*overrides, f"seed={values['seed']}"])
+    settings = compose.load([*overrides, f"seed={values['seed']}"])
 
     from zoo import build
     from zoo.runs.directory import RunDirectory

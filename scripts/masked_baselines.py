@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np  # noqa: E402
 
-from zoo import composing  # noqa: E402
-from zoo.arguments import options  # noqa: E402
+from zoo.commands.arguments import options  # noqa: E402
+from zoo.config import compose  # noqa: E402
 from zoo.errors import UserError, report  # noqa: E402
 
 ROUNDS = 50  # of expectation maximisation
@@ -124,7 +124,7 @@ def main(argv: list[str] | None = None) -> int:
     _, overrides = options(argv, __doc__ or "")
     if not any(one.startswith("experiment=") for one in overrides):
         overrides = ["experiment=bert_pydoc", *overrides]
-    settings = composing.load(overrides)
+    settings = compose.load(overrides)
     if settings["task"]["name"] != "masked_lm":
         raise UserError(f"{overrides[0]}: expected a recipe of task=masked_lm, as bert_pydoc")
     from zoo import build

@@ -21,9 +21,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from zoo import composing  # noqa: E402
-from zoo import config as configs  # noqa: E402
-from zoo.arguments import options  # noqa: E402
+from zoo.commands.arguments import options  # noqa: E402
+from zoo.config import compose  # noqa: E402
+from zoo.config import groups as configs  # noqa: E402
 from zoo.errors import UserError, report  # noqa: E402
 from zoo.runs.directory import RunDirectory, find_runs, write_text  # noqa: E402
 from zoo.runs.settings import flat  # noqa: E402
@@ -82,7 +82,7 @@ def collect(folders: Iterable[Path]) -> dict[str, Row]:
 @functools.cache
 def settings(experiment: str, seed: int = 0) -> Row:
     """What decides the outcome of a published experiment, by dotted name."""
-    return flat(composing.load([f"experiment={experiment}", f"seed={seed}"]))
+    return flat(compose.load([f"experiment={experiment}", f"seed={seed}"]))
 
 
 def differences(config: Row, published: Row) -> Iterator[str]:
@@ -103,7 +103,7 @@ def differences(config: Row, published: Row) -> Iterator[str]:
 
 def row(experiment: str, by_seed: dict[int, tuple[float, Row]]) -> Row:
     """One experiment's figures over its seeds, those that it promises among them."""
-    promised = composing.load([f"experiment={experiment}"])["expect"]
+    promised = compose.load([f"experiment={experiment}"])["expect"]
     results = [by_seed[seed][1] for seed in sorted(by_seed)]
     newest = max(by_seed.values(), key=lambda pair: pair[0])[1]
     names = [name for name in newest["test"] if all(name in r["test"] for r in results)]

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from zoo.arguments import options  # noqa: E402
+from zoo.commands.arguments import options  # noqa: E402
 from zoo.errors import UserError, report  # noqa: E402
 
 USAGE = """\

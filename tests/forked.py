@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PATHS = [ROOT, ROOT / "tests", ROOT / "tests" / "training"]
+PATHS = [ROOT, ROOT / "tests"]
 
 
 def _server():

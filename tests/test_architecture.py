@@ -17,15 +17,14 @@ MAY_IMPORT = {
     "zoo.data": BASE,
     "zoo.inference": {"zoo.kernels", "zoo.layers"},
     "zoo.tasks": {"zoo.inference", "zoo.kernels", *BASE},
-    "zoo.training": {"zoo.tasks.base", "zoo.runs", *BASE},
+    "zoo.optim": BASE,
+    "zoo.training": {"zoo.optim", "zoo.tasks.base", "zoo.runs", *BASE},
     "zoo.weights": {
         "zoo.adapters",
-        "zoo.evaluation",
         "zoo.restore",
-        "zoo.training.precision",
-        "zoo.config",
+        "zoo.config.groups",
         "zoo.data",
-        "zoo.run_config",
+        "zoo.config.run",
         "zoo.runs",
         "zoo.text_table",
         "zoo.training.checkpoint",
@@ -36,17 +35,17 @@ MAY_IMPORT = {
     "zoo.naming": set(),
     "zoo.schema": {"zoo.errors"},
     "zoo.registry": {"zoo.errors", "zoo.schema"},
-    "zoo.config": {"zoo.training.config", *BASE},
-    "zoo.composing": {"zoo.config", *BASE},
-    "zoo.arguments": {"zoo.config", *BASE},
-    "zoo.run_config": {"zoo.config", "zoo.training.config", *BASE},
+    "zoo.config.groups": {"zoo.training.config", *BASE},
+    "zoo.config.compose": {"zoo.config.groups", *BASE},
+    "zoo.commands.arguments": {"zoo.config.groups", *BASE},
+    "zoo.config.run": {"zoo.config.groups", "zoo.training.config", *BASE},
 }
 WITHOUT_TORCH = (
-    "zoo.cli",
-    "zoo.arguments",
-    "zoo.composing",
-    "zoo.config",
-    "zoo.run_config",
+    "zoo.commands.train",
+    "zoo.commands.arguments",
+    "zoo.config.compose",
+    "zoo.config.groups",
+    "zoo.config.run",
     "zoo.errors",
     "zoo.naming",
     "zoo.schema",
@@ -101,8 +100,8 @@ def test_nothing_reaches_upwards(name):
 
 def test_the_rule_sees_a_violation(tmp_path):
     file = tmp_path / "wrong.py"
-    file.write_text("def f():\n    from zoo.data import digits\n")
-    assert forbidden("zoo.models.wrong", file) == ["zoo.data.digits"]
+    file.write_text("def f():\n    from zoo.data.datasets import digits\n")
+    assert forbidden("zoo.models.wrong", file) == ["zoo.data.datasets.digits"]
     file.write_text("import zoo.tasks.base\nimport zoo.tasks.classification\n")
     assert forbidden("zoo.training.wrong", file) == ["zoo.tasks.classification"]
 
@@ -137,16 +136,18 @@ def test_light_modules_import_nothing_heavy(name):
     assert tops.isdisjoint(HEAVY), tops & set(HEAVY)
 
 
-@pytest.mark.parametrize("name", ["session", "sweep.attempt", "evaluation", "prediction"])
+@pytest.mark.parametrize(
+    "name", ["session", "sweep.trial_runner", "commands.evaluate", "commands.predict"]
+)
 def test_what_has_a_config_needs_no_hydra(name):
-    assert closure(f"zoo.{name}", set()).isdisjoint({"hydra", "omegaconf", "zoo.composing"})
+    assert closure(f"zoo.{name}", set()).isdisjoint({"hydra", "omegaconf", "zoo.config.compose"})
 
 
 def test_answers_from_yaml_leave_torch_alone(tmp_path):
     """One process asks for help, a config, and makes each mistake that YAML alone can show."""
     code = f"""
 import sys
-from zoo.cli import train
+from zoo.commands.train import train
 asked = [["--help"], ["--cfg", "job"], ["model=mlpp"], ["optim.lrr=1"], ["optim.lr=fast"], ["x=1"],
          ["trainer.precision=fp8"], ["+trainer.foo=1"], ["optim.lr"], ["resume=nowhere"]]
 codes = [train(arguments) for arguments in asked]

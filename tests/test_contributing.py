@@ -12,8 +12,8 @@ FILE = re.compile(r"`([\w/]+\.(?:py|yaml))`\n\n```(?:python|yaml)\n(.*?)```", re
 TRY = """
 import contextlib, io, sys
 import pytest
-from zoo.cli import train
-from zoo.listing import main as listing
+from zoo.commands.train import train
+from zoo.commands.list import main as listing
 
 tiny = ["trainer.max_steps=2", "trainer.eval_steps=1", "trainer.device=cpu", "output_dir=outputs"]
 assert train(["model=maxout", "data=rain", "model.pieces=2", *tiny]) == 0

@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from zoo.composing import load
-from zoo.config import CONFIG_DIR, GROUPS, experiments, leaves
-from zoo.data.stdlib import sources
+from zoo.config.compose import load
+from zoo.config.groups import CONFIG_DIR, GROUPS, experiments, leaves
+from zoo.data.datasets.stdlib import sources
 from zoo.registry import DATASETS, MODELS
 from zoo.training.finish import parse_expectation
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.config import CONFIG_DIR, read_yaml
-from zoo.data.tokenizer import train_tokenizer
+from zoo.config.groups import CONFIG_DIR, read_yaml
+from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.registry import MODELS, TASKS
 from zoo.schema import bind
 from zoo.training.checkpoint import load_model, model_tensors

@@ -15,9 +15,10 @@ import yaml
 from hydra import compose, initialize_config_dir
 from torch.distributed.run import get_args_parser
 
-from zoo import build, composing
-from zoo import config as configs
-from zoo.cli import train
+from zoo import build
+from zoo.commands.train import train
+from zoo.config import compose as composing
+from zoo.config import groups as configs
 from zoo.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]

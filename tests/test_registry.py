@@ -181,13 +181,13 @@ SAME = {one.kind: one for one in (MODELS, TASKS, ADAPTERS, OPTIMIZERS, SCHEDULES
 @pytest.fixture(scope="module")
 def facts(data_root):
     """What the datasets that need neither a download nor a file of the user's state."""
-    from zoo import composing
     from zoo.build import build_dataset, live_facts
+    from zoo.config import compose
 
     stated = {"model"}  # which optimizers and adapters take
     words = {"tokenizer": "word", "mask_token": True}  # all that running text can state
     for name in DATASETS.names():
-        settings = composing.load([f"data={name}"])["data"]
+        settings = compose.load([f"data={name}"])["data"]
         if "path" in settings or "needs" in DATASETS[name].tests or name == "stdlib":
             continue  # stdlib states what pydoc does
         where = {"root": str(data_root)} if "root" in settings else {}

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from zoo import config as configs
-from zoo.data.augment import Augment
-from zoo.data.base import Dataset
+from zoo.config import groups as configs
+from zoo.data.dataset import Dataset
+from zoo.data.images.augment import Augment
 from zoo.data.splits import Split
-from zoo.data.text_encoding import TextForm
+from zoo.data.text.encoding import TextForm
 from zoo.errors import MissingFact, UserError
 from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
 from zoo.runs.directory import RunDirectory

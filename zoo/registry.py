@@ -109,7 +109,7 @@ class Registry:
 
 MODELS = Registry("model", "zoo.models")
 ADAPTERS = Registry("adapter", "zoo.adapters")
-DATASETS = Registry("data", "zoo.data")
+DATASETS = Registry("data", "zoo.data.datasets")
 TASKS = Registry("task", "zoo.tasks")
-OPTIMIZERS = Registry("optim", "zoo.training.optim")
-SCHEDULES = Registry("schedule", "zoo.training.schedule")
+OPTIMIZERS = Registry("optim", "zoo.optim.optimizers")
+SCHEDULES = Registry("schedule", "zoo.optim.schedules")

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import config as configs
 from zoo.build import import_plugins, initialise, live_facts
-from zoo.data.base import Encoding
+from zoo.config import groups as configs
+from zoo.config.run import complete
+from zoo.data.dataset import Encoding
 from zoo.data.encoding import load_encoding
 from zoo.errors import UserError, unknown
 from zoo.registry import MODELS, TASKS, Registry
-from zoo.run_config import complete
 from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import Task
 from zoo.training.checkpoint import NAME, Checkpoint, Checkpointer, Damaged, load_model, read

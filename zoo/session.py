@@ -14,9 +14,9 @@ from typing import Any
 import torch
 import yaml
 
-from zoo import config as configs
 from zoo.build import build_dataset, build_trainer, check_options, import_plugins, trainer_config
-from zoo.data.base import Dataset
+from zoo.config import groups as configs
+from zoo.data.dataset import Dataset
 from zoo.data.encoding import load_encoding
 from zoo.errors import TrainingFailed, UserError, report
 from zoo.runs import hparams

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from support import write_run
 
-from zoo import cli
+from zoo.commands import train as cli
 from zoo.compare.command import repeat, repeat_all
-from zoo.composing import load
+from zoo.config.compose import load
 from zoo.runs.rank import rank
 from zoo.runs.records import Record, read_runs
 

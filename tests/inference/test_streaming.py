@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zoo.data.tokenizer import train_tokenizer
+from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.inference.generation import Sampling, generate
 from zoo.inference.streaming import Pieces, stream
 from zoo.models.gpt import GPT

@@ -5,7 +5,7 @@ import random
 import forked
 import pytest
 
-from zoo import cli
+from zoo.commands import train as cli
 
 
 @pytest.fixture

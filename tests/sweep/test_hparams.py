@@ -6,7 +6,7 @@ import forked
 import pytest
 from board import Board
 
-from zoo import cli
+from zoo.commands import train as cli
 
 TINY = (
     "experiment=mlp_rain", "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.device=cpu",

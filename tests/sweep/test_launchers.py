@@ -135,7 +135,7 @@ def test_without_m(mistake):
 def test_a_launcher_that_is_not_installed():
     from hydra.errors import MissingConfigException
 
-    from zoo.composing import explain
+    from zoo.config.compose import explain
 
     error = MissingConfigException("", "hydra/launcher/submitit_slurm", ["basic"])
     assert explain(error).endswith("needs a package: pip install --editable '.[submitit]'")

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from zoo.data.tokenizer import EOT, train_tokenizer
+from zoo.data.tokenizers.registry import EOT, train_tokenizer
 from zoo.errors import UserError
 from zoo.kernels import linear_cross_entropy, reference_kernels
 from zoo.kernels.cpu import cross_entropy

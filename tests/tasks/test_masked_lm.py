@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.data.tokenizer import train_tokenizer
+from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX
 from zoo.models.bert import BERT

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from zoo.data.tokenizer import train_tokenizer
+from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.errors import UserError
 from zoo.registry import MODELS
 from zoo.tasks.seq2seq import Seq2Seq

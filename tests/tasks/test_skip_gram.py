@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from zoo.data.tokenizer import train_tokenizer
+from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.errors import UserError
 from zoo.models.word2vec import Word2Vec
 from zoo.registry import OPTIMIZERS, TASKS

@@ -15,7 +15,7 @@ import yaml
 from torch import nn
 from toys import Masked, Tied, cloud, same, trainer_of, weights
 
-from zoo import composing
+from zoo.config import compose
 from zoo.errors import TrainingFailed, UserError
 from zoo.training.checkpoint import (
     Checkpointer,
@@ -337,13 +337,13 @@ def test_a_hostile_folder_runs_nothing(checkpoints, kind):
 
 def test_a_config_runs_nothing(tmp_path, checkpoints, capsys):
     """A run directory from elsewhere: YAML tags, interpolations and plugins are not obeyed."""
-    from zoo.cli import train
+    from zoo.commands.train import train
 
     (tmp_path / "config.yaml").write_text("a: !!python/object/apply:os.system ['touch x']\n")
     assert train([f"resume={tmp_path}"]) == 2
     (tmp_path / "config.yaml").write_text("plugins: [antigravity]\nmodel: {_target_: os.system}\n")
     assert train([f"resume={tmp_path}"]) == 2
-    config = composing.load(["model=mlp"]) | {"plugins": ["antigravity"]}
+    config = compose.load(["model=mlp"]) | {"plugins": ["antigravity"]}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     assert train([f"resume={tmp_path}"]) == 2
     config |= {"plugins": [], "model": {"name": "mlp", "_target_": "os.system"}}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from toys import CPU, HERE, Slow, numbered
 
-from zoo.data.augment import Augment
+from zoo.data.images.augment import Augment
 from zoo.errors import UserError
 from zoo.training.loader import Loader, Order
 from zoo.training.runtime import Runtime, mix_seed, rng_state

@@ -5,8 +5,8 @@ import re
 import shlex
 from typing import Any
 
-from zoo import composing
-from zoo import config as configs
+from zoo.config import compose
+from zoo.config import groups as configs
 from zoo.errors import UserError
 from zoo.runs.rank import Group
 from zoo.runs.records import Record
@@ -54,7 +54,7 @@ def words(run: Record) -> list[str]:
     """The arguments of train.py."""
     typed = [one for one in run.overrides if configs.key_of(one) != "resume"]
     try:
-        today = composing.load(typed)
+        today = compose.load(typed)
     except UserError:  # a recipe or a setting that there is no more; the words still tell
         today = None
     more: dict[str, Any] = {}

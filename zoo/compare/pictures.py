@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo.commands.curves import Curve, Groups, draw_line, finish
 from zoo.compare.importance import Importance, importance, too_few
 from zoo.compare.parallel import draw_parallel
 from zoo.compare.scale import scale
-from zoo.curves import Curve, Groups, draw_line, finish
 from zoo.errors import UserError
 from zoo.runs.rank import Group, Table
 from zoo.runs.records import course

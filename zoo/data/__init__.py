@@ -1,1 +1,1 @@
-"""Datasets: one file each. A dataset states facts; it knows no model and no task."""
+"""Data: splits, encodings, files. A dataset states facts; it knows no model and no task."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from zoo.data.document import Document
 from zoo.data.splits import Split
+from zoo.data.text.document import Document
 
 
 def deal(documents: Sequence[Document], split: Split) -> dict[str, list[Document]]:

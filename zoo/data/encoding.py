@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from zoo.data.base import Batch, Encoding
-from zoo.data.image_file import decode, find_images
-from zoo.data.labelled_encoding import LabelledTextEncoding
-from zoo.data.pair_encoding import PairEncoding
-from zoo.data.sft_encoding import SftEncoding
-from zoo.data.table_encoding import TableEncoding
-from zoo.data.text_encoding import TextEncoding
+from zoo.data.dataset import Batch, Encoding
+from zoo.data.images.decode import decode, find_images
+from zoo.data.tables.encoding import TableEncoding
+from zoo.data.text.encoding import TextEncoding
+from zoo.data.text.labelled_encoding import LabelledTextEncoding
+from zoo.data.text.pair_encoding import PairEncoding
+from zoo.data.text.prompt_encoding import SftEncoding
 from zoo.errors import UserError
 
 

@@ -5,18 +5,18 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from zoo import composing
-from zoo import config as configs
+from zoo.config import compose
+from zoo.config import groups as configs
 from zoo.runs import hparams
 from zoo.sweep import pool
-from zoo.sweep.attempt import hold_and_train, reason_of
-from zoo.sweep.board import Board
-from zoo.sweep.ledger import Ledger
-from zoo.sweep.members import Member
-from zoo.sweep.nursery import Nursery, Slot
+from zoo.sweep.fork_server import Nursery, Slot
 from zoo.sweep.options import SweepOptions
+from zoo.sweep.progress import Board
 from zoo.sweep.prune import Curve, hopeless
 from zoo.sweep.search import Search
+from zoo.sweep.store import Ledger
+from zoo.sweep.trial_runner import hold_and_train, reason_of
+from zoo.sweep.trials import Member
 
 LOOK = 0.2  # seconds between looks at what the members have written
 
@@ -98,7 +98,7 @@ class Sweep:
         if member is None:
             self.board.total, self.exhausted = len(self.ledger.members), True
             return None
-        self.settings[member.name] = composing.load(list(member.overrides))
+        self.settings[member.name] = compose.load(list(member.overrides))
         self.ledger.add(member)
         return self._job(member)
 

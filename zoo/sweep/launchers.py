@@ -18,13 +18,13 @@ from typing import Any
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, read_write
 
-from zoo import config as configs
+from zoo.config import groups as configs
 from zoo.errors import UserError
-from zoo.sweep.attempt import Task
-from zoo.sweep.board import Board
-from zoo.sweep.ledger import Ledger
-from zoo.sweep.members import Member
 from zoo.sweep.options import SweepOptions
+from zoo.sweep.progress import Board
+from zoo.sweep.store import Ledger
+from zoo.sweep.trial_runner import Task
+from zoo.sweep.trials import Member
 
 POLL = 0.5  # seconds between looks at what members have told
 

@@ -9,7 +9,7 @@ from zoo.schema import bind
 from zoo.sweep.prune import PruneName
 
 if TYPE_CHECKING:
-    from zoo.sweep.nursery import Slot
+    from zoo.sweep.fork_server import Slot
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class SweepOptions:
         Raises:
             UserError: More slots than cores or GPUs.
         """
-        from zoo.sweep.nursery import Slot
+        from zoo.sweep.fork_server import Slot
 
         here = getattr(os, "sched_getaffinity", None)
         cores = len(here(0)) if here else os.cpu_count() or 1

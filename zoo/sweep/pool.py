@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.sweep.nursery import Nursery, Order, Slot
+from zoo.sweep.fork_server import Nursery, Order, Slot
 
 GRACE = 30.0  # seconds from being asked to end to being ended
 POLL = 0.05  # seconds between looks at whether to stop

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo import composing
-from zoo.sweep.members import Member, folder_name, short_keys
+from zoo.config import compose
 from zoo.sweep.prune import Curve
 from zoo.sweep.space import Space, read_space
+from zoo.sweep.trials import Member, folder_name, short_keys
 
 ATTEMPTS = 100  # choices in a row that were tried before, until the space counts as exhausted
 
@@ -46,7 +46,7 @@ class SearchPlan:
         """
         space, fixed = read_space(self.typed, self.space, self.when)
         for example in space.examples():
-            composing.load([*fixed, *example])
+            compose.load([*fixed, *example])
         return space, fixed
 
     def to_json(self) -> dict[str, Any]:

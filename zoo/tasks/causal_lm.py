@@ -15,8 +15,8 @@ from zoo.inference.generation import Sampling
 from zoo.inference.streaming import stream
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
-from zoo.tasks.attention_pictures import text_attention
 from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.plots.attention import text_attention
 
 PREVIEW_TOKENS = 250
 PREVIEW_SECONDS = 3.0  # large models write less

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput
-from zoo.tasks.pictures import classification_pictures
+from zoo.tasks.plots.predictions import classification_pictures
 
 TOP_K = 5
 TOP_K_FROM = 10  # classes; among fewer, five guesses are hardly ever wrong

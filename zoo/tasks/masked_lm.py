@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
-from zoo.tasks.attention_pictures import text_attention
 from zoo.tasks.base import Batch, Pictures, StepOutput
 from zoo.tasks.masking import Masked, mask_tokens
+from zoo.tasks.plots.attention import text_attention
 
 MASK = "[MASK]"
 EVALUATION_SHARE = 0.15

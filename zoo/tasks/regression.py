@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput, exact
-from zoo.tasks.pictures import regression_pictures
+from zoo.tasks.plots.predictions import regression_pictures
 
 LossName = Literal["squared", "absolute", "huber"]
 _LOSSES: dict[str, Callable[..., Tensor]] = {

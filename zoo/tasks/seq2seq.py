@@ -22,8 +22,8 @@ from zoo.errors import UserError
 from zoo.inference.search import Hypothesis, beam_search, greedy_search
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
-from zoo.tasks.attention_pictures import pair_attention
 from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.plots.attention import pair_attention
 
 PREVIEWED = 8  # sentences
 # Sizes are multiples of these: kernels are made for a size and kept, each with its memory, and with

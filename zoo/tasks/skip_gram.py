@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput
-from zoo.tasks.word_neighbours import WordNeighbours
+from zoo.tasks.plots.word_vectors import WordNeighbours
 from zoo.tasks.word_windows import NO_WORD, WordWindows, band
 
 

@@ -83,7 +83,7 @@ class Loader:
     """Batches for the trainer, on its device.
 
     Args:
-        dataset: Splits, and how to prepare and augment a batch (zoo.data.base.Dataset).
+        dataset: Splits, and how to prepare and augment a batch (zoo.data.dataset.Dataset).
         batch_size: Samples in one optimizer step, over all micro-batches and ranks.
         seed: Seed of the order and of each sample's augmentation.
         runtime: Device, rank and number of ranks.

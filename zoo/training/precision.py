@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import TrainingFailed, UserError
+from zoo.optim.row_adagrad import summed_rows
 from zoo.tasks.base import Batch, Task
-from zoo.training.row_wise import summed_rows
 from zoo.training.runtime import Runtime, available, forked_rng
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}

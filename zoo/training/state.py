@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UserError
+from zoo.optim.optimizers import load_optimizer, optimizer_tensors
 from zoo.training.checkpoint import (
     Checkpoint,
     Tensors,
@@ -10,7 +11,6 @@ from zoo.training.checkpoint import (
     load_model,
     model_tensors,
 )
-from zoo.training.optim import load_optimizer, optimizer_tensors
 from zoo.training.precision import Precision
 from zoo.training.runtime import environment, rng_state, set_rng_state
 

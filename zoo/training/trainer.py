@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import TrainingFailed
+from zoo.optim.optimizers import LearningRate
 from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import Batch, Task
 from zoo.training.checkpoint import Checkpointer, live_state, model_tensors
@@ -22,7 +23,6 @@ from zoo.training.evaluate import Interrupted, evaluate, means, preview
 from zoo.training.guard import FiniteGuard
 from zoo.training.loader import Loader
 from zoo.training.logger import Logger
-from zoo.training.optim import LearningRate
 from zoo.training.plan import Best, Plan, monitored
 from zoo.training.precision import Precision, clip_gradients
 from zoo.training.runtime import Clock, Runtime

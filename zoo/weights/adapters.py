@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from zoo import config as configs
 from zoo.adapters.lora import detach, lora
+from zoo.config import groups as configs
+from zoo.config.run import complete
 from zoo.errors import UserError
-from zoo.run_config import complete
 from zoo.runs.directory import RunDirectory
 from zoo.training.checkpoint import Checkpointer, load_model
 from zoo.weights.family import Family

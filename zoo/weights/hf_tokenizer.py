@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from zoo.data.byte_pairs import BpeTokenizer
-from zoo.data.published_tokenizer import PublishedTokenizer
-from zoo.data.tokenizer import ByteTokenizer, CharTokenizer
-from zoo.data.tokenizer_base import Tokenizer
+from zoo.data.tokenizers.base import Tokenizer
+from zoo.data.tokenizers.bpe import BpeTokenizer
+from zoo.data.tokenizers.published import PublishedTokenizer
+from zoo.data.tokenizers.registry import ByteTokenizer, CharTokenizer
 
 Json = dict[str, Any]
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}

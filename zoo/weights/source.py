@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from zoo import config as configs
+from zoo.config import groups as configs
+from zoo.config.run import complete
 from zoo.data.encoding import load_encoding
-from zoo.data.published_tokenizer import read_published
-from zoo.data.tokenizer import load_tokenizer
-from zoo.data.tokenizer_base import Tokenizer
+from zoo.data.tokenizers.base import Tokenizer
+from zoo.data.tokenizers.published import read_published
+from zoo.data.tokenizers.registry import load_tokenizer
 from zoo.errors import UserError
-from zoo.run_config import complete
 from zoo.runs.directory import RunDirectory
 from zoo.training.checkpoint import Checkpointer
 from zoo.weights.bert import BERT

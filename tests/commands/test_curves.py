@@ -1,0 +1,48 @@
+"""Learning curves: which runs are one line, what is said of wrong names."""
+
+import json
+
+import pytest
+
+from zoo.commands.curves import main, read_curves
+from zoo.errors import UserError
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for depth, seed, last in ((20, 0, 0.5), (20, 1, 0.7), (56, 0, 1.0)):
+        folder = tmp_path / f"depth{depth}" / f"seed{seed}"
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "config.yaml").write_text(f"model: {{name: resnet, depth: {depth}}}")
+        rows = [
+            {"step": 10, "split": "train", "loss": 2.0},
+            {"step": 10, "split": "val", "loss": 9},
+        ]
+        rows.append({"step": 20, "split": "train", "loss": last})
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def test_runs_that_agree_are_one_line(runs, capsys):
+    groups = read_curves(runs, "train/loss", ["model.depth"])
+    assert groups == {
+        "depth=20": [{10: 2.0, 20: 0.5}, {10: 2.0, 20: 0.7}], "depth=56": [{10: 2.0, 20: 1.0}],
+    }  # fmt: skip
+    assert len(read_curves(runs, "train/loss", [])) == 2  # named seed0, seed1
+    assert read_curves(runs, "train/loss", ["model.depth"], 2)["depth=56"] == [{10: 2.0, 20: 1.5}]
+    assert main([f"runs={runs}", "by=[model.depth]", f"out={runs / 'a' / 'b.png'}"]) == 0
+    assert (runs / "a" / "b.png").read_bytes()[:4] == b"\x89PNG"
+    said = capsys.readouterr().out
+    assert "0.6000 ± 0.1414" in said and "1.0000" in said
+
+
+def test_wrong_names(runs, tmp_path, capsys):
+    with pytest.raises(UserError, match="did you mean 'train/loss'"):
+        read_curves(runs, "train/los", [])
+    with pytest.raises(UserError, match="by: unknown key 'model.dept'; did you mean 'model.depth'"):
+        read_curves(runs, "train/loss", ["model.dept"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="there are no runs"):
+        read_curves(tmp_path / "empty", "train/loss", [])
+    assert main([f"runs={runs}", "smooth=0"]) == 2
+    assert "smooth=0: expected" in capsys.readouterr().err

@@ -1,0 +1,189 @@
+"""evaluate.py: the run's own figures again; other data by its encoding; mistakes in one line."""
+
+import hashlib
+import json
+
+import pytest
+
+from zoo.commands.evaluate import describe, main
+from zoo.text_table import text_table
+
+
+def judged(command, *arguments):
+    done = command(main, *arguments, "json=true")
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def result_of(path):
+    return json.loads((path / "result.json").read_text())
+
+
+def snapshot(path):
+    files = sorted(p for p in path.rglob("*") if p.is_file())
+    return [(str(p), hashlib.sha256(p.read_bytes()).hexdigest()) for p in files]
+
+
+@pytest.mark.parametrize("name", ["digits_run", "rain_run", "price_run"])
+def test_the_test_figures_are_those_in_result_json(name, command, request):
+    path = request.getfixturevalue(name)
+    before = snapshot(path)
+    first, second = judged(command, f"run={path}"), judged(command, f"run={path}")
+    assert first["metrics"] == result_of(path)["test"]
+    assert first == second and first["warnings"] == []
+    assert first["samples"] == result_of(path)["data"]["sizes"]["test"]
+    details = path / "test_details.json"
+    assert first["details"] == (json.loads(details.read_text()) if details.exists() else {})
+    assert snapshot(path) == before
+
+
+def test_validation_figures_are_those_of_the_best_step(digits_run, command):
+    outcome = judged(command, f"run={digits_run}", "split=val")
+    best = result_of(digits_run)["best"]
+    assert outcome["step"] == best["step"]
+    assert outcome["metrics"] == result_of(digits_run)["val"]
+
+
+def test_other_splits_and_checkpoints(digits_run, command):
+    sizes = result_of(digits_run)["data"]["sizes"]
+    every = judged(command, f"run={digits_run}", "split=all", "checkpoint=last")
+    train = judged(command, f"run={digits_run}", "split=train")
+    assert every["samples"] == sum(sizes.values()) and train["samples"] == sizes["train"]
+    support = [row["support"] for row in every["details"]["classes"].values()]
+    assert sum(support) == every["samples"] == sum(map(sum, every["details"]["confusion"]))
+    assert every["checkpoint"] == "last-00000040"
+
+
+def test_the_printed_table_holds_the_figures(digits_run, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    done = command(main, f"run={digits_run}")
+    test = result_of(digits_run)["test"]
+    assert f"{test['accuracy']:.4f}" in done.out and f"{test['loss']:.4f}" in done.out
+    assert "precision" in done.out and "support" in done.out and "true \\ predicted" in done.out
+    body = done.out.split("\n", 1)[1]  # the first line names the run, however long
+    assert max(map(len, body.splitlines())) <= 80
+
+
+def test_a_matrix_too_wide_for_the_terminal_is_left_out(digits_run, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    done = command(main, f"run={digits_run}")
+    assert "too wide for this terminal" in done.out and "true \\ predicted" not in done.out
+
+
+def test_very_many_classes_show_the_worst():
+    row = {"precision": 1.0, "recall": 1.0, "support": 3}
+    classes = {f"c{k}": {**row, "f1": k / 60} for k in reversed(range(60))}
+    shown = describe(
+        {"run": "r", "checkpoint": "c", "data": "d", "split": "test", "samples": 9}
+        | {"metrics": {"loss": 1.0}, "details": {"classes": classes, "confusion": [[0] * 60] * 60}}
+    )
+    assert "c0 " in shown and "c59 " not in shown and "the 50 of 60" in shown
+
+
+def test_other_data_by_the_runs_encoding(price_run, table, tmp_path, command):
+    """Half the rows, elsewhere: the same standardisation, all of them judged."""
+    other = tmp_path / "new.csv"
+    other.write_text("\n".join(table.read_text().splitlines()[:61]) + "\n")
+    own = judged(command, f"run={price_run}", "split=all")
+    half = judged(command, f"run={price_run}", f"data.path={other}")
+    assert (half["split"], half["samples"], half["warnings"]) == ("all", 60, [])
+    assert 0 < half["metrics"]["rmse"] < 2 * own["metrics"]["rmse"] + 1
+    named = judged(command, f"run={price_run}", "data=csv", f"data.path={other}")
+    assert named["metrics"] == half["metrics"]
+
+
+def test_the_runs_own_data_under_another_name_is_noticed(price_run, table, tmp_path, command):
+    copy = tmp_path / "copy.csv"
+    copy.write_text(table.read_text())
+    outcome = judged(command, f"run={price_run}", f"data.path={copy}")
+    assert "training samples" in outcome["warnings"][0]
+    assert judged(command, f"run={price_run}", f"data.path={copy}", "split=test")["warnings"] == []
+
+
+def test_data_that_changed_since_the_run_is_a_warning(trained, table, tmp_path, command):
+    file = tmp_path / "houses.csv"
+    file.write_text(table.read_text())
+    path = trained(
+        "changed", "model=mlp", "data=csv", f"data.path={file}", "task=regression",
+        "data.target=price",
+    )  # fmt: skip
+    file.write_text(table.read_text().replace("\n20,no,", "\n21,no,"))
+    outcome = judged(command, f"run={path}")
+    assert "the data changed since the run" in outcome["warnings"][0]
+    done = command(main, f"run={path}")
+    assert done.code == 0 and done.err.startswith("warning: the data changed")
+
+
+def test_more_of_the_same_weather(rain_run, command):
+    outcome = judged(command, f"run={rain_run}", "data.seed=7")
+    assert (outcome["split"], outcome["samples"]) == ("all", 300)
+    assert outcome["metrics"]["accuracy"] > 0.6
+
+
+def test_data_in_another_place_is_the_same_data(digits_run, tmp_path, command):
+    outcome = judged(command, f"run={digits_run}", f"data.root={tmp_path}", "data.batch_size=50")
+    assert outcome["split"] == "test" and outcome["warnings"] == []
+    test = result_of(digits_run)["test"]
+    assert outcome["metrics"] == pytest.approx(test, rel=1e-6)
+
+
+def test_an_overfitted_run_is_judged_on_its_batch(trained, command):
+    path = trained("overfit", "model=mlp", "data=rain", "trainer=overfit", "data.samples=300")
+    outcome = judged(command, f"run={path}")
+    assert outcome["metrics"] == result_of(path)["test"]
+    assert "first batch" in outcome["warnings"][0]
+
+
+def test_infinite_figures_are_null_in_json(price_run, table, tmp_path, command):
+    """All targets alike: R2 is not a number, and JSON has no word for that."""
+    other = tmp_path / "new.csv"
+    other.write_text("area,garden,price\n50,no,150\n60,yes,150\n")
+    outcome = judged(command, f"run={price_run}", f"data.path={other}")
+    assert outcome["metrics"]["r2"] is None
+
+
+MISTAKES = [
+    ("rain_run", ["split=tset"], "unknown split 'tset'; did you mean 'test'?"),
+    (
+        "rain_run",
+        ["data=wine"],
+        "'temperature', 'humidity' that the run was trained on are missing",
+    ),
+    ("rain_run", ["data=digits"], "the data holds images, the run was trained on a table"),
+    ("digits_run", ["data=rain"], "the data is a table, the run was trained on images"),
+    ("rain_run", ["data.sample=3"], "unknown key 'data.sample'; did you mean 'data.samples'?"),
+    ("rain_run", ["data=csb"], "unknown choice for data: 'csb'; did you mean 'csv'?"),
+    ("rain_run", ["model=cnn"], "'model=cnn': a run is evaluated as it was trained"),
+    ("rain_run", ["checkpoint=bset"], "unknown checkpoint 'bset'; did you mean 'best'?"),
+    ("rain_run", ["splt=val"], "unknown option 'splt=val'; did you mean 'split='?"),
+    ("rain_run", ["json=maybe"], "json=maybe: expected true or false"),
+    ("rain_run", ["device=gpu"], "unknown trainer.device 'gpu'"),
+    ("rain_run", ["data.samples=few"], "data.samples: got 'few' (str), expected int"),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "words"), MISTAKES)
+def test_mistakes_get_one_line(name, arguments, words, refused, request, data_root):
+    roots = [f"data.root={data_root}"] if {"data=wine", "data=digits"} & set(arguments) else []
+    assert words in refused(main, f"run={request.getfixturevalue(name)}", *arguments, *roots)
+
+
+def test_classes_that_the_run_does_not_know(rain_run, tmp_path, refused):
+    file = tmp_path / "snow.csv"
+    file.write_text("temperature,humidity,weather\n1,90,snow\n30,20,dry\n9,9,rain\n")
+    line = refused(main, f"run={rain_run}", "data=csv", f"data.path={file}")
+    assert "3 classes" in line and "trained on 2 (dry, rain)" in line
+
+
+def test_a_run_is_needed(refused, tmp_path):
+    assert refused(main).startswith("run= is missing; usage: python evaluate.py")
+    assert "there is no such folder" in refused(main, f"run={tmp_path / 'x'}")
+
+
+def test_tables_wrap_to_the_width():
+    rows = [("name", "figure", "what"), ("a", "1.5", "some words that take room"), ("b", "22", "x")]
+    wide, narrow = text_table(rows, 100), text_table(rows, 30)
+    assert wide.splitlines()[1] == "a        1.5  some words that take room"
+    assert len(wide.splitlines()) == 3 and len(narrow.splitlines()) > 3
+    assert max(map(len, narrow.splitlines())) <= 30
+    assert "".join(narrow.split()) == "".join(wide.split())

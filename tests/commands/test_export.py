@@ -1,0 +1,234 @@
+"""Runs for other programs: each format read by the program that it is meant for, equal logits."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from zoo.commands.export import FORMATS, main
+from zoo.restore import restore
+
+TEXT = (
+    "the quick brown fox jumps over the lazy dog. pack my box with five dozen liquor jugs.\n" * 60
+)
+SMALL = (
+    "data=text", "data.block_size=16", "data.batch_size=4", "trainer.max_steps=3",
+    "trainer.eval_steps=3", "trainer.precision=fp32", "optim.lr=0.01",
+)  # fmt: skip
+GPT = ("model=gpt", "task=causal_lm", "model.width=16", "model.depth=2", "model.heads=2")
+BERT = (
+    "model=bert", "task=masked_lm", "data.mask_token=true", "model.width=16", "model.depth=2",
+    "model.heads=2", "model.dropout=0",
+)  # fmt: skip
+RNN = ("model=rnn", "task=causal_lm", "model.width=16")
+DIGITS = ("data=digits", "trainer.max_steps=3", "trainer.precision=fp32")
+CASES = {
+    "gpt": (*SMALL, *GPT, "data.tokenizer=bpe", "data.vocab_size=300"),
+    "gpt bytes": (*SMALL, *GPT, "data.tokenizer=byte"),
+    "gpt letters": (*SMALL, *GPT, "data.tokenizer=char", "model.tie=false"),
+    "bert": (*SMALL, *BERT, "data.tokenizer=bpe", "data.vocab_size=300"),
+    "rnn": (*SMALL, *RNN, "data.tokenizer=byte"),
+    "cnn": ("model=cnn", *DIGITS, "model.width=4"),
+    "vit": ("model=vit", *DIGITS, "model.width=16", "model.depth=1", "model.heads=2"),
+    "resnet": ("model=resnet", *DIGITS, "model.depth=8", "model.width=4"),
+    "resnet18": ("model=resnet", *DIGITS, "model.depth=18", "model.width=4"),
+    "mlp": ("model=mlp", "data=iris", "trainer.max_steps=3"),
+}
+
+
+@pytest.fixture
+def run(train, tmp_path):
+    """A few steps of a case; the run directory."""
+
+    def begin(case):
+        (tmp_path / "text.txt").write_text(TEXT)
+        path = (f"data.path={tmp_path / 'text.txt'}",) if "data=text" in CASES[case] else ()
+        done = train(*CASES[case], *path)
+        assert done.code == 0, done.err
+        return done.path
+
+    return begin
+
+
+def export(run, form, out, capsys):
+    capsys.readouterr()
+    assert main([f"run={run}", f"format={form}", f"out={out}"]) == 0, capsys.readouterr().err
+    card = (out / "README.md").read_text()
+    config = (run / "config.yaml").read_text()
+    assert "## Metrics" in card and "SHA-256" in card and "seed" in config and "commit" in card
+    return capsys.readouterr().out
+
+
+def inputs(restored, batch=3, length=11):
+    torch.manual_seed(1)
+    if shape := restored.facts.get("input_shape"):
+        return torch.randn(batch, *shape)
+    return torch.randint(restored.facts["vocab_size"], (batch, length))
+
+
+def close(found, expected):
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", ["gpt", "gpt bytes", "gpt letters", "bert", "resnet18"])
+def test_transformers_opens_it(run, tmp_path, capsys, case):
+    transformers = pytest.importorskip("transformers")
+    path, out = run(case), tmp_path / "out"
+    said = export(path, "hf", out, capsys)
+    name = json.loads((out / "config.json").read_text())["architectures"][0]
+    assert name in said
+    model, info = getattr(transformers, name).from_pretrained(out, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"]
+    ours = restore(path)
+    x = inputs(ours)
+    with torch.no_grad():
+        close(model.eval()(x).logits, ours.model(x))
+    if case != "resnet18":
+        tokenizer = transformers.AutoTokenizer.from_pretrained(out)
+        own = ours.encoding.tokenizer
+        for text in ("the lazy fox", "dog. pack my box\nwith", "jugs"):
+            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+            assert ids == own.encode(text).tolist()
+            assert tokenizer.decode(ids) == own.decode(ids) == text
+
+
+@pytest.mark.parametrize("case", ["gpt", "bert", "resnet18"])
+def test_what_transformers_would_open_we_read_again(run, train, tmp_path, capsys, case):
+    path, out = run(case), tmp_path / "out"
+    export(path, "hf", out, capsys)
+    place = (f"data.path={tmp_path / 'text.txt'}",) if case != "resnet18" else ()
+    again = train(*CASES[case], *place, f"init.from={out}", "trainer.max_steps=1", "optim.lr=0")
+    assert again.code == 0, again.err
+    a, b = restore(path), restore(again.path)
+    assert all(torch.equal(x, y) for x, y in zip(a.model.parameters(), b.model.parameters()))
+
+
+@pytest.mark.parametrize("case", ["gpt", "cnn", "rnn"])
+def test_our_own_form_round_trips_to_the_bit(run, train, tmp_path, capsys, case):
+    path, out = run(case), tmp_path / "out"
+    export(path, "safetensors", out, capsys)
+    place = (f"data.path={tmp_path / 'text.txt'}",) if "data=text" in CASES[case] else ()
+    again = train(*CASES[case], *place, f"init.from={out}", "trainer.max_steps=1", "optim.lr=0")
+    assert again.code == 0, again.err
+    first = load_file(next((path / "checkpoints").glob("best-*")) / "model.safetensors")
+    second = load_file(next((again.path / "checkpoints").glob("last-*")) / "model.safetensors")
+    learnt = {n for n, _ in restore(path).model.named_parameters()} & first.keys()
+    assert learnt and all(torch.equal(first[name], second[name]) for name in learnt)
+
+
+@pytest.mark.parametrize("case", ["gpt", "bert", "cnn", "vit", "resnet", "mlp"])
+def test_graphs_give_the_models_logits(run, tmp_path, capsys, case):
+    path = run(case)
+    ours = restore(path)
+    export(path, "torch_export", tmp_path / "pt2", capsys)
+    graph = torch.export.load(tmp_path / "pt2" / "model.pt2").module()
+    for batch, length in ((1, 16), (5, 3)):
+        x = inputs(ours, batch, length)
+        with torch.no_grad():
+            close(graph(x), ours.model(x))
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    assert "within" in export(path, "onnx", tmp_path / "onnx", capsys)
+    session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
+    for batch, length in ((1, 16), (5, 3)):
+        x = inputs(ours, batch, length)
+        found = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
+        with torch.no_grad():
+            close(torch.from_numpy(found), ours.model(x))
+
+
+def test_eight_bits_say_what_they_cost(run, tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    said = export(run("gpt bytes"), "int8", tmp_path / "out", capsys)
+    rows = {line.split("  ")[0].strip(): line.split() for line in said.splitlines()}
+    assert float(rows["loss"][-1]) == pytest.approx(1, abs=0.02)
+    assert 0 < float(rows["MB"][-1]) < 1
+    assert not list((tmp_path / "out").glob("whole*"))
+
+
+def test_convolutions_of_8_bits_are_stored_not_computed(run, tmp_path, capsys):
+    onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    path = run("resnet")
+    export(path, "int8", tmp_path / "out", capsys)
+    graph = onnx.load(tmp_path / "out" / "model.onnx").graph
+    kinds = [node.op_type for node in graph.node]
+    kernels = [one for one in graph.initializer if one.name.endswith(".int8")]
+    assert len(kernels) == kinds.count("Conv") == 7 and "ConvInteger" not in kinds
+    assert all(one.data_type == onnx.TensorProto.INT8 for one in kernels)
+    ours = restore(path)
+    x = inputs(ours, 64, None)
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx")
+    found = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0])
+    with torch.no_grad():
+        expected = ours.model(x)
+    assert 0 < (found - expected).abs().max() < 0.05 * expected.abs().max()
+
+
+def test_a_graph_of_two_sequences(train, tmp_path, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    done = train(
+        "data=numbers", "model=transformer", "task=seq2seq", "model.width=16", "model.depth=1",
+        "model.heads=2", "trainer.max_steps=2", "trainer.precision=fp32",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    export(done.path, "onnx", tmp_path / "onnx", capsys)
+    ours = restore(done.path)
+    session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
+    names = [one.name for one in session.get_inputs()]
+    for batch, (read, written) in ((1, (9, 3)), (4, (2, 6))):
+        x = [torch.randint(2, 30, (batch, length)) for length in (read, written)]
+        found = session.run(None, {name: one.numpy() for name, one in zip(names, x)})[0]
+        with torch.no_grad():
+            close(torch.from_numpy(found), ours.model(*x))
+
+
+def test_an_adapter_is_merged_or_goes_alone(run, train, tmp_path, capsys):
+    base = run("gpt")
+    place = f"data.path={tmp_path / 'text.txt'}"
+    done = train(*CASES["gpt"], place, f"init.from={base}", "adapter=lora", "optim.lr=0.1")
+    assert done.code == 0, done.err
+    ours = restore(done.path)
+    x = inputs(ours)
+    export(done.path, "hf", tmp_path / "hf", capsys)
+    export(done.path, "peft", tmp_path / "peft", capsys)
+    transformers, peft = pytest.importorskip("transformers"), pytest.importorskip("peft")
+    whole = transformers.GPT2LMHeadModel.from_pretrained(tmp_path / "hf").eval()
+    export(base, "hf", tmp_path / "base", capsys)
+    plain = transformers.GPT2LMHeadModel.from_pretrained(tmp_path / "base").eval()
+    with torch.no_grad():
+        close(whole(x).logits, ours.model(x))
+        assert not torch.allclose(plain(x).logits, ours.model(x), atol=1e-3)
+        close(
+            peft.PeftModel.from_pretrained(plain, tmp_path / "peft").eval()(x).logits, ours.model(x)
+        )
+
+
+@pytest.mark.parametrize(
+    ("case", "form", "said"),
+    [
+        ("cnn", "hf", "there is no published family of model=cnn"),
+        ("resnet", "hf", "cannot express nets for small images"),
+        ("rnn", "onnx", "this model cannot be exported as a graph"),
+        ("mlp", "peft", "format=peft is for adapter=lora, got adapter=none"),
+    ],
+)
+def test_what_a_format_cannot_hold(run, tmp_path, capsys, case, form, said):
+    path = run(case)
+    capsys.readouterr()
+    assert main([f"run={path}", f"format={form}", f"out={tmp_path / 'out'}"]) == 2
+    answer = capsys.readouterr().err
+    assert said in answer and answer.count("\n") == 1
+    assert not (tmp_path / "out").exists() and not list(tmp_path.glob(".out*"))
+
+
+def test_mistakes(tmp_path, capsys):
+    for arguments, said in (
+        ([f"run={tmp_path}", "format=onix", "out=x"], "did you mean 'onnx'"),
+        (["run=nowhere", "format=onnx", f"out={tmp_path}"], "exists already"),
+        (["run=nowhere", "format=onnx", f"out={tmp_path / 'x'}"], "there is no such folder"),
+        (["run=nowhere", "format=onnx"], "out= is missing"),
+    ):
+        assert main(arguments) == 2
+        assert said in capsys.readouterr().err
+    assert set(FORMATS) == {"safetensors", "hf", "peft", "onnx", "int8", "torch_export"}

@@ -1,0 +1,221 @@
+"""Hugging Face datasets: what a stand-in shows, and files read by the library where it is there."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from zoo.data.splits import Split
+from zoo.data.text.encoding import TextForm
+from zoo.errors import UserError
+from zoo.registry import DATASETS
+
+SPLIT = Split(val_fraction=0.2, test_fraction=0.2)
+BYTES = TextForm(tokenizer="byte", vocab_size=None)
+
+
+class Rows:
+    """As much of `datasets.Dataset` as is asked for."""
+
+    def __init__(self, features=None, **columns):
+        self.columns, self.column_names = columns, list(columns)
+        self.features = {name: (features or {}).get(name) for name in columns}
+
+    def __len__(self):
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, name):
+        return self.columns[name]
+
+    def select(self, index):
+        return Rows(self.features, **{n: [c[i] for i in index] for n, c in self.columns.items()})
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """A `datasets` whose hub has what the test puts there: {(name, subset): splits or error}."""
+    hub = {}
+
+    def load_dataset(name, subset=None, **options):
+        found = hub.get((name, subset), FileNotFoundError(f"Couldn't find {name}"))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    fake = SimpleNamespace(load_dataset=load_dataset, disable_progress_bars=lambda: None)
+    monkeypatch.setitem(sys.modules, "datasets", fake)
+    return hub
+
+
+def build(path, root=None, encoding=None, form=BYTES, block_size=8, **options):
+    options = {"name": "hf", "path": path, "root": str(root), **options}
+    return DATASETS.build(options, split=SPLIT, form=form, block_size=block_size, encoding=encoding)
+
+
+def words(kind, start, stop):
+    return [f"{kind} {i}" for i in range(start, stop)]
+
+
+def stream(data, split):
+    source = data.splits[split]
+    windows = source.fetch(torch.arange(len(source)), torch.zeros(len(source)))["input"]
+    return data.encoding.tokenizer.decode(windows[:, :-1].flatten().tolist())
+
+
+def test_running_text_keeps_the_splits_and_ends_each_row_with_a_newline(library, tmp_path):
+    library["wiki", "small"] = {
+        "train": Rows(text=["one two\n", "", "three four"]),
+        "validation": Rows(text=["five six seven"]),
+        "test": Rows(text=["eight nine ten"]),
+        "extra": Rows(text=["eleven"]),
+    }
+    data = build("wiki", tmp_path, subset="small")
+    assert stream(data, "train") == "one two\n\nthree four\n"[:16]
+    assert stream(data, "val") == "five six" and stream(data, "test") == "eight ni"
+    assert "wiki: splits left aside: extra (1 rows)" in data.notes
+    again = build("wiki", tmp_path, subset="small", encoding=data.encoding.to_json())
+    assert {split: len(s) for split, s in again.splits.items()}["all"] == 6
+
+
+def test_running_text_without_splits_is_cut_from_the_end(library, tmp_path):
+    library["books", None] = {"train": Rows(content=[f"{i:06}\n" * 2 for i in range(20)])}
+    data = build("books", tmp_path, block_size=7)
+    read = {split: stream(data, split).split() for split in data.splits}
+    assert read["train"][0] == "000000" and read["train"][-1] == "000011"
+    assert read["val"][0] == "000012" and read["test"][0] == "000016"
+
+
+def test_labelled_text_keeps_the_test_split_and_the_names_of_classes(library):
+    label = SimpleNamespace(names=["neg", "pos"])
+    library["imdb", None] = {
+        "train": Rows({"label": label}, text=words("a", 0, 40), label=[i % 2 for i in range(40)]),
+        "test": Rows({"label": label}, text=words("b", 0, 10), label=[1] * 10),
+        "unsupervised": Rows({"label": label}, text=words("c", 0, 10), label=[-1] * 10),
+    }
+    data = build("imdb", kind="labelled_text")
+    assert {s: len(one) for s, one in data.splits.items()} == {"train": 32, "val": 8, "test": 10}
+    batch = data.splits["test"].fetch(torch.arange(10))
+    assert batch["target"].tolist() == [1] * 10 and data.facts["class_names"] == ["neg", "pos"]
+    assert data.encoding.tokenizer.decode(batch["input"][3].tolist()) == "b 3"
+
+
+def test_pairs_may_lie_in_fields_of_one_column(library):
+    cells = [{"en": f"one {i}", "de": f"eins {i}"} for i in range(20)]
+    feature = {"translation": {"en": None, "de": None}}
+    library["opus", None] = {
+        "train": Rows(feature, translation=cells),
+        "test": Rows(feature, translation=[{"en": "last", "de": "letzte"}]),
+    }
+    data = build("opus", kind="pairs", input="translation.en", target="translation.de")
+    assert {s: len(one) for s, one in data.splits.items()} == {"train": 16, "val": 4, "test": 1}
+    batch = data.splits["test"].fetch(torch.tensor([0]), torch.tensor([0]))
+    shown = {name: data.encoding.tokenizer.decode(rows[0].tolist()) for name, rows in batch.items()}
+    assert shown == {"source": "last", "target": "letzte"}
+
+
+def test_images_are_fitted_to_the_size_and_keep_their_classes(library):
+    def picture(level):
+        return Image.fromarray(np.full((9, 12, 3), level, np.uint8))
+
+    train = Rows(img=[picture(10 * i) for i in range(20)], label=["dark", "light"] * 10)
+    dev = Rows(img=[picture(200)] * 2, label=["light", "dark"])
+    library["photos", None] = {"train": train, "dev": dev}
+    data = build("photos", kind="images", size=[4, 5])
+    assert data.facts["input_shape"] == (3, 4, 5) and data.facts["class_names"] == ["dark", "light"]
+    assert {s: len(one) for s, one in data.splits.items()} == {"train": 16, "val": 2, "test": 4}
+    assert data.splits["val"].columns["target"].tolist() == [1, 0]
+    for split in ("train", "test"):
+        columns = data.splits[split].columns
+        levels = columns["input"][:, 0, 0, 0] // 10
+        assert torch.equal(levels % 2, columns["target"].to(torch.uint8))
+
+
+TEXTS = Rows(text=words("a", 0, 30), label=[i % 2 for i in range(30)])
+
+
+@pytest.mark.parametrize(
+    ("splits", "options", "said"),
+    [
+        ({"train": TEXTS}, {"path": None}, "data.path is missing"),
+        ({"train": TEXTS}, {"path": "other"}, "data.path=other cannot be loaded: Couldn't find"),
+        ({"train": TEXTS}, {"path": "./x.csv"}, "x.csv: no such file or folder"),
+        ({"all": TEXTS}, {}, "no split named train (there are: all)"),
+        (ValueError("Config name is missing: a, b"), {}, "missing: a, b; set data.subset"),
+        ({"train": TEXTS}, {"input": "txt"}, "data.input: unknown column 'txt'; did you mean"),
+        ({"train": Rows(x=["a"])}, {}, "data.input is missing: which column? (one of: x)"),
+        ({"train": TEXTS}, {"input": "label"}, "'label' holds ints, expected texts"),
+        ({"train": Rows(text=["a"] * 2)}, {}, "2 rows are too few to split"),
+        (
+            {"train": Rows(text=["a", "b"], label=[0, -1])},
+            {"kind": "labelled_text"},
+            "row 1 of the train split has no class in 'label'",
+        ),
+        (
+            {"train": Rows(text=["a", "b"], label=[3, 3])},
+            {"kind": "labelled_text"},
+            "the column 'label' is '3' in every row",
+        ),
+        (
+            {"train": TEXTS},
+            {"kind": "labelled_text", "target": "text"},
+            "'text' has 30 distinct values in 30 rows",
+        ),
+        (
+            {"train": Rows(image=[None] * 4, label=[0, 1] * 2)},
+            {"kind": "images"},
+            "data.input: 'image', row 0 of train",
+        ),
+        (
+            {"train": Rows(image=[None] * 4, label=[0, 1] * 2)},
+            {"kind": "images", "size": 30_000},
+            "more than the 8 GB that are held in memory; lower data.size",
+        ),
+    ],
+)
+def test_mistakes_are_one_line_each(library, tmp_path, splits, options, said):
+    library["some", None] = splits
+    with pytest.raises(UserError) as caught:
+        build(**{"path": "some", "root": tmp_path, **options})
+    assert said in str(caught.value)
+
+
+def test_says_how_to_install_the_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)  # importing it fails
+    with pytest.raises(UserError, match=r"'datasets': pip install --editable '\.\[hf\]'"):
+        build("imdb")
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """The real library, which may not reach the hub."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    return pytest.importorskip("datasets")
+
+
+def test_reads_files_of_lines_tables_and_json(offline, write, tmp_path):
+    path = write("a.txt", "".join(f"{i:06}\n" for i in range(20)))
+    assert stream(build(path, tmp_path, block_size=7), "train").split()[0] == "000000"
+    path = write("a.csv", "text,label\n" + "".join(f"t {i},{'xy'[i % 2]}\n" for i in range(20)))
+    assert build(path, kind="labelled_text").facts["class_counts"] == [6, 6]
+    lines = [json.dumps({"t": {"en": f"a {i}", "de": f"b {i}"}}) for i in range(20)]
+    path = write("a.jsonl", "\n".join(lines))
+    data = build(path, kind="pairs", input="t.en", target="t.de")
+    assert len(data.splits["train"]) == 12
+
+
+def test_reads_a_folder_of_images(offline, tmp_path):
+    for part, number in (("train", 12), ("test", 3)):
+        for level, kind in enumerate(("dark", "light")):
+            folder = tmp_path / "photos" / part / kind
+            folder.mkdir(parents=True)
+            for i in range(number):
+                Image.fromarray(np.full((6, 8, 3), 200 * level, np.uint8)).save(folder / f"{i}.png")
+    data = build(str(tmp_path / "photos"), kind="images", size=4)
+    assert {s: len(one) for s, one in data.splits.items()}["test"] == 6
+    columns = data.splits["train"].columns
+    assert torch.equal(columns["input"][:, 0, 0, 0] // 200, columns["target"].to(torch.uint8))

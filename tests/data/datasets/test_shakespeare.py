@@ -1,0 +1,77 @@
+"""The plays and text8: customary splits, of files found and verified."""
+
+import hashlib
+import io
+import zipfile
+
+import pytest
+
+from zoo.data.datasets import shakespeare, text8
+from zoo.data.download import Remote
+from zoo.data.splits import Split
+from zoo.data.text.encoding import TextForm
+from zoo.errors import UserError
+from zoo.registry import DATASETS
+
+PLAY = "First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 40
+LETTERS = "anarchism originated as a term of abuse " * 50
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def build(name, root, **more):
+    return DATASETS.build(
+        {"name": name, "root": str(root), "block_size": 8},
+        split=Split(0.3, 0.3),
+        form=TextForm("char", None),
+        **more,
+    )
+
+
+def contents(dataset):
+    return {s: dataset.encoding.tokenizer.decode(t.tokens) for s, t in dataset.splits.items()}
+
+
+@pytest.fixture
+def plays(tmp_path, monkeypatch):
+    (tmp_path / "input.txt").write_text(PLAY)
+    monkeypatch.setattr(shakespeare, "FILE", Remote("input.txt", (), sha256=sha(PLAY.encode())))
+    return tmp_path
+
+
+def test_nine_tenths_train_and_the_rest_judges_twice(plays):
+    dataset = build("shakespeare", plays)
+    cut = int(0.9 * len(PLAY))
+    parts = contents(dataset)
+    assert parts == {"train": PLAY[:cut], "val": PLAY[cut:], "test": PLAY[cut:]}
+    assert dataset.facts["vocab_size"] == len(set(PLAY)) and dataset.facts["eot_id"] is None
+    assert "1 document: 2,480 tokens, 1.00 bytes each" in dataset.notes[0]
+    again = build("shakespeare", plays, encoding=dataset.encoding.to_json())
+    assert contents(again)["all"] == PLAY and again.sha256 == dataset.sha256
+
+
+def test_another_file_is_refused(plays):
+    (plays / "input.txt").write_text(PLAY + "!")
+    with pytest.raises(UserError, match="input.txt is not the published file of shakespeare"):
+        build("shakespeare", plays)
+
+
+def test_the_published_plays():
+    assert shakespeare.FILE.sha256[:8] == "86c4e6aa" and len(shakespeare.FILE.sha256) == 64
+    assert text8.FILE.size == 10**8 and len({text8.FILE.sha256, text8.FILE.content_sha256}) == 2
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_text8_is_cut_by_place(tmp_path, monkeypatch, packed):
+    raw = LETTERS.encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("text8", raw)
+    remote = Remote("text8.zip", (), len(raw), sha(buffer.getvalue()), sha(raw))
+    monkeypatch.setattr(text8, "FILE", remote)
+    file = tmp_path / ("text8.zip" if packed else "text8")
+    file.write_bytes(buffer.getvalue() if packed else raw)
+    parts = contents(build("text8", tmp_path))
+    assert parts == {"train": LETTERS[:1800], "val": LETTERS[1800:1900], "test": LETTERS[1900:]}

@@ -1,0 +1,258 @@
+"""The user's own text: which files, how they are cut and dealt, what is wrong with them."""
+
+import json
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo.commands.evaluate import main as evaluate
+from zoo.data.splits import Split
+from zoo.data.text import files as text_files
+from zoo.data.text.encoding import TextForm
+from zoo.data.text.files import border, find_texts, pieces
+from zoo.errors import UserError
+from zoo.registry import DATASETS
+
+LINE = "The quick brown fox jumps over the lazy dog, again and again.\n"
+
+
+def build(path, root, split=None, **more):
+    options = {"name": "text", "path": str(path), "root": str(root), "block_size": 8} | more
+    form = TextForm(options.pop("tokenizer", "byte"), options.pop("vocab_size", None))
+    return DATASETS.build(options, split=split or Split(0.1, 0.1), form=form)
+
+
+def contents(dataset):
+    decode = dataset.encoding.tokenizer.decode
+    return {name: decode(source.tokens) for name, source in dataset.splits.items()}
+
+
+def chinese(lines=150, seed=0):
+    """Lines of random characters from the common block, with full stops and a few emoji."""
+    rng = random.Random(seed)
+    common = [chr(rng.randrange(0x4E00, 0x9FA5)) for _ in range(120)]
+    return "".join(
+        "".join(rng.choices(common, k=rng.randint(4, 30))) + ("。🙂\n" if i % 9 == 0 else "。\n")
+        for i in range(lines)
+    )
+
+
+# ------------------------------------------------------------------------------ one file
+
+
+def test_one_file_is_cut_at_ends_of_lines(write, tmp_path):
+    text = "".join(f"line {i}\n" for i in range(1000))
+    dataset = build(write("one.txt", text), tmp_path)
+    parts = contents(dataset)
+    assert "".join(parts.values()) == text and list(parts) == ["train", "val", "test"]
+    assert all(part.startswith("line ") and part.endswith("\n") for part in parts.values())
+    assert 0.09 < len(parts["val"]) / len(text) < 0.11 > len(parts["test"]) / len(text) > 0.09
+    assert "1 document:" in dataset.notes[0]
+
+
+def test_a_file_without_lines_is_cut_between_characters(write, tmp_path):
+    text = chinese().replace("\n", "")
+    parts = contents(build(write("one.txt", text), tmp_path))
+    assert "".join(parts.values()) == text and min(map(len, parts.values())) > 100
+
+
+def test_a_large_text_is_not_held_out_by_the_tenth(write, tmp_path):
+    path = write("one.txt", LINE * 1000)
+    parts = contents(build(path, tmp_path, held_out_mb=0.001))
+    assert 900 < len(parts["val"]) < 1100 and 900 < len(parts["test"]) < 1100
+    assert len(contents(build(path, tmp_path, held_out_mb=None))["test"]) > 6000
+    with pytest.raises(UserError, match="data.held_out_mb=0: expected a number above 0, or null"):
+        build(path, tmp_path, held_out_mb=0)
+
+
+def test_byte_order_mark_and_windows_lines(write, tmp_path):
+    path = write("one.txt", b"\xef\xbb\xbf" + (LINE * 20).replace("\n", "\r\n").encode())
+    assert "".join(contents(build(path, tmp_path)).values()) == LINE * 20
+
+
+@given(
+    text=st.text(st.sampled_from("ab \n\r明é🙂"), max_size=80),
+    size=st.integers(4, 20),
+    start=st.integers(0, 60),
+)
+@settings(max_examples=100, deadline=None)
+def test_pieces_are_the_text_whatever_their_size(text, size, start, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "pieces.txt"
+    raw = text.encode()
+    path.write_bytes(raw)
+    before = text_files.PIECE
+    text_files.PIECE = size
+    try:
+        cut = border(path, min(start, len(raw)), 10)
+        found = [*pieces(path, 0, cut), *pieces(path, cut)]
+    finally:
+        text_files.PIECE = before
+    plain = raw[:cut].decode().replace("\r\n", "\n") + raw[cut:].decode().replace("\r\n", "\n")
+    assert "".join(found) == plain
+    assert all(len(piece.encode()) <= 2 * size + 4 for piece in found)
+
+
+# --------------------------------------------------------------------------- many files
+
+
+def books(write, count, folder="books"):
+    return [write(f"{folder}/{i:02d}.txt", f"book {i} " * 30) for i in range(count)]
+
+
+def test_many_files_are_dealt_whole(write, tmp_path):
+    books(write, 20)
+    parts = contents(build(tmp_path / "books", tmp_path))
+    found = {name: {int(b) for b in part.split() if b.isdigit()} for name, part in parts.items()}
+    assert len(found["val"]) == len(found["test"]) == 2 and len(found["train"]) == 16
+    assert not found["train"] & found["val"] and not found["val"] & found["test"]
+    assert contents(build(tmp_path / "books", tmp_path, Split(0.1, 0.1, split_seed=1))) != parts
+
+
+def test_of_few_files_each_is_cut(write, tmp_path):
+    books(write, 3)
+    dataset = build(tmp_path / "books", tmp_path)
+    for part in contents(dataset).values():
+        assert {int(b) for b in part.split() if b.isdigit()} == {0, 1, 2}
+    assert dataset.facts["eot_id"] == 0 and "3 documents" in dataset.notes[0]
+    with pytest.raises(UserError, match="data.folds=5: 3 files cannot be dealt; expected 10 or"):
+        build(tmp_path / "books", tmp_path, Split(folds=5, fold=0))
+
+
+def test_folders_give_what_is_text(write, tmp_path):
+    for name in ("b/one.TXT", "a/two.md", "a/README", "code.py"):
+        write(f"all/{name}", LINE)
+    write("all/.hidden.txt", "x")
+    write("all/.git/config.txt", "x")
+    write("all/photo.jpg", b"\xff\xd8\0")
+    write("all/empty.txt", "")
+    write("all/mark.txt", b"\xef\xbb\xbf")
+    write("all/program.txt", b"\x7fELF\0\0")
+    folder, files, notes = find_texts(str(tmp_path / "all"))
+    names = [str(file.relative_to(folder)) for file in files]
+    assert names == ["a/README", "a/two.md", "b/one.TXT", "code.py"]
+    assert notes == ["files left out: 1 binary, 2 empty, 1 of another kind (1 .jpg)"]
+
+
+def test_a_pattern_in_a_folder_and_a_glob(write, tmp_path):
+    for name in ("a/one.txt", "a/two.xyz", "b/three.xyz", "four.xyz"):
+        write(f"all/{name}", LINE)
+
+    def names(path, pattern=None):
+        folder, files, _ = find_texts(str(tmp_path / path), pattern)
+        return [str(file.relative_to(folder)) for file in files]
+
+    assert names("all", "*.xyz") == ["a/two.xyz", "b/three.xyz", "four.xyz"]
+    assert names("all", "a/*") == ["a/one.txt", "a/two.xyz"]
+    assert names("all/*.xyz") == ["four.xyz"] and names("all/*/t*.xyz") == [
+        "a/two.xyz",
+        "b/three.xyz",
+    ]
+    assert names("all/**/*.xyz") == ["a/two.xyz", "b/three.xyz", "four.xyz"]
+
+
+# ------------------------------------------------------------------------------ mistakes
+
+
+def said(path, root, **more):
+    with pytest.raises(UserError) as error:
+        build(path, root, **more)
+    return str(error.value)
+
+
+def test_text_that_is_not_utf8(write, tmp_path, monkeypatch):
+    path = write("latin.txt", LINE.encode() * 3 + "Größe".encode("latin1") + LINE.encode())
+    at = 3 * len(LINE) + 2
+    line = said(path, tmp_path)
+    assert f"{path}: not UTF-8: byte 0xf6 at offset {at}; convert it: iconv -f LATIN1" in line
+    monkeypatch.setattr(text_files, "PIECE", 50)
+    assert said(path, tmp_path) == line, "the offset is the file's, not the piece's"
+    cut = write("cut.txt", LINE * 30 + "明")
+    with open(cut, "r+b") as file:
+        file.truncate(30 * len(LINE) + 2)
+    assert f"byte 0xe6 at offset {30 * len(LINE):,}" in said(cut, tmp_path)
+    wide = write("wide.txt", LINE.encode("utf-16"))
+    assert "this is UTF-16; expected UTF-8: iconv -f UTF-16" in said(wide, tmp_path)
+    assert "byte 0 at offset 3: this is no text" in said(write("b.txt", b"abc\0"), tmp_path)
+    books(write, 12)
+    broken = write("books/12.txt", b"abc\xff")
+    assert f"{broken}: not UTF-8: byte 0xff at offset 3" in said(tmp_path / "books", tmp_path)
+
+
+def test_nothing_to_read(write, tmp_path):
+    assert "data=text needs data.path=<file, folder or pattern>" in said_none(tmp_path)
+    assert "the file is empty" in said(write("empty.txt", ""), tmp_path)
+    assert "the file is empty" in said(write("mark.txt", b"\xef\xbb\xbf"), tmp_path)
+    write("corpus.txt", LINE)
+    line = said(tmp_path / "corpsu.txt", tmp_path)
+    assert "no such file or folder; did you mean" in line and "corpus.txt'?" in line
+    line = said(tmp_path / "copus*.txt", tmp_path)
+    assert "no file matches data.path=" in line and "did you mean" in line
+    (tmp_path / "none").mkdir()
+    assert "none: the folder has no files" in said(tmp_path / "none", tmp_path)
+    write("pictures/a.jpg", b"\0")
+    write("pictures/b.png", b"\0")
+    line = said(tmp_path / "pictures", tmp_path)
+    assert "none of its 2 files has a text's extension (1 .jpg, 1 .png); name the kind" in line
+    line = said(tmp_path / "pictures", tmp_path, pattern="*.txt")
+    assert "none of its 2 files matches data.pattern='*.txt'" in line
+    write("odd/a.txt", b"\0")
+    assert "no text among 1 files (1 binary)" in said(tmp_path / "odd", tmp_path)
+
+
+def said_none(root):
+    with pytest.raises(UserError) as error:
+        DATASETS.build(
+            {"name": "text", "block_size": 8, "root": str(root)}, split=Split(), form=TextForm()
+        )
+    return str(error.value)
+
+
+def test_too_little_text(write, tmp_path):
+    path = write("short.txt", LINE)
+    line = said(path, tmp_path)
+    assert "the val split has 6 tokens, expected at least data.block_size + 1 = 9" in line
+    assert "train split has 50 tokens" in said(path, tmp_path, block_size=100)
+
+
+# -------------------------------------------------------------------- from end to end
+
+TINY = ["model=gpt", "model.width=16", "model.depth=1", "model.heads=2", "task=causal_lm"]
+TINY += ["data.block_size=16", "data.batch_size=8", "trainer=debug"]
+
+
+@pytest.mark.parametrize("tokenizer", ["byte", "char", "bpe"])
+def test_another_script_trains_and_is_judged_on_another_file(
+    tokenizer, write, tmp_path, train, capsys
+):
+    path, other = write("zh.txt", chinese()), write("other.txt", chinese()[:600])
+    form = [f"data.tokenizer={tokenizer}", "data.vocab_size=400"]
+    result = train(*TINY, "data=text", f"data.path={path}", *form)
+    assert result.code == 0, result.err
+    figures = json.loads((result.path / "result.json").read_text())["test"]
+    assert 0 < figures["bits_per_byte"] < 8.5
+    root = f"data.root={tmp_path}"
+    ask = [f"run={result.path}", "device=cpu", root]
+    assert evaluate([*ask, "json=true"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["metrics"]["loss"] == pytest.approx(figures["loss"], rel=1e-6)
+    assert again["warnings"] == []
+    assert evaluate([*ask, "data=text", f"data.path={other}", "json=true"]) == 0
+    judged = json.loads(capsys.readouterr().out)
+    assert judged["split"] == "all" and judged["samples"] > 0
+    wrong = "char" if tokenizer != "char" else "byte"
+    refused = f"data.tokenizer={wrong}"
+    for more in ([refused], ["data=text", f"data.path={other}", refused]):
+        assert evaluate([*ask, *more]) == 2
+        line = capsys.readouterr().err
+        assert f"error: {refused}: the run was trained with its own {tokenizer} " in line
+        assert line.count("\n") == 1
+
+
+def test_mistakes_are_one_line(mistake, write):
+    given = [*TINY, "data=text"]
+    assert "data=text needs data.path" in mistake(*given)
+    assert "expected at least" in mistake(*given, f"data.path={write('a.txt', 'short')}")
+    bad = write("b.txt", b"\xff")
+    assert f"{bad}: not UTF-8: byte 0xff at offset 0" in mistake(*given, f"data.path={bad}")

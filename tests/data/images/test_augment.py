@@ -1,0 +1,144 @@
+"""Augmentation: a function of the sample's own seed, equal to the plain loops below."""
+
+import pytest
+import torch
+
+from zoo.data.images.augment import Augment, integers, mix, sample_seeds, uniform
+from zoo.errors import UserError
+
+SEEDS = sample_seeds(7, torch.tensor(3), torch.arange(64))
+IMAGES = torch.rand(64, 3, 9, 7, generator=torch.Generator().manual_seed(0)) + 1
+BLACK = [-0.5, -0.6, -0.7]
+
+
+def run(augment, images=IMAGES, seeds=SEEDS):
+    return augment.bind(BLACK, tuple(images.shape[2:]))({"input": images}, seeds)["input"]
+
+
+def test_the_hash_is_splitmix64():
+    """First outputs of the reference implementation for the seed 1234567."""
+    state, expected = 1234567, [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    golden = 0x9E3779B97F4A7C15
+    from zoo.data.images.augment import _scramble, _signed
+
+    got = [int(_scramble(torch.tensor(_signed((state + i * golden) % 2**64)))) for i in range(3)]
+    assert [g % 2**64 for g in got] == expected
+
+
+def test_uniform_numbers_are_uniform_and_streams_independent():
+    seeds = sample_seeds(0, torch.tensor(0), torch.arange(20000))
+    one, two = uniform(seeds, 0), uniform(seeds, 1)
+    assert 0 <= float(one.min()) and float(one.max()) < 1
+    histogram = torch.histc(one, 10, 0, 1)
+    assert ((histogram - 2000).abs() < 200).all()
+    assert abs(float(torch.corrcoef(torch.stack([one, two]))[0, 1])) < 0.03
+    assert integers(seeds, 0, 5).unique().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_seeds_differ_by_run_epoch_and_sample():
+    index = torch.arange(1000)
+    seeds = [sample_seeds(s, torch.tensor(e), index) for s in (0, 1, -1) for e in range(3)]
+    assert len(torch.cat(seeds).unique()) == 9000
+    assert torch.equal(mix(index, 5), mix(index, torch.full((1000,), 5)))
+    epochs = torch.tensor([0, 0, 1])
+    mixed = sample_seeds(0, epochs, torch.tensor([4, 5, 4]))
+    assert mixed[2] == seeds[1][4] and mixed[0] == seeds[0][4]
+
+
+@pytest.mark.parametrize(
+    "augment", [Augment(shift=2), Augment(crop=3), Augment(flip=True), Augment(1, 1, True, 3)]
+)
+def test_a_sample_does_not_depend_on_its_batch(augment):
+    whole = run(augment)
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(1))[:10]
+    assert torch.equal(run(augment, IMAGES[order], SEEDS[order]), whole[order])
+    assert torch.equal(run(augment), whole)
+    assert not torch.equal(run(augment, seeds=SEEDS + 1), whole)
+
+
+def shifted(image, dy, dx):
+    """Content moved down by dy and right by dx, the rest black; pixel by pixel."""
+    out = torch.tensor(BLACK)[:, None, None].expand_as(image).clone()
+    for y in range(9):
+        for x in range(7):
+            if 0 <= y - dy < 9 and 0 <= x - dx < 7:
+                out[:, y, x] = image[:, y - dy, x - dx]
+    return out
+
+
+def test_shift_equals_a_loop_and_takes_every_value():
+    out = run(Augment(shift=2))
+    moves = {}
+    for i in range(64):
+        found = [
+            (dy, dx)
+            for dy in range(-2, 3)
+            for dx in range(-2, 3)
+            if torch.equal(out[i], shifted(IMAGES[i], dy, dx))
+        ]
+        assert len(found) == 1
+        moves[found[0]] = True
+    assert {dy for dy, _ in moves} == {dx for _, dx in moves} == {-2, -1, 0, 1, 2}
+
+
+def test_crop_is_a_window_of_the_mirrored_image():
+    out = run(Augment(crop=3))
+    padded = torch.nn.functional.pad(IMAGES, (3, 3, 3, 3), mode="reflect")
+    places = set()
+    for i in range(64):
+        found = [
+            (y, x)
+            for y in range(7)
+            for x in range(7)
+            if torch.equal(out[i], padded[i, :, y : y + 9, x : x + 7])
+        ]
+        assert len(found) == 1
+        places.add(found[0])
+    assert {y for y, _ in places} == set(range(7))
+
+
+def test_flip_mirrors_half_of_the_images():
+    images = IMAGES[:1].expand(4000, -1, -1, -1)
+    seeds = sample_seeds(0, torch.tensor(0), torch.arange(4000))
+    out = run(Augment(flip=True), images, seeds)
+    same = (out == images).flatten(1).all(1)
+    mirrored = (out == images.flip(3)).flatten(1).all(1)
+    assert (same ^ mirrored).all()
+    assert 1850 < int(mirrored.sum()) < 2150
+
+
+def test_cutout_blacks_one_square():
+    out = run(Augment(cutout=3))
+    holes = (out == torch.tensor(BLACK)[None, :, None, None]).all(1)
+    assert torch.equal(out[~holes[:, None].expand_as(out)], IMAGES[~holes[:, None].expand_as(out)])
+    for hole in holes:
+        rows, columns = hole.any(1), hole.any(0)
+        assert torch.equal(hole, rows[:, None] & columns[None])
+        assert 2 <= int(rows.sum()) <= 3 and 2 <= int(columns.sum()) <= 3
+
+
+def test_a_flip_comes_after_the_shift():
+    both = run(Augment(shift=2, flip=True))
+    moved = run(Augment(shift=2))
+    assert all(
+        torch.equal(b, m) or torch.equal(b, m.flip(2)) for b, m in zip(both, moved, strict=True)
+    )
+
+
+def test_off_is_none_and_targets_pass_through():
+    assert Augment().bind(BLACK, (9, 7)) is None
+    batch = {"input": IMAGES, "target": torch.arange(64)}
+    out = Augment(shift=1).bind(BLACK, (9, 7))(batch, SEEDS)
+    assert torch.equal(out["target"], batch["target"]) and out["input"].dtype == torch.float32
+    assert torch.equal(batch["input"], IMAGES), "the given batch is not changed"
+
+
+@pytest.mark.parametrize("bad", [{"shift": -1}, {"crop": 1.5}, {"flip": 1}, {"cutout": True}])
+def test_wrong_values_are_named(bad):
+    with pytest.raises(UserError, match=f"data.augment.{next(iter(bad))}="):
+        Augment(**bad)
+
+
+def test_a_shift_beyond_the_image_is_refused():
+    with pytest.raises(UserError, match=r"data.augment.shift=7: the images are 9x7 .* 0..6"):
+        Augment(shift=7).bind(BLACK, (9, 7))

@@ -1,0 +1,174 @@
+"""Tokenizers: what they encode they give back, and no text becomes a special token."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo.data.tokenizers.registry import EOT, MASK, load_tokenizer, train_tokenizer
+from zoo.errors import UserError
+
+SPECIALS = [EOT, MASK]
+MIXED = (
+    "The cat sat on the mat; the other cats sat on the other mats.\n\tdef f(x):\r\n"
+    "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n"
+    "Größe, naïve, été. Привет, мир! שלום 👍🏽 👨‍👩‍👧 e\u0301 \u200b\x00 |<|endoftext|>[MASK]<unk>"
+)
+MADE = {
+    kind: train_tokenizer(kind, [MIXED] * 3, vocab_size=400, specials=SPECIALS)
+    for kind in ("byte", "char", "word", "bpe")
+}
+few = settings(max_examples=60, deadline=None)
+any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+known_text = st.text(st.sampled_from(sorted(set(MIXED))), max_size=60)
+
+
+def utf8(text):
+    return len(text.encode())
+
+
+@pytest.mark.parametrize("kind", ["byte", "bpe"])
+@given(text=st.one_of(any_text, known_text))
+@few
+def test_bytes_and_byte_pairs_give_any_text_back(kind, text):
+    one = MADE[kind]
+    ids = one.encode(text)
+    assert one.decode(ids) == text
+    assert sum(one.token_bytes()[i] for i in ids) == utf8(text)
+
+
+@given(text=known_text)
+@few
+def test_characters_give_their_text_back(text):
+    one = MADE["char"]
+    ids = one.encode(text)
+    assert one.decode(ids) == text and len(ids) == len(text)
+    assert sum(one.token_bytes()[i] for i in ids) == utf8(text)
+
+
+@given(text=any_text)
+@few
+def test_words_are_runs_of_letters_in_lower_case(text):
+    one = MADE["word"]
+    runs = re.findall(r"[^\W\d_]+", text.lower())
+    known = set(re.findall(r"[^\W\d_]+", MIXED.lower()))
+    assert one.decode(one.encode(text)).split() == [w if w in known else "<unk>" for w in runs]
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_no_text_is_encoded_as_a_special_token(kind):
+    one = MADE[kind]
+    numbers = {one.specials[name] for name in SPECIALS}
+    assert numbers.isdisjoint(one.encode(MIXED).tolist())
+    for name in SPECIALS:
+        if kind == "char":
+            assert one.decode(one.encode(name)) == name
+        assert one.specials[name] not in one.encode(name)
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_special_tokens_come_first_have_names_and_no_bytes(kind):
+    one = MADE[kind]
+    first = ["<unk>"] if kind == "word" else []
+    assert list(one.specials.items()) == [(n, i) for i, n in enumerate([*first, *SPECIALS])]
+    assert [one.token(i) for i in range(len(one.specials))] == [*first, *SPECIALS]
+    assert one.token_bytes()[: len(one.specials)] == [0] * len(one.specials)
+    assert len(one.token_bytes()) == len(one.word_starts()) == one.vocab_size
+    ids = one.encode("the cat").tolist()
+    assert one.decode([one.specials[EOT], *ids, one.specials[MASK]]) == "the cat"
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_survives_being_written_as_json(kind):
+    one = MADE[kind]
+    again = load_tokenizer(json.loads(json.dumps(one.to_json())))
+    assert again.encode(MIXED).tolist() == one.encode(MIXED).tolist()
+    assert again.specials == one.specials and again.vocab_size == one.vocab_size
+    assert again.token_bytes() == one.token_bytes() and again.to_json() == one.to_json()
+
+
+def test_cut_characters_do_not_stop_decoding():
+    half = MADE["byte"].encode("明")[:2]
+    assert MADE["byte"].decode(half) == "\ufffd"
+
+
+def test_visible_tokens():
+    one = train_tokenizer("char", ["a b\n\t"])
+    assert [one.token(i) for i in one.encode("a b\n\t")] == ["a", "·", "b", "↵", "⇥"]
+
+
+def test_characters_are_those_of_the_text_by_code_point():
+    one = train_tokenizer("char", ["banana", "明b"])
+    assert one.characters == "abn明" and one.vocab_size == 4
+    assert one.encode("明a").tolist() == [3, 0]
+
+
+def test_unknown_characters_are_named():
+    one = train_tokenizer("char", ["abc"])
+    with pytest.raises(UserError) as error:
+        one.encode("ab明a👍xx")
+    assert "characters that the vocabulary of 3 lacks: '明' '👍' 'x'; " in str(error.value)
+    assert "data.tokenizer=byte" in str(error.value)
+    assert one.encode("").tolist() == []
+
+
+def test_words_are_counted_ranked_and_cut():
+    text = "b b b c c a a d e E"
+    assert train_tokenizer("word", [text]).words == ["b", "a", "c", "e", "d"]
+    assert train_tokenizer("word", [text], min_count=2).words == ["b", "a", "c", "e"]
+    small = train_tokenizer("word", [text], vocab_size=4, specials=[EOT])
+    assert small.words == ["b", "a"] and small.vocab_size == 4
+    assert small.encode("a c B").tolist() == [3, 0, 2]
+    with pytest.raises(UserError, match="no word occurs data.min_count=4 times"):
+        train_tokenizer("word", [text], min_count=4)
+    with pytest.raises(UserError, match="no word occurs"):
+        train_tokenizer("word", ["1 2 3"])
+
+
+def test_byte_pairs_learn_what_comes_together():
+    one = train_tokenizer("bpe", ["low lower lowest " * 50], vocab_size=270)
+    assert 256 < one.vocab_size <= 270
+    assert [one.token(i) for i in one.encode("low lower lowest!")] == [
+        "low", "·lower", "·lowest", "!",
+    ]  # fmt: skip
+
+
+def test_byte_pairs_know_where_a_word_begins():
+    text = "a lower, lower: Größe 12 明明明\n" * 9
+    one = train_tokenizer("bpe", [text], vocab_size=400, specials=[EOT])
+    starts = one.word_starts()
+    assert starts[0], "a special token"
+
+    def begins(text):
+        ids = one.encode(text).tolist()
+        return [starts[i] for i in ids]
+
+    assert begins(" lower") == [True] and begins(" 12") == [True]
+    assert begins("\n") == begins(",") == begins("(") == [True]
+    assert begins("l") == begins("7") == [False]
+    assert not any(begins("öß")) and not any(begins("é"))
+    assert begins(" é") == [True, False, False] and begins(" Größe") == [True]
+
+
+def test_the_vocabulary_of_byte_pairs_holds_all_bytes():
+    with pytest.raises(UserError, match="data.vocab_size=100: expected at least 258, 256 of which"):
+        train_tokenizer("bpe", ["abc"], vocab_size=100, specials=[EOT])
+
+
+def test_unknown_kinds_and_damaged_files_are_one_line():
+    with pytest.raises(UserError, match="unknown data.tokenizer 'bytes'; did you mean 'byte'"):
+        train_tokenizer("bytes", [])
+    with pytest.raises(UserError, match="unknown kind 'x' .one of: byte, char, word, bpe"):
+        load_tokenizer({"kind": "x"})
+    for damaged in (
+        {"kind": "char", "specials": []},
+        {"kind": "char", "characters": "ab", "more": 1},
+        {"kind": "word", "specials": []},
+        {"kind": "bpe", "specials": []},
+        {"kind": "bpe", "specials": [], "model": {"version": "1.0"}},
+        {"kind": "char", "characters": None},
+    ):
+        with pytest.raises(UserError, match="tokenizer is damaged"):
+            load_tokenizer(damaged)

@@ -1,0 +1,156 @@
+"""The published table: what counts as a published run, what is written, what a check finds."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from zoo.config import compose
+from zoo.config import groups as configs
+from zoo.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def script():
+    spec = importlib.util.spec_from_file_location("results", ROOT / "scripts" / "results.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+results = script()
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A repository's README without figures."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text(f"Above\n{results.BEGIN}\n{results.END}\nBelow\n")
+    return tmp_path
+
+
+def finished(folder, experiment="mlp_digits", seed=0, day=1, accuracy=0.98, status="done", **set_):
+    """A run directory as training leaves it, as far as the table reads it."""
+    overrides = [f"{key.replace('__', '.')}={value}" for key, value in set_.items()]
+    config = compose.load([f"experiment={experiment}", f"seed={seed}", *overrides])
+    path = folder / experiment / f"2026-01-{day:02d}_10-00-00"
+    (path / "checkpoints").mkdir(parents=True)
+    (path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    result = {
+        "status": status,
+        "experiment": experiment,
+        "seed": seed,
+        "model": "mlp",
+        "parameters": 85002,
+        "seconds": 10.0 + seed,
+        "precision": "fp32",
+        "val": {"loss": 0.2, "bits_per_byte": 2.0},
+        "test": {"loss": 0.1, "accuracy": accuracy},
+        "expect": {"test/accuracy": {"expected": ">= 0.98", "reached": accuracy, "met": True}},
+        "data": {"name": "digits"},
+        "environment": {"device": "cpu", "threads": 2, "torch": "2.13.0"},
+        "commit": "abc",
+    }
+    (path / "result.json").write_text(json.dumps(result))
+    return path
+
+
+def write(place, *arguments):
+    code = results.main([f"runs={place / 'outputs'}", *arguments], root=place)
+    return code, json.loads((place / "docs" / "results.json").read_text())
+
+
+def test_mean_and_deviation_over_seeds(place):
+    for seed, accuracy in enumerate((0.97, 0.98, 0.99)):
+        finished(place / "outputs", seed=seed, day=seed + 1, accuracy=accuracy)
+    code, record = write(place)
+    one = record["mlp_digits"]
+    assert code == 0 and one["runs"] == 3 and one["seeds"] == [0, 1, 2]
+    assert one["metrics"]["test/accuracy"]["mean"] == pytest.approx(0.98)
+    assert one["metrics"]["test/accuracy"]["std"] == pytest.approx(0.01)
+    assert one["seconds"]["mean"] == pytest.approx(11.0)
+    readme = (place / "README.md").read_text()
+    assert readme.startswith("Above\n") and readme.endswith("Below\n")
+    assert "| accuracy 98.00 ± 1.00 % (3 seeds) | 11 s, fp32 |" in readme
+    assert results.main(["check=true"], root=place) == 0
+
+
+def test_only_published_settings_count(place, capsys):
+    finished(place / "outputs", seed=0, day=1)
+    finished(place / "outputs", seed=1, day=2, optim__lr=0.5)
+    finished(place / "outputs", seed=2, day=3, status="interrupted")
+    finished(place / "outputs", seed=3, day=4, data__root="elsewhere", output_dir="there")
+    _, record = write(place)
+    assert record["mlp_digits"]["seeds"] == [0, 3]
+    assert "optim.lr 0.5, published" in capsys.readouterr().out
+
+
+def test_weights_bring_their_model_wherever_they_lie(place, capsys):
+    lora = dict(experiment="gpt_lora", model__width=256, data__tokenizer="bpe")
+    base = "/far/gpt_stdlib/2026-01-01_10-00-00"
+    finished(place / "outputs", seed=0, day=1, **lora, init__from=base)
+    finished(place / "outputs", seed=1, day=2, **lora, init__from="/far/gpt_other/2026")
+    finished(place / "outputs", seed=2, day=3, **lora, init__from=base, adapter__rank=4)
+    _, record = write(place)
+    assert record["gpt_lora"]["seeds"] == [0]
+    said = capsys.readouterr().out
+    assert "init.from /far/gpt_other/2026, published" in said and "adapter.rank 4" in said
+
+
+def test_the_newest_run_of_a_seed_counts(place):
+    finished(place / "outputs" / "b", day=1, accuracy=0.5)
+    finished(place / "outputs" / "a", day=2, accuracy=0.9)
+    _, record = write(place)
+    assert record["mlp_digits"]["metrics"]["test/accuracy"]["values"] == [0.9]
+
+
+def test_a_setting_added_since_does_not_disqualify(place):
+    path = finished(place / "outputs")
+    config = yaml.safe_load((path / "config.yaml").read_text())
+    del config["trainer"]["clip"]
+    (path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert "mlp_digits" in write(place)[1]
+
+
+def test_figures_stay_where_there_are_no_new_runs(place):
+    finished(place / "outputs")
+    write(place)
+    finished(place / "more", experiment="mlp_rain")
+    results.main([f"runs={place / 'more'}"], root=place)
+    assert list(json.loads((place / "docs" / "results.json").read_text())) == [
+        name for name in configs.experiments() if name in ("mlp_digits", "mlp_rain")
+    ]
+
+
+def test_check_finds_an_edited_table_and_an_edited_experiment(place, capsys):
+    finished(place / "outputs")
+    write(place)
+    readme = (place / "README.md").read_text()
+    (place / "README.md").write_text(readme.replace("98.00", "99.00"))
+    assert results.main(["check=true"], root=place) == 1
+    assert "README.md" in capsys.readouterr().err
+    (place / "README.md").write_text(readme)
+    record = json.loads((place / "docs" / "results.json").read_text())
+    record["mlp_digits"]["settings"]["optim.lr"] = 0.5
+    (place / "docs" / "results.json").write_text(json.dumps(record))
+    assert results.main(["check=true"], root=place) == 1
+    assert "mlp_digits changed since" in capsys.readouterr().err
+
+
+def test_a_readme_without_marks_is_refused(place):
+    (place / "README.md").write_text("nothing")
+    with pytest.raises(UserError, match="lacks the lines"):
+        results.main([f"runs={place}"], root=place)
+
+
+@pytest.mark.parametrize("name", configs.experiments())
+def test_every_experiment_says_what_it_shows(name):
+    assert len(results.about(name)) > 10
+
+
+def test_the_published_table_is_todays(capsys):
+    code = results.main(["check=true"])
+    assert code == 0, capsys.readouterr().err

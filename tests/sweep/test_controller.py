@@ -1,0 +1,187 @@
+"""Sweeps: members equal runs alone, bad ones end alone, what ended goes on."""
+
+import json
+import os
+import random
+import re
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import forked
+import pytest
+
+from zoo.commands import train as cli
+from zoo.registry import MODELS
+
+TINY = (
+    "experiment=mlp_rain", "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.device=cpu",
+    "trainer.precision=fp32",
+)  # fmt: skip
+
+
+def figures(run):
+    return (run / "metrics.jsonl").read_text()
+
+
+def status(run):
+    return json.loads((run / "result.json").read_text())["status"]
+
+
+def test_every_combination_has_a_folder_named_after_it(sweep):
+    code, said = sweep(*TINY, "model.width=4,8", "optim.lr=0.1,0.01", "seed=1")
+    assert code == 0, said
+    names = {"width=4,lr=0.1", "width=4,lr=0.01", "width=8,lr=0.1", "width=8,lr=0.01"}
+    assert {p.parent.name for p in sweep.folder().glob("*/result.json")} == names
+    assert "4 of 4 done" in said and said.count("\ndone ") == 4
+    table = (sweep.folder() / "table.txt").read_text()
+    rows = [line.split() for line in table.splitlines()]
+    assert rows[0] == ["width", "lr", "val/accuracy", "time"]
+    assert {f"width={row[1]},lr={row[2]}" for row in rows[1:]} == names
+    assert all(" ".join(row[1:3]) in " ".join(said.split()) for row in rows)
+    scores = [float(row[3]) for row in rows[1:]]
+    assert scores == sorted(scores, reverse=True), "best first"
+
+
+def test_members_equal_runs_alone_bit_for_bit(sweep, train):
+    code, said = sweep(*TINY, "seed=1,2")
+    assert code == 0, said
+    for seed in (1, 2):
+        alone = train(*TINY, f"seed={seed}").path
+        member = sweep.folder() / f"seed={seed}"
+        assert figures(alone) == figures(member)
+        for name in ("last", "best"):
+            one, other = (next((r / "checkpoints").glob(f"{name}-*")) for r in (alone, member))
+            assert (one / "model.safetensors").read_bytes() == (
+                other / "model.safetensors"
+            ).read_bytes()
+
+
+def test_bad_members_end_alone(sweep, train, monkeypatch):
+    MODELS.names()  # loads them
+    monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))
+    monkeypatch.delitem(sys.modules, "misbehaves", raising=False)
+    common = (*TINY, "model.name=bad", "plugins=[misbehaves]")
+    code, said = sweep(
+        *common, "model.width=10,11,12,13,14,15,16,17", "sweep.member_minutes=0.25",
+    )  # fmt: skip
+    assert code == 1, said
+    path = sweep.folder()
+    done = {p.parent.name for p in path.glob("*/result.json") if status(p.parent) == "done"}
+    assert done == {"width=10", "width=17"}
+    failed = dict(re.findall(r"^FAILED  (width=\d+): (.*)$", said, re.MULTILINE))
+    assert "a layer that does not fit" in failed["width=11"]
+    assert "not finite" in failed["width=12"] or "nan" in failed["width=12"].lower()
+    assert "memory" in failed["width=13"].lower() or "alloc" in failed["width=13"].lower()
+    assert failed["width=14"] == "ended by SIGSEGV" and failed["width=15"] == "ended by SIGKILL"
+    assert failed["width=16"] == "took longer than sweep.member_minutes=0.25"
+    assert "2 of 8 done" in said and ", 6 failed" in said
+    alone = train(*common, "model.width=17").path
+    assert figures(alone) == figures(path / "width=17")
+
+
+def test_on_failure_stop_begins_no_more(sweep):
+    options = ("sweep.on_failure=stop", "sweep.slots=1")
+    code, said = sweep(*TINY, "optim.lr=0.01,1e30,0.02,0.03", "optim=sgd", *options)
+    assert code == 1 and "go on     python train.py -m sweep.resume=" in said
+    assert [p.parent.name for p in sweep.folder().glob("*/checkpoints")].count("lr=0.03") == 0
+
+
+def test_a_failed_member_begins_anew(sweep):
+    code, said = sweep(*TINY, "optim=sgd", "optim.lr=1e30,0.01", "sweep.retries=2")
+    assert code == 1 and said.count("\nagain   lr=1e+30") == 2, said
+    lines = [json.loads(line) for line in (sweep.folder() / "attempts.jsonl").open()]
+    assert [line["member"] for line in lines if "began" in line].count("lr=1e+30") == 3
+
+
+def test_a_controller_killed_again_and_again_loses_and_repeats_nothing(sweep, train, tmp_path):
+    """Whatever the moment: what is done stays done, what is half done goes on."""
+    members = ("seed=1,2,3,4", "trainer.max_steps=150", "trainer.save_steps=1", "model.width=6")
+    place = (f"output_dir={sweep.outputs}",)
+    rng = random.Random(0)
+    arguments = ["-m", *TINY, *members, "trainer.device=cpu", *place]
+    kills = 0
+    for attempt in range(11):
+        log = tmp_path / f"kill{attempt}"
+        process = forked.start(log, cli.train, arguments)
+        if attempt < 10:
+            time.sleep(rng.uniform(0.2, 1.5) + (1 if attempt == 0 else 0))
+            with suppress(ProcessLookupError):  # a quick machine has done it all
+                os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        kills += process.exitcode == -signal.SIGKILL
+        if not list(sweep.outputs.glob("*/*/sweep.json")):
+            continue  # killed before it began
+        arguments = ["-m", f"sweep.resume={sweep.folder()}"]
+        if process.exitcode == 0:
+            break
+    assert kills >= 3
+    said = log.read_text()
+    assert process.exitcode == 0 and "4 of 4 done" in said, said
+    ended = [json.loads(line) for line in (sweep.folder() / "attempts.jsonl").open()]
+    assert [line["member"] for line in ended].count("seed=1") > 0
+    for seed in (1, 4):
+        alone = train(*TINY, *members[1:], f"seed={seed}").path
+        assert figures(alone) == figures(sweep.folder() / f"seed={seed}")
+    before = {p: p.stat().st_mtime_ns for p in Path(sweep.folder()).glob("*/result.json")}
+    code, said = sweep(f"sweep.resume={sweep.folder()}")
+    assert code == 0 and "4, 4 done before" in said
+    assert before == {p: p.stat().st_mtime_ns for p in Path(sweep.folder()).glob("*/result.json")}
+
+
+def test_a_signal_stops_it_and_it_goes_on(sweep, train, tmp_path):
+    members = ("seed=1,2", "trainer.max_steps=20000", "trainer.eval_steps=20000")
+    log = tmp_path / "log"
+    process = forked.start(log, cli.train, ["-m", *TINY, *members, f"output_dir={sweep.outputs}"])
+    for _ in range(600):
+        if list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")):
+            break
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGINT)
+    assert forked.finish(process) == 130
+    said = log.read_text()
+    assert "stopped seed=1" in said and "go on     python train.py -m sweep.resume=" in said
+    assert status(sweep.folder() / "seed=1") == "interrupted"
+
+
+def test_a_sweep_is_run_by_one_process_at_a_time(sweep, tmp_path):
+    members = ("seed=1,2", "trainer.max_steps=20000", "trainer.eval_steps=20000")
+    arguments = ["-m", *TINY, *members, f"output_dir={sweep.outputs}"]
+    first = forked.start(tmp_path / "first", cli.train, arguments)
+    for _ in range(600):
+        if list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")):
+            break
+        time.sleep(0.1)
+    code, said = sweep(f"sweep.resume={sweep.folder()}")
+    assert code == 2 and "another process is running the sweep" in said
+    os.kill(first.pid, signal.SIGTERM)
+    assert forked.finish(first) == 143
+
+
+MISTAKES = {
+    "a key": (("model.widht=1,2",), "did you mean 'model.width'?"),
+    "an option of sweeps": (("sweep.slot=2", "seed=1,2"), "did you mean 'sweep.slots'?"),
+    "its value": (("sweep.slots=many", "seed=1,2"), "sweep.slots: got 'many' (str), expected int"),
+    "too many": (("sweep.slots=5000", "seed=1,2"), "sweep.slots=5000: this machine has"),
+    "none": (("sweep.slots=0", "seed=1,2"), "sweep.slots=0: expected 1 or more"),
+    "a range": (("optim.lr=interval(0.1,1)",), "is a range without steps"),
+    "the last member": (("optim.lr=0.1,fast",), "optim.lr: got 'fast'"),
+    "no sweep": (("sweep.resume=nowhere",), "sweep.resume=nowhere holds no sweep.json"),
+}
+
+
+@pytest.mark.parametrize(("options", "said"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistakes(mistake, options, said):
+    more = () if "sweep.resume" in options[0] else ("model=mlp",)
+    assert said in mistake("-m", *options, *more)
+
+
+def test_more_mistakes(mistake, train, monkeypatch, tmp_path):
+    assert "'sweep.slots=2' is for sweeps; add -m" in mistake("model=mlp", "sweep.slots=2")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "sweep.json").write_text('{"version": 0}')
+    assert "is of version 0, expected 1" in mistake("-m", f"sweep.resume={tmp_path / 'old'}")
+    monkeypatch.setenv("RANK", "0")
+    assert "-m under torchrun" in mistake("-m", "model=mlp", "seed=1,2")

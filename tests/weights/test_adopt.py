@@ -1,0 +1,250 @@
+"""`init.from` and adapters from the command line: what is taken over, kept, and said."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from zoo.restore import restore
+from zoo.weights.source import open_source
+
+TEXT = (
+    "the quick brown fox jumps over the lazy dog. pack my box with five dozen liquor jugs.\n" * 60
+)
+SMALL = (
+    "model=gpt", "task=causal_lm", "data=text", "data.block_size=16", "data.batch_size=4",
+    "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.precision=fp32",
+    "model.positions=rotary",
+)  # fmt: skip
+SIZE = ("model.width=16", "model.depth=2", "model.heads=2")
+
+
+@pytest.fixture
+def text(tmp_path):
+    (tmp_path / "a.txt").write_text(TEXT)
+    (tmp_path / "b.txt").write_text(TEXT.upper())
+    return tmp_path
+
+
+@pytest.fixture
+def base(train, text):
+    """A run of two blocks, and the options to go on from it."""
+    done = train(*SMALL, *SIZE, f"data.path={text / 'a.txt'}", "data.tokenizer=char")
+    assert done.code == 0, done.err
+    return done.path
+
+
+@pytest.fixture
+def refuse(train):
+    """What a refuse is answered with: one line, and no new run."""
+
+    def say(*options):
+        answer = train(*options)
+        assert answer.code == 2 and answer.path is None, answer.out
+        assert answer.err.startswith("error: ") and answer.err.count("\n") == 1, answer.err
+        return answer.err
+
+    return say
+
+
+def weights(run, name="last"):
+    folder = sorted((run / "checkpoints").glob(f"{name}-*"))[-1]
+    return load_file(folder / "model.safetensors")
+
+
+def test_sizes_and_tokenizer_come_with_the_weights(train, text, base):
+    done = train(
+        *SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "trainer.max_steps=1",
+        "optim.lr=0",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "loaded" in done.out and str(base) in done.out
+    before, after = weights(base, "best"), weights(done.path)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_what_is_typed_wins(refuse, text, base):
+    said = refuse(*SMALL, "model.width=32", f"data.path={text / 'a.txt'}", f"init.from={base}")
+    assert "reshaped: embedding.weight" in said and "init.skip=[embedding]" in said
+    said = refuse(*SMALL, "data.tokenizer=byte", f"data.path={text / 'a.txt'}", f"init.from={base}")
+    assert "reshaped: embedding.weight" in said and "for 256x16" in said
+
+
+def test_parts_left_out_and_resized(train, text, base):
+    options = (*SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "data.tokenizer=byte")
+    done = train(*options, "init.skip=[embedding,head]", "trainer.max_steps=1", "optim.lr=0")
+    assert done.code == 0, done.err
+    assert "skipped" in done.out
+    before, after = weights(base, "best"), weights(done.path)
+    name = "blocks.1.feed_forward.up.weight"
+    assert torch.equal(before[name], after[name])
+    done = train(*options, "init.resize=[embedding]", "trainer.max_steps=1", "optim.lr=0")
+    rows = len(before["embedding.weight"])
+    assert done.code == 0 and "resized" in done.out
+    assert torch.equal(weights(done.path)["embedding.weight"][:rows], before["embedding.weight"])
+
+
+def test_weights_of_another_model(refuse, text, base):
+    said = refuse(
+        "model=bert", "task=masked_lm", "data=text", "data.mask_token=true",
+        f"data.path={text / 'a.txt'}", f"init.from={base}",
+    )  # fmt: skip
+    assert "holds weights of model=gpt, and the run trains model=bert" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("adapter=lora",), "there are none: set init.from="),
+        (("init.from=/no/where",), "there is no such file or folder"),
+        (("adapter=lorra",), "did you mean 'lora'"),
+        (("adapter=lora", "adapter.rang=3"), "did you mean 'adapter.rank'"),
+    ],
+)
+def test_mistakes_before_anything_is_read(mistake, options, said):
+    assert said in mistake("experiment=mlp_rain", *options)
+
+
+def test_a_pattern_that_matches_nothing(refuse, text, base):
+    options = (*SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}")
+    assert "init.skip: 'haed' matches no parameter" in refuse(*options, "init.skip=[haed]")
+    said = refuse(*options, "adapter=lora", "adapter.targets=[query]")
+    assert "'query' matches no layer" in said and "attention.qkv" in said
+
+
+@pytest.fixture
+def adapted(train, text, base):
+    done = train(
+        *SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "adapter=lora",
+        "adapter.rank=2", "optim.lr=0.05",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    return done
+
+
+def test_checkpoints_hold_the_adapter_alone(adapted, base):
+    assert "trained (" in adapted.out
+    names = weights(adapted.path).keys()
+    assert names and all(".lora_" in name for name in names)
+    result = json.loads((adapted.path / "result.json").read_text())
+    assert result["trained"] == sum(t.numel() for t in weights(adapted.path).values())
+    assert result["parameters"] > 7 * result["trained"]
+    state = json.loads(next((adapted.path / "checkpoints").glob("last-*/state.json")).read_text())
+    assert state["base"] == open_source(str(base)).sha256
+
+
+def test_it_can_be_restored_and_changes_the_answer(adapted, base):
+    first, second = restore(base), restore(adapted.path)
+    tokens = torch.arange(12).view(1, 12)
+    assert not torch.equal(first.model(tokens), second.model(tokens))
+    assert second.encoding.tokenizer.to_json() == first.encoding.tokenizer.to_json()
+
+
+def test_an_adapter_goes_on_from_another(train, text, base, adapted):
+    """With its rank and targets, whatever the recipe says; on its own base alone."""
+    options = (*SMALL, f"data.path={text / 'a.txt'}", "adapter=lora", "optim.lr=0")
+    done = train(*options, f"init.from={base}", f"init.adapter={adapted.path}")
+    assert done.code == 0, done.err
+    before, after = weights(adapted.path, "best"), weights(done.path)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    other = train(*SMALL, *SIZE, f"data.path={text / 'a.txt'}", "data.tokenizer=char", "seed=1")
+    wrong = train(*options, f"init.from={other.path}", f"init.adapter={adapted.path}")
+    assert wrong.code == 2 and "holds an adapter of other weights" in wrong.err
+
+
+def test_adapters_change_places_at_prediction(train, text, base, adapted, capsys):
+    from zoo.commands.predict import main
+
+    other = train(
+        *SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "adapter=lora",
+        "adapter.targets=[out]", "optim.lr=0.2", "seed=1",
+    )  # fmt: skip
+    options = ["input=the quick", "temperature=0", "max_tokens=30", "json=true"]
+
+    def said(run, *more):
+        capsys.readouterr()
+        assert main([f"run={run}", *options, *more]) == 0
+        return [json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()]
+
+    alone = [said(base)[0], said(adapted.path)[0], said(other.path)[0]]
+    assert len(set(alone)) > 1
+    together = f"adapters=[none,{adapted.path},{other.path}]"
+    assert said(base, together) == alone == said(adapted.path, together)
+    assert main([f"run={other.path}", "input=x", "adapters=[nowhere]"]) == 2
+    assert "adapter=nowhere: there is no such folder" in capsys.readouterr().err
+
+
+def test_the_base_is_the_run_that_was_taken(train, text, base, monkeypatch):
+    """Named by the folder of its runs: a newer one, or another folder, changes nothing later."""
+    monkeypatch.chdir(base.parent.parent)
+    options = (*SMALL, f"data.path={text / 'a.txt'}")
+    done = train(*options, f"init.from={base.parent.name}", "adapter=lora")
+    assert done.code == 0, done.err
+    newer = train(*options, *SIZE, "data.tokenizer=char", "seed=1")
+    assert newer.path.parent == base.parent and newer.path.name > base.name
+    monkeypatch.chdir(text)
+    assert restore(done.path).settings["init"]["from"] == str(base.resolve())
+
+
+def test_it_goes_on_after_a_stop_to_the_same_end(train, text, base):
+    options = (
+        *SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "adapter=lora",
+        "adapter.dropout=0.1", "optim.lr=0.05", "trainer.save_steps=2", "schedule=constant",
+    )  # fmt: skip
+    whole = train(*options)
+    half = train(*options, "trainer.max_steps=2")
+    resumed = train(f"resume={half.path}", "trainer.max_steps=4")
+    assert resumed.code == 0, resumed.err
+    before, after = weights(whole.path), weights(half.path)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_two_ranks_adapt_as_one_process_does(train, text, base):
+    found = {}
+    for devices in (1, 2):
+        folder = text / str(devices)
+        done = train(
+            *SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "adapter=lora",
+            "optim.lr=0.05", f"trainer.devices={devices}", f"output_dir={folder}",
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        (path,) = folder.glob("*/*")
+        found[devices] = weights(path)
+    assert found[1].keys() == found[2].keys() and all("lora" in name for name in found[1])
+    assert any(tensor.abs().max() > 0 for name, tensor in found[1].items() if "lora_b" in name)
+    for name, tensor in found[1].items():
+        torch.testing.assert_close(tensor, found[2][name], rtol=1e-3, atol=1e-4)
+
+
+def test_on_another_base_it_is_refused(train, text, base, adapted, capsys):
+    config = adapted.path / "config.yaml"
+    other = train(*SMALL, *SIZE, f"data.path={text / 'a.txt'}", "data.tokenizer=char", "seed=1")
+    config.write_text(config.read_text().replace(str(base), str(other.path)))
+    again = train(f"resume={adapted.path}", "trainer.max_steps=6")
+    assert again.code == 2 and "holds an adapter of other weights" in again.err
+
+
+def test_a_run_that_starts_from_weights_goes_on_without_them(train, text, base):
+    done = train(*SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}")
+    base.rename(base.with_name("elsewhere"))
+    again = train(f"resume={done.path}", "trainer.max_steps=6")
+    assert again.code == 0, again.err
+
+
+def test_an_adapter_is_no_base(refuse, text, adapted):
+    said = refuse(*SMALL, f"data.path={text / 'a.txt'}", f"init.from={adapted.path}")
+    assert "holds an adapter without its base" in said and "scripts/export.py" in said
+
+
+def test_blocks_longer_than_the_positions(train, refuse, text):
+    learned = [o for o in SMALL if "positions" not in o]
+    done = train(*learned, *SIZE, f"data.path={text / 'a.txt'}")
+    options = (*learned, f"data.path={text / 'a.txt'}", f"init.from={done.path}")
+    said = refuse(*options, "data.block_size=32")
+    assert "data.block_size=32: the weights of init.from know 16 positions" in said
+    longer = train(*options, "data.block_size=32", "init.resize=[position]")
+    assert longer.code == 0, longer.err

@@ -1,0 +1,1 @@
+"""What each command does: options, answers, exit codes; scripts/ call these."""

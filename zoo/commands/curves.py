@@ -1,0 +1,151 @@
+"""`python scripts/curves.py runs=... metric=train/loss by=...`: learning curves of runs, drawn.
+
+Runs that agree in the settings named by `by=` are one line: the mean over them, and a band of one
+sample deviation. The picture is a PNG; the last values are printed as a table.
+"""
+
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from zoo.commands.arguments import options
+from zoo.commands.evaluate import modules
+from zoo.config import groups as configs
+from zoo.errors import UserError, report, unknown
+from zoo.runs.directory import RunDirectory, find_runs
+from zoo.text_table import text_table
+
+USAGE = """\
+python scripts/curves.py runs=outputs/<name> [metric=train/loss] [by=model.depth,...] [out=]
+
+Learning curves of the runs below a folder, one line for all that agree in the settings named.
+
+runs=    a folder of runs
+metric=  train/loss (default), val/accuracy, ...
+by=      settings that tell lines apart, as [model.depth,model.residual]; none: a line a run
+out=     the picture (default: curves.png in the folder)
+smooth=  reports that one point is the mean of (default 1)
+"""
+Curve = dict[int, float]  # value by step
+Groups = dict[str, list[Curve]]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    return report(lambda: _main(argv))
+
+
+def _main(argv: list[str] | None) -> int:
+    given: dict[str, Any] = dict(metric="train/loss", by="[]", out="", smooth="1")
+    values, overrides = options(argv, USAGE, runs=..., **given)
+    if overrides:
+        raise UserError(f"'{overrides[0]}': curves are drawn of runs as they are")
+    if not values["smooth"].isdecimal() or int(values["smooth"]) < 1:
+        raise UserError(f"smooth={values['smooth']}: expected a whole number above 0")
+    folder = Path(values["runs"]).expanduser()
+    groups = read_curves(folder, values["metric"], modules(values["by"]), int(values["smooth"]))
+    out = Path(values["out"] or folder / "curves.png")
+    draw(groups, values["metric"], out)
+    rows = [("", "runs", "steps", values["metric"])]
+    for name, curves in groups.items():
+        ends = [curve[max(curve)] for curve in curves]
+        spread = f" ± {stdev(ends):.4f}" if len(ends) > 1 else ""
+        steps = max(max(curve) for curve in curves)
+        rows.append((name, str(len(curves)), f"{steps:,}", f"{mean(ends):.4f}{spread}"))
+    print(text_table(rows))
+    print(out)
+    return 0
+
+
+def read_curves(folder: Path, metric: str, by: list[str], smooth: int = 1) -> Groups:
+    """Curves of the runs below a folder, by the values of their settings.
+
+    Args:
+        folder: Where the runs lie.
+        metric: `<split>/<name>`.
+        by: Dotted names of settings; none for a group a run.
+        smooth: Reports that one point is the mean of.
+
+    Raises:
+        UserError: No runs there, none that knows the metric, a setting that they have not.
+    """
+    groups: Groups = defaultdict(list)
+    split, _, name = metric.partition("/")
+    known: set[str] = set()
+    runs = list(find_runs(folder))
+    if not runs:
+        raise UserError(f"runs={folder}: there are no runs")
+    for path in runs:
+        run = RunDirectory(path)
+        if not run.metrics_file.is_file():
+            continue
+        rows = list(run.metrics())
+        known |= {f"{row['split']}/{key}" for row in rows for key in row}
+        points = [(row["step"], row[name]) for row in rows if row["split"] == split and name in row]
+        if points:
+            settings = configs.read_yaml(path / "config.yaml") if by else {}
+            groups[_label(settings, by) or path.name].append(_smoothed(points, smooth))
+    if not groups:
+        names = {one for one in known if not one.endswith(("/step", "/split"))}
+        raise UserError(unknown("metric", metric, sorted(names)))
+    return dict(sorted(groups.items()))
+
+
+def _label(settings: dict[str, Any], by: list[str]) -> str:
+    parts = []
+    for key in by:
+        node: Any = settings
+        for part in key.split("."):
+            if not isinstance(node, dict) or part not in node:
+                raise UserError(f"by: {configs.unknown_key(key, list(configs.leaves(settings)))}")
+            node = node[part]
+        parts.append(f"{key.rpartition('.')[2]}={node}")
+    return ", ".join(parts)
+
+
+def _smoothed(points: list[tuple[int, float]], window: int) -> Curve:
+    """Each point the mean of itself and those before it."""
+    curve = {}
+    for k, (step, _) in enumerate(points):
+        last = points[max(0, k + 1 - window) : k + 1]
+        curve[step] = mean(value for _, value in last)
+    return curve
+
+
+def draw(groups: Groups, metric: str, out: Path) -> None:
+    """Lines with bands, to a PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for name, curves in groups.items():
+        draw_line(axes, curves, label=name, linewidth=1.6)
+    finish(axes, groups, metric)
+    axes.legend(frameon=False, fontsize=8)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out, dpi=150)
+    except OSError as error:
+        raise UserError(f"out={out} cannot be written: {error.strerror}") from None
+
+
+def draw_line(axes: Any, curves: list[Curve], band: bool = True, **style: Any) -> None:
+    """The mean over runs at the steps that all have; with a band of one sample deviation."""
+    steps = sorted(set.intersection(*(set(curve) for curve in curves)))
+    middle = [mean(curve[step] for curve in curves) for step in steps]
+    (line,) = axes.plot(steps, middle, **style)
+    if band and len(curves) > 1:
+        off = [stdev(curve[step] for curve in curves) for step in steps]
+        low = [m - o for m, o in zip(middle, off)]
+        high = [m + o for m, o in zip(middle, off)]
+        axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+
+
+def finish(axes: Any, groups: Groups, metric: str) -> None:
+    """Names of the axes; losses on a logarithmic one."""
+    if "loss" in metric and all(v > 0 for c in groups.values() for one in c for v in one.values()):
+        axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel(metric)
+    axes.grid(alpha=0.3)

@@ -1,0 +1,268 @@
+"""`python evaluate.py run=...`: a run's model judged anew, on its own data or on other data.
+
+Nothing is written; evaluating twice gives the same figures, and `split=test checkpoint=best` those
+in the run's result.json.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from zoo.commands.arguments import options
+from zoo.config import groups as configs
+from zoo.errors import UserError, report, unknown
+from zoo.runs.directory import RunDirectory
+from zoo.text_table import terminal_width, text_table
+
+if TYPE_CHECKING:
+    from zoo.restore import Restored
+
+USAGE = """\
+python evaluate.py run=outputs/<name>/<date_time> [split=] [checkpoint=] [data=NAME] [data.key=...]
+
+Judge a trained model; nothing is written.
+
+run=         a run directory
+split=       test (default), val, train or all; all is the default for other data
+checkpoint=  best (default), last, a step, or the name of a checkpoint
+data=        other data of the same kind, such as data=csv data.path=new.csv; alone, data.key=...
+             changes the run's own (data.path=elsewhere.csv, data.root=/data)
+device=      auto (default), cpu, cuda, ...
+json=true    print JSON, nothing else
+plugins=     [modules] of your own to import first; those that the run names are not, unasked
+"""
+SAME_DATA = ("root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken")
+TEXT_FORM = ("tokenizer", "vocab_size", "min_count", "mask_token", "block_size")
+CONFUSION_UP_TO = 20  # classes
+CLASSES_UP_TO = 50
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    return report(lambda: _main(argv))
+
+
+def _main(argv: list[str] | None) -> int:
+    values, overrides = options(
+        argv,
+        USAGE,
+        run=...,
+        split=None,
+        checkpoint="best",
+        device="auto",
+        json="false",
+        plugins="[]",
+    )
+    as_json = switch(values, "json")
+    RunDirectory.open(values["run"])  # a wrong path answers before torch is imported
+    from zoo.restore import restore
+
+    warnings: list[str] = []
+    restored = restore(
+        values["run"],
+        values["checkpoint"],
+        values["device"],
+        modules(values["plugins"]),
+        warnings.append,
+    )
+    data, other = data_settings(restored.settings, overrides)
+    split = values["split"] or ("all" if other else "test")
+    outcome = evaluate_run(restored, data, other, split, warnings)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(json.dumps(finite(outcome)) if as_json else describe(outcome))
+    return 0
+
+
+def switch(values: dict[str, Any], name: str) -> bool:
+    """An option that is true or false."""
+    text = str(values[name]).lower()
+    if text not in ("true", "false"):
+        raise UserError(f"{name}={values[name]}: expected true or false")
+    return text == "true"
+
+
+def modules(text: str) -> list[str]:
+    """`[a.b,c]` or `a.b,c` as names of modules."""
+    return [name.strip() for name in text.strip("[] ").split(",") if name.strip()]
+
+
+def data_settings(settings: dict[str, Any], overrides: list[str]) -> tuple[dict[str, Any], bool]:
+    """The data to judge on, and whether it is other data than the run's.
+
+    Args:
+        settings: The run's.
+        overrides: `data=NAME`, `data.key=value`.
+
+    Raises:
+        UserError: Another group is changed; an unknown key.
+    """
+    for override in overrides:
+        if configs.key_of(override).split(".")[0] != "data":
+            raise UserError(
+                f"'{override}': a run is evaluated as it was trained; only data=NAME and "
+                f"data.key=value may be given"
+            )
+    if any(configs.key_of(override) == "data" for override in overrides):
+        from zoo.config.compose import load  # and Hydra with it
+
+        return _as_trained(load(overrides)["data"], settings["data"], overrides), True
+    data, other = dict(settings["data"]), False
+    for override in overrides:
+        key = configs.key_of(override).removeprefix("data.")
+        if key not in data or key == "name":
+            raise UserError(configs.unknown_key(f"data.{key}", [f"data.{k}" for k in data]))
+        data[key] = yaml.safe_load(override.partition("=")[2])
+        other = other or (key not in SAME_DATA and data[key] != settings["data"][key])
+    return data, other
+
+
+def _as_trained(
+    data: dict[str, Any], trained: dict[str, Any], overrides: list[str]
+) -> dict[str, Any]:
+    """Other data, but what text is cut into is the run's, unless the user says otherwise."""
+    typed = {configs.key_of(override).removeprefix("data.") for override in overrides}
+    kept = [key for key in TEXT_FORM if key in data and key in trained and key not in typed]
+    return data | {key: trained[key] for key in kept}
+
+
+def evaluate_run(
+    restored: "Restored", data: dict[str, Any], other: bool, split: str, warnings: list[str]
+) -> dict[str, Any]:
+    """Figures and details of a run's model on one split, as JSON.
+
+    Args:
+        restored: The run.
+        data: Settings of the data to judge on.
+        other: Whether it is other data than the run's.
+        split: Of that data.
+        warnings: Lines are added where something deserves one.
+
+    Raises:
+        UserError: Data that does not fit the run, an unknown or empty split.
+    """
+    from zoo.build import build_dataset
+    from zoo.training.loader import Loader
+
+    dataset = build_dataset(data, restored.encoding.to_json())
+    _check_split(dataset.splits, split)
+    warnings += _about_data(restored, dataset.sha256, other, split)
+    overfit = bool(restored.settings["trainer"].get("overfit")) and not other
+    loader = Loader(
+        dataset,
+        data["batch_size"],
+        restored.settings["seed"],
+        restored.runtime,
+        workers=data["workers"],
+        overfit=overfit,
+    )
+    if overfit:
+        warnings.append("trainer.overfit was on: as in training, every split is the first batch")
+    means = _means(restored, loader.evaluation(split), final=split != "val")
+    return {
+        "run": str(restored.run.path),
+        "checkpoint": restored.checkpoint,
+        "step": restored.step,
+        "model": restored.settings["model"]["name"],
+        "data": data["name"],
+        "split": split,
+        "samples": len(dataset.splits[split]),
+        "precision": restored.precision.name,
+        "device": str(restored.runtime.device),
+        "metrics": restored.task.summarize(means),
+        "details": restored.task.details(means),
+        "warnings": list(warnings),
+    }
+
+
+def _means(restored: "Restored", batches: Iterable[Any], final: bool) -> dict[str, Any]:
+    """As in training: the same precision, the same kernels."""
+    from zoo.training.evaluate import evaluate
+    from zoo.training.runtime import deterministic
+
+    model, task = restored.model, restored.task
+    with deterministic(bool(restored.settings["trainer"].get("deterministic"))):
+        return evaluate(model, task, batches, restored.precision, restored.runtime, final=final)
+
+
+def _check_split(splits: dict[str, Any], split: str) -> None:
+    if split not in splits:
+        raise UserError(unknown("split", split, splits))
+    if len(splits[split]) == 0:
+        sizes = ", ".join(f"{name} {len(source)}" for name, source in splits.items())
+        raise UserError(f"split={split} is empty ({sizes}); take split=all")
+
+
+def _about_data(restored: "Restored", sha256: str, other: bool, split: str) -> list[str]:
+    same = sha256 == restored.data_sha256
+    if not other and not same:
+        return [
+            f"the data changed since the run (SHA-256 {restored.data_sha256[:12]}, now "
+            f"{sha256[:12]}): the figures are of the new data, training samples may be among them"
+        ]
+    if other and same and split in ("all", "train"):
+        return ["this is the run's own data: its training samples are among those judged"]
+    return []
+
+
+def finite(value: Any) -> Any:
+    """The same, with null in the place of nan and infinity, which JSON lacks."""
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def describe(outcome: dict[str, Any]) -> str:
+    """The outcome as tables."""
+    from zoo.training.console import show
+
+    details, metrics = outcome["details"], outcome["metrics"]
+    parts = [
+        f"run         {outcome['run']}\n"
+        f"checkpoint  {outcome['checkpoint']}\n"
+        f"data        {outcome['data']}, split {outcome['split']}: {outcome['samples']:,} samples",
+        text_table([("", outcome["split"]), *((name, show(v)) for name, v in metrics.items())]),
+    ]
+    if classes := details.get("classes"):
+        parts.append(_classes(classes))
+    if (confusion := details.get("confusion")) and len(confusion) <= CONFUSION_UP_TO:
+        parts.append(_confusion(confusion, list(details["classes"])))
+    return "\n\n".join(parts)
+
+
+def _classes(classes: dict[str, dict[str, float]]) -> str:
+    """A row per class; of very many, those of the lowest F1."""
+    from zoo.training.console import show
+
+    rows = list(classes.items())
+    note = ""
+    if len(rows) > CLASSES_UP_TO:
+        rows = sorted(rows, key=lambda row: row[1]["f1"])[:CLASSES_UP_TO]
+        note = f"\n(the {CLASSES_UP_TO} of {len(classes)} classes with the lowest f1)"
+    heading = ("class", *rows[0][1])
+    body = [
+        (name, *(f"{v:,}" if isinstance(v, int) else show(v) for v in row.values()))
+        for name, row in rows
+    ]
+    return text_table([heading, *body]) + note
+
+
+def _confusion(confusion: list[list[int]], names: list[str]) -> str:
+    """Counts, true classes down, predicted across; names cut to what fits the terminal."""
+    counts = max(len(f"{count:,}") for row in confusion for count in row)
+    first = min(max(map(len, names)), 20)
+    cell = min(max(counts, *map(len, names)), (terminal_width() - first) // len(names) - 2)
+    if cell < counts:
+        return "(the confusion matrix is too wide for this terminal; see json=true)"
+    heading = ["", *(name[:cell] for name in names)]
+    rows = [
+        [name[:first], *(f"{count:,}" if count else "." for count in row)]
+        for name, row in zip(names, confusion)
+    ]
+    return "true \\ predicted\n" + text_table([heading, *rows])

@@ -1,0 +1,195 @@
+"""`python scripts/export.py run=... format=... out=...`: a trained model, for other programs."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.commands.arguments import options
+from zoo.commands.evaluate import modules
+from zoo.errors import UserError, report, unknown
+from zoo.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from zoo.restore import Restored
+
+USAGE = """\
+python scripts/export.py run=outputs/<name>/<date_time> format=... out=folder [checkpoint=best]
+
+A trained model, for other programs. An adapter is merged into its base, but for format=peft.
+
+run=         a run directory
+format=      safetensors   weights by our names, options and tokenizer: init.from reads it again
+             hf            the form of the Hugging Face Hub, for `transformers`: gpt, bert, resnet
+             peft          the adapter alone, for PEFT
+             onnx          a graph, held to the model by onnxruntime; batch and length are free
+             int8          the same in 8 bits; says what that changes in size, speed and metric
+             torch_export  a graph for torch.export.load, with no code of ours
+out=         the folder to make
+checkpoint=  best (default), last, a step, or the name of a checkpoint
+plugins=     [modules] of your own to import first; those that the run names are not, unasked
+"""
+README = "README.md"
+Write = Callable[["Restored", Path], str]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    return report(lambda: _main(argv))
+
+
+def _main(argv: list[str] | None) -> int:
+    given: dict[str, Any] = dict(checkpoint="best", plugins="[]")
+    values, overrides = options(argv, USAGE, run=..., format=..., out=..., **given)
+    if overrides:
+        raise UserError(f"'{overrides[0]}': a run is exported as trained; give run= alone")
+    if values["format"] not in FORMATS:
+        raise UserError(unknown("format", values["format"], FORMATS))
+    out = Path(values["out"]).expanduser()
+    if out.exists():
+        raise UserError(f"out={out} exists already; name a folder that is not there yet")
+    RunDirectory.open(values["run"])  # a wrong path answers before torch is imported
+    from zoo.adapters.lora import fold
+    from zoo.restore import restore
+    from zoo.weights.card import model_card
+
+    restored = restore(values["run"], values["checkpoint"], "cpu", modules(values["plugins"]))
+    if values["format"] != "peft":
+        fold(restored.model)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    except OSError as error:
+        raise UserError(f"out={out} cannot be made: {error.strerror}") from None
+    try:
+        said = FORMATS[values["format"]](restored, made)
+        card = model_card(restored.run, restored.settings, said.splitlines()[0])
+        (made / README).write_text(card, encoding="utf-8")
+        made.chmod(0o755)
+        made.rename(out)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    print(said)
+    for file in sorted(out.iterdir()):
+        print(f"  {out / file.name}  {file.stat().st_size / 1e6:,.1f} MB")
+    return 0
+
+
+def _options(restored: "Restored") -> dict[str, Any]:
+    """All that a model was built with: facts, and options, which win."""
+    chosen = {k: v for k, v in restored.settings["model"].items() if k != "name"}
+    return restored.facts | chosen
+
+
+def _weights(restored: "Restored") -> dict[str, Any]:
+    """The model's tensors, each once."""
+    from zoo.training.checkpoint import model_tensors
+
+    return model_tensors(restored.model.state_dict())
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def safetensors(restored: "Restored", folder: Path) -> str:
+    """Our own form."""
+    from safetensors.torch import save_file
+
+    from zoo.weights.source import OPTIONS, TOKENIZER
+
+    settings = restored.settings["model"]
+    facts = {k: restored.facts[k] for k in ("block_size",) if k in restored.facts}
+    save_file(_weights(restored), folder / "model.safetensors", metadata={"format": "pt"})
+    _write_json(folder / OPTIONS, {"model": settings["name"], "settings": facts | settings})
+    tokenizer = getattr(restored.encoding, "tokenizer", None)
+    if tokenizer is not None:
+        _write_json(folder / TOKENIZER, tokenizer.to_json())
+    return "Weights by Zoo's names: `init.from=<this folder>`."
+
+
+def hf(restored: "Restored", folder: Path) -> str:
+    """What `transformers` opens."""
+    from safetensors.torch import save_file
+
+    from zoo.weights.hf_tokenizer import tokenizer_json
+    from zoo.weights.source import FAMILIES
+
+    name, chosen = restored.settings["model"]["name"], _options(restored)
+    problems = []
+    for family in (one for one in FAMILIES if one.model == name):
+        try:
+            if getattr(restored.model, "classifies", False):
+                raise ValueError(f"{family.name}: classifiers of text have no head there")
+            config = family.config(chosen)
+            tensors = family.theirs(_weights(restored), chosen)
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        _write_json(folder / "config.json", config | {"dtype": "float32"})
+        tokenizer = getattr(restored.encoding, "tokenizer", None)
+        content = tokenizer_json(tokenizer) if tokenizer is not None else None
+        if content is not None:
+            _write_json(folder / "tokenizer.json", content)
+            _write_json(
+                folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"}
+            )
+        what = config["architectures"][0]
+        return f"For transformers: `{what}.from_pretrained('<this folder>')`."
+    why = problems[0] if problems else f"there is no published family of model={name}"
+    raise UserError(f"format=hf: {why}; take format=safetensors or onnx")
+
+
+def peft(restored: "Restored", folder: Path) -> str:
+    """The adapter alone."""
+    from zoo.weights.adapters import family_of
+    from zoo.weights.peft import dump, write_peft
+
+    adapter = restored.settings["adapter"]
+    if adapter["name"] != "lora":
+        raise UserError(f"format=peft is for adapter=lora, got adapter={adapter['name']}")
+    chosen = _options(restored)
+    family = family_of(restored.settings["model"]["name"], chosen)
+    base = restored.settings["init"]["from"]
+    dump(folder, *write_peft(restored.model, adapter, family, chosen, base))
+    return "For PEFT: `PeftModel.from_pretrained(base, '<this folder>')`."
+
+
+def onnx(restored: "Restored", folder: Path) -> str:
+    """A graph for any runtime."""
+    from zoo.weights.onnx import Inputs, write_onnx
+
+    inputs = Inputs(restored.facts, getattr(restored.model, "context", None))
+    worst = write_onnx(restored.model, inputs, folder / "model.onnx")
+    return (
+        f"For ONNX runtimes: inputs {', '.join(inputs.names)}; batch and length are free.\n"
+        f"onnxruntime gives the model's logits within {worst:.1g}"
+    )
+
+
+def int8(restored: "Restored", folder: Path) -> str:
+    """The graph in 8 bits, and what that changes."""
+    from zoo.commands.int8 import compare_int8
+
+    return compare_int8(restored, folder)
+
+
+def torch_export(restored: "Restored", folder: Path) -> str:
+    """A graph for torch alone."""
+    import torch
+
+    from zoo.weights.onnx import Inputs, export_program, quiet
+
+    inputs = Inputs(restored.facts, getattr(restored.model, "context", None))
+    program = export_program(restored.model, inputs)
+    with quiet():
+        torch.export.save(program, folder / "model.pt2")
+    return "For torch alone: `torch.export.load('model.pt2').module()`; batch and length are free."
+
+
+FORMATS: dict[str, Write] = {
+    one.__name__: one for one in (safetensors, hf, peft, onnx, int8, torch_export)
+}

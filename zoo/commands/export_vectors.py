@@ -1,0 +1,104 @@
+"""`python scripts/export_vectors.py run=...`: word vectors for other programs and to look at.
+
+The text format is that of the authors' program: a line with the number of vectors and their
+width, then a line for each word, which spaCy, gensim (`KeyedVectors.load_word2vec_format`) and
+others read. TensorBoard's projector shows the vectors in space, once the files are in the run.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.commands.arguments import options
+from zoo.commands.evaluate import modules
+from zoo.errors import UserError, report
+from zoo.runs.directory import RunDirectory, write_text
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+USAGE = """\
+python scripts/export_vectors.py run=outputs/<name>/<date_time> [checkpoint=] [path=] [projector=]
+
+Word vectors in word2vec's text format, and as files for TensorBoard's projector.
+
+run=         the run directory of a word2vec
+checkpoint=  best (default), last, a step, or the name of a checkpoint
+path=        the text file to write (default: vectors.txt in the run directory)
+projector=   words to show in TensorBoard's projector (default 5000, the most frequent; 0 for none)
+plugins=     [modules] of your own to import first; those that the run names are not, unasked
+"""
+CONFIG = """\
+embeddings {
+  tensor_name: "words"
+  tensor_path: "projector/vectors.tsv"
+  metadata_path: "projector/words.tsv"
+}
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    return report(lambda: _main(argv))
+
+
+def _main(argv: list[str] | None) -> int:
+    given: dict[str, Any] = dict(checkpoint="best", path="", projector="5000", plugins="[]")
+    values, overrides = options(argv, USAGE, run=..., **given)
+    if overrides:
+        raise UserError(f"'{overrides[0]}': a run's vectors are as trained; give run= alone")
+    if not values["projector"].isdecimal():
+        raise UserError(f"projector={values['projector']}: expected a whole number, 0 for none")
+    run = RunDirectory.open(values["run"])  # a wrong path answers before torch is imported
+    words, vectors = word_vectors(values["run"], values["checkpoint"], modules(values["plugins"]))
+    path = Path(values["path"] or run.path / "vectors.txt")
+    try:
+        write_vectors(path, words, vectors)
+        print(f"{path}: {len(words):,} words, {vectors.shape[1]} numbers each")
+        if shown := int(values["projector"]):
+            write_projector(run.path, words[:shown], vectors[:shown])
+            print(f"tensorboard --logdir {run.path} shows {min(shown, len(words)):,} (PROJECTOR)")
+    except OSError as error:
+        raise UserError(f"path={path}: cannot be written ({error.strerror})") from None
+    return 0
+
+
+def word_vectors(
+    run: str, checkpoint: str = "best", plugins: Sequence[str] = ()
+) -> tuple[list[str], "Tensor"]:
+    """The words of a run, most frequent first, and their vectors, float32 (words, D).
+
+    Raises:
+        UserError: The run's task has no word vectors.
+    """
+    from zoo.restore import restore
+
+    restored = restore(run, checkpoint, "cpu", plugins)
+    neighbours = getattr(restored.task, "neighbours", None)
+    if neighbours is None:
+        raise UserError(
+            f"run={run}: task={restored.settings['task']['name']} has no word vectors; expected a "
+            "run of word2vec (task skip_gram or cbow)"
+        )
+    ids = neighbours.ranked()
+    return [neighbours.tokenizer.token(i) for i in ids], neighbours.vectors(restored.model)[ids]
+
+
+def write_vectors(path: Path, words: Sequence[str], vectors: "Tensor") -> None:
+    """word2vec's text format, UTF-8."""
+    lines = [f"{len(words)} {vectors.shape[1]}"]
+    lines += [f"{word} {_joined(row, ' ')}" for word, row in zip(words, vectors.tolist())]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def write_projector(folder: Path, words: Sequence[str], vectors: "Tensor") -> None:
+    """What TensorBoard's projector looks for beside a run's events."""
+    (folder / "projector").mkdir(exist_ok=True)
+    rows = "".join(_joined(row, "\t") + "\n" for row in vectors.tolist())
+    write_text(folder / "projector" / "vectors.tsv", rows)
+    write_text(folder / "projector" / "words.tsv", "".join(f"{word}\n" for word in words))
+    write_text(folder / "projector_config.pbtxt", CONFIG)
+
+
+def _joined(numbers: Sequence[float], separator: str) -> str:
+    return separator.join(f"{number:.6g}" for number in numbers)

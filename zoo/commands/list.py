@@ -1,0 +1,134 @@
+"""`python scripts/list.py [models|data|experiments]`: what there is, read from the files alone."""
+
+import importlib
+import json
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from zoo.config import compose
+from zoo.config import groups as configs
+from zoo.errors import UserError, report, unknown
+from zoo.text_table import text_table
+
+USAGE = """\
+python scripts/list.py [models|data|experiments]
+
+What there is: models with their papers, data, and experiments with what they reach."""
+ROOT = configs.CONFIG_DIR.parent
+RESULTS = ROOT / "docs" / "results.json"
+DIGITS = {"input_shape": (1, 8, 8), "num_classes": 10, "num_outputs": 10}  # the default's facts
+PAPER = re.compile(r"^(.+?, \d{4}), https?://(\S+)", re.MULTILINE)
+NEEDS = {"download": "download", "files": "your files"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    return report(lambda: _main(sys.argv[1:] if argv is None else argv))
+
+
+def _main(arguments: list[str]) -> int:
+    if any(a in ("-h", "--help") for a in arguments):
+        print(USAGE)
+        return 0
+    for name in arguments:
+        if name not in TABLES:
+            raise UserError(unknown("argument", name, TABLES))
+    tables = [TABLES[name]() for name in arguments or TABLES]
+    print("\n\n".join(tables))
+    return 0
+
+
+def models() -> str:
+    """Name, parameters, paper and experiments of every model."""
+    from zoo.registry import MODELS
+
+    rows = [("model", "parameters", "paper", "experiments")]
+    for name in MODELS.names():
+        module = importlib.import_module(MODELS[name].builder.__module__)
+        found = PAPER.search(module.__doc__ or "")
+        paper = f"{found[1]}, {found[2].rstrip('.,;:)')}" if found else ""
+        used = ", ".join(configs.experiments_with("model", name))
+        rows.append((name, _count(name), paper, used))
+    return (
+        text_table(rows) + "\nparameters: with the default options, on data=digits if they fit it"
+    )
+
+
+def _count(name: str) -> str:
+    """Parameters of a model's default options, on the default data's facts or its own tiny ones."""
+    import torch
+
+    from zoo.registry import MODELS
+
+    entry = MODELS[name]
+    options = compose.load([f"model={name}"])["model"] if name in configs.choices("model") else {}
+    tiny = {k: v for k, v in entry.tests.get("tiny", {}).items() if k not in options}
+    facts = tiny | {fact: DIGITS[fact] for fact in tiny if fact in DIGITS}
+    try:
+        with torch.device("meta"):  # shapes alone
+            model = MODELS.build({"name": name} | options, **facts)
+    except (RuntimeError, NotImplementedError, UserError):
+        return "?"
+    return f"{sum(p.numel() for p in model.parameters()):,}"
+
+
+def data() -> str:
+    """Name, what it needs, and what it is."""
+    from zoo.registry import DATASETS
+
+    rows = [("data", "needs", "what")]
+    for name in configs.choices("data"):
+        text = (configs.CONFIG_DIR / "data" / f"{name}.yaml").read_text(encoding="utf-8")
+        needs = NEEDS.get(DATASETS[name].tests.get("needs", ""), "nothing")
+        rows.append((name, needs, comment(text)))
+    return text_table(rows)
+
+
+def comment(text: str) -> str:
+    """The first line of a YAML file's opening comment that is no directive and no command."""
+    for line in text.splitlines():
+        said = line.removeprefix("#").strip()
+        if line.startswith("#") and said and not said.startswith(("@package", "python ")):
+            return said
+    return ""
+
+
+def experiments() -> str:
+    """Name, model, data, what is promised and what was measured."""
+    default = _chosen(yaml.safe_load((configs.CONFIG_DIR / "train.yaml").read_text("utf-8")))
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    rows = [("experiment", "model", "data", "expects", "measured")]
+    for name, text in configs.experiments().items():
+        content = yaml.safe_load(text) or {}
+        chosen = default | _chosen(content)
+        expect = content.get("expect") or {}
+        measured = [_measured(results.get(name, {}), metric) for metric in expect]
+        promised = ", ".join(f"{metric} {bound}" for metric, bound in expect.items())
+        rows.append(
+            (name, chosen["model"], chosen["data"], promised, ", ".join(filter(None, measured)))
+        )
+    return text_table(rows)
+
+
+def _chosen(content: dict[str, Any]) -> dict[str, str]:
+    """Group to choice, from a defaults list."""
+    entries = [e for e in content.get("defaults", []) if isinstance(e, dict)]
+    pairs = [pair for entry in entries for pair in entry.items()]
+    return {key.removeprefix("override").strip().lstrip("/"): choice for key, choice in pairs}
+
+
+def _measured(result: dict[str, Any], metric: str) -> str:
+    """`0.9921±0.0012 (5)`, of 5 runs, as docs/results.json says."""
+    found = result.get("metrics", {}).get(metric)
+    if not found:
+        return ""
+    runs = result.get("runs", len(found.get("values", [])))
+    spread = f"±{found['std']:.4f} ({runs})" if runs > 1 else ""
+    return f"{found['mean']:.4f}{spread}"
+
+
+TABLES: dict[str, Callable[[], str]] = {"models": models, "data": data, "experiments": experiments}

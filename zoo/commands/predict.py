@@ -1,0 +1,270 @@
+"""`python scripts/predict.py run=... input=...`: what a trained model says of new inputs."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from zoo.commands.arguments import options
+from zoo.commands.evaluate import finite, modules, switch
+from zoo.config import groups as configs
+from zoo.errors import UserError, nearest, report
+from zoo.runs.directory import RunDirectory
+from zoo.schema import fits, got, parameters, spell
+from zoo.text_table import text_table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zoo.restore import Restored
+
+USAGE = """\
+python scripts/predict.py run=outputs/<name>/<date_time> input=... [option=value ...]
+
+What a trained model says of new inputs.
+
+run=         a run directory
+input=       for models of images: an image file, or a folder of images; for models of tables: a
+             CSV file with the columns of the training, or one row as name=value,name=value; for
+             models of language: a text; input=- reads texts from the standard input, one a line
+checkpoint=  best (default), last, a step, or the name of a checkpoint
+top=         classes (default 3) or words to list for each input
+device=      auto (default), cpu, cuda, ...
+json=true    print one JSON object a line, with every class's probability; text when it is complete
+plugins=     [modules] of your own to import first; those that the run names are not, unasked
+adapters=    [folders] of LoRA runs or PEFT's, each put on the run's weights in turn; none: without
+
+Models that write on (causal_lm) also take max_tokens=200 temperature=0.8 (0: always the likeliest)
+top_k=null top_p=1 repetition_penalty=1 stop='["\\n\\n"]' seed=0 samples=1; other models of language
+have options of their own, which any wrong one lists.
+"""
+BATCH = 256
+STRANGE = {"image": 1.0, "table": 8.0}  # standard deviations from the training mean
+COMMON = {
+    "checkpoint": "best",
+    "top": "",
+    "device": "auto",
+    "json": "false",
+    "plugins": "[]",
+    "adapters": "[]",
+}
+TOP = 3
+Row = dict[str, Any]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    try:
+        return report(lambda: _main(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # enough of a long text
+        print()
+        return 130
+
+
+def _main(argv: list[str]) -> int:
+    known, others = [], {}
+    for argument in argv:
+        key, equals, value = argument.partition("=")
+        ours = key in (*COMMON, *configs.GROUPS, "run", "input", "experiment")
+        if ours or not equals or not key.isidentifier():
+            known.append(argument)
+        else:
+            others[key] = value
+    values, overrides = options(known, USAGE, run=..., input=..., **COMMON)
+    if overrides:
+        raise UserError(f"'{overrides[0]}': a model predicts as it was trained; give input= alone")
+    as_json = switch(values, "json")
+    if values["top"] and (not values["top"].isdecimal() or int(values["top"]) < 1):
+        raise UserError(f"top={values['top']}: expected a whole number above 0")
+    RunDirectory.open(values["run"])  # a wrong path answers before torch is imported
+    from zoo.restore import restore
+
+    restored = restore(
+        values["run"], values["checkpoint"], values["device"], modules(values["plugins"]), warn
+    )
+    respond = getattr(restored.task, "respond", None)
+    chosen = _bind(respond, others | ({"top": values["top"]} if values["top"] else {}))
+    top = int(values["top"] or chosen.get("top", TOP))
+    from zoo.adapters.lora import fold
+    from zoo.weights.adapters import each_adapter, read_adapters
+
+    adapters = read_adapters(restored, modules(values["adapters"]))
+    if not adapters:
+        fold(restored.model)
+    for text in [values["input"]] if respond is None else _texts(values["input"]):
+        for name in each_adapter(restored.model, adapters):
+            given = {"adapter": name} if name else {}
+            if name and not as_json:
+                print(f"--- adapter {name}")
+            if respond is None:
+                show(predict(restored, text), top, as_json, given)
+            else:
+                show(answer(restored, text, chosen), top, as_json, {"input": text} | given)
+    return 0
+
+
+def _bind(respond: Callable[..., Any] | None, given: dict[str, str]) -> Row:
+    """Options for a task's `respond`, from the command line's text by its signature."""
+    schema = parameters(respond) if respond else {}
+    schema = {name: p for name, p in schema.items() if name not in ("model", "input")}
+    found = {name: p.default for name, p in schema.items() if name == "top"}
+    for name, text in given.items():
+        if name not in schema and name == "top":
+            continue  # of tables
+        if name not in schema:
+            valid = ["run", "input", *COMMON, *(one for one in schema if one not in COMMON)]
+            guess = nearest(name, valid)
+            hint = f"; did you mean '{guess}='?" if guess else ""
+            raise UserError(f"unknown option '{name}={text}'{hint} (options: {'=, '.join(valid)}=)")
+        fitting = [one for one in _readings(text) if fits(one, schema[name].annotation)]
+        if not fitting:
+            value, annotation = _readings(text)[0], schema[name].annotation
+            raise UserError(f"{name}: got {got(value)}, expected {spell(annotation)}")
+        found[name] = fitting[0]
+    return found
+
+
+def _readings(text: str) -> list[Any]:
+    """What a value may mean: YAML, a number such as 1e-3, which YAML's rules miss, or itself."""
+    import yaml
+
+    readings: list[Any] = []
+    for read in (yaml.safe_load, float, str):
+        try:
+            readings.append(read(text))
+        except (yaml.YAMLError, ValueError):
+            continue
+    return readings
+
+
+def _texts(given: str) -> Iterator[str]:
+    """The input, or with `-` each line of the standard input; a terminal is shown a prompt."""
+    if given != "-":
+        yield given
+        return
+    while True:
+        if sys.stdin.isatty():
+            print("> ", end="", file=sys.stderr, flush=True)
+        if not (line := sys.stdin.readline()):
+            return
+        yield line.removesuffix("\n")
+
+
+def answer(restored: "Restored", text: str, chosen: Row) -> Iterator[Row]:
+    """What the task says of a text: rows, with `text` where it is written piece by piece.
+
+    Args:
+        restored: The run.
+        text: The input.
+        chosen: Options of the task's `respond`.
+
+    Raises:
+        UserError: A text or an option that the task refuses.
+    """
+    import torch
+
+    with torch.no_grad(), restored.precision.autocast():
+        yield from restored.task.respond(restored.model, text, **chosen)  # type: ignore[attr-defined]
+
+
+def show(rows: Iterable[Row], top: int, as_json: bool, given: Row | None = None) -> None:
+    """Print rows: text as it comes, others as a table; or all as JSON.
+
+    Pieces of text follow each other as long as all else in their rows stays the same (`sample`).
+
+    Args:
+        rows: What a model says.
+        top: Classes or words in a table.
+        as_json: Whether to print JSON, an object a line; texts when they are complete.
+        given: What each row's JSON begins with.
+    """
+    for name, part in groupby(rows, lambda row: _name(row) if "text" in row else None):
+        if as_json:
+            for row in part if name is None else [_joined(list(part))]:
+                print(json.dumps(finite((given or {}) | row)), flush=True)
+        elif name is None:
+            print(describe(list(part), top))
+        else:
+            _write(part, ", ".join(f"{key} {value}" for key, value in name))
+
+
+def _name(row: Row) -> tuple[tuple[str, Any], ...]:
+    return tuple((key, value) for key, value in row.items() if key != "text")
+
+
+def _joined(pieces: list[Row]) -> Row:
+    return pieces[0] | {"text": "".join(row["text"] for row in pieces)}
+
+
+def _write(pieces: Iterable[Row], heading: str) -> None:
+    """Text as it comes, ending in a newline."""
+    if heading:
+        print(f"--- {heading}")
+    last = ""
+    for row in pieces:
+        last = row["text"] or last
+        print(row["text"], end="", flush=True)
+    print("" if last.endswith("\n") else "\n", end="", flush=True)
+
+
+def warn(text: str) -> None:
+    """To the standard error stream, so that JSON stays JSON."""
+    print(f"warning: {text}", file=sys.stderr)
+
+
+def predict(restored: "Restored", path: str) -> Iterator[dict[str, Any]]:
+    """One row per input: `input` (its name) and what the task says.
+
+    Args:
+        restored: The run.
+        path: What its encoding reads: an image file, a folder, a CSV file, a row.
+
+    Raises:
+        UserError: Inputs that cannot be read.
+    """
+    import torch
+
+    names, stored = restored.encoding.read(path)
+    kind, strange = restored.encoding.to_json()["kind"], 0
+    for start in range(0, len(names), BATCH):
+        part = {n: c[start : start + BATCH] for n, c in stored.items()}
+        batch = restored.encoding.prepare(
+            {n: column.to(restored.runtime.device) for n, column in part.items()}
+        )
+        strange += _strange(batch["input"], kind)
+        with torch.no_grad(), restored.precision.autocast():
+            rows = list(restored.task.predict(restored.model, batch))
+        for name, row in zip(names[start : start + BATCH], rows, strict=True):
+            yield {"input": name} | row
+    if 2 * strange > len(names):
+        warn(
+            f"{strange} of {len(names)} inputs are unlike the training data (much brighter, darker "
+            f"or larger): are they of the same kind, in the same units, as light or dark?"
+        )
+
+
+def _strange(samples: "Tensor", kind: str) -> int:
+    """How many samples lie far from what the model was trained on, by standardised values."""
+    limit = STRANGE.get(kind)
+    if limit is None:
+        return 0
+    flat = samples.float().flatten(1)
+    size = flat.mean(1).abs() if kind == "image" else flat.abs().amax(1)
+    return int((size > limit).sum())
+
+
+def describe(rows: list[dict[str, Any]], top: int) -> str:
+    """Predictions as a table; classes with the next most probable beside them."""
+    from zoo.training.console import show
+
+    table = []
+    for row in rows:
+        cells = {name: value for name, value in row.items() if name != "probabilities"}
+        if "probability" in cells:
+            cells["probability"] = f"{cells['probability']:.1%}"
+        if "probabilities" in row and top > 1:
+            ranked = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[1:top]
+            cells["then"] = ", ".join(f"{name} {p:.1%}" for name, p in ranked)
+        table.append([show(v) if isinstance(v, float) else str(v) for v in cells.values()])
+    return text_table([list(cells), *table])

@@ -1,0 +1,1 @@
+"""Configs: the groups that there are, composed, checked, and read back from a run."""

@@ -1,0 +1,169 @@
+"""A command line, to a checked config: by Hydra."""
+
+import contextlib
+import copy
+import functools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from zoo.config import groups as configs
+from zoo.config.groups import (
+    DEFAULT_EXPERIMENT,
+    GROUPS,
+    Config,
+    check,
+    choices,
+    key_of,
+    leaves,
+    unknown_key,
+)
+from zoo.errors import UserError, unknown
+
+LAUNCHERS = {"submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}  # extras
+PROMISED = {"model", "data", "task", "trainer"}  # what `expect` of an experiment rests on
+
+
+def load(overrides: list[str]) -> Config:
+    """The checked config of a command line, as plain dicts and lists, all interpolations resolved.
+
+    Without `experiment=` and without a group choice the default experiment is meant. A group that
+    the command line chooses is taken as its file says: what the experiment sets inside that group
+    was meant for another choice.
+
+    Args:
+        overrides: As typed: `experiment=mlp_mnist`, `optim.lr=1e-3`.
+
+    Raises:
+        UserError: Unknown choices and keys, wrong types, with the nearest valid name.
+    """
+    for override in overrides:
+        if override.startswith("~"):
+            raise UserError(f"cannot delete '{override}': settings are changed, by key=value")
+        if override.endswith("=null") and (group := key_of(override)) in GROUPS:
+            raise UserError(unknown(f"choice for {group}:", "null", choices(group)))
+    chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
+    overrides = [o for o in overrides if o != "experiment=null"]
+    overrides = [f"++{o}" if o.startswith("expect=") else o for o in overrides]  # takes any key
+    if not chosen:
+        overrides = [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
+    whole = _compose(overrides, return_hydra_config=True)
+    choice_of = whole.hydra.runtime.choices
+    chosen_of = {group: choice_of[group] for group in (*GROUPS, "experiment")}
+    pinned = [f"{group}={chosen_of[group]}" for group in GROUPS]
+    reference = _listed(configs.CONFIG_DIR, tuple(pinned))
+    with_values = _plain(whole)
+    experiment = chosen_of["experiment"]
+    if "init.from" in map(key_of, overrides):
+        with_values["expect"] = {}  # promised for other weights to start from
+    if experiment and (retyped := chosen & set(GROUPS)):
+        others = {"experiment", *GROUPS} - retyped
+        values = [o for o in overrides if key_of(o).split(".")[0] not in others]
+        anew = _plain(_compose(pinned + [o for o in values if key_of(o) not in retyped]))
+        with_values |= {group: anew[group] for group in retyped}
+        if retyped & PROMISED:
+            with_values["expect"] = {}  # promised for another model, other data, a full training
+    check(with_values, reference, experiment)
+    if with_values["name"] is None:
+        with_values["name"] = experiment or f"{chosen_of['model']}_{chosen_of['data']}"
+    if not re.fullmatch(r"[^/\\\0]+", name := with_values["name"]) or name in (".", ".."):
+        raise UserError(f"name: got {name!r}, expected the name of one folder, below output_dir")
+    return {"experiment": experiment, **with_values}
+
+
+@functools.lru_cache(maxsize=64)
+def _listed(folder: Path, pinned: tuple[str, ...]) -> Config:
+    """All that the files of these choices list; to be read, not written."""
+    return _plain(_compose(list(pinned)))
+
+
+_MISTAKES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+
+
+def _compose(overrides: list[str], return_hydra_config: bool = False) -> DictConfig:
+    try:
+        return _composed(overrides, return_hydra_config)
+    except _MISTAKES as error:
+        raise UserError(explain(error, overrides)) from None
+
+
+def _composed(overrides: list[str], return_hydra_config: bool = False) -> DictConfig:
+    if GlobalHydra.instance().is_initialized():  # inside a sweep
+        with contextlib.suppress(*_MISTAKES):
+            return _from_base(overrides)
+        return compose("train", overrides, return_hydra_config)  # says what is wrong
+    with initialize_config_dir(str(configs.CONFIG_DIR), version_base=None):
+        return compose("train", overrides, return_hydra_config)
+
+
+def _from_base(overrides: list[str]) -> DictConfig:
+    """Members mostly choose the same: that is composed once, and values are set in copies."""
+    groups = (*GROUPS, "experiment", "sweep")
+    values = [o for o in overrides if re.match(r"[a-z][\w.]*=", o) and key_of(o) not in groups]
+    base = _base(configs.CONFIG_DIR, tuple(o for o in overrides if o not in values))
+    composed = copy.deepcopy(base)
+    for value in OverridesParser.create().parse_overrides(values):
+        OmegaConf.update(composed, value.get_key_element(), value.value(), merge=True)
+    return composed
+
+
+@functools.lru_cache(maxsize=16)
+def _base(folder: Path, chosen: tuple[str, ...]) -> DictConfig:
+    """To be copied, not written."""
+    return compose("train", list(chosen), return_hydra_config=True)
+
+
+def _plain(composed: DictConfig) -> Config:
+    OmegaConf.set_struct(composed, False)
+    for apart in ("hydra", "sweep"):  # how runs are started, no part of any
+        composed.pop(apart, None)
+    try:
+        return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from None
+
+
+def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
+    """One line for what Hydra, OmegaConf or YAML found wrong."""
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        options = [o for o in error.options if not o.startswith("_")]
+        if group == "hydra/launcher" and (extra := LAUNCHERS.get(choice)):
+            return f"hydra/launcher={choice} needs a package: pip install --editable '.[{extra}]'"
+        return unknown(f"choice for {group or 'config'}:", choice, options)
+    if isinstance(error, OverrideParseException):
+        what = f"cannot read '{error.override}'"
+        return f"{what}: expected key=value; quote values with spaces, = or ,"
+    cause = error.__cause__
+    key = getattr(cause, "full_key", None) or getattr(error, "full_key", None)
+    if (match := re.search(r"Could not override '([^']+)'", str(error))) and (
+        key is None or "not in" in str(cause) or "No match" in str(error)
+    ):
+        return unknown_key(max(key or "", match[1], key=len), _valid_keys(overrides))
+    if str(error).startswith("Ambiguous value"):
+        return f"{str(error).splitlines()[0]}: write a list as [a,b]; a sweep needs -m"
+    if isinstance(error, yaml.YAMLError):
+        return f"not valid YAML: {' '.join(str(error).split())}"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{key}: {lines[0]}" if key and key not in lines[0] else lines[0]
+
+
+def _valid_keys(overrides: Sequence[str]) -> list[str]:
+    """What may be set with the choices of a command line."""
+    groups = (*GROUPS, "experiment", "hydra/launcher")
+    chosen = [o for o in overrides if o.partition("=")[0] in groups]
+    try:
+        composed = _composed(chosen, return_hydra_config=True)
+    except _MISTAKES:
+        composed = _composed([], return_hydra_config=True)
+    sweep = [f"sweep.{key}" for key in composed.sweep]
+    sweep += [f"hydra.launcher.{key}" for key in composed.hydra.launcher]
+    return [*leaves(_plain(composed)), *sweep, *GROUPS, "experiment", "sweep"]

@@ -1,0 +1,157 @@
+"""Configs: what there is to choose and to set, and whether it fits.
+
+What a YAML file of a group lists is what may be set in it. Hydra holds command lines to that
+(zoo/config/compose.py); `check` holds experiment files and `+key=value` to it as well. No torch, so
+that mistakes answer at once; nor Hydra, which what goes on with a config that is written down needs
+not.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.errors import UserError, nearest
+from zoo.schema import fits, got, parameters, spell
+from zoo.training.config import TrainerConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG_DIR = ROOT / "configs"
+GROUPS = ("model", "data", "task", "adapter", "optim", "schedule", "trainer")
+DEFAULT_EXPERIMENT = "cnn_digits"
+Config = dict[str, Any]
+TYPES = {
+    "name": str | None,
+    "seed": int,
+    "output_dir": str,
+    "resume": str | None,
+    "plugins": list[str],
+    "init.from": str | None,
+    "init.adapter": str | None,
+    "init.skip": list[str],
+    "init.resize": list[str],
+}
+
+
+def key_of(override: str) -> str:
+    """`trainer.max_steps` of `+trainer.max_steps=3`."""
+    return override.lstrip("+~").split("=", 1)[0].split("@")[0]
+
+
+def unknown_key(key: str, valid: list[str], origin: str = "") -> str:
+    """A key that no group lists, and the one that was probably meant."""
+    guess = nearest(key, valid)
+    parent = key.rpartition(".")[0]
+    siblings = sorted(k.rpartition(".")[2] for k in valid if k.rpartition(".")[0] == parent)
+    hint = f"; did you mean '{guess}'?" if guess else ""
+    listed = f" ({parent or 'top level'}: {', '.join(siblings)})" if siblings and not guess else ""
+    return f"unknown key '{key}'{origin}{hint}{listed}"
+
+
+def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The dotted names of all values."""
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def check(config: Config, reference: Config, experiment: str | None) -> None:
+    """Hold a composed config to what the chosen groups' files list.
+
+    Raises:
+        UserError: All unknown keys and wrong types, in one line.
+    """
+    valid = list(leaves(reference))
+    typed = TYPES | {f"trainer.{n}": p.annotation for n, p in parameters(TrainerConfig).items()}
+    problems = list(_problems(config, reference, valid, typed, "", experiment))
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _problems(
+    config: Config,
+    reference: Config,
+    valid: list[str],
+    typed: Config,
+    prefix: str,
+    source: str | None,
+) -> Iterator[str]:
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if key == "_target_":
+            yield f"{name} is refused: a config names things, it runs no code"
+        elif key not in reference:
+            origin = f" in experiment={source}" if source and _in_experiment(source, name) else ""
+            yield unknown_key(name, valid, origin)
+        elif isinstance(reference[key], dict):
+            if not isinstance(value, dict):
+                listed = ", ".join(reference[key]) or "name: value"
+                yield f"{name}: got {got(value)}, expected keys: {listed}"
+            elif reference[key]:  # an empty one takes any key
+                yield from _problems(value, reference[key], valid, typed, f"{name}.", source)
+        elif name in typed:
+            if not fits(value, typed[name]):
+                yield f"{name}: got {got(value)}, expected {spell(typed[name])}"
+        elif None not in (value, reference[key]) and not fits(value, _kind(reference[key])):
+            yield f"{name}: got {got(value)}, expected {_kind(reference[key]).__name__}"
+
+
+def _kind(value: Any) -> Any:
+    return list[Any] if isinstance(value, list) else type(value)
+
+
+def _in_experiment(experiment: str, name: str) -> bool:
+    node: Any = yaml.safe_load((CONFIG_DIR / "experiment" / f"{experiment}.yaml").read_text()) or {}
+    for part in name.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
+def of_sweep(override: str) -> bool:
+    """Whether it sets how a sweep is run, and nothing of a run."""
+    return re.match(r"(sweep|hydra[./]launcher)([./]|$)", key_of(override)) is not None
+
+
+def choices(group: str) -> list[str]:
+    """The choices of a config group: its files, but for those that others build on."""
+    return sorted(p.stem for p in (CONFIG_DIR / group).glob("[!_]*.yaml"))
+
+
+def read_yaml(path: Path) -> Config:
+    """A YAML file of plain values.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OSError, yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict) or not content:
+        raise UserError(f"{path} holds no settings")
+    return content  # type: ignore[return-value]
+
+
+def experiments() -> dict[str, str]:
+    """Experiment names and the text of their files."""
+    folder = CONFIG_DIR / "experiment"
+    return {name: (folder / f"{name}.yaml").read_text("utf-8") for name in choices("experiment")}
+
+
+def experiments_with(group: str, choice: str) -> list[str]:
+    """Experiments that choose `choice` for a group."""
+    pattern = re.compile(rf"override /{group}: *{re.escape(choice)}\b")
+    return [name for name, text in experiments().items() if pattern.search(text)]
+
+
+os.environ.setdefault("HYDRA_FULL_ERROR", "1")

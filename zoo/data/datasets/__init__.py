@@ -1,0 +1,1 @@
+"""Datasets: one file each. Adding a file here registers its dataset."""

@@ -1,0 +1,157 @@
+"""Image augmentation as batched tensor operations, reproducible sample by sample.
+
+The randomness of a sample is a hash of its own seed (SplitMix64, Steele et al., 2014,
+https://doi.org/10.1145/2660193.2660195), in wrapping int64 arithmetic: the same on every device,
+whatever batch the sample comes in.
+Shapes: N samples, C channels, H height, W width.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoo.data.dataset import Batch
+from zoo.errors import UserError
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+_GOLDEN = _signed(0x9E3779B97F4A7C15)
+_FIRST = _signed(0xBF58476D1CE4E5B9)
+_SECOND = _signed(0x94D049BB133111EB)
+
+
+def _shift_right(x: Tensor, bits: int) -> Tensor:
+    """Logical shift (torch's `>>` keeps the sign)."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _scramble(x: Tensor) -> Tensor:
+    """One step of SplitMix64: int64 to int64, every output bit depends on every input bit."""
+    x = x + _GOLDEN
+    x = (x ^ _shift_right(x, 30)) * _FIRST
+    x = (x ^ _shift_right(x, 27)) * _SECOND
+    return x ^ _shift_right(x, 31)
+
+
+def mix(a: Tensor, b: Tensor | int) -> Tensor:
+    """A hash of two int64 values (broadcast), int64."""
+    return _scramble(_scramble(a) + b)
+
+
+def sample_seeds(seed: int, epoch: Tensor, index: Tensor) -> Tensor:
+    """One int64 seed per sample from the run's seed, the epoch and the sample's index."""
+    start = torch.full_like(index, _signed(seed & ((1 << 64) - 1)))
+    return mix(mix(start, epoch.to(index.device)), index)
+
+
+def _bits(seeds: Tensor, stream: int) -> Tensor:
+    """24 random bits per seed, as int64 0..2^24-1; another `stream` gives independent ones."""
+    return _shift_right(mix(seeds, stream), 40)
+
+
+def uniform(seeds: Tensor, stream: int) -> Tensor:
+    """Float32 in [0, 1), one per seed; another `stream` gives independent numbers."""
+    return _bits(seeds, stream).float() * 2.0**-24
+
+
+def integers(seeds: Tensor, stream: int, number: int) -> Tensor:
+    """Int64 in 0..number-1, one per seed."""
+    return (_bits(seeds, stream) * number) >> 24
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes to training images; all off by default.
+
+    Attributes:
+        shift: Move by up to this many pixels along each axis, the rest black (the "pad with zeros
+            and crop" of He et al., 2016, https://arxiv.org/abs/1512.03385, is `shift: 4`).
+        crop: Pad by this many mirrored pixels on each side and crop at random: a shift without
+            black borders.
+        flip: Mirror left and right, half of the time.
+        cutout: Black out a square of this side, its centre anywhere (DeVries & Taylor, 2017,
+            https://arxiv.org/abs/1708.04552).
+    """
+
+    shift: int = 0
+    crop: int = 0
+    flip: bool = False
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("shift", "crop", "cutout"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise UserError(f"data.augment.{name}={value}: expected pixels, 0 or more")
+        if not isinstance(self.flip, bool):
+            raise UserError(f"data.augment.flip={self.flip}: expected true or false")
+
+    def bind(
+        self, black: Sequence[float], size: tuple[int, int]
+    ) -> Callable[[Batch, Tensor], Batch] | None:
+        """The function (prepared batch, int64 seeds (N,)) to batch, or None when all is off.
+
+        Args:
+            black: Value of a black pixel per channel, after standardisation.
+            size: Height and width of the images, in pixels.
+        """
+        if not (self.shift or self.crop or self.flip or self.cutout):
+            return None
+        for name in ("shift", "crop", "cutout"):
+            if getattr(self, name) >= min(size):
+                raise UserError(
+                    f"data.augment.{name}={getattr(self, name)}: the images are {size[0]}x{size[1]}"
+                    f" pixels; expected 0..{min(size) - 1}"
+                )
+        fills: dict[torch.device, Tensor] = {}  # copied to a device once, not for every batch
+
+        def augment(batch: Batch, seeds: Tensor) -> Batch:
+            images = batch["input"]
+            if images.device not in fills:
+                fills[images.device] = torch.tensor(black, device=images.device)
+            return {**batch, "input": self.apply(images, seeds, fills[images.device])}
+
+        return augment
+
+    def apply(self, images: Tensor, seeds: Tensor, fill: Tensor) -> Tensor:
+        """Images (N, C, H, W) changed by their seeds (N,); `fill` (C,) is a black pixel."""
+        n, c, h, w = images.shape
+        rows, row_hole = self._sources(seeds, 0, h)
+        columns, column_hole = self._sources(seeds, 4, w)
+        if self.flip:
+            mirrored = (_bits(seeds, 8) >> 23).bool()[:, None]
+            columns = torch.where(mirrored, columns.flip(1), columns)
+            column_hole = torch.where(mirrored, column_hole.flip(1), column_hole)
+        holes = row_hole[:, :, None] | column_hole[:, None, :]
+        if self.cutout:
+            down, across = self._square(seeds, 9, h), self._square(seeds, 10, w)
+            holes = holes | (down[:, :, None] & across[:, None, :])
+        index = (rows[:, :, None] * w + columns[:, None, :]).view(n, 1, h * w)
+        moved = images.reshape(n, c, h * w).gather(2, index.expand(n, c, h * w)).view(n, c, h, w)
+        fill = fill.to(images.dtype).view(1, c, 1, 1)
+        return torch.where(holes[:, None], fill, moved)
+
+    def _sources(self, seeds: Tensor, stream: int, length: int) -> tuple[Tensor, Tensor]:
+        """For each output position of one axis: its source position and whether it is a hole.
+
+        Returns:
+            Int64 and bool tensors of shape (N, length).
+        """
+        at = torch.arange(length, device=seeds.device).expand(len(seeds), length)
+        if self.crop:
+            at = at + (integers(seeds, stream, 2 * self.crop + 1) - self.crop)[:, None]
+            at = (length - 1) - ((length - 1) - at.abs()).abs()  # mirrored at both ends
+        if self.shift:
+            at = at - (integers(seeds, stream + 1, 2 * self.shift + 1) - self.shift)[:, None]
+        return at.clamp(0, length - 1), (at < 0) | (at >= length)
+
+    def _square(self, seeds: Tensor, stream: int, length: int) -> Tensor:
+        """Bool (N, length): where the cut-out square covers one axis."""
+        first = integers(seeds, stream, length)[:, None] - self.cutout // 2
+        at = torch.arange(length, device=seeds.device)
+        return (at >= first) & (at < first + self.cutout)

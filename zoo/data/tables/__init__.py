@@ -1,0 +1,1 @@
+"""Tables: read from CSV files, encoded by column."""

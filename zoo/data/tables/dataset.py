@@ -1,0 +1,104 @@
+"""From columns by name to a `Dataset`: what every table has in common."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.data.dataset import Dataset, fingerprint
+from zoo.data.encoding import load_encoding, match_classes
+from zoo.data.images.dataset import dealt
+from zoo.data.splits import Indices, Split
+from zoo.data.tables.encoding import Raw, TableEncoding, Target
+from zoo.errors import UserError
+
+
+def table_dataset(
+    raw: Raw,
+    target: Tensor,
+    target_name: str,
+    class_names: Sequence[str] | None,
+    split: Split,
+    encoding: dict[str, Any] | None = None,
+    delimiter: str | None = None,
+) -> Dataset:
+    """A dataset of table rows, encoded once and held in memory.
+
+    Args:
+        raw: Columns by name: float64 (N,) with NaN, or texts with None.
+        target: Int64 (N,) class numbers, or float64 (N,) values.
+        target_name: What the target is called.
+        class_names: Name of each class; None for regression.
+        split: How to deal the rows.
+        encoding: JSON of a run's encoding, to be used in place of fitting one.
+        delimiter: Of the CSV file, for `TableEncoding.read`.
+
+    Raises:
+        UserError: A split is empty, or the run's encoding does not fit this table.
+    """
+    fitted = encoding_for_tables(encoding)
+    groups = target if class_names is not None else torch.zeros(len(target), dtype=torch.int64)
+    index = split.indices(groups, allow_empty=fitted is not None)
+    if fitted is None:
+        kind = _fit_target(target, target_name, class_names, index["train"])
+        fitted = TableEncoding.fit(raw, index["train"], kind, delimiter)
+    rows, stored = fitted.encode(raw), encode_target(target, class_names, fitted.target)
+    return Dataset(
+        facts=_facts(fitted, stored, index),
+        splits=dealt({"input": rows, "target": stored}, index, everything=encoding is not None),
+        encoding=fitted,
+        sha256=fingerprint([rows, stored]),
+    )
+
+
+def encoding_for_tables(json: dict[str, Any] | None) -> TableEncoding | None:
+    """The run's encoding, if one is given; it must be one for tables."""
+    if json is None:
+        return None
+    fitted = load_encoding(json)
+    if not isinstance(fitted, TableEncoding):
+        raise UserError(f"the data is a table, the run was trained on {json['kind']}s")
+    return fitted
+
+
+def encode_target(target: Tensor, class_names: Sequence[str] | None, fitted: Target) -> Tensor:
+    """Int64 (N,) in the run's class numbers, or float32 (N, 1) standardised as in the run."""
+    kind = "regression" if class_names is None else "classification"
+    if kind != fitted.kind:
+        raise UserError(
+            f"the data's target is for {kind}, the run was trained for {fitted.kind} of "
+            f"'{fitted.name}'"
+        )
+    if class_names is not None:
+        return torch.tensor(match_classes(class_names, fitted.class_names))[target]
+    return ((target.double() - fitted.mean) / fitted.std).float()[:, None]
+
+
+def _fit_target(
+    target: Tensor, name: str, class_names: Sequence[str] | None, train: Tensor
+) -> Target:
+    if class_names is not None:
+        return Target(name, "classification", tuple(class_names))
+    values = target[train].double()
+    mean, std = float(values.mean()), float(values.std(correction=0))
+    if not std > 0:
+        raise UserError(
+            f"the target '{name}' is {mean:g} in every training row: there is nothing to learn"
+        )
+    return Target(name, "regression", mean=mean, std=std)
+
+
+def _facts(fitted: TableEncoding, stored: Tensor, index: Indices) -> dict[str, Any]:
+    names, target = fitted.feature_names, fitted.target
+    facts: dict[str, Any] = {"input_shape": (len(names),), "feature_names": names}
+    facts["feature_scales"] = [scale for column in fitted.columns for scale in column.scales]
+    if target.kind == "regression":
+        return facts | {"num_outputs": 1, "target_mean": target.mean, "target_std": target.std}
+    number = len(target.class_names)
+    return facts | {
+        "num_classes": number,
+        "num_outputs": number,
+        "class_names": list(target.class_names),
+        "class_counts": torch.bincount(stored[index["train"]], minlength=number).tolist(),
+    }

@@ -1,0 +1,1 @@
+"""Text: read from files, encoded as tokens, cut into windows, pairs and prompts."""

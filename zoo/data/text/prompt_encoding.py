@@ -1,0 +1,95 @@
+"""How a prompt and its response become one row of token ids: kept by the run.
+
+Shapes: N rows, T tokens of the longest.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from zoo.data.dataset import Batch
+from zoo.data.tokenizers.registry import EOT, Tokenizer, load_tokenizer
+from zoo.errors import UserError
+
+PLACE = "{prompt}"  # in a template
+
+
+@dataclass(frozen=True)
+class SftEncoding:
+    """The prompt in its template, the response, and the token that ends it.
+
+    Attributes:
+        tokenizer: Knows an end-of-text token.
+        length: The most tokens of a row.
+        template: What stands around a prompt; `{prompt}` in it is the prompt.
+        prompt, response: Names of the two in each line of the file.
+    """
+
+    kind: ClassVar[str] = "sft"
+    tokenizer: Tokenizer
+    length: int
+    template: str
+    prompt: str = "prompt"
+    response: str = "response"
+
+    def __post_init__(self) -> None:
+        if PLACE not in self.template:
+            raise UserError(f"data.template={self.template!r}: expected '{PLACE}' somewhere in it")
+        if EOT not in self.tokenizer.specials:
+            raise UserError(
+                f"the tokenizer of init.from has no '{EOT}', by which a model says that its answer "
+                f"is complete"
+            )
+
+    @property
+    def live_facts(self) -> dict[str, Any]:
+        """Facts that are objects: what JSON cannot hold."""
+        return {"tokenizer": self.tokenizer}
+
+    @property
+    def pad_id(self) -> int:
+        """What shorter rows are filled up with; it is never scored."""
+        return self.tokenizer.specials[EOT]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to rebuild this encoding."""
+        return {
+            "kind": self.kind,
+            "length": self.length,
+            "template": self.template,
+            "columns": [self.prompt, self.response],
+            "tokenizer": self.tokenizer.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, json: dict[str, Any]) -> "SftEncoding":
+        """The inverse of `to_json`."""
+        tokenizer = load_tokenizer(json["tokenizer"])
+        return cls(tokenizer, json["length"], json["template"], *json["columns"])
+
+    def encode(self, prompt: str, response: str) -> tuple[np.ndarray, int]:
+        """All ids, int32 (T,), and how many of them are the prompt's."""
+        asked = self.tokenizer.encode(self.template.replace(PLACE, prompt))
+        said = self.tokenizer.encode(response)
+        return np.concatenate([asked, said, [self.pad_id]]).astype(np.int32), len(asked)
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Ids to int64, whatever they are stored as."""
+        return batch | {"input": batch["input"].to(torch.int64)}
+
+    def read(self, path: str) -> tuple[list[str], Batch]:
+        """The prompt itself, as one sample."""
+        ids = self.tokenizer.encode(self.template.replace(PLACE, path))[: self.length]
+        return [path], {"input": torch.from_numpy(ids).to(torch.int64)[None]}
+
+    def facts(self) -> dict[str, Any]:
+        """What models and tasks may ask for."""
+        return {
+            "vocab_size": self.tokenizer.vocab_size,
+            "block_size": self.length,
+            "token_bytes": self.tokenizer.token_bytes(),
+            "eot_id": self.tokenizer.specials[EOT],
+            "template": self.template,
+        }

@@ -1,0 +1,105 @@
+"""Byte pairs: a vocabulary of frequent pieces of text, learnt by merging what stands together."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from zoo.data.tokenizers.base import Ids, Tokenizer
+from zoo.errors import UserError
+
+
+class BpeTokenizer(Tokenizer):
+    """Byte-level byte pair encoding, as GPT-2's (Sennrich et al., 2016, arXiv:1508.07909).
+
+    Hugging Face's `tokenizers` does the work. Any text can be encoded.
+
+    Args:
+        model: The JSON of a `tokenizers.Tokenizer`.
+        specials: Names of the special tokens.
+        leading_space: Whether texts are sentences, read as if a space came first, so that their
+            first word has the tokens that it has elsewhere.
+    """
+
+    kind = "bpe"
+
+    def __init__(
+        self, model: dict[str, Any], specials: Sequence[str] = (), leading_space: bool = False
+    ) -> None:
+        from tokenizers import Tokenizer as Model
+
+        super().__init__(specials)
+        self._json, self.leading_space = model, leading_space
+        try:
+            self._model = Model.from_str(json.dumps(model))
+        except Exception as error:  # the package raises nothing narrower
+            raise ValueError(str(error)) from error
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        vocab_size: int,
+        specials: Sequence[str] = (),
+        leading_space: bool = False,
+    ) -> "BpeTokenizer":
+        """Learn `vocab_size - len(specials)` tokens, 256 of them the bytes."""
+        from tokenizers import Tokenizer as Model
+        from tokenizers import decoders, models, pre_tokenizers, trainers
+
+        if vocab_size < 257 + len(specials):
+            raise UserError(
+                f"data.vocab_size={vocab_size}: expected at least {257 + len(specials)}, "
+                "256 of which stand for the bytes"
+            )
+        model = Model(models.BPE())
+        model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        model.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size - len(specials),
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        texts = (" " + text for text in texts) if leading_space else texts
+        model.train_from_iterator(texts, trainer)
+        return cls(json.loads(model.to_str()), specials, leading_space)
+
+    def encode(self, text: str) -> Ids:
+        """Ids of a text, int32 (N,)."""
+        return super().encode(" " + text if self.leading_space else text)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids; special tokens are left out."""
+        text = super().decode(ids)
+        return text.removeprefix(" ") if self.leading_space else text
+
+    def _size(self) -> int:
+        return self._model.get_vocab_size()
+
+    def _encode(self, text: str) -> Ids:
+        return np.array(self._model.encode(text).ids, np.int32)
+
+    def _decode(self, ids: list[int]) -> str:
+        return self._model.decode(ids)
+
+    def _bytes(self) -> list[int]:
+        # In the byte-level alphabet each character of a token is one byte.
+        return [len(self._model.id_to_token(i)) for i in range(self._size())]
+
+    def word_starts(self) -> list[bool]:
+        """A token that does not continue the letters or digits before it."""
+        tokens = [self._model.id_to_token(i) for i in range(self._size())]
+        return [True] * len(self.specials) + [not continues(token) for token in tokens]
+
+    def _state(self) -> dict[str, Any]:
+        return {"model": self._json} | ({"leading_space": True} if self.leading_space else {})
+
+
+def continues(token: str) -> bool:
+    """Whether a byte-level token begins with an ASCII letter or digit, or within other letters.
+
+    In the byte-level alphabet the 34 characters from U+0100 on stand for the bytes 0 to 32 and 127.
+    """
+    first = ord(token[0])
+    return token[0].isalnum() if first < 128 else not 256 <= first < 256 + 34

@@ -1,0 +1,164 @@
+"""The tokenizers that published weights come with: GPT-2's byte pairs, BERT's word pieces."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD, Ids, Tokenizer
+from zoo.data.tokenizers.bpe import continues
+from zoo.errors import UserError
+
+NAMES = {  # ours: theirs, the first that there is
+    EOT: ("<|endoftext|>", "[SEP]", "</s>"),
+    MASK: ("[MASK]", "<mask>"),
+    PAD: ("[PAD]", "<pad>"),
+    BOS: ("[CLS]", "<s>"),
+    EOS: ("[SEP]", "</s>"),
+}
+START = 1000  # special tokens lie among the first ids, or at the very end
+FILES = ("tokenizer.json", "vocab.json", "vocab.txt")
+
+
+class PublishedTokenizer(Tokenizer):
+    """One of Hugging Face's `tokenizers`, its ids as they are; special tokens lie anywhere.
+
+    Args:
+        model: The JSON of a `tokenizers.Tokenizer`.
+    """
+
+    kind = "published"
+
+    def __init__(self, model: dict[str, Any]) -> None:
+        from tokenizers import Tokenizer as Model
+
+        self._json = model
+        try:
+            self._model = Model.from_str(json.dumps(model))
+        except Exception as error:  # the package raises nothing narrower
+            raise ValueError(str(error)) from error
+        self._model.encode_special_tokens = True  # no text is ever encoded as one of them
+        self._model.no_padding()
+        self._model.no_truncation()
+        super().__init__()
+        ids = {ours: self._first(theirs) for ours, theirs in NAMES.items()}
+        self.specials = {name: number for name, number in ids.items() if number is not None}
+        hidden = [t["id"] for t in model.get("added_tokens", []) if t.get("special")]
+        self._hidden = {*hidden, *self.specials.values()}
+        self._wordpiece = (model.get("model") or {}).get("type") == "WordPiece"
+
+    def _first(self, names: Iterable[str]) -> int | None:
+        found = (self._model.token_to_id(name) for name in names)
+        return next((number for number in found if number is not None), None)
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids there are, special tokens included."""
+        return 1 + max(self._model.get_vocab(with_added_tokens=True).values())
+
+    @property
+    def first_id(self) -> int:
+        """Ids below it are special tokens, or unused."""
+        return 1 + max((number for number in self._hidden if number < START), default=-1)
+
+    def encode(self, text: str) -> Ids:
+        """Ids of a text, int32 (N,), without special tokens."""
+        return np.array(self._model.encode(text, add_special_tokens=False).ids, np.int32)
+
+    def wrap(self, ids: Ids, length: int) -> Ids:
+        """With word pieces, `[CLS]` before and `[SEP]` behind."""
+        if not self._wordpiece or not {BOS, EOS} <= self.specials.keys():
+            return super().wrap(ids, length)
+        ends = [[self.specials[BOS]], ids[: max(0, length - 2)], [self.specials[EOS]]]
+        return np.concatenate(ends).astype(np.int32)[:length]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids; special tokens are left out."""
+        return self._model.decode([i for i in map(int, ids) if i not in self._hidden])
+
+    def token(self, number: int) -> str:
+        """One id, made visible."""
+        if number in self._hidden or self._wordpiece:
+            return self._model.id_to_token(number) or "<unused>"
+        text = self._model.decode([number])
+        return text.replace(" ", "·").replace("\n", "↵").replace("\t", "⇥")
+
+    def token_bytes(self) -> list[int]:
+        """How many UTF-8 bytes each id stands for; of word pieces about so many."""
+        return [self._size_of(number) for number in range(self.vocab_size)]
+
+    def _size_of(self, number: int) -> int:
+        token = self._model.id_to_token(number)
+        if token is None or number in self._hidden:
+            return 0
+        return len(token.removeprefix("##").encode()) if self._wordpiece else len(token)
+
+    def word_starts(self) -> list[bool]:
+        """Whether each id begins a word."""
+        tokens = (self._model.id_to_token(number) or "" for number in range(self.vocab_size))
+        if self._wordpiece:
+            return [not token.startswith("##") for token in tokens]
+        return [not token or not continues(token) for token in tokens]
+
+    def _state(self) -> dict[str, Any]:
+        return {"model": self._json}
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that `load_tokenizer` needs."""
+        return {"kind": self.kind, **self._state()}
+
+
+def read_published(folder: Path) -> PublishedTokenizer | None:
+    """The tokenizer of a folder of the Hub's form, None where there is none.
+
+    Raises:
+        UserError: One that cannot be read.
+    """
+    try:
+        if (file := folder / "tokenizer.json").is_file():
+            return PublishedTokenizer(json.loads(file.read_text(encoding="utf-8")))
+        if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+            return PublishedTokenizer(_byte_pairs(folder))
+        if (folder / "vocab.txt").is_file():
+            return PublishedTokenizer(_word_pieces(folder))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{folder}: its tokenizer cannot be read: {error}") from None
+    return None
+
+
+def _byte_pairs(folder: Path) -> dict[str, Any]:
+    """GPT-2's vocab.json and merges.txt."""
+    from tokenizers import AddedToken, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer as Model
+
+    try:
+        bpe = models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    except Exception as error:  # the package raises nothing narrower
+        raise ValueError(str(error)) from error
+    model = Model(bpe)
+    model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    model.decoder = decoders.ByteLevel()
+    if model.token_to_id("<|endoftext|>") is not None:
+        model.add_special_tokens([AddedToken("<|endoftext|>", special=True)])
+    return json.loads(model.to_str())
+
+
+def _word_pieces(folder: Path) -> dict[str, Any]:
+    """BERT's vocab.txt; whether it is lower case is said by tokenizer_config.json."""
+    from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
+    from tokenizers import Tokenizer as Model
+
+    config = folder / "tokenizer_config.json"
+    said = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    lower = said.get("do_lower_case", True)
+    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    vocabulary = {word.rstrip("\r"): i for i, word in enumerate(words) if word.rstrip("\r")}
+    model = Model(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
+    model.normalizer = normalizers.BertNormalizer(lowercase=lower)
+    model.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    model.decoder = decoders.WordPiece()
+    names = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    model.add_special_tokens([AddedToken(n, special=True) for n in names if n in vocabulary])
+    return json.loads(model.to_str())

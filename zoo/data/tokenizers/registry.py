@@ -1,0 +1,200 @@
+"""Text to numbers and back: bytes, characters, words, or byte pairs learnt from the text."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD, UNKNOWN, Ids, Tokenizer
+from zoo.data.tokenizers.bpe import BpeTokenizer
+from zoo.data.tokenizers.published import PublishedTokenizer
+from zoo.errors import UserError, unknown
+
+__all__ = ["BOS", "EOS", "EOT", "MASK", "PAD", "UNKNOWN", "Ids", "Tokenizer"]  # given on
+
+TokenizerName = Literal["byte", "char", "word", "bpe", "published"]
+WORD = re.compile(r"[^\W\d_]+")  # runs of letters
+
+
+class ByteTokenizer(Tokenizer):
+    """256 bytes of UTF-8: any text in any script, no vocabulary to learn."""
+
+    kind = "byte"
+
+    def _size(self) -> int:
+        return 256
+
+    def _encode(self, text: str) -> Ids:
+        return np.frombuffer(text.encode("utf-8"), np.uint8).astype(np.int32)
+
+    def _decode(self, ids: list[int]) -> str:
+        return bytes(ids).decode("utf-8", errors="replace")
+
+    def _bytes(self) -> list[int]:
+        return [1] * 256
+
+
+class CharTokenizer(Tokenizer):
+    """The characters that occur in the text."""
+
+    kind = "char"
+
+    def __init__(self, characters: str, specials: Sequence[str] = ()) -> None:
+        super().__init__(specials)
+        self.characters = characters
+        points = np.array([ord(c) for c in characters], np.int64)
+        self._table = np.full(int(points.max(initial=0)) + 1, -1, np.int32)
+        self._table[points] = np.arange(len(characters))
+
+    @classmethod
+    def train(cls, texts: Iterable[str], specials: Sequence[str] = ()) -> "CharTokenizer":
+        """The characters of the texts, in the order of their code points."""
+        found: set[str] = set()
+        for text in texts:
+            found.update(text)
+        return cls("".join(sorted(found)), specials)
+
+    def _size(self) -> int:
+        return len(self.characters)
+
+    def _encode(self, text: str) -> Ids:
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        known = points < len(self._table)
+        ids = np.where(known, self._table[np.where(known, points, 0)], -1)
+        if len(ids) and ids.min() < 0:
+            lacking = "".join(dict.fromkeys(text[i] for i in np.flatnonzero(ids < 0)[:1000]))
+            raise UserError(
+                f"the text has characters that the vocabulary of {len(self.characters)} lacks: "
+                f"{' '.join(map(repr, lacking[:5]))}{' ...' if len(lacking) > 5 else ''}; leave "
+                "them out, or train with data.tokenizer=byte or bpe, which know all"
+            )
+        return ids.astype(np.int32)
+
+    def _decode(self, ids: list[int]) -> str:
+        return "".join(self.characters[i] for i in ids)
+
+    def _bytes(self) -> list[int]:
+        return [len(c.encode("utf-8", "surrogatepass")) for c in self.characters]
+
+    def _state(self) -> dict[str, Any]:
+        return {"characters": self.characters}
+
+
+class WordTokenizer(Tokenizer):
+    """Lower-cased runs of letters; all else is dropped, rare words become `<unk>`, id 0."""
+
+    kind = "word"
+
+    def __init__(self, words: Sequence[str], specials: Sequence[str] = ()) -> None:
+        super().__init__([UNKNOWN, *(s for s in specials if s != UNKNOWN)])
+        self.words = list(words)
+        self._ids = {word: i for i, word in enumerate(self.words)}
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        vocab_size: int | None = None,
+        min_count: int = 1,
+        specials: Sequence[str] = (),
+    ) -> "WordTokenizer":
+        """Words seen at least `min_count` times, most frequent first, at most `vocab_size` ids."""
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(WORD.findall(text.lower()))
+        room = None if vocab_size is None else max(vocab_size - 1 - len(specials), 0)
+        ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        words = [word for word, count in ranked if count >= min_count]
+        return cls(words[:room], specials)
+
+    def _size(self) -> int:
+        return len(self.words)
+
+    def _encode(self, text: str) -> Ids:
+        get = self._ids.get
+        found = [get(word, -len(self.specials)) for word in WORD.findall(text.lower())]
+        return np.array(found, np.int32)  # the base class adds len(specials): unknown becomes 0
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The words with single spaces between; unknown ones as `<unk>`."""
+        first, names = len(self.specials), list(self.specials)
+        shown = [i for i in map(int, ids) if i == 0 or i >= first]
+        return " ".join(names[0] if i == 0 else self.words[i - first] for i in shown)
+
+    def token(self, number: int) -> str:
+        """The word."""
+        first = len(self.specials)
+        return list(self.specials)[number] if number < first else self.words[number - first]
+
+    def _decode(self, ids: list[int]) -> str:
+        return " ".join(self.words[i] for i in ids)
+
+    def _bytes(self) -> list[int]:
+        return [len(word.encode()) + 1 for word in self.words]
+
+    def _state(self) -> dict[str, Any]:
+        return {"words": self.words}
+
+
+KINDS: dict[str, type[Tokenizer]] = {
+    one.kind: one
+    for one in (ByteTokenizer, CharTokenizer, WordTokenizer, BpeTokenizer, PublishedTokenizer)
+}
+
+
+def train_tokenizer(
+    kind: str,
+    texts: Iterable[str],
+    vocab_size: int | None = None,
+    min_count: int = 1,
+    specials: Sequence[str] = (),
+    leading_space: bool = False,
+) -> Tokenizer:
+    """A tokenizer fitted on texts.
+
+    Args:
+        kind: "byte", "char", "word" or "bpe".
+        texts: What to learn from, once through; bytes need none.
+        vocab_size: Ids at most (word) or exactly, where the text is rich enough (bpe).
+        min_count: How often a word must occur to get an id.
+        specials: Names of special tokens, which get the first ids.
+        leading_space: Whether texts are sentences, read as if a space came first (bpe).
+
+    Raises:
+        UserError: An unknown kind, a vocabulary too small, a text without any word.
+    """
+    if kind == "byte":
+        return ByteTokenizer(specials)
+    if kind == "char":
+        return CharTokenizer.train(texts, specials)
+    if kind == "word":
+        made = WordTokenizer.train(texts, vocab_size, min_count, specials)
+        if not made.words:
+            raise UserError(
+                f"no word occurs data.min_count={min_count} times in the training text; lower it"
+            )
+        return made
+    if kind == "bpe":
+        size = 4096 if vocab_size is None else vocab_size
+        return BpeTokenizer.train(texts, size, specials, leading_space)
+    if kind == PublishedTokenizer.kind:
+        raise UserError("data.tokenizer=published comes with published weights: set init.from")
+    raise UserError(unknown("data.tokenizer", kind, KINDS))
+
+
+def load_tokenizer(json: dict[str, Any]) -> Tokenizer:
+    """The tokenizer that `to_json` described.
+
+    Raises:
+        UserError: The kind is not known, or fields are missing.
+    """
+    kind = json.get("kind") if isinstance(json, dict) else None
+    if kind not in KINDS:
+        raise UserError(f"tokenizer of unknown kind {kind!r} (one of: {', '.join(KINDS)})")
+    fields = {name: value for name, value in json.items() if name != "kind"}
+    try:
+        return KINDS[kind](**fields)
+    except (TypeError, KeyError, ValueError) as error:
+        raise UserError(f"the run's {kind} tokenizer is damaged: {error}") from error

@@ -1,0 +1,1 @@
+"""Figures that tasks draw: predictions, attention, word vectors."""
