@@ -296,3 +296,29 @@ def test_the_settings_that_pages_name_exist():
         text = page.read_text(encoding="utf-8")
         for key in re.findall(rf"`((?:{'|'.join(configs.GROUPS)})\.\w+(?:\.\w+)*)[=`]", text):
             assert any(k == key or k.startswith(f"{key}.") for k in keys), f"{page.name}: {key}"
+
+
+def test_the_contents_of_the_decisions_are_its_headings():
+    """Every heading is listed once, in order, under its group."""
+    text = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+    listed = [(2 + len(i) // 2, t) for i, t in re.findall(r"^( *)- \[(.+)\]\(#", text, re.M)]
+    headings = [(len(marks), title) for marks, title in re.findall(r"^(##+) (.+)$", text, re.M)]
+    assert listed == headings and len(headings) > 50
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_anchors_exist(page):
+    """`[text](page.md#anchor)` and `[text](#anchor)` lead to a heading or an `<a id>`."""
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for target, anchor in re.findall(r"\]\(([\w./-]*)#([^)\s]+)\)", text):
+        if target == "" or target.endswith(".md"):
+            known = anchors(page.parent / target if target else page)
+            assert anchor in known, f"{page.name}: {target}#{anchor}"
+
+
+def anchors(page):
+    """Of the headings as GitHub makes them, and those written as `<a id>`."""
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    titles = [t.lower() for t in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    made = {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
+    return made | set(re.findall(r'<a id="([\w-]+)"></a>', text))
