@@ -148,7 +148,8 @@ def table(rows: dict[str, Row]) -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |\n")
     places = sorted({f"{one['device']}, torch {one['torch']}" for one in rows.values()})
-    note = f"\nMean ± deviation over seeds; trained on {' and '.join(places)}.\n" if rows else ""
+    where = " and ".join(places)
+    note = f"\nMean ± standard deviation over seeds; trained on {where}.\n" if rows else ""
     return HEADER + "".join(lines) + note
 
 
