@@ -25,7 +25,8 @@ from zoo.commands.arguments import options  # noqa: E402
 from zoo.config import compose  # noqa: E402
 from zoo.config import groups as configs  # noqa: E402
 from zoo.errors import UserError, report  # noqa: E402
-from zoo.runs.directory import RunDirectory, find_runs, write_text  # noqa: E402
+from zoo.files import write_text  # noqa: E402
+from zoo.runs.directory import RunDirectory, find_runs  # noqa: E402
 from zoo.runs.settings import flat  # noqa: E402
 
 BEGIN, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"

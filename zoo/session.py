@@ -19,8 +19,9 @@ from zoo.config import groups as configs
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import load_encoding
 from zoo.errors import TrainingFailed, UserError, report
+from zoo.files import write_text
 from zoo.runs import hparams
-from zoo.runs.directory import RunDirectory, write_text
+from zoo.runs.directory import RunDirectory
 from zoo.training import finish
 from zoo.training.config import TrainerConfig
 from zoo.training.evaluate import Interrupted

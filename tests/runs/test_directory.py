@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from zoo.errors import UserError
-from zoo.runs.directory import RunDirectory, find_runs, write_text
+from zoo.runs.directory import RunDirectory, find_runs
 
 
 def test_runs_that_start_together_get_a_folder_each(tmp_path):
@@ -63,19 +63,6 @@ def test_a_wrong_path_is_answered_with_the_nearest_run(tmp_path):
     with pytest.raises(UserError, match=re.escape(str(real))):
         RunDirectory.open(tmp_path / "mlp")
     assert RunDirectory.open(real).path == real
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "result.json"
-    write_text(path, json.dumps({"status": "old"}))
-
-    def fail(self, target):
-        raise OSError("power cut")
-
-    monkeypatch.setattr(type(path), "replace", fail)
-    with pytest.raises(OSError, match="power cut"):
-        write_text(path, json.dumps({"status": "new"}))
-    assert json.loads(path.read_text()) == {"status": "old"}
 
 
 def test_json_that_is_missing_or_broken_is_one_clear_error(tmp_path):

@@ -1,8 +1,6 @@
 """`python scripts/export.py run=... format=... out=...`: a trained model, for other programs."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules
 from zoo.errors import UserError, report, unknown
+from zoo.files import atomic_folder
 from zoo.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -59,18 +58,12 @@ def _main(argv: list[str] | None) -> int:
     if values["format"] != "peft":
         fold(restored.model)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+        with atomic_folder(out) as folder:
+            said = FORMATS[values["format"]](restored, folder)
+            card = model_card(restored.run, restored.settings, said.splitlines()[0])
+            (folder / README).write_text(card, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"out={out} cannot be made: {error.strerror}") from None
-    try:
-        said = FORMATS[values["format"]](restored, made)
-        card = model_card(restored.run, restored.settings, said.splitlines()[0])
-        (made / README).write_text(card, encoding="utf-8")
-        made.chmod(0o755)
-        made.rename(out)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        raise UserError(f"out={out} cannot be made: {error.strerror or error}") from None
     print(said)
     for file in sorted(out.iterdir()):
         print(f"  {out / file.name}  {file.stat().st_size / 1e6:,.1f} MB")

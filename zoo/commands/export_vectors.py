@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules
 from zoo.errors import UserError, report
-from zoo.runs.directory import RunDirectory, write_text
+from zoo.files import write_text
+from zoo.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,22 +4,21 @@ A file is used only when its SHA-256 is the known one. A download goes to a temp
 verified there and renamed, so a half-written file never has the name of a whole one.
 """
 
-import contextlib
 import gzip
 import hashlib
 import http.client
 import io
-import os
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from zoo.data.progress import Progress
 from zoo.errors import UserError
+from zoo.files import atomic_write
 
 TIMEOUT = 20.0  # seconds without a byte
 _CHUNK = 1 << 18
@@ -108,33 +107,33 @@ def download(remote: Remote, folder: Path, name: str) -> bytes:
     fix = f"get it by other means and set data.root=<folder holding {remote.name}>"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{remote.name}.")
-        os.close(handle)
+        with atomic_write(folder / remote.name) as file:
+            return _from_mirrors(remote, file, name, fix)
     except OSError as error:
         raise UserError(
             f"{name}: {remote.name} is not in {folder} or {folder.parent}, and nothing can be "
             f"written there ({error.strerror}); {fix}"
         ) from error
+
+
+def _from_mirrors(remote: Remote, file: BinaryIO, name: str, fix: str) -> bytes:
+    """Fill `file` from the first mirror that gives the published one; its content."""
     problems = []
-    try:
-        for mirror in remote.mirrors:
-            try:
-                _stream(mirror + remote.name, temporary)
-                content = remote.check(Path(temporary).read_bytes(), packed=True)
-                os.chmod(temporary, 0o644)
-                os.replace(temporary, folder / remote.name)
-                return content
-            except (OSError, http.client.HTTPException, WrongContent, ValueError) as error:
-                problems.append(f"{mirror}: {_why(error)}")
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+    for mirror in remote.mirrors:
+        try:
+            _stream(mirror + remote.name, file)
+            file.seek(0)
+            return remote.check(file.read(), packed=True)
+        except (OSError, http.client.HTTPException, WrongContent, ValueError) as error:
+            problems.append(f"{mirror}: {_why(error)}")
     raise UserError(f"{name}: {remote.name} could not be downloaded ({'; '.join(problems)}); {fix}")
 
 
-def _stream(url: str, temporary: str) -> None:
-    """Copy what `url` gives to the file `temporary`."""
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, open(temporary, "wb") as file:
+def _stream(url: str, file: BinaryIO) -> None:
+    """Copy what `url` gives to an open file, in place of what it held."""
+    file.seek(0)
+    file.truncate()
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
         length = answer.headers.get("Content-Length")
         total = int(length) if length else None
         got = 0
@@ -145,8 +144,6 @@ def _stream(url: str, temporary: str) -> None:
                 progress.update(len(chunk))
         if total is not None and got != total:
             raise WrongContent(f"the connection broke after {got:,} of {total:,} bytes")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _plain(name: str) -> str:

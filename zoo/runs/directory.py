@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UserError, nearest
+from zoo.files import write_text
 
 
 class RunDirectory:
@@ -137,16 +138,6 @@ def fresh_folder(parent: Path) -> Path:
             path.mkdir()
             return path
     raise AssertionError
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a sibling, flush it to the disk, move it into place."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _runs_near(folder: Path) -> Iterator[Path]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo.runs.directory import write_text
+from zoo.files import write_text
 from zoo.sweep.terminal import Live, bar
 from zoo.sweep.trials import short_keys
 from zoo.text_table import text_table

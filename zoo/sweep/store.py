@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UserError
-from zoo.runs.directory import RunDirectory, fresh_folder, write_text
+from zoo.files import write_text
+from zoo.runs.directory import RunDirectory, fresh_folder
 from zoo.sweep.trials import Member
 
 VERSION = 1

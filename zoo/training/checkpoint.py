@@ -8,7 +8,6 @@ checkpoint before, and never unpickles.
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from zoo.errors import TrainingFailed, UserError
+from zoo.files import WRITING, atomic_folder, write_synced
 
 FORMAT = 1
 KEEP = 2
@@ -74,31 +74,14 @@ class Checkpointer:
         alone = self._found(kind) == [final]  # never at risk for the sake of a newer state
         if (kind == "best" or alone) and final.exists() and self._verifies(final):
             return
-        temporary = self.folder / f".writing-{kind}-{step:08d}-{os.getpid()}"
         contents = {f"{name}.safetensors": safetensors.torch.save(t) for name, t in tensors.items()}
         contents[STATE] = json.dumps(state).encode()
         try:
-            self._write(temporary, contents, {"format": FORMAT, "kind": kind, "step": step})
-            if final.exists():
-                shutil.rmtree(final)
-            temporary.rename(final)
-            sync_folder(self.folder)
+            with atomic_folder(final, replace=True) as folder:
+                _write(folder, contents, {"format": FORMAT, "kind": kind, "step": step})
             self._prune(kind)
         except OSError as error:
-            shutil.rmtree(temporary, ignore_errors=True)
             raise UserError(self._complaint(error, contents)) from None
-
-    def _write(self, folder: Path, contents: dict[str, bytes], head: dict[str, Any]) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        files = {}
-        for name, content in contents.items():
-            write_synced(folder / name, content)
-            files[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-        manifest = head | {"files": files}
-        manifest["sha256"] = _digest(manifest)
-        write_synced(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
-        sync_folder(folder)
 
     def _complaint(self, error: OSError, contents: dict[str, bytes]) -> str:
         needed = sum(map(len, contents.values()))
@@ -121,7 +104,7 @@ class Checkpointer:
     def _prune(self, kind: str) -> None:
         for path in self._found(kind)[KEEP:]:
             shutil.rmtree(path, ignore_errors=True)
-        for path in self.folder.glob(".writing-*"):
+        for path in self.folder.glob(f"{WRITING}*"):
             shutil.rmtree(path, ignore_errors=True)
 
     def _verifies(self, path: Path) -> bool:
@@ -157,11 +140,6 @@ class Checkpointer:
             )
         return None
 
-    def latest_step(self) -> int | None:
-        """The step in the newest folder's name, verified or not."""
-        found = self._found("last")
-        return int(found[0].name.split("-")[1]) if found else None
-
     def discard_after(self, step: int) -> None:
         """Remove checkpoints that a fallback to `step` has made void, and what a kill in the middle
         of a save left behind."""
@@ -170,6 +148,17 @@ class Checkpointer:
                 if int(path.name.split("-")[1]) > step:
                     shutil.rmtree(path, ignore_errors=True)
             self._prune(kind)
+
+
+def _write(folder: Path, contents: dict[str, bytes], head: dict[str, Any]) -> None:
+    """The files, each flushed to the disk, and last the manifest that vouches for them."""
+    files = {}
+    for name, content in contents.items():
+        write_synced(folder / name, content)
+        files[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    manifest = head | {"files": files}
+    manifest["sha256"] = _digest(manifest)
+    write_synced(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
 
 
 def _digest(manifest: dict[str, Any]) -> str:
@@ -213,26 +202,6 @@ def _verified(path: Path, name: str, proof: dict[str, Any]) -> bytes:
     if hashlib.sha256(content).hexdigest() != proof["sha256"]:
         raise Damaged(f"{name} does not match its SHA-256")
     return content
-
-
-def write_synced(path: Path, content: bytes) -> None:
-    """Write a file and wait until the disk has it."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until the disk has a folder's entries (a no-op where folders cannot be opened)."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def model_tensors(state: Tensors) -> Tensors:

@@ -6,8 +6,6 @@ is damaged or cannot be written is no error: the set is read again.
 
 import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +15,7 @@ from torch import Tensor
 from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.splits import Split
 from zoo.data.tables.dataset import table_dataset
+from zoo.files import atomic_write
 
 _VERSION = "1"  # of the cached form
 
@@ -85,7 +84,7 @@ def _read(cache: Path) -> Bundled | None:
 
 
 def _write(cache: Path, data: Bundled) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     meta = {
         "version": _VERSION,
@@ -93,15 +92,7 @@ def _write(cache: Path, data: Bundled) -> None:
         "feature_names": json.dumps(data.feature_names),
         "class_names": json.dumps(data.class_names),
     }
-    temporary = None
-    try:
+    with contextlib.suppress(OSError):  # a full or read-only disk: work without the cache
         cache.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=cache.parent, prefix=f".{cache.name}.")
-        os.close(handle)
-        save_file({"input": data.input, "target": data.target}, temporary, meta)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, cache)
-    except Exception:  # a full or read-only disk: work without the cache
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        with atomic_write(cache) as file:
+            file.write(save({"input": data.input, "target": data.target}, meta))

@@ -8,12 +8,10 @@ be written the system's temporary folder serves, for this process alone.
 import contextlib
 import hashlib
 import json
-import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +19,7 @@ from zoo.data.text.document import Document, Documents, read, sample
 from zoo.data.text.encoding import TextForm
 from zoo.data.tokenizers.registry import EOT, Tokenizer, load_tokenizer
 from zoo.errors import UserError
+from zoo.files import atomic_write, write_text
 
 VERSION = 2  # of the cached form
 IN_MEMORY = 256 * 2**20  # bytes of tokens; larger arrays stay on the disk
@@ -62,7 +61,8 @@ class TokenCache:
             texts = read(documents["train"], what)
         made = form.train(texts, [EOT] if several else [])
         with contextlib.suppress(OSError):
-            _write(path, lambda file: file.write(json.dumps(made.to_json()).encode()))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, json.dumps(made.to_json()))
         return made
 
     def array(self, tokenizer: Tokenizer, split: str, documents: Sequence[Document]) -> np.ndarray:
@@ -75,18 +75,16 @@ class TokenCache:
         path = self.folder / f"{self.name}-{_short(key)}-{split}.npy"
         with contextlib.suppress(OSError, ValueError, EOFError):
             return _load(path, tokenizer.vocab_size)
-
-        def write(file: Any) -> None:
-            _tokenise(documents, tokenizer, file, f"tokenising {self.name} {split}")
-
+        what = f"tokenising {self.name} {split}"
         try:
-            _write(path, write)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _tokenise(documents, tokenizer, path, what)
             return _load(path, tokenizer.vocab_size)
         except OSError as error:
             self._cannot_keep(error)
         try:
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-                _write(Path(folder) / "tokens.npy", write)
+                _tokenise(documents, tokenizer, Path(folder) / "tokens.npy", what)
                 return _load(Path(folder) / "tokens.npy", tokenizer.vocab_size)
         except OSError as error:
             raise UserError(
@@ -109,41 +107,25 @@ def token_type(vocab_size: int) -> np.dtype:
     return np.min_scalar_type(vocab_size - 1)
 
 
-def _write(path: Path, write: Callable[[Any], Any]) -> None:
-    """Make a file that appears whole: under another name first, on the disk, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _tokenise(documents: Sequence[Document], tokenizer: Tokenizer, file: Any, what: str) -> None:
+def _tokenise(documents: Sequence[Document], tokenizer: Tokenizer, path: Path, what: str) -> None:
     """Write the ids of documents, `<|endoftext|>` after each where the tokenizer has it."""
     dtype = token_type(tokenizer.vocab_size)
     eot = tokenizer.specials.get(EOT)
-    file.write(bytes(HEADER))  # room for what tells the length
-    for document in documents:
-        try:
-            for piece in read([document], what):
-                file.write(tokenizer.encode(piece).astype(dtype).tobytes())
-        except UserError as error:
-            raise UserError(f"{document.name}: {error}") from None
-        if eot is not None:
-            file.write(np.array([eot], dtype).tobytes())
-    length = (file.tell() - HEADER) // dtype.itemsize
-    file.seek(0)
-    header = {"descr": dtype.str, "fortran_order": False, "shape": (length,)}
-    np.lib.format.write_array_header_1_0(file, header)
-    assert file.tell() == HEADER, "numpy pads its header to 64 bytes"
+    with atomic_write(path) as file:
+        file.write(bytes(HEADER))  # room for what tells the length
+        for document in documents:
+            try:
+                for piece in read([document], what):
+                    file.write(tokenizer.encode(piece).astype(dtype).tobytes())
+            except UserError as error:
+                raise UserError(f"{document.name}: {error}") from None
+            if eot is not None:
+                file.write(np.array([eot], dtype).tobytes())
+        length = (file.tell() - HEADER) // dtype.itemsize
+        file.seek(0)
+        header = {"descr": dtype.str, "fortran_order": False, "shape": (length,)}
+        np.lib.format.write_array_header_1_0(file, header)
+        assert file.tell() == HEADER, "numpy pads its header to 64 bytes"
 
 
 def _load(path: Path, vocab_size: int) -> np.ndarray:

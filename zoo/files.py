@@ -1,0 +1,92 @@
+"""Files and folders that appear under their name complete, or not at all.
+
+What is written goes to a sibling with a temporary name, is flushed to the disk, and is then
+renamed: a crash leaves the old content or the new one, and no reader sees half of either.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+WRITING = ".writing-"  # how the temporary names of folders begin
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """A binary file to write and read, which replaces `path` when the block ends well.
+
+    Several processes or threads may write the same path: the last one to finish wins. After an
+    error in the block `path` is as before and nothing else is left.
+
+    Raises:
+        OSError: The file cannot be made, or the disk does not take its content.
+    """
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    try:
+        with temporary.open("x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file (UTF-8) in one move."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path, replace: bool = False) -> Iterator[Path]:
+    """An empty folder to fill, which becomes `path` when the block ends well.
+
+    Files in it that must survive a crash are for the block to flush (`write_synced`). After an
+    error in the block `path` is as before and nothing else is left.
+
+    Args:
+        path: The name to appear.
+        replace: Whether a folder of that name is removed just before the new one takes it.
+
+    Raises:
+        OSError: The folder cannot be made or renamed, as where `path` exists and is not empty.
+    """
+    temporary = path.with_name(f"{WRITING}{path.name}-{os.getpid()}")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+        sync_folder(temporary)
+        if replace and path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+        sync_folder(path.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file and wait until the disk has it."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the disk has a folder's entries (a no-op where folders cannot be opened)."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
