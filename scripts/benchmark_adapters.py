@@ -116,9 +116,9 @@ def zoo_resnet(precision: str) -> Callable[[], float]:
     from zoo.registry import OPTIMIZERS
     from zoo.tasks.classification import Classification
     from zoo.training.precision import Precision, choose_precision
-    from zoo.training.step import Window, accumulate_gradients
+    from zoo.training.step import RunningMetrics, accumulate_gradients
 
-    runtime, window = start(), Window()
+    runtime, window = start(), RunningMetrics()
     model = ResNet((3, SIDE, SIDE), CLASSES, 18).train()
     names = [str(k) for k in range(CLASSES)]
     task = Classification(CLASSES, names, [IMAGES // CLASSES] * CLASSES)

@@ -269,9 +269,9 @@ def zoo_steps(model: Any, task: Any, batches: Any, precision: str) -> Callable[[
     """Steps as our trainer takes them."""
     from zoo.registry import OPTIMIZERS
     from zoo.training.precision import Precision
-    from zoo.training.step import Window, accumulate_gradients
+    from zoo.training.step import RunningMetrics, accumulate_gradients
 
-    runtime, window = start(), Window()
+    runtime, window = start(), RunningMetrics()
     optimizer = OPTIMIZERS.build({"name": "adamw", "lr": 3e-4}, model=model.train())
     parts = (Precision(precision, runtime.device), runtime, window)
     inputs = itertools.cycle({"input": batch} for batch in batches)

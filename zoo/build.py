@@ -18,7 +18,7 @@ from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASK
 from zoo.runs.directory import RunDirectory
 from zoo.schema import bind
 from zoo.training import finish
-from zoo.training.checkpoint import live_state, load_model
+from zoo.training.checkpoint import load_model, trainable_state_dict
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
 from zoo.training.loader import Loader
@@ -246,7 +246,7 @@ def make_run(
     settings: Config, model: torch.nn.Module, runtime: Runtime, place: Path | None = None
 ) -> RunDirectory:
     """A new run directory, rank 0's for all; refuses a disk too small for the checkpoints."""
-    weights = sum(t.nbytes for t in live_state(model).values())
+    weights = sum(t.nbytes for t in trainable_state_dict(model).values())
     needed = 8 * weights + 2**20  # two full checkpoints (weights and optimizer), two of the best
     made: RunDirectory | UserError | None = None
     if runtime.main:

@@ -11,7 +11,7 @@ from zoo.errors import UserError
 from zoo.models.gpt import GPT
 from zoo.models.resnet import ResNet
 from zoo.registry import ADAPTERS, MODELS
-from zoo.training.checkpoint import live_state
+from zoo.training.checkpoint import trainable_state_dict
 
 TOKENS = torch.arange(24).view(3, 8) % 16
 
@@ -88,7 +88,7 @@ def test_only_a_and_b_learn(case):
                 p -= 0.1 * p.grad
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]) != (".lora_" in name), name
-    assert live_state(model).keys() == {name for name in before if ".lora_" in name}
+    assert trainable_state_dict(model).keys() == {name for name in before if ".lora_" in name}
 
 
 def test_equals_its_equation():

@@ -12,7 +12,7 @@ from zoo.registry import TASKS
 from zoo.tasks.masked_lm import MaskedLM
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
-from zoo.training.step import Window, accumulate_gradients
+from zoo.training.step import RunningMetrics, accumulate_gradients
 
 HERE = Runtime(torch.device("cpu"))
 EOT, MASK_ID, LETTERS = 0, 1, "abcdefghijklmnopqrstuvwxyz "
@@ -208,7 +208,7 @@ def test_micro_batches_and_ranks_of_unequal_counts_give_the_gradient_of_the_whol
     micro_batches = [{"input": part} for part in batch["input"].split(counts)]
     assert len({int(task.step(cut, part).count) for part in micro_batches}) == len(counts)
     precision = Precision("fp32", HERE.device)
-    accumulate_gradients(cut, task, micro_batches, precision, HERE, Window())
+    accumulate_gradients(cut, task, micro_batches, precision, HERE, RunningMetrics())
     for ours, true in zip(cut.parameters(), whole.parameters()):
         error = (ours.grad.double() - true.grad).norm() / true.grad.norm()
         assert error < 1e-5

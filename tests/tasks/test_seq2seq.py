@@ -16,7 +16,7 @@ from zoo.tasks.seq2seq import Seq2Seq
 from zoo.training.evaluate import evaluate
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
-from zoo.training.step import Window, accumulate_gradients
+from zoo.training.step import RunningMetrics, accumulate_gradients
 
 HERE = Runtime(torch.device("cpu"))
 FP32 = Precision("fp32", HERE.device)
@@ -141,7 +141,7 @@ def test_the_loss_is_that_of_each_next_token_alone(name, smoothing):
 @every_model
 def test_gradients_do_not_see_how_a_batch_is_cut_and_padded(name):
     one, other = network(name).double(), network(name).double()
-    task, window = task_of(label_smoothing=0.1), Window()
+    task, window = task_of(label_smoothing=0.1), RunningMetrics()
     for model, parts in ((one, [batch_of()]), (other, list(batches()))):
         accumulate_gradients(model, task, parts, FP32, HERE, window)
     for (key, a), (_, b) in zip(one.named_parameters(), other.named_parameters(), strict=True):

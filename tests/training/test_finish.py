@@ -50,13 +50,13 @@ def test_the_best_weights_are_judged_not_the_last(tmp_path):
         optim={"name": "sgd", "lr": 0.05, "weight_decay": 0.0},
     )  # fmt: skip
     judged = []
-    judge = trainer.judge
+    judge = trainer.update_best
 
     def worse_later(figures):
         judge(figures | {"loss": figures["loss"] + 100 * (trainer.step > 3)})
         judged.append(weights(trainer.model))
 
-    trainer.judge = worse_later
+    trainer.update_best = worse_later
     trainer.fit()
     assert trainer.best.step == 3 and not same(judged[0], judged[-1])
     figures, details = finish.judge(trainer)

@@ -15,7 +15,7 @@ from zoo.training.evaluate import evaluate
 from zoo.training.loader import Loader
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, rng_state
-from zoo.training.step import Window, accumulate_gradients
+from zoo.training.step import RunningMetrics, accumulate_gradients
 
 FP32 = Precision("fp32", CPU)
 SLOW_SGD = {"name": "sgd", "lr": 0.01, "weight_decay": 0.0}  # Adam would hide a wrong scale
@@ -58,7 +58,9 @@ def true_gradient(batch):
 def test_micro_batches_of_unequal_counts_give_the_gradient_of_the_whole(counts, record_property):
     batch = uneven_batch()
     model = network(outputs=3)
-    loss, _ = accumulate_gradients(model, Masked(), cut(batch, counts), FP32, HERE, Window())
+    loss, _ = accumulate_gradients(
+        model, Masked(), cut(batch, counts), FP32, HERE, RunningMetrics()
+    )
     error = relative_error(gradients(model), true_gradient(batch))
     record_property("relative_error", error)
     print(f"relative error of the gradient in {len(counts)} parts: {error:.1e}")
@@ -78,7 +80,7 @@ def test_the_loss_reported_is_the_mean_over_all_predictions():
     batch = uneven_batch()
     windows = []
     for counts in ([32], [8, 8, 8, 8]):
-        window = Window()
+        window = RunningMetrics()
         accumulate_gradients(network(outputs=3), Masked(), cut(batch, counts), FP32, HERE, window)
         taken = window.take()
         windows.append(float(taken["loss"] / taken["count"]))
@@ -105,8 +107,8 @@ def test_training_in_micro_batches_ends_at_the_same_weights(tmp_path, clip):
 
 def best_first(trainer):
     """The first validation stays the best one, so that the best weights are not the last."""
-    judge = trainer.judge
-    trainer.judge = lambda figures: judge(figures | {"loss": figures["loss"] + trainer.step})
+    judge = trainer.update_best
+    trainer.update_best = lambda figures: judge(figures | {"loss": figures["loss"] + trainer.step})
 
 
 def one_rank(folder, rank):

@@ -155,7 +155,7 @@ def test_a_tie_is_decided_by_the_loss(tmp_path):
     trainer.restore()
     for step, (accuracy, loss) in enumerate([(0.5, 2.0), (0.6, 2.0), (0.6, 1.5), (0.6, 1.9)], 1):
         trainer.step = step
-        trainer.judge({"accuracy": accuracy, "loss": loss})
+        trainer.update_best({"accuracy": accuracy, "loss": loss})
     assert trainer.best.step == 3 and trainer.best.waited == 1
 
 
@@ -179,7 +179,7 @@ class FakeClock:
 
 
 def timed(trainer, per_step):
-    trainer.clock = FakeClock(trainer, per_step)
+    trainer.clock = trainer.requests.clock = FakeClock(trainer, per_step)
     return trainer
 
 

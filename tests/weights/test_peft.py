@@ -12,7 +12,7 @@ from zoo.errors import UserError
 from zoo.kernels import cross_entropy
 from zoo.models.gpt import GPT
 from zoo.registry import MODELS
-from zoo.training.checkpoint import live_state
+from zoo.training.checkpoint import trainable_state_dict
 from zoo.weights.adapters import family_of, put_on
 from zoo.weights.load import load_weights
 from zoo.weights.peft import dump, read_peft, write_peft
@@ -149,7 +149,7 @@ def test_a_model_that_no_family_knows_keeps_our_names(tmp_path):
     torch.testing.assert_close(wrapped(x), model(x))
     put_on(other, read_peft(tmp_path, None, options), "here")
     assert torch.equal(other(x), model(x))
-    assert live_state(other).keys() == live_state(model).keys()
+    assert trainable_state_dict(other).keys() == trainable_state_dict(model).keys()
 
 
 def test_adapters_change_places(tmp_path):

@@ -240,7 +240,7 @@ def parts(optimizer: Any) -> list[torch.optim.Optimizer]:
 
 
 def optimizer_tensors(optimizer: Any, names: dict[int, str]) -> dict[str, Tensor]:
-    """The optimizer's state as tensors named `<parameter>|<quantity>`.
+    """The optimizer's state as CPU tensors named `<parameter>|<quantity>`.
 
     Args:
         optimizer: What a builder above gave.
@@ -251,7 +251,7 @@ def optimizer_tensors(optimizer: Any, names: dict[int, str]) -> dict[str, Tensor
         for parameter, state in part.state.items():
             for key, value in state.items():
                 tensor = value if isinstance(value, Tensor) else torch.tensor(value)
-                tensors[f"{names[id(parameter)]}|{key}"] = tensor
+                tensors[f"{names[id(parameter)]}|{key}"] = tensor.cpu().contiguous()
     return tensors
 
 

@@ -209,13 +209,18 @@ def model_tensors(state: Tensors) -> Tensors:
     return {name: t.detach().to("cpu").contiguous() for name, t in untied(state).items()}
 
 
-def live_state(model: nn.Module) -> Tensors:
-    """What training changes, by name: all of a model's state, or with an adapter what is trained
-    beside its frozen base."""
+def trainable_state_dict(model: nn.Module) -> Tensors:
+    """What training changes, by name: all of a model's state, or only the trained part of a model
+    whose base an adapter has frozen."""
     state = model.state_dict(keep_vars=True)
     if getattr(model, "adapted", False):
         return {name: t for name, t in state.items() if t.requires_grad}
     return state
+
+
+def trainable_tensors(model: nn.Module) -> Tensors:
+    """What training changes, ready to be written."""
+    return model_tensors(trainable_state_dict(model))
 
 
 def untied(state: Tensors) -> Tensors:
@@ -236,7 +241,7 @@ def load_model(model: nn.Module, tensors: Tensors, where: Path) -> None:
     Raises:
         UserError: Names or shapes that do not fit, the first few listed.
     """
-    own = live_state(model)
+    own = trainable_state_dict(model)
     expected = model_tensors(own)
     wrong = [
         f"{name} is missing"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from zoo.training.checkpoint import live_state, untied
+from zoo.training.checkpoint import Tensors, model_tensors, trainable_state_dict, untied
 
 
 class EMA:
@@ -18,35 +18,39 @@ class EMA:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.live = untied(live_state(model))
-        self.average = {name: t.detach().clone() for name, t in self.live.items()}
+        self.current = untied(trainable_state_dict(model))
+        self.average = {name: t.detach().clone() for name, t in self.current.items()}
         self._floats = [n for n, t in self.average.items() if t.is_floating_point()]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Move towards the live weights after step number `step` (from 1)."""
+        """Move towards the current weights after step number `step` (from 1)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        live = [self.live[name].detach() for name in self._floats]
-        torch._foreach_lerp_([self.average[name] for name in self._floats], live, 1 - decay)
+        current = [self.current[name].detach() for name in self._floats]
+        torch._foreach_lerp_([self.average[name] for name in self._floats], current, 1 - decay)
         for name in self.average.keys() - set(self._floats):
-            self.average[name].copy_(self.live[name])
+            self.average[name].copy_(self.current[name])
 
     @contextlib.contextmanager
     def swapped(self) -> Iterator[None]:
-        """The average in the model's place inside, the live weights again outside."""
-        kept = {name: t.detach().clone() for name, t in self.live.items()}
+        """The average in the model's place inside, the current weights again outside."""
+        current = {name: t.detach().clone() for name, t in self.current.items()}
         self._write(self.average)
         try:
             yield
         finally:
-            self._write(kept)
+            self._write(current)
 
     @torch.no_grad()
     def _write(self, source: dict[str, Tensor]) -> None:
-        for name, tensor in self.live.items():
+        for name, tensor in self.current.items():
             tensor.copy_(source[name])
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
+    def state(self) -> Tensors:
+        """For the checkpoint."""
+        return model_tensors(self.average)
+
+    def load(self, tensors: Tensors) -> None:
         """From the checkpoint."""
         for name, tensor in tensors.items():
             self.average[name].copy_(tensor)

@@ -27,14 +27,14 @@ def lr_range(trainer: Trainer, low: float, high: float, steps: int) -> list[tupl
         for group, peak in zip(trainer.optimizer.param_groups, trainer.rate.peaks):
             group["lr"] = rate * peak / trainer.rate.peaks[0]
         accumulate_gradients(
-            trainer.live,
+            trainer.wrapped_model,
             trainer.task,
             micro_batches,
             trainer.precision,
             trainer.runtime,
-            trainer.window,
+            trainer.running,
         )
-        sums = trainer.window.take()
+        sums = trainer.running.take()
         trainer.precision.step(trainer.optimizer)
         for parameter in trainer.parameters:
             parameter.grad = None

@@ -22,6 +22,16 @@ class Best:
     metrics: dict[str, float] = field(default_factory=dict)
     waited: int = 0  # evaluations since
 
+    def out_of_patience(self, patience: int | None) -> str | None:
+        """Why training ends, once `patience` evaluations in a row have not been better."""
+        over = patience is not None and self.waited >= patience
+        return f"no better validation in {self.waited} evaluations" if over else None
+
+
+def due(step: int, every: int | None) -> bool:
+    """Whether something done `every` so many steps, or never (None), is due after this step."""
+    return every is not None and step % every == 0
+
 
 def monitored(monitor: str, figures: dict[str, float]) -> float:
     """The figure that a task watches, more being better: "accuracy", or "-loss"."""

@@ -27,8 +27,7 @@ class Precision:
 
     def __init__(self, name: str, device: torch.device) -> None:
         self.name, self.device = name, device
-        enabled = name == "fp16"
-        self.scaler = torch.amp.GradScaler(device.type, enabled=True) if enabled else None
+        self.scaler = torch.amp.GradScaler(device.type) if name == "fp16" else None
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The context for forward passes."""
@@ -56,12 +55,13 @@ class Precision:
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint, JSON."""
-        return self.scaler.state_dict() if self.scaler else {}
+        return {"name": self.name, "scaler": self.scaler.state_dict() if self.scaler else {}}
 
     def load(self, state: dict[str, Any]) -> None:
-        """From the checkpoint."""
-        if self.scaler and state:
-            self.scaler.load_state_dict(state)
+        """From the checkpoint, whose number format is kept whatever was chosen now."""
+        self.__init__(state["name"], self.device)  # type: ignore[misc]
+        if self.scaler and state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
 
 
 def choose_precision(
@@ -78,7 +78,7 @@ def choose_precision(
     """
     if name != "auto":
         _check(name, runtime.device)
-        return name, "as asked for"
+        return name, "set explicitly"
     if repeatable:
         return "fp32", "auto: deterministic runs take it"
     return runtime.first(_trial(model, task, batch, runtime))

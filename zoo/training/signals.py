@@ -15,6 +15,10 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: int | None = None
 
+    def any(self) -> bool:
+        """Whether one has been received."""
+        return self.received is not None
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is None:
             self.received = number

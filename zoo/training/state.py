@@ -1,81 +1,93 @@
-"""What decides the next step, out of a trainer and back into it."""
+"""What decides the next step of a training, as a checkpoint of kind `last` holds it.
 
-from typing import TYPE_CHECKING, Any
+Each part of the trainer gives its own state and takes it back (`state` and `load`); here they are
+put together, and written and read under the names that checkpoints have on the disk.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from zoo.errors import UserError
-from zoo.optim.optimizers import load_optimizer, optimizer_tensors
-from zoo.training.checkpoint import (
-    Checkpoint,
-    Tensors,
-    live_state,
-    load_model,
-    model_tensors,
-)
-from zoo.training.precision import Precision
-from zoo.training.runtime import environment, rng_state, set_rng_state
+from zoo.training.checkpoint import Checkpoint, Tensors
+from zoo.training.plan import Best
 
-if TYPE_CHECKING:
-    from zoo.training.trainer import Trainer
-
+FILES = ("model", "optimizer", "ranks", "ema")  # fields that are tensors, a file each
 EXACTNESS = ("torch", "device", "processor", "threads", "ranks")
 
 
-def rank_tensors(trainer: "Trainer") -> Tensors:
-    """What differs between ranks: random numbers, and sums since the last report."""
-    own = {f"rng.{n}": t for n, t in rng_state(trainer.runtime.device).items()}
-    return own | {f"window.{n}": t for n, t in trainer.window.stacked().items()}
+@dataclass
+class TrainState:
+    """Everything that decides the next step. Fields but `FILES` are the keys of state.json.
 
-
-def capture(trainer: "Trainer", ranks: list[Tensors]) -> tuple[dict[str, Tensors], dict[str, Any]]:
-    """The tensors (by file) and the JSON state of a checkpoint.
-
-    Args:
-        trainer: Rank 0's.
-        ranks: Each rank's `rank_tensors`.
+    Attributes:
+        model: Weights that training changes, by name.
+        optimizer: Named `<parameter>|<quantity>`.
+        ranks: What each rank has of its own, named `<rank>.rng.<generator>` (random numbers) and
+            `<rank>.window.<metric>` (sums since the last report).
+        ema: The averaged weights, or None.
+        step: Optimizer steps taken.
+        evaluated: The step last evaluated at.
+        best: The best validation so far.
+        schedule, precision: Of these parts.
+        metrics_bytes: Bytes of metrics.jsonl that belong to steps up to `step`.
+        seconds: Spent training.
+        grad_norm: As last reported.
+        data_sha256: Of the data.
+        base: Identity of the weights that an adapter belongs to, or None.
+        environment: What bit-exactness depends on.
     """
-    assert trainer.logger is not None
-    optimizer = optimizer_tensors(trainer.optimizer, trainer.names)
-    tensors = {
-        "model": model_tensors(live_state(trainer.model)),
-        "optimizer": {n: t.cpu().contiguous() for n, t in optimizer.items()},
-        "ranks": {f"{r}.{n}": t for r, part in enumerate(ranks) for n, t in part.items()},
-    }
-    if trainer.ema:
-        tensors["ema"] = model_tensors(trainer.ema.average)
-    state = {
-        "step": trainer.step,
-        "evaluated": trainer.evaluated,
-        "best": vars(trainer.best),
-        "schedule": trainer.schedule.state(),
-        "precision": {"name": trainer.precision.name, "scaler": trainer.precision.state()},
-        "metrics_bytes": trainer.logger.offset(),
-        "seconds": trainer.clock.seconds,
-        "grad_norm": trainer.grad_norm,
-        "data_sha256": trainer.data_sha256,
-        "base": trainer.base,
-        "environment": environment(trainer.runtime),
-    }
-    return tensors, state
 
+    model: Tensors
+    optimizer: Tensors
+    ranks: Tensors
+    ema: Tensors | None
+    step: int
+    evaluated: int
+    best: Best
+    schedule: dict[str, Any]
+    precision: dict[str, Any]
+    metrics_bytes: int
+    seconds: float
+    grad_norm: float
+    data_sha256: str
+    base: str | None
+    environment: dict[str, Any]
 
-def apply(trainer: "Trainer", saved: Checkpoint) -> None:
-    """Put a trainer where the checkpoint was taken."""
-    state = saved.state
-    _compare(trainer, state)
-    check_base(trainer.base, saved)
-    load_model(trainer.model, saved.tensors["model"], saved.path)
-    load_optimizer(trainer.optimizer, trainer.names, saved.tensors["optimizer"])
-    if trainer.ema:
-        trainer.ema.load(saved.tensors["ema"])
-    ranks, rank = saved.tensors["ranks"], trainer.runtime.rank
-    if rng := _below(ranks, f"{rank}.rng."):
-        set_rng_state(trainer.runtime.device, rng)
-    trainer.window.load(_below(ranks, f"{rank}.window."), trainer.runtime.device)
-    trainer.schedule.load(state["schedule"])
-    trainer.precision = Precision(state["precision"]["name"], trainer.runtime.device)
-    trainer.precision.load(state["precision"]["scaler"])
-    trainer.step, trainer.evaluated = state["step"], state["evaluated"]
-    trainer.best, trainer.grad_norm = type(trainer.best)(**state["best"]), state["grad_norm"]
+    @classmethod
+    def read(cls, saved: Checkpoint) -> "TrainState":
+        """From a checkpoint."""
+        values = {name: saved.state.get(name) for name in cls.__annotations__ if name not in FILES}
+        values["best"] = Best(**saved.state["best"])
+        return cls(**{name: saved.tensors.get(name) for name in FILES}, **values)
+
+    def tensors(self) -> dict[str, Tensors]:
+        """For a checkpoint, by file."""
+        return {name: t for name in FILES if (t := getattr(self, name)) is not None}
+
+    def values(self) -> dict[str, Any]:
+        """For a checkpoint, JSON."""
+        values = {name: value for name, value in vars(self).items() if name not in FILES}
+        return values | {"best": vars(self.best)}
+
+    def of_rank(self, rank: int, part: str) -> Tensors:
+        """A part's own tensors of one rank; none where there was no such rank."""
+        prefix = f"{rank}.{part}."
+        return {n.removeprefix(prefix): t for n, t in self.ranks.items() if n.startswith(prefix)}
+
+    def differences(self, data_sha256: str, environment: dict[str, Any]) -> Iterator[str]:
+        """Why the end can no longer be bit-identical to an uninterrupted run's."""
+        if self.data_sha256 != data_sha256:
+            yield (
+                f"the data changed since the checkpoint (SHA-256 {self.data_sha256[:12]}, now "
+                f"{data_sha256[:12]}): training goes on, but not as it would have"
+            )
+        for key in EXACTNESS:
+            if (before := self.environment.get(key)) != environment[key]:
+                yield (
+                    f"{key} was {before}, is {environment[key]}: the end may differ in the last "
+                    f"bits from an uninterrupted run's"
+                )
 
 
 def check_base(base: str | None, saved: Checkpoint) -> None:
@@ -90,24 +102,3 @@ def check_base(base: str | None, saved: Checkpoint) -> None:
             f"{saved.path} holds an adapter of other weights (SHA-256 {str(then)[:12]}) than those "
             f"of init.from ({str(base)[:12]}); put the first ones back"
         )
-
-
-def _below(tensors: Tensors, prefix: str) -> Tensors:
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-
-
-def _compare(trainer: "Trainer", state: dict[str, Any]) -> None:
-    """Warn where the end can no longer be bit-identical to an uninterrupted run's."""
-    then, now = state["data_sha256"], trainer.data_sha256
-    if then != now:
-        trainer.console.warn(
-            f"the data changed since the checkpoint (SHA-256 {then[:12]}, now {now[:12]}): "
-            f"training goes on, but not as it would have"
-        )
-    here = environment(trainer.runtime)
-    for key in EXACTNESS:
-        if (before := state["environment"].get(key)) != here[key]:
-            trainer.console.warn(
-                f"{key} was {before}, is {here[key]}: the end may differ in the last bits from an "
-                f"uninterrupted run's"
-            )

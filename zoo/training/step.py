@@ -13,9 +13,9 @@ from zoo.training.runtime import Runtime
 SCALE = 1024  # the same on every rank, however many samples it has; dividing by it loses nothing
 
 
-class Window:
-    """Sums since the last report, kept on the device as they came: nothing is added up, and
-    nobody waits for the device, between reports."""
+class RunningMetrics:
+    """Metric sums since the last report, kept on the device as they came: between reports nothing
+    is added up and nobody waits for the device."""
 
     def __init__(self) -> None:
         self.sums: dict[str, list[Tensor]] = {}
@@ -26,12 +26,12 @@ class Window:
             self.sums.setdefault(name, []).append(value.detach())
 
     def take(self) -> dict[str, Tensor]:
-        """The totals as float64 on the CPU; starts anew."""
-        stacked, self.sums = self.stacked(), {}
+        """The totals as float64 on the CPU; starts again from nothing."""
+        stacked, self.sums = self.state(), {}
         names = sorted(stacked, key=lambda name: (name != "loss", name))  # as after a resume
         return {name: stacked[name].double().sum(0) for name in names}
 
-    def stacked(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """For the checkpoint: each name's sums along the first dimension, on the CPU."""
         return {name: torch.stack(values).cpu() for name, values in self.sums.items()}
 
@@ -40,14 +40,26 @@ class Window:
         self.sums = {name: list(values.to(device)) for name, values in stacked.items()}
 
 
+def wrapped(model: nn.Module, runtime: Runtime, compile: bool) -> nn.Module:
+    """The model as training calls it: compiled if asked, its gradients averaged over ranks."""
+    if compile:
+        model = torch.compile(model)
+    if runtime.ranks == 1:
+        return model
+    if runtime.device.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        return nn.parallel.DistributedDataParallel(model, [runtime.device])
+    return nn.parallel.DistributedDataParallel(model)
+
+
 def accumulate_gradients(
     model: nn.Module,
     task: Task,
     micro_batches: list[Batch],
     precision: Precision,
     runtime: Runtime,
-    window: Window,
-    wish: int = 0,
+    running: RunningMetrics,
+    request: int = 0,
 ) -> tuple[Tensor, Tensor | None]:
     """Gradients of the mean loss over every prediction of every micro-batch of every rank.
 
@@ -57,34 +69,34 @@ def accumulate_gradients(
     Args:
         model: Wrapped for ranks or compiled, or plain.
         task: The objective.
-        micro_batches: This rank's share of the batch.
+        micro_batches: This rank's part of the batch.
         precision: Autocast and loss scale.
         runtime: The ranks.
-        window: Takes the sums for the next report.
-        wish: A number that this rank wants the others to know of (0 for none).
+        running: Takes the sums for the next report.
+        request: This rank's request to stop or save (0 for none).
 
     Returns:
-        The batch's summed loss as a scalar tensor; the sum of the ranks' wishes if there are many.
+        The batch's summed loss, a scalar tensor; the sum of all ranks' requests, or None for one.
     """
-    alone = len(micro_batches) == 1 and runtime.ranks == 1
+    single = len(micro_batches) == 1 and runtime.ranks == 1
     loss = count = None
     for k, batch in enumerate(micro_batches):
         last = k == len(micro_batches) - 1
         with contextlib.nullcontext() if last else _no_sync(model):
             with precision.autocast():
                 output = task.step(model, batch)
-            precision.backward(output.loss_sum, output.count if alone else SCALE)
-        window.add({"loss": output.loss_sum, "count": output.count, **output.sums})
-        if alone:
+            precision.backward(output.loss_sum, output.count if single else SCALE)
+        running.add({"loss": output.loss_sum, "count": output.count, **output.sums})
+        if single:
             return output.loss_sum.detach(), None
         loss = output.loss_sum.detach() if loss is None else loss + output.loss_sum.detach()
         count = output.count if count is None else count + output.count
     assert loss is not None and count is not None
-    totals = exact(torch.stack([loss, count.to(loss.dtype), torch.full_like(loss, wish)]))
-    total_loss, total_count, wishes = runtime.sum(totals)
+    totals = exact(torch.stack([loss, count.to(loss.dtype), torch.full_like(loss, request)]))
+    total_loss, total_count, requests = runtime.sum(totals)
     # DistributedDataParallel has averaged over ranks: `ranks` undoes it.
     rescale_gradients(model.parameters(), (SCALE * runtime.ranks / total_count).to(loss.dtype))
-    return total_loss, wishes if runtime.ranks > 1 else None
+    return total_loss, requests if runtime.ranks > 1 else None
 
 
 def _no_sync(model: nn.Module) -> Any:

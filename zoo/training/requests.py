@@ -1,0 +1,69 @@
+"""Requests to stop or to save: one rank's own, and the one that all ranks follow together."""
+
+from enum import IntEnum
+
+from torch import Tensor
+
+from zoo.training.config import TrainerConfig
+from zoo.training.runtime import Clock, Runtime
+from zoo.training.signals import StopSignals
+
+OUT_OF_TIME = "trainer.max_minutes are over"
+
+
+class Request(IntEnum):
+    """What a rank may request. A number between NONE and SAVE is that of a signal."""
+
+    NONE = 0
+    SAVE = 500
+    OUT_OF_TIME = 1000
+
+
+class Requests:
+    """What this rank requests at the end of a step, and what all ranks do.
+
+    Args:
+        config: The limit in minutes, and those between checkpoints.
+        runtime: The ranks. The clock is rank 0's; signals may reach any.
+        clock: Of the training.
+        signals: That this process received.
+    """
+
+    def __init__(
+        self, config: TrainerConfig, runtime: Runtime, clock: Clock, signals: StopSignals
+    ) -> None:
+        self.config, self.runtime, self.clock, self.signals = config, runtime, clock, signals
+        self.saved_at = 0.0  # second of the last checkpoint
+        self._total: Tensor | None = None
+
+    def own(self) -> int:
+        """What this rank requests now: a signal's number, or a `Request`."""
+        if self.signals.received is not None:
+            return self.signals.received
+        if not self.runtime.main:
+            return Request.NONE
+        if self.out_of_time():
+            return Request.OUT_OF_TIME
+        every = self.config.save_minutes
+        due = every is not None and self.clock.seconds - self.saved_at > 60 * every
+        return Request.SAVE if due else Request.NONE
+
+    def resolve(self, own: int, total: Tensor | None) -> int:
+        """The strongest request of all ranks.
+
+        Ranks read the total of a step at the next one, when it has long arrived, so that no GPU is
+        waited for.
+
+        Args:
+            own: This rank's.
+            total: The sum of all ranks' requests of this step, or None for a single rank.
+        """
+        if total is None:
+            return own
+        before, self._total = self._total, total
+        return max(self.runtime.gather(own)) if before is not None and before > 0 else Request.NONE
+
+    def out_of_time(self) -> str | None:
+        """Why training ends, once its minutes are over."""
+        limit = self.config.max_minutes
+        return OUT_OF_TIME if limit is not None and self.clock.seconds > 60 * limit else None
