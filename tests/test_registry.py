@@ -209,6 +209,9 @@ def test_the_yaml_lists_what_the_signature_takes(group, name, facts):
     listed.pop("defaults", None)
     assert listed.pop("name") == name
     schema = parameters(SAME[group][name].builder)
+    assert {key: listed.pop(key) for key in SAME[group].shared} == dict.fromkeys(
+        SAME[group].shared, {}
+    )
     assert set(listed) == {option for option in schema if option not in facts}
     resolved = {k: float(v) if isinstance(v, str) and _number(v) else v for k, v in listed.items()}
     for option, value in resolved.items():

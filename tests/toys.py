@@ -7,7 +7,8 @@ from torch import nn
 
 from zoo.build import make_plan
 from zoo.data.dataset import Dataset, TensorSource
-from zoo.registry import MODELS, OPTIMIZERS, SCHEDULES
+from zoo.optim.rates import build_optimizer
+from zoo.registry import MODELS, SCHEDULES
 from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import StepOutput
 from zoo.training.config import TrainerConfig
@@ -122,7 +123,7 @@ def trainer_of(folder, dataset, model, task, batch_size=8, seed=0, runtime=HERE,
         model=model,
         task=task,
         loader=loader,
-        optimizer=OPTIMIZERS.build(optim, model=model),
+        optimizer=build_optimizer(optim, model),
         schedule=SCHEDULES.build(schedule),
         config=options,
         plan=make_plan(options, loader),

@@ -14,6 +14,7 @@ from zoo.data.images.augment import Augment
 from zoo.data.splits import Split
 from zoo.data.text.encoding import TextForm
 from zoo.errors import MissingFact, UserError
+from zoo.optim.rates import build_optimizer, check_rates
 from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
 from zoo.runs.directory import RunDirectory
 from zoo.schema import bind
@@ -70,6 +71,7 @@ def check_options(settings: Config) -> None:
         with contextlib.suppress(MissingFact):
             registry.arguments(settings[group])
     SCHEDULES.build(settings["schedule"])
+    check_rates(settings["optim"])
     adapter = settings["adapter"]["name"]
     if settings["init"]["adapter"] and adapter != "lora":
         raise UserError(f"init.adapter is for adapter=lora, got adapter={adapter}")
@@ -175,7 +177,7 @@ def build_trainer(
         model=model,
         task=task,
         loader=loader,
-        optimizer=OPTIMIZERS.build(settings["optim"], model=model),
+        optimizer=build_optimizer(settings["optim"], model),
         schedule=SCHEDULES.build(settings["schedule"]),
         config=options,
         plan=plan,

@@ -32,8 +32,14 @@ class Entry:
 class Registry:
     """Builders of one kind, found by importing every module of one package."""
 
-    def __init__(self, kind: str, package: str) -> None:
-        self.kind, self.package = kind, package
+    def __init__(self, kind: str, package: str, shared: tuple[str, ...] = ()) -> None:
+        """
+        Args:
+            kind: The group of configs.
+            package: Whose modules register builders.
+            shared: Options of the whole group, which no builder takes: whoever builds sees to them.
+        """
+        self.kind, self.package, self.shared = kind, package, shared
         self._entries: dict[str, Entry] = {}
         self._loaded = False
 
@@ -78,7 +84,7 @@ class Registry:
 
     def arguments(self, config: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
         """What `build` would pass to the builder; raises what `build` would raise."""
-        options = dict(config)
+        options = {key: value for key, value in config.items() if key not in self.shared}
         if (name := options.pop("name", None)) is None:
             raise UserError(f"{self.kind}.name is missing (one of: {', '.join(self.names())})")
         if "_target_" in options:
@@ -111,5 +117,5 @@ MODELS = Registry("model", "zoo.models")
 ADAPTERS = Registry("adapter", "zoo.adapters")
 DATASETS = Registry("data", "zoo.data.datasets")
 TASKS = Registry("task", "zoo.tasks")
-OPTIMIZERS = Registry("optim", "zoo.optim.optimizers")
-SCHEDULES = Registry("schedule", "zoo.optim.schedules")
+OPTIMIZERS = Registry("optim", "zoo.optim", shared=("rates",))
+SCHEDULES = Registry("schedule", "zoo.optim")

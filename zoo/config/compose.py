@@ -29,6 +29,7 @@ from zoo.config.groups import (
 from zoo.errors import UserError, unknown
 
 LAUNCHERS = {"submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}  # extras
+OPEN = ("expect", "optim.rates")  # these take any key
 PROMISED = {"model", "data", "task", "trainer"}  # what `expect` of an experiment rests on
 
 
@@ -52,7 +53,7 @@ def load(overrides: list[str]) -> Config:
             raise UserError(unknown(f"choice for {group}:", "null", choices(group)))
     chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
     overrides = [o for o in overrides if o != "experiment=null"]
-    overrides = [f"++{o}" if o.startswith("expect=") else o for o in overrides]  # takes any key
+    overrides = [f"++{o}" if key_of(o).startswith(OPEN) and o[0] != "+" else o for o in overrides]
     if not chosen:
         overrides = [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
     whole = _compose(overrides, return_hydra_config=True)

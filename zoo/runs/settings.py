@@ -22,7 +22,7 @@ def flat(config: Settings, prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}{key}"
         if name in WITHOUT_EFFECT or name.startswith("expect"):
             continue
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             values |= flat(value, f"{name}.")
         else:
             values[name] = value
