@@ -21,6 +21,7 @@ test: $(VENV)/installed-dev ## all tests
 lint: $(VENV)/installed-dev ## what a commit is checked for
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 format: $(VENV)/installed-dev ## mend what can be mended
 	$(RUN) -m ruff check --fix .
@@ -48,7 +49,7 @@ results: $(VENV)/installed ## train every published experiment, renew the README
 	$(RUN) scripts/results.py runs=outputs
 
 clean: ## remove the environment and caches; runs and data stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/installed: $(WRITTEN_DOWN)
