@@ -1,11 +1,10 @@
 """Runs compared: python scripts/compare.py outputs/...; see --help."""
 
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _path  # noqa: F401
 
-from zoo.compare.main import main  # noqa: E402
+from zoo.compare.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,11 +1,10 @@
 """What there is, with results: python scripts/list.py [models|data|experiments]."""
 
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _path  # noqa: F401
 
-from zoo.commands.list import main  # noqa: E402
+from zoo.commands.list import main
 
 if __name__ == "__main__":
     sys.exit(main())
