@@ -1,21 +1,13 @@
 """The counts that a masked language model has to beat, against counting by hand."""
 
-import importlib.util
 from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from support import ROOT
+
+from benchmarks.ngrams import MaskedTokens, Mixture
 
 LETTERS, MASK_ID, SIZE = 6, 6, 7
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("_", ROOT / "scripts" / "masked_baselines.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def text(length, seed):
@@ -27,39 +19,39 @@ def text(length, seed):
     return np.array(tokens)
 
 
-def asked_of(script, tokens, shown=None):
+def masked_in(tokens, shown=None):
     truth = tokens[1:-1]
     hidden = np.full(len(truth), MASK_ID) if shown is None else shown
-    return script.Blanks(tokens[:-2], tokens[2:], hidden, truth)
+    return MaskedTokens(tokens[:-2], tokens[2:], hidden, truth)
 
 
-def test_counts_as_by_hand(script):
+def test_counts_as_by_hand():
     train, test = text(2000, 0), text(400, 1)
-    mixture, asked = script.Mixture(train, SIZE), asked_of(script, test)
-    mixture.fit(asked_of(script, text(400, 2)))
+    mixture, masked = Mixture(train, SIZE), masked_in(test)
+    mixture.fit(masked_in(text(400, 2)))
     left, both = defaultdict(Counter), defaultdict(Counter)
     for a, b, c in zip(train, train[1:], train[2:]):
         left[a][b] += 1
         both[a, c][b] += 1
     best = Counter(train.tolist()).most_common(1)[0][0]
-    assert mixture.accuracy(asked, [1, 0, 0, 0]) == pytest.approx(np.mean(asked.truth == best))
-    rows = list(zip(asked.left, asked.right, asked.truth))
+    assert mixture.accuracy(masked, [1, 0, 0, 0]) == pytest.approx(np.mean(masked.truth == best))
+    rows = list(zip(masked.left, masked.right, masked.truth))
     of_left = np.mean([left[a].most_common(1)[0][0] == b for a, _, b in rows])
-    assert mixture.accuracy(asked, [0, 1, 0, 0]) == pytest.approx(of_left, abs=0.01)
+    assert mixture.accuracy(masked, [0, 1, 0, 0]) == pytest.approx(of_left, abs=0.01)
     of_both = np.mean([both[a, c].most_common(1)[0][0] == b for a, c, b in rows])
-    assert mixture.accuracy(asked, [0, 0, 0, 1]) == pytest.approx(of_both, abs=0.01)
-    assert mixture.accuracy(asked) >= max(of_left, of_both) - 0.02
+    assert mixture.accuracy(masked, [0, 0, 0, 1]) == pytest.approx(of_both, abs=0.01)
+    assert mixture.accuracy(masked) >= max(of_left, of_both) - 0.02
 
 
-def test_weights_are_likeliest_where_they_were_fitted(script):
-    mixture, asked = script.Mixture(text(500, 0), SIZE), asked_of(script, text(500, 1))
+def test_weights_are_likeliest_where_they_were_fitted():
+    mixture, masked = Mixture(text(500, 0), SIZE), masked_in(text(500, 1))
 
     def likelihood():
-        each = mixture.weights[mixture._buckets(asked)]
-        parts = [t[r, asked.truth] for t, r in zip(mixture.tables, mixture._rows(asked))]
+        each = mixture.weights[mixture._buckets(masked)]
+        parts = [t[r, masked.truth] for t, r in zip(mixture.tables, mixture._rows(masked))]
         return np.log((each * np.stack([np.asarray(p)[0] for p in parts], 1)).sum(1)).sum()
 
-    mixture.fit(asked)
+    mixture.fit(masked)
     best, fitted = likelihood(), mixture.weights
     assert np.allclose(fitted.sum(1), 1)
     rng = np.random.default_rng(0)
@@ -69,9 +61,9 @@ def test_weights_are_likeliest_where_they_were_fitted(script):
         assert likelihood() < best + 1e-3
 
 
-def test_a_token_shown_is_believed_where_it_is_not_absurd(script):
+def test_a_token_shown_is_believed_where_it_is_not_absurd():
     train = text(2000, 0)
-    mixture, hidden = script.Mixture(train, SIZE), asked_of(script, text(400, 1))
+    mixture, hidden = Mixture(train, SIZE), masked_in(text(400, 1))
     mixture.fit(hidden)
     kept = hidden._replace(shown=hidden.truth)
     assert mixture.accuracy(kept) > mixture.accuracy(hidden)

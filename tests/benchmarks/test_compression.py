@@ -1,31 +1,24 @@
-"""scripts/compression.py packs the documents that training would hold out."""
+"""Bits per byte of xz on the documents that training would hold out."""
 
-import importlib.util
 import lzma
 
 import pytest
-from support import ROOT
 
+from benchmarks import compression
+from zoo.config import compose
 from zoo.data.datasets.stdlib import sources
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("compression", ROOT / "scripts/compression.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from zoo.errors import UserError
 
 
 def xz(text):
     return len(lzma.compress(text, preset=9 | lzma.PRESET_EXTREME))
 
 
-def test_bits_beyond_the_training_text(script, tmp_path, capsys):
+def test_bits_beyond_the_training_text(tmp_path, capsys):
     text = dict(sources())["ast.py"].encode()
     (tmp_path / "one.txt").write_bytes(text)
     where = [f"data.path={tmp_path / 'one.txt'}", f"data.root={tmp_path}"]
-    assert script.main(["data=text", *where, "data.test_fraction=0.2"]) == 0
+    assert compression.main(["data=text", *where, "data.test_fraction=0.2"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[-2:]]
     sizes = {name: int(size.replace(",", "")) for name, size, _ in rows}
     train = len(text) - sizes["val"] - sizes["test"]
@@ -37,20 +30,16 @@ def test_bits_beyond_the_training_text(script, tmp_path, capsys):
     assert all(0 < float(bits) < 4 for *_, bits in rows)
 
 
-def test_documents_are_joined_without_marks(script, tmp_path):
+def test_documents_are_joined_without_marks(tmp_path):
     for i in range(12):
         (tmp_path / f"{i:02d}.txt").write_text(f"text {i}\n" * 9)
-    from zoo.config import compose
-
     data = compose.load(["data=text", f"data.path={tmp_path}", f"data.root={tmp_path / 'root'}"])
-    found = script.texts(data["data"])
+    found = compression.texts(data["data"])
     assert sorted(b"".join(found.values()).split(b"\n")) == sorted(
         [b"text %d" % i for i in range(12) for _ in range(9)] + [b""] * 1
     )
 
 
-def test_other_data_is_refused(script):
-    from zoo.errors import UserError
-
+def test_other_data_is_refused():
     with pytest.raises(UserError, match="data=digits: expected running text, e.g. data=stdlib"):
-        script.main(["data=digits"])
+        compression.main(["data=digits"])

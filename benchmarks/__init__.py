@@ -1,0 +1,1 @@
+"""Measurements: Zoo compared with named alternatives, and baselines that need no network."""

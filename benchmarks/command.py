@@ -1,0 +1,82 @@
+"""`python scripts/benchmark.py <name> ...`: measurements by name, one after another."""
+
+import importlib
+import inspect
+import sys
+from typing import Any
+
+from zoo.commands.arguments import options
+from zoo.errors import UserError, unknown
+
+USAGE = """\
+python scripts/benchmark.py <name> ... [rounds=7] [epochs=100] [threads=2]
+
+Speed compared with named alternatives in interleaved runs: ratios, since machines are noisy.
+
+trainer     steps per second: a bare loop, Zoo, Lightning
+startup     seconds: import torch, --help, the first training step
+generation  tokens per second of generated text: Hugging Face's GPT-2, Zoo's
+gpt         tokens per second of training GPT-2 in fp32 and bf16: Hugging Face, Zoo
+bert        the same for BERT
+lora        the same for LoRA on GPT-2, and peak memory: PEFT, Zoo
+resnet      images per second of training ResNet-18: Hugging Face, Zoo
+sweep       seconds for 12 small runs: Hydra's launchers, Zoo's
+search      training steps to the best of a grid: TPE with pruning
+word2vec    words per second and held-out loss: gensim, Zoo
+word2vec_rates  validation loss by learning rate: gensim, Zoo; takes group.key=value
+
+Lightning, Hugging Face's models and gensim are measured where they are installed (`pip install
+lightning transformers peft gensim hydra-joblib-launcher`); Zoo does not depend on them.
+"""
+BENCHMARKS = {  # name -> the module of this package with the function of that name
+    "trainer": "trainer",
+    "startup": "startup",
+    "generation": "language",
+    "gpt": "language",
+    "bert": "language",
+    "lora": "adapters",
+    "resnet": "resnet",
+    "sweep": "sweep",
+    "search": "sweep",
+    "word2vec": "word2vec",
+    "word2vec_rates": "word2vec",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmarks named.
+
+    Raises:
+        UserError: An unknown name or option, or a value that is not a whole number.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    names = [
+        argument for argument in arguments if "=" not in argument and not argument.startswith("-")
+    ]
+    rest = [argument for argument in arguments if argument not in names]
+    values, overrides = options(rest, USAGE, rounds="7", epochs="100", threads="2")
+    available: dict[str, Any] = {key: whole_number(key, text) for key, text in values.items()}
+    available["overrides"] = overrides
+    for name in names or [""]:
+        if name not in BENCHMARKS:
+            raise UserError(unknown("benchmark", name, BENCHMARKS))
+        if overrides and name != "word2vec_rates":
+            raise UserError(f"{overrides[0]}: benchmark {name} takes no settings of a config")
+    for name in names:
+        if len(names) > 1:
+            print(f"{name}:", flush=True)
+        run(name, available)
+    return 0
+
+
+def run(name: str, available: dict[str, Any]) -> None:
+    """Call a benchmark with those of the available options that its signature names."""
+    function = getattr(importlib.import_module(f"benchmarks.{BENCHMARKS[name]}"), name)
+    function(**{key: available[key] for key in inspect.signature(function).parameters})
+
+
+def whole_number(key: str, text: str) -> int:
+    """The number of `key=text`, 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"{key}={text}: expected a whole number, 1 or more")
+    return int(text)
