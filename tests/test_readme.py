@@ -3,10 +3,11 @@
 A command that no line of RUNNERS covers fails, so that none goes untried.
 """
 
-import importlib.util
 import random
 import re
+import runpy
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from zoo.config import groups as configs
 from zoo.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "scripts"))  # where they find _path
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 RUN = re.compile(r"outputs/(\w+)/[\d_-]+")
@@ -221,13 +223,11 @@ def run_script(path, words, world):
         "screenshots",
     ):
         return  # they have tests of their own, or are minutes of work
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    script = runpy.run_path(ROOT / path)
     quick = {"scripts/find_lr.py": "steps=20", "scripts/baselines.py": "seeds=0"}
     extra = [quick[path]] if path in quick else []
     words = world.compared(words) if path == "scripts/compare.py" else world.with_runs(words)
-    assert module.main([*words, *extra]) == 0
+    assert script["main"]([*words, *extra]) == 0
 
 
 def check_make(words):

@@ -1,27 +1,14 @@
 """The published table: what counts as a published run, what is written, what a check finds."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 import yaml
 
+from zoo.commands import results
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.errors import UserError
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def script():
-    spec = importlib.util.spec_from_file_location("results", ROOT / "scripts" / "results.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-results = script()
 
 
 @pytest.fixture

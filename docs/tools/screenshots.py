@@ -1,0 +1,188 @@
+"""`python scripts/screenshots.py runs=outputs`: the pictures of TensorBoard in docs/images."""
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from docs.tools.browser import Browser
+from zoo.commands.arguments import options
+from zoo.errors import UserError, report
+
+USAGE = """\
+python scripts/screenshots.py runs=outputs [out=docs/images] [only=] [browser=]
+
+Takes the pictures of TensorBoard that the documentation shows, in Chromium or Chrome, without a
+window. Look at each before you commit it.
+
+runs=     the folder that these have written to:
+{commands}
+out=      where the pictures go
+only=     one picture, by name: {names}
+browser=  the program (default: chromium, chromium-browser, google-chrome, whichever is there)
+"""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+TIMEOUT = 60.0  # seconds for a page to show its text
+WIDTH = 1400
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A page of TensorBoard.
+
+    Attributes:
+        folder: Pattern below `runs`; the newest match is shown.
+        tab: Of TensorBoard.
+        shows: Text that is on it once it is ready.
+        query: Settings in its address.
+        acts: JavaScript to run before the picture is taken.
+        height: In pixels.
+    """
+
+    folder: str
+    tab: str
+    shows: str
+    query: str = ""
+    acts: tuple[str, ...] = ()
+    height: int = 800
+
+
+COMMANDS = {  # that write the runs
+    "mlp_digits": "python train.py -m experiment=mlp_digits optim.lr=3e-4,1e-3,3e-3 "
+    "model.width=32,128 seed=0,1",
+    "cnn_digits": "python train.py experiment=cnn_digits",
+    "gpt_shakespeare": "python train.py experiment=gpt_shakespeare",
+    "word2vec_pydoc": "python train.py experiment=word2vec_pydoc, then scripts/export_vectors.py",
+}
+SWEEP = "mlp_digits/*/sweep.json"
+CONSTANT = "'adapter.name', 'data.augment.crop', 'best/val_top5_accuracy', 'best/val_loss'"
+UNTICK = f"untick({CONSTANT}, 'test/loss')"
+CURVES = quote("val/(acc|loss)|train/loss|confusion|mistakes|filters")
+PICTURES = {
+    "tensorboard": Picture(
+        "cnn_digits/*/result.json", "timeseries", "mistakes", f"smoothing=0&tagFilter={CURVES}",
+        ("press('Close side pane')",), 900,
+    ),
+    "sweep_hparams": Picture(SWEEP, "hparams", "best/val_accuracy", "", (UNTICK,), 700),
+    "sweep_parallel": Picture(
+        SWEEP, "hparams", "best/val_accuracy", "",
+        (UNTICK, "press('PARALLEL COORDINATES VIEW')", "press('Logarithmic', 1)"), 960,
+    ),
+    "sweep_scalars": Picture(
+        SWEEP, "timeseries", "Tags matching filter",
+        f"smoothing=0&tagFilter={quote('best/val_(acc|loss)|(train|val)/(acc|loss)')}",
+        ("press('Close side pane')",), 900,
+    ),
+    "custom_scalars": Picture(
+        "cnn_digits/*/result.json", "custom_scalars", "accuracy", "", ("unfold()",), 860
+    ),
+    "samples": Picture("gpt_shakespeare/*/result.json", "text", "sample", "", (), 620),
+    "projector": Picture(
+        "word2vec_pydoc/*/projector_config.pbtxt", "projector", "Points:", "",
+        ("type('Search', 'string')", "press('string')"), 800,
+    ),
+}  # fmt: skip
+
+
+@contextmanager
+def tensorboard(folder: Path) -> Iterator[str]:
+    """Serve a folder by TensorBoard; yields its address."""
+    folder = folder.resolve()
+    top = folder.parents[1]  # the page shows the path below it
+    shown = str(folder.relative_to(top))
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", shown, "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--load_fast=false"],
+        cwd=top,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if address := re.search(r"http://\S+", line):
+                yield address[0]
+                return
+        raise UserError("TensorBoard did not start; try `tensorboard --logdir` by hand")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def take(browser: Browser, picture: Picture, folder: Path, out: Path) -> None:
+    """Take one picture."""
+    with tensorboard(folder) as address:
+        size = {"width": WIDTH, "height": picture.height, "deviceScaleFactor": 1, "mobile": False}
+        browser.ask("Emulation.setDeviceMetricsOverride", **size)
+        query = f"darkMode=false&{picture.query}"
+        browser.ask("Page.navigate", url=f"{address}?{query}#{picture.tab}")
+        end = time.monotonic() + TIMEOUT
+        while picture.shows not in (browser.run("text()") or ""):
+            if time.monotonic() > end:
+                raise UserError(f"{out.stem}: the page never showed '{picture.shows}'")
+            time.sleep(0.5)
+        browser.settled()
+        for act in picture.acts:
+            browser.run(act)
+            time.sleep(1)
+        compress(browser.settled(), out)
+
+
+def compress(png: bytes, out: Path) -> None:
+    """Save with 128 colours, which pages do not exceed, to save space."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    image.quantize(128, dither=Image.Dither.NONE).save(out, optimize=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    return report(lambda: _main(argv))
+
+
+def _main(argv: list[str] | None) -> int:
+    commands = "\n".join(f"            {command}" for command in COMMANDS.values())
+    usage = USAGE.format(commands=commands, names=", ".join(PICTURES))
+    values, _ = options(argv, usage, runs=..., out="docs/images", only="", browser="")
+    if values["only"] and values["only"] not in PICTURES:
+        raise UserError(f"only={values['only']}: expected one of {', '.join(PICTURES)}")
+    wanted = {n: p for n, p in PICTURES.items() if values["only"] in ("", n)}
+    runs = Path(values["runs"])
+    folders = {name: find(runs, picture.folder) for name, picture in wanted.items()}
+    program = values["browser"] or next(filter(shutil.which, BROWSERS), "")
+    if not shutil.which(program):
+        raise UserError("there is no Chromium or Chrome; install one, or name it: browser=")
+    try:
+        Path(values["out"]).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"out={values['out']} cannot be made: {error.strerror}") from None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = Browser(program, profile)
+        try:
+            for name, picture in wanted.items():
+                out = Path(values["out"]) / f"{name}.png"
+                take(browser, picture, folders[name], out)
+                print(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
+        finally:
+            with suppress(Exception):
+                browser.close()
+    return 0
+
+
+def find(runs: Path, pattern: str) -> Path:
+    """The log folder that holds the newest match: a sweep's own, or that of a run's recipe."""
+    newest = max(runs.glob(pattern), default=None, key=lambda path: path.stat().st_mtime)
+    if newest is None:
+        command = COMMANDS[pattern.partition("/")[0]]
+        raise UserError(f"{runs / pattern} is not there; it is written by: {command}")
+    return newest.parent if newest.name == "sweep.json" else newest.parent.parent

@@ -1,0 +1,23 @@
+"""The command of the learning-rate range test: its plot, its suggestion, its mistakes."""
+
+import pytest
+
+from zoo.commands import find_lr
+from zoo.errors import UserError
+
+
+def test_it_plots_the_curve_and_suggests_a_rate_that_trains(tmp_path, capsys, data_root):
+    code = find_lr.main(
+        ["model=mlp", "data=digits", "steps=60", f"output_dir={tmp_path}", "trainer.device=cpu"]
+        + [f"data.root={data_root}", "trainer.precision=fp32", "high=10"]
+    )
+    assert code == 0
+    rate = float(capsys.readouterr().out.split("optim.lr=")[1].split()[0])
+    assert 1e-5 < rate < 1
+    assert (tmp_path / "find_lr" / "mlp_digits.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("option", ["low=2", "steps=3", "high=x", "hgih=1"])
+def test_a_mistake_names_the_option(option):
+    with pytest.raises(UserError, match=option.split("=")[0]):
+        find_lr.main([option])

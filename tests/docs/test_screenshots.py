@@ -1,0 +1,47 @@
+"""The script that takes the documentation's pictures: what it needs, and what it says without."""
+
+import io
+import re
+
+from support import ROOT
+
+from docs.tools import screenshots
+
+
+def test_it_takes_all_that_the_page_shows():
+    page = (ROOT / "docs" / "tensorboard.md").read_text()
+    assert set(re.findall(r"images/(\w+)\.png", page)) == screenshots.PICTURES.keys()
+    for picture in screenshots.PICTURES.values():
+        assert picture.folder.partition("/")[0] in screenshots.COMMANDS
+
+
+def test_the_newest_run_is_taken(tmp_path):
+    for name, date in (("mlp_digits", "1"), ("cnn_digits", "1"), ("cnn_digits", "2")):
+        (tmp_path / name / date).mkdir(parents=True)
+    (tmp_path / "mlp_digits" / "1" / "sweep.json").touch()
+    assert screenshots.find(tmp_path, screenshots.SWEEP) == tmp_path / "mlp_digits" / "1"
+    (tmp_path / "cnn_digits" / "2" / "result.json").touch()
+    assert screenshots.find(tmp_path, "cnn_digits/*/result.json") == tmp_path / "cnn_digits"
+
+
+def test_mistakes(tmp_path, capsys):
+    for arguments, said in (
+        ((f"runs={tmp_path}",), "it is written by: python train.py experiment=cnn_digits"),
+        ((f"runs={tmp_path}", "only=scalar"), "only=scalar: expected one of tensorboard, sweep"),
+        (("runs=x", "browsr=x"), "did you mean 'browser='?"),
+    ):
+        assert screenshots.main([*arguments]) == 2 and said in capsys.readouterr().err
+    (tmp_path / "cnn_digits" / "1").mkdir(parents=True)
+    (tmp_path / "cnn_digits" / "1" / "result.json").touch()
+    arguments = [f"runs={tmp_path}", "only=tensorboard", "browser=no-such-browser"]
+    assert screenshots.main(arguments) == 2 and "no Chromium or Chrome" in capsys.readouterr().err
+
+
+def test_pictures_are_small(tmp_path):
+    from PIL import Image
+
+    png = io.BytesIO()
+    Image.effect_mandelbrot((300, 200), (-2, -1, 1, 1), 50).convert("RGB").save(png, "PNG")
+    screenshots.compress(png.getvalue(), tmp_path / "one.png")
+    picture = Image.open(tmp_path / "one.png")
+    assert picture.size == (300, 200) and len(picture.getcolors()) <= 128

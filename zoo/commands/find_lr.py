@@ -1,0 +1,75 @@
+"""python scripts/find_lr.py [experiment=...] [group.key=value] [low=1e-6] [high=1] [steps=200]
+
+The learning-rate range test: raises the learning rate step by step until the loss diverges, plots
+the loss, and suggests a value for optim.lr. Writes <output_dir>/find_lr/<name>.png.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from zoo.commands.arguments import options
+from zoo.config import compose
+from zoo.errors import UserError
+
+Curve = list[tuple[float, float]]  # learning rate, smoothed loss
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the range test of a recipe.
+
+    Raises:
+        UserError: Options or settings that are not valid.
+    """
+    values, overrides = options(
+        argv, __doc__ or "", low="1e-6", high="1", steps="200", output_dir="outputs", seed="0"
+    )
+    low, high, steps = search_range(values)
+    settings = compose.load([*overrides, f"seed={values['seed']}"])
+    curve = measure(settings, low, high, steps)
+
+    from zoo.training.lr_range import draw, suggest
+
+    rate = suggest(curve)
+    path = Path(values["output_dir"]) / "find_lr" / f"{settings['name']}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw(curve, rate, f"{settings['name']}: {settings['optim']['name']}").savefig(path)
+    for k in range(0, len(curve), max(1, len(curve) // 12)):
+        print(f"lr {curve[k][0]:9.2e}  loss {curve[k][1]:.4f}")
+    print(f"\nthe loss falls fastest at optim.lr={rate:.2g} (now {settings['optim']['lr']:g})")
+    print(f"curve  {path}")
+    return 0
+
+
+def search_range(values: dict[str, Any]) -> tuple[float, float, int]:
+    """The least and greatest learning rate, and the steps between.
+
+    Raises:
+        UserError: They are not numbers, or no range.
+    """
+    try:
+        low, high, steps = float(values["low"]), float(values["high"]), int(values["steps"])
+    except ValueError as error:
+        raise UserError(f"low=, high= and steps= take numbers: {error}") from None
+    if not 0 < low < high or steps < 20:
+        raise UserError(
+            f"got low={low:g} high={high:g} steps={steps}: expected 0 < low < high, 20+"
+        )
+    return low, high, steps
+
+
+def measure(settings: dict[str, Any], low: float, high: float, steps: int) -> Curve:
+    """The loss at each rate, of a trainer whose run directory is thrown away."""
+    from zoo import build
+    from zoo.runs.directory import RunDirectory
+    from zoo.training.lr_range import lr_range
+    from zoo.training.runtime import Runtime
+
+    build.check_options(settings)
+    trainer_options = build.trainer_config(settings)
+    dataset = build.build_dataset(settings["data"])
+    runtime = Runtime.start(trainer_options.device)
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = RunDirectory(Path(scratch))
+        trainer = build.build_trainer(settings, trainer_options, dataset, runtime, directory)
+        return lr_range(trainer, low, high, steps)

@@ -1,0 +1,214 @@
+"""python scripts/results.py [runs=outputs] [check=false]
+
+Collects the finished runs of the published experiments into docs/results.json, mean and standard
+deviation over seeds, and writes the README's table from it. A run counts if its settings are those
+that its experiment has today, whatever the seed and the folders; the newest run of a seed counts.
+Experiments without such a run keep the results that they have.
+
+runs=a,b     folders to look for runs in
+check=true   change nothing; fail where the table or the results are out of date
+"""
+
+import functools
+import json
+import re
+import statistics
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo.commands.arguments import options
+from zoo.config import compose
+from zoo.config import groups as configs
+from zoo.errors import UserError
+from zoo.files import write_text
+from zoo.runs.directory import RunDirectory, find_runs
+from zoo.runs.settings import flat
+
+ROOT = Path(__file__).resolve().parents[2]
+BEGIN, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"
+HEADER = """\
+| `experiment=` | what it shows | parameters | test result | training |
+|---|---|---:|---:|---:|
+"""
+FROM_SOURCE = ("model.", "data.tokenizer", "data.vocab_size")  # these come with init.from
+Row = dict[str, Any]
+
+
+def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
+    """Renew docs/results.json and the table in README.md below `root`, or check them.
+
+    Raises:
+        UserError: Unknown options, a missing folder, a README without the table's marks.
+    """
+    values, overrides = options(argv, __doc__ or "", runs="outputs", check="false")
+    if overrides or values["check"] not in ("true", "false"):
+        raise UserError("scripts/results.py takes runs=<folders> and check=true or false")
+    readme, record = root / "README.md", root / "docs" / "results.json"
+    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    if values["check"] == "true":
+        problems = [*stale(known), *mismatch(readme, known)]
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        return 1 if problems else 0
+    folders = [Path(folder) for folder in values["runs"].split(",")]
+    if missing := [str(folder) for folder in folders if not folder.is_dir()]:
+        raise UserError(f"runs={values['runs']}: there is no folder {missing[0]}")
+    known |= collect(folders)
+    known = {name: known[name] for name in configs.experiments() if name in known}
+    write_text(record, json.dumps(known, indent=1) + "\n")
+    write_text(readme, with_table(readme.read_text(encoding="utf-8"), table(known)))
+    print(table(known))
+    return 0
+
+
+def collect(folders: Iterable[Path]) -> dict[str, Row]:
+    """A row for each published experiment that has finished runs at or below the folders."""
+    published = configs.experiments()
+    groups: dict[str, dict[int, tuple[float, Row]]] = {}
+    files = [path / "result.json" for folder in folders for path in find_runs(folder)]
+    ended_runs = [(file.stat().st_mtime, file.parent) for file in files if file.is_file()]
+    for ended, path in sorted(ended_runs):
+        result = RunDirectory(path).read_json("result.json")
+        name = result.get("experiment")
+        if result["status"] != "done" or name not in published:
+            continue
+        published_settings = settings(name, result["seed"])
+        config = configs.read_yaml(path / "config.yaml")
+        if changed := list(differences(config, published_settings)):
+            print(f"not counted: {path}: {'; '.join(changed)}")
+            continue
+        groups.setdefault(name, {})[result["seed"]] = (ended, result)
+    return {name: summarize(name, by_seed) for name, by_seed in groups.items()}
+
+
+@functools.cache
+def settings(experiment: str, seed: int = 0) -> Row:
+    """What decides the outcome of a published experiment, by dotted name."""
+    return flat(compose.load([f"experiment={experiment}", f"seed={seed}"]))
+
+
+def differences(config: Row, published: Row) -> Iterator[str]:
+    """Where a config is not the published one; a setting that it lacks was added since.
+
+    Weights to start from, a run of an experiment, bring their model and tokenizer with them.
+    """
+    source = published.get("init.from")
+    for name, value in flat(config).items():
+        if source and (
+            name.startswith(FROM_SOURCE)
+            or (name == "init.from" and Path(source).name in Path(str(value)).parts)
+        ):
+            continue
+        if name not in published or published[name] != value:
+            yield f"{name} {value}, published {published.get(name)}"
+
+
+def summarize(experiment: str, by_seed: dict[int, tuple[float, Row]]) -> Row:
+    """One experiment's metrics over its seeds, those that it promises among them."""
+    promised = compose.load([f"experiment={experiment}"])["expect"]
+    results = [by_seed[seed][1] for seed in sorted(by_seed)]
+    newest = max(by_seed.values(), key=lambda pair: pair[0])[1]
+    names = [name for name in newest["test"] if all(name in r["test"] for r in results)]
+    validated = [n.removeprefix("val/") for n in promised if n.startswith("val/")]
+    environment = newest["environment"]
+    return {
+        "model": newest["model"],
+        "data": newest["data"]["name"],
+        "parameters": newest["parameters"],
+        "runs": len(results),
+        "seeds": sorted(by_seed),
+        "metrics": {f"test/{n}": spread([r["test"][n] for r in results]) for n in names}
+        | {f"val/{n}": spread([r["val"][n] for r in results]) for n in validated},
+        "seconds": spread([r["seconds"] for r in results]),
+        "expect": promised,
+        "device": f"{environment['device']}, {environment['threads']} threads",
+        "precision": ", ".join(sorted({r["precision"] for r in results})),
+        "torch": environment["torch"],
+        "commit": newest["commit"],
+        "settings": settings(experiment),
+    }
+
+
+def spread(values: list[float]) -> Row:
+    """Mean and sample standard deviation (0 for a single value)."""
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {"mean": statistics.fmean(values), "std": deviation, "values": values}
+
+
+def table(rows: dict[str, Row]) -> str:
+    """The README's table, and the machines that it was measured on."""
+    lines = []
+    for name, row in rows.items():
+        seconds = row["seconds"]["mean"]
+        duration = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+        cells = [
+            f"[`{name}`](configs/experiment/{name}.yaml)",
+            about(name),
+            f"{row['parameters']:,}",
+            result_text(row),
+            f"{duration}, {row['precision']}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |\n")
+    places = sorted({f"{row['device']}, torch {row['torch']}" for row in rows.values()})
+    where = " and ".join(places)
+    note = f"\nMean ± standard deviation over seeds; trained on {where}.\n" if rows else ""
+    return HEADER + "".join(lines) + note
+
+
+def result_text(row: Row) -> str:
+    """The metric that the experiment promises: `accuracy 99.2 ± 0.1 % (5 seeds)`."""
+    promised = [name for name in row["expect"] if name in row["metrics"]]
+    name = (promised or list(row["metrics"]))[0]
+    mean, std = row["metrics"][name]["mean"], row["metrics"][name]["std"]
+    label = name.removeprefix("test/").replace("val/", "validation ")
+    percentage = label in ("accuracy", "exact_match")
+    scale, digits, unit = (100, 2, " %") if percentage else (1, 3, "")
+    seeds = f"{row['runs']} seed{'s' if row['runs'] > 1 else ''}"
+    spread = f" ± {scale * std:.{digits}f}" if row["runs"] > 1 else ""
+    return f"{label} {scale * mean:.{digits}f}{spread}{unit} ({seeds})"
+
+
+def about(experiment: str) -> str:
+    """The first sentence of an experiment file's comment."""
+    lines = []
+    for line in configs.experiments()[experiment].splitlines():
+        if not line.startswith("#"):
+            break
+        text = line.lstrip("# ")
+        if not text.startswith(("@", "python ")):
+            lines.append(text)
+    return re.split(r"(?<=[.?!:])\s(?=[A-Z])", " ".join(lines))[0].replace("|", "\\|")
+
+
+def with_table(text: str, content: str) -> str:
+    """The README with its table replaced.
+
+    Raises:
+        UserError: The marks of the table are missing.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UserError(f"README.md lacks the lines '{BEGIN}' and '{END}' around its table")
+    return f"{before}{BEGIN}\n{content}{END}{after}"
+
+
+def stale(known: dict[str, Row]) -> Iterator[str]:
+    """Results measured with other settings than their experiment has today."""
+    for name, row in known.items():
+        if name not in configs.experiments():
+            yield f"docs/results.json: there is no experiment={name} any more"
+        elif changed := list(differences(row["settings"], settings(name))):
+            yield (
+                f"experiment={name} changed since its result was measured ({'; '.join(changed)}): "
+                f"train it again and run scripts/results.py"
+            )
+
+
+def mismatch(readme: Path, known: dict[str, Row]) -> Iterator[str]:
+    """A README whose table differs from docs/results.json."""
+    text = readme.read_text(encoding="utf-8")
+    if with_table(text, table(known)) != text:
+        yield "README.md: the table is not that of docs/results.json; run scripts/results.py"
