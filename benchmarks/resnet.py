@@ -66,7 +66,7 @@ def zoo_resnet(precision: str) -> Case:
     from zoo.training.precision import Precision, choose_precision
     from zoo.training.step import RunningMetrics, accumulate_gradients
 
-    runtime, window = start_runtime(), RunningMetrics()
+    runtime, metrics = start_runtime(), RunningMetrics()
     model = ResNet((3, SIDE, SIDE), CLASSES, 18).train()
     names = [str(k) for k in range(CLASSES)]
     task = Classification(CLASSES, names, [BATCH_SIZE // CLASSES] * CLASSES)
@@ -76,14 +76,14 @@ def zoo_resnet(precision: str) -> Case:
         precision, reason = choose_precision("auto", model, task, batch, runtime, False)
         print(f"auto: {precision} ({reason})")
     optimizer = OPTIMIZERS.build({"name": "sgd", "lr": 0.05, "nesterov": False}, model=model)
-    parts = (Precision(precision, runtime.device), runtime, window)
+    parts = (Precision(precision, runtime.device), runtime, metrics)
 
     def step() -> None:
         accumulate_gradients(model, task, [batch], *parts)
         optimizer.step()
         for parameter in model.parameters():
             parameter.grad = None
-        window.take()
+        metrics.take()
 
     return images_per_second(step)
 

@@ -82,9 +82,9 @@ def zoo_steps(model: Any, task: Any, tokens: Any, precision: str) -> Case:
     from zoo.training.precision import Precision
     from zoo.training.step import RunningMetrics, accumulate_gradients
 
-    runtime, window = start_runtime(), RunningMetrics()
+    runtime, metrics = start_runtime(), RunningMetrics()
     optimizer = OPTIMIZERS.build({"name": "adamw", "lr": 3e-4}, model=model.train())
-    parts = (Precision(precision, runtime.device), runtime, window)
+    parts = (Precision(precision, runtime.device), runtime, metrics)
     batches = itertools.cycle({"input": batch} for batch in tokens)
 
     def case() -> float:
@@ -94,7 +94,7 @@ def zoo_steps(model: Any, task: Any, tokens: Any, precision: str) -> Case:
             optimizer.step()
             for parameter in model.parameters():
                 parameter.grad = None
-        window.take()
+        metrics.take()
         return STEPS * tokens[0, :, :-1].numel() / (time.perf_counter() - start)
 
     return case
