@@ -112,6 +112,36 @@ class Tied(nn.Module):
         return self.head(self.outer(torch.tanh(self.inner(x))))
 
 
+class Mixed(nn.Module):
+    """Every kind of parameter: embedding, matrix, convolution, norm, biases, head."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(5, 4)
+        self.hidden = nn.Linear(4, 4)
+        self.norm = nn.LayerNorm(4)
+        self.conv = nn.Conv1d(4, 4, 1)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, tokens):
+        x = self.norm(torch.tanh(self.hidden(self.embedding(tokens))))
+        return self.head(self.conv(x.transpose(1, 2)).transpose(1, 2))
+
+
+def mixed():
+    torch.manual_seed(0)
+    return Mixed()
+
+
+def optimizer_step(model, optimizer, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(5, (8, 6), generator=generator)
+    model(tokens).square().mean().backward()
+    optimizer.step()
+    for parameter in model.parameters():
+        parameter.grad = None
+
+
 def trainer_of(folder, dataset, model, task, batch_size=8, seed=0, runtime=HERE, run=None, **given):
     """A trainer without a config. `optim`, `schedule` are configs, the rest is `trainer.*`."""
     optim = given.pop("optim", {"name": "sgd", "lr": 0.05, "weight_decay": 0.0})

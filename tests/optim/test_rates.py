@@ -9,8 +9,9 @@ from toys import Masked, cloud, network, same, trainer_of, weights
 
 from zoo.config import compose
 from zoo.errors import UserError
-from zoo.optim.optimizers import LearningRate, load_optimizer, optimizer_tensors
+from zoo.optim.learning_rate import LearningRate
 from zoo.optim.rates import build_optimizer, check_rates
+from zoo.optim.state import load_optimizer, optimizer_tensors
 from zoo.registry import OPTIMIZERS
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS.names())

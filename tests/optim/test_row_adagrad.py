@@ -163,7 +163,7 @@ def test_gradients_of_rows_are_rescaled():
 
 
 def test_its_state_comes_back_bit_for_bit():
-    from zoo.optim.optimizers import load_optimizer, optimizer_tensors
+    from zoo.optim.state import load_optimizer, optimizer_tensors
 
     model = Tables()
     optimizer = build(model, initial=0.1)

@@ -115,7 +115,8 @@ def _by_hydra(arguments: list[str], nursery: "Nursery | None") -> int:
 
     job.codes = codes  # type: ignore[attr-defined]  # the sweeper adds its own
     _mend_argparse()
-    arguments = sorted(arguments, key=lambda a: a not in ("-m", "--multirun"))  # wherever typed
+    multirun = ("-m", "--multirun")  # wherever typed
+    arguments = sorted(map(compose.opened, arguments), key=lambda a: a not in multirun)
     _check_flags(arguments)
     before, sys.argv = sys.argv, ["train.py", *arguments]
     job.nursery = nursery = nursery or nurseries.begin(arguments)  # type: ignore[attr-defined]

@@ -29,7 +29,7 @@ from zoo.config.groups import (
 from zoo.errors import UserError, unknown
 
 LAUNCHERS = {"submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}  # extras
-OPEN = ("expect", "optim.rates")  # these take any key
+OPEN = ("expect", "optim[.]rates")  # these take any key
 PROMISED = {"model", "data", "task", "trainer"}  # what `expect` of an experiment rests on
 
 
@@ -53,7 +53,7 @@ def load(overrides: list[str]) -> Config:
             raise UserError(unknown(f"choice for {group}:", "null", choices(group)))
     chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
     overrides = [o for o in overrides if o != "experiment=null"]
-    overrides = [f"++{o}" if key_of(o).startswith(OPEN) and o[0] != "+" else o for o in overrides]
+    overrides = [opened(o) for o in overrides]
     if not chosen:
         overrides = [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
     whole = _compose(overrides, return_hydra_config=True)
@@ -78,6 +78,12 @@ def load(overrides: list[str]) -> Config:
     if not re.fullmatch(r"[^/\\\0]+", name := with_values["name"]) or name in (".", ".."):
         raise UserError(f"name: got {name!r}, expected the name of one folder, below output_dir")
     return {"experiment": experiment, **with_values}
+
+
+def opened(override: str) -> str:
+    """An override as Hydra takes it where any key may be set: `++optim.rates.head=2`."""
+    anything = re.fullmatch(rf"({'|'.join(OPEN)})([.].*)?", key_of(override)) is not None
+    return f"++{override}" if anything and override[0] not in "+~" else override
 
 
 @functools.lru_cache(maxsize=64)

@@ -12,17 +12,17 @@ class FusedAdamW(torch.optim.AdamW):
     """torch.optim.AdamW, its fused kernel called without the wrapping: for a small model, torch's
     bookkeeping around each step takes longer than the step.
 
-    State, state_dict and numbers are torch's own. Whatever is out of the ordinary (parameters
-    without gradient or state, several dtypes, fp16 loss scaling) goes torch's way.
+    State, state_dict and numbers are torch's own. Every other case (parameters without gradient
+    or state, several dtypes, fp16 loss scaling) is torch's own step.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        _spare_the_compiler()
+        _skip_dynamo_import()
         super().__init__(*arguments, **options)
 
     def step(self, closure: Any = None) -> Any:
         """One update of every parameter."""
-        if closure is not None or hasattr(self, "found_inf") or not self._ordinary():
+        if closure is not None or hasattr(self, "found_inf") or not self._fast_path_applies():
             return super().step(closure)
         with torch.no_grad():
             for group, (params, averages, squares, steps) in zip(self.param_groups, self._lists):
@@ -46,7 +46,7 @@ class FusedAdamW(torch.optim.AdamW):
 
     step.hooked = True  # type: ignore[attr-defined]  # no profiler record around each step
 
-    def _ordinary(self) -> bool:
+    def _fast_path_applies(self) -> bool:
         """Whether each parameter has a gradient; collects the kernel's lists once."""
         if any(p.grad is None for group in self.param_groups for p in group["params"]):
             return False
@@ -64,7 +64,7 @@ class FusedAdamW(torch.optim.AdamW):
         return True
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """From a checkpoint; the lists are collected anew."""
+        """From a checkpoint; the lists are collected again."""
         super().load_state_dict(state_dict)
         self.__dict__.pop("_lists", None)
 
@@ -76,7 +76,7 @@ def _fresh_state(p: Tensor) -> dict[str, Tensor]:
     return {"step": step, "exp_avg": average, "exp_avg_sq": square}
 
 
-def _spare_the_compiler() -> None:
+def _skip_dynamo_import() -> None:
     """Keep torch.optim from importing torch's compiler, which takes as long as importing torch.
 
     It does so only to mark its bookkeeping as not to be compiled. Nothing compiles it here, so the

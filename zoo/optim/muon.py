@@ -8,7 +8,13 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from zoo.naming import in_head
+from zoo.optim.chained import ChainedOptimizer
+from zoo.optim.fused_adamw import FusedAdamW
+from zoo.optim.groups import can_fuse, decay_groups, trainable
+from zoo.registry import OPTIMIZERS
 
 
 class StackedMuon(torch.optim.Muon):
@@ -73,3 +79,62 @@ def orthogonalise(
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x
+
+
+def embedding_ids(model: nn.Module) -> set[int]:
+    """The `id` of every embedding's weight."""
+    return {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+
+
+def split_for_muon(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """(matrices of hidden layers, everything else).
+
+    Embeddings and the output layer (see zoo.naming) look things up rather than
+    transform, and go to AdamW, as do vectors and convolution kernels.
+    """
+    embeddings = embedding_ids(model)
+    matrices, rest = [], []
+    for name, p in trainable(model).items():
+        hidden = p.ndim == 2 and id(p) not in embeddings and not in_head(name)
+        (matrices if hidden else rest).append(p)
+    return matrices, rest
+
+
+@OPTIMIZERS.register("muon")
+def muon(
+    model: nn.Module,
+    lr: float = 0.02,
+    weight_decay: float = 0.01,
+    momentum: float = 0.95,
+    adam_lr: float = 3e-3,
+    adam_betas: tuple[float, ...] = (0.9, 0.95),
+    embedding_lr: float | None = None,
+    head_lr: float | None = None,
+) -> ChainedOptimizer | torch.optim.Optimizer:
+    """Muon (Jordan et al., 2024) for the matrices of hidden layers, AdamW for the rest.
+
+    Args:
+        model: Whose parameters to train.
+        lr: Rate of the matrices, in units of their spectral norm.
+        weight_decay: Of matrices and kernels alike.
+        momentum: Of Muon.
+        adam_lr, adam_betas: Of AdamW.
+        embedding_lr, head_lr: Of AdamW for embeddings and for the output layer; null for adam_lr.
+    """
+    matrices, rest = split_for_muon(model)
+    parts: list[torch.optim.Optimizer] = []
+    if matrices:
+        parts.append(StackedMuon(matrices, lr=lr, weight_decay=weight_decay, momentum=momentum))
+    if rest:
+        embeddings = embedding_ids(model)
+        heads = {id(p) for n, p in trainable(model).items() if in_head(n)}
+        rates = {id(p): adam_lr for p in rest}
+        rates |= {key: head_lr for key in heads if head_lr is not None}
+        rates |= {key: embedding_lr for key in embeddings if embedding_lr is not None}
+        groups = []
+        for rate in dict.fromkeys(rates[id(p)] for p in rest):
+            members = [p for p in rest if rates[id(p)] == rate]
+            groups += [{**group, "lr": rate} for group in decay_groups(members, weight_decay)]
+        make = FusedAdamW if can_fuse(model) else torch.optim.AdamW
+        parts.append(make(groups, adam_lr, tuple(adam_betas), fused=can_fuse(model)))
+    return parts[0] if len(parts) == 1 else ChainedOptimizer(parts)

@@ -12,7 +12,8 @@ from typing import Any
 from torch import nn
 
 from zoo.errors import UserError, nearest
-from zoo.optim.optimizers import Groups, parts
+from zoo.optim.groups import Groups
+from zoo.optim.state import parts
 from zoo.registry import OPTIMIZERS
 from zoo.schema import got
 

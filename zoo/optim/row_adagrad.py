@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from zoo.optim.groups import groups_of
+from zoo.registry import OPTIMIZERS
 
 
 class RowAdagrad(torch.optim.Optimizer):
@@ -113,3 +116,28 @@ def stable_order(names: Tensor, limit: int) -> Tensor:
     for shift in range(16, (limit - 1).bit_length(), 16):
         order = order[(keys >> shift).astype(np.uint16)[order].argsort(kind="stable")]
     return torch.from_numpy(order)
+
+
+@OPTIMIZERS.register("row_adagrad")
+def row_adagrad(
+    model: nn.Module,
+    lr: float = 0.3,
+    weight_decay: float = 0.0,
+    initial: float = 0.0,
+    eps: float = 1e-10,
+) -> torch.optim.Optimizer:
+    """Adagrad with one rate per row, for tables of vectors: a step changes the rows it looked up.
+
+    It makes every `nn.Embedding` report its gradient row by row.
+
+    Args:
+        model: Whose parameters to train.
+        lr: Rate; a row's first step is about so long in each of its numbers.
+        weight_decay: Added to the gradient, of the rows that a step looked up alone.
+        initial: What the sums of squared gradients start at: the more, the shorter the first steps.
+        eps: Added to the root of the sums.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            module.sparse = True
+    return RowAdagrad(groups_of(model, weight_decay), lr, initial, eps)

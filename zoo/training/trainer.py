@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from zoo.errors import TrainingFailed
-from zoo.optim.optimizers import LearningRate, load_optimizer, optimizer_tensors
+from zoo.optim.learning_rate import LearningRate
+from zoo.optim.state import load_optimizer, optimizer_tensors
 from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import Batch, Task
 from zoo.training.checkpoint import Checkpoint, Checkpointer, Tensors, load_model, trainable_tensors

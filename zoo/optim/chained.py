@@ -1,0 +1,24 @@
+"""Several optimizers as one, each with parameters of its own."""
+
+import torch
+
+from zoo.optim.groups import Groups
+
+
+class ChainedOptimizer:
+    """Several optimizers stepped as one; each parameter belongs to one of them."""
+
+    def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
+        self.parts = parts
+
+    @property
+    def param_groups(self) -> Groups:
+        return [group for part in self.parts for group in part.param_groups]
+
+    def step(self) -> None:
+        for part in self.parts:
+            part.step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for part in self.parts:
+            part.zero_grad(set_to_none)
