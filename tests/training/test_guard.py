@@ -31,7 +31,7 @@ class Poisoned(Masked):
 
 
 def poison_input(trainer, bad):
-    index, _ = trainer.loader.order.samples((AT - 1) * 8, AT * 8)
+    index, _ = trainer.loader.sampler.samples((AT - 1) * 8, AT * 8)
     trainer.loader.splits["train"].columns["input"][index[3], 1] = bad
 
 

@@ -8,7 +8,7 @@ from toys import CPU, HERE, Slow, numbered
 
 from zoo.data.images.augment import Augment
 from zoo.errors import UserError
-from zoo.training.loader import Loader, Order
+from zoo.training.loader import Loader, ShuffledSampler
 from zoo.training.runtime import Runtime, mix_seed, rng_state
 
 
@@ -51,7 +51,7 @@ def test_the_order_is_the_seeds_alone():
 
 
 def test_reading_a_position_costs_the_same_everywhere():
-    order = Order(1000, 0)
+    order = ShuffledSampler(1000, 0)
     late, epochs = order.samples(10**9, 10**9 + 5)
     assert len(late) == 5 and epochs.tolist() == [10**6] * 5
     assert len(order._epochs) <= 2  # no epoch before it was drawn
@@ -197,8 +197,8 @@ def unequal(size, seed=0):
     """Samples with lengths of 1 to 50."""
     data = numbered(size)
     generator = torch.Generator().manual_seed(seed)
-    data.splits["train"].likeness = torch.randint(1, 51, (size,), generator=generator)
-    return data, data.splits["train"].likeness
+    data.splits["train"].bucket_key = torch.randint(1, 51, (size,), generator=generator)
+    return data, data.splits["train"].bucket_key
 
 
 @pytest.mark.parametrize(("size", "batch"), [(500, 8), (100, 32), (64, 16), (5, 8), (33, 32)])

@@ -5,65 +5,91 @@ split. Step k takes samples [k B, (k + 1) B) of the stream, B the batch size, so
 full, none is dropped, resuming at step k costs nothing, and neither ranks, micro-batches nor
 workers change what a step sees: they only cut its B samples into parts.
 
-Texts of unequal length waste time as padding. Where a split has `likeness`, a number per sample
-(its length), each epoch's permutation is sorted by it within pools of POOL batches, and whole
-batches are shuffled: a batch then holds samples alike in length, and all else above stays true.
+Sequences of unequal length waste time as padding. Where a split has a `bucket_key`, a number per
+sample (its length), each epoch's permutation is sorted by it within pools of BUCKET_BATCHES
+batches, and whole batches are shuffled: a batch then holds samples of similar length, and all else
+above stays true.
 """
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from zoo.errors import UserError
+from zoo.tasks.base import Batch
 from zoo.training.runtime import Runtime, mix_seed
-
-Batch = dict[str, Tensor]
 
 CHUNK_BYTES = 32 * 2**20  # samples gathered, prepared and augmented at once for many small steps
 CHUNK_STEPS = 64
-POOL = 100  # batches that are sorted together: as many lengths as chance gives, and still shuffled
-DEVICE_SHARE = 0.25  # of a GPU's free memory that the data may take
+BUCKET_BATCHES = 100  # batches sorted together: enough of each length, and still shuffled
+DEVICE_FRACTION = 0.25  # of a GPU's free memory that the data may take
 
 
-class Order:
+@runtime_checkable
+class BatchSource(Protocol):
+    """A split that gives many samples at once. One without these powers gives them one by one."""
+
+    def __len__(self) -> int: ...
+
+    def fetch(self, index: Tensor, epoch: Tensor) -> Batch:
+        """Samples `index` (N,) in their stored form, as seen in `epoch` (N,)."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that all samples take."""
+
+    def to(self, device: torch.device) -> "BatchSource":
+        """The same samples on a device."""
+
+
+@runtime_checkable
+class Bucketed(Protocol):
+    """A split whose samples differ in length: those of similar length make a batch."""
+
+    @property
+    def bucket_key(self) -> Tensor:
+        """What samples are sorted by, (size,)."""
+
+
+class ShuffledSampler:
     """The endless shuffled stream of sample numbers.
 
     Args:
         size: Samples in an epoch.
         seed: Of the shuffling.
-        likeness: Number by which samples are alike, (size,); None where all are.
-        batch_size: Samples that are to be alike.
+        bucket_key: What to sort the samples of similar batches by, (size,), or None.
+        batch_size: Samples in such a batch.
     """
 
     def __init__(
-        self, size: int, seed: int, likeness: Tensor | None = None, batch_size: int = 1
+        self, size: int, seed: int, bucket_key: Tensor | None = None, batch_size: int = 1
     ) -> None:
         self.size, self.seed = size, seed
-        self.likeness, self.batch_size = likeness, batch_size
+        self.bucket_key, self.batch_size = bucket_key, batch_size
         self._epochs: dict[int, Tensor] = {}
 
     def _permutation(self, epoch: int) -> Tensor:
         if epoch not in self._epochs:
             generator = torch.Generator().manual_seed(mix_seed(self.seed, epoch))
-            kept = {e: p for e, p in self._epochs.items() if e == epoch - 1}
+            previous = {e: p for e, p in self._epochs.items() if e == epoch - 1}
             order = torch.randperm(self.size, generator=generator)
-            if self.likeness is not None:
-                order = self._put_alike_together(order, self.likeness, epoch, generator)
-            self._epochs = kept | {epoch: order}
+            if self.bucket_key is not None:
+                order = self._bucket_by_length(order, self.bucket_key, epoch, generator)
+            self._epochs = previous | {epoch: order}
         return self._epochs[epoch]
 
-    def _put_alike_together(
-        self, order: Tensor, likeness: Tensor, epoch: int, generator: torch.Generator
+    def _bucket_by_length(
+        self, order: Tensor, lengths: Tensor, epoch: int, generator: torch.Generator
     ) -> Tensor:
         size = self.batch_size
         head = min(-epoch * self.size % size, self.size)  # completes the epoch before's last batch
         last = head + (self.size - head) // size * size
         parts = [order[:head]]
-        for pool in order[head:last].split(POOL * size):
-            batches = pool[likeness[pool].sort(stable=True).indices].view(-1, size)
+        for pool in order[head:last].split(BUCKET_BATCHES * size):
+            batches = pool[lengths[pool].sort(stable=True).indices].view(-1, size)
             parts += batches[torch.randperm(len(batches), generator=generator)].unbind()
         return torch.cat([*parts, order[last:]])
 
@@ -111,26 +137,28 @@ class Loader:
         self.runtime, self.accumulate, self.workers = runtime, accumulate, workers
         self.overfit = overfit
         self.splits = {name: self._place(source) for name, source in dataset.splits.items()}
-        likeness = getattr(dataset.splits["train"], "likeness", None)
-        self.order = Order(len(self.splits["train"]), seed, likeness, batch_size)
+        self._batched = {name: isinstance(s, BatchSource) for name, s in self.splits.items()}
+        source = dataset.splits["train"]
+        bucket_key = source.bucket_key if isinstance(source, Bucketed) else None
+        self.sampler = ShuffledSampler(len(source), seed, bucket_key, batch_size)
         self.steps_per_epoch = len(self.splits["train"]) / batch_size
 
     def _place(self, source: Any) -> Any:
         """Tensors go to the device where they fit with room to spare."""
-        if not hasattr(source, "fetch") or self.runtime.device.type == "cpu":
+        if not isinstance(source, BatchSource) or self.runtime.device.type == "cpu":
             return source
-        if source.nbytes < DEVICE_SHARE * self.runtime.free_bytes():
+        if source.nbytes < DEVICE_FRACTION * self.runtime.free_bytes():
             return source.to(self.runtime.device)
         return source
 
     def training(self, start: int, stop: int) -> Iterator[list[Batch]]:
         """This rank's micro-batches of steps start to stop - 1, one list a step."""
         if self.overfit:
-            index, epoch = self.order.samples(0, self.batch_size)
+            index, epoch = self.sampler.samples(0, self.batch_size)
             batch = self._finish(self._gather("train", index, epoch), index, epoch, augment=False)
             for _ in range(start, stop):
-                yield self._parts(batch)
-        elif hasattr(self.splits["train"], "fetch"):
+                yield self._micro_batches(batch)
+        elif self._batched["train"]:
             yield from self._training_in_memory(start, stop)
         else:
             yield from self._training_by_workers(start, stop)
@@ -139,32 +167,34 @@ class Loader:
         size = self.batch_size
         while start < stop:
             steps = min(stop - start, self._chunk_steps())
-            index, epoch = self.order.samples(start * size, (start + steps) * size)
+            index, epoch = self.sampler.samples(start * size, (start + steps) * size)
             batch = self._finish(self._gather("train", index, epoch), index, epoch, augment=True)
             split = {name: column.split(size) for name, column in batch.items()}
             for k in range(steps):
-                yield self._parts({name: columns[k] for name, columns in split.items()})
+                yield self._micro_batches({name: columns[k] for name, columns in split.items()})
             start += steps
 
     def _chunk_steps(self) -> int:
         """Steps gathered at once: fewer calls for tiny samples, bounded memory for large ones."""
         if not hasattr(self, "_sample_bytes"):
-            one = torch.zeros(1, dtype=torch.int64)
-            batch = self._finish(self._gather("train", one, one), one, one, augment=False)
+            first = torch.zeros(1, dtype=torch.int64)
+            batch = self._finish(self._gather("train", first, first), first, first, augment=False)
             self._sample_bytes = sum(column.nbytes for column in batch.values())
         return max(1, min(CHUNK_STEPS, CHUNK_BYTES // (self._sample_bytes * self.batch_size)))
 
     def _training_by_workers(self, start: int, stop: int) -> Iterator[list[Batch]]:
         def rows() -> Iterator[list[int]]:
             for step in range(start, stop):
-                index, _ = self.order.samples(step * self.batch_size, (step + 1) * self.batch_size)
-                yield from (part.tolist() for part in self._shares(index))
+                index, _ = self.sampler.samples(
+                    step * self.batch_size, (step + 1) * self.batch_size
+                )
+                yield from (part.tolist() for part in self._cut(index))
 
         batches = iter(self._torch_loader("train", rows()))
         for step in range(start, stop):
-            span = self.order.samples(step * self.batch_size, (step + 1) * self.batch_size)
-            shares = zip(*(self._shares(part) for part in span))
-            yield [self._finish(next(batches), i, e, augment=True) for i, e in shares]
+            span = self.sampler.samples(step * self.batch_size, (step + 1) * self.batch_size)
+            cuts = zip(*(self._cut(part) for part in span))
+            yield [self._finish(next(batches), i, e, augment=True) for i, e in cuts]
 
     def _torch_loader(self, split: str, rows: Iterator[list[int]]) -> Any:
         return torch.utils.data.DataLoader(
@@ -175,22 +205,22 @@ class Loader:
             pin_memory=self.runtime.device.type == "cuda",
         )
 
-    def _shares(self, column: Tensor) -> list[Tensor]:
+    def _cut(self, column: Tensor) -> list[Tensor]:
         """One step's column cut into this rank's micro-batches."""
         if self.accumulate == 1 and self.runtime.ranks == 1:
             return [column]
         parts = column.tensor_split(self.accumulate * self.runtime.ranks)
         return list(parts[self.runtime.rank :: self.runtime.ranks])
 
-    def _parts(self, batch: Batch) -> list[Batch]:
+    def _micro_batches(self, batch: Batch) -> list[Batch]:
         if self.accumulate == 1 and self.runtime.ranks == 1:
             return [batch]
-        shares = {name: self._shares(column) for name, column in batch.items()}
-        return [{n: s[k] for n, s in shares.items()} for k in range(self.accumulate)]
+        cuts = {name: self._cut(column) for name, column in batch.items()}
+        return [{name: cut[k] for name, cut in cuts.items()} for k in range(self.accumulate)]
 
     def _gather(self, split: str, index: Tensor, epoch: Tensor) -> Batch:
         source = self.splits[split]
-        if hasattr(source, "fetch"):
+        if self._batched[split]:
             return source.fetch(index, epoch)
         return torch.utils.data.default_collate([source[i] for i in index.tolist()])
 
@@ -204,14 +234,14 @@ class Loader:
         return batch
 
     def evaluation(self, split: str, size: int | None = None) -> Iterator[Batch]:
-        """This rank's share of a split in its own order, `size` samples at a time."""
+        """This rank's part of a split in its own order, `size` samples at a time."""
         if self.overfit:
-            split, whole = "train", self.order.samples(0, self.batch_size)[0]
+            split, index = "train", self.sampler.samples(0, self.batch_size)[0]
         else:
-            whole = torch.arange(len(self.splits[split]))
-        share = whole.tensor_split(self.runtime.ranks)[self.runtime.rank]
-        rows = share.split(size or 4 * self.batch_size) if len(share) else ()
-        if hasattr(self.splits[split], "fetch") or self.overfit:
+            index = torch.arange(len(self.splits[split]))
+        own = index.tensor_split(self.runtime.ranks)[self.runtime.rank]
+        rows = own.split(size or 4 * self.batch_size) if len(own) else ()
+        if self._batched[split] or self.overfit:
             for index in rows:
                 first = torch.zeros_like(index)
                 batch = self._gather(split, index, first)

@@ -68,7 +68,7 @@ def test_batches_are_padded_on_the_right_to_their_own_longest(write):
     data = build(write("t.csv", table()))
     source, pad = data.splits["train"], data.facts["pad_id"]
     assert data.facts["vocab_size"] == 257 and data.facts["block_size"] == 64
-    lengths = source.likeness
+    lengths = source.bucket_key
     for index in (lengths.argmin()[None], torch.stack([lengths.argmin(), lengths.argmax()])):
         tokens = source.fetch(index)["input"]
         assert tokens.shape == (len(index), int(lengths[index].max()))
@@ -86,7 +86,7 @@ def test_words_are_padded_by_an_id_that_is_no_word(write):
 
 def test_long_texts_are_cut_and_counted(write):
     data = build(write("t.csv", table()), block_size=8)
-    assert int(data.splits["train"].likeness.max()) == 8
+    assert int(data.splits["train"].bucket_key.max()) == 8
     assert "dog 5 th" in [text for split in data.splits for text, _ in decoded(data, split)]
     note = next(note for note in data.notes if "cut off" in note)
     assert "are longer than data.block_size=8 tokens (up to " in note

@@ -79,9 +79,9 @@ def test_bpe_is_learnt_on_training_text_alone():
     assert len(tokenizer.encode("zqzq")) == 5 and len(tokenizer.encode("ab")) == 1
 
 
-def test_likeness_is_the_targets_length_then_the_sources():
+def test_bucket_key_is_the_targets_length_then_the_sources():
     dataset, splits = made()
-    order = dataset.splits["train"].likeness.argsort(stable=True).tolist()
+    order = dataset.splits["train"].bucket_key.argsort(stable=True).tolist()
     lengths = [(len(b), len(a)) for a, b in splits["train"]]
     assert [lengths[i] for i in order] == sorted(lengths)
 

@@ -1,7 +1,7 @@
 """From texts and their classes to a `Dataset`: what all text classification has in common.
 
 Ids lie one after another, without padding; a batch is padded to its own longest. The source says
-how long its texts are (`likeness`), and the loader puts those of like lengths into one batch.
+how long its texts are (`bucket_key`), and the loader puts those of similar length into a batch.
 Shapes: N texts, B batch, T tokens.
 """
 
@@ -44,7 +44,7 @@ class LabelledTextSource:
         return len(self.target)
 
     @property
-    def likeness(self) -> Tensor:
+    def bucket_key(self) -> Tensor:
         """Tokens of each text, (N,)."""
         return self.texts.lengths.cpu()
 

@@ -1,7 +1,7 @@
 """From pairs of texts to a `Dataset`: what translations and other pairs have in common.
 
 Ids lie one after another, without padding; a batch is padded to its own longest. The source says
-which samples are alike in length (`likeness`), and the loader puts those into one batch.
+how long its samples are (`bucket_key`), and the loader puts those of similar length into a batch.
 Shapes: N pairs, B batch, S and T tokens of source and target.
 """
 
@@ -82,7 +82,7 @@ class PairSource:
         return len(self.source.lengths)
 
     @property
-    def likeness(self) -> Tensor:
+    def bucket_key(self) -> Tensor:
         """Sorted by this number (N,), pairs of like lengths of target, then source, are close."""
         longest = int(self.source.lengths.max()) + 1
         return (self.target.lengths * longest + self.source.lengths).cpu()

@@ -46,7 +46,7 @@ class SftSource:
         return len(self.asked)
 
     @property
-    def likeness(self) -> Tensor:
+    def bucket_key(self) -> Tensor:
         """Tokens of each row, (N,)."""
         return self.rows.lengths.cpu()
 
