@@ -26,6 +26,7 @@ from zoo.training.loader import Loader
 from zoo.training.plan import Plan
 from zoo.training.precision import Precision, choose_precision
 from zoo.training.runtime import Runtime, mix_seed, seed_everything
+from zoo.training.step import prepare_task
 from zoo.training.trainer import Trainer
 from zoo.weights.load import Report, load_weights
 from zoo.weights.source import Source
@@ -170,6 +171,7 @@ def build_trainer(
     name, reason = choose_precision(
         options.precision, model, task, batch, runtime, options.deterministic
     )
+    prepare_task(task, options.accumulate, runtime.ranks)
     console = Console(runtime.main)
     console.precision_reason = reason
     console.weights = report

@@ -214,7 +214,7 @@ def test_what_is_measured_when(metric, monitor, during, after):
 def test_validation_is_greedy_and_the_test_by_beam():
     model, task = network(seed=3).eval(), task_of(beam=5, length_penalty=0.0)
     found = {}
-    for name in ("step", "final_step"):
+    for name in ("step", "test_step"):
         seen = []
         spied = copy.copy(task)
         spied._text_sums = lambda batch, texts, seen=seen: seen.extend(texts) or {}
@@ -223,8 +223,8 @@ def test_validation_is_greedy_and_the_test_by_beam():
         found[name] = seen
     assert found["step"] == task.write(model, rows(SOURCES))
     best = task.search(model, rows(SOURCES), beam=5, length_penalty=0.0)
-    assert found["final_step"] == [TOKENIZER.decode(one[0].tokens) for one in best]
-    assert found["step"] != found["final_step"]
+    assert found["test_step"] == [TOKENIZER.decode(one[0].tokens) for one in best]
+    assert found["step"] != found["test_step"]
 
 
 def test_the_preview_sets_translations_beside_references():

@@ -213,7 +213,7 @@ def test_a_mistake_on_two_ranks_is_told_once(tmp_path):
 
 KEPT = """
 import resource, torch
-from zoo.training.runtime import keep_memory
+from zoo.training.runtime import tune_malloc
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -222,7 +222,7 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 without = faults()
-keep_memory()
+tune_malloc()
 faults()
 print(without, faults())
 """

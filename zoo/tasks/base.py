@@ -3,10 +3,19 @@
 The mean over micro-batches of unequal target counts is not the mean over their predictions; the
 same trap waits in ragged last batches and in ranks. So a step reports sums, and whoever divides,
 divides once.
+
+`Task` is what every objective has. Optional powers are protocols of their own, below it:
+
+- `HasTestStep`: a costlier step for the test split.
+- `WholeBatchTask`: a loss that is a function of the whole batch (contrastive learning).
+- `SplitMetrics`: a metric of a whole split that is no mean over predictions (AUC, recall at k). A
+  metric that follows from sums, as a confusion matrix or a correlation does, needs none of this:
+  sums may be tensors of any shape.
 """
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -20,14 +29,29 @@ class StepOutput(NamedTuple):
         loss_sum: Scalar, differentiable, summed over predictions.
         count: Scalar tensor, how many predictions.
         sums: Metric sums, e.g. {"accuracy": number correct}; any shape (a confusion matrix).
+        rows: In evaluation alone, for `SplitMetrics`: what to keep of each sample, (N, ...), N
+            samples. Kept in memory over the split, on every rank: a few numbers a sample.
     """
 
     loss_sum: Tensor
     count: Tensor
     sums: dict[str, Tensor]
+    rows: Mapping[str, Tensor] = MappingProxyType({})
 
 
-def exact(tensor: Tensor) -> Tensor:
+class Gathered(NamedTuple):
+    """Features of all ranks, in the order of ranks.
+
+    Attributes:
+        features: (M, ...), M samples of the whole batch.
+        start: Where this rank's own begin.
+    """
+
+    features: Tensor
+    start: int
+
+
+def to_float64(tensor: Tensor) -> Tensor:
     """float64, for sums that must lose no digits; float32 on Apple's MPS, which has no float64."""
     return tensor.float() if tensor.device.type == "mps" else tensor.double()
 
@@ -41,11 +65,7 @@ class Pictures(Protocol):
 
 
 class Task(Protocol):
-    """An objective. Behaves by `model.training`: evaluation may add costlier sums.
-
-    A task may have `final_step` beside `step`, with sums that only the last word is worth: the test
-    split, other data; validation, which comes often, takes `step`.
-    """
+    """An objective. Behaves by `model.training`: evaluation may add costlier sums."""
 
     monitor: str  # "accuracy", or "-loss" where less is better
 
@@ -65,3 +85,44 @@ class Task(Protocol):
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """One JSON-ready row per sample of a prepared batch without targets."""
+
+
+@runtime_checkable
+class HasTestStep(Protocol):
+    """A task with sums that are too costly for validation, which comes often."""
+
+    def test_step(self, model: nn.Module, batch: Batch) -> StepOutput:
+        """In place of `step` for the test split and for other data."""
+
+
+class WholeBatchTask(Task, Protocol):
+    """A task whose loss of one sample depends on the other samples of its batch.
+
+    Its batches are never cut into micro-batches: `trainer.accumulate` is refused. Where ranks share
+    a batch, `step` computes the loss of its own samples against the gathered features of all, and
+    the gradient is that of one process with the whole batch. In evaluation the batch is the rank's
+    own. Derive from this class, and in `step`:
+
+        columns, start = self.gather(features)
+        target = start + torch.arange(len(features), device=features.device)
+    """
+
+    whole_batch: bool = True
+
+    def gather(self, features: Tensor) -> Gathered:
+        """Features (N, ...) of all ranks, with their gradient; the trainer replaces this method
+        where there are several."""
+        return Gathered(features, 0)
+
+
+@runtime_checkable
+class SplitMetrics(Protocol):
+    """A task with metrics of a whole split that no sum over predictions gives."""
+
+    def split_metrics(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Called once at the end of an evaluation; what it gives is added to the means that
+        `summarize`, `details` and `preview` take.
+
+        Args:
+            rows: The `rows` of every step of every rank, in the order of the split, on the CPU.
+        """

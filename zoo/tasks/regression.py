@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, Pictures, StepOutput, exact
+from zoo.tasks.base import Batch, Pictures, StepOutput, to_float64
 from zoo.tasks.plots.predictions import regression_pictures
 
 LossName = Literal["squared", "absolute", "huber"]
@@ -47,10 +47,11 @@ class Regression:
         """Sums over a batch of `input` (B, ...) and `target` (B, O), standardised."""
         output, target = model(batch["input"]).float(), batch["target"]  # (B, O)
         with torch.no_grad():
-            error = exact(output) - exact(target)
+            error = to_float64(output) - to_float64(target)
             sums = {"squared_error": error.square().sum(), "absolute_error": error.abs().sum()}
             if not model.training:
-                sums |= {"y": exact(target).sum(), "y_squared": exact(target).square().sum()}
+                wide = to_float64(target)
+                sums |= {"y": wide.sum(), "y_squared": wide.square().sum()}
         loss = self.loss(output, target, reduction="sum")
         return StepOutput(loss, torch.full((), target.numel(), device=loss.device), sums)
 

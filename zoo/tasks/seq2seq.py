@@ -2,7 +2,7 @@
 
 Training reads the right beginning of each target and predicts its next token (teacher forcing).
 Evaluation lets the model write on its own as well: the quick way (greedy search) wherever figures
-choose (validation), by beam search where they judge (`final_step`: test, other data).
+choose the best weights (validation), by beam search in `test_step` (test split, other data).
 
 BLEU (Papineni et al., 2002, https://aclanthology.org/P02-1040) is sacrebleu's, on plain text with
 its default tokenisation (Post, 2018, arXiv:1804.08771). It is a figure of the whole corpus: batches
@@ -76,8 +76,8 @@ class Seq2Seq:
             output.sums.update(self._text_sums(batch, self.write(model, batch["source"])))
         return output
 
-    def final_step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        """As `step`, for the last word: texts by beam search."""
+    def test_step(self, model: nn.Module, batch: Batch) -> StepOutput:
+        """As `step`, for the test split: texts by beam search."""
         output = self._loss(model, batch)
         found = self.search(model, batch["source"], self.beam, self.length_penalty)
         texts = [self.tokenizer.decode(best[0].tokens) for best in found]

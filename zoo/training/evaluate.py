@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from zoo.tasks.base import Batch, Pictures, Task, exact
+from zoo.tasks.base import Batch, HasTestStep, Pictures, SplitMetrics, Task, to_float64
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, forked_rng
 
@@ -25,18 +25,20 @@ def evaluate(
     interrupted: Callable[[], bool] = lambda: False,
     final: bool = False,
 ) -> dict[str, Tensor]:
-    """The means of loss and metric sums over all batches of all ranks, float64 on the CPU.
+    """The means of loss and metric sums over all batches of all ranks, float64 on the CPU; and the
+    task's metrics of the whole split, if it has any (`SplitMetrics`).
 
     Seeds and forks the random numbers, so that it repeats exactly and training never notices.
-    `final` is for figures that judge rather than choose: the task's `final_step`, if it has one.
+    `final` is for the test split and other data: the task's `test_step`, if it has one.
 
     Raises:
         Interrupted: When `interrupted()` turns true; one rank alone decides nothing.
     """
-    step = getattr(task, "final_step", task.step) if final else task.step
+    step = task.test_step if final and isinstance(task, HasTestStep) else task.step
     training = model.training
     model.eval()
     totals: dict[str, Tensor] = {}
+    rows: dict[str, list[Tensor]] = {}
     try:
         with torch.no_grad(), forked_rng(runtime.device, EVALUATION_SEED):
             for batch in batches:
@@ -46,10 +48,22 @@ def evaluate(
                     output = step(model, batch)
                 sums = {"loss": output.loss_sum, "count": output.count} | output.sums
                 for name, value in sums.items():
-                    totals[name] = totals.get(name, 0) + exact(value)
+                    totals[name] = totals.get(name, 0) + to_float64(value)
+                for name, kept in output.rows.items():
+                    rows.setdefault(name, []).append(kept.cpu())
     finally:
         model.train(training)
-    return means(runtime.gather({name: value.cpu() for name, value in totals.items()}))
+    found = means(runtime.gather({name: value.cpu() for name, value in totals.items()}))
+    if isinstance(task, SplitMetrics):
+        found |= task.split_metrics(_gathered(rows, runtime))
+    return found
+
+
+def _gathered(rows: dict[str, list[Tensor]], runtime: Runtime) -> dict[str, Tensor]:
+    """The rows of all batches of all ranks, which have consecutive parts of the split."""
+    ranks = runtime.gather({name: torch.cat(kept) for name, kept in rows.items()})
+    names = dict.fromkeys(name for own in ranks for name in own)  # a rank may have no sample
+    return {name: torch.cat([own[name] for own in ranks if name in own]) for name in names}
 
 
 def means(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:

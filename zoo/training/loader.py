@@ -183,18 +183,16 @@ class Loader:
         return max(1, min(CHUNK_STEPS, CHUNK_BYTES // (self._sample_bytes * self.batch_size)))
 
     def _training_by_workers(self, start: int, stop: int) -> Iterator[list[Batch]]:
-        def rows() -> Iterator[list[int]]:
-            for step in range(start, stop):
-                index, _ = self.sampler.samples(
-                    step * self.batch_size, (step + 1) * self.batch_size
-                )
-                yield from (part.tolist() for part in self._cut(index))
-
-        batches = iter(self._torch_loader("train", rows()))
-        for step in range(start, stop):
-            span = self.sampler.samples(step * self.batch_size, (step + 1) * self.batch_size)
-            cuts = zip(*(self._cut(part) for part in span))
+        steps = range(start, stop)
+        rows = (part.tolist() for step in steps for part in self._cut(self._samples(step)[0]))
+        batches = iter(self._torch_loader("train", rows))
+        for step in steps:
+            cuts = zip(*(self._cut(column) for column in self._samples(step)))
             yield [self._finish(next(batches), i, e, augment=True) for i, e in cuts]
+
+    def _samples(self, step: int) -> tuple[Tensor, Tensor]:
+        """Numbers and epochs of one step's samples, over all ranks."""
+        return self.sampler.samples(step * self.batch_size, (step + 1) * self.batch_size)
 
     def _torch_loader(self, split: str, rows: Iterator[list[int]]) -> Any:
         return torch.utils.data.DataLoader(

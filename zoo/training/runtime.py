@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from zoo.errors import UserError, unknown
+from zoo.tasks.base import Gathered
 
 DEVICE_TYPES = ("cuda", "mps", "xpu", "cpu")
 
@@ -30,12 +31,12 @@ def mix_seed(*parts: int) -> int:
     return state >> 1  # torch takes seeds below 2**63
 
 
-def keep_memory() -> None:
-    """Have glibc keep memory that was freed for the tensors of the next step.
+def tune_malloc() -> None:
+    """Have glibc keep freed memory for the tensors of the next step.
 
-    It gives large pieces back to the system at once; getting them anew costs a page fault every
-    4 KiB, which took a third of a Transformer's step. Those above 32 MiB still go back: they leave
-    gaps that nothing else fits into. Elsewhere nothing happens.
+    It returns large pieces to the system at once; getting them again costs a page fault every
+    4 KiB, which took a third of a Transformer's step. Those above 32 MiB are still returned: they
+    leave gaps that nothing else fits into. Other C libraries are left as they are.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         libc = ctypes.CDLL(None)
@@ -91,7 +92,7 @@ class Runtime:
         rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         chosen = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
         if chosen.type == "cpu":
-            keep_memory()
+            tune_malloc()
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
         if ranks > 1 and not dist.is_initialized():
@@ -153,6 +154,42 @@ class Runtime:
         """Wait until the device has done what it was given (before reading a clock)."""
         if self.device.type != "cpu":
             getattr(torch, self.device.type).synchronize()
+
+
+class _Gather(torch.autograd.Function):
+    """All ranks' rows; each row's gradient is summed over the ranks that used it."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, start: int, sizes: list[int]) -> Tensor:
+        ctx.own = slice(start, start + len(rows))
+        padded = rows.new_zeros(max(sizes), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(parts, padded)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes)])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total[ctx.own], None, None
+
+
+def gather_with_gradient(features: Tensor) -> Gathered:
+    """The features (N, ...) of all ranks, through which gradients reach the rank they came from.
+
+    Every rank must call it, as often as the others; their numbers of rows may differ. Where no
+    gradient is wanted, as in evaluation, whose ranks have batches of their own, it gives back the
+    rank's own.
+    """
+    if not torch.is_grad_enabled():
+        return Gathered(features, 0)
+    count = torch.tensor([len(features)], device=features.device)
+    counts = [torch.empty_like(count) for _ in range(dist.get_world_size())]
+    dist.all_gather(counts, count)
+    sizes = [int(size) for size in counts]
+    start = sum(sizes[: dist.get_rank()])
+    return Gathered(_Gather.apply(features, start, sizes), start)
 
 
 def seed_everything(seed: int, rank: int = 0) -> None:

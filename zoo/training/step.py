@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.tasks.base import Batch, Task, exact
+from zoo.errors import UserError
+from zoo.tasks.base import Batch, Task, to_float64
 from zoo.training.precision import Precision, rescale_gradients
-from zoo.training.runtime import Runtime
+from zoo.training.runtime import Runtime, gather_with_gradient
 
 SCALE = 1024  # the same on every rank, however many samples it has; dividing by it loses nothing
 
@@ -92,12 +93,32 @@ def accumulate_gradients(
         loss = output.loss_sum.detach() if loss is None else loss + output.loss_sum.detach()
         count = output.count if count is None else count + output.count
     assert loss is not None and count is not None
-    totals = exact(torch.stack([loss, count.to(loss.dtype), torch.full_like(loss, request)]))
+    totals = to_float64(torch.stack([loss, count.to(loss.dtype), torch.full_like(loss, request)]))
     total_loss, total_count, requests = runtime.sum(totals)
     # DistributedDataParallel has averaged over ranks: `ranks` undoes it.
     rescale_gradients(model.parameters(), (SCALE * runtime.ranks / total_count).to(loss.dtype))
     return total_loss, requests if runtime.ranks > 1 else None
 
 
-def _no_sync(model: nn.Module) -> Any:
-    return model.no_sync() if hasattr(model, "no_sync") else contextlib.nullcontext()
+def _no_sync(model: nn.Module) -> contextlib.AbstractContextManager[Any]:
+    """Gradients of ranks are averaged with the last micro-batch alone."""
+    ddp = isinstance(model, nn.parallel.DistributedDataParallel)
+    return model.no_sync() if ddp else contextlib.nullcontext()
+
+
+def prepare_task(task: Task, accumulate: int, ranks: int) -> None:
+    """Let a task whose loss is a function of the whole batch see all of it.
+
+    Raises:
+        UserError: Its batch would be cut into micro-batches.
+    """
+    if not getattr(task, "whole_batch", False):
+        return
+    if accumulate > 1:
+        raise UserError(
+            f"trainer.accumulate={accumulate}: the loss of this task is a function of the whole "
+            f"batch, which cannot be cut; set trainer.accumulate=1, and data.batch_size to what "
+            f"fits into memory"
+        )
+    if ranks > 1:
+        task.gather = gather_with_gradient  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.tasks.base import Batch, Pictures, exact
+from zoo.tasks.base import Batch, Pictures, to_float64
 from zoo.tasks.plots.model import (
     CLASS_COLOURS,
     MARGIN,
@@ -175,7 +175,7 @@ def predicted_vs_true(predicted: Tensor, target: Tensor) -> Any:
     Args:
         predicted, target: (N, O), in the target's units; each of the O outputs has its colour.
     """
-    rmse = float(exact(predicted - target).square().mean().sqrt())
+    rmse = float(to_float64(predicted - target).square().mean().sqrt())
     figure = new_figure(5.4, 5.2, f"{len(target):,} samples, root mean squared error {rmse:.4g}")
     axes = figure.subplots()
     both = torch.cat([predicted, target])

@@ -1,0 +1,108 @@
+"""Metrics of a whole split: rows of every batch and rank, in the order of the split."""
+
+import pytest
+import torch
+from toys import CPU, HERE, Masked, cloud, network, trainer_of
+
+from zoo.tasks.base import StepOutput
+from zoo.training.evaluate import evaluate
+from zoo.training.loader import Loader
+from zoo.training.precision import Precision
+from zoo.training.runtime import Runtime
+
+FP32 = Precision("fp32", CPU)
+
+
+class Ranking(Masked):
+    """Squared error, and the area under the ROC curve for targets above 0."""
+
+    def step(self, model, batch):
+        output = super().step(model, batch)
+        if model.training:
+            return output
+        rows = {"score": model(batch["input"])[:, 0], "positive": batch["target"][:, 0] > 0}
+        return output._replace(rows=rows)
+
+    def split_metrics(self, rows):
+        self.rows = rows
+        above, below = rows["score"][rows["positive"]], rows["score"][~rows["positive"]]
+        return {"auc": (above[:, None] > below).double().mean()}
+
+    def summarize(self, means):
+        return {name: float(means[name]) for name in ("loss", "auc") if name in means}
+
+
+@pytest.mark.parametrize("size", [1, 7, 30, 64])
+def test_a_metric_of_the_whole_split_whatever_the_batch(size):
+    from sklearn.metrics import roc_auc_score
+
+    loader, model, task = Loader(cloud(val=30), 8, 0, HERE), network(), Ranking()
+    means = evaluate(model, task, loader.evaluation("val", size), FP32, HERE)
+    columns = loader.splits["val"].columns
+    model.eval()
+    with torch.no_grad():
+        scores = model(columns["input"])[:, 0]
+    torch.testing.assert_close(task.rows["score"], scores)  # in the order of the split
+    expected = roc_auc_score((columns["target"][:, 0] > 0).numpy(), scores.numpy())
+    assert float(means["auc"]) == pytest.approx(expected)
+    plain = evaluate(model, Masked(), loader.evaluation("val", size), FP32, HERE)
+    assert {k: v for k, v in means.items() if k != "auc"} == plain
+
+
+class LastRank(Runtime):
+    """The last of two ranks; what the first one sent is known."""
+
+    sent: list
+
+    def gather(self, value):
+        return [self.sent.pop(0), value]
+
+
+class FirstRank(Runtime):
+    """The first of two; notes what it sends."""
+
+    def gather(self, value):
+        self.sent = [*getattr(self, "sent", []), value]
+        return [value]
+
+
+@pytest.mark.parametrize("val", [31, 1])
+def test_rows_of_ranks_come_together(val):
+    """Also where a rank has no sample at all."""
+    data, model, whole, task = cloud(val=val), network(), Ranking(), Ranking()
+    first, last = FirstRank(CPU, 0, 2), LastRank(CPU, 1, 2)
+    for runtime, own in ((HERE, whole), (first, Ranking()), (last, task)):
+        if runtime is last:
+            last.sent = first.sent
+        batches = Loader(data, 8, 0, runtime).evaluation("val", 7)
+        evaluate(model, own, batches, FP32, runtime)
+    torch.testing.assert_close(task.rows["score"], whole.rows["score"])
+    assert torch.equal(task.rows["positive"], whole.rows["positive"])
+
+
+def test_it_can_choose_the_best_weights(tmp_path):
+    task = Ranking(monitor="auc")
+    trainer = trainer_of(tmp_path, cloud(), network(), task, eval_steps=2)
+    trainer.fit()
+    rows = list(trainer.run.metrics())
+    assert all(("auc" in row) == (row["split"] == "val") for row in rows)
+    best = max(row["auc"] for row in rows if row["split"] == "val")
+    assert trainer.best.metrics["auc"] == best
+    _, figures = trainer.evaluate("test")
+    assert set(figures) == {"loss", "auc"}
+
+
+class Costly(Masked):
+    """Has a step of its own for the test split."""
+
+    def test_step(self, model, batch):
+        return StepOutput(torch.tensor(4.0), torch.tensor(2), {})
+
+
+def test_the_test_split_may_have_a_step_of_its_own():
+    loader, model = Loader(cloud(), 8, 0, HERE), network()
+    val = evaluate(model, Costly(), loader.evaluation("val"), FP32, HERE)
+    test = evaluate(model, Costly(), loader.evaluation("test"), FP32, HERE, final=True)
+    assert float(test["loss"]) == 2 != float(val["loss"])
+    plain = evaluate(model, Masked(), loader.evaluation("test"), FP32, HERE, final=True)
+    assert float(plain["loss"]) not in (2.0, float(val["loss"]))
