@@ -45,7 +45,7 @@ def trainer(rounds: int, epochs: int, threads: int) -> None:
             run.fit()
             return steps / (time.perf_counter() - start)
 
-    steps = build_trainer().plan.max_steps
+    steps = build_trainer().budget.max_steps
     batch = dataset.encoding.prepare(dataset.splits["train"].columns)
     inputs, targets = batch["input"].flatten(1), batch["target"]
     cases: dict[str, Case] = {

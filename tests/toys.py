@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from zoo.build import make_plan
+from zoo.build import make_budget
 from zoo.data.dataset import Dataset, TensorSource
 from zoo.optim.rates import build_optimizer
 from zoo.registry import MODELS, SCHEDULES
@@ -156,7 +156,7 @@ def trainer_of(folder, dataset, model, task, batch_size=8, seed=0, runtime=HERE,
         optimizer=build_optimizer(optim, model),
         schedule=SCHEDULES.build(schedule),
         config=options,
-        plan=make_plan(options, loader),
+        budget=make_budget(options, loader),
         runtime=runtime,
         precision=Precision(options.precision, runtime.device),
         console=Console(False),

@@ -19,11 +19,11 @@ from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASK
 from zoo.runs.directory import RunDirectory
 from zoo.schema import bind
 from zoo.training import finish
+from zoo.training.budget import Budget
 from zoo.training.checkpoint import load_model, trainable_state_dict
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
 from zoo.training.loader import Loader
-from zoo.training.plan import Plan
 from zoo.training.precision import Precision, choose_precision
 from zoo.training.runtime import Runtime, mix_seed, seed_everything
 from zoo.training.step import prepare_task
@@ -165,7 +165,7 @@ def build_trainer(
         settings["data"]["workers"],
         options.overfit,
     )
-    plan = make_plan(options, loader)
+    budget = make_budget(options, loader)
     batch = next(loader.training(0, 1))[0]
     try_out(model, task, batch, settings)
     name, reason = choose_precision(
@@ -182,7 +182,7 @@ def build_trainer(
         optimizer=build_optimizer(settings["optim"], model),
         schedule=SCHEDULES.build(settings["schedule"]),
         config=options,
-        plan=plan,
+        budget=budget,
         runtime=runtime,
         precision=Precision(name, runtime.device),
         console=console,
@@ -235,10 +235,10 @@ def try_out(
         model.train()
 
 
-def make_plan(options: TrainerConfig, loader: Loader) -> Plan:
+def make_budget(options: TrainerConfig, loader: Loader) -> Budget:
     """Epochs to steps, here and nowhere else."""
     steps = options.max_steps or loader.steps(options.max_epochs or 1)
-    return Plan(
+    return Budget(
         max_steps=steps,
         eval_steps=options.eval_steps or loader.steps(options.eval_epochs),
         log_steps=options.log_steps or max(min(50, steps // 4), steps // 200, 1),

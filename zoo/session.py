@@ -143,7 +143,7 @@ def _record(trainer: Trainer, settings: Config, overrides: list[str], dataset: D
 
 
 def _header(trainer: Trainer, settings: Config, dataset: Dataset) -> None:
-    console, runtime, plan = trainer.console, trainer.runtime, trainer.plan
+    console, runtime, budget = trainer.console, trainer.runtime, trainer.budget
     sizes = {name: len(source) for name, source in dataset.splits.items()}
     kinds = f", {n} classes" if (n := dataset.facts.get("num_classes")) else ""
     parameters = sum(p.numel() for p in trainer.model.parameters())
@@ -163,8 +163,8 @@ def _header(trainer: Trainer, settings: Config, dataset: Dataset) -> None:
     console.line(f"device     {place}")
     console.line(f"precision  {trainer.precision.name} ({console.precision_reason})")
     console.line(
-        f"budget     {plan.max_steps:,} steps of {trainer.loader.batch_size} samples = "
-        f"{trainer.loader.epochs(plan.max_steps):.4g} epochs; seed {settings['seed']}"
+        f"budget     {budget.max_steps:,} steps of {trainer.loader.batch_size} samples = "
+        f"{trainer.loader.epochs(budget.max_steps):.4g} epochs; seed {settings['seed']}"
     )
     for note in dataset.notes:
         console.line(f"note       {note}")
@@ -247,11 +247,11 @@ def _told_once() -> Iterator[None]:
 
 
 def _conclude(trainer: Trainer, settings: Config, outcome: Config) -> int:
-    figures, details = finish.judge(trainer)
+    figures, details = finish.evaluate_best(trainer)
     expect = {"val/loss": "<= 0.1"} if trainer.config.overfit else settings["expect"]
-    met = finish.compare(expect, figures)
+    met = finish.check_expectations(expect, figures)
     outcome |= {"status": "done", **figures, "expect": met}
     if details and trainer.runtime.main:
         trainer.run.write_json("test_details.json", details)
-    finish.close(trainer, figures, met)
+    finish.print_summary(trainer, figures, met)
     return 0

@@ -122,5 +122,5 @@ def test_a_state_round_trip_through_json(name, seen):
     ],
 )
 def test_shares_that_do_not_fit(config):
-    with pytest.raises(UserError, match="expected a share of training"):
+    with pytest.raises(UserError, match="expected a fraction of training"):
         SCHEDULES.build(config)

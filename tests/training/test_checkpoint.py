@@ -189,7 +189,7 @@ def test_all_damaged_is_a_clear_stop(checkpoints):
     with pytest.raises(UserError) as caught:
         load(checkpoints)
     line = str(caught.value)
-    assert "no checkpoint of kind 'last'" in line and "start the run anew" in line
+    assert "no checkpoint of kind 'last'" in line and "start the run again" in line
     assert "last-00000010: " in line and "last-00000020: " in line
 
 
@@ -244,7 +244,7 @@ def test_a_tied_model_trains_and_is_judged_by_its_best_weights(tmp_path, ema):
     )
     trainer.fit()
     expected = weights(trainer.model) if ema is None else None
-    figures, _ = finish.judge(trainer)
+    figures, _ = finish.evaluate_best(trainer)
     assert figures["test"]["loss"] > 0
     again = trainer_of(
         tmp_path, cloud(features=6), Tied(), Masked(), ema=ema, run=trainer.run, eval_steps=2

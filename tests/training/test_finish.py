@@ -33,15 +33,15 @@ def test_expectations_of_another_form(text):
 
 def test_each_expectation_beside_what_was_reached():
     expect = {"test/accuracy": ">= 0.9", "test/loss": "< 0.4", "val/loss": "<= 0.5"}
-    found = finish.compare(expect, FIGURES)
+    found = finish.check_expectations(expect, FIGURES)
     assert [found[name]["met"] for name in expect] == [True, False, True]
     assert found["test/loss"] == {"expected": "< 0.4", "reached": 0.4, "met": False}
-    assert finish.compare({}, FIGURES) == {}
+    assert finish.check_expectations({}, FIGURES) == {}
 
 
 def test_an_expectation_of_something_else():
-    with pytest.raises(UserError, match="no such figure; did you mean 'test/accuracy'"):
-        finish.compare({"test/acuracy": "> 1"}, FIGURES)
+    with pytest.raises(UserError, match="no such metric; did you mean 'test/accuracy'"):
+        finish.check_expectations({"test/acuracy": "> 1"}, FIGURES)
 
 
 def test_the_best_weights_are_judged_not_the_last(tmp_path):
@@ -59,7 +59,7 @@ def test_the_best_weights_are_judged_not_the_last(tmp_path):
     trainer.update_best = worse_later
     trainer.fit()
     assert trainer.best.step == 3 and not same(judged[0], judged[-1])
-    figures, details = finish.judge(trainer)
+    figures, details = finish.evaluate_best(trainer)
     assert same(weights(trainer.model), judged[0]) and details == {}
     assert figures["val"] == trainer.best.metrics
 

@@ -14,8 +14,8 @@ from toys import Masked, cloud, network, same, trainer_of, weights
 
 from zoo.errors import UserError
 from zoo.runs.directory import find_runs
+from zoo.training.budget import Best
 from zoo.training.checkpoint import Checkpoint, read
-from zoo.training.plan import Best
 from zoo.training.state import TrainState, check_base
 
 STEPS = "trainer.max_steps=12 trainer.save_steps=3 trainer.eval_steps=4 trainer.log_steps=2"
@@ -245,7 +245,7 @@ def test_only_damaged_checkpoints_stop_with_one_line(train, data_root):
         manifest.unlink()
     resumed = train(f"resume={run}")
     assert resumed.code == 2 and resumed.err.count("\n") == 1
-    assert "can be trusted" in resumed.err and "start the run anew" in resumed.err
+    assert "can be trusted" in resumed.err and "start the run again" in resumed.err
 
 
 def test_no_checkpoint_yet_begins_again(uninterrupted, train, data_root):

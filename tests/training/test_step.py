@@ -130,7 +130,7 @@ def one_rank(folder, rank):
         trainer.checkpoints.save = lambda *arguments: (time.sleep(0.3), save(*arguments))
     trainer.fit()
     torch.save({n: t for n, t in trainer.model.state_dict().items()}, folder / f"rank{rank}.pt")
-    figures, _ = finish.judge(trainer)
+    figures, _ = finish.evaluate_best(trainer)
     (folder / f"test{rank}.json").write_text(json.dumps(figures["test"]))
     del trainer  # torch 2.13: DDP that outlives its process group may wait for ever (GIL, gloo)
     runtime.stop()
@@ -165,7 +165,7 @@ def test_two_ranks_train_as_one_process_does(tmp_path, record_property):
     assert error < 1e-6
 
     tested = [json.loads((tmp_path / f"test{r}.json").read_text())["loss"] for r in range(2)]
-    figures, _ = finish.judge(alone)
+    figures, _ = finish.evaluate_best(alone)
     assert tested[0] == tested[1] == pytest.approx(figures["test"]["loss"], rel=1e-5)
 
     rows = [

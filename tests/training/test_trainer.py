@@ -70,7 +70,7 @@ def test_epochs_become_steps(tmp_path):
 
 def test_steps_win_over_epochs(tmp_path):
     options = {"max_steps": 5, "max_epochs": 100}
-    assert trainer_of(tmp_path, cloud(), linear(), Masked(), **options).plan.max_steps == 5
+    assert trainer_of(tmp_path, cloud(), linear(), Masked(), **options).budget.max_steps == 5
 
 
 def test_the_rate_is_the_schedules_in_the_middle_of_each_step(tmp_path):

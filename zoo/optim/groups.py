@@ -1,6 +1,6 @@
 """What optimizers are built from: the parameters to train, in groups by weight decay."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import nn
@@ -27,6 +27,16 @@ def decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> Gro
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
+
+
+def two(betas: Sequence[float]) -> tuple[float, float]:
+    """Adam's coefficients.
+
+    Raises:
+        ValueError: Not two.
+    """
+    first, second = betas
+    return first, second
 
 
 def can_fuse(model: nn.Module) -> bool:

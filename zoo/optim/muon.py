@@ -1,7 +1,7 @@
-"""torch.optim.Muon, matrices of one shape orthogonalised together.
+"""Muon, matrices of one shape orthogonalised together.
 
 Jordan et al., 2024, https://kellerjordan.github.io/posts/muon.
-Shapes: N matrices alike, R rows, C columns, R <= C.
+Shapes: N matrices of one shape, R rows, C columns, R <= C.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from zoo.naming import in_head
 from zoo.optim.chained import ChainedOptimizer
 from zoo.optim.fused_adamw import FusedAdamW
-from zoo.optim.groups import can_fuse, decay_groups, trainable
+from zoo.optim.groups import can_fuse, decay_groups, trainable, two
 from zoo.registry import OPTIMIZERS
 
 
@@ -51,16 +51,16 @@ class StackedMuon(torch.optim.Muon):
         torch._foreach_lerp_(averages, grads, 1 - momentum)
         ahead = torch._foreach_lerp(grads, averages, momentum) if group["nesterov"] else averages
         torch._foreach_mul_(params, 1 - lr * group["weight_decay"])
-        stacks: dict[Any, list[int]] = {}  # those alike once they lie on their longer side
+        stacks: dict[Any, list[int]] = {}  # of one shape once the longer side is last
         for k, p in enumerate(params):
             stacks.setdefault((min(p.shape), max(p.shape), p.device), []).append(k)
         for members in stacks.values():
             tall = [params[k].shape[0] > params[k].shape[1] for k in members]
             stack = torch.stack([ahead[k].T if t else ahead[k] for k, t in zip(members, tall)])
-            found = orthogonalise(
+            updates = orthogonalise(
                 stack.bfloat16(), group["ns_coefficients"], group["ns_steps"], group["eps"]
             )
-            for k, t, update in zip(members, tall, found):
+            for k, t, update in zip(members, tall, updates):
                 p = params[k]
                 rate = lr * math.sqrt(max(1.0, p.shape[0] / p.shape[1]))
                 p.add_(update.T if t else update, alpha=-rate)
@@ -93,7 +93,8 @@ def split_for_muon(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parame
     transform, and go to AdamW, as do vectors and convolution kernels.
     """
     embeddings = embedding_ids(model)
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, p in trainable(model).items():
         hidden = p.ndim == 2 and id(p) not in embeddings and not in_head(name)
         (matrices if hidden else rest).append(p)
@@ -116,7 +117,7 @@ def muon(
     Args:
         model: Whose parameters to train.
         lr: Rate of the matrices, in units of their spectral norm.
-        weight_decay: Of matrices and kernels alike.
+        weight_decay: Of matrices and kernels.
         momentum: Of Muon.
         adam_lr, adam_betas: Of AdamW.
         embedding_lr, head_lr: Of AdamW for embeddings and for the output layer; null for adam_lr.
@@ -136,5 +137,5 @@ def muon(
             members = [p for p in rest if rates[id(p)] == rate]
             groups += [{**group, "lr": rate} for group in decay_groups(members, weight_decay)]
         make = FusedAdamW if can_fuse(model) else torch.optim.AdamW
-        parts.append(make(groups, adam_lr, tuple(adam_betas), fused=can_fuse(model)))
+        parts.append(make(groups, adam_lr, two(adam_betas), fused=can_fuse(model)))
     return parts[0] if len(parts) == 1 else ChainedOptimizer(parts)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from zoo.optim.fused_adamw import FusedAdamW
-from zoo.optim.groups import can_fuse, groups_of
+from zoo.optim.groups import can_fuse, groups_of, two
 from zoo.registry import OPTIMIZERS
 
 
@@ -40,7 +40,7 @@ def adam(
 ) -> torch.optim.Optimizer:
     """Kingma and Ba, 2015, arXiv:1412.6980; decay, if any, is added to the gradient."""
     groups = groups_of(model, weight_decay)
-    return torch.optim.Adam(groups, lr, tuple(betas), eps, fused=can_fuse(model))
+    return torch.optim.Adam(groups, lr, two(betas), eps, fused=can_fuse(model))
 
 
 @OPTIMIZERS.register("adamw")
@@ -54,7 +54,7 @@ def adamw(
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101)."""
     groups = groups_of(model, weight_decay)
     make = FusedAdamW if can_fuse(model) else torch.optim.AdamW
-    return make(groups, lr, tuple(betas), eps, fused=can_fuse(model))
+    return make(groups, lr, two(betas), eps, fused=can_fuse(model))
 
 
 @OPTIMIZERS.register("rmsprop")

@@ -20,7 +20,7 @@ class RowAdagrad(torch.optim.Optimizer):
 
     Adagrad is Duchi, Hazan and Singer, 2011, https://jmlr.org/papers/v12/duchi11a.html. A row is
     an entry of a parameter's first dimension. A sparse gradient may name a row many times; the
-    parts are summed first, so that the square is that of the whole. Rows that it does not name
+    parts are summed first, so that the square is that of their sum. Rows that it does not name
     stay as they are. State: `squares`, one number a row.
 
     Args:
@@ -44,11 +44,12 @@ class RowAdagrad(torch.optim.Optimizer):
                 f"lr={lr:g}, initial={initial:g}, eps={eps:g}: expected none below 0, and initial "
                 "or eps above"
             )
-        super().__init__(params, dict(lr=lr, initial=initial, eps=eps, weight_decay=weight_decay))
+        defaults = {"lr": lr, "initial": initial, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults)
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """One update of every parameter that has a gradient."""
-        assert closure is None, "nothing here needs the loss anew"
+        assert closure is None, "nothing here evaluates the loss again"
         with torch.no_grad():
             for group in self.param_groups:
                 for p in group["params"]:

@@ -1,7 +1,7 @@
 """Learning-rate schedules: a factor on the peak rate as a function of progress, from 0 to 1.
 
-Progress is the share of the budget that is used, so a schedule says the same thing whether a run
-is sized in steps, epochs or minutes, and resuming needs no state (but for `plateau`).
+Progress is the fraction of the budget that is used, so a schedule means the same whether a run is
+sized in steps, epochs or minutes, and resuming needs no state (but for `plateau`).
 """
 
 import math
@@ -12,25 +12,25 @@ from zoo.registry import SCHEDULES
 
 
 class Schedule:
-    """Linear warm-up over the first share of training, then `shape` over the rest.
+    """Linear warm-up over the first part of training, then `shape` over the rest.
 
     Args:
-        warmup: Share of the training spent raising the rate from zero, 0 to below 1.
+        warmup: Fraction of the training spent raising the rate from zero, 0 to below 1.
     """
 
     def __init__(self, warmup: float = 0.0) -> None:
-        self.warmup = self._share("warmup", warmup)
+        self.warmup = self._fraction("warmup", warmup)
 
     @staticmethod
-    def _share(name: str, value: float, top: float = 1.0) -> float:
+    def _fraction(name: str, value: float, top: float = 1.0) -> float:
         if not 0 <= value < top:
             raise UserError(
-                f"schedule.{name}: got {value}, expected a share of training, 0 to below {top:g}"
+                f"schedule.{name}: got {value}, expected a fraction of training, 0 to below {top:g}"
             )
         return value
 
     def factor(self, progress: float) -> float:
-        """What to multiply the peak rate by, at a share `progress` of the training."""
+        """What to multiply the peak rate by, at a fraction `progress` of the training."""
         if progress < self.warmup:
             return progress / self.warmup
         return self.shape((progress - self.warmup) / (1 - self.warmup))
@@ -40,7 +40,7 @@ class Schedule:
         raise NotImplementedError
 
     def observe(self, value: float) -> None:
-        """Told the monitored validation figure (more is better) after each evaluation."""
+        """Called with the monitored validation metric (larger is better) after each evaluation."""
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint, JSON."""
@@ -87,8 +87,8 @@ class OneCycle(Schedule):
     """Up and down in two half cosines (Smith and Topin, 2018, arXiv:1708.07120).
 
     Args:
-        warmup: Share of the training going up.
-        start, final: The rate at either end, as a share of the peak.
+        warmup: Fraction of the training going up.
+        start, final: The rate at either end, as a fraction of the peak.
     """
 
     def __init__(self, warmup: float = 0.3, start: float = 0.04, final: float = 0.0) -> None:
@@ -110,14 +110,14 @@ class WarmupStableDecay(Schedule):
     """Warm up, hold, and go down in a straight line at the end (Hu et al., 2024, 2404.06395).
 
     Args:
-        warmup: Share of the training going up.
-        decay: Share of the training going down.
-        final: The last rate, as a share of the peak.
+        warmup: Fraction of the training going up.
+        decay: Fraction of the training going down.
+        final: The last rate, as a fraction of the peak.
     """
 
     def __init__(self, warmup: float = 0.0, decay: float = 0.2, final: float = 0.0) -> None:
         super().__init__(warmup)
-        self.decay = self._share("decay", decay, 1.0 - warmup + 1e-9) / (1 - warmup)
+        self.decay = self._fraction("decay", decay, 1.0 - warmup + 1e-9) / (1 - warmup)
         self.final = final
 
     def shape(self, progress: float) -> float:
@@ -130,10 +130,10 @@ class Plateau(Schedule):
     """Hold, and cut the rate whenever validation has stopped improving.
 
     Args:
-        warmup: Share of the training going up.
+        warmup: Fraction of the training going up.
         cut: What the rate is multiplied by.
         patience: Evaluations without improvement before a cut.
-        floor: The smallest rate, as a share of the peak.
+        floor: The smallest rate, as a fraction of the peak.
     """
 
     def __init__(

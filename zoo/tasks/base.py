@@ -34,7 +34,7 @@ class StepOutput(NamedTuple):
     """
 
     loss_sum: Tensor
-    count: Tensor
+    count: Tensor  # type: ignore[assignment]  # a tuple's method of that name is of no use here
     sums: dict[str, Tensor]
     rows: Mapping[str, Tensor] = MappingProxyType({})
 
@@ -73,10 +73,10 @@ class Task(Protocol):
         """Loss and metric sums of one batch."""
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
-        """Named figures from the means of the sums: of "loss" too, and "count", the predictions."""
+        """Named metrics from the means of the sums: of "loss" too, and "count", the predictions."""
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
-        """Figures too long for a log line, as JSON: per class, a confusion matrix. May be empty."""
+        """Metrics too long for a log line, as JSON: per class, a confusion matrix. May be empty."""
 
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures

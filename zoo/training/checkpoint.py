@@ -89,7 +89,7 @@ class Checkpointer:
         kept = [path.name for path in self._found("last")]
         return (
             f"cannot write a checkpoint in {self.folder}: {error.strerror or error}; it needs "
-            f"{needed:,} bytes, {free:,} are free; make room and go on with "
+            f"{needed:,} bytes, {free:,} are free; make room and continue with "
             f"resume={self.folder.parent} (kept: {', '.join(kept) or 'none'})"
         )
 
@@ -136,7 +136,7 @@ class Checkpointer:
         if reasons:
             raise UserError(
                 f"no checkpoint of kind '{kind}' in {self.folder} can be trusted: "
-                f"{'; '.join(reasons)}; start the run anew"
+                f"{'; '.join(reasons)}; start the run again"
             )
         return None
 

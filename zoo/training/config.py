@@ -10,7 +10,7 @@ PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """What `trainer.*` says. Steps are optimizer steps; given beside epochs, they count.
+    """The settings `trainer.*`. Steps are optimizer steps; they win over epochs.
 
     Attributes:
         max_steps, max_epochs, max_minutes: The budget; whichever ends first.
@@ -20,13 +20,13 @@ class TrainerConfig:
         patience: Evaluations without improvement before training stops, or null.
         eval_steps, eval_epochs: How often to evaluate on the validation split.
         log_steps: How often to write the training loss, or null for about 200 times a run.
-        save_steps, save_minutes: How often to write the checkpoint that `resume=` goes on from.
+        save_steps, save_minutes: How often to write the checkpoint that `resume=` reads.
         precision: fp32, bf16, fp16 (with loss scaling), or auto: the fastest in a short trial.
         device: auto, cpu, cuda, cuda:1, mps, xpu.
         devices: Processes on this machine, a device each.
         compile: Whether to compile the model.
         deterministic: Whether to demand bit-identical kernels, slower on GPUs.
-        overfit: Train and evaluate on the first batch alone, which must then be learnt by heart.
+        overfit: Train and evaluate on the first batch alone, which must be memorised: a check.
     """
 
     max_steps: int | None = None

@@ -20,7 +20,7 @@ class Console:
         self._log: Path | None = None
         self._bar: Any = None
         self._last_line = self._refreshed = 0.0
-        self._figures: dict[str, str] = {}
+        self._shown: dict[str, str] = {}
         self._total = 0
         self.precision_reason = ""
         self.weights: Any = None  # what was loaded to start from
@@ -69,22 +69,22 @@ class Console:
             self._refreshed = seconds
             self._bar.update(step - self._bar.n)
 
-    def trained(self, step: int, figures: dict[str, float], seconds: float) -> None:
-        """The latest training figures."""
-        shown = {name: show(value) for name, value in figures.items() if name != "grad_norm"}
+    def trained(self, step: int, metrics: dict[str, float], seconds: float) -> None:
+        """The latest training metrics."""
+        shown = {name: show(value) for name, value in metrics.items() if name != "grad_norm"}
         if self._bar is not None:
-            self._figures |= shown
-            self._bar.set_postfix(self._figures, refresh=False)
+            self._shown |= shown
+            self._bar.set_postfix(self._shown, refresh=False)
         now = time.perf_counter()
         if now - self._last_line > QUIET_SECONDS:
             self._plain(f"{self._place(step)}  train  {spread(shown)}")
 
-    def evaluated(self, step: int, figures: dict[str, float], best: bool) -> None:
-        """A validation's figures."""
-        shown = {name: show(value) for name, value in figures.items()}
-        self._figures |= {f"val_{name}": value for name, value in shown.items()}
+    def evaluated(self, step: int, metrics: dict[str, float], best: bool) -> None:
+        """The metrics of a validation."""
+        shown = {name: show(value) for name, value in metrics.items()}
+        self._shown |= {f"val_{name}": value for name, value in shown.items()}
         if self._bar is not None:
-            self._bar.set_postfix(self._figures, refresh=False)
+            self._bar.set_postfix(self._shown, refresh=False)
         self._plain(f"{self._place(step)}  val    {spread(shown)}{'  best' if best else ''}")
 
     def _place(self, step: int) -> str:
@@ -107,13 +107,13 @@ class Console:
 
 
 def show(value: float) -> str:
-    """A figure in four significant digits."""
+    """A number in four significant digits."""
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.3g}"
 
 
-def spread(figures: dict[str, str]) -> str:
+def spread(metrics: dict[str, str]) -> str:
     """`loss 0.1234  accuracy 0.9876`."""
-    return "  ".join(f"{name} {value}" for name, value in figures.items())
+    return "  ".join(f"{name} {value}" for name, value in metrics.items())
 
 
 def duration(seconds: float) -> str:

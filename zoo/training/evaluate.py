@@ -32,7 +32,7 @@ def evaluate(
     `final` is for the test split and other data: the task's `test_step`, if it has one.
 
     Raises:
-        Interrupted: When `interrupted()` turns true; one rank alone decides nothing.
+        Interrupted: When `interrupted()` turns true; with several ranks it is not asked.
     """
     step = task.test_step if final and isinstance(task, HasTestStep) else task.step
     training = model.training
@@ -53,10 +53,10 @@ def evaluate(
                     rows.setdefault(name, []).append(kept.cpu())
     finally:
         model.train(training)
-    found = means(runtime.gather({name: value.cpu() for name, value in totals.items()}))
+    averages = means(runtime.gather({name: value.cpu() for name, value in totals.items()}))
     if isinstance(task, SplitMetrics):
-        found |= task.split_metrics(_gathered(rows, runtime))
-    return found
+        averages |= task.split_metrics(_gathered(rows, runtime))
+    return averages
 
 
 def _gathered(rows: dict[str, list[Tensor]], runtime: Runtime) -> dict[str, Tensor]:
@@ -66,11 +66,11 @@ def _gathered(rows: dict[str, list[Tensor]], runtime: Runtime) -> dict[str, Tens
     return {name: torch.cat([own[name] for own in ranks if name in own]) for name in names}
 
 
-def means(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Sums of several ranks, added in their order and divided by the count, which is kept."""
+def means(ranks: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Sums of several ranks, added in their order and divided by the count, which stays."""
     totals: dict[str, Tensor] = {}
-    for part in parts:
-        for name, value in part.items():
+    for sums in ranks:
+        for name, value in sums.items():
             totals[name] = totals.get(name, 0) + value.double()
     count = totals.pop("count")
     return {name: value / count for name, value in totals.items()} | {"count": count}

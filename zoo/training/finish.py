@@ -1,4 +1,4 @@
-"""The end of a run: the best weights judged on the test split, and result.json, always."""
+"""The end of a run: the best weights evaluated on the test split, and result.json, always."""
 
 import functools
 import operator
@@ -13,7 +13,7 @@ from zoo.training.console import duration, show
 from zoo.training.runtime import environment
 from zoo.training.trainer import Trainer
 
-Figures = dict[str, dict[str, float]]
+Metrics = dict[str, dict[str, float]]
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -39,35 +39,35 @@ def parse_expectation(name: str, text: str) -> tuple[str, float]:
         ) from None
 
 
-def judge(trainer: Trainer) -> tuple[Figures, dict[str, Any]]:
-    """Validation and test figures of the best weights, and the test split's details."""
+def evaluate_best(trainer: Trainer) -> tuple[Metrics, dict[str, Any]]:
+    """Validation and test metrics of the best weights, and the details of the test split."""
     trainer.runtime.first(None)  # all wait until rank 0 has written the best weights
     if trainer.best.step:
         saved = trainer.checkpoints.load("best", trainer.console.warn)
         if saved is not None:
             load_model(trainer.model, saved.tensors["model"], saved.path)
             trainer.ema = None  # the best weights are averaged already
-    figures: Figures = {"val": trainer.best.metrics}
-    totals, figures["test"] = trainer.evaluate("test")
+    metrics: Metrics = {"val": trainer.best.metrics}
+    totals, metrics["test"] = trainer.evaluate("test")
     if trainer.logger:
-        trainer.logger.metrics(trainer.step, "test", figures["test"])
+        trainer.logger.metrics(trainer.step, "test", metrics["test"])
     trainer.preview(totals, "test")
-    return figures, trainer.task.details(totals)
+    return metrics, trainer.task.details(totals)
 
 
-def compare(expect: dict[str, str], figures: Figures) -> dict[str, dict[str, Any]]:
-    """Each expectation beside what was reached.
+def check_expectations(expect: dict[str, str], metrics: Metrics) -> dict[str, dict[str, Any]]:
+    """Each expectation next to what was reached.
 
     Raises:
-        UserError: An expectation of a figure that the task does not give.
+        UserError: An expectation of a metric that the task does not give.
     """
-    flat = {f"{split}/{name}": v for split, row in figures.items() for name, v in row.items()}
+    flat = {f"{split}/{name}": v for split, row in metrics.items() for name, v in row.items()}
     outcome = {}
     for name, text in expect.items():
         sign, bound = parse_expectation(name, text)
         if name not in flat:
             hint = f"; did you mean '{guess}'?" if (guess := nearest(name, flat)) else ""
-            raise UserError(f"expect.{name}: the run has no such figure{hint}")
+            raise UserError(f"expect.{name}: the run has no such metric{hint}")
         met = _COMPARE[sign](flat[name], bound)
         outcome[name] = {"expected": f"{sign} {bound:g}", "reached": flat[name], "met": met}
     return outcome
@@ -116,22 +116,23 @@ def commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def close(trainer: Trainer, figures: Figures, outcome: dict[str, dict[str, Any]]) -> None:
+def print_summary(trainer: Trainer, metrics: Metrics, outcome: dict[str, dict[str, Any]]) -> None:
     """The closing table and the next commands."""
     console = trainer.console
     why = f" ({trainer.ended})" if trainer.ended else ""
     console.line(f"\ntrained {trainer.step} steps in {duration(trainer.clock.seconds)}{why}\n")
-    rows = [("", "validation", "test", "expected")]
-    for name in [n for n in figures["test"] if n not in HIDDEN]:
-        wanted = []
-        for split in ("val", "test"):
-            if met := outcome.get(f"{split}/{name}"):
-                wanted.append(f"{met['expected']} {'met' if met['met'] else 'NOT MET'} ({split})")
-        cells = [show(figures[s][name]) if name in figures[s] else "" for s in ("val", "test")]
-        rows.append((name, *cells, ", ".join(wanted)))
+    rows: list[tuple[str, ...]] = [("", "validation", "test", "expected")]
+    for name in [n for n in metrics["test"] if n not in HIDDEN]:
+        expected = [
+            f"{met['expected']} {'met' if met['met'] else 'NOT MET'} ({split})"
+            for split in ("val", "test")
+            if (met := outcome.get(f"{split}/{name}"))
+        ]
+        cells = [show(metrics[s][name]) if name in metrics[s] else "" for s in ("val", "test")]
+        rows.append((name, *cells, ", ".join(expected)))
     console.table(rows)
     run = trainer.run.path
-    console.line(f"\npictures  {trainer.run.previews}")
+    console.line(f"\npreviews  {trainer.run.previews}")
     console.line("next      tensorboard --logdir " + str(run.parent.parent))
     console.line(f"          python evaluate.py run={run}")
     console.line(f"          python scripts/predict.py run={run} input=...")

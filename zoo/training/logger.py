@@ -15,11 +15,11 @@ TOGETHER = "training, validation, test"  # what TensorBoard's custom scalars are
 
 
 class Logger:
-    """Writes one run's figures and pictures.
+    """Writes one run's metrics, plots and text samples.
 
     Args:
         run: Where to.
-        step: The step that the run goes on from; later points of an earlier session are dropped.
+        step: The step that the run resumes from; later points of an earlier session are dropped.
         offset: Bytes of metrics.jsonl that belong to steps up to `step`.
     """
 
@@ -36,21 +36,21 @@ class Logger:
             str(run.path), purge_step=step if resumed else None, flush_secs=10
         )
         for row in run.metrics():
-            if row["step"] == step:
-                self._draw(**row)
+            if row.pop("step") == step:
+                self._draw(step, row.pop("split"), row)
 
-    def metrics(self, step: int, split: str, figures: dict[str, float]) -> None:
-        """One line of metrics.jsonl and one point per figure in TensorBoard."""
-        row = {"step": step, "split": split} | figures
+    def metrics(self, step: int, split: str, metrics: dict[str, float]) -> None:
+        """One line of metrics.jsonl and one point per metric in TensorBoard."""
+        row = {"step": step, "split": split} | metrics
         self._file.write(json.dumps(row).encode() + b"\n")
         self._file.flush()
-        self._draw(**row)
+        self._draw(step, split, metrics)
 
-    def _draw(self, step: int, split: str, **figures: float) -> None:
-        for name, value in figures.items():
+    def _draw(self, step: int, split: str, metrics: dict[str, float]) -> None:
+        for name, value in metrics.items():
             self.writer.add_scalar(f"{split}/{name}", value, step)
         if split == "val" and not self._laid_out:
-            self._lay_out(list(figures))
+            self._lay_out(list(metrics))
 
     def _lay_out(self, names: list[str]) -> None:
         """One chart of each metric's splits, now that the names are known.
@@ -62,14 +62,14 @@ class Logger:
         self.writer.add_custom_scalars({TOGETHER: charts})
         self._laid_out = True
 
-    def best(self, step: int, figures: dict[str, float]) -> None:
+    def best(self, step: int, metrics: dict[str, float]) -> None:
         """Validation where it was best so far; the last point is what the run is judged by."""
-        for name, value in figures.items():
+        for name, value in metrics.items():
             self.writer.add_scalar(f"best/val_{name}", value, step)
 
-    def clock(self, step: int, figures: dict[str, float]) -> None:
+    def clock(self, step: int, metrics: dict[str, float]) -> None:
         """Points that no repeated run repeats: TensorBoard only."""
-        for name, value in figures.items():
+        for name, value in metrics.items():
             self.writer.add_scalar(f"train/{name}", value, step)
 
     def figure(self, tag: str, figure: Any) -> None:
@@ -89,7 +89,7 @@ class Logger:
             encoded_image_string=file.getvalue(),
         )  # fmt: skip
         summary = Summary(value=[Summary.Value(tag=tag, image=image)])
-        self.writer.file_writer.add_summary(summary, self.step)
+        self.writer.file_writer.add_summary(summary, self.step)  # type: ignore[attr-defined]
         self.run.previews.mkdir(exist_ok=True)
         name = f"{tag.replace('/', '_')}-{self.step:06d}.png"
         (self.run.previews / name).write_bytes(file.getvalue())

@@ -26,8 +26,7 @@ class Precision:
     """Autocast and, for fp16, loss scaling (Micikevicius et al., 2018, arXiv:1710.03740)."""
 
     def __init__(self, name: str, device: torch.device) -> None:
-        self.name, self.device = name, device
-        self.scaler = torch.amp.GradScaler(device.type) if name == "fp16" else None
+        self.name, self.device, self.scaler = name, device, _scaler(name, device)
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The context for forward passes."""
@@ -59,9 +58,13 @@ class Precision:
 
     def load(self, state: dict[str, Any]) -> None:
         """From the checkpoint, whose number format is kept whatever was chosen now."""
-        self.__init__(state["name"], self.device)  # type: ignore[misc]
+        self.name, self.scaler = state["name"], _scaler(state["name"], self.device)
         if self.scaler and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
+
+
+def _scaler(name: str, device: torch.device) -> torch.amp.GradScaler | None:
+    return torch.amp.GradScaler(device.type) if name == "fp16" else None
 
 
 def choose_precision(
@@ -95,7 +98,7 @@ def _check(name: str, device: torch.device) -> None:
 
 
 def _trial(model: nn.Module, task: Task, batch: Batch, runtime: Runtime) -> tuple[str, str]:
-    """Steps in either format, by turns: what else the machine does then slows both alike."""
+    """Steps in both formats, interleaved: other load on the machine then slows both equally."""
     lower = "bf16"
     if runtime.device.type == "cuda" and not torch.cuda.is_bf16_supported():
         lower = "fp16"
@@ -115,7 +118,7 @@ def _trial(model: nn.Module, task: Task, batch: Batch, runtime: Runtime) -> tupl
         except (RuntimeError, TrainingFailed) as error:
             return "fp32", f"auto: {lower} does not run here ({str(error).splitlines()[0]})"
     pairs = list(zip(*times))[1:]  # the first was to warm up
-    gain = statistics.median(one / other for one, other in pairs)  # a machine's speed may drift
+    gain = statistics.median(fp32 / low for fp32, low in pairs)  # a machine's speed may drift
     chosen = lower if gain >= WORTH else "fp32"
     return chosen, f"auto: {lower} steps took {1 / gain:.2f} of fp32's time in a trial"
 
@@ -147,16 +150,18 @@ def clip_gradients(parameters: Iterable[nn.Parameter], limit: float | None) -> T
 
     As `clip_grad_norm_`, which knows no gradients that are sparse (of tables of vectors).
     """
-    parameters = [p for p in parameters if p.grad is not None]
-    if not any(p.grad.is_sparse for p in parameters):
-        return nn.utils.clip_grad_norm_(parameters, limit or float("inf"))
-    for p in parameters:
-        if p.grad.is_sparse:
-            rows, sums = summed_rows(p.grad)  # each row once
+    pairs = [(p, p.grad) for p in parameters if p.grad is not None]
+    if not any(gradient.is_sparse for _, gradient in pairs):
+        return nn.utils.clip_grad_norm_([p for p, _ in pairs], limit or float("inf"))
+    values = []
+    for p, gradient in pairs:
+        if gradient.is_sparse:
+            rows, sums = summed_rows(gradient)  # each row once
             p.grad = torch.sparse_coo_tensor(
                 rows[None], sums, p.shape, is_coalesced=True, check_invariants=False
             )
-    values = [p.grad._values() if p.grad.is_sparse else p.grad for p in parameters]
+            gradient = p.grad._values()
+        values.append(gradient)
     norm = nn.utils.get_total_norm(values)
     if limit:
         torch._foreach_mul_(values, (limit / (norm + 1e-6)).clamp(max=1))

@@ -73,7 +73,7 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     if kind in ("cuda", "xpu"):
         index, count = int(number or local_rank), getattr(torch, kind).device_count()
         if index >= count:
-            raise UserError(f"trainer.device={name}: {kind}:{index} asked for, {count} present")
+            raise UserError(f"trainer.device={name}: {kind}:{index} requested, {count} present")
         return torch.device(kind, index)
     return torch.device(kind)
 
@@ -169,7 +169,7 @@ class _Gather(torch.autograd.Function):
         return torch.cat([part[:size] for part, size in zip(parts, sizes)])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         total = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         return total[ctx.own], None, None
@@ -227,7 +227,7 @@ def set_rng_state(device: torch.device, state: dict[str, Tensor]) -> None:
 
 @contextlib.contextmanager
 def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
-    """Random numbers of their own inside; outside they go on as if nothing had been drawn."""
+    """Random numbers of their own inside; outside they continue as if nothing had been drawn."""
     state = rng_state(device)
     torch.manual_seed(seed)
     random.seed(seed)
@@ -239,7 +239,7 @@ def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def deterministic(on: bool) -> Iterator[None]:
-    """Kernels that repeat bit for bit, where torch has them; an error names one that has not."""
+    """Kernels that repeat bit for bit, where torch has them; an error names one without."""
     if not on:
         yield
         return
@@ -258,7 +258,8 @@ def environment(runtime: Runtime) -> dict[str, Any]:
 
     device = runtime.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
-    processor = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name", "")
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    processor = capabilities.get("cpu_name", "")
     return {
         "torch": torch.__version__,
         "device": f"{device.type} {name}".strip(),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import UserError
+from zoo.training.budget import Best
 from zoo.training.checkpoint import Checkpoint, Tensors
-from zoo.training.plan import Best
 
 FILES = ("model", "optimizer", "ranks", "ema")  # fields that are tensors, a file each
 EXACTNESS = ("torch", "device", "processor", "threads", "ranks")
@@ -57,9 +57,9 @@ class TrainState:
     @classmethod
     def read(cls, saved: Checkpoint) -> "TrainState":
         """From a checkpoint."""
-        values = {name: saved.state.get(name) for name in cls.__annotations__ if name not in FILES}
-        values["best"] = Best(**saved.state["best"])
-        return cls(**{name: saved.tensors.get(name) for name in FILES}, **values)
+        fields: dict[str, Any] = {name: saved.tensors.get(name) for name in FILES}
+        fields |= {name: saved.state.get(name) for name in cls.__annotations__ if name not in FILES}
+        return cls(**fields | {"best": Best(**saved.state["best"])})
 
     def tensors(self) -> dict[str, Tensors]:
         """For a checkpoint, by file."""
@@ -71,7 +71,7 @@ class TrainState:
         return values | {"best": vars(self.best)}
 
     def of_rank(self, rank: int, part: str) -> Tensors:
-        """A part's own tensors of one rank; none where there was no such rank."""
+        """The tensors of one part of one rank; none where there was no such rank."""
         prefix = f"{rank}.{part}."
         return {n.removeprefix(prefix): t for n, t in self.ranks.items() if n.startswith(prefix)}
 
@@ -80,7 +80,7 @@ class TrainState:
         if self.data_sha256 != data_sha256:
             yield (
                 f"the data changed since the checkpoint (SHA-256 {self.data_sha256[:12]}, now "
-                f"{data_sha256[:12]}): training goes on, but not as it would have"
+                f"{data_sha256[:12]}): training continues, but not as it would have"
             )
         for key in EXACTNESS:
             if (before := self.environment.get(key)) != environment[key]:

@@ -15,8 +15,8 @@ SCALE = 1024  # the same on every rank, however many samples it has; dividing by
 
 
 class RunningMetrics:
-    """Metric sums since the last report, kept on the device as they came: between reports nothing
-    is added up and nobody waits for the device."""
+    """Metric sums since the last report, kept on the device one by one: between reports nothing
+    is added up and nothing waits for the device."""
 
     def __init__(self) -> None:
         self.sums: dict[str, list[Tensor]] = {}
@@ -44,7 +44,7 @@ class RunningMetrics:
 def wrapped(model: nn.Module, runtime: Runtime, compile: bool) -> nn.Module:
     """The model as training calls it: compiled if asked, its gradients averaged over ranks."""
     if compile:
-        model = torch.compile(model)
+        model = torch.compile(model)  # type: ignore[assignment]
     if runtime.ranks == 1:
         return model
     if runtime.device.type == "cuda":
@@ -102,8 +102,9 @@ def accumulate_gradients(
 
 def _no_sync(model: nn.Module) -> contextlib.AbstractContextManager[Any]:
     """Gradients of ranks are averaged with the last micro-batch alone."""
-    ddp = isinstance(model, nn.parallel.DistributedDataParallel)
-    return model.no_sync() if ddp else contextlib.nullcontext()
+    if isinstance(model, nn.parallel.DistributedDataParallel):
+        return model.no_sync()
+    return contextlib.nullcontext()
 
 
 def prepare_task(task: Task, accumulate: int, ranks: int) -> None:

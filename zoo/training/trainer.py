@@ -15,6 +15,7 @@ from zoo.optim.learning_rate import LearningRate
 from zoo.optim.state import load_optimizer, optimizer_tensors
 from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import Batch, Task
+from zoo.training.budget import Best, Budget, due, monitored
 from zoo.training.checkpoint import Checkpoint, Checkpointer, Tensors, load_model, trainable_tensors
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
@@ -23,7 +24,6 @@ from zoo.training.evaluate import Interrupted, evaluate, means, preview
 from zoo.training.guard import FiniteGuard
 from zoo.training.loader import Loader
 from zoo.training.logger import Logger
-from zoo.training.plan import Best, Plan, due, monitored
 from zoo.training.precision import Precision, clip_gradients
 from zoo.training.requests import OUT_OF_TIME, Request, Requests
 from zoo.training.runtime import Clock, Runtime, environment, rng_state, set_rng_state
@@ -45,7 +45,7 @@ class Trainer:
     optimizer: Any
     schedule: Any
     config: TrainerConfig
-    plan: Plan
+    budget: Budget
     runtime: Runtime
     precision: Precision
     console: Console
@@ -81,7 +81,7 @@ class Trainer:
         """Train until the budget, the patience or a signal (see `signals`) ends it."""
         self.restore()
         try:
-            for micro_batches in self.loader.training(self.step, self.plan.max_steps):
+            for micro_batches in self.loader.training(self.step, self.budget.max_steps):
                 if self.ended:
                     break
                 loss = self.train_step(micro_batches)
@@ -105,7 +105,7 @@ class Trainer:
         parts = (self.precision, self.runtime, self.running, own)
         loss, total = accumulate_gradients(self.wrapped_model, self.task, micro_batches, *parts)
         self.request = self.requests.resolve(own, total)
-        reporting = due(self.step + 1, self.plan.log_steps)
+        reporting = due(self.step + 1, self.budget.log_steps)
         if self.config.clip or reporting:
             self.precision.unscale(self.optimizer)
             norm = clip_gradients(self.parameters, self.config.clip)
@@ -119,14 +119,14 @@ class Trainer:
 
     def progress(self) -> float:
         """Fraction of the budget used in the middle of the next step, by steps or by the clock."""
-        fraction = (self.step + 0.5) / self.plan.max_steps
+        fraction = (self.step + 0.5) / self.budget.max_steps
         if self.config.max_minutes:
             fraction = max(fraction, self.clock.seconds / (60 * self.config.max_minutes))
         return fraction
 
     def report_when_due(self) -> None:
         """The mean training loss and metrics since the last report."""
-        if not due(self.step, self.plan.log_steps):
+        if not due(self.step, self.budget.log_steps):
             return
         sums = self.runtime.gather(self.running.take())
         metrics = self.task.summarize(means(sums))
@@ -145,10 +145,10 @@ class Trainer:
         if self.signalled:
             self.ended = f"signal {self.request}"
             return  # the checkpoint will say that this step is yet to be evaluated
-        last = self.step == self.plan.max_steps
+        last = self.step == self.budget.max_steps
         if self.request == Request.OUT_OF_TIME:
             self.ended, last = OUT_OF_TIME, True
-        if not (last or due(self.step, self.plan.eval_steps)):
+        if not (last or due(self.step, self.budget.eval_steps)):
             return
         try:
             totals, metrics = self.evaluate("val")
@@ -180,7 +180,7 @@ class Trainer:
 
     def save_when_due(self) -> None:
         """The checkpoint to resume from, at its interval in steps or minutes."""
-        if self.request == Request.SAVE or due(self.step, self.plan.save_steps):
+        if self.request == Request.SAVE or due(self.step, self.budget.save_steps):
             self.save()
 
     # ------------------------------------------------------------- checkpoints
@@ -265,7 +265,7 @@ class Trainer:
         self.clock.restart(saved.state["seconds"] if saved else 0.0)
         self.requests.saved_at = self._previewed_at = self.clock.seconds
         self._reported = (self.step, self.clock.seconds)
-        self.console.begin(self.step, self.plan.max_steps)
+        self.console.begin(self.step, self.budget.max_steps)
         if self.step and self.evaluated != self.step:
             self.evaluate_when_due()
         over = self.ended or self.best.out_of_patience(self.config.patience)

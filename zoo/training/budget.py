@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Plan:
-    """The budget and the cadences, all in optimizer steps."""
+class Budget:
+    """How long to train and the intervals between reports, all in optimizer steps."""
 
     max_steps: int
     eval_steps: int
@@ -33,6 +33,6 @@ def due(step: int, every: int | None) -> bool:
     return every is not None and step % every == 0
 
 
-def monitored(monitor: str, figures: dict[str, float]) -> float:
-    """The figure that a task watches, more being better: "accuracy", or "-loss"."""
-    return -figures[monitor[1:]] if monitor.startswith("-") else figures[monitor]
+def monitored(monitor: str, metrics: dict[str, float]) -> float:
+    """The metric that a task monitors, larger being better: "accuracy", or "-loss"."""
+    return -metrics[monitor[1:]] if monitor.startswith("-") else metrics[monitor]
