@@ -22,6 +22,7 @@ lint: $(VENV)/installed-dev ## what a commit is checked for
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(RUN) -m check_jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: $(VENV)/installed-dev ## mend what can be mended
 	$(RUN) -m ruff check --fix .
