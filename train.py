@@ -2,11 +2,7 @@
 
 import sys
 
-from zoo.sweep.fork_server import begin
+from zoo.commands.train import main
 
 if __name__ == "__main__":
-    nursery = begin(sys.argv[1:])  # a sweep's members need torch: its import is the long part
-
-    from zoo.commands.train import train
-
-    sys.exit(train(nursery=nursery))
+    sys.exit(main())

@@ -27,7 +27,7 @@ def step_and_exit(self, batches):
     train_step(self, batches)
     os._exit(0)
 Trainer.train_step = step_and_exit
-train.train(sys.argv[1:])
+train.main(sys.argv[1:])
 """
 SETTINGS = ("model=mlp", "data=digits", "trainer.max_steps=1", "trainer.precision=fp32")
 

@@ -5,7 +5,6 @@ import sys
 import _path  # noqa: F401
 
 from zoo.commands.find_lr import main
-from zoo.errors import report
 
 if __name__ == "__main__":
-    sys.exit(report(main))
+    sys.exit(main())

@@ -32,7 +32,7 @@ def train(tmp_path, data_root, capsys):
 
     The answer has `code`, `out`, `err`, and `path` of the newest run directory, or None.
     """
-    from zoo.commands.train import train as main
+    from zoo.commands.train import main
     from zoo.runs.directory import find_runs
 
     outputs = tmp_path / "outputs"
@@ -87,7 +87,7 @@ def mistake(train):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """Train by the command line; gives the run's folder."""
-    from zoo.commands.train import train
+    from zoo.commands.train import main as train
     from zoo.runs.directory import find_runs
 
     def run(name, *overrides):

@@ -15,7 +15,7 @@ def train(arguments, *trap):
     from zoo.commands import train as cli
 
     with set_trap(*trap):
-        return cli.train(list(arguments))
+        return cli.main(list(arguments))
 
 
 @contextlib.contextmanager

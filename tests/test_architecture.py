@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BASE = {"zoo.registry", "zoo.errors", "zoo.schema", "zoo.naming"}
+BASE = {"zoo.program", "zoo.registry", "zoo.errors", "zoo.schema", "zoo.naming"}
 MAY_IMPORT = {
     "zoo.kernels": set(),
     "zoo.layers": {"zoo.kernels"},
@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "zoo.errors": set(),
     "zoo.files": set(),
     "zoo.naming": set(),
+    "zoo.program": set(),
     "zoo.schema": {"zoo.errors"},
     "zoo.registry": {"zoo.errors", "zoo.schema"},
     "zoo.config.groups": {"zoo.training.config", *BASE},
@@ -42,7 +43,9 @@ MAY_IMPORT = {
     "zoo.config.run": {"zoo.config.groups", "zoo.training.config", *BASE},
 }
 WITHOUT_TORCH = (
+    "zoo.commands.main",
     "zoo.commands.train",
+    "zoo.commands.hydra_flags",
     "zoo.commands.arguments",
     "zoo.config.compose",
     "zoo.config.groups",
@@ -50,6 +53,7 @@ WITHOUT_TORCH = (
     "zoo.errors",
     "zoo.files",
     "zoo.naming",
+    "zoo.program",
     "zoo.schema",
     "zoo.registry",
     "zoo.runs",
@@ -149,7 +153,7 @@ def test_answers_from_yaml_leave_torch_alone(tmp_path):
     """One process asks for help, a config, and makes each mistake that YAML alone can show."""
     code = f"""
 import sys
-from zoo.commands.train import train
+from zoo.commands.train import main as train
 asked = [["--help"], ["--cfg", "job"], ["model=mlpp"], ["optim.lrr=1"], ["optim.lr=fast"], ["x=1"],
          ["trainer.precision=fp8"], ["+trainer.foo=1"], ["optim.lr"], ["resume=nowhere"]]
 codes = [train(arguments) for arguments in asked]

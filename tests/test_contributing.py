@@ -12,7 +12,7 @@ FILE = re.compile(r"`([\w/]+\.(?:py|yaml))`\n\n```(?:python|yaml)\n(.*?)```", re
 TRY = """
 import contextlib, io, sys
 import pytest
-from zoo.commands.train import train
+from zoo.commands.train import main as train
 from zoo.commands.list import main as listing
 
 tiny = ["trainer.max_steps=2", "trainer.eval_steps=1", "trainer.device=cpu", "output_dir=outputs"]

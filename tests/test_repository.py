@@ -14,7 +14,7 @@ REQUIRED = """README.md LICENSE CHANGELOG.md CONTRIBUTING.md Makefile pyproject.
     constraints.txt .pre-commit-config.yaml .gitignore .ci/run train.py evaluate.py
     scripts/setup.sh
     docs/decisions.md docs/guide.md docs/language.md docs/training.md docs/data.md
-    docs/tensorboard.md
+    docs/tensorboard.md docs/outside.md setup.py .github/workflows/tests.yml
     docs/images/tensorboard.png""".split()
 SHOWN = (".py", ".yaml", ".yml", ".md", ".toml", ".sh", ".txt", "Makefile", "run", ".gitignore")
 
@@ -155,6 +155,16 @@ def imported(path):
         for name in {name.split(".")[0] for name in names}:
             if name != "zoo" and name not in sys.stdlib_module_names:
                 yield name
+
+
+def test_the_workflow_tests_every_python_that_is_promised():
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    versions = re.search(r"python: \[(.*)\]", workflow)[1].replace('"', "").split(", ")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    first, last = re.search(r"Python (\d\.\d+) to (\d\.\d+)", readme).groups()
+    assert [versions[0], versions[-1]] == [first, last] and len(versions) == 4
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == f">={first}"
 
 
 def test_make_lists_its_targets():

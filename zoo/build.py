@@ -50,7 +50,7 @@ def import_plugins(settings: Config) -> None:
             importlib.import_module(name)
         except ImportError as error:
             raise UserError(
-                f"plugins: cannot import '{name}' ({error}); is it on PYTHONPATH?"
+                f"plugins: cannot import '{name}' ({error}); is it in this folder or on PYTHONPATH?"
             ) from None
 
 

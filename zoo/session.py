@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import shlex
 import shutil
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +18,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.encoding import load_encoding
 from zoo.errors import TrainingFailed, UserError, report
 from zoo.files import write_text
+from zoo.program import command_line, spelled
 from zoo.runs import hparams
 from zoo.runs.directory import RunDirectory
 from zoo.training import finish
@@ -181,8 +180,7 @@ def _shape(facts: Config) -> str:
 
 def _fit(trainer: Trainer, settings: Config) -> int:
     """Train, judge, and write result.json whatever happens."""
-    command = shlex.join(["python", *sys.argv])
-    outcome: Config = {"status": "failed", "reason": None, "command": command}
+    outcome: Config = {"status": "failed", "reason": None, "command": command_line()}
     code = 0
     try:
         if trainer.runtime.main:
@@ -197,7 +195,7 @@ def _fit(trainer: Trainer, settings: Config) -> int:
             trainer.console.line(
                 f"\nstopped by {trainer.ended} after step {trainer.step}; go on with"
             )
-            trainer.console.line(f"  python train.py resume={trainer.run.path}")
+            trainer.console.line(spelled(f"  python train.py resume={trainer.run.path}"))
         return code
     except Interrupted:
         outcome |= {"status": "interrupted", "reason": f"signal {trainer.signals.received}"}

@@ -42,15 +42,15 @@ def test_a_run(train):
 
 
 def test_help_and_cfg_show_the_settings(train, capsys):
-    assert cli.train(["--help"]) == 0
+    assert cli.main(["--help"]) == 0
     text = capsys.readouterr().out
     for group in configs.GROUPS:
         for choice in configs.choices(group):
             assert choice in text
-    assert cli.train(["--cfg", "job", "model=mlp", "optim.lr=0.5"]) == 0
+    assert cli.main(["--cfg", "job", "model=mlp", "optim.lr=0.5"]) == 0
     shown = yaml.safe_load(capsys.readouterr().out)
     assert shown == compose.load(["model=mlp", "optim.lr=0.5"])
-    assert cli.train(["model=mlp", "--help"]) == 0
+    assert cli.main(["model=mlp", "--help"]) == 0
     assert "width: 128" in capsys.readouterr().out.replace("\n", " ")
 
 

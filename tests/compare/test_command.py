@@ -46,11 +46,11 @@ def test_all_seeds_of_a_line_are_a_sweep(tmp_path):
     outputs = tmp_path / "outputs"
     typed = [*TINY, "trainer.max_steps=2", "trainer.precision=fp32", "trainer.device=cpu"]
     sweep = ["-m", *typed, "seed=4,7", f"output_dir={outputs}"]
-    assert forked.call(tmp_path / "log", cli.train, sweep) == 0
+    assert forked.call(tmp_path / "log", cli.main, sweep) == 0
     (table,), _ = rank(read_runs([outputs])[0])
     said = words(repeat_all(table.groups[0], table.over))
     assert said[0] == "-m" and said[-1] == "seed=4,7"
-    assert forked.call(tmp_path / "log", cli.train, said) == 0
+    assert forked.call(tmp_path / "log", cli.main, said) == 0
     first, second = sorted(outputs.glob("*/*/sweep.json"))
     for seed in ("seed=4", "seed=7"):
         assert figures(first.parent / seed) == figures(second.parent / seed)

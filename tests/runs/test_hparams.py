@@ -73,7 +73,7 @@ def test_pictures_are_in_tensorboard_and_in_the_previews(board, rain_run):
 
 def test_a_run_that_goes_on_has_one_row_with_its_new_settings(rain_run, tmp_path, capsys):
     run = shutil.copytree(rain_run, tmp_path / "runs" / "one")
-    assert cli.train([f"resume={run}", "trainer.max_steps=150"]) == 0
+    assert cli.main([f"resume={run}", "trainer.max_steps=150"]) == 0
     (row,) = board_of(run).sessions().values()
     assert row.status == "SUCCESS" and row.settings["trainer.max_steps"] == 150
     result = json.loads((run / "result.json").read_text())

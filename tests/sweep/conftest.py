@@ -16,7 +16,7 @@ def sweep(tmp_path):
         log = tmp_path / f"log{random.random()}"
         resumed = any("sweep.resume" in a for a in arguments)
         place = () if resumed else (f"output_dir={tmp_path / 'outputs'}",)
-        code = forked.call(log, cli.train, ["-m", *arguments, *place])
+        code = forked.call(log, cli.main, ["-m", *arguments, *place])
         return code, log.read_text()
 
     def folder():

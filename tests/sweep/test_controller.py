@@ -105,7 +105,7 @@ def test_a_controller_killed_again_and_again_loses_and_repeats_nothing(sweep, tr
     kills = 0
     for attempt in range(11):
         log = tmp_path / f"kill{attempt}"
-        process = forked.start(log, cli.train, arguments)
+        process = forked.start(log, cli.main, arguments)
         if attempt < 10:
             time.sleep(rng.uniform(0.2, 1.5) + (1 if attempt == 0 else 0))
             with suppress(ProcessLookupError):  # a quick machine has done it all
@@ -134,7 +134,7 @@ def test_a_controller_killed_again_and_again_loses_and_repeats_nothing(sweep, tr
 def test_a_signal_stops_it_and_it_goes_on(sweep, train, tmp_path):
     members = ("seed=1,2", "trainer.max_steps=20000", "trainer.eval_steps=20000")
     log = tmp_path / "log"
-    process = forked.start(log, cli.train, ["-m", *TINY, *members, f"output_dir={sweep.outputs}"])
+    process = forked.start(log, cli.main, ["-m", *TINY, *members, f"output_dir={sweep.outputs}"])
     for _ in range(600):
         if list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")):
             break
@@ -149,7 +149,7 @@ def test_a_signal_stops_it_and_it_goes_on(sweep, train, tmp_path):
 def test_a_sweep_is_run_by_one_process_at_a_time(sweep, tmp_path):
     members = ("seed=1,2", "trainer.max_steps=20000", "trainer.eval_steps=20000")
     arguments = ["-m", *TINY, *members, f"output_dir={sweep.outputs}"]
-    first = forked.start(tmp_path / "first", cli.train, arguments)
+    first = forked.start(tmp_path / "first", cli.main, arguments)
     for _ in range(600):
         if list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")):
             break

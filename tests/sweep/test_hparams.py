@@ -21,7 +21,7 @@ SWEPT = ("model.name=mlp,bad", "model.width=11", "optim=sgd,muon", "optim.lr=0.0
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("sweep")
     arguments = ["-m", *TINY, *SWEPT, f"output_dir={path / 'outputs'}"]
-    assert forked.call(path / "log", cli.train, arguments) == 1, (path / "log").read_text()
+    assert forked.call(path / "log", cli.main, arguments) == 1, (path / "log").read_text()
     (found,) = path.glob("outputs/*/*/sweep.json")
     return found.parent
 

@@ -60,7 +60,7 @@ def on_terminal(argv):
         code = 70
         try:
             os.environ["COLUMNS"] = "100"
-            code = cli.train(argv)
+            code = cli.main(argv)
         finally:
             sys.stdout.flush()
             os._exit(code)

@@ -136,7 +136,7 @@ def test_hopeless_members_are_ended(sweep):
 def test_a_search_that_was_killed_goes_on(sweep, tmp_path):
     options = (RATE, "sweep.trials=6", "sweep.slots=2", "trainer.max_steps=40")
     place = f"output_dir={sweep.outputs}"
-    process = forked.start(tmp_path / "first", cli.train, ["-m", *TINY, *options, place])
+    process = forked.start(tmp_path / "first", cli.main, ["-m", *TINY, *options, place])
     for _ in range(1200):
         if len(list(sweep.outputs.glob("*/*/*/result.json"))) >= 2:
             break

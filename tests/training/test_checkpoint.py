@@ -337,7 +337,7 @@ def test_a_hostile_folder_runs_nothing(checkpoints, kind):
 
 def test_a_config_runs_nothing(tmp_path, checkpoints, capsys):
     """A run directory from elsewhere: YAML tags, interpolations and plugins are not obeyed."""
-    from zoo.commands.train import train
+    from zoo.commands.train import main as train
 
     (tmp_path / "config.yaml").write_text("a: !!python/object/apply:os.system ['touch x']\n")
     assert train([f"resume={tmp_path}"]) == 2

@@ -1,10 +1,12 @@
 """The arguments of scripts: `key=value`, as those of train.py."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from zoo.config import groups as configs
 from zoo.errors import UserError, nearest
+from zoo.program import spelled
 
 
 def options(
@@ -25,7 +27,7 @@ def options(
     """
     arguments = sys.argv[1:] if argv is None else argv
     if any(a in ("-h", "--help") for a in arguments):
-        print(usage.strip())
+        print(spelled(usage.strip()))
         raise SystemExit(0)
     values, overrides = dict(defaults), []
     for argument in arguments:
@@ -40,5 +42,24 @@ def options(
             values[key] = value
     missing = [key for key, value in values.items() if value is ...]
     if missing:
-        raise UserError(f"{missing[0]}= is missing; usage: {usage.strip().splitlines()[0]}")
+        line = spelled(usage.strip().splitlines()[0])
+        raise UserError(f"{missing[0]}= is missing; usage: {line}")
     return values, overrides
+
+
+def with_config_dir(work: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Run a command with the other arguments, `--config-dir` in effect; returns the exit code.
+
+    Raises:
+        UserError: The folder is missing, or cannot be used.
+    """
+    rest, folder = [], None
+    words = iter(arguments)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag not in (configs.CONFIG_DIR_FLAG, "-cd"):
+            rest.append(word)
+        elif not (folder := value if equals else next(words, "")):
+            raise UserError(f"{flag} names no folder; such as --config-dir configs")
+    with configs.config_dir(folder):
+        return work(rest)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from zoo.commands.arguments import options
+from zoo.commands.arguments import options, with_config_dir
 from zoo.config import groups as configs
 from zoo.errors import UserError, report, unknown
 from zoo.runs.directory import RunDirectory
@@ -34,6 +34,7 @@ data=        other data of the same kind, such as data=csv data.path=new.csv; al
 device=      auto (default), cpu, cuda, ...
 json=true    print JSON, nothing else
 plugins=     [modules] of your own to import first; those that the run names are not, unasked
+--config-dir a folder of your own configs, where data= names one
 """
 SAME_DATA = ("root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken")
 TEXT_FORM = ("tokenizer", "vocab_size", "min_count", "mask_token", "block_size")
@@ -43,10 +44,11 @@ CLASSES_UP_TO = 50
 
 def main(argv: list[str] | None = None) -> int:
     """The command; returns the exit code."""
-    return report(lambda: _main(argv))
+    arguments = sys.argv[1:] if argv is None else argv
+    return report(lambda: with_config_dir(_main, arguments))
 
 
-def _main(argv: list[str] | None) -> int:
+def _main(argv: list[str]) -> int:
     values, overrides = options(
         argv,
         USAGE,

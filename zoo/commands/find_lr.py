@@ -1,29 +1,32 @@
 """python scripts/find_lr.py [experiment=...] [group.key=value] [low=1e-6] [high=1] [steps=200]
 
 The learning-rate range test: raises the learning rate step by step until the loss diverges, plots
-the loss, and suggests a value for optim.lr. Writes <output_dir>/find_lr/<name>.png.
+the loss, and suggests a value for optim.lr. Writes <output_dir>/find_lr/<name>.png. Takes
+--config-dir and plugins= as training does.
 """
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from zoo.commands.arguments import options
+from zoo.commands.arguments import options, with_config_dir
 from zoo.config import compose
-from zoo.errors import UserError
+from zoo.errors import UserError, report
 
 Curve = list[tuple[float, float]]  # learning rate, smoothed loss
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the range test of a recipe.
+    """The command; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return report(lambda: with_config_dir(_main, arguments))
 
-    Raises:
-        UserError: Options or settings that are not valid.
-    """
-    values, overrides = options(
-        argv, __doc__ or "", low="1e-6", high="1", steps="200", output_dir="outputs", seed="0"
-    )
+
+def _main(argv: list[str]) -> int:
+    given = dict(low="1e-6", high="1", steps="200", output_dir="outputs", seed="0", plugins="")
+    values, overrides = options(argv, __doc__ or "", **given)
+    overrides += [f"plugins={values['plugins']}"] if values["plugins"] else []
     low, high, steps = search_range(values)
     settings = compose.load([*overrides, f"seed={values['seed']}"])
     curve = measure(settings, low, high, steps)
@@ -65,6 +68,7 @@ def measure(settings: dict[str, Any], low: float, high: float, steps: int) -> Cu
     from zoo.training.lr_range import lr_range
     from zoo.training.runtime import Runtime
 
+    build.import_plugins(settings)
     build.check_options(settings)
     trainer_options = build.trainer_config(settings)
     dataset = build.build_dataset(settings["data"])

@@ -9,17 +9,20 @@ from typing import Any
 
 import yaml
 
+from zoo.commands.arguments import with_config_dir
+from zoo.commands.evaluate import modules
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.errors import UserError, report, unknown
+from zoo.program import spelled
 from zoo.text_table import text_table
 
 USAGE = """\
-python scripts/list.py [models|data|experiments]
+python scripts/list.py [models|data|experiments] [--config-dir DIR] [plugins=[my_models]]
 
-What there is: models with their papers, data, and experiments with what they reach."""
-ROOT = configs.CONFIG_DIR.parent
-RESULTS = ROOT / "docs" / "results.json"
+What there is: models with their papers, data, and experiments with what they reach; with those of
+a folder of configs and modules of your own, where you name them."""
+RESULTS = configs.shipped("docs/results.json")
 DIGITS = {"input_shape": (1, 8, 8), "num_classes": 10, "num_outputs": 10}  # the default's facts
 PAPER = re.compile(r"^(.+?, \d{4}), https?://(\S+)", re.MULTILINE)
 NEEDS = {"download": "download", "files": "your files"}
@@ -27,19 +30,29 @@ NEEDS = {"download": "download", "files": "your files"}
 
 def main(argv: list[str] | None = None) -> int:
     """The command; returns the exit code."""
-    return report(lambda: _main(sys.argv[1:] if argv is None else argv))
+    arguments = sys.argv[1:] if argv is None else argv
+    return report(lambda: with_config_dir(_main, arguments))
 
 
 def _main(arguments: list[str]) -> int:
     if any(a in ("-h", "--help") for a in arguments):
-        print(USAGE)
+        print(spelled(USAGE))
         return 0
-    for name in arguments:
+    names = [a for a in arguments if not a.startswith("plugins=")]
+    for name in names:
         if name not in TABLES:
             raise UserError(unknown("argument", name, TABLES))
-    tables = [TABLES[name]() for name in arguments or TABLES]
+    _import([a.partition("=")[2] for a in arguments if a not in names])
+    tables = [TABLES[name]() for name in names or TABLES]
     print("\n\n".join(tables))
     return 0
+
+
+def _import(plugins: list[str]) -> None:
+    if plugins:
+        from zoo.build import import_plugins
+
+        import_plugins({"plugins": [name for text in plugins for name in modules(text)]})
 
 
 def models() -> str:
@@ -82,8 +95,11 @@ def data() -> str:
 
     rows = [("data", "needs", "what")]
     for name in configs.choices("data"):
-        text = (configs.CONFIG_DIR / "data" / f"{name}.yaml").read_text(encoding="utf-8")
-        needs = NEEDS.get(DATASETS[name].tests.get("needs", ""), "nothing")
+        text = configs.config_file("data", name).read_text(encoding="utf-8")
+        builder = (yaml.safe_load(text) or {}).get("name", name)
+        needs = "its plugin"
+        if builder in DATASETS.names():
+            needs = NEEDS.get(DATASETS[builder].tests.get("needs", ""), "nothing")
         rows.append((name, needs, comment(text)))
     return text_table(rows)
 

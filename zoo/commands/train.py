@@ -3,17 +3,13 @@
 Exit codes: 0 done, 1 training failed, 2 a mistake to mend, 128 + n stopped by signal n.
 """
 
-import contextlib
-import io
 import sys
 from typing import TYPE_CHECKING
 
-from zoo.config import compose
-from zoo.config import groups as configs
 from zoo.errors import UserError, report
-from zoo.importing import importing
 
 if TYPE_CHECKING:
+    from zoo.config.groups import Config
     from zoo.sweep.fork_server import Nursery
 
 HELP = """\
@@ -36,30 +32,52 @@ Go on after a stop:            python train.py resume=outputs/mlp_mnist/<date_ti
 What there is, with results:   python scripts/list.py"""
 
 
-def train(argv: list[str] | None = None, nursery: "Nursery | None" = None) -> int:
-    """`python train.py ...`.
-
-    Args:
-        argv: Arguments, or None for the process's own.
-        nursery: What members of a sweep are forked from, if it was begun already.
-    """
+def main(argv: list[str] | None = None) -> int:
+    """`python train.py ...` and `zoo train ...`; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    return report(lambda: _train(arguments, nursery))
+    server = None
+    if not {"-m", "--multirun"}.isdisjoint(arguments):
+        from zoo.sweep.fork_server import begin
+
+        server = begin(arguments)  # imports torch on a core of its own; hence before Hydra is
+    try:
+        return report(lambda: _main(arguments, server))
+    finally:
+        if server:
+            server.end()
 
 
-def _train(arguments: list[str], nursery: "Nursery | None") -> int:
+def _main(arguments: list[str], server: "Nursery | None") -> int:
+    from zoo.commands.arguments import with_config_dir
+
+    return with_config_dir(lambda rest: _train(rest, server), arguments)
+
+
+def _train(arguments: list[str], server: "Nursery | None") -> int:
     flags = [a for a in arguments if a.startswith("-")]
     overrides = [a for a in arguments if not a.startswith("-")]
     if flags in (["--cfg=job"], ["--cfg"], ["-c"]):
-        overrides = [o for o in overrides if o != "job"]
-        return _show(overrides)
+        return _show([o for o in overrides if o != "job"])
     if flags in (["--help"], ["-h"]):
         print(_help(overrides))
         return 0
-    return _by_hydra(arguments, nursery) if flags else _run(overrides)
+    if flags:
+        from zoo.commands.hydra_flags import run_hydra
+
+        return run_hydra(run, arguments, server)
+    return run(overrides)
 
 
-def _run(overrides: list[str]) -> int:
+def run(overrides: list[str]) -> int:
+    """One training run, or the rest of one, from overrides; returns the exit code.
+
+    Raises:
+        UserError: A mistake in them.
+    """
+    from zoo.config import compose
+    from zoo.config import groups as configs
+    from zoo.importing import importing
+
     if alone := [o for o in overrides if configs.of_sweep(o)]:
         raise UserError(f"'{alone[0]}' is for sweeps; add -m")
     resume = [o.partition("=")[2] for o in overrides if configs.key_of(o) == "resume"]
@@ -69,93 +87,34 @@ def _run(overrides: list[str]) -> int:
         from zoo.config.run import load_run
         from zoo.runs.directory import RunDirectory
 
-        run = RunDirectory.open(resume[-1].strip("'\""), "resume")
-        settings = load_run(run.path, overrides)
+        directory = RunDirectory.open(resume[-1].strip("'\""), "resume")
+        settings = load_run(directory.path, overrides)
     else:
-        run, settings = None, compose.load(overrides)
+        directory, settings = None, compose.load(overrides)
     with importing():
         from zoo.session import train
 
-    return train(settings, overrides, run)
+    return train(settings, [*configs.config_dir_flag(), *overrides], directory)
 
 
 def _show(overrides: list[str]) -> int:
+    from zoo.config import compose
+
     print(_yaml(compose.load(overrides), compact=False))
     return 0
 
 
 def _help(overrides: list[str]) -> str:
+    from zoo.config import compose
+    from zoo.config import groups as configs
+    from zoo.program import spelled
+
     groups = {group: configs.choices(group) for group in ("experiment", *configs.GROUPS, "sweep")}
     listed = "\n".join(f"  {group}: {', '.join(names)}" for group, names in groups.items())
-    return HELP.format(groups=listed, config=_yaml(compose.load(overrides)))
+    return spelled(HELP).format(groups=listed, config=_yaml(compose.load(overrides)))
 
 
-def _yaml(settings: configs.Config, compact: bool | None = None) -> str:
+def _yaml(settings: "Config", compact: bool | None = None) -> str:
     import yaml
 
     return yaml.safe_dump(settings, sort_keys=False, default_flow_style=compact).rstrip()
-
-
-def _by_hydra(arguments: list[str], nursery: "Nursery | None") -> int:
-    """Sweeps, and Hydra's own flags."""
-    import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import DictConfig
-
-    from zoo.sweep import fork_server as nurseries
-
-    codes: list[int] = []
-    overrides = [a for a in arguments if not a.startswith("-")]
-    started = False
-
-    def job(_: DictConfig) -> None:
-        nonlocal started
-        started = True
-        codes.append(_run(list(HydraConfig.get().overrides.task)))
-
-    job.codes = codes  # type: ignore[attr-defined]  # the sweeper adds its own
-    _mend_argparse()
-    multirun = ("-m", "--multirun")  # wherever typed
-    arguments = sorted(map(compose.opened, arguments), key=lambda a: a not in multirun)
-    _check_flags(arguments)
-    before, sys.argv = sys.argv, ["train.py", *arguments]
-    job.nursery = nursery = nursery or nurseries.begin(arguments)  # type: ignore[attr-defined]
-    main = hydra.main(config_path=str(configs.CONFIG_DIR), config_name="train", version_base=None)
-    try:
-        main(job)()
-    except UserError:
-        raise
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
-    except Exception as error:
-        ours = type(error).__module__.split(".")[0] not in ("hydra", "omegaconf", "yaml")
-        if ours and (started or not isinstance(error, ValueError)):
-            raise
-        raise UserError(compose.explain(error, overrides)) from None
-    finally:
-        sys.argv = before
-        if nursery:
-            nursery.end()
-    return max(codes, default=0)
-
-
-def _check_flags(arguments: list[str]) -> None:
-    """Hydra's own parser prints a page for a flag that it does not know; a line is enough."""
-    from hydra._internal.utils import get_args_parser
-
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-        try:
-            get_args_parser().parse_args(arguments)
-        except SystemExit as stop:
-            if stop.code:
-                reason = said.getvalue().strip().rpartition("error: ")[2]
-                raise UserError(f"{reason} (see --help)") from None
-
-
-def _mend_argparse() -> None:
-    """Hydra 1.3 hands argparse a help object that Python 3.14 refuses; let it pass."""
-    if sys.version_info >= (3, 14):
-        import argparse
-
-        argparse._ActionsContainer._check_help = lambda self, action: None  # type: ignore[attr-defined]

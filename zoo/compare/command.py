@@ -8,6 +8,7 @@ from typing import Any
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.errors import UserError
+from zoo.program import spelled
 from zoo.runs.rank import Group
 from zoo.runs.records import Record
 from zoo.runs.settings import flat, identity, spell
@@ -22,7 +23,7 @@ def repeat(run: Record) -> str:
     What was typed, and what else the run's config.yaml says: a budget that was raised when it was
     resumed, a recipe's value that has changed since, the precision that a trial had chosen.
     """
-    return _threads(run) + shlex.join(["python", "train.py", *words(run)])
+    return _threads(run) + spelled(shlex.join(["python", "train.py", *words(run)]))
 
 
 def repeat_all(group: Group, over: tuple[str, ...]) -> str:
@@ -40,7 +41,7 @@ def repeat_all(group: Group, over: tuple[str, ...]) -> str:
         return repeat(runs[0])
     kept = [word for word in words(runs[0]) if configs.key_of(word) not in swept]
     lists = [f"{name}={','.join(map(spell, found))}" for name, found in swept.items()]
-    return shlex.join(["python", "train.py", "-m", *kept, *lists])
+    return spelled(shlex.join(["python", "train.py", "-m", *kept, *lists]))
 
 
 def _product(values: dict[str, list[Any]]) -> int:
@@ -53,8 +54,12 @@ def _product(values: dict[str, list[Any]]) -> int:
 def words(run: Record) -> list[str]:
     """The arguments of train.py."""
     typed = [one for one in run.overrides if configs.key_of(one) != "resume"]
+    flags = [one for one in typed if one.startswith(configs.CONFIG_DIR_FLAG)]
+    typed = [one for one in typed if one not in flags]
+    folder = flags[0].partition("=")[2] if flags else None
     try:
-        today = compose.load(typed)
+        with configs.config_dir(folder):
+            today = compose.load(typed)
     except UserError:  # a recipe or a setting that there is no more; the words still tell
         today = None
     more: dict[str, Any] = {}
@@ -70,7 +75,7 @@ def words(run: Record) -> list[str]:
     if run.settings.get("trainer.precision") == "auto" and chosen:
         more["trainer.precision"] = chosen
     kept = [one for one in typed if configs.key_of(one) not in more]
-    return kept + [f"{name}={_hydra(value)}" for name, value in more.items()]
+    return flags + kept + [f"{name}={_hydra(value)}" for name, value in more.items()]
 
 
 def _hydra(value: Any) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from zoo.compare.command import repeat, repeat_all
+from zoo.program import spelled
 from zoo.runs.rank import Group, Spread, Table, not_told_apart
 from zoo.runs.records import Apart
 from zoo.runs.settings import ABSENT, short_names, spell
@@ -162,7 +163,7 @@ def _apart(apart: Sequence[Apart], fit: bool) -> str:
     lines = ["not ranked", *(f"{a.state.ljust(width)}  {a.path}: {a.reason}" for a in shown)]
     if left := len(apart) - len(shown):
         lines.append(f"... {left:,} more (--csv has all)")
-    commands = dict.fromkeys(shlex.join(one.command) for one in apart if one.command)
+    commands = dict.fromkeys(spelled(shlex.join(one.command)) for one in apart if one.command)
     return "\n".join(lines + [f"go on     {command}" for command in commands])
 
 
@@ -224,7 +225,7 @@ def as_json(tables: Sequence[Table], apart: Sequence[Apart]) -> str:
         "tables": [_table(table) for table in tables],
         "apart": [
             {"state": a.state, "path": str(a.path), "reason": a.reason}
-            | {"command": shlex.join(a.command) or None}
+            | {"command": spelled(shlex.join(a.command)) or None}
             for a in apart
         ],
     }

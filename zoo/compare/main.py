@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from zoo.compare import formats, pictures, side_by_side
 from zoo.errors import UserError, nearest, report
+from zoo.program import spelled
 from zoo.runs.diff import diff
 from zoo.runs.directory import RunDirectory
 from zoo.runs.rank import rank
@@ -29,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """The command's flags."""
-    one = Parser("python scripts/compare.py", description=ABOUT, allow_abbrev=False)
+    one = Parser(spelled("python scripts/compare.py"), description=ABOUT, allow_abbrev=False)
     add = one.add_argument
     add("folders", nargs="*", metavar="folder", help="runs, sweeps, or folders of any of them")
     add("--metric", metavar="NAME", help="val/<name> or test/<name>; else what each experiment "

@@ -49,8 +49,10 @@ def load(overrides: list[str]) -> Config:
     for override in overrides:
         if override.startswith("~"):
             raise UserError(f"cannot delete '{override}': settings are changed, by key=value")
-        if override.endswith("=null") and (group := key_of(override)) in GROUPS:
-            raise UserError(unknown(f"choice for {group}:", "null", choices(group)))
+        group, value = key_of(override), override.partition("=")[2]
+        listed = value[:1] + value[-1:] == "[]" and group in (*GROUPS, "experiment")
+        if listed or (value == "null" and group in GROUPS):
+            raise UserError(unknown(f"choice for {group}:", value, choices(group)))
     chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
     overrides = [o for o in overrides if o != "experiment=null"]
     overrides = [opened(o) for o in overrides]
@@ -60,7 +62,7 @@ def load(overrides: list[str]) -> Config:
     choice_of = whole.hydra.runtime.choices
     chosen_of = {group: choice_of[group] for group in (*GROUPS, "experiment")}
     pinned = [f"{group}={chosen_of[group]}" for group in GROUPS]
-    reference = _listed(configs.CONFIG_DIR, tuple(pinned))
+    reference = _listed(tuple(configs.config_dirs()), tuple(pinned))
     with_values = _plain(whole)
     experiment = chosen_of["experiment"]
     if "init.from" in map(key_of, overrides):
@@ -87,7 +89,7 @@ def opened(override: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _listed(folder: Path, pinned: tuple[str, ...]) -> Config:
+def _listed(folders: tuple[Path, ...], pinned: tuple[str, ...]) -> Config:
     """All that the files of these choices list; to be read, not written."""
     return _plain(_compose(list(pinned)))
 
@@ -106,16 +108,23 @@ def _composed(overrides: list[str], return_hydra_config: bool = False) -> DictCo
     if GlobalHydra.instance().is_initialized():  # inside a sweep
         with contextlib.suppress(*_MISTAKES):
             return _from_base(overrides)
-        return compose("train", overrides, return_hydra_config)  # says what is wrong
+        return _hydra(overrides, return_hydra_config)  # says what is wrong
     with initialize_config_dir(str(configs.CONFIG_DIR), version_base=None):
-        return compose("train", overrides, return_hydra_config)
+        return _hydra(overrides, return_hydra_config)
+
+
+def _hydra(overrides: list[str], return_hydra_config: bool) -> DictConfig:
+    if folder := configs.added_config_dir():
+        quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+        overrides = [f"hydra.searchpath=['file://{quoted}']", *overrides]
+    return compose("train", overrides, return_hydra_config)
 
 
 def _from_base(overrides: list[str]) -> DictConfig:
     """Members mostly choose the same: that is composed once, and values are set in copies."""
     groups = (*GROUPS, "experiment", "sweep")
     values = [o for o in overrides if re.match(r"[a-z][\w.]*=", o) and key_of(o) not in groups]
-    base = _base(configs.CONFIG_DIR, tuple(o for o in overrides if o not in values))
+    base = _base(tuple(configs.config_dirs()), tuple(o for o in overrides if o not in values))
     composed = copy.deepcopy(base)
     for value in OverridesParser.create().parse_overrides(values):
         OmegaConf.update(composed, value.get_key_element(), value.value(), merge=True)
@@ -123,9 +132,9 @@ def _from_base(overrides: list[str]) -> DictConfig:
 
 
 @functools.lru_cache(maxsize=16)
-def _base(folder: Path, chosen: tuple[str, ...]) -> DictConfig:
+def _base(folders: tuple[Path, ...], chosen: tuple[str, ...]) -> DictConfig:
     """To be copied, not written."""
-    return compose("train", list(chosen), return_hydra_config=True)
+    return _hydra(list(chosen), return_hydra_config=True)
 
 
 def _plain(composed: DictConfig) -> Config:

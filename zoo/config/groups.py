@@ -6,6 +6,7 @@ that mistakes answer at once; nor Hydra, which what goes on with a config that i
 not.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,15 @@ from zoo.schema import fits, got, parameters, spell
 from zoo.training.config import TrainerConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG_DIR = ROOT / "configs"
+
+
+def shipped(name: str) -> Path:
+    """A file or folder at its place in the repository; the wheel holds it inside the package."""
+    packaged = ROOT / "zoo" / name
+    return packaged if packaged.exists() else ROOT / name
+
+
+CONFIG_DIR = shipped("configs")
 GROUPS = ("model", "data", "task", "adapter", "optim", "schedule", "trainer")
 DEFAULT_EXPERIMENT = "cnn_digits"
 Config = dict[str, Any]
@@ -34,6 +43,61 @@ TYPES = {
     "init.skip": list[str],
     "init.resize": list[str],
 }
+CONFIG_DIR_FLAG = "--config-dir"
+_added: Path | None = None  # see `config_dir`
+
+
+@contextlib.contextmanager
+def config_dir(folder: str | Path | None) -> Iterator[None]:
+    """Look for choices in a folder of the user's as well (`--config-dir`); None adds nothing.
+
+    Raises:
+        UserError: There is no such folder, it holds no group, or a file of ours has the same name.
+    """
+    global _added
+    before, _added = _added, None if folder is None else _checked(Path(folder).expanduser())
+    try:
+        yield
+    finally:
+        _added = before
+
+
+def _checked(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise UserError(f"--config-dir: there is no folder {folder}")
+    groups = (*GROUPS, "experiment", "sweep")
+    if not any((folder / group).is_dir() for group in groups):
+        raise UserError(
+            f"--config-dir: {folder} has none of the folders {', '.join(groups)}; a model's file "
+            f"is {folder / 'model' / '<name>.yaml'}"
+        )
+    for file in sorted(folder.rglob("*.yaml")):
+        if (CONFIG_DIR / file.relative_to(folder)).exists():
+            raise UserError(
+                f"--config-dir: Zoo has a {file.relative_to(folder)} of its own; rename {file}"
+            )
+    return folder.resolve()
+
+
+def added_config_dir() -> Path | None:
+    """The user's folder, where one was named."""
+    return _added
+
+
+def config_dir_flag() -> list[str]:
+    """What names the user's folder on a command line."""
+    return [f"{CONFIG_DIR_FLAG}={_added}"] if _added else []
+
+
+def config_dirs() -> list[Path]:
+    """Where choices are looked for: our folder, then the user's."""
+    return [CONFIG_DIR, *([_added] if _added else [])]
+
+
+def config_file(group: str, choice: str) -> Path:
+    """The file of a choice that there is."""
+    files = [folder / group / f"{choice}.yaml" for folder in config_dirs()]
+    return next((file for file in files if file.exists()), files[0])
 
 
 def key_of(override: str) -> str:
@@ -106,7 +170,7 @@ def _kind(value: Any) -> Any:
 
 
 def _in_experiment(experiment: str, name: str) -> bool:
-    node: Any = yaml.safe_load((CONFIG_DIR / "experiment" / f"{experiment}.yaml").read_text()) or {}
+    node: Any = yaml.safe_load(config_file("experiment", experiment).read_text("utf-8")) or {}
     for part in name.split("."):
         if not isinstance(node, dict) or part not in node:
             return False
@@ -121,7 +185,7 @@ def of_sweep(override: str) -> bool:
 
 def choices(group: str) -> list[str]:
     """The choices of a config group: its files, but for those that others build on."""
-    return sorted(p.stem for p in (CONFIG_DIR / group).glob("[!_]*.yaml"))
+    return sorted(p.stem for d in config_dirs() for p in (d / group).glob("[!_]*.yaml"))
 
 
 def read_yaml(path: Path) -> Config:
@@ -144,8 +208,8 @@ def read_yaml(path: Path) -> Config:
 
 def experiments() -> dict[str, str]:
     """Experiment names and the text of their files."""
-    folder = CONFIG_DIR / "experiment"
-    return {name: (folder / f"{name}.yaml").read_text("utf-8") for name in choices("experiment")}
+    files = {name: config_file("experiment", name) for name in choices("experiment")}
+    return {name: file.read_text("utf-8") for name, file in files.items()}
 
 
 def experiments_with(group: str, choice: str) -> list[str]:

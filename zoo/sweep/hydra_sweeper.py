@@ -4,8 +4,6 @@ With another launcher (`hydra/launcher=submitit_slurm`) the members go to that o
 """
 
 import os
-import shlex
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.errors import UserError
+from zoo.program import command_line
 from zoo.sweep import launchers
 from zoo.sweep.controller import Sweep
 from zoo.sweep.fork_server import Nursery
@@ -49,7 +48,9 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
     own = [a for a in arguments if not configs.of_sweep(a)]
     if options.resume:
         typed = [a for a in arguments if configs.of_sweep(a)]
-        return go_on(options, own, typed, task_function.nursery, launch)
+        ledger = Ledger.open(options.resume)
+        with configs.config_dir(configs.added_config_dir() or ledger.config_dir):
+            return go_on(ledger, options, own, typed, task_function.nursery, launch)
     if options.method != "grid":
         return search(options, own, task_function.nursery)
     if options.when:
@@ -61,7 +62,7 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
     nursery: Nursery = task_function.nursery
     slots = [] if launch else options.find_slots(len(members), *nursery.machine())
     root = _root([settings[member.name] for member in members])
-    ledger = Ledger.create(root, members, _command())
+    ledger = Ledger.create(root, members, command_line())
     if launch:
         return launch(ledger, members, options)
     return Sweep(ledger, settings, options, nursery, slots).run()
@@ -77,11 +78,12 @@ def search(options: SweepOptions, typed: list[str], nursery: Nursery) -> int:
     )
     _, fixed = plan.read()
     slots = options.find_slots(options.trials, *nursery.machine())
-    ledger = Ledger.create(_root([compose.load(fixed)]), [], _command(), plan.to_json())
+    ledger = Ledger.create(_root([compose.load(fixed)]), [], command_line(), plan.to_json())
     return Sweep(ledger, {}, options, nursery, slots, Search(ledger.path, plan)).run()
 
 
 def go_on(
+    ledger: Ledger,
     options: SweepOptions,
     own: list[str],
     typed: list[str],
@@ -93,7 +95,6 @@ def go_on(
         raise UserError(
             f"sweep.resume goes on with the sweep as it was: '{own[0]}' would change it"
         )
-    ledger = Ledger.open(str(options.resume))
     may = {"resume", "slots", "member_minutes", "max_minutes", "retries", "on_failure"}
     may |= {"prune", "prune_after"} | ({"trials"} if ledger.search else set())
     for override in typed:
@@ -121,10 +122,6 @@ def go_on(
 
 def _keys(overrides: list[str]) -> set[str]:
     return {configs.key_of(one) for one in overrides}
-
-
-def _command() -> str:
-    return shlex.join(["python", *sys.argv])
 
 
 def _root(settings: list[configs.Config]) -> Path:

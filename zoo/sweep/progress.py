@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.files import write_text
+from zoo.program import spelled
 from zoo.sweep.terminal import Live, bar
 from zoo.sweep.trials import short_keys
 from zoo.text_table import text_table
@@ -112,8 +113,9 @@ class Board:
             print(f"FAILED  {name}: {reason}")
         print(f"\n{self._summary()}")
         if stopped or self.failures or len(self.results) < self.total:
-            print(f"go on     python train.py -m sweep.resume={self.ledger.path}{self.flags}")
-        print(f"compare   python scripts/compare.py {self.ledger.path}")
+            again = f"python train.py -m sweep.resume={self.ledger.path}{self.flags}"
+            print(f"go on     {spelled(again)}")
+        print(spelled(f"compare   python scripts/compare.py {self.ledger.path}"))
         print(f"next      tensorboard --logdir {self.ledger.path}")
 
     def _rows(self) -> list[tuple[str, ...]]:

@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from zoo.config import groups as configs
 from zoo.errors import UserError
 from zoo.files import write_text
 from zoo.runs.directory import RunDirectory, fresh_folder
@@ -37,12 +38,14 @@ class Ledger:
         members: Those known so far.
         command: As typed.
         search: What a search was asked for; None for a grid.
+        config_dir: The user's folder of configs, if one was named.
     """
 
     path: Path
     members: list[Member]
     command: str
     search: dict[str, Any] | None = None
+    config_dir: str | None = None
 
     @classmethod
     def create(
@@ -62,13 +65,15 @@ class Ledger:
                 f"cannot make a folder in {root}: {error.strerror or error}; set output_dir= to "
                 f"one that can be written"
             ) from None
-        ledger = cls(path, members, command, search)
+        folder = configs.added_config_dir()
+        ledger = cls(path, members, command, search, str(folder) if folder else None)
         ledger.write()
         return ledger
 
     def write(self) -> None:
         """sweep.json as it is now."""
         content = {"version": VERSION, "command": self.command, "search": self.search}
+        content |= {"config_dir": self.config_dir} if self.config_dir else {}
         content["members"] = [asdict(member) for member in self.members]
         write_text(self.path / "sweep.json", json.dumps(content, indent=1) + "\n")
 
@@ -99,7 +104,8 @@ class Ledger:
         members = [
             Member(m["name"], tuple(m["overrides"]), m.get("trial")) for m in content["members"]
         ]
-        return cls(path, members, content["command"], content.get("search"))
+        more = {key: content.get(key) for key in ("search", "config_dir")}
+        return cls(path, members, content["command"], **more)
 
     @contextmanager
     def held(self, member: Member | None = None, patience: float = PATIENCE) -> Iterator[int]:

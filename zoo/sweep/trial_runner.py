@@ -30,6 +30,11 @@ def train_member(ledger: Ledger, member: Member, settings: configs.Config | None
 
     Whoever calls holds the member (`Ledger.held`).
     """
+    with configs.config_dir(ledger.config_dir):
+        return _train_member(ledger, member, settings)
+
+
+def _train_member(ledger: Ledger, member: Member, settings: configs.Config | None) -> int:
     from zoo.config.run import load_run
     from zoo.session import train
 
@@ -44,7 +49,8 @@ def train_member(ledger: Ledger, member: Member, settings: configs.Config | None
         from zoo.config.compose import load  # and Hydra with it
 
         settings = load(overrides)
-    return train(settings, overrides, place=ledger.folder(member))
+    typed = [*configs.config_dir_flag(), *overrides]
+    return train(settings, typed, place=ledger.folder(member))
 
 
 def hold_and_train(ledger: Ledger, member: Member, settings: configs.Config) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UserError, nearest
+from zoo.program import spelled
 from zoo.training.checkpoint import load_model
 from zoo.training.console import duration, show
 from zoo.training.runtime import environment
@@ -108,6 +109,8 @@ def commit() -> str | None:
     """The commit of the code when first asked, with `-dirty` where it was changed since; None
     outside git."""
     here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():  # installed, perhaps below somebody else's repository
+        return None
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=10)
@@ -134,5 +137,5 @@ def print_summary(trainer: Trainer, metrics: Metrics, outcome: dict[str, dict[st
     run = trainer.run.path
     console.line(f"\npreviews  {trainer.run.previews}")
     console.line("next      tensorboard --logdir " + str(run.parent.parent))
-    console.line(f"          python evaluate.py run={run}")
-    console.line(f"          python scripts/predict.py run={run} input=...")
+    console.line(spelled(f"          python evaluate.py run={run}"))
+    console.line(spelled(f"          python scripts/predict.py run={run} input=..."))

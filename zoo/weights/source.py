@@ -17,6 +17,7 @@ from zoo.data.tokenizers.base import Tokenizer
 from zoo.data.tokenizers.published import read_published
 from zoo.data.tokenizers.registry import load_tokenizer
 from zoo.errors import UserError
+from zoo.program import spelled
 from zoo.runs.directory import RunDirectory
 from zoo.training.checkpoint import Checkpointer
 from zoo.weights.bert import BERT
@@ -125,7 +126,7 @@ def _of_run(run: RunDirectory) -> Source:
     if settings["adapter"]["name"] != "none":
         raise UserError(
             f"init.from={run.path} holds an adapter without its base; merge them first: "
-            f"python scripts/export.py run={run.path} format=safetensors out=..."
+            + spelled(f"python scripts/export.py run={run.path} format=safetensors out=...")
         )
     saved = Checkpointer(run.checkpoints).load("best", print)
     saved = saved or Checkpointer(run.checkpoints).load("last", print)
@@ -144,7 +145,7 @@ def _hint(given: str) -> str:
     """Where the runs of one of our experiments are looked for, how to have one."""
     name = Path(given).name
     return (
-        f"; train it first: python train.py experiment={name}"
+        spelled(f"; train it first: python train.py experiment={name}")
         if name in configs.experiments()
         else ""
     )

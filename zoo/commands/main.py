@@ -1,0 +1,46 @@
+"""The command `zoo`: `zoo train ...` is train.py, `zoo compare ...` is scripts/compare.py."""
+
+import importlib
+import sys
+
+from zoo.errors import UserError, report, unknown
+
+COMMANDS = {  # name: (module of zoo with a `main`, what it does)
+    "train": ("commands.train", "train a model: zoo train experiment=cnn_digits"),
+    "sweep": ("commands.train", "train many: zoo sweep optim.lr=1e-3,3e-3 seed=1,2"),
+    "evaluate": ("commands.evaluate", "judge a trained model: zoo evaluate run=outputs/..."),
+    "predict": ("commands.predict", "ask a trained model: zoo predict run=... input=a.png"),
+    "compare": ("compare.main", "rank runs, and say what differs: zoo compare outputs"),
+    "curves": ("commands.curves", "draw learning curves: zoo curves runs=outputs/..."),
+    "list": ("commands.list", "list the models, data and experiments that there are"),
+    "find-lr": ("commands.find_lr", "find a learning rate for a recipe, by a range test"),
+    "export": ("commands.export", "write a model for other programs: zoo export run=..."),
+    "export-vectors": ("commands.export_vectors", "write word vectors for other programs"),
+}
+USAGE = "usage: zoo <command> ...    (zoo <command> --help says what it takes)"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The console script; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return report(lambda: _main(arguments))
+
+
+def _main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise UserError(unknown("command", name, COMMANDS))
+    module = importlib.import_module(f"zoo.{COMMANDS[name][0]}")
+    if name == "sweep":
+        name, rest = "train", ["-m", *rest]
+    sys.argv = [f"zoo {name}", *rest]  # read by zoo.program
+    return module.main(rest)
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(["Train and compare the models of the zoo.", "", USAGE, "", *lines])

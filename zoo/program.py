@@ -1,0 +1,30 @@
+"""How our commands were started, so that messages name the one that the user types.
+
+The command `zoo` sets `sys.argv[0]` to `zoo train`; a script leaves its own name there. Processes
+that are forked or spawned inherit it.
+"""
+
+import re
+import shlex
+import sys
+
+SCRIPT = re.compile(r"python (?:scripts/)?(\w+)\.py")
+
+
+def command_line() -> str:
+    """What started this process, to be typed again."""
+    program, *arguments = sys.argv
+    words = program.split() if by_zoo() else ["python", program]
+    return shlex.join([*words, *arguments])
+
+
+def spelled(text: str) -> str:
+    """The text, with `zoo train` for `python train.py` where the user typed `zoo`."""
+    if not by_zoo():
+        return text
+    return SCRIPT.sub(lambda script: f"zoo {script[1].replace('_', '-')}", text)
+
+
+def by_zoo() -> bool:
+    """Whether the user typed `zoo`."""
+    return sys.argv[0].startswith("zoo ")
