@@ -158,8 +158,8 @@ def hugging_face_bert(precision: str) -> Case:
     def mask(tokens: Any) -> dict[str, Any]:
         masked = task.mask({"input": tokens}, training=True)
         labels = torch.full((BERT_BATCH * BERT_SIZE.context,), -100)
-        labels[masked.at] = masked.target
-        return {"input_ids": masked.shown, "labels": labels.view(BERT_BATCH, BERT_SIZE.context)}
+        labels[masked.positions] = masked.labels
+        return {"input_ids": masked.input_ids, "labels": labels.view(BERT_BATCH, BERT_SIZE.context)}
 
     model = transformers.BertForMaskedLM(config)
     return hugging_face_steps(model, [mask(batch) for batch in batches], precision)

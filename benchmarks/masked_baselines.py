@@ -41,15 +41,15 @@ def masked_tokens(dataset: Any, task: Any, split: str, clean: bool = False) -> M
     for index in torch.arange(len(source)).split(256):
         batch = dataset.encoding.prepare(source.fetch(index, torch.zeros_like(index)))
         masked = task.mask(batch, training=False)
-        positions = masked.at[masked.target >= 0]
-        row, column = positions // masked.shown.shape[1], positions % masked.shown.shape[1]
+        positions = masked.positions[masked.labels >= 0]
+        row, column = positions // masked.input_ids.shape[1], positions % masked.input_ids.shape[1]
         tokens = batch["input"]
         unknown = torch.full_like(tokens[:, :1], task.vocab_size)
-        text = tokens if clean else torch.cat([masked.shown, unknown], 1)
+        text = tokens if clean else torch.cat([masked.input_ids, unknown], 1)
         text = torch.cat([unknown, text.masked_fill(text == task.mask_id, task.vocab_size)], 1)
         neighbours = (text[row, column], text[row, column + 2])  # text has one more on the left
         truth = tokens[row, column]
-        batches.append(torch.stack([*neighbours, masked.shown[row, column], truth]))
+        batches.append(torch.stack([*neighbours, masked.input_ids[row, column], truth]))
     return MaskedTokens(*torch.cat(batches, 1).numpy())
 
 

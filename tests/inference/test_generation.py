@@ -163,7 +163,7 @@ def test_repetition_is_penalised():
         def new_cache(self, batch):
             return []
 
-        def forward(self, tokens, cache=None, last=False):
+        def forward(self, tokens, cache=None, last_only=False):
             return self.logits.expand(len(tokens), 1, -1)
 
     # 3 / 4 < 2, then 2 / 4 < 3 / 4: once each is penalised, the first is again the likeliest

@@ -8,7 +8,7 @@ from torch import nn
 
 from zoo.kernels import attention as kernel
 from zoo.layers.attention import Attention, record_attention
-from zoo.layers.cache import KeyValues
+from zoo.layers.cache import KVCache
 from zoo.layers.positions import Rotary
 
 
@@ -68,7 +68,7 @@ def test_attention_to_another_sequence(kv_heads):
     x, memory = torch.randn(2, 3, 12).double(), torch.randn(2, 5, 12).double()
     mask = torch.arange(5) < torch.tensor([5, 2])[:, None]
     expected = by_definition(layer, x, memory, mask[:, None].expand(-1, 3, -1))
-    cache = KeyValues(9)
+    cache = KVCache(9)
     torch.testing.assert_close(layer(x, memory, mask[:, None, None], cache=cache), expected)
     # those of the memory are computed once
     again = layer(x, None, mask[:, None, None], cache=cache)
@@ -95,7 +95,7 @@ def test_a_cache_changes_nothing_however_the_tokens_come(rotary, kv_heads):
     x = torch.randn(2, 9, 16, dtype=torch.float64)
     whole = layer(x, rotation=positions(0, 9) if rotary else None)
     for parts in ([1] * 9, [4, 1, 1, 3], [9], [1, 8]):
-        cache, start, found = KeyValues(9), 0, []
+        cache, start, found = KVCache(9), 0, []
         for size in parts:
             rotation = positions(start, size) if rotary else None
             found.append(layer(x[:, start : start + size], rotation=rotation, cache=cache))
@@ -111,7 +111,7 @@ def test_a_cache_can_be_reordered():
     layer = make(causal=True)
     x = torch.randn(3, 6, 12, dtype=torch.float64)
     index = torch.tensor([2, 0, 0, 1])
-    cache = KeyValues(6)
+    cache = KVCache(6)
     layer(x[:, :5], cache=cache)
     cache.select(index)
     found = layer(x[index, 5:], cache=cache)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoo.layers.block import Block
-from zoo.layers.cache import KeyValues
+from zoo.layers.cache import KVCache
 
 
 def make(**options):
@@ -38,7 +38,7 @@ def test_caches_of_both_attentions(pre_norm):
     block = make(pre_norm=pre_norm, cross=True, causal=True, kv_heads=1)
     x, memory = torch.randn(2, 5, 8).double(), torch.randn(2, 3, 8).double()
     whole = block(x, memory=memory)
-    own, other = KeyValues(5), KeyValues(3)
+    own, other = KVCache(5), KVCache(3)
     steps = [
         block(x[:, t : t + 1], cache=own, memory=memory if t == 0 else None, memory_cache=other)
         for t in range(5)

@@ -126,7 +126,7 @@ def test_gives_logits_only_where_asked():
     model = bert()
     at = torch.tensor([59, 0, 13, 13])
     everywhere = model(TOKENS).flatten(0, 1)
-    torch.testing.assert_close(model(TOKENS, at=at), everywhere[at], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(model(TOKENS, positions=at), everywhere[at], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("positions", ["learned", "sinusoidal", "rotary"])

@@ -174,7 +174,7 @@ def test_looks_back_alone_and_knows_the_order(positions):
 def test_the_last_token_alone_and_more_than_fit():
     model = shaken(GPT(11, 9, width=16, depth=2, heads=2))
     tokens = torch.randint(11, (2, 9))
-    torch.testing.assert_close(model(tokens, last=True), model(tokens)[:, -1:])
+    torch.testing.assert_close(model(tokens, last_only=True), model(tokens)[:, -1:])
     with pytest.raises(ValueError, match="10 tokens, expected at most 9"):
         model(torch.zeros(1, 10, dtype=torch.int64))
     cache = model.new_cache(2)

@@ -35,15 +35,15 @@ def guessed(masked, batch):
 
     All other places show what they hold.
     """
-    asked = masked.target != IGNORE_INDEX
-    places = torch.zeros(masked.shown.numel(), dtype=torch.bool)
-    places[masked.at[asked]] = True
-    others = ~places.view_as(masked.shown)
-    assert torch.equal(masked.shown[others], batch["input"][:, :-1][others])
+    asked = masked.labels != IGNORE_INDEX
+    places = torch.zeros(masked.input_ids.numel(), dtype=torch.bool)
+    places[masked.positions[asked]] = True
+    others = ~places.view_as(masked.input_ids)
+    assert torch.equal(masked.input_ids[others], batch["input"][:, :-1][others])
     return (
-        places.view_as(masked.shown),
-        masked.target[asked],
-        masked.shown.flatten()[masked.at[asked]],
+        places.view_as(masked.input_ids),
+        masked.labels[asked],
+        masked.input_ids.flatten()[masked.positions[asked]],
     )
 
 
@@ -55,13 +55,13 @@ def test_fifteen_percent_of_each_text_eighty_ten_ten():
     masked = task_of().mask(batch, training=True)
     places, truth, shown = guessed(masked, batch)
     assert (places.sum(1) == 6).all()  # 15 % of 40
-    assert len(set(masked.at.tolist())) == len(masked.at)
+    assert len(set(masked.positions.tolist())) == len(masked.positions)
     assert float((shown == MASK_ID).float().mean()) == pytest.approx(0.8, abs=0.01)
     # one random token in 27 is the true one
     assert float((shown == truth).float().mean()) == pytest.approx(0.1 + 0.1 / 27, abs=0.01)
     random = shown[(shown != MASK_ID) & (shown != truth)]
     assert torch.bincount(random, minlength=SIZE)[2:].float().std() < 0.25 * len(random) / 27
-    assert torch.equal(truth, batch["input"][:, :-1].flatten()[masked.at])
+    assert torch.equal(truth, batch["input"][:, :-1].flatten()[masked.positions])
 
 
 def test_every_place_is_hidden_equally_often_and_apart_from_the_others():
@@ -92,8 +92,8 @@ def test_special_tokens_are_neither_hidden_nor_shown_at_random():
 
 def test_a_text_decides_what_is_hidden_in_it_whatever_stands_beside_it():
     task, batch = task_of(), texts(50)
-    whole = task.mask(batch, training=True).shown
-    alone = [task.mask({"input": row[None]}, training=True).shown for row in batch["input"]]
+    whole = task.mask(batch, training=True).input_ids
+    alone = [task.mask({"input": row[None]}, training=True).input_ids for row in batch["input"]]
     assert torch.equal(whole, torch.cat(alone))
     other = batch["input"].clone()
     other[:, 0] = 2 + (other[:, 0] - 1) % 27  # one letter differs
@@ -156,9 +156,9 @@ class Table(nn.Module):
         self.rows = nn.Embedding(size, size)
         self.context = context
 
-    def forward(self, tokens, at=None):
+    def forward(self, tokens, positions=None):
         logits = self.rows(tokens)
-        return logits if at is None else logits.flatten(0, 1)[at]
+        return logits if positions is None else logits.flatten(0, 1)[positions]
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -169,8 +169,8 @@ def test_sums_by_hand(training):
     loss = right = count = 0
     for row in range(7):
         for place in range(40):
-            if row * 40 + place in masked.at.tolist():
-                scores = model.rows.weight[masked.shown[row, place]].double()
+            if row * 40 + place in masked.positions.tolist():
+                scores = model.rows.weight[masked.input_ids[row, place]].double()
                 truth = batch["input"][row, place]
                 loss += (scores.logsumexp(0) - scores[truth]).item()
                 right += int(scores.argmax() == truth)

@@ -75,9 +75,9 @@ class Parrot(nn.Module):
         self.marker = nn.Parameter(torch.zeros(()))
         self.calls = 0
 
-    def forward(self, source, target, at=None):
+    def forward(self, source, target, positions=None):
         logits = self.decode(target, self.encode(source))
-        return logits if at is None else logits.flatten(0, 1)[at]
+        return logits if positions is None else logits.flatten(0, 1)[positions]
 
     def encode(self, source):
         found = [self.answers[tuple(row[row != PAD].tolist())] for row in source]

@@ -108,7 +108,7 @@ def test_one_step_gives_the_same_weights(case, tmp_path):
         labels = torch.where(torch.rand(x.shape) < 0.15, x, -100)
         loss = F.cross_entropy(theirs(x).logits.flatten(0, 1), labels.flatten())
         at = (labels.flatten() != -100).nonzero()[:, 0]
-        own = F.cross_entropy(ours(x, at=at), x.flatten()[at])
+        own = F.cross_entropy(ours(x, positions=at), x.flatten()[at])
     else:
         target = torch.arange(4)
         loss = F.cross_entropy(theirs(x).logits, target)

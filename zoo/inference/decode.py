@@ -19,7 +19,7 @@ from zoo.kernels.cpu.linear import AMD
 from zoo.kernels.hooks import has_hooks
 from zoo.layers.attention import Attention
 from zoo.layers.block import Block
-from zoo.layers.cache import KeyValues
+from zoo.layers.cache import KVCache
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward
 from zoo.layers.linear import Linear
@@ -42,13 +42,13 @@ class DecodeStep:
         batch: B.
     """
 
-    def __init__(self, model: Any, cache: list[KeyValues], batch: int) -> None:
+    def __init__(self, model: Any, cache: list[KVCache], batch: int) -> None:
         self.model, self.cache, self.batch_is_one = model, cache, batch == 1
         self.steps = [_block_step(*pair, batch) for pair in zip(model.blocks, cache, strict=True)]
         self.norm, self.head = _norm(model.norm), _linear(model.head, self.batch_is_one)
 
     @classmethod
-    def of(cls, model: nn.Module, cache: list[KeyValues], batch: int) -> "DecodeStep | None":
+    def of(cls, model: nn.Module, cache: list[KVCache], batch: int) -> "DecodeStep | None":
         """One for a model that it knows, else None: the model must then be called itself."""
         return cls(model, cache, batch) if supports(model) else None
 
@@ -85,7 +85,7 @@ def supports(model: nn.Module) -> bool:
 
 
 def _block_step(
-    block: Block, cache: KeyValues, batch: int
+    block: Block, cache: KVCache, batch: int
 ) -> Callable[[Tensor, Rotation | None], Tensor]:
     attention, feed_forward, one = block.attention, block.feed_forward, batch == 1
     qkv, out = _linear(attention.qkv, one), _linear(attention.out, one)

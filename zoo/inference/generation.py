@@ -1,8 +1,8 @@
 """Generation: a language model writes on, token by token.
 
-The model is any module with `model(tokens, cache=None, last=False) -> logits (B, T, V)` (with
-`last`, of the last token alone), `model.new_cache(batch)` and `model.context`: how many tokens it
-can look back on, None for any number.
+The model is any module with `model(tokens, cache=None, last_only=False) -> logits (B, T, V)`
+(with `last_only`, (B, 1, V) of the last token), `model.new_cache(batch)` and `model.context`: how
+many tokens it can look back on, None for any number.
 Shapes: B texts, T tokens, V vocabulary.
 """
 
@@ -172,7 +172,7 @@ class _Writer:
         return self.decode(tokens)
 
     def _call_model(self, tokens: Tensor) -> Tensor:
-        return self.model(tokens, cache=self.cache, last=True)[:, -1]
+        return self.model(tokens, cache=self.cache, last_only=True)[:, -1]
 
     def _penalise(self, logits: Tensor, tokens: Tensor) -> Tensor:
         if self.seen is None:

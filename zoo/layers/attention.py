@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.kernels import attention, attention_weights
-from zoo.layers.cache import KeyValues
+from zoo.layers.cache import KVCache
 from zoo.layers.linear import Linear
 from zoo.layers.norm import NormName, normalise
 from zoo.layers.positions import Rotation, rotate
@@ -65,7 +65,7 @@ class Attention(nn.Module):
         memory: Tensor | None = None,
         mask: Tensor | None = None,
         rotation: Rotation | None = None,
-        cache: KeyValues | None = None,
+        cache: KVCache | None = None,
     ) -> Tensor:
         """Attention output for each token.
 
@@ -87,7 +87,7 @@ class Attention(nn.Module):
         return self.out(self.attend(packed, mask).flatten(2))
 
     def _from_self(
-        self, x: Tensor, rotation: Rotation | None, cache: KeyValues | None
+        self, x: Tensor, rotation: Rotation | None, cache: KVCache | None
     ) -> list[Tensor]:
         """Heads of queries, keys and values of x, packed as `zoo.kernels.attention` takes them."""
         qkv = self._split(self.qkv(x))  # (B, T, H + 2 G, E)
@@ -103,9 +103,7 @@ class Attention(nn.Module):
         q, k = qk.split((self.heads, self.kv_heads), 2)
         return [q, *cache.append(torch.cat([k, v], 2))]
 
-    def _from_memory(
-        self, x: Tensor, memory: Tensor | None, cache: KeyValues | None
-    ) -> list[Tensor]:
+    def _from_memory(self, x: Tensor, memory: Tensor | None, cache: KVCache | None) -> list[Tensor]:
         """Queries of x, keys and values of the memory (or of the cache, once they are known)."""
         q = self._split(self.q(x))
         if cache is None:

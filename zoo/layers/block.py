@@ -6,7 +6,7 @@ Shapes: B batch, T tokens, S tokens of another sequence, D width.
 from torch import Tensor, nn
 
 from zoo.layers.attention import Attention
-from zoo.layers.cache import KeyValues
+from zoo.layers.cache import KVCache
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward, FeedForwardName
 from zoo.layers.norm import NormName, make_norm
@@ -63,29 +63,43 @@ class Block(nn.Module):
         x: Tensor,
         mask: Tensor | None = None,
         rotation: Rotation | None = None,
-        cache: KeyValues | None = None,
+        cache: KVCache | None = None,
         memory: Tensor | None = None,
         memory_mask: Tensor | None = None,
-        memory_cache: KeyValues | None = None,
-        at: Tensor | None = None,
+        memory_cache: KVCache | None = None,
     ) -> Tensor:
-        """(B, T, D) to (B, T, D); masks and caches as in `Attention`.
+        """(B, T, D) to (B, T, D); masks and caches as in `Attention`."""
+        x = self.attend(x, mask, rotation, cache, memory, memory_mask, memory_cache)
+        return self.transform(x)
 
-        With `at`, places counted through the B T, int64 (M,), only those leave: (M, D).
-        """
+    def attend(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        rotation: Rotation | None = None,
+        cache: KVCache | None = None,
+        memory: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        memory_cache: KVCache | None = None,
+    ) -> Tensor:
+        """The first half, which passes information between tokens: (B, T, D) to (B, T, D)."""
         if self.pre_norm:
             h = self.attention(self.attention_norm(x), None, mask, rotation, cache)
             x = x + self._drop(h)
             if self.cross is not None:
                 h = self.cross(self.cross_norm(x), memory, memory_mask, cache=memory_cache)
                 x = x + self._drop(h)
-            x = x if at is None else x.flatten(0, 1).index_select(0, at)
-            return x + self._drop(self.feed_forward(self.feed_forward_norm(x)))
+            return x
         x = self.attention_norm(x + self._drop(self.attention(x, None, mask, rotation, cache)))
         if self.cross is not None:
             h = self.cross(x, memory, memory_mask, cache=memory_cache)
             x = self.cross_norm(x + self._drop(h))
-        x = x if at is None else x.flatten(0, 1).index_select(0, at)
+        return x
+
+    def transform(self, x: Tensor) -> Tensor:
+        """The second half, which takes each token by itself: (..., D) to (..., D)."""
+        if self.pre_norm:
+            return x + self._drop(self.feed_forward(self.feed_forward_norm(x)))
         return self.feed_forward_norm(x + self._drop(self.feed_forward(x)))
 
     def _drop(self, h: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ Shapes: B batch, T tokens, G key/value heads, E head width.
 from torch import Tensor
 
 
-class KeyValues:
+class KVCache:
     """Keys and values of up to `capacity` tokens, in one tensor (B, 2 G, capacity, E)."""
 
     def __init__(self, capacity: int) -> None:

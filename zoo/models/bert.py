@@ -6,7 +6,7 @@ arXiv:1907.11692), so a classifier averages all tokens instead of reading the fi
 attention weights; on request norms before each part instead of after it, rotary positions,
 RMSNorm, squared ReLU or SwiGLU, normalised queries and keys, and branches that start at zero,
 which together learn faster on little data.
-Shapes: B batch, T tokens, D width, H heads, V vocabulary, M positions asked for, K classes.
+Shapes: B batch, T tokens, D width, H heads, V vocabulary, M positions, K classes.
 """
 
 from typing import Literal
@@ -126,14 +126,14 @@ class BERT(nn.Module):
                 nn.init.normal_(module.weight, std=1.0 if zero else 0.02)
 
     def forward(
-        self, tokens: Tensor, at: Tensor | None = None, types: Tensor | None = None
+        self, tokens: Tensor, positions: Tensor | None = None, types: Tensor | None = None
     ) -> Tensor:
-        """Logits of the token at each place: (B, T) int64 to (B, T, V); or of classes, (B, K).
+        """Logits of the token at each position: (B, T) int64 to (B, T, V); or of classes, (B, K).
 
         Args:
             tokens: At most block_size of them a text.
-            at: Where logits are wanted, int64 (M,), counted through the B T places; gives (M, V).
-                Training asks for every seventh place only, and the head is a dear part.
+            positions: In the flattened tokens, int64 (M,), where logits are wanted: gives (M, V).
+                Training predicts one token in seven, and the head over the vocabulary is expensive.
             types: Segment that each token belongs to, (B, T) int64; None: all to the first.
         """
         x = self._embed(tokens, types)  # (B, T, D)
@@ -143,9 +143,15 @@ class BERT(nn.Module):
             mask = tokens != self.pad_id
             mask[:, 0] = True  # a text of padding alone still has somewhere to look
             mask = mask[:, None, None]  # (B, 1, 1, T)
-        for block in self.blocks[:-1]:
+        *blocks, last_block = self.blocks
+        for block in blocks:
             x = block(x, mask, rotation)
-        x = self.norm(self.blocks[-1](x, mask, rotation, at=at))  # (B, T, D) or (M, D)
+        if positions is None:
+            x = last_block(x, mask, rotation)
+        else:  # nothing passes between tokens any more
+            x = last_block.attend(x, mask, rotation)
+            x = last_block.transform(x.flatten(0, 1).index_select(0, positions))  # (M, D)
+        x = self.norm(x)
         if self.classifies:
             x = x[:, 0] if self.pool == "first" else mean_token(x, tokens, self.pad_id)  # (B, D)
             return self.head(self.dropout(x))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from zoo.kernels import linear_cross_entropy
 from zoo.layers.block import Block
-from zoo.layers.cache import KeyValues
+from zoo.layers.cache import KVCache
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForwardName
 from zoo.layers.norm import NormName, make_norm, normalise
@@ -119,15 +119,15 @@ class GPT(nn.Module):
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=1.0 if self.init == "zero" else 0.02)
 
-    def new_cache(self, batch_size: int) -> list[KeyValues]:
+    def new_cache(self, batch_size: int) -> list[KVCache]:
         """Room for the keys and values of `context` tokens, an entry a block."""
-        return [KeyValues(self.context) for _ in self.blocks]
+        return [KVCache(self.context) for _ in self.blocks]
 
     def forward(
         self,
         tokens: Tensor,
-        cache: list[KeyValues] | None = None,
-        last: bool = False,
+        cache: list[KVCache] | None = None,
+        last_only: bool = False,
         targets: Tensor | None = None,
     ) -> Tensor:
         """Logits of the token after each, (B, T) int64 to (B, T, V); or of classes, (B, K).
@@ -135,14 +135,14 @@ class GPT(nn.Module):
         Args:
             tokens: At most block_size of them, those in the cache counted in.
             cache: From `new_cache`: `tokens` follow those given with it before.
-            last: Whether only what follows the last token is wanted: (B, 1, V).
+            last_only: Whether only the logits after the last token are wanted: (B, 1, V).
             targets: Int64 (B T,): given, their summed cross-entropy comes in place of logits.
         """
         x, rotation = self.embed(tokens, cache[0].length if cache else 0)
         x = self.dropout(x)
         for k, block in enumerate(self.blocks):
             x = block(x, rotation=rotation, cache=cache[k] if cache else None)
-        x = self.norm(x[:, -1:] if last else x)
+        x = self.norm(x[:, -1:] if last_only else x)
         if self.classifies:
             x = last_token(x, tokens, self.pad_id)  # (B, D)
         if targets is not None:

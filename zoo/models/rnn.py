@@ -114,14 +114,14 @@ class RNN(nn.Module):
         return [Memory() for _ in self.layers]
 
     def forward(
-        self, tokens: Tensor, cache: list[Memory] | None = None, last: bool = False
+        self, tokens: Tensor, cache: list[Memory] | None = None, last_only: bool = False
     ) -> Tensor:
         """Logits of the token after each, (B, T) int64 to (B, T, V); or of classes, (B, K).
 
         Args:
             tokens: Any number of them.
             cache: From `new_cache`: `tokens` follow those given with it before.
-            last: Whether only what follows the last token is wanted: (B, 1, V).
+            last_only: Whether only the logits after the last token are wanted: (B, 1, V).
         """
         x = self.dropout(self.embedding(tokens))  # (B, T, D)
         if self.backwards is not None:
@@ -134,7 +134,7 @@ class RNN(nn.Module):
             x = self.dropout(x)
         if self.classifies:
             x = self._pooled(x, tokens)  # (B, D)
-        return self.head(x[:, -1:] if last else x)
+        return self.head(x[:, -1:] if last_only else x)
 
     def _pooled(self, x: Tensor, tokens: Tensor) -> Tensor:
         return (last_token if self.pool == "last" else mean_token)(x, tokens, self.pad_id)

@@ -113,19 +113,19 @@ class RnnAttention(nn.Module):
         for embedding in (self.source, self.target):
             nn.init.normal_(embedding.weight, std=0.1)
 
-    def forward(self, source: Tensor, target: Tensor, at: Tensor | None = None) -> Tensor:
+    def forward(self, source: Tensor, target: Tensor, positions: Tensor | None = None) -> Tensor:
         """Logits of the token after each of the target.
 
         Args:
             source: int64 (B, S), padded on the right.
             target: int64 (B, T), from the beginning token on.
-            at: Positions in the flattened target, int64 (M,), where logits are wanted.
+            positions: In the flattened target, int64 (M,), where logits are wanted.
 
         Returns:
-            (B, T, V), or (M, V) with `at`.
+            (B, T, V), or (M, V) with `positions`.
         """
         x = self._states(target, self.encode(source), Cache())
-        return self.head(x if at is None else x.flatten(0, 1)[at])
+        return self.head(x if positions is None else x.flatten(0, 1)[positions])
 
     def encode(self, source: Tensor) -> Memory:
         """What the encoder makes of a source, int64 (B, S)."""

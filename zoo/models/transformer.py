@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.block import Block
-from zoo.layers.cache import KeyValues
+from zoo.layers.cache import KVCache
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForwardName
 from zoo.layers.norm import NormName, make_norm
@@ -38,8 +38,8 @@ class Cache:
     """Keys and values of the target so far and of the memory, of each block of the decoder."""
 
     def __init__(self, capacity: int, depth: int) -> None:
-        self.target = [KeyValues(capacity) for _ in range(depth)]
-        self.memory = [KeyValues(capacity) for _ in range(depth)]
+        self.target = [KVCache(capacity) for _ in range(depth)]
+        self.memory = [KVCache(capacity) for _ in range(depth)]
 
     @property
     def length(self) -> int:
@@ -155,19 +155,19 @@ class Transformer(nn.Module):
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
 
-    def forward(self, source: Tensor, target: Tensor, at: Tensor | None = None) -> Tensor:
+    def forward(self, source: Tensor, target: Tensor, positions: Tensor | None = None) -> Tensor:
         """Logits of the token after each of the target.
 
         Args:
             source: int64 (B, S), padded on the right.
             target: int64 (B, T), from the beginning token on.
-            at: Positions in the flattened target, int64 (M,), where logits are wanted.
+            positions: In the flattened target, int64 (M,), where logits are wanted.
 
         Returns:
-            (B, T, V), or (M, V) with `at`.
+            (B, T, V), or (M, V) with `positions`.
         """
         x = self._states(target, self.encode(source), None)
-        return self.head(x if at is None else x.flatten(0, 1)[at])
+        return self.head(x if positions is None else x.flatten(0, 1)[positions])
 
     def encode(self, source: Tensor) -> Memory:
         """What the encoder makes of a source, int64 (B, S)."""

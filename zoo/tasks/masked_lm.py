@@ -1,4 +1,4 @@
-"""Masked language modelling: guess hidden tokens from what stands on both sides of them."""
+"""MaskedBatch language modelling: guess hidden tokens from what stands on both sides of them."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput
-from zoo.tasks.masking import Masked, mask_tokens
+from zoo.tasks.masking import MaskedBatch, mask_tokens
 from zoo.tasks.plots.attention import text_attention
 
 MASK = "[MASK]"
@@ -53,7 +53,7 @@ class MaskedLM:
         self.first_id, self.mask_share = tokenizer.first_id, mask_share
         self.word_starts = torch.tensor(tokenizer.word_starts()) if whole_word else None
 
-    def mask(self, batch: Batch, training: bool) -> Masked:
+    def mask(self, batch: Batch, training: bool) -> MaskedBatch:
         """Hide tokens of `input` (B, T + 1), whose last one is never read."""
         tokens = batch["input"][:, :-1]
         if self.word_starts is not None:
@@ -66,12 +66,12 @@ class MaskedLM:
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over the hidden tokens of a batch of `input` (B, T + 1)."""
         masked = self.mask(batch, model.training)
-        logits = model(masked.shown, at=masked.at)  # (M, V)
-        loss = cross_entropy(logits, masked.target)
-        count = (masked.target != IGNORE_INDEX).sum()
+        logits = model(masked.input_ids, positions=masked.positions)  # (M, V)
+        loss = cross_entropy(logits, masked.labels)
+        count = (masked.labels != IGNORE_INDEX).sum()
         sums = {}
         if not model.training:
-            sums["accuracy"] = (logits.argmax(1) == masked.target).sum()
+            sums["accuracy"] = (logits.argmax(1) == masked.labels).sum()
         return StepOutput(loss, count.clamp(min=1), sums)
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
@@ -92,10 +92,10 @@ class MaskedLM:
         """A few texts, blanks filled: {right}, or {wrong -> right}."""
         batch = {"input": batch["input"][:SAMPLES]}
         masked = self.mask(batch, training=False)
-        said = torch.full_like(masked.shown.flatten(), IGNORE_INDEX)
-        said[masked.at] = model(masked.shown, at=masked.at).argmax(1)
-        said[masked.at[masked.target == IGNORE_INDEX]] = IGNORE_INDEX
-        rows = zip(batch["input"][:, :-1].tolist(), said.view_as(masked.shown).tolist())
+        said = torch.full_like(masked.input_ids.flatten(), IGNORE_INDEX)
+        said[masked.positions] = model(masked.input_ids, positions=masked.positions).argmax(1)
+        said[masked.positions[masked.labels == IGNORE_INDEX]] = IGNORE_INDEX
+        rows = zip(batch["input"][:, :-1].tolist(), said.view_as(masked.input_ids).tolist())
         pictures.text("blanks", "\n\n---\n\n".join(self._filled(*row) for row in rows))
         text_attention(model, batch["input"][0, :-1], self.tokenizer, pictures)
 
@@ -142,8 +142,8 @@ class MaskedLM:
                 f"leave out {tokens.shape[1] - limit} or more"
             )
         tokens = tokens.to(next(model.parameters()).device)
-        at = (tokens.flatten() == self.mask_id).nonzero().flatten()  # (M,)
-        for k, row in enumerate(model(tokens, at=at).float().softmax(-1)):
+        positions = (tokens.flatten() == self.mask_id).nonzero().flatten()  # (M,)
+        for k, row in enumerate(model(tokens, positions=positions).float().softmax(-1)):
             yield {"blank": k + 1} | self._candidates(row, top)
 
     def encode(self, text: str) -> list[int]:

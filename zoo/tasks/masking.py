@@ -14,24 +14,24 @@ from torch import Tensor
 
 from zoo.kernels import IGNORE_INDEX
 
-SHOW_MASK, SHOW_RANDOM = 0.8, 0.1  # of the places to guess; the others keep their token
-PLACE, KIND, TOKEN = range(3)  # streams of random numbers
+MASK_RATE, RANDOM_RATE = 0.8, 0.1  # of the hidden tokens; the others are shown as they are
+STREAM_POSITION, STREAM_KIND, STREAM_TOKEN = range(3)  # of random numbers
 LARGEST = 2**62 - 1
 
 
-class Masked(NamedTuple):
+class MaskedBatch(NamedTuple):
     """A batch with tokens hidden.
 
     Attributes:
-        shown: What the model sees, int64 (B, T).
-        at: Places that may have to be guessed, int64 (M,), counted through the B T; their number
-            depends on B and T alone, so nobody waits for a GPU to count them.
-        target: The tokens there, int64 (M,); IGNORE_INDEX where nothing is to be guessed.
+        input_ids: What the model sees, int64 (B, T).
+        positions: In the flattened tokens, int64 (M,): where a token may have to be predicted.
+            Their number depends on B and T alone, so no GPU has to be waited for to count them.
+        labels: The tokens there, int64 (M,); IGNORE_INDEX where none is to be predicted.
     """
 
-    shown: Tensor
-    at: Tensor
-    target: Tensor
+    input_ids: Tensor
+    positions: Tensor
+    labels: Tensor
 
 
 def mix(x: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def mask_tokens(
     first_id: int,
     vocab_size: int,
     word_starts: Tensor | None = None,
-) -> Masked:
+) -> MaskedBatch:
     """Hide a share of each text's tokens.
 
     In 80 % of the places `[MASK]` is shown, in 10 % a random token, in 10 % the token itself.
@@ -77,23 +77,23 @@ def mask_tokens(
     length = tokens.shape[1]
     count = min(max(1, round(share * length)), length - 1)
     key = keys(tokens)  # (B, T)
-    rank = draw(key, PLACE).masked_fill(tokens < first_id, -1)
+    rank = draw(key, STREAM_POSITION).masked_fill(tokens < first_id, -1)
     if word_starts is not None:
         rank = rank.gather(1, starts_of_words(tokens, word_starts))
     top = rank.topk(count + 1, dim=1)  # falling
     # A word that does not fit whole has the rank of the one place too many.
     guessed = (top.values > top.values[:, -1:]) & (top.values >= 0)
     guessed, where = guessed[:, :-1], top.indices[:, :-1]  # (B, M / B)
-    target, key = tokens.gather(1, where), key.gather(1, where)
-    kind = draw(key, KIND)
-    shown = first_id + draw(key, TOKEN) % (vocab_size - first_id)
-    shown = shown.where(kind < int((SHOW_MASK + SHOW_RANDOM) * LARGEST), target)
-    shown = shown.masked_fill(kind < int(SHOW_MASK * LARGEST), mask_id)
+    labels, key = tokens.gather(1, where), key.gather(1, where)
+    kind = draw(key, STREAM_KIND)
+    shown = first_id + draw(key, STREAM_TOKEN) % (vocab_size - first_id)
+    shown = shown.where(kind < int((MASK_RATE + RANDOM_RATE) * LARGEST), labels)
+    shown = shown.masked_fill(kind < int(MASK_RATE * LARGEST), mask_id)
     start = length * torch.arange(len(tokens), device=tokens.device)[:, None]
-    return Masked(
-        tokens.scatter(1, where, shown.where(guessed, target)),
+    return MaskedBatch(
+        tokens.scatter(1, where, shown.where(guessed, labels)),
         (start + where).flatten(),
-        target.masked_fill(~guessed, IGNORE_INDEX).flatten(),
+        labels.masked_fill(~guessed, IGNORE_INDEX).flatten(),
     )
 
 

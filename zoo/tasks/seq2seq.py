@@ -93,7 +93,7 @@ class Seq2Seq:
         wanted = wanted[at].index_fill_(
             0, torch.arange(count, len(at), device=at.device), IGNORE_INDEX
         )
-        logits = model(source, tokens, at=at)  # (M, V)
+        logits = model(source, tokens, positions=at)  # (M, V)
         smoothing = self.label_smoothing if model.training else 0.0
         loss = cross_entropy(logits, wanted, smoothing)
         sums = {} if model.training else {"accuracy": (logits.argmax(1) == wanted).sum()}
