@@ -1,6 +1,7 @@
 """Who may import whom, from the syntax trees; and that mistakes answer without torch."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BASE = {"zoo.program", "zoo.registry", "zoo.errors", "zoo.schema", "zoo.naming"}
 MAY_IMPORT = {
-    "zoo.kernels": set(),
+    "zoo.kernels": {"zoo.errors"},
     "zoo.layers": {"zoo.kernels"},
     "zoo.models": {"zoo.kernels", "zoo.layers", *BASE},
     "zoo.adapters": {"zoo.kernels", "zoo.layers", *BASE},
@@ -18,7 +19,7 @@ MAY_IMPORT = {
     "zoo.inference": {"zoo.kernels", "zoo.layers"},
     "zoo.tasks": {"zoo.inference", "zoo.kernels", *BASE},
     "zoo.optim": BASE,
-    "zoo.training": {"zoo.optim", "zoo.tasks.base", "zoo.runs", "zoo.files", *BASE},
+    "zoo.training": {"zoo.kernels", "zoo.optim", "zoo.tasks.base", "zoo.runs", "zoo.files", *BASE},
     "zoo.weights": {
         "zoo.adapters",
         "zoo.restore",
@@ -117,6 +118,20 @@ def test_layers_need_torch_alone():
         if below(name, "zoo.layers"):
             tops = {one.split(".")[0] for one in imported(path)} - set(sys.stdlib_module_names)
             assert tops <= {"torch", "zoo"}, name
+
+
+PROCESSORS = re.compile(
+    r"\b(cpu|gpu|cuda|mps|mkl|mkldnn|onednn|avx)\b|device\.type|is_compiling|is_exporting"
+    r"|autograd\.Function",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in MODULES if below(n, "zoo.layers") or below(n, "zoo.models")]
+)
+def test_layers_and_models_know_nothing_of_processors(name):
+    assert PROCESSORS.findall(MODULES[name].read_text()) == []
 
 
 def closure(name, seen):

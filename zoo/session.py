@@ -18,6 +18,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.encoding import load_encoding
 from zoo.errors import TrainingFailed, UserError, report
 from zoo.files import write_text
+from zoo.kernels import forget_used_kernels
 from zoo.program import command_line, spelled
 from zoo.runs import hparams
 from zoo.runs.directory import RunDirectory
@@ -186,6 +187,7 @@ def _fit(trainer: Trainer, settings: Config) -> int:
         if trainer.runtime.main:
             hparams.begin(trainer.run.path, settings)
         with trainer.signals.caught(), _told_once():
+            forget_used_kernels()
             trainer.fit()
             if trainer.signalled is None:
                 code = _conclude(trainer, settings, outcome)

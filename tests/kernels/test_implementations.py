@@ -11,12 +11,20 @@ from torch import nn
 from zoo.kernels import KERNELS
 
 ERRORS = {torch.float32: 3e-6, torch.bfloat16: 0.02}
-CLAIMS = [
-    pytest.param(kernel, fast, dtype, id=f"{fast.name}-{str(dtype).removeprefix('torch.')}")
-    for kernel in KERNELS.values()
-    for fast in kernel.implementations
-    for dtype in fast.dtypes
-]
+
+
+def claims(random):
+    """Of every kernel every implementation in every dtype that it claims."""
+    return [
+        pytest.param(kernel, fast, dtype, id=f"{fast.name}-{str(dtype).removeprefix('torch.')}")
+        for kernel in KERNELS.values()
+        for fast in kernel.implementations
+        for dtype in fast.dtypes
+        if kernel.random == random
+    ]
+
+
+CLAIMS = claims(random=False)
 
 
 def cast(value, dtype):
@@ -136,7 +144,7 @@ def test_arguments_that_are_not_contiguous(kernel, fast, dtype):
 @pytest.mark.parametrize("kernel, fast, dtype", CLAIMS)
 def test_each_gradient_alone(kernel, fast, dtype):
     for given, exact in small(supported(fast, kernel, dtype)):
-        for k in range(len(list(leaves_of(given)))):
+        for k in [k for k, leaf in enumerate(leaves_of(given)) if leaf.requires_grad]:
             for arguments in (given, exact):
                 for number, leaf in enumerate(leaves_of(arguments)):
                     leaf.requires_grad_(number == k)
@@ -152,6 +160,22 @@ def test_without_gradients(kernel, fast, dtype):
             found, expected = fast.function(*given), kernel.reference(*exact)
         assert not found.requires_grad
         assert_near([found], [expected], ERRORS[dtype])
+
+
+@pytest.mark.parametrize("kernel, fast, dtype", claims(random=True))
+def test_random_results_have_the_reference_distribution(kernel, fast, dtype):
+    """Means over all elements of the result, its square and the gradient are those expected."""
+    for given, _ in supported(fast, kernel, dtype):
+        moments = []
+        for function in (fast.function, kernel.reference):
+            torch.manual_seed(0)
+            y, slope = run(function, given, expanded)
+            assert y.dtype == slope.dtype == dtype
+            x = given[0].detach()
+            torch.testing.assert_close(y.detach(), x * slope)  # the gradient of a random mask
+            moments.append(torch.stack([slope.double().mean(), slope.double().square().mean()]))
+        error = (6 / y.numel() ** 0.5 + 0.02) * moments[1][1]  # probabilities may be rounded
+        assert ((moments[0] - moments[1]).abs() <= error).all(), moments
 
 
 def small(pairs):

@@ -1,12 +1,20 @@
 """Kernels: which implementation a call takes, and what a run can say about it."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 import torch
 
-from zoo.kernels import KERNELS, cross_entropy, reference_kernels
+from zoo.kernels import (
+    KERNELS,
+    cross_entropy,
+    forget_used_kernels,
+    kernel_choice,
+    reference_kernels,
+    used_kernels,
+)
 from zoo.kernels.registry import Kernel
 
 
@@ -53,17 +61,37 @@ def test_compiled_and_exported_code_has_the_references():
     assert any("cross_entropy" in name or "nll_loss" in name for name in names)
 
 
-def test_the_environment_variable_takes_the_references():
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("reference", "{'cross_entropy': ['reference']}"),
+        ("auto", "{'cross_entropy': ['cross_entropy_by_rows']}"),
+        ("", "{'cross_entropy': ['cross_entropy_by_rows']}"),
+        ("fast", "error: ZOO_KERNELS=fast: expected auto or reference"),
+    ],
+)
+def test_the_environment_variable(value, said):
     code = (
-        "import torch, zoo.kernels as k\n"
-        "k.cross_entropy(torch.randn(64, 4096), torch.zeros(64, dtype=torch.int64))\n"
-        "print(k.cross_entropy.used)"
+        "from zoo.errors import report\n"
+        "def work():\n"
+        "    import torch, zoo.kernels as k\n"
+        "    k.cross_entropy(torch.randn(64, 4096), torch.zeros(64, dtype=torch.int64))\n"
+        "    print(k.used_kernels())\n"
+        "report(work)\n"
     )
-    for value, expected in (("reference", "reference"), ("auto", "cross_entropy_by_rows")):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env={"ZOO_KERNELS": value, "PYTHONPATH": ":".join(filter(None, sys.path))},
-            capture_output=True,
-            text=True,
-        )
-        assert done.stdout == f"{{'{expected}'}}\n", done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"ZOO_KERNELS": value, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout + done.stderr).strip() == said
+
+
+def test_what_a_run_used_begins_anew():
+    cross_entropy(torch.randn(2, 3), torch.tensor([0, 1]))
+    assert used_kernels()["cross_entropy"]
+    forget_used_kernels()
+    assert used_kernels() == {} and kernel_choice() == "auto"
+    with reference_kernels():
+        assert kernel_choice() == "reference"

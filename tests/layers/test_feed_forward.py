@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from zoo.kernels import normalise
 from zoo.layers.feed_forward import FeedForward
-from zoo.layers.norm import make_norm, normalise
+from zoo.layers.norm import make_norm
 
 BEND = {
     "relu": lambda h: h.clamp(min=0),

@@ -13,6 +13,7 @@ from killed import age, curves, differences, ending, set_trap
 from toys import Masked, cloud, network, same, trainer_of, weights
 
 from zoo.errors import UserError
+from zoo.kernels import reference_kernels
 from zoo.runs.directory import find_runs
 from zoo.training.budget import Best
 from zoo.training.checkpoint import Checkpoint, read
@@ -281,7 +282,14 @@ KEYS = [
     "step", "evaluated", "best", "schedule", "precision", "metrics_bytes", "seconds", "grad_norm",
     "data_sha256", "base", "environment",
 ]  # fmt: skip
-PLACE = {"torch": "2", "device": "cpu", "processor": "p", "threads": 2, "ranks": 2}
+PLACE = {
+    "torch": "2",
+    "device": "cpu",
+    "processor": "p",
+    "kernels": "auto",
+    "threads": 2,
+    "ranks": 2,
+}
 
 
 def state(**given):
@@ -351,6 +359,8 @@ def test_what_may_change_the_end_is_said():
         "a" * 64, PLACE
     )
     assert "processor was None" in new  # written before it was noted
+    old = state(environment={k: v for k, v in PLACE.items() if k != "kernels"})
+    assert list(old.differences("a" * 64, PLACE)) == []  # it had no choice
 
 
 def test_an_adapter_of_other_weights_is_refused(tmp_path):
@@ -358,3 +368,14 @@ def test_an_adapter_of_other_weights_is_refused(tmp_path):
     check_base("c" * 64, saved)
     with pytest.raises(UserError, match="adapter of other weights .*cccccccccccc.*None"):
         check_base(None, saved)
+
+
+def test_a_run_records_its_kernels_and_a_resume_warns_of_another_choice(train):
+    with set_trap("step", 3, signal.SIGTERM):
+        run = train(*RAIN, "model.dropout=0.3", *BASE).path
+    used = json.loads((run / "result.json").read_text())["kernels"]
+    assert used["dropout"] == ["dropout_by_bytes"]
+    with reference_kernels():
+        resumed = train(f"resume={run}")
+    assert resumed.code == 0 and "warning: kernels was auto, is reference" in resumed.out
+    assert json.loads((run / "result.json").read_text())["kernels"]["dropout"] == ["reference"]

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.kernels import normalise
 from zoo.kernels.cpu.linear import AMD
 from zoo.kernels.hooks import has_hooks
 from zoo.layers.attention import Attention
@@ -23,7 +24,6 @@ from zoo.layers.cache import KVCache
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward
 from zoo.layers.linear import Linear
-from zoo.layers.norm import normalise
 from zoo.layers.positions import Rotation, rotate
 
 Map = Callable[[Tensor], Tensor]

@@ -1,4 +1,4 @@
-"""Operations: what each computes (attention.py, functional.py), and faster ways (cpu/).
+"""Operations: a reference of each (attention.py, functional.py, word2vec.py), faster ones (cpu/).
 
 Importing the package registers every implementation: each module of each subpackage is imported.
 """
@@ -10,16 +10,28 @@ from zoo.kernels.attention import attention, attention_weights
 from zoo.kernels.functional import (
     IGNORE_INDEX,
     cross_entropy,
+    dropout,
     gelu_tanh,
     linear,
     linear_cross_entropy,
+    normalise,
 )
-from zoo.kernels.registry import KERNELS, reference_kernels
+from zoo.kernels.padding import padding_mask, select_labels, trim_padding
+from zoo.kernels.registry import (
+    KERNELS,
+    forget_used_kernels,
+    kernel_choice,
+    reference_kernels,
+    used_kernels,
+)
+from zoo.kernels.word2vec import band, banded_logistic_loss, batched_scores
 
 for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
     importlib.import_module(_module.name)
 
 __all__ = [
-    "IGNORE_INDEX", "KERNELS", "attention", "attention_weights", "cross_entropy", "gelu_tanh",
-    "linear", "linear_cross_entropy", "reference_kernels",
+    "IGNORE_INDEX", "KERNELS", "attention", "attention_weights", "band", "banded_logistic_loss",
+    "batched_scores", "cross_entropy", "dropout", "forget_used_kernels", "gelu_tanh",
+    "kernel_choice", "linear", "linear_cross_entropy", "normalise", "padding_mask",
+    "reference_kernels", "select_labels", "trim_padding", "used_kernels",
 ]  # fmt: skip

@@ -1,9 +1,10 @@
-"""Linear layer, GELU, cross-entropy: each a call or two of PyTorch.
+"""Linear layer, GELU, dropout, cross-entropy: each a call or two of PyTorch.
 
 Faster implementations for some processors and sizes are in zoo/kernels/cpu.
 """
 
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,12 @@ def _linear_examples() -> Iterator[Arguments]:
 def _gelu_examples() -> Iterator[Arguments]:
     for shape in ((1,), (7, 3), (2, 5, 6), (5, 2**18 - 3)):
         yield (_random(*shape, scale=3.0),)
+
+
+def _dropout_examples() -> Iterator[Arguments]:
+    for p in (0.0, 0.1, 0.5, 0.9):
+        yield _random(200_001), p  # no multiple of eight
+        yield _random(40, 5, 7), p
 
 
 def _targets(rows: int, size: int) -> Tensor:
@@ -60,6 +67,13 @@ def gelu_tanh(x: Tensor) -> Tensor:
     return F.gelu(x, approximate="tanh")
 
 
+@kernel(examples=_dropout_examples, random=True)
+def dropout(x: Tensor, p: float) -> Tensor:
+    """Zeroes each number with probability p, scales the others to keep the mean (Srivastava et al.,
+    2014, https://jmlr.org/papers/v15/srivastava14a.html)."""
+    return F.dropout(x, p)
+
+
 @kernel(examples=_cross_entropy_examples)
 def cross_entropy(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Summed cross-entropy of logits (N, V) for targets int64 (N,), in float32 at least.
@@ -75,3 +89,15 @@ def cross_entropy(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) 
 def linear_cross_entropy(x: Tensor, head: nn.Module, target: Tensor) -> Tensor:
     """cross_entropy(head(x), target): (N, D), int64 (N,)."""
     return cross_entropy(head(x), target)
+
+
+def normalise(name: Literal["layer", "rms"], x: Tensor) -> Tensor:
+    """LayerNorm or RMSNorm over the last dimension, without anything to learn.
+
+    In x's own dtype: autocast would cast to float32 and back.
+    """
+    size, device = x.shape[-1:], x.device.type
+    if torch.is_autocast_enabled(device):
+        with torch.autocast(device, enabled=False):
+            return normalise(name, x)
+    return F.rms_norm(x, size) if name == "rms" else F.layer_norm(x, size)

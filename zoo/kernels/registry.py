@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 
+from zoo.errors import UserError
+
 VARIABLE = "ZOO_KERNELS"
-CHOICES = ("auto", "reference")
-REFERENCE = "reference"
+AUTO, REFERENCE = "auto", "reference"
 Arguments = tuple[Any, ...]
 KERNELS: dict[str, "Kernel"] = {}
-_references_only = os.environ.get(VARIABLE) == REFERENCE
 
 
 def _always(*arguments: Any, **options: Any) -> bool:
@@ -61,15 +61,19 @@ class Kernel:
     Args:
         reference: Defines the result.
         examples: Small arguments, the floating-point ones in float64, for tests to compare on.
+        random: Whether the result is random: implementations then equal it in distribution.
 
     Attributes:
         used: Names of the implementations called so far, `reference` for that.
     """
 
     def __init__(
-        self, reference: Callable[..., Any], examples: Callable[[], Iterable[Arguments]]
+        self,
+        reference: Callable[..., Any],
+        examples: Callable[[], Iterable[Arguments]],
+        random: bool = False,
     ) -> None:
-        self.reference, self.examples = reference, examples
+        self.reference, self.examples, self.random = reference, examples, random
         self.name, self.__doc__ = reference.__name__, reference.__doc__
         self.implementations: list[Implementation] = []
         self.used: set[str] = set()
@@ -104,15 +108,41 @@ class Kernel:
 
 
 def kernel(
-    examples: Callable[[], Iterable[Arguments]],
+    examples: Callable[[], Iterable[Arguments]], random: bool = False
 ) -> Callable[[Callable[..., Any]], Kernel]:
     """Make a reference a `Kernel`, by its name in `KERNELS`: a decorator."""
 
     def register(reference: Callable[..., Any]) -> Kernel:
-        KERNELS[reference.__name__] = Kernel(reference, examples)
+        KERNELS[reference.__name__] = Kernel(reference, examples, random)
         return KERNELS[reference.__name__]
 
     return register
+
+
+def _choice_of_environment() -> str:
+    choice = os.environ.get(VARIABLE) or AUTO
+    if choice not in (AUTO, REFERENCE):
+        raise UserError(f"{VARIABLE}={choice}: expected {AUTO} or {REFERENCE}")
+    return choice
+
+
+_references_only = _choice_of_environment() == REFERENCE
+
+
+def kernel_choice() -> str:
+    """`auto`, or `reference` where references alone are taken."""
+    return REFERENCE if _references_only else AUTO
+
+
+def used_kernels() -> dict[str, list[str]]:
+    """Names of the implementations called since `forget_used_kernels`, by operation."""
+    return {name: sorted(kernel.used) for name, kernel in KERNELS.items() if kernel.used}
+
+
+def forget_used_kernels() -> None:
+    """Begin `used_kernels` anew: a run starts."""
+    for kernel in KERNELS.values():
+        kernel.used.clear()
 
 
 @contextlib.contextmanager

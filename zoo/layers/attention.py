@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from zoo.kernels import attention, attention_weights
+from zoo.kernels import attention, attention_weights, normalise
 from zoo.layers.cache import KVCache
 from zoo.layers.linear import Linear
-from zoo.layers.norm import NormName, normalise
+from zoo.layers.norm import NormName
 from zoo.layers.positions import Rotation, rotate
 
 
@@ -95,7 +95,7 @@ class Attention(nn.Module):
             return [qkv]
         qk, v = qkv.split((self.heads + self.kv_heads, self.kv_heads), 2)
         if self.qk_norm is not None:
-            qk = self._normalise(qk, self.qk_norm)
+            qk = normalise(self.qk_norm, qk)
         if rotation is not None:
             qk = rotate(qk.transpose(1, 2), rotation).transpose(1, 2)
         if cache is None:
@@ -118,12 +118,6 @@ class Attention(nn.Module):
     def _split(self, x: Tensor) -> Tensor:
         """(B, T, n E) to (B, T, n, E)."""
         return x.unflatten(2, (-1, self.size))
-
-    def _normalise(self, qk: Tensor, name: NormName) -> Tensor:
-        if not torch.is_autocast_enabled(qk.device.type):
-            return normalise(name, qk)
-        with torch.autocast(qk.device.type, enabled=False):  # it would cast to float32 and back
-            return normalise(name, qk)
 
     def attend(self, packed: list[Tensor], mask: Tensor | None = None) -> Tensor:
         """Weighted values of all heads, (B, T, H, E)."""

@@ -2,8 +2,7 @@
 
 from typing import Literal
 
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 NormName = Literal["layer", "rms"]
 
@@ -13,9 +12,3 @@ def make_norm(name: NormName, width: int, bias: bool = True, eps: float = 1e-5) 
     if name == "rms":
         return nn.RMSNorm(width, eps=eps)
     return nn.LayerNorm(width, eps=eps, bias=bias)
-
-
-def normalise(name: NormName, x: Tensor) -> Tensor:
-    """The same without anything to learn, over the last dimension."""
-    size = x.shape[-1:]
-    return F.rms_norm(x, size) if name == "rms" else F.layer_norm(x, size)

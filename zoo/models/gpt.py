@@ -14,12 +14,12 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from zoo.kernels import linear_cross_entropy
+from zoo.kernels import linear_cross_entropy, normalise
 from zoo.layers.block import Block
 from zoo.layers.cache import KVCache
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForwardName
-from zoo.layers.norm import NormName, make_norm, normalise
+from zoo.layers.norm import NormName, make_norm
 from zoo.layers.pooling import last_token
 from zoo.layers.positions import Rotary, Rotation, Sinusoidal
 from zoo.registry import MODELS

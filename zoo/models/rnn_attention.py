@@ -132,7 +132,7 @@ class RnnAttention(nn.Module):
         mask = source != self.pad_id
         packed = nn.utils.rnn.pack_padded_sequence(
             self.dropout(self.source(source)),
-            mask.sum(1).cpu(),  # read backwards, a sentence begins at its own end
+            mask.sum(1).tolist(),  # read backwards, a sentence begins at its own end
             batch_first=True,
             enforce_sorted=False,
         )

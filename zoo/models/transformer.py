@@ -10,9 +10,9 @@ Shapes: B batch, S source tokens, T target tokens, D width, H heads, V vocabular
 
 from typing import Literal, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
+from zoo.kernels import padding_mask
 from zoo.layers.block import Block
 from zoo.layers.cache import KVCache
 from zoo.layers.dropout import Dropout
@@ -171,9 +171,7 @@ class Transformer(nn.Module):
 
     def encode(self, source: Tensor) -> Memory:
         """What the encoder makes of a source, int64 (B, S)."""
-        kept = source != self.pad_id
-        look = kept.device.type == "cpu" and not torch.compiler.is_exporting()  # it costs nothing
-        mask = None if look and kept.all() else kept[:, None, None]
+        mask = padding_mask(source, self.pad_id)
         x, rotation = self.source(source), self._rotation(0, source.shape[1])
         for block in self.encoder:
             x = block(x, mask=mask, rotation=rotation)

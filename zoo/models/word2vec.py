@@ -5,40 +5,14 @@ https://arxiv.org/abs/1310.4546 (negative sampling, sub-sampling of frequent wor
 Differs from the paper: scores many words against many at once, as a matrix product, where the
 authors' program takes one pair of words at a time; what is predicted from what is left to the
 tasks `skip_gram` and `cbow`.
-Shapes: G groups, N words of each, C mixtures of them, M words they are scored against, D width,
-V vocabulary.
+Shapes: G groups, N words of each, C weighted sums of them, M words they are scored against,
+D width, V vocabulary.
 """
 
-from typing import Any
-
-import torch
 from torch import Tensor, nn
 
+from zoo.kernels import batched_scores
 from zoo.registry import MODELS
-
-
-class Scores(torch.autograd.Function):
-    """Products of every vector (G, N, D) with every context (G, M, D) of its group: (G, N, M).
-
-    As `vectors @ contexts.mT`, whose gradient for the contexts comes transposed and would be
-    copied row by row.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, vectors: Tensor, contexts: Tensor) -> Tensor:
-        """One matrix product a group, in autocast's format if that is on."""
-        kind = vectors.device.type
-        if torch.is_autocast_enabled(kind):
-            vectors, contexts = (x.to(torch.get_autocast_dtype(kind)) for x in (vectors, contexts))
-        ctx.save_for_backward(vectors, contexts)
-        return torch.bmm(vectors, contexts.mT)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """Two more."""
-        vectors, contexts = ctx.saved_tensors
-        gradient = gradient.to(vectors.dtype)
-        return torch.bmm(gradient, contexts), torch.bmm(gradient.mT, vectors)
 
 
 @MODELS.register("word2vec", task="skip_gram", tiny=dict(vocab_size=300, width=8))
@@ -47,7 +21,7 @@ class Word2Vec(nn.Module):
 
     Args:
         vocab_size: Words, V.
-        width: Numbers in a vector, D.
+        width: Embedding dimension, D.
     """
 
     def __init__(self, vocab_size: int, width: int = 100) -> None:
@@ -63,22 +37,22 @@ class Word2Vec(nn.Module):
         nn.init.zeros_(self.contexts.weight)
 
     def forward(
-        self, words: Tensor, contexts: Tensor | None = None, mix: Tensor | None = None
+        self, words: Tensor, contexts: Tensor | None = None, context_weights: Tensor | None = None
     ) -> Tensor:
         """The vectors of words, or how well they go with contexts.
 
         Args:
             words: int64 (G, N); of any shape where vectors are all that is asked for.
             contexts: int64 (G, M), or None for the vectors alone.
-            mix: Weights (G, C, N) that make C mixtures of the N vectors; None for each alone.
+            context_weights: (G, C, N): scores C weighted sums of the N vectors, as CBOW does; None
+                for each vector alone.
 
         Returns:
             Vectors (G, N or C, D), or scores (G, N or C, M), the log-odds of going together.
         """
         vectors = self.words(words)  # (G, N, D)
-        if mix is not None:
-            vectors = torch.matmul(mix.to(vectors.dtype), vectors)  # (G, C, D)
+        if context_weights is not None:
+            vectors = context_weights.to(vectors.dtype) @ vectors  # (G, C, D)
         if contexts is None:
             return vectors
-        others = self.contexts(contexts)  # (G, M, D)
-        return Scores.apply(vectors.to(others.dtype), others)
+        return batched_scores(vectors, self.contexts(contexts))  # vectors @ contexts.mT

@@ -15,20 +15,16 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.inference.search import Hypothesis, beam_search, greedy_search
-from zoo.kernels import IGNORE_INDEX, cross_entropy
+from zoo.kernels import cross_entropy, select_labels, trim_padding
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput
 from zoo.tasks.plots.attention import pair_attention
 
 PREVIEWED = 8  # sentences
-# Sizes are multiples of these: kernels are made for a size and kept, each with its memory, and with
-# sizes that never come again a run grew to 2.5 gigabytes.
-COLUMNS, PLACES = 8, 128
 SIGNATURE = "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"  # sacrebleu's defaults
 
 
@@ -86,25 +82,15 @@ class Seq2Seq:
 
     def _loss(self, model: nn.Module, batch: Batch) -> StepOutput:
         source, target = self._trim(batch["source"]), self._trim(batch["target"])
-        tokens, wanted = target[:, :-1], target[:, 1:].flatten()
-        at = (wanted != self.pad_id).nonzero()[:, 0]  # (M,)
-        count = len(at)
-        at = F.pad(at, (0, -count % PLACES))
-        wanted = wanted[at].index_fill_(
-            0, torch.arange(count, len(at), device=at.device), IGNORE_INDEX
-        )
-        logits = model(source, tokens, positions=at)  # (M, V)
+        positions, labels, count = select_labels(target[:, 1:], self.pad_id)  # (M,)
+        logits = model(source, target[:, :-1], positions=positions)  # (M, V)
         smoothing = self.label_smoothing if model.training else 0.0
-        loss = cross_entropy(logits, wanted, smoothing)
-        sums = {} if model.training else {"accuracy": (logits.argmax(1) == wanted).sum()}
+        loss = cross_entropy(logits, labels, smoothing)
+        sums = {} if model.training else {"accuracy": (logits.argmax(1) == labels).sum()}
         return StepOutput(loss, torch.full((), count, device=loss.device), sums)
 
     def _trim(self, tokens: Tensor) -> Tensor:
-        """As many columns as the longest row needs, whatever stands beside it: 8 k + 1, since
-        a target is one token shorter on its way in."""
-        longest = int((tokens != self.pad_id).sum(1).max())
-        width = min(longest + (1 - longest) % COLUMNS, self.max_length)
-        return F.pad(tokens, (0, width - tokens.shape[1]), value=self.pad_id)
+        return trim_padding(tokens, self.pad_id, self.max_length)
 
     def _text_sums(self, batch: Batch, texts: list[str]) -> dict[str, Tensor]:
         """How many texts are right, of how many; and sacrebleu's counts."""

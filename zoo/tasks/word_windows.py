@@ -1,4 +1,4 @@
-"""Running text to matrices of neighbouring words, and noise words to tell them from.
+"""Running text to matrices of neighbouring words, and negative samples.
 
 word2vec sees each word with its neighbours, in a window of random reach, and a few words drawn at
 random. Pair by pair that is slow. Here the text is cut into blocks of C words; the words of a block
@@ -32,14 +32,8 @@ class Blocks(NamedTuple):
     near: Tensor
 
 
-def band(matrices: Tensor, width: int) -> Tensor:
-    """Of row c of each of matrices (G, C, N) the columns from c to c + width - 1: a view."""
-    group, row, column = matrices.stride()
-    return matrices.as_strided((*matrices.shape[:2], width), (group, row + column, column))
-
-
 class WordWindows:
-    """Draws blocks and noise words; all randomness is torch's own stream.
+    """Draws blocks and negative samples; all randomness is torch's own stream.
 
     Args:
         counts: How often each id occurs in the training split, int64 (V,); 0 for what is no word.
@@ -47,7 +41,7 @@ class WordWindows:
         reach: W: a word's neighbours lie up to 1 to W words away, each reach as likely.
         sample: Words rarer than this share of the text are all kept; of more frequent ones only
             a part, as in the authors' program. 0 keeps all.
-        power: Noise words are as frequent as in the text, to this power.
+        power: Negative samples are as frequent as in the text, to this power.
     """
 
     def __init__(
@@ -97,8 +91,8 @@ class WordWindows:
         return text.index_select(0, places), passages
 
     def noise(self, blocks: int, size: int) -> Tensor:
-        """Noise words int64 (G, S). Each has the noise distribution; those of a block come from S
-        equal shares of it, one from each, and so cover it better than independent draws."""
+        """Negative samples int64 (G, S), each of the noise distribution. Those of a block come from
+        S equal parts of it, one from each, and so cover it better than independent draws."""
         dtype, device = self.cumulative.dtype, self.cumulative.device
         drawn = torch.rand(blocks, size, dtype=dtype, device=device)
         drawn = (drawn + torch.arange(size, device=device)) / size

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UserError, nearest
+from zoo.kernels import used_kernels
 from zoo.program import spelled
 from zoo.training.checkpoint import load_model
 from zoo.training.console import duration, show
@@ -100,6 +101,7 @@ def result(trainer: Trainer, settings: dict[str, Any], **outcome: Any) -> dict[s
             "sha256": trainer.data_sha256,
         },
         "environment": environment(trainer.runtime),
+        "kernels": used_kernels(),
         "commit": commit(),
     }
 

@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from zoo.errors import UserError, unknown
+from zoo.kernels import kernel_choice
 from zoo.tasks.base import Gathered
 
 DEVICE_TYPES = ("cuda", "mps", "xpu", "cpu")
@@ -264,6 +265,7 @@ def environment(runtime: Runtime) -> dict[str, Any]:
         "torch": torch.__version__,
         "device": f"{device.type} {name}".strip(),
         "processor": f"{processor} {torch.backends.cpu.get_cpu_capability()}".strip(),
+        "kernels": kernel_choice(),
         "threads": torch.get_num_threads(),
         "ranks": runtime.ranks,
         "python": platform.python_version(),

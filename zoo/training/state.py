@@ -13,7 +13,8 @@ from zoo.training.budget import Best
 from zoo.training.checkpoint import Checkpoint, Tensors
 
 FILES = ("model", "optimizer", "ranks", "ema")  # fields that are tensors, a file each
-EXACTNESS = ("torch", "device", "processor", "threads", "ranks")
+EXACTNESS = ("torch", "device", "processor", "kernels", "threads", "ranks")
+UNRECORDED = {"kernels": "auto"}  # what older checkpoints do not say
 
 
 @dataclass
@@ -83,7 +84,7 @@ class TrainState:
                 f"{data_sha256[:12]}): training continues, but not as it would have"
             )
         for key in EXACTNESS:
-            if (before := self.environment.get(key)) != environment[key]:
+            if (before := self.environment.get(key, UNRECORDED.get(key))) != environment[key]:
                 yield (
                     f"{key} was {before}, is {environment[key]}: the end may differ in the last "
                     f"bits from an uninterrupted run's"

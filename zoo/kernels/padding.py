@@ -1,0 +1,47 @@
+"""Padding, looked at where looking is free, and rounded to sizes that come again.
+
+Libraries of CPU kernels build one for each size and keep it, with memory of its own: with batches
+of ever new sizes a run of translation grew to 2.5 GB. So lengths and counts are rounded up.
+Shapes: B texts, T tokens, M predictions.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoo.kernels.functional import IGNORE_INDEX
+
+COLUMNS, POSITIONS = 8, 128  # lengths, counts are multiples of these
+
+
+def padding_mask(tokens: Tensor, pad_id: int) -> Tensor | None:
+    """True at tokens that are no padding, bool (B, 1, 1, T); None if there is none.
+
+    On a GPU it is always a mask: the program would have to wait to know.
+    """
+    kept = tokens != pad_id
+    can_look = tokens.device.type == "cpu" and not torch.compiler.is_exporting()
+    return None if can_look and kept.all() else kept[:, None, None]
+
+
+def trim_padding(tokens: Tensor, pad_id: int, max_length: int) -> Tensor:
+    """Texts (B, T), padded on the right, with as many columns as the longest needs: 8 k + 1, since
+    a model reads all tokens but the last, or `max_length`."""
+    longest = int((tokens != pad_id).sum(1).max())
+    width = min(longest + (1 - longest) % COLUMNS, max_length)
+    return F.pad(tokens, (0, width - tokens.shape[1]), value=pad_id)
+
+
+def select_labels(labels: Tensor, pad_id: int) -> tuple[Tensor, Tensor, int]:
+    """Where labels, int64 (B, T), are no padding.
+
+    Returns:
+        Positions in the flattened labels, int64 (M,), the labels there, and how many there are; M
+        is rounded up, and the last labels are IGNORE_INDEX.
+    """
+    labels = labels.flatten()
+    positions = (labels != pad_id).nonzero()[:, 0]
+    count = len(positions)
+    positions = F.pad(positions, (0, -count % POSITIONS))
+    surplus = torch.arange(count, len(positions), device=labels.device)
+    return positions, labels[positions].index_fill_(0, surplus, IGNORE_INDEX), count
