@@ -372,7 +372,7 @@ def test_an_adapter_of_other_weights_is_refused(tmp_path):
 
 def test_a_run_records_its_kernels_and_a_resume_warns_of_another_choice(train):
     with set_trap("step", 3, signal.SIGTERM):
-        run = train(*RAIN, "model.dropout=0.3", *BASE).path
+        run = train(*CASES["transformer, pairs"], *BASE).path
     used = json.loads((run / "result.json").read_text())["kernels"]
     assert used["dropout"] == ["dropout_by_bytes"]
     with reference_kernels():

@@ -3,8 +3,8 @@
 `rnn` is Elman's (1990, https://doi.org/10.1207/s15516709cog1402_1), `lstm` the long short-term
 memory of Hochreiter and Schmidhuber (1997, https://doi.org/10.1162/neco.1997.9.8.1735; with the
 forget gate of Gers et al., 2000), `gru` the gated unit of Cho et al. (2014, arXiv:1406.1078).
-Differs from the papers: the GRU's reset gate acts after the recurrent product, as in cuDNN, whose
-and oneDNN's kernels do the work (torch.nn.RNN, LSTM, GRU); forget gates start open, at bias 1
+Differs from the papers: the GRU's reset gate acts after the recurrent product, as in cuDNN
+(torch.nn.RNN, LSTM and GRU compute each layer); forget gates start open, at bias 1
 (Jozefowicz et al., 2015, https://proceedings.mlr.press/v37/jozefowicz15.html), and each gate's
 recurrent weights orthogonal (Saxe et al., 2014, arXiv:1312.6120).
 Shapes: B batch, T tokens, D width, V vocabulary, K classes.
