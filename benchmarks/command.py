@@ -24,6 +24,8 @@ sweep       seconds for 12 small runs: Hydra's launchers, Zoo's
 search      training steps to the best of a grid: TPE with pruning
 word2vec    words per second and held-out loss: gensim, Zoo
 word2vec_rates  validation loss by learning rate: gensim, Zoo; takes group.key=value
+kernels     processor time of each implementation of zoo/kernels: by its reference's, and what it
+            gains in training steps of recipes, or of experiment=...; takes group.key=value
 
 Lightning, Hugging Face's models and gensim are measured where they are installed (`pip install
 lightning transformers peft gensim hydra-joblib-launcher`); Zoo does not depend on them.
@@ -40,7 +42,9 @@ BENCHMARKS = {  # name -> the module of this package with the function of that n
     "search": "sweep",
     "word2vec": "word2vec",
     "word2vec_rates": "word2vec",
+    "kernels": "kernels",
 }
+TAKE_SETTINGS = ("word2vec_rates", "kernels")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -60,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     for name in names or [""]:
         if name not in BENCHMARKS:
             raise UserError(unknown("benchmark", name, BENCHMARKS))
-        if overrides and name != "word2vec_rates":
+        if overrides and name not in TAKE_SETTINGS:
             raise UserError(f"{overrides[0]}: benchmark {name} takes no settings of a config")
     for name in names:
         if len(names) > 1:

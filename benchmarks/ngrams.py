@@ -80,6 +80,6 @@ class Mixture:
                 for k, (table, row) in enumerate(zip(self.tables, rows))
             )
             # Shown c: P(w) rises by P(shown c | w), 0.1 for w = c against 0.1 / V for others.
-            score[np.arange(len(score)), masked.input_ids[chunk]] *= self.size
+            score[np.arange(len(score)), masked.shown[chunk]] *= self.size
             correct += int((score.argmax(1) == masked.truth[chunk]).sum())
         return correct / len(bucket)

@@ -214,7 +214,7 @@ def test_prompts_and_options_that_are_refused():
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_trains_the_same_without_all_logits(wrapped, monkeypatch):
     """A GPT's loss is taken from its head piece by piece, a wrapper of ranks around it or not."""
-    for name, value in {"MIN_HEAD_NUMEL": 1, "HEAD_ROWS": 16, "HEAD_PART": 1}.items():
+    for name, value in {"MIN_HEAD_NUMEL": 1, "HEAD_CHUNK_ROWS": 16, "HEAD_CHUNK_NUMEL": 1}.items():
         monkeypatch.setattr(cross_entropy, name, value)
     task, model, tokenizer = make()
     model.train()

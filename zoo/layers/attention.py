@@ -1,4 +1,4 @@
-"""Multi-head attention: each token gathers values from the tokens that its query matches.
+"""Multi-head attention: each token attends to those whose keys match its query.
 
 Vaswani et al., 2017, https://arxiv.org/abs/1706.03762, section 3.2. Grouped key/value heads:
 Ainslie et al., 2023, arXiv:2305.13245. Normalised queries and keys: Henry et al., 2020,

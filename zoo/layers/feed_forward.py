@@ -12,7 +12,7 @@ FeedForwardName = Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"]
 
 
 class FeedForward(nn.Module):
-    """Widen, bend, narrow.
+    """Expand, non-linearity, project.
 
     Args:
         width: D.
@@ -44,7 +44,7 @@ class FeedForward(nn.Module):
         return self.down(self.activate(self.up(x)))
 
     def activate(self, h: Tensor) -> Tensor:
-        """Bend: (..., inner), or with swiglu twice as wide, to (..., inner)."""
+        """The non-linearity: (..., inner), or with swiglu twice as wide, to (..., inner)."""
         if self.activation == "swiglu":
             value, gate = h.chunk(2, dim=-1)
             return value * F.silu(gate)

@@ -25,7 +25,10 @@ def test_a_layer_trains_as_in_float64(options, used):
     rotation = Rotary(256, 64)(0, 256) if options.get("rotary") else None
     x = torch.randn(2, 256, 256)
     gradients = []
-    for dtype, expected in ((torch.float32, "causal_attention"), (torch.float64, "reference")):
+    for dtype, expected in (
+        (torch.float32, "causal_attention_by_blocks"),
+        (torch.float64, "reference"),
+    ):
         used.clear()
         layer, x = layer.to(dtype), x.to(dtype)
         turn = tuple(angles.to(dtype) for angles in rotation) if rotation else None
@@ -56,7 +59,7 @@ def test_recorded_weights_come_beside_the_same_output(used):
     plain = layer(x)
     with record_attention(torch.nn.ModuleDict({"layer": layer})) as maps:
         torch.testing.assert_close(layer(x), plain, rtol=0, atol=0)
-    assert maps["layer"][0].shape == (1, 4, 256, 256) and used == {"causal_attention"}
+    assert maps["layer"][0].shape == (1, 4, 256, 256) and used == {"causal_attention_by_blocks"}
 
 
 @pytest.mark.parametrize("groups", [4, 2])
@@ -97,4 +100,4 @@ def test_gpt_reads_left_to_right_while_training(used):
     torch.testing.assert_close(model(tokens)[:, :200], first[:, :200], rtol=0, atol=0)
     (own,) = torch.autograd.grad(model(tokens)[0, 199].sum(), model.position.weight)
     assert own[:200].abs().sum(1).all() and not own[200:].any()
-    assert used == {"causal_attention"}
+    assert used == {"causal_attention_by_blocks"}

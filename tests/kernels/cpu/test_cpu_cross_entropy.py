@@ -52,7 +52,7 @@ def test_few_logits_are_left_to_torch(monkeypatch):
 @pytest.fixture
 def small_pieces(monkeypatch):
     """Of 16 predictions, however few logits there are."""
-    for name, value in {"MIN_HEAD_NUMEL": 1, "HEAD_ROWS": 16, "HEAD_PART": 1}.items():
+    for name, value in {"MIN_HEAD_NUMEL": 1, "HEAD_CHUNK_ROWS": 16, "HEAD_CHUNK_NUMEL": 1}.items():
         monkeypatch.setattr(cpu, name, value)
 
 

@@ -1,10 +1,11 @@
-"""Causal attention on a CPU, its gradient by hand.
+"""Causal attention on a CPU with a backward pass of its own.
 
 The same as scaled_dot_product_attention(q, k, v, is_causal=True), but quicker to train: products of
-large matrices, over blocks of queries with the keys up to each block's end alone, and shares that
-are kept for the gradient where torch computes them again. In float32 a text at a time, so that it
-stays in the cache, for windows of 200 to 500 tokens; in bfloat16 all texts at once, for any.
-Equations of the gradient: Dao et al., 2022, https://arxiv.org/abs/2205.14135, appendix B.2.
+large matrices, over blocks of queries with the keys up to each block's end alone, and probabilities
+that are kept for the gradient where torch computes them again. In float32 a text at a time, so that
+it stays in the cache, for windows of 200 to 500 tokens; in bfloat16 all texts at once, for any.
+Letters and equations of the gradient: Dao et al., 2022, https://arxiv.org/abs/2205.14135, appendix
+B.2: scores s, probabilities p, output o, ds the gradient of s.
 Shapes: B batch, H heads, T tokens, E width of a head, t queries of a block, S keys that they see,
 N = B H.
 """
@@ -19,11 +20,11 @@ from zoo.kernels.attention import attention, causal_mask, unpack
 
 MKL_AVAILABLE = torch.backends.mkl.is_available()  # whose products it was measured with
 BLOCK = 128  # queries: what one block computes stays in a core's cache
-LENGTHS = range(192, 513)  # shorter, and calls cost more than they save; longer, the shares do
+LENGTHS = range(192, 513)  # shorter: calls cost more than they save; longer: the probabilities do
 MIN_NUMEL = 3 * 2**16  # of queries, keys and values; the same of smaller matrices
 
 
-def _plain_causal(
+def _is_plain_causal(
     packed: Sequence[Tensor],
     heads: int,
     kv_heads: int,
@@ -43,16 +44,16 @@ def _plain_causal(
 def _trains_mid_sized(packed: Sequence[Tensor], heads: int, *_: Any, **__: Any) -> bool:
     _, tokens, _, size = packed[0].shape
     return (
-        MKL_AVAILABLE
-        and tokens in LENGTHS
+        tokens in LENGTHS
+        and MKL_AVAILABLE
         and tokens * 3 * heads * size >= MIN_NUMEL
         and torch.is_grad_enabled()
         and any(part.requires_grad for part in packed)
     )
 
 
-@attention.implementation((torch.float32,), supports=_plain_causal, pays=_trains_mid_sized)
-def causal_attention(
+@attention.implementation((torch.float32,), supports=_is_plain_causal, pays=_trains_mid_sized)
+def causal_attention_by_blocks(
     packed: Sequence[Tensor],
     heads: int,
     kv_heads: int,
@@ -60,15 +61,15 @@ def causal_attention(
     causal: bool = True,
 ) -> Tensor:
     """Causal self-attention, differentiable once."""
-    stacks = (part.transpose(1, 2) for part in packed)  # (B, n, T, E)
-    return _CausalAttention.apply(heads, *stacks).transpose(1, 2)
+    parts = (part.transpose(1, 2) for part in packed)  # (B, n, T, E)
+    return _CausalAttention.apply(heads, *parts).transpose(1, 2)
 
 
-def _bfloat16(packed: Sequence[Tensor], *_: Any, **__: Any) -> bool:
+def _is_bfloat16(packed: Sequence[Tensor], *_: Any, **__: Any) -> bool:
     return packed[-1].dtype == torch.bfloat16 and packed[-1].device.type == "cpu"
 
 
-@attention.implementation((torch.bfloat16,), supports=_bfloat16)
+@attention.implementation((torch.bfloat16,), supports=_is_bfloat16)
 def attention_by_products(
     packed: Sequence[Tensor],
     heads: int,
@@ -80,66 +81,66 @@ def attention_by_products(
     q, k, v = unpack(packed, heads, kv_heads)
     mask, causal = causal_mask(q, k, mask, causal)
     batch, _, tokens, size = q.shape
-    q, k, v = (one.reshape(batch * heads, -1, size) for one in (q * size**-0.5, k, v))
+    q, k, v = (part.reshape(batch * heads, -1, size) for part in (q * size**-0.5, k, v))
     if causal:
-        y = causal_products(q, k, v)
+        o = causal_products(q, k, v)
     else:
-        scores = torch.bmm(q, k.mT)  # (B H, T, S)
+        s = torch.bmm(q, k.mT)  # (B H, T, S)
         if mask is not None:
-            far = torch.zeros(mask.shape, dtype=scores.dtype).masked_fill_(~mask, float("-inf"))
-            scores.view(batch, heads, tokens, -1).add_(far)
-        y = torch.bmm(scores.softmax(-1), v)
-    return y.view(batch, heads, tokens, size).transpose(1, 2)
+            bias = torch.zeros(mask.shape, dtype=s.dtype).masked_fill_(~mask, float("-inf"))
+            s.view(batch, heads, tokens, -1).add_(bias)
+        o = torch.bmm(s.softmax(-1), v)
+    return o.view(batch, heads, tokens, size).transpose(1, 2)
 
 
 class _CausalAttention(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, heads: int, *stacks: Tensor) -> Tensor:
-        q, k, v = _parts(stacks, heads)
+    def forward(ctx: Any, heads: int, *packed: Tensor) -> Tensor:
+        q, k, v = _heads(packed, heads)
         tokens, size = q.shape[2:]
-        y, shares = _new(q), _new_shares(q)
-        room, small = q.new_empty(heads * BLOCK * tokens), q.new_empty(heads * BLOCK * size)
-        far = torch.full((BLOCK, BLOCK), float("-inf")).triu(1)
-        for q_one, k_one, v_one, y_one, kept in zip(q, k, v, y, shares):  # a text at a time
-            for start, stop, share in _blocks(kept, heads, tokens):
-                scores = _product(room, q_one[:, start:stop], k_one[:, :stop].mT, size**-0.5)
-                scores[:, :, start:].add_(far[: stop - start, : stop - start])
-                torch.softmax(scores, -1, out=share)
-                y_one[:, start:stop] = _product(small, share, v_one[:, :stop])
-        context.save_for_backward(shares, *stacks)
-        context.heads = heads
-        return y
+        o, p = _empty_like(q), _empty_probabilities(q)
+        workspace, small = q.new_empty(heads * BLOCK * tokens), q.new_empty(heads * BLOCK * size)
+        causal_bias = torch.full((BLOCK, BLOCK), float("-inf")).triu(1)
+        for q_b, k_b, v_b, o_b, p_b in zip(q, k, v, o, p):  # a text at a time
+            for start, stop, p_i in _blocks(p_b, heads, tokens):
+                s = _product(workspace, q_b[:, start:stop], k_b[:, :stop].mT, size**-0.5)
+                s[:, :, start:].add_(causal_bias[: stop - start, : stop - start])
+                torch.softmax(s, -1, out=p_i)
+                o_b[:, start:stop] = _product(small, p_i, v_b[:, :stop])
+        ctx.save_for_backward(p, *packed)
+        ctx.heads = heads
+        return o
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
-        heads = context.heads
-        shares, *stacks = context.saved_tensors
-        gradients = [_new(stack) for stack in stacks]
-        (q, k, v), grads = _parts(stacks, heads), _parts(gradients, heads)
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        heads = ctx.heads
+        p, *packed = ctx.saved_tensors
+        gradients = [_empty_like(part) for part in packed]
+        (q, k, v), grads = _heads(packed, heads), _heads(gradients, heads)
         tokens, size = q.shape[2:]
         scale = size**-0.5
-        room, small = q.new_empty(heads * BLOCK * tokens), q.new_empty(heads * tokens * size)
-        k_room, v_room = torch.empty_like(small), torch.empty_like(small)
-        for q_one, k_one, v_one, kept, dy, dq, dk, dv in zip(q, k, v, shares, outer, *grads):
-            for start, stop, share in _blocks(kept, heads, tokens):
-                asked, own = q_one[:, start:stop], dy[:, start:stop]  # (H, t, E)
-                inner = _product(room, own, v_one[:, :stop].mT)  # (H, t, S), of the shares
-                torch._softmax_backward_data(inner, share, -1, inner.dtype, grad_input=inner)
-                dq[:, start:stop] = _product(small, inner, k_one[:, :stop], scale)
+        workspace, small = q.new_empty(heads * BLOCK * tokens), q.new_empty(heads * tokens * size)
+        for_k, for_v = torch.empty_like(small), torch.empty_like(small)
+        for q_b, k_b, v_b, p_b, do, dq, dk, dv in zip(q, k, v, p, grad_output, *grads):
+            for start, stop, p_i in _blocks(p_b, heads, tokens):
+                q_i, do_i = q_b[:, start:stop], do[:, start:stop]  # (H, t, E)
+                ds = _product(workspace, do_i, v_b[:, :stop].mT)  # (H, t, S), dp first
+                torch._softmax_backward_data(ds, p_i, -1, ds.dtype, grad_input=ds)
+                dq[:, start:stop] = _product(small, ds, k_b[:, :stop], scale)
                 if stop == tokens:
-                    k_sum = _product(k_room, inner.mT, asked, scale)  # (H, T, E)
-                    v_sum = _product(v_room, share.mT, own)
+                    dk_sum = _product(for_k, ds.mT, q_i, scale)  # (H, T, E)
+                    dv_sum = _product(for_v, p_i.mT, do_i)
                 else:
-                    k_sum[:, :stop].add_(_product(small, inner.mT, asked, scale))
-                    v_sum[:, :stop].add_(_product(small, share.mT, own))
-            dk.copy_(k_sum)
-            dv.copy_(v_sum)
+                    dk_sum[:, :stop].add_(_product(small, ds.mT, q_i, scale))
+                    dv_sum[:, :stop].add_(_product(small, p_i.mT, do_i))
+            dk.copy_(dk_sum)
+            dv.copy_(dv_sum)
         return None, *gradients
 
 
 def causal_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """What each token gathers, (N, T, E), of queries (already scaled), keys, values of that shape.
+    """Attention output (N, T, E) of queries (already scaled), keys, values of that shape.
 
     Differentiable once.
     """
@@ -148,50 +149,50 @@ def causal_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 class _CausalProducts(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        y, kept = torch.empty_like(q), []
-        far = q.new_full((BLOCK, BLOCK), float("-inf")).triu(1)
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        o, p = torch.empty_like(q), []
+        causal_bias = q.new_full((BLOCK, BLOCK), float("-inf")).triu(1)
         for start, stop in _ends(q.shape[1]):
-            scores = torch.bmm(q[:, start:stop], k[:, :stop].mT)  # (N, t, S)
-            scores[:, :, start:].add_(far[: stop - start, : stop - start])
-            kept.append(scores.softmax(-1))
-            y[:, start:stop] = torch.bmm(kept[-1], v[:, :stop])
-        context.save_for_backward(q, k, v, *kept)
-        return y
+            s = torch.bmm(q[:, start:stop], k[:, :stop].mT)  # (N, t, S)
+            s[:, :, start:].add_(causal_bias[: stop - start, : stop - start])
+            p.append(s.softmax(-1))
+            o[:, start:stop] = torch.bmm(p[-1], v[:, :stop])
+        ctx.save_for_backward(q, k, v, *p)
+        return o
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context: Any, outer: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v, *kept = context.saved_tensors
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v, *p = ctx.saved_tensors
         dq, tokens = torch.empty_like(q), q.shape[1]
-        for share, (start, stop) in zip(kept, _ends(tokens)):
-            asked, own = q[:, start:stop], outer[:, start:stop]  # (N, t, E)
-            inner = torch.bmm(own, v[:, :stop].mT)  # (N, t, S), of the shares
-            torch._softmax_backward_data(inner, share, -1, inner.dtype, grad_input=inner)
-            dq[:, start:stop] = torch.bmm(inner, k[:, :stop])
+        for p_i, (start, stop) in zip(p, _ends(tokens)):
+            q_i, do_i = q[:, start:stop], grad_output[:, start:stop]  # (N, t, E)
+            ds = torch.bmm(do_i, v[:, :stop].mT)  # (N, t, S), dp first
+            torch._softmax_backward_data(ds, p_i, -1, ds.dtype, grad_input=ds)
+            dq[:, start:stop] = torch.bmm(ds, k[:, :stop])
             if stop == tokens:
-                dk, dv = torch.bmm(inner.mT, asked), torch.bmm(share.mT, own)  # (N, T, E)
+                dk, dv = torch.bmm(ds.mT, q_i), torch.bmm(p_i.mT, do_i)  # (N, T, E)
             else:
-                dk[:, :stop] += torch.bmm(inner.mT, asked)
-                dv[:, :stop] += torch.bmm(share.mT, own)
+                dk[:, :stop] += torch.bmm(ds.mT, q_i)
+                dv[:, :stop] += torch.bmm(p_i.mT, do_i)
         return dq, dk, dv
 
 
-def _parts(stacks: Any, heads: int) -> list[Tensor]:
+def _heads(packed: Sequence[Tensor], heads: int) -> list[Tensor]:
     """Queries, keys, values, (B, H, T, E) each."""
-    return [part for stack in stacks for part in stack.split(heads, 1)]
+    return [part for tensor in packed for part in tensor.split(heads, 1)]
 
 
-def _new(x: Tensor) -> Tensor:
+def _empty_like(x: Tensor) -> Tensor:
     """Of the shape (B, N, T, E) of x, the heads of a token side by side, as linear layers read."""
-    batch, number, tokens, size = x.shape
-    return x.new_empty(batch, tokens, number, size).transpose(1, 2)
+    batch, heads, tokens, size = x.shape
+    return x.new_empty(batch, tokens, heads, size).transpose(1, 2)
 
 
-def _product(room: Tensor, a: Tensor, b: Tensor, scale: float = 1.0) -> Tensor:
-    """scale a b, of batches of matrices, at the front of `room`, which stays in the cache."""
+def _product(workspace: Tensor, a: Tensor, b: Tensor, scale: float = 1.0) -> Tensor:
+    """scale a b, of batches of matrices, at the front of `workspace`, which stays in the cache."""
     shape = *a.shape[:2], b.shape[2]
-    out = room[: shape[0] * shape[1] * shape[2]].view(shape)
+    out = workspace[: shape[0] * shape[1] * shape[2]].view(shape)
     return torch.baddbmm(out, a, b, beta=0, alpha=scale, out=out)
 
 
@@ -200,16 +201,16 @@ def _ends(tokens: int) -> list[tuple[int, int]]:
     return [(start, min(start + BLOCK, tokens)) for start in reversed(range(0, tokens, BLOCK))]
 
 
-def _new_shares(q: Tensor) -> Tensor:
-    """Room for what each token takes of each before it, block after block: a row a text."""
+def _empty_probabilities(q: Tensor) -> Tensor:
+    """Space for the probabilities of all blocks, one after another: a row a text."""
     batch, heads, tokens, _ = q.shape
     return q.new_empty(batch, heads * sum((b - a) * b for a, b in _ends(tokens)))
 
 
-def _blocks(kept: Tensor, heads: int, tokens: int) -> Iterator[tuple[int, int, Tensor]]:
-    """From, to of each block, and its shares (H, t, S)."""
-    at = 0
+def _blocks(p: Tensor, heads: int, tokens: int) -> Iterator[tuple[int, int, Tensor]]:
+    """From, to of each block, and its probabilities (H, t, S)."""
+    offset = 0
     for start, stop in _ends(tokens):
         length = heads * (stop - start) * stop
-        yield start, stop, kept[at : at + length].view(heads, stop - start, stop)
-        at += length
+        yield start, stop, p[offset : offset + length].view(heads, stop - start, stop)
+        offset += length

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from zoo.kernels import functional as kernels
 from zoo.kernels.hooks import has_hooks
 
-PART = 2**19  # logits at a time: in float32 they stay in a CPU's cache
-ROWS = 16  # predictions at a time at the least: fewer cost more calls than they save
+CHUNK_NUMEL = 2**19  # logits at a time: in float32 they stay in a CPU's cache
+CHUNK_ROWS = 16  # predictions at a time at the least: fewer cost more calls than they save
 DTYPES = (torch.float32, torch.bfloat16)
 MIN_NUMEL = 2**18  # logits; fewer are not worth it
 MIN_HEAD_NUMEL = 2**23  # logits; fewer are kept as they are
-HEAD_PART = 7 * 2**20  # logits of a head at a time: malloc keeps pieces below 32 MiB
-HEAD_ROWS = 512  # predictions of a head at a time at the least: its weights are read for each
+HEAD_CHUNK_NUMEL = 7 * 2**20  # logits of a head at a time: malloc keeps pieces below 32 MiB
+HEAD_CHUNK_ROWS = 512  # predictions of a head at a time at the least: its weights are read for each
 
 
 def _supports(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> bool:
@@ -41,54 +41,55 @@ def cross_entropy_by_rows(logits: Tensor, target: Tensor, label_smoothing: float
 
 class _CrossEntropySum(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
         gradient = None
-        if context.needs_input_grad[0]:
+        if ctx.needs_input_grad[0]:
             gradient = torch.empty_like(logits) if logits.is_leaf else logits.detach()
         total = torch.zeros((), dtype=torch.float64)
         in_place = gradient is not None and logits.dtype == torch.float32
-        for here in _parts(logits):
-            given = logits[here]
+        for rows in _chunks(logits):
+            chunk = logits[rows]
             if in_place:  # one pass less over memory, which is what this waits for
-                part = torch.sub(given, given.amax(1, keepdim=True), out=gradient[here])
+                wide = torch.sub(chunk, chunk.amax(1, keepdim=True), out=gradient[rows])
             else:
-                part = given.to(torch.float32, copy=True)
-                part -= part.amax(1, keepdim=True)
-            total += _score(part, target[here, None], smoothing, gradient is not None)
+                wide = chunk.to(torch.float32, copy=True)
+                wide -= wide.amax(1, keepdim=True)
+            total += _loss_of_chunk(wide, target[rows, None], smoothing, gradient is not None)
             if gradient is not None and not in_place:
-                gradient[here] = part
+                gradient[rows] = wide
         if gradient is not None:
-            context.save_for_backward(gradient)
+            ctx.save_for_backward(gradient)
         return total.to(torch.float32)
 
     @staticmethod
-    def backward(context: Any, outer: Tensor) -> tuple[Tensor | None, None, None]:
-        (gradient,) = context.saved_tensors
-        return gradient.mul_(outer.to(gradient.dtype)), None, None  # once: torch refuses twice
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        scale = grad_output.to(gradient.dtype)
+        return gradient.mul_(scale), None, None  # in place: torch refuses to go back twice
 
 
-def _parts(logits: Tensor) -> Iterator[slice]:
-    rows = max(ROWS, PART // logits.shape[1])
+def _chunks(logits: Tensor) -> Iterator[slice]:
+    rows = max(CHUNK_ROWS, CHUNK_NUMEL // logits.shape[1])
     return (slice(start, start + rows) for start in range(0, len(logits), rows))
 
 
-def _score(part: Tensor, hit: Tensor, smoothing: float, gradient: bool) -> Tensor:
+def _loss_of_chunk(logits: Tensor, target: Tensor, smoothing: float, gradient: bool) -> Tensor:
     """Summed cross-entropy of float32 logits (n, V), the largest of each row 0, for (n, 1) targets.
 
     With `gradient` they become it: softmax - smoothed one-hot.
     """
-    kept, hit = hit >= 0, hit.clamp(min=0)
-    spread = smoothing / part.shape[1]
-    right = part.gather(1, hit)
-    mean = part.sum(1, keepdim=True) * spread if smoothing else 0.0
-    part.exp_()
-    scale = part.sum(1, keepdim=True)
+    counted, target = target >= 0, target.clamp(min=0)
+    spread = smoothing / logits.shape[1]
+    right = logits.gather(1, target)
+    mean = logits.sum(1, keepdim=True) * spread if smoothing else 0.0
+    logits.exp_()
+    scale = logits.sum(1, keepdim=True)
     if gradient:
-        part *= kept / scale
-        part.scatter_add_(1, hit, kept * torch.full_like(right, smoothing - 1))
+        logits *= counted / scale
+        logits.scatter_add_(1, target, counted * torch.full_like(right, smoothing - 1))
         if smoothing:
-            part -= spread * kept
-    return ((scale.log() - (1 - smoothing) * right - mean) * kept).sum()
+            logits -= spread * counted
+    return ((scale.log() - (1 - smoothing) * right - mean) * counted).sum()
 
 
 def _supports_head(x: Tensor, head: nn.Module, target: Tensor) -> bool:
@@ -116,33 +117,30 @@ def linear_cross_entropy_by_rows(x: Tensor, head: nn.Linear, target: Tensor) -> 
 
 class _HeadCrossEntropySum(torch.autograd.Function):
     @staticmethod
-    def forward(
-        context: Any, x: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor
-    ) -> Any:
-        rows = min(len(x), max(HEAD_ROWS, HEAD_PART // len(weight)))
-        room = x.new_empty(rows, len(weight))
-        given = zip((x, weight, bias), context.needs_input_grad)
-        dx, dw, db = (torch.zeros_like(one) if one is not None and w else None for one, w in given)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Any:
+        rows = min(len(x), max(HEAD_CHUNK_ROWS, HEAD_CHUNK_NUMEL // len(weight)))
+        workspace = x.new_empty(rows, len(weight))
+        inputs = zip((x, weight, bias), ctx.needs_input_grad)
+        dx, dw, db = (torch.zeros_like(t) if t is not None and w else None for t, w in inputs)
         total = torch.zeros((), dtype=torch.float64)
         for start in range(0, len(x), rows):
-            here = slice(start, start + rows)
-            read, targets = x[here], target[here]
-            logits = torch.mm(read, weight.mT, out=room[: len(read)])
+            x_i, target_i = x[start : start + rows], target[start : start + rows]
+            logits = torch.mm(x_i, weight.mT, out=workspace[: len(x_i)])
             if bias is not None:
                 logits += bias
-            for part, hit in ((logits[at], targets[at, None]) for at in _parts(logits)):
-                part -= part.amax(1, keepdim=True)
-                total += _score(part, hit, 0.0, True)
+            for chunk, hit in ((logits[r], target_i[r, None]) for r in _chunks(logits)):
+                chunk -= chunk.amax(1, keepdim=True)
+                total += _loss_of_chunk(chunk, hit, 0.0, True)
             if dx is not None:
-                torch.mm(logits, weight, out=dx[here])
+                torch.mm(logits, weight, out=dx[start : start + rows])
             if dw is not None:
-                dw.addmm_(logits.mT, read)
+                dw.addmm_(logits.mT, x_i)
             if db is not None:
                 db += logits.sum(0)
-        context.save_for_backward(dx, dw, db)
+        ctx.save_for_backward(dx, dw, db)
         return total.to(torch.float32)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
-        return *(g if g is None else g.mul_(outer) for g in context.saved_tensors), None  # once
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        return *(g if g is None else g.mul_(grad_output) for g in ctx.saved_tensors), None  # once

@@ -14,7 +14,7 @@ from torch import Tensor
 from zoo.kernels.functional import gelu_tanh as kernel
 
 C, A = 2 * math.sqrt(2 / math.pi), 0.044715
-PART = 2**19  # numbers at a time: what is computed of them stays in the cache
+CHUNK_NUMEL = 2**19  # at a time: what is computed of them stays in the cache
 DTYPES = (torch.float32, torch.bfloat16)
 MIN_NUMEL = 2**20  # numbers; of fewer, calls cost as much as they save
 
@@ -35,28 +35,29 @@ def gelu_tanh_saving_derivative(x: Tensor) -> Tensor:
 
 class _Gelu(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         x = x.contiguous()
         y, slope = torch.empty_like(x), torch.empty_like(x)
         one, c = torch.ones(()), torch.tensor(C)
-        room = torch.empty(3, min(PART, x.numel()))  # float32, whatever x is
-        narrow = x.dtype != room.dtype
-        for read, given, rise in zip(*(whole.view(-1).split(PART) for whole in (x, y, slope))):
-            wide, square, share = room[:, : len(read)]
-            wide = wide.copy_(read) if narrow else read
+        workspace = torch.empty(3, min(CHUNK_NUMEL, x.numel()))  # float32, whatever x is
+        narrow = x.dtype != workspace.dtype
+        chunks = zip(*(tensor.view(-1).split(CHUNK_NUMEL) for tensor in (x, y, slope)))
+        for x_i, y_i, slope_i in chunks:
+            wide, square, s = workspace[:, : len(x_i)]
+            wide = wide.copy_(x_i) if narrow else x_i
             torch.mul(wide, wide, out=square)
-            torch.add(c, square, alpha=C * A, out=share).mul_(wide).sigmoid_()  # s(z)
-            bent = torch.mul(wide, share, out=wide if narrow else given)
-            torch.add(c, square, alpha=3 * C * A, out=square).mul_(bent)  # x s z'
-            torch.lerp(share, one, square, out=share if narrow else rise)  # s + x s z' (1 - s)
+            torch.add(c, square, alpha=C * A, out=s).mul_(wide).sigmoid_()  # s(z)
+            wide_y = torch.mul(wide, s, out=wide if narrow else y_i)
+            torch.add(c, square, alpha=3 * C * A, out=square).mul_(wide_y)  # x s z'
+            torch.lerp(s, one, square, out=s if narrow else slope_i)  # s + x s z' (1 - s)
             if narrow:
-                given.copy_(bent)
-                rise.copy_(share)
-        context.save_for_backward(slope)
+                y_i.copy_(wide_y)
+                slope_i.copy_(s)
+        ctx.save_for_backward(slope)
         return y
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context: Any, outer: Tensor) -> Tensor:
-        (slope,) = context.saved_tensors
-        return outer * slope
+    def backward(ctx: Any, grad_output: Tensor) -> Tensor:
+        (slope,) = ctx.saved_tensors
+        return grad_output * slope

@@ -16,8 +16,9 @@ from zoo.kernels.functional import linear as kernel
 
 def is_amd_avx512() -> bool:
     """Whether this is such a processor: a rule, not a trial, so that runs repeat."""
-    found = getattr(torch.cpu, "get_capabilities", dict)()  # older torch has none
-    return str(found.get("cpu_name", "")).startswith("AMD") and bool(found.get("avx512_f"))
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older torch has none
+    name = str(capabilities.get("cpu_name", ""))
+    return name.startswith("AMD") and bool(capabilities.get("avx512_f"))
 
 
 AMD = is_amd_avx512()
@@ -54,18 +55,18 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        context.save_for_backward(x, weight)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
         return _product(x, weight, bias)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = context.saved_tensors
-        for_x, for_weight, for_bias = context.needs_input_grad
-        rows = outer.reshape(-1, outer.shape[-1])  # (N, O)
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        for_x, for_weight, for_bias = ctx.needs_input_grad
+        rows = grad_output.reshape(-1, grad_output.shape[-1])  # (N, O)
         return (
-            _product(outer, weight.mT) if for_x else None,
+            _product(grad_output, weight.mT) if for_x else None,
             rows.mT @ x.reshape(len(rows), -1) if for_weight else None,
             rows.sum(0) if for_bias else None,
         )
