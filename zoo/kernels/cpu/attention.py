@@ -42,12 +42,13 @@ def _is_plain_causal(
 
 
 def _trains_mid_sized(packed: Sequence[Tensor], heads: int, *_: Any, **__: Any) -> bool:
+    if not torch.is_grad_enabled():  # first: generation counts microseconds
+        return False
     _, tokens, _, size = packed[0].shape
     return (
-        tokens in LENGTHS
-        and MKL_AVAILABLE
+        MKL_AVAILABLE
+        and tokens in LENGTHS
         and tokens * 3 * heads * size >= MIN_NUMEL
-        and torch.is_grad_enabled()
         and any(part.requires_grad for part in packed)
     )
 
