@@ -41,7 +41,7 @@ RECIPES = {
 
 
 def kernels(rounds: int, threads: int, overrides: list[str]) -> None:
-    """Every implementation that a recipe uses: of `RECIPES`, or of experiment=... if that is given."""
+    """Every implementation that a recipe uses: of `RECIPES`, or of experiment=... if given."""
     torch.set_num_threads(threads)
     chosen = [o for o in overrides if o.startswith("experiment=")]
     best: dict[str, float] = {}
