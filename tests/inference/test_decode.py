@@ -7,6 +7,7 @@ from torch import nn
 from zoo.inference import decode
 from zoo.inference.decode import DecodeStep, supports
 from zoo.inference.generation import Sampling, generate
+from zoo.kernels import reference_kernels
 from zoo.models.gpt import GPT
 
 VARIANTS = {
@@ -118,4 +119,6 @@ def test_needs_evaluation_mode_without_gradients_in_one_precision():
             assert not supports(model)
         assert not supports(model.train())
         assert not supports(make(num_outputs=3))
+        with reference_kernels():
+            assert not supports(model.eval())
     assert not supports(model.eval())

@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.kernels import normalise
+from zoo.kernels import kernel_choice, normalise
 from zoo.kernels.cpu.linear import AMD
 from zoo.kernels.hooks import has_hooks
+from zoo.kernels.registry import REFERENCE
 from zoo.layers.attention import Attention
 from zoo.layers.block import Block
 from zoo.layers.cache import KVCache
@@ -67,12 +68,14 @@ def supports(model: nn.Module) -> bool:
 
     It must say so of itself (a class attribute `decodes_by_blocks`, which subclasses do not
     inherit), consist of layers known here, and be in evaluation mode; nothing may listen to it by
-    hooks, nor want a gradient or another precision.
+    hooks, nor want a gradient, another precision or the references of kernels alone.
     """
-    if not vars(type(model)).get("decodes_by_blocks") or model.training or model.classifies:
+    if kernel_choice() == REFERENCE or not vars(type(model)).get("decodes_by_blocks"):
         return False
     device = next(model.parameters()).device.type
-    if torch.is_grad_enabled() or torch.is_autocast_enabled(device) or has_hooks(model):
+    if torch.is_grad_enabled() or torch.is_autocast_enabled(device):
+        return False
+    if model.training or model.classifies or has_hooks(model):
         return False
     layers = [m for part in (model.blocks, model.norm, model.head) for m in part.modules()]
     return all(
