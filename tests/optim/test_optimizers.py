@@ -1,12 +1,15 @@
 """Optimizers: they minimise, decay what should decay, and follow their equations."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
 from toys import mixed, optimizer_step
 
 from zoo.errors import UserError
-from zoo.registry import OPTIMIZERS
+from zoo.optim.rates import build_optimizer
+from zoo.registry import OPTIMIZERS, SCHEDULES
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS.names())
 
@@ -104,3 +107,42 @@ def test_sgd_equals_the_equations_in_float64():
         optimizer.step()
         model.zero_grad(set_to_none=True)
     assert torch.allclose(model.weight, mine, rtol=1e-12)
+
+
+FILE = """
+import torch
+from torch import nn
+
+from zoo.optim.groups import groups_of
+from zoo.optim.schedules import Schedule
+from zoo.registry import OPTIMIZERS, SCHEDULES
+
+
+@OPTIMIZERS.register("new_nadam")
+def nadam(model: nn.Module, lr: float = 0.01, weight_decay: float = 0.0) -> torch.optim.Optimizer:
+    return torch.optim.NAdam(groups_of(model, weight_decay), lr)
+
+
+@SCHEDULES.register("new_half")
+class Half(Schedule):
+    def shape(self, progress: float) -> float:
+        return 0.5
+"""
+
+
+def test_one_file_in_the_package_adds_an_optimizer_and_a_schedule(tmp_path, monkeypatch):
+    import zoo.optim
+
+    (tmp_path / "new_file.py").write_text(FILE)
+    monkeypatch.setattr(zoo.optim, "__path__", [*zoo.optim.__path__, str(tmp_path)])
+    for registry in (OPTIMIZERS, SCHEDULES):
+        registry.names()
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+        monkeypatch.setattr(registry, "_loaded", False)
+    monkeypatch.delitem(sys.modules, "zoo.optim.new_file", raising=False)
+    assert "new_nadam" in OPTIMIZERS.names() and "new_half" in SCHEDULES.names()
+    model = mixed()
+    optimizer = build_optimizer({"name": "new_nadam", "rates": {"head": 0.1}}, model)
+    optimizer_step(model, optimizer)
+    assert sorted({group["lr"] for group in optimizer.param_groups}) == [0.001, 0.01]
+    assert SCHEDULES.build({"name": "new_half"}).factor(0.3) == 0.5

@@ -71,8 +71,8 @@ class Checkpointer:
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise TrainingFailed(f"weights of {name} are not finite after step {step}")
         final = self.folder / f"{kind}-{step:08d}"
-        alone = self._found(kind) == [final]  # never at risk for the sake of a newer state
-        if (kind == "best" or alone) and final.exists() and self._verifies(final):
+        only = self._newest_first(kind) == [final]  # never at risk for the sake of a newer state
+        if (kind == "best" or only) and final.exists() and self._verifies(final):
             return
         contents = {f"{name}.safetensors": safetensors.torch.save(t) for name, t in tensors.items()}
         contents[STATE] = json.dumps(state).encode()
@@ -86,23 +86,23 @@ class Checkpointer:
     def _complaint(self, error: OSError, contents: dict[str, bytes]) -> str:
         needed = sum(map(len, contents.values()))
         free = shutil.disk_usage(self.folder).free if self.folder.exists() else 0
-        kept = [path.name for path in self._found("last")]
+        names = [path.name for path in self._newest_first("last")]
         return (
             f"cannot write a checkpoint in {self.folder}: {error.strerror or error}; it needs "
             f"{needed:,} bytes, {free:,} are free; make room and continue with "
-            f"resume={self.folder.parent} (kept: {', '.join(kept) or 'none'})"
+            f"resume={self.folder.parent} (kept: {', '.join(names) or 'none'})"
         )
 
-    def _found(self, kind: str) -> list[Path]:
-        """Checkpoints of a kind, newest first."""
+    def _newest_first(self, kind: str) -> list[Path]:
+        """Checkpoints of a kind."""
         if not self.folder.is_dir():
             return []
         named = ((NAME.fullmatch(path.name), path) for path in self.folder.iterdir())
-        found = [(int(m[2]), path) for m, path in named if m and m[1] == kind]
-        return [path for _, path in sorted(found, reverse=True)]
+        numbered = [(int(m[2]), path) for m, path in named if m and m[1] == kind]
+        return [path for _, path in sorted(numbered, reverse=True)]
 
     def _prune(self, kind: str) -> None:
-        for path in self._found(kind)[KEEP:]:
+        for path in self._newest_first(kind)[KEEP:]:
             shutil.rmtree(path, ignore_errors=True)
         for path in self.folder.glob(f"{WRITING}*"):
             shutil.rmtree(path, ignore_errors=True)
@@ -125,7 +125,7 @@ class Checkpointer:
             UserError: There are checkpoints, but each is damaged.
         """
         reasons = []
-        for path in self._found(kind):
+        for path in self._newest_first(kind):
             try:
                 checkpoint = read(path)
             except Damaged as error:
@@ -144,7 +144,7 @@ class Checkpointer:
         """Remove checkpoints that a fallback to `step` has made void, and what a kill in the middle
         of a save left behind."""
         for kind in ("last", "best"):
-            for path in self._found(kind):
+            for path in self._newest_first(kind):
                 if int(path.name.split("-")[1]) > step:
                     shutil.rmtree(path, ignore_errors=True)
             self._prune(kind)

@@ -26,7 +26,7 @@ def launch(work: Callable[..., int], ranks: int, *arguments: Any) -> int:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     context = multiprocessing.get_context("spawn")
-    places = [
+    environments = [
         {
             "RANK": str(r),
             "LOCAL_RANK": str(r),
@@ -36,7 +36,9 @@ def launch(work: Callable[..., int], ranks: int, *arguments: Any) -> int:
         }
         for r in range(ranks)
     ]
-    processes = [context.Process(target=_rank, args=(work, place, arguments)) for place in places]
+    processes = [
+        context.Process(target=_rank, args=(work, added, arguments)) for added in environments
+    ]
     for process in processes:
         process.start()
 
@@ -68,6 +70,6 @@ def _wait(processes: list[Any]) -> int:
     return next((code for code in codes if code), 0)
 
 
-def _rank(work: Callable[..., int], place: dict[str, str], arguments: tuple[Any, ...]) -> None:
-    os.environ.update(place)
+def _rank(work: Callable[..., int], added: dict[str, str], arguments: tuple[Any, ...]) -> None:
+    os.environ.update(added)
     sys.exit(work(*arguments))
