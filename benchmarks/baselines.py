@@ -39,10 +39,8 @@ def score(experiment: str, make: Callable[[], Any], seed: int, root: str) -> flo
     """Test accuracy, or R² for regression, of a model fitted on the training split of a seed."""
     from zoo.build import build_dataset
 
-    settings = compose.load([f"experiment={experiment}", f"seed={seed}"])
-    if "root" in settings["data"]:
-        settings["data"]["root"] = root
-    dataset = build_dataset(settings["data"])
+    data = compose.load([f"experiment={experiment}", f"seed={seed}"]).data
+    dataset = build_dataset(data | ({"root": root} if "root" in data else {}))
     train, test = (samples(dataset, split) for split in ("train", "test"))
     return float(make().fit(*train).score(*test))
 

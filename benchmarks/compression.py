@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     _, overrides = options(argv, __doc__ or "")
     if not any(configs.key_of(override) in ("data", "experiment") for override in overrides):
         overrides = ["data=stdlib", *overrides]
-    data = compose.load(overrides)["data"]
+    data = compose.load(overrides).data
     splits = texts(data)
     train = splits["train"]
     train_size = compressed_size(train)

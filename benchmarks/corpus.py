@@ -18,7 +18,7 @@ class Corpus:
     """The recipe's text, for Zoo and gensim alike.
 
     Attributes:
-        settings: The recipe's.
+        config: The recipe's.
         documents: By split, the known words of each document, int64.
         words: Known words in the training split, the unit of both speeds.
         counts: Of each word in the training split, (V,); 0 for special tokens.
@@ -26,12 +26,12 @@ class Corpus:
 
     def __init__(self, folder: str, *overrides: str) -> None:
         folders = [f"output_dir={folder}", f"data.root={folder}", "trainer.device=cpu"]
-        self.settings = compose.load(["experiment=word2vec_pydoc", *folders, *overrides])
-        dataset: Any = build.build_dataset(self.settings["data"])
+        self.config = compose.load(["experiment=word2vec_pydoc", *folders, *overrides])
+        dataset: Any = build.build_dataset(self.config.data)
         self.dataset, self.specials = dataset, dataset.encoding.tokenizer.specials
         self.documents = {split: self._documents(split) for split in self.dataset.splits}
         self.words = sum(map(len, self.documents["train"]))
-        self.epochs = self.settings["trainer"]["max_epochs"]
+        self.epochs = self.config.trainer.max_epochs or 1
         counts = torch.tensor(self.dataset.facts["token_counts"])
         self.counts = counts.index_fill(0, torch.tensor([*self.specials.values()]), 0)
 
@@ -45,7 +45,7 @@ class Corpus:
 
     def pairs(self, split: str) -> Pairs:
         """Centres and neighbours of a held-out split, drawn as in training, but one by one."""
-        task = self.settings["task"]
+        task = self.config.task
         frequency = self.counts / self.counts.sum()
         keep = ((task["sample"] / frequency).sqrt() + task["sample"] / frequency).clamp(max=1)
         generator = torch.Generator().manual_seed(0)
@@ -68,7 +68,7 @@ class Corpus:
 
         The mean over the negative samples is computed exactly: no draw favours either side.
         """
-        task, (centres, neighbours) = self.settings["task"], pairs
+        task, (centres, neighbours) = self.config.task, pairs
         weights = self.counts.double().pow(task["noise_power"])
         noise = (weights / weights.sum()).float()
         negative = torch.cat([F.softplus(rows @ contexts.T) @ noise for rows in words.split(512)])

@@ -55,7 +55,7 @@ def gpt_pair() -> tuple[Any, Any]:
     torch.manual_seed(0)
     published = transformers.GPT2LMHeadModel(config).eval()
     model = GPT(*GPT_SIZE).eval()
-    weights = GPT2.ours(published.state_dict(), {"depth": GPT_SIZE.depth})
+    weights = GPT2.from_published(published.state_dict(), {"depth": GPT_SIZE.depth})
     load_weights(model, weights, "Hugging Face", [], [])
     return published, model
 

@@ -58,14 +58,15 @@ def main(argv: list[str] | None = None) -> int:
     _, overrides = options(argv, __doc__ or "")
     if not any(override.startswith("experiment=") for override in overrides):
         overrides = ["experiment=bert_pydoc", *overrides]
-    settings = compose.load(overrides)
-    if settings["task"]["name"] != "masked_lm":
+    config = compose.load(overrides)
+    if config.task["name"] != "masked_lm":
         raise UserError(f"{overrides[0]}: expected a recipe of task=masked_lm, as bert_pydoc")
     from zoo import build
     from zoo.registry import TASKS
 
-    dataset: Any = build.build_dataset(settings["data"])
-    task = build.build_part(TASKS, settings, dataset.facts | build.live_facts(dataset.encoding))
+    dataset: Any = build.build_dataset(config.data)
+    facts = dataset.facts | build.live_facts(dataset.encoding)
+    task = build.build_component(TASKS, config.task, facts, config.data["name"])
     mixture = Mixture(np.asarray(dataset.splits["train"].tokens), task.vocab_size)
     columns = []
     for clean in (False, True):

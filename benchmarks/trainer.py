@@ -27,16 +27,15 @@ def trainer(rounds: int, epochs: int, threads: int) -> None:
     from zoo.training.runtime import Runtime
 
     folder = tempfile.mkdtemp()
-    settings = compose.load(
+    config = compose.load(
         ["model=mlp", "model.depth=1", "data=digits", "schedule=constant", "trainer.precision=fp32"]
         + [f"trainer.max_epochs={epochs}", f"trainer.eval_epochs={epochs}"]
         + [f"data.batch_size={BATCH_SIZE}", f"output_dir={folder}", f"data.root={folder}"]
     )
-    dataset: Any = build.build_dataset(settings["data"])
+    dataset: Any = build.build_dataset(config.data)
 
     def build_trainer() -> Any:
-        options = build.trainer_config(settings)
-        return build.build_trainer(settings, options, dataset, Runtime(torch.device("cpu")))
+        return build.build_trainer(config, dataset, Runtime(torch.device("cpu")))
 
     def zoo() -> float:
         with contextlib.redirect_stdout(io.StringIO()):

@@ -81,13 +81,12 @@ def word2vec_rates(threads: int, overrides: list[str]) -> None:
 
 def train_zoo(corpus: Corpus, seed: int, *overrides: str) -> Trained:
     """Words per second of the trainer's `fit`, validation and checkpoints included; both tables."""
-    output_dir = f"output_dir={corpus.settings['output_dir']}"
-    settings = compose.load(
+    output_dir = f"output_dir={corpus.config.output_dir}"
+    config = compose.load(
         ["experiment=word2vec_pydoc", f"seed={seed}", "trainer.device=cpu", output_dir, *overrides]
     )
     with contextlib.redirect_stdout(io.StringIO()):
-        options = build.trainer_config(settings)
-        run = build.build_trainer(settings, options, corpus.dataset, Runtime(torch.device("cpu")))
+        run = build.build_trainer(config, corpus.dataset, Runtime(torch.device("cpu")))
         start = time.perf_counter()
         run.fit()
         seconds = time.perf_counter() - start
@@ -99,10 +98,10 @@ def train_gensim(corpus: Corpus, seed: int, rate: float = GENSIM_RATE) -> Traine
     """Words per second of `train`, the vocabulary counted before; both tables, in Zoo's order."""
     from gensim.models import Word2Vec
 
-    task = corpus.settings["task"]
+    task = corpus.config.task
     text = [[*map(str, document.tolist())] for document in corpus.documents["train"]]
     model = Word2Vec(
-        vector_size=corpus.settings["model"]["width"],
+        vector_size=corpus.config.model["width"],
         window=task["window"],
         negative=task["negatives"],
         ns_exponent=task["noise_power"],

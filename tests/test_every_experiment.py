@@ -74,10 +74,10 @@ SMALLER = {  # the model is the recipe's own
 
 @every_experiment
 def test_composes_and_promises(name):
-    settings = load([f"experiment={name}"])
-    assert settings["name"] == settings["experiment"] == name
-    assert settings["expect"], "a recipe promises a result: expect: {test/accuracy: '>= 0.98'}"
-    for figure, text in settings["expect"].items():
+    config = load([f"experiment={name}"])
+    assert config.name == config.experiment == name
+    assert config.expect, "a recipe promises a result: expect: {test/accuracy: '>= 0.98'}"
+    for figure, text in config.expect.items():
         parse_expectation(figure, text)
         assert figure.split("/")[0] in ("val", "test")
 
@@ -94,10 +94,12 @@ def test_says_how_to_run_it_and_what_it_shows(name):
 @every_experiment
 def test_changes_only_what_its_groups_list(name):
     """`load` checks it; here, that a key which no group lists would indeed be found."""
-    settings = load([f"experiment={name}"])
-    choices = [f"{group}={settings[group]['name']}" for group in GROUPS if group != "trainer"]
-    plain = set(leaves(load(choices)))
-    assert {key for key in leaves(settings) if not key.startswith("expect")} <= plain
+    config = load([f"experiment={name}"])
+    choices = [
+        f"{group}={getattr(config, group)['name']}" for group in GROUPS if group != "trainer"
+    ]
+    plain = set(leaves(load(choices).to_dict()))
+    assert {key for key in leaves(config.to_dict()) if not key.startswith("expect")} <= plain
 
 
 TINY = ("trainer.max_steps=2", "trainer.eval_steps=2", "trainer.precision=fp32")
@@ -111,9 +113,9 @@ BASES = {  # what an experiment starts from, where that has to be trained or dow
 }
 
 
-def base_of(settings, train, folder):
+def base_of(config, train, folder):
     """Options that name small weights in place of those that a recipe starts from."""
-    model = settings["model"]["name"]
+    model = config.model["name"]
     if model == "resnet":
         sizes = dict(depth=18, width=4)
         weights = MODELS.build({"name": model, **sizes}, input_shape=(3, 8, 8), num_classes=7)
@@ -140,11 +142,11 @@ def photographs(folder):
 
 @every_experiment
 def test_trains(name, train, monkeypatch, tmp_path):
-    settings = load([f"experiment={name}"])
-    data = settings["data"]["name"]
+    config = load([f"experiment={name}"])
+    data = config.data["name"]
     more = photographs(tmp_path) if data == "image_folder" else ()
-    if settings["init"]["from"]:
-        more += base_of(settings, train, tmp_path)
+    if config.init.from_:
+        more += base_of(config, train, tmp_path)
     entry = DATASETS[data]
     if data in STAND_INS or entry.tests.get("needs") == "download":
         function, stand_in = STAND_INS[data]  # a new download needs a stand-in here

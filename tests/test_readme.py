@@ -198,9 +198,7 @@ def two_jobs(words):
 def check_settings(words):
     """A training command that is not run: its settings are valid."""
     if "model=maxout" not in words:  # tests/test_contributing.py runs it
-        settings = composing.load(words)
-        build.trainer_config(settings)
-        build.check_options(settings)
+        build.check_options(composing.load(words))
 
 
 def check_launcher(words):

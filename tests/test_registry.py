@@ -187,7 +187,7 @@ def facts(data_root):
     stated = {"model"}  # which optimizers and adapters take
     words = {"tokenizer": "word", "mask_token": True}  # all that running text can state
     for name in DATASETS.names():
-        settings = compose.load([f"data={name}"])["data"]
+        settings = compose.load([f"data={name}"]).data
         if "path" in settings or "needs" in DATASETS[name].tests or name == "stdlib":
             continue  # stdlib states what pydoc does
         where = {"root": str(data_root)} if "root" in settings else {}

@@ -134,7 +134,7 @@ def test_a_config_that_names_code_is_refused(rain_run, copied):
 def test_a_config_without_a_model_is_said_to_be_none(rain_run, copied):
     path = copied(rain_run)
     edit(path, lambda settings: settings.pop("model"))
-    with pytest.raises(UserError, match="says nothing of 'model'"):
+    with pytest.raises(UserError, match="it lacks model"):
         restore(path)
 
 

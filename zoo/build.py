@@ -1,14 +1,14 @@
 """Config to trainer: the only file that sees everything."""
 
 import contextlib
-import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from zoo.config import groups as configs
+from zoo.config.run import InitConfig, Options, RunConfig
 from zoo.data.dataset import Dataset
 from zoo.data.images.augment import Augment
 from zoo.data.splits import Split
@@ -18,6 +18,8 @@ from zoo.optim.rates import build_optimizer, check_rates
 from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
 from zoo.runs.directory import RunDirectory
 from zoo.schema import bind
+from zoo.tasks.base import Batch, Task
+from zoo.teacher import Teacher, check_teacher, keep_apart
 from zoo.training import finish
 from zoo.training.budget import Budget
 from zoo.training.checkpoint import load_model, trainable_state_dict
@@ -31,72 +33,57 @@ from zoo.training.trainer import Trainer
 from zoo.weights.load import Report, load_weights
 from zoo.weights.source import Source
 
-Config = dict[str, Any]
 INITIALISATION = 1  # keeps the seed of the weights apart from that of dropout
 SPLIT_KEYS = ("val_fraction", "test_fraction", "split_seed", "folds", "fold")
 FORM_KEYS = ("tokenizer", "vocab_size", "min_count", "mask_token")
 
 
-def import_plugins(settings: Config) -> None:
-    """Import the user's own modules, so that what they register has a name.
+def check_options(config: RunConfig) -> None:
+    """Hold every group to the signature of what it names, before any data is read.
 
     Raises:
-        UserError: A module that cannot be imported.
+        UserError: Unknown names and options, wrong types, groups that do not go together.
     """
-    for name in settings["plugins"]:
-        if str(Path.cwd()) not in sys.path:
-            sys.path.append(str(Path.cwd()))
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise UserError(
-                f"plugins: cannot import '{name}' ({error}); is it in this folder or on PYTHONPATH?"
-            ) from None
-
-
-def trainer_config(settings: Config) -> TrainerConfig:
-    """The typed trainer settings."""
-    return TrainerConfig(**bind(TrainerConfig, settings["trainer"], {}, "trainer", "default"))
-
-
-def check_options(settings: Config) -> None:
-    """Hold model, task, optimizer and schedule to their signatures before any data is read."""
-    groups: dict[str, Registry] = {
-        "model": MODELS,
-        "task": TASKS,
-        "adapter": ADAPTERS,
-        "optim": OPTIMIZERS,
-        "schedule": SCHEDULES,
-    }
-    for group, registry in groups.items():
+    groups: tuple[tuple[Registry, Options], ...] = (
+        (MODELS, config.model),
+        (TASKS, config.task),
+        (ADAPTERS, config.adapter),
+        (OPTIMIZERS, config.optim),
+        (SCHEDULES, config.schedule),
+    )
+    for registry, options in groups:
         with contextlib.suppress(MissingFact):
-            registry.arguments(settings[group])
-    SCHEDULES.build(settings["schedule"])
-    check_rates(settings["optim"])
-    adapter = settings["adapter"]["name"]
-    if settings["init"]["adapter"] and adapter != "lora":
-        raise UserError(f"init.adapter is for adapter=lora, got adapter={adapter}")
-    if adapter != "none" and not settings["init"]["from"]:
+            registry.arguments(options)
+    SCHEDULES.build(config.schedule)
+    check_rates(config.optim)
+    _check_adapter(config.adapter["name"], config.init)
+    check_teacher(config)
+    for name, text in config.expect.items():
+        finish.parse_expectation(name, text)
+    for key, least in (("batch_size", 1), ("workers", 0)):
+        value = config.data.get(key)
+        if not isinstance(value, int) or value < least:
+            raise UserError(f"data.{key}: got {value}, expected a whole number, {least} or more")
+
+
+def _check_adapter(name: str, init: InitConfig) -> None:
+    if init.adapter and name != "lora":
+        raise UserError(f"init.adapter is for adapter=lora, got adapter={name}")
+    if name != "none" and not init.from_:
         raise UserError(
-            f"adapter={adapter} changes trained weights, and there are none: set init.from=<a run, "
+            f"adapter={name} changes trained weights, and there are none: set init.from=<a run, "
             f"or published weights>"
         )
-    for name, text in settings["expect"].items():
-        finish.parse_expectation(name, text)
-    batch_size = settings["data"].get("batch_size")
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise UserError(f"data.batch_size: got {batch_size}, expected a whole number above 0")
-    workers = settings["data"].get("workers")
-    if not isinstance(workers, int) or workers < 0:
-        raise UserError(f"data.workers: got {workers}, expected a whole number, 0 or more")
 
 
-def build_dataset(data: Config, encoding: Config | None = None, tokenizer: Any = None) -> Dataset:
+def build_dataset(
+    data: Options, encoding: dict[str, Any] | None = None, tokenizer: Any = None
+) -> Dataset:
     """The dataset that `data` names.
 
     Args:
         data: The group's settings.
-        encoding: What a run fitted on its training rows, to be used instead of fitting anew.
+        encoding: What a run fitted on its training rows, to be used instead of fitting again.
         tokenizer: To be used instead of training one, of the weights that training starts from.
     """
     apart = (*SPLIT_KEYS, *FORM_KEYS, "batch_size", "augment")
@@ -115,121 +102,152 @@ def build_dataset(data: Config, encoding: Config | None = None, tokenizer: Any =
     return DATASETS.build(options, **facts)
 
 
-def live_facts(encoding: Any) -> Config:
+def live_facts(encoding: Any) -> dict[str, Any]:
     """Facts that are objects, a tokenizer say: not in dataset.json, rebuilt with the encoding."""
     return getattr(encoding, "live_facts", {})
 
 
-def build_part(registry: Registry, settings: Config, facts: Config) -> Any:
-    """A model or task; where the data lacks a fact, the error names experiments that work."""
+def build_component(registry: Registry, options: Options, facts: dict[str, Any], data: str) -> Any:
+    """A model or task; where the data lacks a fact, the error names experiments that work.
+
+    Args:
+        registry: Models or tasks.
+        options: The group's settings.
+        facts: What the data states.
+        data: Its name, for the message.
+    """
     try:
-        return registry.build(settings[registry.kind], **facts)
+        return registry.build(options, **facts)
     except MissingFact as missing:
         works = configs.experiments_with(registry.kind, missing.name)
         hint = f"; it works in experiment={' or '.join(works)}" if works else ""
-        raise UserError(f"{missing} (data={settings['data']['name']}){hint}") from None
+        raise UserError(f"{missing} (data={data}){hint}") from None
 
 
 def build_trainer(
-    settings: Config,
-    options: TrainerConfig,
+    config: RunConfig,
     dataset: Dataset,
     runtime: Runtime,
     run: RunDirectory | None = None,
     source: Source | None = None,
-    place: Path | None = None,
+    teacher: Teacher | None = None,
+    folder: Path | None = None,
 ) -> Trainer:
     """Everything that a run consists of; makes the run directory last, when all else fits.
 
     Args:
-        settings: The checked config.
-        options: Its trainer group.
+        config: The checked config.
         dataset: What to train on.
         runtime: Device and ranks.
-        run: The directory to go on in, or None for a new one.
+        run: The directory of a run that is resumed, or None for a new one.
         source: Weights to start from, or None for random ones.
-        place: Where the new directory is to be; None for one after the date and time.
+        teacher: A trained network for the task or the model, or None.
+        folder: The new directory; None for one named by date and time.
     """
-    seed_everything(mix_seed(settings["seed"], INITIALISATION))
-    facts = dataset.facts | live_facts(dataset.encoding)
-    model = build_part(MODELS, settings, facts)
-    report = initialise(model, settings, source)
+    options, console = config.trainer, Console(runtime.main)
+    facts = dataset.facts | live_facts(dataset.encoding) | (teacher.facts if teacher else {})
+    model, console.weights = build_model(config, facts, source, teacher)
     model = model.to(runtime.device)
-    task = build_part(TASKS, settings, facts)
-    loader = Loader(
-        dataset,
-        settings["data"]["batch_size"],
-        settings["seed"],
-        runtime,
-        options.accumulate,
-        settings["data"]["workers"],
-        options.overfit,
-    )
-    budget = make_budget(options, loader)
+    task = build_component(TASKS, config.task, facts, config.data["name"])
+    loader = build_loader(dataset, config.data, config.seed, options, runtime)
     batch = next(loader.training(0, 1))[0]
-    try_out(model, task, batch, settings)
-    name, reason = choose_precision(
+    dry_run(model, task, batch, config)
+    precision, console.precision_reason = choose_precision(
         options.precision, model, task, batch, runtime, options.deterministic
     )
     prepare_task(task, options.accumulate, runtime.ranks)
-    console = Console(runtime.main)
-    console.precision_reason = reason
-    console.weights = report
     trainer = Trainer(
         model=model,
         task=task,
         loader=loader,
-        optimizer=build_optimizer(settings["optim"], model),
-        schedule=SCHEDULES.build(settings["schedule"]),
+        optimizer=build_optimizer(config.optim, model),
+        schedule=SCHEDULES.build(config.schedule),
         config=options,
-        budget=budget,
+        budget=make_budget(options, loader),
         runtime=runtime,
-        precision=Precision(name, runtime.device),
+        precision=Precision(precision, runtime.device),
         console=console,
-        run=run or make_run(settings, model, runtime, place),
+        run=run or make_run(config.output_dir, config.name, model, runtime, folder),
         data_sha256=dataset.sha256,
-        base=base_of(settings, source),
+        base=source.sha256 if source and config.adapter["name"] != "none" else None,
     )
-    seed_everything(settings["seed"], runtime.rank)
+    seed_everything(config.seed, runtime.rank)
     return trainer
 
 
-def initialise(model: torch.nn.Module, settings: Config, source: Source | None) -> Report | None:
-    """Fill a model with the weights to start from, and put the adapter on; what was loaded."""
+def build_model(
+    config: RunConfig, facts: dict[str, Any], source: Source | None, teacher: Teacher | None
+) -> tuple[nn.Module, Report | None]:
+    """The model with the weights that it starts from, on the CPU; and what was loaded."""
+    seed_everything(mix_seed(config.seed, INITIALISATION))
+    model = build_component(MODELS, config.model, facts, config.data["name"])
+    if teacher:
+        keep_apart(model, teacher)
+    return model, initialise(model, config.init, config.adapter, source)
+
+
+def build_loader(
+    dataset: Dataset, data: Options, seed: int, options: TrainerConfig, runtime: Runtime
+) -> Loader:
+    """Batches of a dataset, as the groups `data` and `trainer` cut them."""
+    return Loader(
+        dataset,
+        data["batch_size"],
+        seed,
+        runtime,
+        options.accumulate,
+        data["workers"],
+        options.overfit,
+    )
+
+
+def initialise(
+    model: nn.Module, init: InitConfig, adapter: Options, source: Source | None
+) -> Report | None:
+    """Fill a model with the weights to start from, and apply the adapter; what was loaded.
+
+    Args:
+        model: Changed in place.
+        init: Where the weights come from, and what to leave out.
+        adapter: The group's settings.
+        source: The weights, or None to keep random ones.
+    """
     fresh: list[str] = []
     report = None
     if source is not None:
-        init = settings["init"]
-        report = load_weights(model, source.tensors, init["from"], init["skip"], init["resize"])
+        report = load_weights(model, source.tensors, str(init.from_), init.skip, init.resize)
         fresh = report.skipped + report.resized
-    ADAPTERS.build(settings["adapter"], model=model, fresh=fresh)
+    ADAPTERS.build(adapter, model=model, fresh=fresh)
     if source is not None and source.adapter is not None:
-        load_model(model, source.adapter, Path(settings["init"]["adapter"]))
+        load_model(model, source.adapter, Path(str(init.adapter)))
     return report
 
 
-def base_of(settings: Config, source: Source | None) -> str | None:
-    """The identity of the weights that an adapter belongs to."""
-    return source.sha256 if source and settings["adapter"]["name"] != "none" else None
+def dry_run(model: nn.Module, task: Task, batch: Batch, config: RunConfig) -> None:
+    """One forward pass over a whole micro-batch, before anything is written.
 
-
-def try_out(
-    model: torch.nn.Module, task: Any, batch: dict[str, torch.Tensor], settings: Config
-) -> None:
-    """One forward pass before anything is written: shapes that do not fit are a clear error.
+    Shapes that do not fit, and a micro-batch that does not fit into memory, are a clear error.
+    Evaluating and without gradients: statistics of batch norm stay as they are.
 
     Raises:
-        UserError: The model refuses the batch.
+        UserError: The model refuses the batch, or runs out of memory.
     """
     try:
         with torch.no_grad():
-            task.step(model.eval(), {name: column[:2] for name, column in batch.items()})
+            task.step(model.eval(), batch)
     except (RuntimeError, ValueError, IndexError, KeyError) as error:
+        size = len(next(iter(batch.values())))
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        if isinstance(error, torch.OutOfMemoryError) or "memory" in first:
+            raise UserError(
+                f"a micro-batch of {size} samples does not fit into memory ({first}); lower "
+                f"data.batch_size={config.data['batch_size']}, or raise trainer.accumulate="
+                f"{config.trainer.accumulate}, which cuts the batch into more of them"
+            ) from None
         shapes = ", ".join(f"{n} {tuple(c.shape)} {c.dtype}" for n, c in batch.items())
         raise UserError(
-            f"model={settings['model']['name']} and task={settings['task']['name']} do not take "
-            f"the batches of data={settings['data']['name']} ({shapes}): "
-            f"{str(error).splitlines()[0]}"
+            f"model={config.model['name']} and task={config.task['name']} do not take the batches "
+            f"of data={config.data['name']} ({shapes}): {first}"
         ) from None
     finally:
         model.train()
@@ -247,19 +265,26 @@ def make_budget(options: TrainerConfig, loader: Loader) -> Budget:
 
 
 def make_run(
-    settings: Config, model: torch.nn.Module, runtime: Runtime, place: Path | None = None
+    output_dir: str, name: str, model: nn.Module, runtime: Runtime, folder: Path | None = None
 ) -> RunDirectory:
-    """A new run directory, rank 0's for all; refuses a disk too small for the checkpoints."""
+    """A new run directory, rank 0's for all; refuses a disk too small for the checkpoints.
+
+    Args:
+        output_dir, name: It goes to `<output_dir>/<name>`.
+        model: Whose checkpoints have to fit.
+        runtime: The ranks.
+        folder: The directory itself; None for one named by date and time.
+    """
     weights = sum(t.nbytes for t in trainable_state_dict(model).values())
     needed = 8 * weights + 2**20  # two full checkpoints (weights and optimizer), two of the best
-    made: RunDirectory | UserError | None = None
+    run: RunDirectory | UserError | None = None
     if runtime.main:
         try:
-            made = RunDirectory.create(settings["output_dir"], settings["name"], needed, place)
+            run = RunDirectory.create(output_dir, name, needed, folder)
         except UserError as error:
-            made = error
-    made = runtime.first(made)
-    if isinstance(made, UserError):
-        raise made
-    assert made is not None
-    return made
+            run = error
+    run = runtime.first(run)
+    if isinstance(run, UserError):
+        raise run
+    assert run is not None
+    return run

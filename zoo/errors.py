@@ -1,4 +1,4 @@
-"""Errors that a user can mend, in one line, and the nearest valid name to suggest."""
+"""Errors that a user can correct, in one line, with the closest valid name to suggest."""
 
 import difflib
 import os
@@ -29,7 +29,7 @@ class TrainingFailed(Exception):
 
 
 def report(work: Callable[[], int | None]) -> int:
-    """Run `work`; turn the errors that a user can mend into one line and an exit code."""
+    """Run `work`; turn the errors that a user can correct into one line and an exit code."""
     try:
         return work() or 0
     except UserError as error:
@@ -38,7 +38,7 @@ def report(work: Callable[[], int | None]) -> int:
     except TrainingFailed as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader of our output (`| head`) has left
+    except BrokenPipeError:  # the reader of our output (`| head`) is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
 
@@ -52,22 +52,22 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
     names = list(valid)
     parent, _, leaf = name.rpartition(".")
     leaves: dict[str, list[str]] = {}
-    for one in names:
-        leaves.setdefault(one.rpartition(".")[2], []).append(one)
+    for known in names:
+        leaves.setdefault(known.rpartition(".")[2], []).append(known)
     if leaf not in leaves:
         siblings = [n.rpartition(".")[2] for n in names if parent and n.startswith(f"{parent}.")]
-        if not siblings and (whole := _closest(name, names)):
-            return whole
+        if not siblings and (dotted := _closest(name, names)):
+            return dotted
         leaf = _closest(leaf, siblings) or _closest(leaf, leaves, 0.8) or leaf
-    return max(leaves.get(leaf, []), key=lambda one: _likeness(one, name), default=None)
+    return max(leaves.get(leaf, []), key=lambda known: _similarity(known, name), default=None)
 
 
 def _closest(word: str, words: Iterable[str], cutoff: float = 0.6) -> str | None:
     return next(iter(difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)), None)
 
 
-def _likeness(one: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, one, other).ratio()
+def _similarity(first: str, second: str) -> float:
+    return difflib.SequenceMatcher(None, first, second).ratio()
 
 
 def unknown(what: str, name: str, valid: Iterable[str]) -> str:

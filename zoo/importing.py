@@ -1,15 +1,22 @@
-"""Importing much at once."""
+"""Importing: of much at once, and of the user's own modules."""
 
 import contextlib
 import gc
+import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from zoo.errors import UserError
 
 
 @contextlib.contextmanager
-def importing() -> Iterator[None]:
-    """Python does not look for garbage while modules make what stays, nor in that ever after: they
-    load a tenth sooner, and forks of this process share it. Once: later there is garbage."""
+def gc_paused() -> Iterator[None]:
+    """Import modules without garbage collection: they load a tenth sooner.
+
+    What they made is kept out of later collections too, so that forks of this process share it.
+    Works once, while torch is not imported yet: afterwards there would be garbage to keep.
+    """
     if "torch" in sys.modules:
         yield
         return
@@ -19,3 +26,20 @@ def importing() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def import_plugins(modules: Iterable[str]) -> None:
+    """Import the user's own modules, so that what they register has a name.
+
+    Raises:
+        UserError: A module that cannot be imported.
+    """
+    for name in modules:
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise UserError(
+                f"plugins: cannot import '{name}' ({error}); is it in this folder or on PYTHONPATH?"
+            ) from None

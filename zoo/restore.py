@@ -13,20 +13,23 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.build import import_plugins, initialise, live_facts
-from zoo.config import groups as configs
-from zoo.config.run import complete
+from zoo.build import initialise, live_facts
+from zoo.config.run import Options, RunConfig, TeacherConfig
+from zoo.config.saved import read_config
 from zoo.data.dataset import Encoding
 from zoo.data.encoding import load_encoding
 from zoo.errors import UserError, unknown
+from zoo.importing import import_plugins
 from zoo.registry import MODELS, TASKS, Registry
 from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import Task
+from zoo.teacher import Teacher, check_identity, keep_apart, takes_teacher
 from zoo.training.checkpoint import NAME, Checkpoint, Checkpointer, Damaged, load_model, read
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, choose_device
 from zoo.training.state import check_base
-from zoo.weights.source import open_source
+from zoo.weights.files import weights_sha256
+from zoo.weights.source import newest_run, open_source
 
 Warn = Callable[[str], None]
 
@@ -37,20 +40,20 @@ class Restored:
 
     Attributes:
         run: Its folder.
-        settings: Its config.
+        config: Its config.
         facts: What its data stated.
         encoding: How its data became model input, as fitted on the training rows.
         model: With the checkpoint's weights (averaged ones where EMA was on), evaluating.
-        task: What it was trained for.
+        task: The objective that it was trained for.
         precision: The number format that it was trained in, where this device has it.
-        runtime: Where the model lies.
+        runtime: The device of the model.
         checkpoint: The name of the checkpoint's folder.
         step: Optimizer steps behind these weights.
         data_sha256: Of the data that it was trained on.
     """
 
     run: RunDirectory
-    settings: dict[str, Any]
+    config: RunConfig
     facts: dict[str, Any]
     encoding: Encoding
     model: nn.Module
@@ -76,50 +79,92 @@ def restore(
         checkpoint: `best`, `last`, a step, or the name of a checkpoint's folder.
         device: As `trainer.device`; auto takes the run's own where this machine has it.
         plugins: Modules to import first; those in the run's own config are not.
-        warn: Told of a damaged checkpoint that was passed over, say.
+        warn: Called with warnings, such as a damaged checkpoint that is skipped.
 
     Raises:
         UserError: No run, no such checkpoint, weights that do not fit, an unknown model.
     """
     run = RunDirectory.open(run_path)
-    settings = _settings(run)
-    import_plugins({"plugins": list(plugins)})
-    said = run.read_json("dataset.json")
-    facts, encoding = said["facts"], load_encoding(said["encoding"])
-    runtime = Runtime(_device(device, settings["trainer"].get("device", "auto")))
-    live = facts | live_facts(encoding)
-    model = _build(MODELS, settings, live)
-    saved = find_checkpoint(run, checkpoint, warn)
-    if settings["adapter"]["name"] != "none":
-        source = open_source(settings["init"]["from"])
-        initialise(model, settings, source)
-        check_base(source.sha256, saved)
-    model = model.to(runtime.device)
-    load_model(model, saved.tensors.get("ema") or saved.tensors.get("model", {}), saved.path)
+    config = read_config(run.path)
+    import_plugins(plugins)
+    dataset = run.read_json("dataset.json")
+    facts, encoding = dataset["facts"], load_encoding(dataset["encoding"])
+    runtime = Runtime(_device(device, config.trainer.device))
+    teacher = _teacher_of(config, dataset, runtime, warn)
+    known = facts | live_facts(encoding) | (teacher.facts if teacher else {})
+    model, saved = _load(run, config, known, teacher, checkpoint, runtime, warn)
     return Restored(
         run=run,
-        settings=settings,
+        config=config,
         facts=facts,
         encoding=encoding,
-        model=model.eval(),
-        task=_build(TASKS, settings, live),
-        precision=_precision(run, settings, saved, runtime, warn),
+        model=model,
+        task=_build(TASKS, config.task, config.plugins, known),
+        precision=_precision(run, config.trainer.precision, saved, runtime, warn),
         runtime=runtime,
         checkpoint=saved.path.name,
         step=saved.step,
-        data_sha256=said["sha256"],
+        data_sha256=dataset["sha256"],
     )
 
 
-def _settings(run: RunDirectory) -> dict[str, Any]:
-    settings = complete(configs.read_yaml(run.path / "config.yaml"))
-    lacking = [g for g in configs.GROUPS if not isinstance(settings.get(g), dict)]
-    if lacking:
-        raise UserError(
-            f"{run.path / 'config.yaml'} says nothing of '{lacking[0]}'; expected the config that "
-            f"train.py writes"
-        )
-    return settings
+def load_teacher(given: TeacherConfig, runtime: Runtime, warn: Warn = print) -> Teacher:
+    """The network that `teacher.from` names: frozen, evaluating, on the device.
+
+    Raises:
+        UserError: No run, no such checkpoint, weights that do not fit, an unknown model.
+    """
+    path = Path(str(given.from_)).expanduser()
+    run = RunDirectory.open(newest_run(path) or path, "teacher.from")
+    config = read_config(run.path)
+    dataset = run.read_json("dataset.json")
+    own = None  # a task's teacher is no longer needed, a model's is
+    if takes_teacher(MODELS, config.model):
+        own = _teacher_of(config, dataset, runtime, warn)
+    facts = dataset["facts"] | live_facts(load_encoding(dataset["encoding"]))
+    facts |= own.facts if own else {}
+    model, saved = _load(run, config, facts, own, given.checkpoint, runtime, warn)
+    return Teacher(
+        model=model.requires_grad_(False),
+        run=str(run.path.resolve()),
+        checkpoint=saved.path.name,
+        step=saved.step,
+        sha256=weights_sha256(model.state_dict()),
+    )
+
+
+def _teacher_of(
+    config: RunConfig, dataset: dict[str, Any], runtime: Runtime, warn: Warn
+) -> Teacher | None:
+    """The teacher that a run was trained with, if it had one."""
+    if config.teacher.from_ is None:
+        return None
+    teacher = load_teacher(config.teacher, runtime, warn)
+    check_identity(dataset.get("teacher"), teacher)
+    return teacher
+
+
+def _load(
+    run: RunDirectory,
+    config: RunConfig,
+    facts: dict[str, Any],
+    teacher: Teacher | None,
+    checkpoint: str,
+    runtime: Runtime,
+    warn: Warn,
+) -> tuple[nn.Module, Checkpoint]:
+    """A run's model with a checkpoint's weights, evaluating; and that checkpoint."""
+    model = _build(MODELS, config.model, config.plugins, facts)
+    if teacher:
+        keep_apart(model, teacher)
+    saved = find_checkpoint(run, checkpoint, warn)
+    if config.adapter["name"] != "none":
+        source = open_source(str(config.init.from_))
+        initialise(model, config.init, config.adapter, source)
+        check_base(source.sha256, saved)
+    model = model.to(runtime.device)
+    load_model(model, saved.tensors.get("ema") or saved.tensors.get("model", {}), saved.path)
+    return model.eval(), saved
 
 
 def _device(name: str, own: str) -> torch.device:
@@ -131,23 +176,24 @@ def _device(name: str, own: str) -> torch.device:
         return choose_device("auto")
 
 
-def _build(registry: Registry, settings: dict[str, Any], facts: dict[str, Any]) -> Any:
+def _build(
+    registry: Registry, options: Options, plugins: Sequence[str], facts: dict[str, Any]
+) -> Any:
     """A model or task; if its name is unknown, perhaps a plugin of the run's registers it."""
-    config, plugins = settings[registry.kind], settings.get("plugins") or []
-    if plugins and config.get("name") not in registry.names():
-        listed = ",".join(map(str, plugins))
+    if plugins and options.get("name") not in registry.names():
         raise UserError(
-            f"unknown {registry.kind} '{config.get('name')}'; the run was trained with plugins of "
-            f"its own, which are not imported unasked: if you trust them, add plugins=[{listed}]"
+            f"unknown {registry.kind} '{options.get('name')}'; the run was trained with plugins of "
+            f"its own, which are imported only on request: if you trust them, add "
+            f"plugins=[{','.join(plugins)}]"
         )
-    return registry.build(config, **facts)
+    return registry.build(options, **facts)
 
 
 def find_checkpoint(run: RunDirectory, wanted: str, warn: Warn) -> Checkpoint:
-    """A verified checkpoint of a run, by kind, step or name; damaged ones are passed over.
+    """A verified checkpoint of a run, by kind, step or name; damaged ones are skipped.
 
     Raises:
-        UserError: There is none such, or none that verifies.
+        UserError: There is no such checkpoint, or none that verifies.
     """
     folder = run.checkpoints
     names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
@@ -155,14 +201,14 @@ def find_checkpoint(run: RunDirectory, wanted: str, warn: Warn) -> Checkpoint:
     if not names:
         raise UserError(f"{run.path} holds no checkpoint; the run did not get that far")
     if wanted in ("best", "last"):
-        found = Checkpointer(folder).load(wanted, warn)
-        if found is None:
+        saved = Checkpointer(folder).load(wanted, warn)
+        if saved is None:
             other = "last" if wanted == "best" else "best"
             raise UserError(
                 f"{run.path} has no checkpoint '{wanted}' yet; take checkpoint={other} "
                 f"(there are: {', '.join(names)})"
             )
-        return found
+        return saved
     step = int(wanted) if wanted.isdecimal() else None
     fitting = [n for n in names if n == wanted or int(n.split("-")[1]) == step]
     if not fitting:
@@ -180,14 +226,9 @@ def find_checkpoint(run: RunDirectory, wanted: str, warn: Warn) -> Checkpoint:
 
 
 def _precision(
-    run: RunDirectory,
-    settings: dict[str, Any],
-    saved: Checkpoint,
-    runtime: Runtime,
-    warn: Warn,
+    run: RunDirectory, name: str, saved: Checkpoint, runtime: Runtime, warn: Warn
 ) -> Precision:
-    """What the run computed in, so that its figures come out again."""
-    name = settings["trainer"].get("precision", "auto")
+    """What the run computed in, so that its metrics are reproduced."""
     if name == "auto" and (run.path / "result.json").is_file():
         name = run.read_json("result.json").get("precision", name)
     if name == "auto":
@@ -195,6 +236,6 @@ def _precision(
     kind = runtime.device.type
     lacks_bf16 = kind == "cuda" and not torch.cuda.is_bf16_supported()
     if (name == "fp16" and kind == "cpu") or (name == "bf16" and lacks_bf16):
-        warn(f"the run computed in {name}, which {runtime.device} lacks; fp32 is taken")
+        warn(f"the run computed in {name}, which {runtime.device} lacks; fp32 is used")
         name = "fp32"
     return Precision(name, runtime.device)

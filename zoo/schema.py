@@ -13,20 +13,20 @@ def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The named parameters of a function or of a class's constructor, annotations resolved."""
     target = function.__init__ if inspect.isclass(function) else function
     hints = typing.get_type_hints(target)
-    found = inspect.signature(function).parameters
+    signature = inspect.signature(function).parameters
     return {
         name: p.replace(annotation=hints.get(name, Any))
-        for name, p in found.items()
+        for name, p in signature.items()
         if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     }
 
 
 def fits(value: Any, annotation: Any) -> bool:
-    """Whether a config value (number, string, bool, None, list, dict) has the type asked for."""
+    """Whether a config value (number, string, bool, None, list, dict) has the annotated type."""
     origin = typing.get_origin(annotation)
     arguments = typing.get_args(annotation)
     if origin in (Union, types.UnionType):
-        return any(fits(value, one) for one in arguments)
+        return any(fits(value, choice) for choice in arguments)
     if origin is Literal:
         return value in arguments
     if origin is list:
@@ -46,12 +46,12 @@ def fits(value: Any, annotation: Any) -> bool:
 
 
 def spell(annotation: Any) -> str:
-    """An annotation in words: `int or null`, `one of relu, gelu`."""
+    """Describe an annotation: `int or null`, `one of relu, gelu`."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (Union, types.UnionType):
-        return " or ".join(spell(one) for one in arguments)
+        return " or ".join(spell(choice) for choice in arguments)
     if origin is Literal:
-        return "one of " + ", ".join(str(one) for one in arguments)
+        return "one of " + ", ".join(str(choice) for choice in arguments)
     if annotation is type(None):
         return "null"
     if origin in (list, tuple):

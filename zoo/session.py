@@ -5,59 +5,53 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
-from zoo.build import build_dataset, build_trainer, check_options, import_plugins, trainer_config
+from zoo.build import build_dataset, build_trainer, check_options
 from zoo.config import groups as configs
+from zoo.config.run import RunConfig
 from zoo.data.dataset import Dataset
-from zoo.data.encoding import load_encoding
 from zoo.errors import TrainingFailed, UserError, report
 from zoo.files import write_text
+from zoo.importing import import_plugins
 from zoo.kernels import forget_used_kernels
 from zoo.program import command_line, spelled
 from zoo.runs import hparams
 from zoo.runs.directory import RunDirectory
+from zoo.start import Start, find_start
 from zoo.training import finish
-from zoo.training.config import TrainerConfig
 from zoo.training.evaluate import Interrupted
 from zoo.training.launch import launch, launched
 from zoo.training.runtime import Runtime, deterministic
 from zoo.training.trainer import Trainer
-from zoo.weights.adapters import read_adapter
-from zoo.weights.adopt import adopt, given_tokenizer
-from zoo.weights.source import Source, open_source
-
-Config = dict[str, Any]
 
 
 def train(
-    settings: Config,
+    config: RunConfig,
     overrides: list[str],
     run: RunDirectory | None = None,
-    place: Path | None = None,
+    folder: Path | None = None,
 ) -> int:
     """Train what a config says, in one process or in one for each device; the exit code.
 
     Args:
-        settings: The checked config.
+        config: The checked config.
         overrides: As typed.
-        run: The directory to go on in, None for a new one.
-        place: Where to make a new one; None for a name after the date and time.
+        run: The directory of the run to resume, None for a new one.
+        folder: The new directory; None for one named by date and time.
     """
-    import_plugins(settings)
-    options = trainer_config(settings)
-    check_options(settings)
-    if options.devices > 1 and not launched():
-        there = run.path if run else None
-        return launch(_rank, options.devices, settings, overrides, there, place)
-    runtime = Runtime.start(options.device)
+    import_plugins(config.plugins)
+    check_options(config)
+    if config.trainer.devices > 1 and not launched():
+        resumed = run.path if run else None
+        return launch(_rank, config.trainer.devices, config, overrides, resumed, folder)
+    runtime = Runtime.start(config.trainer.device)
     try:
-        return _train(settings, options, overrides, run, place, runtime)
+        return _train(config, overrides, run, folder, runtime)
     except (UserError, TrainingFailed) as error:
         if not runtime.main:
             return 2 if isinstance(error, UserError) else 1
@@ -67,135 +61,120 @@ def train(
         runtime.stop()
 
 
-def _rank(settings: Config, overrides: list[str], run: Path | None, place: Path | None) -> int:
+def _rank(config: RunConfig, overrides: list[str], run: Path | None, folder: Path | None) -> int:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["WORLD_SIZE"])))
-    return report(lambda: train(settings, overrides, RunDirectory(run) if run else None, place))
+    return report(lambda: train(config, overrides, RunDirectory(run) if run else None, folder))
 
 
 def _train(
-    settings: Config,
-    options: TrainerConfig,
+    config: RunConfig,
     overrides: list[str],
     run: RunDirectory | None,
-    place: Path | None,
+    folder: Path | None,
     runtime: Runtime,
 ) -> int:
-    with deterministic(options.deterministic):
+    with deterministic(config.trainer.deterministic):
         if not runtime.main:
             runtime.first(None)  # rank 0 downloads or decodes; the others find it done
-        source, tokenizer = None, None
-        if settings["init"]["from"]:
-            settings, source, tokenizer = _start_from(settings, overrides, run)
-        dataset = build_dataset(settings["data"], tokenizer=tokenizer)
+        start = find_start(config, overrides, run, runtime)
+        config = start.config
+        dataset = build_dataset(config.data, tokenizer=start.tokenizer)
         if runtime.main:
             runtime.first(None)
-        trainer = build_trainer(settings, options, dataset, runtime, run, source, place)
-        if run is None:
-            _record(trainer, settings, overrides, dataset)
-        elif runtime.main and settings != configs.read_yaml(run.path / "config.yaml"):
-            _record_settings(run, settings)  # a budget that was changed
+        trainer = build_trainer(config, dataset, runtime, run, start.source, start.teacher, folder)
         if runtime.main:
+            if run is None:
+                _record(trainer, start, overrides, dataset)
+            elif config.to_dict() != configs.read_yaml(run.path / "config.yaml"):
+                _write_config(run, config)  # a budget that was changed
             trainer.console.log_to(trainer.run.path / "train.log")
-        _header(trainer, settings, dataset)
-        return _fit(trainer, settings)
+        _header(trainer, start, dataset)
+        return _fit(trainer, start)
 
 
-def _start_from(
-    settings: Config, overrides: list[str], run: RunDirectory | None
-) -> tuple[Config, Source | None, Any]:
-    """The config, weights and tokenizer that `init.from` makes of a config; a run that goes on has
-    its config and tokenizer already, and but for an adapter's base needs no weights."""
-    if run is None:
-        source = open_source(settings["init"]["from"])
-        typed = [configs.key_of(override) for override in overrides]
-        tokenizer = given_tokenizer(settings, source, typed)
-        settings = adopt(settings, source, typed)
-        if Path(settings["init"]["from"]).expanduser().exists():  # no name on the Hub
-            # The same from any folder; and of a folder of runs, the one that was taken.
-            settings = settings | {"init": settings["init"] | {"from": str(source.path.resolve())}}
-    else:
-        encoding = load_encoding(run.read_json("dataset.json")["encoding"])
-        tokenizer = getattr(encoding, "tokenizer", None)
-        if settings["adapter"]["name"] == "none" and any(run.checkpoints.glob("last-*")):
-            return settings, None, tokenizer
-        source = open_source(settings["init"]["from"])
-    if given := settings["init"]["adapter"]:
-        options = source.settings | settings["model"]
-        found = read_adapter(given, source.sha256, source.model, options)
-        settings = settings | {"adapter": settings["adapter"] | found.options}
-        source = replace(source, adapter=found.tensors)
-    return settings, source, tokenizer
+def _write_config(run: RunDirectory, config: RunConfig) -> None:
+    write_text(run.path / "config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
 
 
-def _record_settings(run: RunDirectory, settings: Config) -> None:
-    write_text(run.path / "config.yaml", yaml.safe_dump(settings, sort_keys=False))
+def _record(trainer: Trainer, start: Start, overrides: list[str], dataset: Dataset) -> None:
+    """Write what was asked for, what the data states and what is monitored, before any step."""
+    run = trainer.run
+    _write_config(run, start.config)
+    write_text(run.path / "overrides.txt", "\n".join(overrides) + "\n")
+    content: dict[str, Any] = {"facts": dataset.facts}
+    content |= {"encoding": dataset.encoding.to_json()}
+    content |= {"sha256": dataset.sha256, "monitor": trainer.task.monitor}
+    if start.teacher:
+        content["teacher"] = start.teacher.identity
+    run.write_json("dataset.json", content)
 
 
-def _record(trainer: Trainer, settings: Config, overrides: list[str], dataset: Dataset) -> None:
-    """What was asked for, what the data said and what is watched, before the first step."""
-    if trainer.runtime.main:
-        run = trainer.run
-        _record_settings(run, settings)
-        write_text(run.path / "overrides.txt", "\n".join(overrides) + "\n")
-        content = {"facts": dataset.facts, "encoding": dataset.encoding.to_json()}
-        content |= {"sha256": dataset.sha256, "monitor": trainer.task.monitor}
-        run.write_json("dataset.json", content)
-
-
-def _header(trainer: Trainer, settings: Config, dataset: Dataset) -> None:
-    console, runtime, budget = trainer.console, trainer.runtime, trainer.budget
-    sizes = {name: len(source) for name, source in dataset.splits.items()}
-    kinds = f", {n} classes" if (n := dataset.facts.get("num_classes")) else ""
-    parameters = sum(p.numel() for p in trainer.model.parameters())
-    trained = sum(p.numel() for p in trainer.parameters)
-    share = f", {trained:,} trained ({trained / parameters:.2%})" if trained < parameters else ""
-    deals = " / ".join(f"{size:,} {name}" for name, size in sizes.items())
-    place = f"{runtime.device}, {torch.get_num_threads()} threads"
-    place += f", {runtime.ranks} ranks" if runtime.ranks > 1 else ""
+def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:
+    """Print what is about to be trained, and how long."""
+    console, budget, config = trainer.console, trainer.budget, start.config
+    facts = dataset.facts
+    classes = f", {n} classes" if (n := facts.get("num_classes")) else ""
+    sizes = " / ".join(f"{len(source):,} {name}" for name, source in dataset.splits.items())
     console.line(f"run        {trainer.run.path}")
-    console.line(f"model      {settings['model']['name']}, {parameters:,} parameters{share}")
+    console.line(f"model      {config.model['name']}, {_parameters(trainer)}")
     if console.weights is not None:
-        console.line(f"weights    {settings['init']['from']}")
+        console.line(f"weights    {config.init.from_}")
         console.line(console.weights.table())
-    console.line(
-        f"data       {settings['data']['name']}, input {_shape(dataset.facts)}{kinds}: {deals}"
-    )
-    console.line(f"device     {place}")
+    if start.teacher:
+        console.line(f"teacher    {start.teacher.run}, {start.teacher.checkpoint}")
+    console.line(f"data       {config.data['name']}, input {_shape(facts)}{classes}: {sizes}")
+    console.line(f"device     {_device(trainer.runtime)}")
     console.line(f"precision  {trainer.precision.name} ({console.precision_reason})")
     console.line(
         f"budget     {budget.max_steps:,} steps of {trainer.loader.batch_size} samples = "
-        f"{trainer.loader.epochs(budget.max_steps):.4g} epochs; seed {settings['seed']}"
+        f"{trainer.loader.epochs(budget.max_steps):.4g} epochs; seed {config.seed}"
     )
     for note in dataset.notes:
         console.line(f"note       {note}")
     console.line()
 
 
-def _shape(facts: Config) -> str:
-    """One sample: `1x8x8` values, or so many tokens of so many."""
+def _parameters(trainer: Trainer) -> str:
+    """How many there are, and how many are trained if not all."""
+    total = sum(p.numel() for p in trainer.model.parameters())
+    trained = sum(p.numel() for p in trainer.parameters)
+    share = f", {trained:,} trained ({trained / total:.2%})" if trained < total else ""
+    return f"{total:,} parameters{share}"
+
+
+def _device(runtime: Runtime) -> str:
+    ranks = f", {runtime.ranks} ranks" if runtime.ranks > 1 else ""
+    return f"{runtime.device}, {torch.get_num_threads()} threads{ranks}"
+
+
+def _shape(facts: dict[str, Any]) -> str:
+    """One sample: `1x8x8` values, or `256 tokens, vocabulary 4,096`."""
     if "input_shape" in facts:
         return "x".join(map(str, facts["input_shape"]))
     length = facts.get("block_size") or facts.get("max_length")
-    return f"{length} tokens of {facts['vocab_size']:,}"
+    return f"{length} tokens, vocabulary {facts['vocab_size']:,}"
 
 
-def _fit(trainer: Trainer, settings: Config) -> int:
-    """Train, judge, and write result.json whatever happens."""
-    outcome: Config = {"status": "failed", "reason": None, "command": command_line()}
+def _fit(trainer: Trainer, start: Start) -> int:
+    """Train, evaluate the best weights, and write result.json whatever happens."""
+    config = start.config
+    outcome: dict[str, Any] = {"status": "failed", "reason": None, "command": command_line()}
+    if start.teacher:
+        outcome["teacher"] = start.teacher.identity
     code = 0
     try:
         if trainer.runtime.main:
-            hparams.begin(trainer.run.path, settings)
-        with trainer.signals.caught(), _told_once():
+            hparams.begin(trainer.run.path, config.to_dict())
+        with trainer.signals.caught(), _suppress_writer_traceback():
             forget_used_kernels()
             trainer.fit()
             if trainer.signalled is None:
-                code = _conclude(trainer, settings, outcome)
+                code = _finish(trainer, config.expect, outcome)
         if trainer.signalled is not None:
             outcome |= {"status": "interrupted", "reason": trainer.ended}
             code = 128 + trainer.signalled
             trainer.console.line(
-                f"\nstopped by {trainer.ended} after step {trainer.step}; go on with"
+                f"\nstopped by {trainer.ended} after step {trainer.step}; resume with"
             )
             trainer.console.line(spelled(f"  python train.py resume={trainer.run.path}"))
         return code
@@ -204,35 +183,43 @@ def _fit(trainer: Trainer, settings: Config) -> int:
         return 128 + (trainer.signals.received or 0)
     except OSError as error:
         outcome["reason"] = str(error)
-        raise UserError(_complaint(error, trainer.run)) from None
+        raise UserError(_disk_error_message(error, trainer.run)) from None
     except BaseException as error:
         outcome["reason"] = f"{type(error).__name__}: {error}"
         raise
     finally:
         if trainer.runtime.main:
-            with contextlib.suppress(OSError):
-                trainer.run.write_json("result.json", finish.result(trainer, settings, **outcome))
-            with contextlib.suppress(OSError):
-                if trainer.logger:
-                    trainer.logger.close()
-            with contextlib.suppress(OSError):
-                if outcome["status"] != "interrupted":  # it may go on
-                    hparams.end(trainer.run.path, done=outcome["status"] == "done")
+            _write_result(trainer, config, outcome)
 
 
-def _complaint(error: OSError, run: RunDirectory) -> str:
-    """A disk that refuses, in one line."""
+def _write_result(trainer: Trainer, config: RunConfig, outcome: dict[str, Any]) -> None:
+    """Write result.json, end the event file and the HParams entry; a full disk is no error here."""
+    with contextlib.suppress(OSError):
+        identity = {"experiment": config.experiment, "name": config.name, "seed": config.seed}
+        identity |= {"model": config.model["name"]}
+        result = finish.result(trainer, identity, config.data["name"], **outcome)
+        trainer.run.write_json("result.json", result)
+    with contextlib.suppress(OSError):
+        if trainer.logger:
+            trainer.logger.close()
+    with contextlib.suppress(OSError):
+        if outcome["status"] != "interrupted":  # it may be resumed
+            hparams.end(trainer.run.path, done=outcome["status"] == "done")
+
+
+def _disk_error_message(error: OSError, run: RunDirectory) -> str:
+    """One line for a disk that refuses a write."""
     file = error.filename.decode() if isinstance(error.filename, bytes) else error.filename
     return (
-        f"cannot go on with {run.path}: {error.strerror or error}{f' ({file})' if file else ''}; "
-        f"{shutil.disk_usage(run.path).free:,} bytes are free; mend it and go on with "
+        f"cannot continue {run.path}: {error.strerror or error}{f' ({file})' if file else ''}; "
+        f"{shutil.disk_usage(run.path).free:,} bytes are free; make room, then "
         f"resume={run.path}"
     )
 
 
 @contextlib.contextmanager
-def _told_once() -> Iterator[None]:
-    """TensorBoard's writing thread hands an error on to us; it need not print it as well."""
+def _suppress_writer_traceback() -> Iterator[None]:
+    """TensorBoard's writer thread passes an error on to us; it need not print it as well."""
     before = threading.excepthook
 
     def hook(caught: threading.ExceptHookArgs) -> None:
@@ -246,12 +233,13 @@ def _told_once() -> Iterator[None]:
         threading.excepthook = before
 
 
-def _conclude(trainer: Trainer, settings: Config, outcome: Config) -> int:
-    figures, details = finish.evaluate_best(trainer)
-    expect = {"val/loss": "<= 0.1"} if trainer.config.overfit else settings["expect"]
-    met = finish.check_expectations(expect, figures)
-    outcome |= {"status": "done", **figures, "expect": met}
+def _finish(trainer: Trainer, expect: dict[str, Any], outcome: dict[str, Any]) -> int:
+    """Evaluate the best weights on the test split; the exit code."""
+    metrics, details = finish.evaluate_best(trainer)
+    expect = {"val/loss": "<= 0.1"} if trainer.config.overfit else expect
+    met = finish.check_expectations(expect, metrics)
+    outcome |= {"status": "done", **metrics, "expect": met}
     if details and trainer.runtime.main:
         trainer.run.write_json("test_details.json", details)
-    finish.print_summary(trainer, figures, met)
+    finish.print_summary(trainer, metrics, met)
     return 0

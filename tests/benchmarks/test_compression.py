@@ -33,8 +33,8 @@ def test_bits_beyond_the_training_text(tmp_path, capsys):
 def test_documents_are_joined_without_marks(tmp_path):
     for i in range(12):
         (tmp_path / f"{i:02d}.txt").write_text(f"text {i}\n" * 9)
-    data = compose.load(["data=text", f"data.path={tmp_path}", f"data.root={tmp_path / 'root'}"])
-    found = compression.texts(data["data"])
+    places = [f"data.path={tmp_path}", f"data.root={tmp_path / 'root'}"]
+    found = compression.texts(compose.load(["data=text", *places]).data)
     assert sorted(b"".join(found.values()).split(b"\n")) == sorted(
         [b"text %d" % i for i in range(12) for _ in range(9)] + [b""] * 1
     )

@@ -50,7 +50,7 @@ def test_every_experiment_with_its_promise(listed):
     flat = " ".join(text.split())
     for name, content in configs.experiments().items():
         chosen = compose.load([f"experiment={name}"])
-        start = f"{name} {chosen['model']['name']} {chosen['data']['name']}"
+        start = f"{name} {chosen.model['name']} {chosen.data['name']}"
         assert start in flat
         for metric, bound in (yaml.safe_load(content).get("expect") or {}).items():
             assert f"{metric} {bound}" in flat

@@ -22,7 +22,7 @@ def place(tmp_path):
 def finished(folder, experiment="mlp_digits", seed=0, day=1, accuracy=0.98, status="done", **set_):
     """A run directory as training leaves it, as far as the table reads it."""
     overrides = [f"{key.replace('__', '.')}={value}" for key, value in set_.items()]
-    config = compose.load([f"experiment={experiment}", f"seed={seed}", *overrides])
+    config = compose.load([f"experiment={experiment}", f"seed={seed}", *overrides]).to_dict()
     path = folder / experiment / f"2026-01-{day:02d}_10-00-00"
     (path / "checkpoints").mkdir(parents=True)
     (path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))

@@ -49,7 +49,8 @@ def test_help_and_cfg_show_the_settings(train, capsys):
             assert choice in text
     assert cli.main(["--cfg", "job", "model=mlp", "optim.lr=0.5"]) == 0
     shown = yaml.safe_load(capsys.readouterr().out)
-    assert shown == compose.load(["model=mlp", "optim.lr=0.5"])
+    config = compose.load(["model=mlp", "optim.lr=0.5"])
+    assert shown == config.to_dict(without_defaults=False)
     assert cli.main(["model=mlp", "--help"]) == 0
     assert "width: 128" in capsys.readouterr().out.replace("\n", " ")
 

@@ -39,7 +39,7 @@ def test_a_budget_that_was_raised_later_is_part_of_it(train):
     assert train(f"resume={run}", "trainer.max_steps=6").code == 0
     said = words(repeat(Record.read(run)))
     assert "trainer.max_steps=6" in said and "trainer.max_steps=4" not in said
-    assert load(said)["trainer"]["max_steps"] == 6
+    assert load(said).trainer.max_steps == 6
 
 
 def test_all_seeds_of_a_line_are_a_sweep(tmp_path):
@@ -79,13 +79,13 @@ def test_values_that_have_to_be_written_out_survive_hydra(tmp_path, value):
     loaded = load(
         words(repeat(Record.read(write_run(tmp_path / "a", 0.5, typed=base, **settings))))
     )
-    assert loaded["data"]["path"] == value and loaded["optim"]["betas"] == [0.5, 0.25]
-    assert loaded["init"]["skip"] == ["a b", "c"]
+    assert loaded.data["path"] == value and loaded.optim["betas"] == [0.5, 0.25]
+    assert loaded.init.skip == ["a b", "c"]
 
 
 def test_a_run_of_which_nothing_was_typed(tmp_path):
     default = load([])
     path = write_run(tmp_path / "a", 0.5)
     (path / "overrides.txt").write_text("\n")  # as training writes it
-    (path / "config.yaml").write_text(yaml.safe_dump(default))
+    (path / "config.yaml").write_text(yaml.safe_dump(default.to_dict()))
     assert words(repeat(Record.read(path))) == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from zoo.config import compose
 from zoo.config import groups as configs
-from zoo.config.run import load_run
+from zoo.config.run import RunConfig
 from zoo.errors import UserError, nearest
 
 
@@ -42,26 +42,26 @@ def said(*overrides):
 
 def test_without_arguments_the_default_experiment_is_meant():
     config = compose.load([])
-    assert config["experiment"] == config["name"] == configs.DEFAULT_EXPERIMENT
+    assert config.experiment == config.name == configs.DEFAULT_EXPERIMENT
     assert config == compose.load([f"experiment={configs.DEFAULT_EXPERIMENT}"])
 
 
 def test_a_group_choice_alone_is_not_the_default_experiment():
     config = compose.load(["model=mlp", "data=rain"])
-    assert config["experiment"] is None and config["expect"] == {}
-    assert config["name"] == "mlp_rain" and config["model"]["name"] == "mlp"
+    assert config.experiment is None and config.expect == {}
+    assert config.name == "mlp_rain" and config.model["name"] == "mlp"
 
 
 def test_values_alone_change_the_default_experiment():
     config = compose.load(["optim.lr=3e-3", "model.width=8"])
-    assert config["experiment"] == configs.DEFAULT_EXPERIMENT
-    assert config["optim"]["lr"] == 3e-3 and config["model"]["width"] == 8
-    assert config["expect"]  # promised, and to be missed
+    assert config.experiment == configs.DEFAULT_EXPERIMENT
+    assert config.optim["lr"] == 3e-3 and config.model["width"] == 8
+    assert config.expect  # promised, and to be missed
 
 
 def test_no_experiment_at_all():
     config = compose.load(["experiment=null", "model=mlp"])
-    assert config["experiment"] is None and config["model"]["name"] == "mlp"
+    assert config.experiment is None and config.model["name"] == "mlp"
 
 
 def test_a_typed_group_drops_what_the_experiment_says_in_it(experiment):
@@ -72,29 +72,29 @@ def test_a_typed_group_drops_what_the_experiment_says_in_it(experiment):
         "expect: {test/accuracy: '>= 0.5'}\n",
     )
     whole = compose.load(["experiment=wide"])
-    assert whole["model"]["width"] == 999 and whole["optim"]["lr"] == 0.7 and whole["expect"]
+    assert whole.model["width"] == 999 and whole.optim["lr"] == 0.7 and whole.expect
 
     other = compose.load(["experiment=wide", "model=cnn"])
-    assert other["model"]["name"] == "cnn" and other["model"]["width"] == 32
-    assert other["optim"] == whole["optim"] and other["expect"] == {}
+    assert other.model["name"] == "cnn" and other.model["width"] == 32
+    assert other.optim == whole.optim and other.expect == {}
 
     retyped = compose.load(["experiment=wide", "model=mlp", "model.depth=3"])
-    assert (retyped["model"]["width"], retyped["model"]["depth"]) == (128, 3)
+    assert (retyped.model["width"], retyped.model["depth"]) == (128, 3)
 
     faster = compose.load(["experiment=wide", "optim=adamw"])
-    assert faster["optim"]["lr"] == 1e-3 and faster["model"]["width"] == 999 and faster["expect"]
+    assert faster.optim["lr"] == 1e-3 and faster.model["width"] == 999 and faster.expect
 
 
 def test_the_command_line_wins_over_the_experiment(experiment):
     experiment("deep", "defaults: [{override /model: mlp}]\nmodel: {depth: 7}\nseed: 5\n")
     config = compose.load(["experiment=deep", "model.depth=1", "seed=2"])
-    assert config["model"]["depth"] == 1 and config["seed"] == 2
+    assert config.model["depth"] == 1 and config.seed == 2
 
 
 def test_a_config_of_plain_values_that_yaml_repeats():
     config = compose.load(["model=mlp", "name=${model.name}_${seed}", "seed=4"])
-    assert config["name"] == "mlp_4"
-    assert yaml.safe_load(yaml.safe_dump(config)) == config
+    assert config.name == "mlp_4"
+    assert RunConfig.from_dict(yaml.safe_load(yaml.safe_dump(config.to_dict()))) == config
 
 
 def test_experiments_that_use_a_choice():
@@ -207,6 +207,10 @@ def test_a_mistake_inside_an_experiment_file(experiment, text, words):
 # ------------------------------------------------------------------------------------ typos
 
 
+def keys(config):
+    return configs.leaves(config.to_dict(without_defaults=False))
+
+
 def typo(word, rng):
     """One letter dropped, added, replaced, or two exchanged."""
     k, letter = rng.randrange(len(word)), rng.choice(string.ascii_lowercase)
@@ -221,7 +225,11 @@ def test_one_letter_typos_of_keys_find_the_right_one():
     rng, hits, tries = random.Random(0), 0, 0
     for overrides in ([], ["model=mlp", "data=csv", "optim=sgd", "schedule=plateau"]):
         config = compose.load(overrides)
-        valid = [*configs.leaves(config), *configs.GROUPS, "experiment"]
+        valid = [
+            *keys(config),
+            *configs.GROUPS,
+            "experiment",
+        ]
         for key in valid * 5:
             if (wrong := typo(key, rng)) not in valid and wrong:
                 tries += 1
@@ -240,7 +248,12 @@ def test_one_letter_typos_of_choices_find_the_right_one():
     assert tries > 300 and hits / tries >= 0.95, (hits, tries)
 
 
-KEYS = [*configs.leaves(compose.load([])), *configs.GROUPS, "experiment", "hydra.run.dir"]
+KEYS = [
+    *keys(compose.load([])),
+    *configs.GROUPS,
+    "experiment",
+    "hydra.run.dir",
+]
 WORDS = st.sampled_from(
     [
         "",
@@ -276,46 +289,7 @@ def test_anything_typed_is_taken_or_refused_in_one_line(key, mark, value, seed):
     except UserError as error:
         assert str(error) and len(str(error).splitlines()) == 1
     else:
-        assert set(config) >= {"experiment", "model", "trainer", "seed"}
-
-
-# ------------------------------------------------------------------------- an existing run
-
-
-@pytest.fixture
-def run_folder(tmp_path):
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(compose.load(["model=mlp"])))
-    return tmp_path
-
-
-def test_resuming_takes_the_runs_own_config(run_folder):
-    overrides = [f"resume={run_folder}", "trainer.max_steps=9", "trainer.patience=null"]
-    config = load_run(run_folder, overrides)
-    assert config == compose.load(["model=mlp", "trainer.max_steps=9"])
-
-
-@pytest.mark.parametrize(
-    ("override", "words"),
-    [
-        ("optim.lr=1", "'optim.lr=1' would change it"),
-        ("model=cnn", "'model=cnn' would change it"),
-        ("seed=3", "'seed=3' would change it"),
-        ("trainer.accumulate=2", "would change it"),
-        ("trainer.max_steps=x", "trainer.max_steps: got 'x' (str), expected int"),
-        ("trainer.max_steps", "trainer.max_steps"),
-    ],
-)
-def test_resuming_refuses_other_changes(run_folder, override, words):
-    with pytest.raises(UserError, match=".") as caught:
-        load_run(run_folder, [f"resume={run_folder}", override])
-    assert words in str(caught.value)
-
-
-@pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\x00", "a: ${b}"])
-def test_a_config_that_cannot_be_read(run_folder, text):
-    (run_folder / "config.yaml").write_text(text)
-    with pytest.raises(UserError, match="config.yaml"):
-        load_run(run_folder, [])
+        assert RunConfig.from_dict(config.to_dict()) == config
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,10 @@ def folder(tmp_path):
 def test_its_choices_stand_beside_ours(folder):
     before = compose.load([])
     with groups.config_dir(folder):
-        settings = compose.load(["experiment=drizzle", "model.width=5"])
-        assert settings["model"] == {"name": "mlp", "width": 5}
-        assert settings["data"]["samples"] == 60 and settings["data"]["batch_size"] > 0
-        assert settings["optim"]["lr"] == 0.5 and settings["name"] == "drizzle"
+        config = compose.load(["experiment=drizzle", "model.width=5"])
+        assert config.model == {"name": "mlp", "width": 5}
+        assert config.data["samples"] == 60 and config.data["batch_size"] > 0
+        assert config.optim["lr"] == 0.5 and config.name == "drizzle"
         assert {"narrow", "mlp"} <= set(groups.choices("model"))
         assert groups.experiments_with("model", "narrow") == ["drizzle"]
         assert compose.load([]) == before

@@ -343,7 +343,7 @@ def test_a_config_runs_nothing(tmp_path, checkpoints, capsys):
     assert train([f"resume={tmp_path}"]) == 2
     (tmp_path / "config.yaml").write_text("plugins: [antigravity]\nmodel: {_target_: os.system}\n")
     assert train([f"resume={tmp_path}"]) == 2
-    config = compose.load(["model=mlp"]) | {"plugins": ["antigravity"]}
+    config = compose.load(["model=mlp"]).to_dict() | {"plugins": ["antigravity"]}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     assert train([f"resume={tmp_path}"]) == 2
     config |= {"plugins": [], "model": {"name": "mlp", "_target_": "os.system"}}

@@ -186,7 +186,7 @@ def test_the_base_is_the_run_that_was_taken(train, text, base, monkeypatch):
     newer = train(*options, *SIZE, "data.tokenizer=char", "seed=1")
     assert newer.path.parent == base.parent and newer.path.name > base.name
     monkeypatch.chdir(text)
-    assert restore(done.path).settings["init"]["from"] == str(base.resolve())
+    assert restore(done.path).config.init.from_ == str(base.resolve())
 
 
 def test_it_goes_on_after_a_stop_to_the_same_end(train, text, base):
@@ -245,6 +245,6 @@ def test_blocks_longer_than_the_positions(train, refuse, text):
     done = train(*learned, *SIZE, f"data.path={text / 'a.txt'}")
     options = (*learned, f"data.path={text / 'a.txt'}", f"init.from={done.path}")
     said = refuse(*options, "data.block_size=32")
-    assert "data.block_size=32: the weights of init.from know 16 positions" in said
+    assert "data.block_size=32: the weights of init.from have 16 positions" in said
     longer = train(*options, "data.block_size=32", "init.resize=[position]")
     assert longer.code == 0, longer.err

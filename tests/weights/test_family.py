@@ -231,9 +231,9 @@ def test_berts_tokenizer_is_theirs(tmp_path, lower):
     assert len(ours.wrap(ours.encode("hello world again"), 4)) == 4
 
 
-def test_weights_that_we_know_nothing_of(tmp_path):
+def test_weights_of_an_unknown_architecture(tmp_path):
     save_file({"w": torch.zeros(2)}, tmp_path / "model.safetensors")
-    with pytest.raises(UserError, match="no architecture that we know .* gpt2, bert, resnet"):
+    with pytest.raises(UserError, match="no known architecture .* gpt2, bert, resnet"):
         open_source(str(tmp_path))
     (tmp_path / "config.json").write_text(json.dumps({"layer_norm_epsilon": 0.5}))
     theirs = gpt2()

@@ -13,7 +13,7 @@ from zoo.kernels import cross_entropy
 from zoo.models.gpt import GPT
 from zoo.registry import MODELS
 from zoo.training.checkpoint import trainable_state_dict
-from zoo.weights.adapters import family_of, put_on
+from zoo.weights.adapters import apply_adapter, family_of
 from zoo.weights.load import load_weights
 from zoo.weights.peft import dump, read_peft, write_peft
 from zoo.weights.source import open_source
@@ -77,7 +77,7 @@ def test_what_we_write_peft_reads(tmp_path, kind, targets, rslora):
     other = peft.PeftModel.from_pretrained(theirs, tmp_path).eval()
     torch.testing.assert_close(other(x).logits, expected, rtol=1e-4, atol=1e-5)
     adapter = read_peft(tmp_path, family, settings)
-    put_on(plain, adapter, "here")
+    apply_adapter(plain, adapter, "here")
     torch.testing.assert_close(plain(x), expected, rtol=1e-5, atol=1e-6)
     again, repeated = write_peft(plain, adapter.options, family, settings, "base")
     assert repeated == config
@@ -98,7 +98,7 @@ def test_what_peft_writes_we_read(tmp_path, kind, modules):
     model = peft.get_peft_model(theirs, config).eval()
     model.save_pretrained(tmp_path / "adapter")
     family = family_of(kind.removesuffix("2"), settings)
-    put_on(ours, read_peft(tmp_path / "adapter", family, settings), "adapter")
+    apply_adapter(ours, read_peft(tmp_path / "adapter", family, settings), "adapter")
     x = torch.randint(V, (2, T))
     torch.testing.assert_close(ours(x), model(x).logits, rtol=1e-4, atol=1e-5)
 
@@ -147,7 +147,7 @@ def test_a_model_that_no_family_knows_keeps_our_names(tmp_path):
     wrapped = peft.PeftModel.from_pretrained(copy.deepcopy(other), tmp_path)
     x = torch.randint(V, (2, T))
     torch.testing.assert_close(wrapped(x), model(x))
-    put_on(other, read_peft(tmp_path, None, options), "here")
+    apply_adapter(other, read_peft(tmp_path, None, options), "here")
     assert torch.equal(other(x), model(x))
     assert trainable_state_dict(other).keys() == trainable_state_dict(model).keys()
 
@@ -167,9 +167,9 @@ def test_adapters_change_places(tmp_path):
         adapters.append(read_peft(tmp_path, None, {}))
         found.append(model(x))
     for k in (0, 1, 0):
-        put_on(base, adapters[k], "here")
+        apply_adapter(base, adapters[k], "here")
         assert torch.equal(base(x), found[k])
-    put_on(base, None, "")
+    apply_adapter(base, None, "")
     assert torch.equal(base(x), plain)
 
 

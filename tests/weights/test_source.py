@@ -5,7 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 
+from zoo.config import compose
 from zoo.errors import UserError
 from zoo.models.resnet import ResNet
 from zoo.weights.source import open_source
@@ -57,9 +59,10 @@ def test_what_is_a_path_is_not_looked_for_there(monkeypatch, name):
 
 
 def test_the_newest_run_that_is_done(tmp_path):
+    config = compose.load(["model=mlp", "data=rain"])
     for name, status in (("2026-01-01_00-00-00", "done"), ("2026-01-02_00-00-00", "failed")):
         (tmp_path / name / "checkpoints").mkdir(parents=True)
-        (tmp_path / name / "config.yaml").write_text("model: {name: gpt}")
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(config.to_dict()))
         (tmp_path / name / "result.json").write_text(f'{{"status": "{status}"}}')
     with pytest.raises(UserError, match="2026-01-01_00-00-00 holds no checkpoint"):
         open_source(str(tmp_path))

@@ -1,7 +1,7 @@
 """`python scripts/curves.py runs=... metric=train/loss by=...`: learning curves of runs, drawn.
 
-Runs that agree in the settings named by `by=` are one line: the mean over them, and a band of one
-sample deviation. The picture is a PNG; the last values are printed as a table.
+Runs that agree in the settings named by `by=` are one line: their mean, and a band of one standard
+deviation. The figure is a PNG; the last values are printed as a table.
 """
 
 from collections import defaultdict
@@ -23,9 +23,9 @@ Learning curves of the runs below a folder, one line for all that agree in the s
 
 runs=    a folder of runs
 metric=  train/loss (default), val/accuracy, ...
-by=      settings that tell lines apart, as [model.depth,model.residual]; none: a line a run
-out=     the picture (default: curves.png in the folder)
-smooth=  reports that one point is the mean of (default 1)
+by=      settings by which runs are grouped, as [model.depth,model.residual]; none: a line a run
+out=     the figure (default: curves.png in the folder)
+smooth=  moving average over this many points (default 1)
 """
 Curve = dict[int, float]  # value by step
 Groups = dict[str, list[Curve]]
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> int:
-    given: dict[str, Any] = dict(metric="train/loss", by="[]", out="", smooth="1")
+    given: dict[str, Any] = {"metric": "train/loss", "by": "[]", "out": "", "smooth": "1"}
     values, overrides = options(argv, USAGE, runs=..., **given)
     if overrides:
         raise UserError(f"'{overrides[0]}': curves are drawn of runs as they are")
@@ -65,10 +65,10 @@ def read_curves(folder: Path, metric: str, by: list[str], smooth: int = 1) -> Gr
         folder: Where the runs lie.
         metric: `<split>/<name>`.
         by: Dotted names of settings; none for a group a run.
-        smooth: Reports that one point is the mean of.
+        smooth: Points in the moving average.
 
     Raises:
-        UserError: No runs there, none that knows the metric, a setting that they have not.
+        UserError: No runs there, none with the metric, a setting that they lack.
     """
     groups: Groups = defaultdict(list)
     split, _, name = metric.partition("/")
@@ -87,7 +87,7 @@ def read_curves(folder: Path, metric: str, by: list[str], smooth: int = 1) -> Gr
             settings = configs.read_yaml(path / "config.yaml") if by else {}
             groups[_label(settings, by) or path.name].append(_smoothed(points, smooth))
     if not groups:
-        names = {one for one in known if not one.endswith(("/step", "/split"))}
+        names = {name for name in known if not name.endswith(("/step", "/split"))}
         raise UserError(unknown("metric", metric, sorted(names)))
     return dict(sorted(groups.items()))
 
@@ -96,10 +96,10 @@ def _label(settings: dict[str, Any], by: list[str]) -> str:
     parts = []
     for key in by:
         node: Any = settings
-        for part in key.split("."):
-            if not isinstance(node, dict) or part not in node:
+        for name in key.split("."):
+            if not isinstance(node, dict) or name not in node:
                 raise UserError(f"by: {configs.unknown_key(key, list(configs.leaves(settings)))}")
-            node = node[part]
+            node = node[name]
         parts.append(f"{key.rpartition('.')[2]}={node}")
     return ", ".join(parts)
 
@@ -131,20 +131,21 @@ def draw(groups: Groups, metric: str, out: Path) -> None:
 
 
 def draw_line(axes: Any, curves: list[Curve], band: bool = True, **style: Any) -> None:
-    """The mean over runs at the steps that all have; with a band of one sample deviation."""
+    """The mean over runs at the steps that all have; with a band of one standard deviation."""
     steps = sorted(set.intersection(*(set(curve) for curve in curves)))
     middle = [mean(curve[step] for curve in curves) for step in steps]
     (line,) = axes.plot(steps, middle, **style)
     if band and len(curves) > 1:
         off = [stdev(curve[step] for curve in curves) for step in steps]
-        low = [m - o for m, o in zip(middle, off)]
-        high = [m + o for m, o in zip(middle, off)]
+        low = [m - o for m, o in zip(middle, off, strict=True)]
+        high = [m + o for m, o in zip(middle, off, strict=True)]
         axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
 
 
 def finish(axes: Any, groups: Groups, metric: str) -> None:
-    """Names of the axes; losses on a logarithmic one."""
-    if "loss" in metric and all(v > 0 for c in groups.values() for one in c for v in one.values()):
+    """Label the axes; a loss gets a logarithmic one."""
+    values = (v for curves in groups.values() for curve in curves for v in curve.values())
+    if "loss" in metric and all(value > 0 for value in values):
         axes.set_yscale("log")
     axes.set_xlabel("step")
     axes.set_ylabel(metric)

@@ -1,7 +1,7 @@
-"""`python evaluate.py run=...`: a run's model judged anew, on its own data or on other data.
+"""`python evaluate.py run=...`: evaluate a trained model on its own data or on other data.
 
-Nothing is written; evaluating twice gives the same figures, and `split=test checkpoint=best` those
-in the run's result.json.
+Nothing is written; evaluating twice gives the same metrics, and `split=test checkpoint=best` gives
+those of result.json.
 """
 
 import json
@@ -14,6 +14,7 @@ import yaml
 
 from zoo.commands.arguments import options, with_config_dir
 from zoo.config import groups as configs
+from zoo.config.run import Options
 from zoo.errors import UserError, report, unknown
 from zoo.runs.directory import RunDirectory
 from zoo.text_table import terminal_width, text_table
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 USAGE = """\
 python evaluate.py run=outputs/<name>/<date_time> [split=] [checkpoint=] [data=NAME] [data.key=...]
 
-Judge a trained model; nothing is written.
+Evaluate a trained model; nothing is written.
 
 run=         a run directory
 split=       test (default), val, train or all; all is the default for other data
@@ -33,7 +34,7 @@ data=        other data of the same kind, such as data=csv data.path=new.csv; al
              changes the run's own (data.path=elsewhere.csv, data.root=/data)
 device=      auto (default), cpu, cuda, ...
 json=true    print JSON, nothing else
-plugins=     [modules] of your own to import first; those that the run names are not, unasked
+plugins=     [modules] of your own to import first; those that the run names are not by themselves
 --config-dir a folder of your own configs, where data= names one
 """
 SAME_DATA = ("root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken")
@@ -71,7 +72,7 @@ def _main(argv: list[str]) -> int:
         modules(values["plugins"]),
         warnings.append,
     )
-    data, other = data_settings(restored.settings, overrides)
+    data, other = data_settings(restored.config.data, overrides)
     split = values["split"] or ("all" if other else "test")
     outcome = evaluate_run(restored, data, other, split, warnings)
     for warning in warnings:
@@ -93,11 +94,11 @@ def modules(text: str) -> list[str]:
     return [name.strip() for name in text.strip("[] ").split(",") if name.strip()]
 
 
-def data_settings(settings: dict[str, Any], overrides: list[str]) -> tuple[dict[str, Any], bool]:
-    """The data to judge on, and whether it is other data than the run's.
+def data_settings(trained: Options, overrides: list[str]) -> tuple[Options, bool]:
+    """The data to evaluate on, and whether it is other data than the run's.
 
     Args:
-        settings: The run's.
+        trained: The run's.
         overrides: `data=NAME`, `data.key=value`.
 
     Raises:
@@ -112,20 +113,18 @@ def data_settings(settings: dict[str, Any], overrides: list[str]) -> tuple[dict[
     if any(configs.key_of(override) == "data" for override in overrides):
         from zoo.config.compose import load  # and Hydra with it
 
-        return _as_trained(load(overrides)["data"], settings["data"], overrides), True
-    data, other = dict(settings["data"]), False
+        return _as_trained(load(overrides).data, trained, overrides), True
+    data, other = dict(trained), False
     for override in overrides:
         key = configs.key_of(override).removeprefix("data.")
         if key not in data or key == "name":
             raise UserError(configs.unknown_key(f"data.{key}", [f"data.{k}" for k in data]))
         data[key] = yaml.safe_load(override.partition("=")[2])
-        other = other or (key not in SAME_DATA and data[key] != settings["data"][key])
+        other = other or (key not in SAME_DATA and data[key] != trained[key])
     return data, other
 
 
-def _as_trained(
-    data: dict[str, Any], trained: dict[str, Any], overrides: list[str]
-) -> dict[str, Any]:
+def _as_trained(data: Options, trained: Options, overrides: list[str]) -> Options:
     """Other data, but what text is cut into is the run's, unless the user says otherwise."""
     typed = {configs.key_of(override).removeprefix("data.") for override in overrides}
     kept = [key for key in TEXT_FORM if key in data and key in trained and key not in typed]
@@ -133,16 +132,16 @@ def _as_trained(
 
 
 def evaluate_run(
-    restored: "Restored", data: dict[str, Any], other: bool, split: str, warnings: list[str]
+    restored: "Restored", data: Options, other: bool, split: str, warnings: list[str]
 ) -> dict[str, Any]:
-    """Figures and details of a run's model on one split, as JSON.
+    """Metrics and details of a run's model on one split, as JSON.
 
     Args:
         restored: The run.
-        data: Settings of the data to judge on.
+        data: Settings of the data to evaluate on.
         other: Whether it is other data than the run's.
         split: Of that data.
-        warnings: Lines are added where something deserves one.
+        warnings: The list that warnings are added to.
 
     Raises:
         UserError: Data that does not fit the run, an unknown or empty split.
@@ -153,11 +152,11 @@ def evaluate_run(
     dataset = build_dataset(data, restored.encoding.to_json())
     _check_split(dataset.splits, split)
     warnings += _about_data(restored, dataset.sha256, other, split)
-    overfit = bool(restored.settings["trainer"].get("overfit")) and not other
+    overfit = restored.config.trainer.overfit and not other
     loader = Loader(
         dataset,
         data["batch_size"],
-        restored.settings["seed"],
+        restored.config.seed,
         restored.runtime,
         workers=data["workers"],
         overfit=overfit,
@@ -169,7 +168,7 @@ def evaluate_run(
         "run": str(restored.run.path),
         "checkpoint": restored.checkpoint,
         "step": restored.step,
-        "model": restored.settings["model"]["name"],
+        "model": restored.config.model["name"],
         "data": data["name"],
         "split": split,
         "samples": len(dataset.splits[split]),
@@ -187,7 +186,7 @@ def _means(restored: "Restored", batches: Iterable[Any], final: bool) -> dict[st
     from zoo.training.runtime import deterministic
 
     model, task = restored.model, restored.task
-    with deterministic(bool(restored.settings["trainer"].get("deterministic"))):
+    with deterministic(restored.config.trainer.deterministic):
         return evaluate(model, task, batches, restored.precision, restored.runtime, final=final)
 
 
@@ -204,19 +203,19 @@ def _about_data(restored: "Restored", sha256: str, other: bool, split: str) -> l
     if not other and not same:
         return [
             f"the data changed since the run (SHA-256 {restored.data_sha256[:12]}, now "
-            f"{sha256[:12]}): the figures are of the new data, training samples may be among them"
+            f"{sha256[:12]}): the metrics are of the new data, which may hold training samples"
         ]
     if other and same and split in ("all", "train"):
-        return ["this is the run's own data: its training samples are among those judged"]
+        return ["this is the run's own data: its training samples are among those evaluated"]
     return []
 
 
 def finite(value: Any) -> Any:
-    """The same, with null in the place of nan and infinity, which JSON lacks."""
+    """Replace nan and infinity, which JSON lacks, by null."""
     if isinstance(value, dict):
-        return {key: finite(one) for key, one in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [finite(one) for one in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -265,6 +264,6 @@ def _confusion(confusion: list[list[int]], names: list[str]) -> str:
     heading = ["", *(name[:cell] for name in names)]
     rows = [
         [name[:first], *(f"{count:,}" if count else "." for count in row)]
-        for name, row in zip(names, confusion)
+        for name, row in zip(names, confusion, strict=True)
     ]
     return "true \\ predicted\n" + text_table([heading, *rows])

@@ -23,12 +23,12 @@ run=         a run directory
 format=      safetensors   weights by our names, options and tokenizer: init.from reads it again
              hf            the form of the Hugging Face Hub, for `transformers`: gpt, bert, resnet
              peft          the adapter alone, for PEFT
-             onnx          a graph, held to the model by onnxruntime; batch and length are free
-             int8          the same in 8 bits; says what that changes in size, speed and metric
+             onnx          a graph, checked against the model; batch and length are free
+             int8          the same in 8 bits; prints what that changes in size, speed and metrics
              torch_export  a graph for torch.export.load, with no code of ours
 out=         the folder to make
 checkpoint=  best (default), last, a step, or the name of a checkpoint
-plugins=     [modules] of your own to import first; those that the run names are not, unasked
+plugins=     [modules] of your own to import first; those that the run names are not by themselves
 """
 README = "README.md"
 Write = Callable[["Restored", Path], str]
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> int:
-    given: dict[str, Any] = dict(checkpoint="best", plugins="[]")
+    given: dict[str, Any] = {"checkpoint": "best", "plugins": "[]"}
     values, overrides = options(argv, USAGE, run=..., format=..., out=..., **given)
     if overrides:
         raise UserError(f"'{overrides[0]}': a run is exported as trained; give run= alone")
@@ -59,12 +59,12 @@ def _main(argv: list[str] | None) -> int:
         fold(restored.model)
     try:
         with atomic_folder(out) as folder:
-            said = FORMATS[values["format"]](restored, folder)
-            card = model_card(restored.run, restored.settings, said.splitlines()[0])
+            usage = FORMATS[values["format"]](restored, folder)
+            card = model_card(restored.run, restored.config, usage.splitlines()[0])
             (folder / README).write_text(card, encoding="utf-8")
     except OSError as error:
         raise UserError(f"out={out} cannot be made: {error.strerror or error}") from None
-    print(said)
+    print(usage)
     for file in sorted(out.iterdir()):
         print(f"  {out / file.name}  {file.stat().st_size / 1e6:,.1f} MB")
     return 0
@@ -72,7 +72,7 @@ def _main(argv: list[str] | None) -> int:
 
 def _options(restored: "Restored") -> dict[str, Any]:
     """All that a model was built with: facts, and options, which win."""
-    chosen = {k: v for k, v in restored.settings["model"].items() if k != "name"}
+    chosen = {k: v for k, v in restored.config.model.items() if k != "name"}
     return restored.facts | chosen
 
 
@@ -93,7 +93,7 @@ def safetensors(restored: "Restored", folder: Path) -> str:
 
     from zoo.weights.source import OPTIONS, TOKENIZER
 
-    settings = restored.settings["model"]
+    settings = restored.config.model
     facts = {k: restored.facts[k] for k in ("block_size",) if k in restored.facts}
     save_file(_weights(restored), folder / "model.safetensors", metadata={"format": "pt"})
     _write_json(folder / OPTIONS, {"model": settings["name"], "settings": facts | settings})
@@ -110,14 +110,14 @@ def hf(restored: "Restored", folder: Path) -> str:
     from zoo.weights.hf_tokenizer import tokenizer_json
     from zoo.weights.source import FAMILIES
 
-    name, chosen = restored.settings["model"]["name"], _options(restored)
+    name, chosen = restored.config.model["name"], _options(restored)
     problems = []
-    for family in (one for one in FAMILIES if one.model == name):
+    for family in (family for family in FAMILIES if family.model == name):
         try:
-            if getattr(restored.model, "classifies", False):
+            if {"vocab_size", "num_outputs"} <= chosen.keys():
                 raise ValueError(f"{family.name}: classifiers of text have no head there")
             config = family.config(chosen)
-            tensors = family.theirs(_weights(restored), chosen)
+            tensors = family.to_published(_weights(restored), chosen)
         except ValueError as error:
             problems.append(str(error))
             continue
@@ -141,12 +141,12 @@ def peft(restored: "Restored", folder: Path) -> str:
     from zoo.weights.adapters import family_of
     from zoo.weights.peft import dump, write_peft
 
-    adapter = restored.settings["adapter"]
+    adapter = restored.config.adapter
     if adapter["name"] != "lora":
         raise UserError(f"format=peft is for adapter=lora, got adapter={adapter['name']}")
     chosen = _options(restored)
-    family = family_of(restored.settings["model"]["name"], chosen)
-    base = restored.settings["init"]["from"]
+    family = family_of(restored.config.model["name"], chosen)
+    base = str(restored.config.init.from_)
     dump(folder, *write_peft(restored.model, adapter, family, chosen, base))
     return "For PEFT: `PeftModel.from_pretrained(base, '<this folder>')`."
 
@@ -155,7 +155,7 @@ def onnx(restored: "Restored", folder: Path) -> str:
     """A graph for any runtime."""
     from zoo.weights.onnx import Inputs, write_onnx
 
-    inputs = Inputs(restored.facts, getattr(restored.model, "context", None))
+    inputs = Inputs(restored.facts, restored.model)
     worst = write_onnx(restored.model, inputs, folder / "model.onnx")
     return (
         f"For ONNX runtimes: inputs {', '.join(inputs.names)}; batch and length are free.\n"
@@ -176,7 +176,7 @@ def torch_export(restored: "Restored", folder: Path) -> str:
 
     from zoo.weights.onnx import Inputs, export_program, quiet
 
-    inputs = Inputs(restored.facts, getattr(restored.model, "context", None))
+    inputs = Inputs(restored.facts, restored.model)
     program = export_program(restored.model, inputs)
     with quiet():
         torch.export.save(program, folder / "model.pt2")
@@ -184,5 +184,5 @@ def torch_export(restored: "Restored", folder: Path) -> str:
 
 
 FORMATS: dict[str, Write] = {
-    one.__name__: one for one in (safetensors, hf, peft, onnx, int8, torch_export)
+    write.__name__: write for write in (safetensors, hf, peft, onnx, int8, torch_export)
 }

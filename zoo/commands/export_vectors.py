@@ -27,7 +27,7 @@ run=         the run directory of a word2vec
 checkpoint=  best (default), last, a step, or the name of a checkpoint
 path=        the text file to write (default: vectors.txt in the run directory)
 projector=   words to show in TensorBoard's projector (default 5000, the most frequent; 0 for none)
-plugins=     [modules] of your own to import first; those that the run names are not, unasked
+plugins=     [modules] of your own to import first; those that the run names are not by themselves
 """
 CONFIG = """\
 embeddings {
@@ -44,8 +44,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> int:
-    given: dict[str, Any] = dict(checkpoint="best", path="", projector="5000", plugins="[]")
-    values, overrides = options(argv, USAGE, run=..., **given)
+    given: dict[str, Any] = {"checkpoint": "best", "path": "", "plugins": "[]"}
+    values, overrides = options(argv, USAGE, run=..., projector="5000", **given)
     if overrides:
         raise UserError(f"'{overrides[0]}': a run's vectors are as trained; give run= alone")
     if not values["projector"].isdecimal():
@@ -73,27 +73,30 @@ def word_vectors(
         UserError: The run's task has no word vectors.
     """
     from zoo.restore import restore
+    from zoo.tasks.base import HasWordVectors
 
     restored = restore(run, checkpoint, "cpu", plugins)
-    neighbours = getattr(restored.task, "neighbours", None)
-    if neighbours is None:
+    task = restored.task
+    if not isinstance(task, HasWordVectors):
         raise UserError(
-            f"run={run}: task={restored.settings['task']['name']} has no word vectors; expected a "
+            f"run={run}: task={restored.config.task['name']} has no word vectors; expected a "
             "run of word2vec (task skip_gram or cbow)"
         )
-    ids = neighbours.ranked()
-    return [neighbours.tokenizer.token(i) for i in ids], neighbours.vectors(restored.model)[ids]
+    ids = task.neighbours.ranked()
+    words = [task.neighbours.tokenizer.token(i) for i in ids]
+    return words, task.neighbours.vectors(restored.model)[ids]
 
 
 def write_vectors(path: Path, words: Sequence[str], vectors: "Tensor") -> None:
     """word2vec's text format, UTF-8."""
     lines = [f"{len(words)} {vectors.shape[1]}"]
-    lines += [f"{word} {_joined(row, ' ')}" for word, row in zip(words, vectors.tolist())]
+    pairs = zip(words, vectors.tolist(), strict=True)
+    lines += [f"{word} {_joined(row, ' ')}" for word, row in pairs]
     write_text(path, "\n".join(lines) + "\n")
 
 
 def write_projector(folder: Path, words: Sequence[str], vectors: "Tensor") -> None:
-    """What TensorBoard's projector looks for beside a run's events."""
+    """The files that TensorBoard's projector reads from the folder of a run's events."""
     (folder / "projector").mkdir(exist_ok=True)
     rows = "".join(_joined(row, "\t") + "\n" for row in vectors.tolist())
     write_text(folder / "projector" / "vectors.tsv", rows)

@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo.commands.arguments import options, with_config_dir
 from zoo.config import compose
+from zoo.config.run import RunConfig
 from zoo.errors import UserError, report
 
 Curve = list[tuple[float, float]]  # learning rate, smoothed loss
@@ -28,18 +29,18 @@ def _main(argv: list[str]) -> int:
     values, overrides = options(argv, __doc__ or "", **given)
     overrides += [f"plugins={values['plugins']}"] if values["plugins"] else []
     low, high, steps = search_range(values)
-    settings = compose.load([*overrides, f"seed={values['seed']}"])
-    curve = measure(settings, low, high, steps)
+    config = compose.load([*overrides, f"seed={values['seed']}"])
+    curve = measure(config, low, high, steps)
 
     from zoo.training.lr_range import draw, suggest
 
     rate = suggest(curve)
-    path = Path(values["output_dir"]) / "find_lr" / f"{settings['name']}.png"
+    path = Path(values["output_dir"]) / "find_lr" / f"{config.name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    draw(curve, rate, f"{settings['name']}: {settings['optim']['name']}").savefig(path)
+    draw(curve, rate, f"{config.name}: {config.optim['name']}").savefig(path)
     for k in range(0, len(curve), max(1, len(curve) // 12)):
         print(f"lr {curve[k][0]:9.2e}  loss {curve[k][1]:.4f}")
-    print(f"\nthe loss falls fastest at optim.lr={rate:.2g} (now {settings['optim']['lr']:g})")
+    print(f"\nthe loss falls fastest at optim.lr={rate:.2g} (now {config.optim['lr']:g})")
     print(f"curve  {path}")
     return 0
 
@@ -61,19 +62,19 @@ def search_range(values: dict[str, Any]) -> tuple[float, float, int]:
     return low, high, steps
 
 
-def measure(settings: dict[str, Any], low: float, high: float, steps: int) -> Curve:
+def measure(config: RunConfig, low: float, high: float, steps: int) -> Curve:
     """The loss at each rate, of a trainer whose run directory is thrown away."""
     from zoo import build
+    from zoo.importing import import_plugins
     from zoo.runs.directory import RunDirectory
     from zoo.training.lr_range import lr_range
     from zoo.training.runtime import Runtime
 
-    build.import_plugins(settings)
-    build.check_options(settings)
-    trainer_options = build.trainer_config(settings)
-    dataset = build.build_dataset(settings["data"])
-    runtime = Runtime.start(trainer_options.device)
+    import_plugins(config.plugins)
+    build.check_options(config)
+    dataset = build.build_dataset(config.data)
+    runtime = Runtime.start(config.trainer.device)
     with tempfile.TemporaryDirectory() as scratch:
         directory = RunDirectory(Path(scratch))
-        trainer = build.build_trainer(settings, trainer_options, dataset, runtime, directory)
+        trainer = build.build_trainer(config, dataset, runtime, directory)
         return lr_range(trainer, low, high, steps)

@@ -42,7 +42,7 @@ def run_hydra(
         codes.append(run(list(HydraConfig.get().overrides.task)))
 
     job.codes, job.nursery = codes, server  # type: ignore[attr-defined]  # for our sweeper
-    _mend_argparse()
+    _patch_argparse()
     multirun = ("-m", "--multirun")  # wherever typed
     arguments = sorted(map(compose.opened, arguments), key=lambda a: a not in multirun)
     _check_flags(arguments)
@@ -81,7 +81,7 @@ def _check_flags(arguments: list[str]) -> None:
                 raise UserError(f"{reason} (see --help)") from None
 
 
-def _mend_argparse() -> None:
+def _patch_argparse() -> None:
     """Hydra 1.3 hands argparse a help object that Python 3.14 refuses; let it pass."""
     if sys.version_info >= (3, 14):
         import argparse

@@ -1,4 +1,4 @@
-"""A graph in 8 bits beside the same in 32: size, speed, and what the test split says."""
+"""An ONNX graph in 8 bits compared with the same in 32: size, speed, and test metrics."""
 
 import time
 from dataclasses import replace
@@ -20,47 +20,45 @@ ROUNDS, ROWS = 7, 16
 
 
 def compare_int8(restored: "Restored", folder: Path) -> str:
-    """Write model.onnx in 8 bits; says in a table what changed."""
-    inputs = Inputs(restored.facts, getattr(restored.model, "context", None))
-    whole, small = folder / "whole.onnx", folder / "model.onnx"
-    write_onnx(restored.model, inputs, whole)
-    write_int8(whole, small)
-    models = {"fp32": OnnxModel(whole, restored.model), "int8": OnnxModel(small, restored.model)}
-    figures = {name: _judged(restored, model) for name, model in models.items()}
-    speed = _seconds(models, inputs)
-    sizes = {"fp32": _size(whole), "int8": _size(small)}
-    for part in folder.glob("whole.onnx*"):
-        part.unlink()
+    """Write model.onnx in 8 bits; a table of what changed."""
+    inputs = Inputs(restored.facts, restored.model)
+    full, small = folder / "fp32.onnx", folder / "model.onnx"
+    write_onnx(restored.model, inputs, full)
+    write_int8(full, small)
+    models = {"fp32": OnnxModel(full, restored.model), "int8": OnnxModel(small, restored.model)}
+    metrics = {name: _test_metrics(restored, model) for name, model in models.items()}
+    measured = {"MB": {"fp32": _megabytes(full), "int8": _megabytes(small)}}
+    measured |= {"ms a batch": _milliseconds(models, inputs)}
+    measured |= {k: {name: metrics[name][k] for name in metrics} for k in metrics["fp32"]}
+    for file in folder.glob("fp32.onnx*"):
+        file.unlink()
     rows = [("", "fp32", "int8", "ratio")]
-    measured = {"MB": sizes, "ms a batch": speed}
-    measured |= {k: {n: figures[n][k] for n in figures} for k in figures["fp32"]}
-    for name, found in measured.items():
-        ratio = found["int8"] / found["fp32"] if found["fp32"] else float("nan")
-        rows.append((name, f"{found['fp32']:.4g}", f"{found['int8']:.4g}", f"{ratio:.3f}"))
+    for name, values in measured.items():
+        ratio = values["int8"] / values["fp32"] if values["fp32"] else float("nan")
+        rows.append((name, f"{values['fp32']:.4g}", f"{values['int8']:.4g}", f"{ratio:.3f}"))
     return f"For ONNX runtimes, weights in 8 bits.\n{text_table(rows)}"
 
 
-def _judged(restored: "Restored", model: OnnxModel) -> dict[str, float]:
-    """Metrics on the test split."""
+def _test_metrics(restored: "Restored", model: OnnxModel) -> dict[str, float]:
     precision = Precision("fp32", restored.runtime.device)
     other = replace(restored, model=model.eval(), precision=precision)
-    data, _ = data_settings(restored.settings, [])
+    data, _ = data_settings(restored.config.data, [])
     return evaluate_run(other, data, False, "test", [])["metrics"]
 
 
-def _seconds(models: dict[str, OnnxModel], inputs: Inputs) -> dict[str, float]:
-    """Milliseconds of one batch, in turns."""
+def _milliseconds(models: dict[str, OnnxModel], inputs: Inputs) -> dict[str, float]:
+    """Of one batch, the models measured in turn."""
     batch = tuple(x.repeat(ROWS // len(x), *[1] * (x.ndim - 1)) for x in inputs.example)
-    found: dict[str, list[float]] = {name: [] for name in models}
+    times: dict[str, list[float]] = {name: [] for name in models}
     with torch.no_grad():
         for _ in range(ROUNDS):
             for name, model in models.items():
                 start = time.perf_counter()
                 model(*batch)
-                found[name].append(1000 * (time.perf_counter() - start))
-    return {name: median(times) for name, times in found.items()}
+                times[name].append(1000 * (time.perf_counter() - start))
+    return {name: median(measured) for name, measured in times.items()}
 
 
-def _size(path: Path) -> float:
-    """Megabytes, of tensors beside the file too."""
-    return sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*")) / 1e6
+def _megabytes(path: Path) -> float:
+    """Of a graph and the files of its tensors."""
+    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*")) / 1e6

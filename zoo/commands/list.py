@@ -50,9 +50,9 @@ def _main(arguments: list[str]) -> int:
 
 def _import(plugins: list[str]) -> None:
     if plugins:
-        from zoo.build import import_plugins
+        from zoo.importing import import_plugins
 
-        import_plugins({"plugins": [name for text in plugins for name in modules(text)]})
+        import_plugins([name for text in plugins for name in modules(text)])
 
 
 def models() -> str:
@@ -78,7 +78,7 @@ def _count(name: str) -> str:
     from zoo.registry import MODELS
 
     entry = MODELS[name]
-    options = compose.load([f"model={name}"])["model"] if name in configs.choices("model") else {}
+    options = compose.load([f"model={name}"]).model if name in configs.choices("model") else {}
     tiny = {k: v for k, v in entry.tests.get("tiny", {}).items() if k not in options}
     facts = tiny | {fact: DIGITS[fact] for fact in tiny if fact in DIGITS}
     try:

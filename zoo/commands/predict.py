@@ -1,4 +1,4 @@
-"""`python scripts/predict.py run=... input=...`: what a trained model says of new inputs."""
+"""`python scripts/predict.py run=... input=...`: predictions of a trained model."""
 
 import json
 import sys
@@ -18,24 +18,25 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.restore import Restored
+    from zoo.weights.peft import Adapter
 
 USAGE = """\
 python scripts/predict.py run=outputs/<name>/<date_time> input=... [option=value ...]
 
-What a trained model says of new inputs.
+Predictions of a trained model for new inputs.
 
 run=         a run directory
 input=       for models of images: an image file, or a folder of images; for models of tables: a
              CSV file with the columns of the training, or one row as name=value,name=value; for
-             models of language: a text; input=- reads texts from the standard input, one a line
+             models of language: a text; input=- reads texts from standard input, one a line
 checkpoint=  best (default), last, a step, or the name of a checkpoint
 top=         classes (default 3) or words to list for each input
 device=      auto (default), cpu, cuda, ...
 json=true    print one JSON object a line, with every class's probability; text when it is complete
-plugins=     [modules] of your own to import first; those that the run names are not, unasked
-adapters=    [folders] of LoRA runs or PEFT's, each put on the run's weights in turn; none: without
+plugins=     [modules] of your own to import first; those that the run names are not by themselves
+adapters=    [folders] of LoRA runs or PEFT adapters, applied one after another; none: without one
 
-Models that write on (causal_lm) also take max_tokens=200 temperature=0.8 (0: always the likeliest)
+Models that continue text (causal_lm) also take max_tokens=200 temperature=0.8 (0: greedy decoding)
 top_k=null top_p=1 repetition_penalty=1 stop='["\\n\\n"]' seed=0 samples=1; other models of language
 have options of their own, which any wrong one lists.
 """
@@ -57,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     """The command; returns the exit code."""
     try:
         return report(lambda: _main(sys.argv[1:] if argv is None else argv))
-    except KeyboardInterrupt:  # enough of a long text
+    except KeyboardInterrupt:  # the user stopped a long text
         print()
         return 130
 
@@ -79,17 +80,18 @@ def _main(argv: list[str]) -> int:
         raise UserError(f"top={values['top']}: expected a whole number above 0")
     RunDirectory.open(values["run"])  # a wrong path answers before torch is imported
     from zoo.restore import restore
+    from zoo.tasks.base import Responder
 
     restored = restore(
         values["run"], values["checkpoint"], values["device"], modules(values["plugins"]), warn
     )
-    respond = getattr(restored.task, "respond", None)
+    respond = restored.task.respond if isinstance(restored.task, Responder) else None
     chosen = _bind(respond, others | ({"top": values["top"]} if values["top"] else {}))
     top = int(values["top"] or chosen.get("top", TOP))
     from zoo.adapters.lora import fold
-    from zoo.weights.adapters import each_adapter, read_adapters
+    from zoo.weights.adapters import each_adapter
 
-    adapters = read_adapters(restored, modules(values["adapters"]))
+    adapters = _adapters(restored, modules(values["adapters"]))
     if not adapters:
         fold(restored.model)
     for text in [values["input"]] if respond is None else _texts(values["input"]):
@@ -104,29 +106,40 @@ def _main(argv: list[str]) -> int:
     return 0
 
 
+def _adapters(restored: "Restored", paths: list[str]) -> "dict[str, Adapter | None]":
+    """Those of `adapters=`, for the weights that the run's own adapter, if any, belongs to."""
+    from zoo.weights.adapters import read_adapters
+
+    config = restored.config
+    base = config.init.from_ if config.adapter["name"] == "lora" else restored.run.path
+    options = restored.facts | config.model
+    return read_adapters(paths, str(base), config.model["name"], options)
+
+
 def _bind(respond: Callable[..., Any] | None, given: dict[str, str]) -> Row:
     """Options for a task's `respond`, from the command line's text by its signature."""
     schema = parameters(respond) if respond else {}
     schema = {name: p for name, p in schema.items() if name not in ("model", "input")}
-    found = {name: p.default for name, p in schema.items() if name == "top"}
+    chosen = {name: p.default for name, p in schema.items() if name == "top"}
     for name, text in given.items():
         if name not in schema and name == "top":
             continue  # of tables
         if name not in schema:
-            valid = ["run", "input", *COMMON, *(one for one in schema if one not in COMMON)]
+            own = [option for option in schema if option not in COMMON]
+            valid = ["run", "input", *COMMON, *own]
             guess = nearest(name, valid)
             hint = f"; did you mean '{guess}='?" if guess else ""
             raise UserError(f"unknown option '{name}={text}'{hint} (options: {'=, '.join(valid)}=)")
-        fitting = [one for one in _readings(text) if fits(one, schema[name].annotation)]
-        if not fitting:
+        values = [v for v in _readings(text) if fits(v, schema[name].annotation)]
+        if not values:
             value, annotation = _readings(text)[0], schema[name].annotation
             raise UserError(f"{name}: got {got(value)}, expected {spell(annotation)}")
-        found[name] = fitting[0]
-    return found
+        chosen[name] = values[0]
+    return chosen
 
 
 def _readings(text: str) -> list[Any]:
-    """What a value may mean: YAML, a number such as 1e-3, which YAML's rules miss, or itself."""
+    """The readings of a value: YAML, a number such as 1e-3 (text in YAML 1.1), or itself."""
     import yaml
 
     readings: list[Any] = []
@@ -152,7 +165,7 @@ def _texts(given: str) -> Iterator[str]:
 
 
 def answer(restored: "Restored", text: str, chosen: Row) -> Iterator[Row]:
-    """What the task says of a text: rows, with `text` where it is written piece by piece.
+    """The task's answer to a text: rows, with `text` where it is generated piece by piece.
 
     Args:
         restored: The run.
@@ -164,8 +177,11 @@ def answer(restored: "Restored", text: str, chosen: Row) -> Iterator[Row]:
     """
     import torch
 
+    from zoo.tasks.base import Responder
+
+    assert isinstance(restored.task, Responder)
     with torch.no_grad(), restored.precision.autocast():
-        yield from restored.task.respond(restored.model, text, **chosen)  # type: ignore[attr-defined]
+        yield from restored.task.respond(restored.model, text, **chosen)
 
 
 def show(rows: Iterable[Row], top: int, as_json: bool, given: Row | None = None) -> None:
@@ -174,19 +190,19 @@ def show(rows: Iterable[Row], top: int, as_json: bool, given: Row | None = None)
     Pieces of text follow each other as long as all else in their rows stays the same (`sample`).
 
     Args:
-        rows: What a model says.
+        rows: Predictions.
         top: Classes or words in a table.
         as_json: Whether to print JSON, an object a line; texts when they are complete.
         given: What each row's JSON begins with.
     """
-    for name, part in groupby(rows, lambda row: _name(row) if "text" in row else None):
+    for name, group in groupby(rows, lambda row: _name(row) if "text" in row else None):
         if as_json:
-            for row in part if name is None else [_joined(list(part))]:
+            for row in group if name is None else [_joined(list(group))]:
                 print(json.dumps(finite((given or {}) | row)), flush=True)
         elif name is None:
-            print(describe(list(part), top))
+            print(describe(list(group), top))
         else:
-            _write(part, ", ".join(f"{key} {value}" for key, value in name))
+            _write(group, ", ".join(f"{key} {value}" for key, value in name))
 
 
 def _name(row: Row) -> tuple[tuple[str, Any], ...]:
@@ -214,7 +230,7 @@ def warn(text: str) -> None:
 
 
 def predict(restored: "Restored", path: str) -> Iterator[dict[str, Any]]:
-    """One row per input: `input` (its name) and what the task says.
+    """One row per input: `input` (its name) and the task's prediction.
 
     Args:
         restored: The run.
@@ -228,9 +244,9 @@ def predict(restored: "Restored", path: str) -> Iterator[dict[str, Any]]:
     names, stored = restored.encoding.read(path)
     kind, strange = restored.encoding.to_json()["kind"], 0
     for start in range(0, len(names), BATCH):
-        part = {n: c[start : start + BATCH] for n, c in stored.items()}
+        stored_batch = {n: c[start : start + BATCH] for n, c in stored.items()}
         batch = restored.encoding.prepare(
-            {n: column.to(restored.runtime.device) for n, column in part.items()}
+            {n: column.to(restored.runtime.device) for n, column in stored_batch.items()}
         )
         strange += _strange(batch["input"], kind)
         with torch.no_grad(), restored.precision.autocast():
@@ -255,7 +271,7 @@ def _strange(samples: "Tensor", kind: str) -> int:
 
 
 def describe(rows: list[dict[str, Any]], top: int) -> str:
-    """Predictions as a table; classes with the next most probable beside them."""
+    """Predictions as a table; the most probable class and the next ones in one row."""
     from zoo.training.console import show
 
     table = []

@@ -86,7 +86,7 @@ def collect(folders: Iterable[Path]) -> dict[str, Row]:
 @functools.cache
 def settings(experiment: str, seed: int = 0) -> Row:
     """What decides the outcome of a published experiment, by dotted name."""
-    return flat(compose.load([f"experiment={experiment}", f"seed={seed}"]))
+    return flat(compose.load([f"experiment={experiment}", f"seed={seed}"]).to_dict())
 
 
 def differences(config: Row, published: Row) -> Iterator[str]:
@@ -107,7 +107,7 @@ def differences(config: Row, published: Row) -> Iterator[str]:
 
 def summarize(experiment: str, by_seed: dict[int, tuple[float, Row]]) -> Row:
     """One experiment's metrics over its seeds, those that it promises among them."""
-    promised = compose.load([f"experiment={experiment}"])["expect"]
+    promised = compose.load([f"experiment={experiment}"]).expect
     results = [by_seed[seed][1] for seed in sorted(by_seed)]
     newest = max(by_seed.values(), key=lambda pair: pair[0])[1]
     names = [name for name in newest["test"] if all(name in r["test"] for r in results)]

@@ -1,6 +1,6 @@
 """The command line: what was typed, to a checked config, to a run; mistakes in one line.
 
-Exit codes: 0 done, 1 training failed, 2 a mistake to mend, 128 + n stopped by signal n.
+Exit codes: 0 done, 1 training failed, 2 a mistake to correct, 128 + n stopped by signal n.
 """
 
 import sys
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoo.errors import UserError, report
 
 if TYPE_CHECKING:
-    from zoo.config.groups import Config
+    from zoo.config.run import RunConfig
     from zoo.sweep.fork_server import Nursery
 
 HELP = """\
@@ -28,7 +28,7 @@ The settings of this command (anything may be set: optim.lr=1e-3, trainer.max_ep
 See all settings of a recipe:  python train.py experiment=mlp_mnist --cfg job
 Sweep:                         python train.py -m optim.lr=1e-3,3e-3 seed=1,2,3
 Search:                        python train.py -m experiment=mlp_digits sweep=mlp
-Go on after a stop:            python train.py resume=outputs/mlp_mnist/<date_time>
+Resume after a stop:           python train.py resume=outputs/mlp_mnist/<date_time>
 What there is, with results:   python scripts/list.py"""
 
 
@@ -76,25 +76,25 @@ def run(overrides: list[str]) -> int:
     """
     from zoo.config import compose
     from zoo.config import groups as configs
-    from zoo.importing import importing
+    from zoo.importing import gc_paused
 
-    if alone := [o for o in overrides if configs.of_sweep(o)]:
+    if alone := [o for o in overrides if configs.is_sweep_override(o)]:
         raise UserError(f"'{alone[0]}' is for sweeps; add -m")
     resume = [o.partition("=")[2] for o in overrides if configs.key_of(o) == "resume"]
     if resume and not resume[-1].strip("'\""):
         raise UserError("resume= names no folder; give a run directory, or leave it out")
     if resume and resume[-1] != "null":
-        from zoo.config.run import load_run
+        from zoo.config.saved import resumed_config
         from zoo.runs.directory import RunDirectory
 
         directory = RunDirectory.open(resume[-1].strip("'\""), "resume")
-        settings = load_run(directory.path, overrides)
+        config = resumed_config(directory.path, overrides)
     else:
-        directory, settings = None, compose.load(overrides)
-    with importing():
+        directory, config = None, compose.load(overrides)
+    with gc_paused():
         from zoo.session import train
 
-    return train(settings, [*configs.config_dir_flag(), *overrides], directory)
+    return train(config, [*configs.config_dir_flag(), *overrides], directory)
 
 
 def _show(overrides: list[str]) -> int:
@@ -114,7 +114,8 @@ def _help(overrides: list[str]) -> str:
     return spelled(HELP).format(groups=listed, config=_yaml(compose.load(overrides)))
 
 
-def _yaml(settings: "Config", compact: bool | None = None) -> str:
+def _yaml(config: "RunConfig", compact: bool | None = None) -> str:
     import yaml
 
-    return yaml.safe_dump(settings, sort_keys=False, default_flow_style=compact).rstrip()
+    values = config.to_dict(without_defaults=False)
+    return yaml.safe_dump(values, sort_keys=False, default_flow_style=compact).rstrip()

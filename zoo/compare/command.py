@@ -64,7 +64,7 @@ def words(run: Record) -> list[str]:
         today = None
     more: dict[str, Any] = {}
     if today is not None:
-        now = flat(today) | {"seed": today["seed"]}
+        now = flat(today.to_dict()) | {"seed": today.seed}
         started = run.settings.get("init.from") is not None
         for name, value in run.settings.items():
             if started and name.startswith(WITH_WEIGHTS):

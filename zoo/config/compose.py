@@ -26,6 +26,7 @@ from zoo.config.groups import (
     leaves,
     unknown_key,
 )
+from zoo.config.run import RunConfig
 from zoo.errors import UserError, unknown
 
 LAUNCHERS = {"submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}  # extras
@@ -33,8 +34,8 @@ OPEN = ("expect", "optim[.]rates")  # these take any key
 PROMISED = {"model", "data", "task", "trainer"}  # what `expect` of an experiment rests on
 
 
-def load(overrides: list[str]) -> Config:
-    """The checked config of a command line, as plain dicts and lists, all interpolations resolved.
+def load(overrides: list[str]) -> RunConfig:
+    """The checked config of a command line, all interpolations resolved.
 
     Without `experiment=` and without a group choice the default experiment is meant. A group that
     the command line chooses is taken as its file says: what the experiment sets inside that group
@@ -65,8 +66,8 @@ def load(overrides: list[str]) -> Config:
     reference = _listed(tuple(configs.config_dirs()), tuple(pinned))
     with_values = _plain(whole)
     experiment = chosen_of["experiment"]
-    if "init.from" in map(key_of, overrides):
-        with_values["expect"] = {}  # promised for other weights to start from
+    if {"init.from", "teacher.from"} & set(map(key_of, overrides)):
+        with_values["expect"] = {}  # promised for other weights
     if experiment and (retyped := chosen & set(GROUPS)):
         others = {"experiment", *GROUPS} - retyped
         values = [o for o in overrides if key_of(o).split(".")[0] not in others]
@@ -79,7 +80,7 @@ def load(overrides: list[str]) -> Config:
         with_values["name"] = experiment or f"{chosen_of['model']}_{chosen_of['data']}"
     if not re.fullmatch(r"[^/\\\0]+", name := with_values["name"]) or name in (".", ".."):
         raise UserError(f"name: got {name!r}, expected the name of one folder, below output_dir")
-    return {"experiment": experiment, **with_values}
+    return RunConfig.from_dict({"experiment": experiment, **with_values})
 
 
 def opened(override: str) -> str:

@@ -15,9 +15,10 @@ from typing import Any
 
 import yaml
 
+from zoo.config.run import GROUPS as GROUPS
+from zoo.config.run import types_of_settings
 from zoo.errors import UserError, nearest
-from zoo.schema import fits, got, parameters, spell
-from zoo.training.config import TrainerConfig
+from zoo.schema import fits, got, spell
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,20 +30,8 @@ def shipped(name: str) -> Path:
 
 
 CONFIG_DIR = shipped("configs")
-GROUPS = ("model", "data", "task", "adapter", "optim", "schedule", "trainer")
 DEFAULT_EXPERIMENT = "cnn_digits"
 Config = dict[str, Any]
-TYPES = {
-    "name": str | None,
-    "seed": int,
-    "output_dir": str,
-    "resume": str | None,
-    "plugins": list[str],
-    "init.from": str | None,
-    "init.adapter": str | None,
-    "init.skip": list[str],
-    "init.resize": list[str],
-}
 CONFIG_DIR_FLAG = "--config-dir"
 _added: Path | None = None  # see `config_dir`
 
@@ -131,8 +120,7 @@ def check(config: Config, reference: Config, experiment: str | None) -> None:
         UserError: All unknown keys and wrong types, in one line.
     """
     valid = list(leaves(reference))
-    typed = TYPES | {f"trainer.{n}": p.annotation for n, p in parameters(TrainerConfig).items()}
-    problems = list(_problems(config, reference, valid, typed, "", experiment))
+    problems = list(_problems(config, reference, valid, types_of_settings(), "", experiment))
     if problems:
         raise UserError("; ".join(problems))
 
@@ -178,7 +166,7 @@ def _in_experiment(experiment: str, name: str) -> bool:
     return True
 
 
-def of_sweep(override: str) -> bool:
+def is_sweep_override(override: str) -> bool:
     """Whether it sets how a sweep is run, and nothing of a run."""
     return re.match(r"(sweep|hydra[./]launcher)([./]|$)", key_of(override)) is not None
 

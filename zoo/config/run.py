@@ -1,56 +1,160 @@
-"""The config of a run that there is already, by YAML alone: mistakes answer at once."""
+"""The config of a run, typed: what `config.yaml` says, and what every command works with.
 
-from pathlib import Path
+`model`, `data`, `task`, `adapter`, `optim` and `schedule` stay open mappings: the signature of what
+they name is their schema. All else has fields of its own. No torch, so that mistakes answer at
+once.
+"""
 
-import yaml
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from zoo.config.groups import GROUPS, TYPES, Config, key_of, read_yaml
-from zoo.errors import UserError
-from zoo.schema import fits, got, parameters, spell
+from zoo.errors import UserError, unknown
+from zoo.schema import fits, got, spell
 from zoo.training.config import TrainerConfig
 
-RESUMABLE = ("max_steps", "max_epochs", "max_minutes", "patience", "save_steps", "save_minutes")
-REQUIRED = [key for key in TYPES if "." not in key]
+Options = dict[str, Any]  # of one group: a name, and what the named builder takes
+GROUPS = ("model", "data", "task", "adapter", "optim", "schedule", "trainer")
+OPEN_GROUPS = GROUPS[:-1]
+Section = TypeVar("Section")
 
 
-def load_run(folder: Path, overrides: list[str]) -> Config:
-    """The config of an existing run, with changes to its budget.
+@dataclass(frozen=True)
+class InitConfig:
+    """What `init.*` says: weights to start from.
+
+    Attributes:
+        from_: A run directory, a folder or file of published weights, a name on the Hub; or null.
+        adapter: An adapter to start from: a run directory, or a folder of PEFT's; or null.
+        skip: Parts of the model that keep their random initialisation.
+        resize: Parts of which the rows and columns that both have are taken.
+    """
+
+    from_: str | None = None
+    adapter: str | None = None
+    skip: list[str] = field(default_factory=list)
+    resize: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """What `teacher.*` says: another trained network, which the task or the model needs.
+
+    Attributes:
+        from_: A run directory, or a folder of runs, of which the newest finished one is taken.
+        checkpoint: best, last, a step, or the name of a checkpoint.
+    """
+
+    from_: str | None = None
+    checkpoint: str = "best"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that decides a run.
+
+    Attributes:
+        experiment: The recipe that was chosen, or None.
+        name: Of the folder that the run's own goes to.
+        seed: Of initialisation, batch order, dropout and augmentation.
+        output_dir: Runs go to `<output_dir>/<name>/<date_time>`.
+        resume: The run directory to resume, or None.
+        plugins: Modules of the user's to import first.
+        init: Weights to start from.
+        teacher: A trained network that the task or the model needs.
+        expect: What the run should reach, by metric: `{"test/accuracy": ">= 0.98"}`.
+        model, data, task, adapter, optim, schedule: A name, and options of what it names.
+        trainer: The budget, and how to spend it.
+    """
+
+    experiment: str | None
+    name: str
+    seed: int
+    output_dir: str
+    resume: str | None
+    plugins: list[str]
+    init: InitConfig
+    teacher: TeacherConfig = TeacherConfig()
+    expect: dict[str, Any]
+    model: Options
+    data: Options
+    task: Options
+    adapter: Options
+    optim: Options
+    schedule: Options
+    trainer: TrainerConfig
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], origin: str = "the config") -> "RunConfig":
+        """The inverse of `to_dict`.
+
+        Args:
+            values: A composed config, or the content of a config.yaml.
+            origin: Where they came from, for messages.
+
+        Raises:
+            UserError: Missing or unknown keys, values of a wrong type.
+        """
+        types = _types(cls)
+        if missing := [key for key in types if key not in values and key != "teacher"]:
+            raise UserError(f"{origin} is not a run's: it lacks {', '.join(missing)}")
+        for key, value in values.items():
+            if key not in types:
+                raise UserError(unknown("setting", key, types))
+            if dataclasses.is_dataclass(types[key]) or key in (*OPEN_GROUPS, "expect"):
+                if not isinstance(value, dict):
+                    raise UserError(f"{key}: got {got(value)}, expected name: value in {origin}")
+            elif not fits(value, types[key]):
+                raise UserError(f"{key}: got {got(value)}, expected {spell(types[key])}")
+        sections = {
+            "init": _section(InitConfig, "init", values["init"]),
+            "teacher": _section(TeacherConfig, "teacher", values.get("teacher", {})),
+            "trainer": _section(TrainerConfig, "trainer", values["trainer"]),
+        }
+        return cls(**{**values, **sections})
+
+    def to_dict(self, without_defaults: bool = True) -> dict[str, Any]:
+        """Plain values, in the order of the fields.
+
+        Args:
+            without_defaults: Leave `teacher` out where there is none, as config.yaml does.
+        """
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        for name, value in values.items():
+            if dataclasses.is_dataclass(value):
+                content = dataclasses.asdict(value)  # type: ignore[arg-type]
+                values[name] = {key.removesuffix("_"): item for key, item in content.items()}
+        if without_defaults and self.teacher.from_ is None:
+            del values["teacher"]
+        return values
+
+
+def _types(section: type) -> dict[str, Any]:
+    """The keys of a section and their types; `from_` is a keyword's way to say `from`."""
+    return {name.removesuffix("_"): hint for name, hint in typing.get_type_hints(section).items()}
+
+
+def _section(section: type[Section], name: str, values: Mapping[str, Any]) -> Section:
+    """A group with fields of its own.
 
     Raises:
-        UserError: Another setting is changed: that would be another run.
+        UserError: An unknown key, a value of a wrong type.
     """
-    config = complete(read_yaml(folder / "config.yaml"))
-    if missing := [
-        key for key in (*GROUPS, *REQUIRED, "expect", "experiment") if key not in config
-    ]:
-        raise UserError(f"{folder / 'config.yaml'} is not a run's: it lacks {', '.join(missing)}")
-    plugins, config["plugins"] = config["plugins"], []
-    for override in overrides:
-        group, _, key = key_of(override).partition(".")
-        if group == "plugins":
-            config["plugins"] = yaml.safe_load(override.partition("=")[2])
-        elif group == "trainer" and key in RESUMABLE:
-            if not (text := override.partition("=")[2]):
-                raise UserError(f"cannot read '{override}': expected key=value")
-            value = yaml.safe_load(text)
-            if not fits(value, annotation := parameters(TrainerConfig)[key].annotation):
-                raise UserError(f"trainer.{key}: got {got(value)}, expected {spell(annotation)}")
-            config["trainer"][key] = value
-        elif group != "resume":
-            raise UserError(
-                f"resume= goes on with the run as it was: '{override}' would change it; only "
-                f"{', '.join('trainer.' + k for k in RESUMABLE)} may be given with it"
-            )
-    if plugins != config["plugins"]:
-        raise UserError(
-            f"the run used code of its own, which is imported when you say so alone: add "
-            f"plugins=[{','.join(map(str, plugins or []))}]"
-        )
-    return config
+    types = _types(section)
+    for key, value in values.items():
+        if key not in types:
+            raise UserError(unknown("setting", f"{name}.{key}", [f"{name}.{k}" for k in types]))
+        if not fits(value, types[key]):
+            raise UserError(f"{name}.{key}: got {got(value)}, expected {spell(types[key])}")
+    fields = {key.removesuffix("_"): key for key in typing.get_type_hints(section)}
+    return section(**{fields[key]: value for key, value in values.items()})
 
 
-def complete(config: Config) -> Config:
-    """A run's config with the groups that there were not yet when it was trained."""
-    nothing = {"adapter": {"name": "none"}}
-    start = {"from": None, "adapter": None, "skip": [], "resize": []}
-    return nothing | config | {"init": start | config.get("init", {})}
+def types_of_settings() -> dict[str, Any]:
+    """The types of all settings with fields of their own, by dotted name."""
+    sections = {"init": InitConfig, "teacher": TeacherConfig, "trainer": TrainerConfig}
+    nested = {f"{name}.{k}": t for name, cls in sections.items() for k, t in _types(cls).items()}
+    own = {k: t for k, t in _types(RunConfig).items() if k not in (*sections, *GROUPS, "expect")}
+    return own | {"name": str | None} | nested

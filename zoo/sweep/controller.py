@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from zoo.config import compose
-from zoo.config import groups as configs
+from zoo.config.run import RunConfig
 from zoo.runs import hparams
 from zoo.sweep import pool
 from zoo.sweep.fork_server import Nursery, Slot
@@ -36,7 +36,7 @@ class Sweep:
     def __init__(
         self,
         ledger: Ledger,
-        settings: dict[str, configs.Config],
+        settings: dict[str, RunConfig],
         options: SweepOptions,
         nursery: Nursery,
         slots: list[Slot],
@@ -157,7 +157,7 @@ class Sweep:
         if again:
             return self._job(member)
         if not done:
-            hparams.failed(self.ledger.folder(member), self.settings[member.name])
+            hparams.failed(self.ledger.folder(member), self.settings[member.name].to_dict())
             self.failed = True
         if self.search:
             self.search.tell(member, self.ledger.score(member) if done else None, curve, pruned)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import TrainingFailed
-from zoo.importing import importing
+from zoo.importing import gc_paused
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl.h
 LOST = 70  # exit code of a member that could not begin, or raised what nobody expects
@@ -167,7 +167,7 @@ def die_with(parent: int) -> None:
 
 def preload() -> None:
     """Import and read what members would, each for itself."""
-    with importing():
+    with gc_paused():
         for name in MODULES:
             importlib.import_module(name)
         from PIL import Image

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from zoo.config import compose
 from zoo.config import groups as configs
+from zoo.config.run import RunConfig
 from zoo.errors import UserError
 from zoo.program import command_line
 from zoo.sweep import launchers
@@ -45,9 +46,9 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
     if launchers.chosen(config):
         launchers.check(config, options)
         launch = partial(launchers.run, hydra_context=hydra_context, config=config)
-    own = [a for a in arguments if not configs.of_sweep(a)]
+    own = [a for a in arguments if not configs.is_sweep_override(a)]
     if options.resume:
-        typed = [a for a in arguments if configs.of_sweep(a)]
+        typed = [a for a in arguments if configs.is_sweep_override(a)]
         ledger = Ledger.open(options.resume)
         with configs.config_dir(configs.added_config_dir() or ledger.config_dir):
             return go_on(ledger, options, own, typed, task_function.nursery, launch)
@@ -124,7 +125,7 @@ def _keys(overrides: list[str]) -> set[str]:
     return {configs.key_of(one) for one in overrides}
 
 
-def _root(settings: list[configs.Config]) -> Path:
+def _root(settings: list[RunConfig]) -> Path:
     """The folder that the sweep's folder goes to."""
-    names = {one["name"] for one in settings}
-    return Path(settings[0]["output_dir"]) / (names.pop() if len(names) == 1 else "sweep")
+    names = {config.name for config in settings}
+    return Path(settings[0].output_dir) / (names.pop() if len(names) == 1 else "sweep")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.config import groups as configs
+from zoo.config.run import RunConfig
 from zoo.errors import UserError, report
 from zoo.sweep.fork_server import DIE_WITH_PARENT
 from zoo.sweep.options import SweepOptions
@@ -20,22 +21,22 @@ from zoo.sweep.store import Ledger
 from zoo.sweep.trials import Member
 
 
-def train_member(ledger: Ledger, member: Member, settings: configs.Config | None = None) -> int:
+def train_member(ledger: Ledger, member: Member, config: RunConfig | None = None) -> int:
     """Begin a member, or go on where it was stopped; the exit code.
 
     Args:
         ledger: Its sweep.
         member: Which.
-        settings: Its checked config, if that is at hand.
+        config: Its checked config, if that is at hand.
 
     Whoever calls holds the member (`Ledger.held`).
     """
     with configs.config_dir(ledger.config_dir):
-        return _train_member(ledger, member, settings)
+        return _train_member(ledger, member, config)
 
 
-def _train_member(ledger: Ledger, member: Member, settings: configs.Config | None) -> int:
-    from zoo.config.run import load_run
+def _train_member(ledger: Ledger, member: Member, config: RunConfig | None) -> int:
+    from zoo.config.saved import resumed_config
     from zoo.session import train
 
     if ledger.done(member):  # by a job of an earlier command that was still in a queue
@@ -44,21 +45,21 @@ def _train_member(ledger: Ledger, member: Member, settings: configs.Config | Non
     overrides = list(member.overrides)
     if run := ledger.clear(member):
         plugins = [o for o in overrides if configs.key_of(o) == "plugins"]  # only typed ones count
-        return train(load_run(run.path, plugins), overrides, run)
-    if settings is None:
+        return train(resumed_config(run.path, plugins), overrides, run)
+    if config is None:
         from zoo.config.compose import load  # and Hydra with it
 
-        settings = load(overrides)
+        config = load(overrides)
     typed = [*configs.config_dir_flag(), *overrides]
-    return train(settings, typed, place=ledger.folder(member))
+    return train(config, typed, folder=ledger.folder(member))
 
 
-def hold_and_train(ledger: Ledger, member: Member, settings: configs.Config) -> int:
+def hold_and_train(ledger: Ledger, member: Member, config: RunConfig) -> int:
     """The same, by a process that does nothing else; mistakes in one line."""
 
     def train() -> int:
         with ledger.held(member):
-            return train_member(ledger, member, settings)
+            return train_member(ledger, member, config)
 
     return report(train)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.config import groups as configs
+from zoo.config.run import RunConfig
 from zoo.errors import UserError, unknown
 
 LONGEST = 80  # letters of a folder's name
@@ -98,7 +98,7 @@ def short_keys(keys: Sequence[str]) -> dict[str, str]:
     return {key: end if last.count(end) == 1 else key for key, end in zip(keys, last)}
 
 
-def checked(members: Iterable[Member]) -> dict[str, configs.Config]:
+def checked(members: Iterable[Member]) -> dict[str, RunConfig]:
     """The config of each: a mistake in the last one shows before the first one runs."""
     from zoo.config.compose import load  # and Hydra with it
 

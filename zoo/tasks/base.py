@@ -126,3 +126,21 @@ class SplitMetrics(Protocol):
         Args:
             rows: The `rows` of every step of every rank, in the order of the split, on the CPU.
         """
+
+
+@runtime_checkable
+class Responder(Protocol):
+    """A task that answers a text: continues it, translates it, fills its blanks.
+
+    The further parameters of `respond` are the options of `scripts/predict.py`.
+    """
+
+    def respond(self, model: nn.Module, input: str, **options: Any) -> Iterator[dict[str, Any]]:
+        """Rows about the text; pieces of one row's `text` as they are generated."""
+
+
+@runtime_checkable
+class HasWordVectors(Protocol):
+    """A task that learns vectors of words, and can list and compare them."""
+
+    neighbours: Any

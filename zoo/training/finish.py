@@ -75,16 +75,20 @@ def check_expectations(expect: dict[str, str], metrics: Metrics) -> dict[str, di
     return outcome
 
 
-def result(trainer: Trainer, settings: dict[str, Any], **outcome: Any) -> dict[str, Any]:
-    """What result.json says: enough to rank, group and repeat the run."""
+def result(trainer: Trainer, identity: dict[str, Any], data: str, **outcome: Any) -> dict[str, Any]:
+    """What result.json says: enough to rank, group and repeat the run.
+
+    Args:
+        trainer: As training left it.
+        identity: The run's experiment, name, seed and model.
+        data: The dataset's name.
+        **outcome: The status, metrics and what else the session adds.
+    """
     best = {"step": trainer.best.step, **trainer.best.metrics} if trainer.best.step else None
     seconds = trainer.clock.seconds
     return {
         **outcome,
-        "experiment": settings["experiment"],
-        "name": settings["name"],
-        "seed": settings["seed"],
-        "model": settings["model"]["name"],
+        **identity,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "trained": sum(p.numel() for p in trainer.parameters),
         "steps": trainer.step,
@@ -96,7 +100,7 @@ def result(trainer: Trainer, settings: dict[str, Any], **outcome: Any) -> dict[s
         "precision": trainer.precision.name,
         "device": str(trainer.runtime.device),
         "data": {
-            "name": settings["data"]["name"],
+            "name": data,
             "sizes": {name: len(source) for name, source in trainer.loader.splits.items()},
             "sha256": trainer.data_sha256,
         },

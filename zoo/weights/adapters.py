@@ -1,14 +1,13 @@
-"""Adapters that lie in run directories or in PEFT's folders: read, put on, changed for another."""
+"""Adapters that lie in run directories or in PEFT's folders: read, apply, exchange."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from zoo.adapters.lora import detach, lora
-from zoo.config import groups as configs
-from zoo.config.run import complete
+from zoo.config.run import Options
+from zoo.config.saved import read_config
 from zoo.errors import UserError
 from zoo.runs.directory import RunDirectory
 from zoo.training.checkpoint import Checkpointer, load_model
@@ -16,13 +15,8 @@ from zoo.weights.family import Family
 from zoo.weights.peft import CONFIG, Adapter, read_peft
 from zoo.weights.source import FAMILIES, open_source
 
-if TYPE_CHECKING:
-    from zoo.restore import Restored
 
-Config = dict[str, Any]
-
-
-def family_of(model: str, options: Config) -> Family | None:
+def family_of(model: str, options: Options) -> Family | None:
     """The published family that can express a model, if one can.
 
     Args:
@@ -40,7 +34,7 @@ def family_of(model: str, options: Config) -> Family | None:
     return None
 
 
-def read_adapter(path: str, base: str | None, model: str, options: Config) -> Adapter:
+def read_adapter(path: str, base: str | None, model: str, options: Options) -> Adapter:
     """An adapter by its folder.
 
     Args:
@@ -56,9 +50,9 @@ def read_adapter(path: str, base: str | None, model: str, options: Config) -> Ad
     if (folder / CONFIG).is_file():
         return read_peft(folder, family_of(model, options), options)
     run = RunDirectory.open(folder, "adapter")
-    settings = complete(configs.read_yaml(run.path / "config.yaml"))["adapter"]
-    if settings["name"] != "lora":
-        raise UserError(f"{path}: expected a run with adapter=lora, got adapter={settings['name']}")
+    adapter = read_config(run.path).adapter
+    if adapter["name"] != "lora":
+        raise UserError(f"{path}: expected a run with adapter=lora, got adapter={adapter['name']}")
     saved = Checkpointer(run.checkpoints).load("best", print)
     saved = saved or Checkpointer(run.checkpoints).load("last", print)
     if saved is None:
@@ -69,35 +63,40 @@ def read_adapter(path: str, base: str | None, model: str, options: Config) -> Ad
             f"({base[:12]})"
         )
     tensors = saved.tensors.get("ema") or saved.tensors["model"]
-    return Adapter({k: v for k, v in settings.items() if k != "name"}, tensors)
+    return Adapter({k: v for k, v in adapter.items() if k != "name"}, tensors)
 
 
-def read_adapters(restored: "Restored", paths: list[str]) -> dict[str, Adapter | None]:
-    """Adapters for a run's weights, all read before the first is used; `none` is none.
+def read_adapters(
+    paths: Sequence[str], base: str, model: str, options: Options
+) -> dict[str, Adapter | None]:
+    """Adapters for the same weights, all read before the first is used; `none` is none.
+
+    Args:
+        paths: Run directories, or folders of PEFT's.
+        base: The weights that they belong to, as `init.from` names them.
+        model: The model's name.
+        options: Its options and the facts that it was built with.
 
     Raises:
         UserError: As `read_adapter`.
     """
     if not paths:
         return {}
-    settings = restored.settings
-    own = settings["init"]["from"] if settings["adapter"]["name"] == "lora" else restored.run.path
-    base, name = open_source(str(own)).sha256, settings["model"]["name"]
-    options = restored.facts | settings["model"]
-    return {p: None if p == "none" else read_adapter(p, base, name, options) for p in paths}
+    sha256 = open_source(base).sha256
+    return {p: None if p == "none" else read_adapter(p, sha256, model, options) for p in paths}
 
 
 def each_adapter(model: nn.Module, adapters: dict[str, Adapter | None]) -> Iterator[str]:
-    """Put one after another on; says which is on. Without any, the model stays as it is ("")."""
+    """Apply one after another; yields its name. Without any, the model stays as it is ("")."""
     if not adapters:
         yield ""
     for name, adapter in adapters.items():
-        put_on(model, adapter, name)
+        apply_adapter(model, adapter, name)
         yield name
 
 
-def put_on(model: nn.Module, adapter: Adapter | None, where: str) -> None:
-    """Take a model's adapter off, and put another on, or none.
+def apply_adapter(model: nn.Module, adapter: Adapter | None, where: str) -> None:
+    """Exchange a model's adapter for another, or none.
 
     Raises:
         UserError: It does not fit the model.

@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from zoo.weights.family import Family, Link, Settings, Tensors, count, demand, pick, word_for
+from zoo.weights.family import (
+    Family,
+    Link,
+    Settings,
+    Tensors,
+    count,
+    map_value,
+    published_value,
+    require,
+)
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "relu": "relu"}
 UNUSED = ("bert.pooler.", "cls.seq_relationship.")  # next-sentence prediction, which we leave out
@@ -12,7 +21,7 @@ EPS = 1e-12
 
 def clean(tensors: Tensors) -> Tensors:
     """`gamma` and `beta` of old files, a trunk without `bert.`, the head's bias under two names."""
-    made = {}
+    cleaned = {}
     for name, tensor in tensors.items():
         name = name.replace("LayerNorm.gamma", "LayerNorm.weight")
         name = name.replace("LayerNorm.beta", "LayerNorm.bias")
@@ -21,8 +30,8 @@ def clean(tensors: Tensors) -> Tensors:
         if name == "cls.predictions.decoder.bias":
             name = "cls.predictions.bias"
         if not name.startswith(UNUSED) and not name.endswith(".position_ids"):
-            made[name] = tensor
-    return made
+            cleaned[name] = tensor
+    return cleaned
 
 
 def recognises(tensors: Tensors) -> bool:
@@ -47,7 +56,7 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
         "block_size": len(tensors["bert.embeddings.position_embeddings.weight"]),
         "positions": "learned",
         "norm": "layer",
-        "activation": pick("hidden_act", hidden, ACTIVATIONS, "bert"),
+        "activation": map_value("hidden_act", hidden, ACTIVATIONS, "bert"),
         "pre_norm": False,
         "qk_norm": False,
         "tie": head is None or head.equal(embedding),
@@ -58,7 +67,7 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
 
 
 def links(settings: Settings) -> Iterator[Link]:
-    """Our names and theirs."""
+    """Our names and the published ones."""
     yield Link("embedding.weight", ("bert.embeddings.word_embeddings.weight",))
     yield Link("position.weight", ("bert.embeddings.position_embeddings.weight",))
     yield Link("token_type.weight", ("bert.embeddings.token_type_embeddings.weight",))
@@ -68,27 +77,27 @@ def links(settings: Settings) -> Iterator[Link]:
         ("transform_norm", ("cls.predictions.transform.LayerNorm",)),
     ]
     for k in range(settings["depth"]):
-        ours, theirs = f"blocks.{k}", f"bert.encoder.layer.{k}"
-        asks = tuple(f"{theirs}.attention.self.{one}" for one in ("query", "key", "value"))
+        block, published = f"blocks.{k}", f"bert.encoder.layer.{k}"
+        qkv = tuple(f"{published}.attention.self.{name}" for name in ("query", "key", "value"))
         pairs += [
-            (f"{ours}.attention.qkv", asks),
-            (f"{ours}.attention.out", (f"{theirs}.attention.output.dense",)),
-            (f"{ours}.attention_norm", (f"{theirs}.attention.output.LayerNorm",)),
-            (f"{ours}.feed_forward.up", (f"{theirs}.intermediate.dense",)),
-            (f"{ours}.feed_forward.down", (f"{theirs}.output.dense",)),
-            (f"{ours}.feed_forward_norm", (f"{theirs}.output.LayerNorm",)),
+            (f"{block}.attention.qkv", qkv),
+            (f"{block}.attention.out", (f"{published}.attention.output.dense",)),
+            (f"{block}.attention_norm", (f"{published}.attention.output.LayerNorm",)),
+            (f"{block}.feed_forward.up", (f"{published}.intermediate.dense",)),
+            (f"{block}.feed_forward.down", (f"{published}.output.dense",)),
+            (f"{block}.feed_forward_norm", (f"{published}.output.LayerNorm",)),
         ]
-    for one, names in pairs:
+    for layer, names in pairs:
         for kind in ("weight", "bias"):
-            yield Link(f"{one}.{kind}", tuple(f"{name}.{kind}" for name in names))
+            yield Link(f"{layer}.{kind}", tuple(f"{name}.{kind}" for name in names))
     yield Link("head.weight", ("cls.predictions.decoder.weight",))
     yield Link("head.bias", ("cls.predictions.bias",))
 
 
 def config(settings: Settings) -> dict[str, Any]:
     """config.json of a `BertForMaskedLM`."""
-    demand("bert", settings, positions="learned", norm="layer", qk_norm=False, pre_norm=False)
-    demand("bert", settings, init="bert")
+    require("bert", settings, positions="learned", norm="layer", qk_norm=False, pre_norm=False)
+    require("bert", settings, init="bert")
     if not settings["token_types"]:
         raise ValueError("bert cannot express model.token_types=0")
     return {
@@ -100,7 +109,7 @@ def config(settings: Settings) -> dict[str, Any]:
         "num_hidden_layers": settings["depth"],
         "num_attention_heads": settings["heads"],
         "intermediate_size": 4 * settings["width"],
-        "hidden_act": word_for(settings["activation"], ACTIVATIONS, "bert"),
+        "hidden_act": published_value(settings["activation"], ACTIVATIONS, "bert"),
         "type_vocab_size": settings["token_types"],
         "layer_norm_eps": EPS,
         "hidden_dropout_prob": settings["dropout"],

@@ -1,22 +1,21 @@
-"""A model card: what a run was, in Markdown, from what it wrote."""
-
-from typing import Any
+"""A model card in Markdown, from what a run wrote."""
 
 import yaml
 
+from zoo.config.run import RunConfig
 from zoo.errors import UserError
 from zoo.runs.directory import RunDirectory
 
-SHOWN = ("model", "data", "task", "adapter", "optim", "schedule", "trainer", "init")
+SHOWN = ("model", "data", "task", "adapter", "optim", "schedule", "trainer", "init", "teacher")
 
 
-def model_card(run: RunDirectory, settings: dict[str, Any], files: str) -> str:
+def model_card(run: RunDirectory, config: RunConfig, files: str) -> str:
     """Data, recipe, metrics and environment of a run.
 
     Args:
         run: The run.
-        settings: Its config.
-        files: A line on what lies beside the card and how to read it.
+        config: Its config.
+        files: A line on the files in the folder of the card and how to read them.
     """
     try:
         result = run.read_json("result.json")
@@ -25,24 +24,25 @@ def model_card(run: RunDirectory, settings: dict[str, Any], files: str) -> str:
     data = result.get("data", {})
     sizes = ", ".join(f"{count:,} {split}" for split, count in data.get("sizes", {}).items())
     rows = []
-    figures = {"validation": result.get("val") or {}, "test": result.get("test") or {}}
-    for name in dict.fromkeys(n for part in figures.values() for n in part):
-        cells = [f"{part[name]:.4f}" if name in part else "" for part in figures.values()]
+    metrics = {"validation": result.get("val") or {}, "test": result.get("test") or {}}
+    for name in dict.fromkeys(n for split in metrics.values() for n in split):
+        cells = [f"{split[name]:.4f}" if name in split else "" for split in metrics.values()]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     environment = result.get("environment", {})
-    recipe = yaml.safe_dump({k: settings[k] for k in SHOWN if k in settings}, sort_keys=False)
+    values = config.to_dict()
+    recipe = yaml.safe_dump({k: values[k] for k in SHOWN if k in values}, sort_keys=False)
     parts = [
-        f"# {settings['name']}",
+        f"# {config.name}",
         files,
-        f"A `{settings['model']['name']}` of {result.get('parameters', 0):,} parameters, trained "
-        f"for `{settings['task']['name']}` on `{settings['data']['name']}`.",
+        f"A `{config.model['name']}` of {result.get('parameters', 0):,} parameters, trained "
+        f"for `{config.task['name']}` on `{config.data['name']}`.",
         "## Metrics",
         "| | validation | test |\n|---|---|---|\n" + "\n".join(rows) if rows else "None recorded.",
         "## Data",
-        f"`{settings['data']['name']}`: {sizes or 'sizes not recorded'}. "
+        f"`{config.data['name']}`: {sizes or 'sizes not recorded'}. "
         f"SHA-256 `{data.get('sha256', 'not recorded')}`.",
         "## Recipe",
-        f"Seed {settings['seed']}, {result.get('steps', 0):,} steps, "
+        f"Seed {config.seed}, {result.get('steps', 0):,} steps, "
         f"{result.get('seconds', 0.0) / 60:.1f} minutes.",
         f"```yaml\n{recipe}```",
         "## Environment",

@@ -1,7 +1,7 @@
-"""How a published family of weights names what our models name otherwise.
+"""How a published family of weights names the parameters that our models name otherwise.
 
-A family is a table of links, each a parameter of ours and those of theirs that it is made of. It
-serves reading and writing alike, adapters included.
+A family is a table of links, each one parameter of our model and the published ones that it is
+made of. It serves reading and writing alike, adapters included.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,16 +17,16 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Link:
-    """One parameter of ours.
+    """One parameter of our model.
 
     Attributes:
-        ours: Its name.
-        theirs: Names of what it is made of, one above the other.
-        transposed: Whether theirs lie inputs first (GPT-2's `Conv1D`).
+        name: In our model.
+        published: Names of the published parameters that it concatenates, in order.
+        transposed: Whether the published ones are stored inputs first (GPT-2's `Conv1D`).
     """
 
-    ours: str
-    theirs: tuple[str, ...]
+    name: str
+    published: tuple[str, ...]
     transposed: bool = False
 
 
@@ -36,8 +36,8 @@ class Family:
 
     Attributes:
         name: As it is called where they are published.
-        model: Our model.
-        clean: Their tensors under the newest form of their names, those of no use left out.
+        model: The name of our model.
+        clean: Published tensors under the newest form of their names, unused ones left out.
         recognises: Whether (clean) tensors are of this family.
         settings: Options of our model, from (clean) tensors and config.json.
         links: The table, for our model's options.
@@ -53,64 +53,65 @@ class Family:
     links: Callable[[Settings], Iterable[Link]]
     config: Callable[[Settings], dict[str, Any]]
 
-    def ours(self, theirs: Tensors, settings: Settings) -> Tensors:
-        """Their (clean) tensors under our names; what no link knows keeps its own."""
-        left, found = dict(theirs), {}
+    def from_published(self, tensors: Tensors, settings: Settings) -> Tensors:
+        """Published (clean) tensors under our names; what no link names keeps its own."""
+        left, renamed = dict(tensors), {}
         for link in self.links(settings):
-            if all(name in left for name in link.theirs):
-                parts = [left.pop(name) for name in link.theirs]
+            if all(name in left for name in link.published):
+                parts = [left.pop(name) for name in link.published]
                 parts = [part.T for part in parts] if link.transposed else parts
-                found[link.ours] = (parts[0] if len(parts) == 1 else torch.cat(parts)).contiguous()
-        return found | left
+                tensor = parts[0] if len(parts) == 1 else torch.cat(parts)
+                renamed[link.name] = tensor.contiguous()
+        return renamed | left
 
-    def theirs(self, ours: Tensors, settings: Settings) -> Tensors:
-        """Our tensors under their names.
+    def to_published(self, tensors: Tensors, settings: Settings) -> Tensors:
+        """Our tensors under their published names.
 
         Raises:
             ValueError: One that the family has no name for.
         """
-        left, found = dict(ours), {}
+        left, renamed = dict(tensors), {}
         for link in self.links(settings):
-            if link.ours in left:
-                tensor, number = left.pop(link.ours), len(link.theirs)
+            if link.name in left:
+                tensor, number = left.pop(link.name), len(link.published)
                 parts = tensor.chunk(number) if number > 1 else (tensor,)
-                for name, part in zip(link.theirs, parts):
-                    found[name] = (part.T if link.transposed else part).contiguous().clone()
+                for name, part in zip(link.published, parts, strict=True):
+                    renamed[name] = (part.T if link.transposed else part).contiguous().clone()
         if left:
             raise ValueError(f"{self.name} has no {', '.join(sorted(left)[:3])}")
-        return found
+        return renamed
 
 
 def count(tensors: Tensors, prefix: str) -> int:
-    """How many numbered parts there are below a name: blocks, say."""
+    """How many numbered modules there are below a name: blocks, say."""
     numbers = {name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix)}
     return len({n for n in numbers if n.isdecimal()})
 
 
-def pick(name: str, given: Any, known: dict[str, str], family: str) -> str:
-    """Our word for one of theirs.
+def map_value(name: str, given: Any, known: dict[str, str], family: str) -> str:
+    """Our value for a published one.
 
     Raises:
-        ValueError: We have none.
+        ValueError: There is none.
     """
     if given not in known:
         raise ValueError(f"{family}: {name}={given} is not supported (known: {', '.join(known)})")
     return known[given]
 
 
-def word_for(ours: str, known: dict[str, str], family: str) -> str:
-    """Their word for one of ours.
+def published_value(value: str, known: dict[str, str], family: str) -> str:
+    """The published value for one of ours, the inverse of `map_value`.
 
     Raises:
-        ValueError: They have none.
+        ValueError: There is none.
     """
-    found = next((theirs for theirs, one in known.items() if one == ours), None)
-    if found is None:
-        raise ValueError(f"{family} has no activation={ours}")
-    return found
+    for published, ours in known.items():
+        if ours == value:
+            return published
+    raise ValueError(f"{family} has no activation={value}")
 
 
-def demand(family: str, settings: Settings, **wanted: Any) -> None:
+def require(family: str, settings: Settings, **wanted: Any) -> None:
     """Hold options to what a family can express.
 
     Raises:

@@ -1,5 +1,6 @@
 """Tensors out of files that others wrote: safetensors, or torch.save's without running code."""
 
+import hashlib
 import json
 import pickle
 import warnings
@@ -34,6 +35,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def weights_sha256(tensors: Tensors) -> str:
+    """Of names, shapes, types and values: the identity of weights."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        if tensor.numel():
+            total.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
 def read_weights(place: Path) -> Tensors:
     """The tensors of a file, or of a folder of the Hugging Face Hub's form, sharded or not.
 
@@ -47,10 +58,10 @@ def read_weights(place: Path) -> Tensors:
             return read_tensors(place / name)
         if (index := place / f"{name}.index.json").is_file():
             return _read_shards(index)
-    found = sorted(p for p in place.iterdir() if p.suffix in ENDINGS)
-    if len(found) == 1:
-        return read_tensors(found[0])
-    listed = ", ".join(p.name for p in found) or "no such file"
+    candidates = sorted(p for p in place.iterdir() if p.suffix in ENDINGS)
+    if len(candidates) == 1:
+        return read_tensors(candidates[0])
+    listed = ", ".join(p.name for p in candidates) or "no such file"
     raise UserError(
         f"{place} holds no {' or '.join(NAMES)} ({listed}); name the file, or a run directory"
     )

@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from zoo.weights.family import Family, Link, Settings, Tensors, count, demand, pick, word_for
+from zoo.weights.family import (
+    Family,
+    Link,
+    Settings,
+    Tensors,
+    count,
+    map_value,
+    published_value,
+    require,
+)
 
 ACTIVATIONS = {
     "gelu_new": "gelu_tanh",
@@ -16,14 +25,14 @@ EPS = 1e-5
 
 def clean(tensors: Tensors) -> Tensors:
     """The Hub's own files lack `transformer.` and carry masks as buffers."""
-    made = {}
+    cleaned = {}
     for name, tensor in tensors.items():
         if name.endswith((".attn.bias", ".attn.masked_bias")):
             continue
         if name.split(".")[0] in ("wte", "wpe", "h", "ln_f"):
             name = f"transformer.{name}"
-        made[name] = tensor
-    return made
+        cleaned[name] = tensor
+    return cleaned
 
 
 def recognises(tensors: Tensors) -> bool:
@@ -48,7 +57,7 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
         "block_size": len(tensors["transformer.wpe.weight"]),
         "positions": "learned",
         "norm": "layer",
-        "activation": pick(
+        "activation": map_value(
             "activation_function",
             config.get("activation_function", "gelu_new"),
             ACTIVATIONS,
@@ -62,22 +71,22 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
 
 
 def links(settings: Settings) -> Iterator[Link]:
-    """Our names and theirs."""
+    """Our names and the published ones."""
     yield Link("embedding.weight", ("transformer.wte.weight",))
     yield Link("position.weight", ("transformer.wpe.weight",))
     for k in range(settings["depth"]):
-        ours, theirs = f"blocks.{k}", f"transformer.h.{k}"
-        for part, name in (("attention_norm", "ln_1"), ("feed_forward_norm", "ln_2")):
+        block, published = f"blocks.{k}", f"transformer.h.{k}"
+        for layer, name in (("attention_norm", "ln_1"), ("feed_forward_norm", "ln_2")):
             for kind in ("weight", "bias"):
-                yield Link(f"{ours}.{part}.{kind}", (f"{theirs}.{name}.{kind}",))
-        for part, name in (
+                yield Link(f"{block}.{layer}.{kind}", (f"{published}.{name}.{kind}",))
+        for layer, name in (
             ("attention.qkv", "attn.c_attn"),
             ("attention.out", "attn.c_proj"),
             ("feed_forward.up", "mlp.c_fc"),
             ("feed_forward.down", "mlp.c_proj"),
         ):
-            yield Link(f"{ours}.{part}.weight", (f"{theirs}.{name}.weight",), transposed=True)
-            yield Link(f"{ours}.{part}.bias", (f"{theirs}.{name}.bias",))
+            yield Link(f"{block}.{layer}.weight", (f"{published}.{name}.weight",), transposed=True)
+            yield Link(f"{block}.{layer}.bias", (f"{published}.{name}.bias",))
     for kind in ("weight", "bias"):
         yield Link(f"norm.{kind}", (f"transformer.ln_f.{kind}",))
     yield Link("head.weight", ("lm_head.weight",))
@@ -85,7 +94,7 @@ def links(settings: Settings) -> Iterator[Link]:
 
 def config(settings: Settings) -> dict[str, Any]:
     """config.json of a `GPT2LMHeadModel`."""
-    demand("gpt2", settings, positions="learned", norm="layer", qk_norm=False, bias=True)
+    require("gpt2", settings, positions="learned", norm="layer", qk_norm=False, bias=True)
     if settings.get("kv_heads") not in (None, settings["heads"]) or settings["init"] == "zero":
         raise ValueError("gpt2 cannot express model.kv_heads other than heads, or model.init=zero")
     return {
@@ -96,7 +105,7 @@ def config(settings: Settings) -> dict[str, Any]:
         "n_embd": settings["width"],
         "n_layer": settings["depth"],
         "n_head": settings["heads"],
-        "activation_function": word_for(settings["activation"], ACTIVATIONS, "gpt2"),
+        "activation_function": published_value(settings["activation"], ACTIVATIONS, "gpt2"),
         "layer_norm_epsilon": EPS,
         "resid_pdrop": settings["dropout"],
         "embd_pdrop": settings["dropout"],

@@ -17,18 +17,18 @@ def tokenizer_json(tokenizer: Tokenizer) -> Json | None:
     if isinstance(tokenizer, PublishedTokenizer):
         return tokenizer.to_json()["model"]
     if isinstance(tokenizer, BpeTokenizer):
-        made = json.loads(json.dumps(tokenizer.to_json()["model"]))
+        content = json.loads(json.dumps(tokenizer.to_json()["model"]))
         if tokenizer.leading_space:
-            made["pre_tokenizer"]["add_prefix_space"] = True
+            content["pre_tokenizer"]["add_prefix_space"] = True
     elif isinstance(tokenizer, ByteTokenizer):
-        made = _bytes()
+        content = _bytes()
     elif isinstance(tokenizer, CharTokenizer):
-        made = _characters(tokenizer.characters)
+        content = _characters(tokenizer.characters)
     else:
         return None
-    first = len(tokenizer.specials)  # ours come before all others
-    made["model"]["vocab"] = {token: i + first for token, i in made["model"]["vocab"].items()}
-    made["added_tokens"] = [
+    first = len(tokenizer.specials)  # special tokens come before all others
+    content["model"]["vocab"] = {token: i + first for token, i in content["model"]["vocab"].items()}
+    content["added_tokens"] = [
         {
             "id": number,
             "content": name,
@@ -40,7 +40,7 @@ def tokenizer_json(tokenizer: Tokenizer) -> Json | None:
         }
         for name, number in tokenizer.specials.items()
     ]
-    return made
+    return content
 
 
 def _empty(model: Json, pre_tokenizer: Json, decoder: Json) -> Json:

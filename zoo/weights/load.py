@@ -1,4 +1,4 @@
-"""Weights into a model: all of them, but for what the user leaves out or lets be resized."""
+"""Load weights into a model: all of them, except what the user skips or lets be resized."""
 
 import fnmatch
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ SHOWN = 3
 
 @dataclass
 class Report:
-    """What became of each tensor, by name.
+    """What was done with each tensor, by name.
 
     Attributes:
         loaded: Filled from the weights.
-        resized: Filled as far as both reach.
-        skipped: Left as they started, as asked for.
+        resized: Filled where both shapes overlap, by `init.resize`.
+        skipped: Left at their initial values, by `init.skip`.
         missing: In the model, but not in the weights.
         unexpected: In the weights, but not in the model.
         reshaped: In both, of different shapes.
@@ -48,8 +48,8 @@ class Report:
 def matches(name: str, patterns: Sequence[str]) -> bool:
     """Whether a name is, lies below, or (with `*`) looks like one of the patterns."""
     return any(
-        name == one or name.startswith(f"{one}.") or fnmatch.fnmatchcase(name, one)
-        for one in patterns
+        name == pattern or name.startswith(f"{pattern}.") or fnmatch.fnmatchcase(name, pattern)
+        for pattern in patterns
     )
 
 
@@ -62,12 +62,12 @@ def load_weights(
         model: Changed in place.
         tensors: By its names; of tied weights one name is enough.
         where: They came from, for messages.
-        skip: Parts (`head`, `blocks.0`, `*.bias`) that stay as they start.
-        resize: Parts of which the rows and columns that both have are taken.
+        skip: Modules or parameters (`head`, `blocks.0`, `*.bias`) that keep their initial values.
+        resize: Those of which the rows and columns that both have are copied.
 
     Raises:
-        UserError: Anything missing, unexpected or of another shape that was not told of; a pattern
-            that matches nothing.
+        UserError: Anything missing, unexpected or of another shape that neither option names; a
+            pattern that matches nothing.
     """
     own, report = model.state_dict(), Report()
     wanted = untied(own)
@@ -95,15 +95,17 @@ def load_weights(
         for name in report.loaded:
             own[name].copy_(tensors[name])
         for name in report.resized:
-            part = tuple(slice(min(a, b)) for a, b in zip(own[name].shape, tensors[name].shape))
-            own[name][part].copy_(tensors[name][part])
+            shapes = zip(own[name].shape, tensors[name].shape, strict=True)
+            overlap = tuple(slice(min(sizes)) for sizes in shapes)
+            own[name][overlap].copy_(tensors[name][overlap])
     return report
 
 
 def _refuse(report: Report, where: str) -> None:
     wrong = []
-    for kind in ("missing", "unexpected", "reshaped"):
-        if names := getattr(report, kind):
+    kinds = ("missing", report.missing), ("unexpected", report.unexpected)
+    for kind, names in (*kinds, ("reshaped", report.reshaped)):
+        if names:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             wrong.append(f"{kind}: {', '.join(names[:SHOWN])}{more}")
     if not wrong:
@@ -111,8 +113,8 @@ def _refuse(report: Report, where: str) -> None:
     first = (report.missing + report.unexpected + report.reshaped)[0].split()[0]
     raise UserError(
         f"init.from={where} does not fit the model ({len(report.loaded)} tensors fit; "
-        f"{'; '.join(wrong)}); leave parts out with init.skip=[{first.split('.')[0]}], take what "
-        f"both have with init.resize=[...]"
+        f"{'; '.join(wrong)}); keep initial values with init.skip=[{first.split('.')[0]}], copy "
+        f"what both have with init.resize=[...]"
     )
 
 

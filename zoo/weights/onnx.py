@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,22 +16,35 @@ from zoo.errors import UserError
 LONGEST, LEAST = 2**16, 2
 
 
+@runtime_checkable
+class HasContext(Protocol):
+    """A language model that says how many tokens it reads at most; None for no limit."""
+
+    context: int | None
+
+
+def context_of(model: nn.Module | None) -> int | None:
+    """The most tokens that a model reads, None for no limit."""
+    return model.context if isinstance(model, HasContext) else None
+
+
 class Inputs:
-    """Examples of what a model reads, and which of their sides may vary.
+    """Examples of what a model reads, and which of their dimensions may vary.
 
     Args:
         facts: What the model's data stated.
-        context: The most tokens that the model reads, None for no limit.
+        model: The model.
     """
 
-    def __init__(self, facts: dict[str, Any], context: int | None) -> None:
+    def __init__(self, facts: dict[str, Any], model: nn.Module) -> None:
         batch = torch.export.Dim("batch", min=1, max=LONGEST)
         if shape := facts.get("input_shape"):
-            self.names, self.example = ["input"], (torch.randn(LEAST, *shape),)
+            self.names = ["input"]
+            self.example: tuple[Tensor, ...] = (torch.randn(LEAST, *shape),)
             self.sides: list[dict[int, Any]] = [{0: batch}]
             return
         size = facts["vocab_size"]
-        most = min(context or LONGEST, LONGEST)
+        most = min(context_of(model) or LONGEST, LONGEST)
         if "block_size" not in facts:  # pairs: what is read, and what is written so far
             source, target = (torch.randint(size, (LEAST, min(most, n))) for n in (7, 5))
             sides = [torch.export.Dim(name, min=LEAST, max=most) for name in ("s", "t")]
@@ -49,11 +62,11 @@ def quiet() -> Iterator[None]:
     """Without the exporters' own commentary."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(said):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(output):
             warnings.simplefilter("ignore")
-            with contextlib.redirect_stderr(said):
+            with contextlib.redirect_stderr(output):
                 yield
     finally:
         logging.disable(before)
@@ -78,7 +91,7 @@ def export_program(model: nn.Module, inputs: Inputs) -> Any:
 
 
 def write_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
-    """Write model.onnx and hold it to the model on another batch; the largest difference.
+    """Write model.onnx and compare it with the model on another batch; the largest difference.
 
     Raises:
         UserError: A package is missing, the model cannot be traced, or the file differs from it.
@@ -92,14 +105,15 @@ def write_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
         ) from None
     program = export_program(model, inputs)
     with quiet():
-        made = torch.onnx.export(program, input_names=inputs.names, output_names=["logits"])
-        made.save(str(path))
+        graph = torch.onnx.export(program, input_names=inputs.names, output_names=["logits"])
+        assert graph is not None
+        graph.save(str(path))
     other = tuple(torch.cat([x, x.flip(0), x[:1]]) for x in inputs.example)
     if inputs.names == ["tokens"]:
         other = (other[0][:, : max(LEAST, other[0].shape[1] - 1)],)
     with torch.no_grad():
-        expected, found = model(*other), OnnxModel(path)(*other)
-    worst = float((expected - found).abs().max())
+        expected, logits = model(*other), OnnxModel(path)(*other)
+    worst = float((expected - logits).abs().max())
     if not worst <= 1e-3 * max(1.0, float(expected.abs().max())):
         raise UserError(f"{path} does not give the model's logits (off by {worst:.2g})")
     return worst
@@ -115,14 +129,14 @@ class OnnxModel(nn.Module):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
-        place = ["CPUExecutionProvider"]
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=place)
-        self.names = [one.name for one in self.session.get_inputs()]
-        self.context = getattr(like, "context", None)
+        providers = ["CPUExecutionProvider"]
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        self.names = [node.name for node in self.session.get_inputs()]
+        self.context = context_of(like)
 
     def forward(self, *inputs: Tensor, at: Tensor | None = None) -> Tensor:
         """Logits; with `at`, those of these places, counted through all."""
-        given = {name: x.cpu().numpy() for name, x in zip(self.names, inputs)}
+        given = {name: x.cpu().numpy() for name, x in zip(self.names, inputs, strict=True)}
         logits = torch.from_numpy(self.session.run(None, given)[0])
         return logits if at is None else logits.flatten(0, 1)[at]
 
@@ -130,8 +144,8 @@ class OnnxModel(nn.Module):
 def write_int8(source: Path, path: Path) -> None:
     """The same graph with weights of 8 bits.
 
-    What matrices multiply is turned into 8 bits as it comes. Convolutions of 8 bits take twenty
-    times as long in onnxruntime: only their weights are stored so, a scale for each output channel.
+    Inputs of matrix products are quantized dynamically. Convolutions of 8 bits take twenty times
+    as long in onnxruntime: only their weights are stored so, with a scale for each output channel.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -152,7 +166,7 @@ def write_int8(source: Path, path: Path) -> None:
 def _store_convolutions_small(graph: Any) -> None:
     from onnx import TensorProto, helper, numpy_helper
 
-    weights = {one.name: one for one in graph.initializer}
+    weights = {tensor.name: tensor for tensor in graph.initializer}
     kernels = {node.input[1] for node in graph.node if node.op_type == "Conv"} & set(weights)
     for name in sorted(kernels):
         weight = torch.from_numpy(numpy_helper.to_array(weights[name]).copy())  # (O, I, h, w)

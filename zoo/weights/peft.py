@@ -1,8 +1,8 @@
 """Adapters in the format of PEFT (https://github.com/huggingface/peft), both ways.
 
 Where a published family knows the model, the names are that family's, so that the adapter fits
-`transformers`' model; else they are ours. Its layers all have one rank: thinner ones are filled up
-with zeros, which change nothing.
+`transformers`' model; else they are our own. All layers have one rank there: those of lower rank
+are padded with zeros, which change nothing.
 """
 
 import json
@@ -33,18 +33,18 @@ LETTERS = {"query": "q", "key": "k", "value": "v"}
 
 @dataclass(frozen=True)
 class Adapter:
-    """Thin matrices by our names, and the options of `adapter=lora` that they fit."""
+    """Low-rank matrices by our names, and the options of `adapter=lora` that they fit."""
 
     options: dict[str, Any]
     tensors: Tensors
 
 
 def modules(family: Family | None, settings: dict[str, Any], name: str) -> tuple[str, ...]:
-    """Their modules that one of ours consists of."""
+    """The published modules that one of our model's consists of."""
     if family is not None:
         for link in family.links(settings):
-            if link.ours == f"{name}.weight":
-                return tuple(one.removesuffix(".weight") for one in link.theirs)
+            if link.name == f"{name}.weight":
+                return tuple(target.removesuffix(".weight") for target in link.published)
     return (name,)
 
 
@@ -60,22 +60,22 @@ def write_peft(
     Args:
         model: With `lora` on.
         adapter: Options of `adapter=lora`.
-        family: Whose names to take, None for ours.
+        family: Whose names to take, None for our own.
         settings: Options of the model.
         base: What the adapter belongs to: a name or path.
     """
     pieces = [
-        (theirs, isinstance(layer, nn.Embedding), a, b)
+        (target, isinstance(layer, nn.Embedding), a, b)
         for name, layer in lora_layers(model).items()
-        for theirs, a, b in _pieces(layer, modules(family, settings, name))
+        for target, a, b in _pieces(layer, modules(family, settings, name))
     ]
     rank = max(len(a) for _, _, a, _ in pieces)
     times = rank / adapter["rank"]
     tensors: Tensors = {}
-    for theirs, embeds, a, b in pieces:
+    for target, embeds, a, b in pieces:
         first, second = ENDINGS[embeds]
-        tensors[f"{PREFIX}{theirs}.{first}"] = _filled(a, rank, 0)
-        tensors[f"{PREFIX}{theirs}.{second}"] = _filled(b, rank, 1)
+        tensors[f"{PREFIX}{target}.{first}"] = _padded(a, rank, 0)
+        tensors[f"{PREFIX}{target}.{second}"] = _padded(b, rank, 1)
     saved = {n: p for n, p in model.named_parameters() if p.requires_grad and ".lora_" not in n}
     for name, parameter in saved.items():
         tensors[PREFIX + name] = parameter.detach().clone()
@@ -87,7 +87,7 @@ def write_peft(
         "lora_alpha": adapter["alpha"] * (math.sqrt(times) if adapter["rslora"] else times),
         "lora_dropout": adapter["dropout"],
         "use_rslora": adapter["rslora"],
-        "target_modules": sorted(theirs for theirs, _, _, _ in pieces),
+        "target_modules": sorted(target for target, _, _, _ in pieces),
         "modules_to_save": sorted({name.rpartition(".")[0] for name in saved}) or None,
         "fan_in_fan_out": family is not None and family.name == "gpt2",
         "bias": "none",
@@ -96,55 +96,57 @@ def write_peft(
     return tensors, config
 
 
-def _pieces(layer: LoRA, theirs: tuple[str, ...]) -> list[tuple[str, Tensor, Tensor]]:
-    """(module, A, B) of each of their modules that a layer of ours changes."""
+def _pieces(layer: LoRA, targets: tuple[str, ...]) -> list[tuple[str, Tensor, Tensor]]:
+    """(module, A, B) of each published module that a layer of our model changes."""
     a, b = layer.lora_a.detach(), layer.lora_b.detach()
     if not isinstance(layer, LoRALinear):
-        return [(theirs[0], a, b)]
+        return [(targets[0], a, b)]
     if layer.rows == [(0, layer.out_features)]:
-        return [(name, a, part) for name, part in zip(theirs, b.chunk(len(theirs)))]
-    parts = list(zip(layer.rows, a.split(layer.rank), b.split([y - x for x, y in layer.rows])))
-    if len(theirs) > 1:  # queries, keys and values are modules of their own
-        height = layer.out_features // len(theirs)
-        return [(theirs[start // height], one, other) for (start, _), one, other in parts]
-    whole = b.new_zeros(layer.out_features, len(a))
-    for k, ((start, stop), _, part) in enumerate(parts):
-        whole[start:stop, k * layer.rank : (k + 1) * layer.rank] = part
-    return [(theirs[0], a, whole)]
+        pairs = zip(targets, b.chunk(len(targets)), strict=True)
+        return [(name, a, rows) for name, rows in pairs]
+    heights = [stop - start for start, stop in layer.rows]
+    parts = list(zip(layer.rows, a.split(layer.rank), b.split(heights), strict=True))
+    if len(targets) > 1:  # queries, keys and values are modules of their own
+        height = layer.out_features // len(targets)
+        return [(targets[start // height], thin, rows) for (start, _), thin, rows in parts]
+    merged = b.new_zeros(layer.out_features, len(a))
+    for k, ((start, stop), _, rows) in enumerate(parts):
+        merged[start:stop, k * layer.rank : (k + 1) * layer.rank] = rows
+    return [(targets[0], a, merged)]
 
 
-def _filled(tensor: Tensor, rank: int, dim: int) -> Tensor:
-    """With zeros up to a rank."""
+def _padded(tensor: Tensor, rank: int, dim: int) -> Tensor:
+    """Pad with zeros up to a rank."""
     shape = list(tensor.shape)
     shape[dim] = rank - shape[dim]
     return torch.cat([tensor, tensor.new_zeros(shape)], dim=dim).contiguous()
 
 
 def read_peft(folder: Path, family: Family | None, settings: dict[str, Any]) -> Adapter:
-    """An adapter of PEFT's format, for a model of ours.
+    """Read an adapter of PEFT's format for one of our models.
 
     Raises:
         UserError: Another kind of adapter than LoRA, modules that the model has not.
     """
     config = read_json(folder / CONFIG)
-    odd = [key for key in ("rank_pattern", "alpha_pattern", "use_dora", "layer_replication")]
-    odd = [key for key in odd if config.get(key)]
+    unsupported = ("rank_pattern", "alpha_pattern", "use_dora", "layer_replication")
+    odd = [key for key in unsupported if config.get(key)]
     if config.get("peft_type") != "LORA" or odd or config.get("bias", "none") != "none":
         raise UserError(
             f"{folder}: expected plain LoRA, got peft_type={config.get('peft_type')}, "
             f"bias={config.get('bias')}{', with ' + ', '.join(odd) if odd else ''}"
         )
     file = folder / WEIGHTS
-    found = read_tensors(file if file.is_file() else folder / "adapter_model.bin")
+    stored = read_tensors(file if file.is_file() else folder / "adapter_model.bin")
     pairs: dict[str, dict[str, Tensor]] = {}
     others: Tensors = {}
-    for name, tensor in found.items():
+    for name, tensor in stored.items():
         short = name.removeprefix(PREFIX)
         if match := NAME.match(short):
             pairs.setdefault(match[1], {})[match[2][-1]] = tensor
         else:
             others[short.replace(".modules_to_save.default", "")] = tensor
-    tensors, targets = _ours(pairs, family, settings, folder)
+    tensors, targets = _by_our_names(pairs, family, settings, folder)
     options = {
         "rank": config["r"],
         "alpha": float(config["lora_alpha"]),
@@ -155,35 +157,36 @@ def read_peft(folder: Path, family: Family | None, settings: dict[str, Any]) -> 
     return Adapter(options, tensors | others)
 
 
-def _ours(
+def _by_our_names(
     pairs: dict[str, dict[str, Tensor]],
     family: Family | None,
     settings: dict[str, Any],
     folder: Path,
 ) -> tuple[Tensors, list[str]]:
-    """Tensors by our names, and the targets that they need."""
+    """Tensors by our names, and the `adapter.targets` that they need."""
     owner: dict[str, str] = {}
     if family is not None:
         for link in family.links(settings):
-            for theirs in link.theirs:
-                owner[theirs.removesuffix(".weight")] = link.ours.removesuffix(".weight")
+            for target in link.published:
+                owner[target.removesuffix(".weight")] = link.name.removesuffix(".weight")
     grouped: dict[str, dict[str, dict[str, Tensor]]] = {}
-    for theirs, pair in pairs.items():
-        ours = owner.get(theirs, theirs)
-        if family is not None and theirs not in owner:
-            raise UserError(f"{folder}: the model has no '{theirs}', which the adapter changes")
-        grouped.setdefault(ours, {})[theirs] = pair
+    for target, pair in pairs.items():
+        name = owner.get(target, target)
+        if family is not None and target not in owner:
+            raise UserError(f"{folder}: the model has no '{target}', which the adapter changes")
+        grouped.setdefault(name, {})[target] = pair
     tensors: Tensors = {}
     targets = []
-    for ours, parts in grouped.items():
-        several = family is not None and len(modules(family, settings, ours)) > 1
+    for name, parts in grouped.items():
+        several = len(modules(family, settings, name)) > 1
         letters = {LETTERS.get(n.rpartition(".")[2], ""): pair for n, pair in parts.items()}
         chosen = list(parts.values())
         if several:
-            chosen = [letters[one] for one in "qkv" if one in letters]
-        tensors[f"{ours}.lora_a"] = torch.cat([pair["A"] for pair in chosen])
-        tensors[f"{ours}.lora_b"] = torch.cat([pair["B"] for pair in chosen])
-        targets.append(ours + (":" + "".join(o for o in "qkv" if o in letters) if several else ""))
+            chosen = [letters[letter] for letter in "qkv" if letter in letters]
+        tensors[f"{name}.lora_a"] = torch.cat([pair["A"] for pair in chosen])
+        tensors[f"{name}.lora_b"] = torch.cat([pair["B"] for pair in chosen])
+        used = "".join(letter for letter in "qkv" if letter in letters)
+        targets.append(f"{name}:{used}" if several else name)
     return tensors, targets
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from zoo.weights.family import Family, Link, Settings, Tensors, count
 
-BLOCKS = {  # blocks of each stage, bottlenecks or not: depth
+BLOCKS: dict[
+    tuple[tuple[int, ...], bool], int
+] = {  # blocks of each stage, bottlenecks or not: depth
     ((2, 2, 2, 2), False): 18,
     ((3, 4, 6, 3), False): 34,
     ((3, 4, 6, 3), True): 50,
@@ -31,7 +33,7 @@ def settings_of_torchvision(tensors: Tensors, _: dict[str, Any]) -> Settings:
     """The depth by counting blocks, the stem by its kernel.
 
     Raises:
-        ValueError: A depth that we have no model of.
+        ValueError: A depth that no model of ours has.
     """
     stages = max(int(m[1]) for name in tensors if (m := re.match(r"layer(\d+)\.", name)))
     blocks = tuple(count(tensors, f"layer{k}.") for k in range(1, stages + 1))
@@ -83,7 +85,7 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
     """As torchvision's.
 
     Raises:
-        ValueError: A depth or a variant that we have no model of.
+        ValueError: A depth or a variant that no model of ours has.
     """
     stage = "resnet.encoder.stages."
     stages = count(tensors, stage)
@@ -109,21 +111,21 @@ def links(settings: Settings) -> Iterator[Link]:
     yield from _pair("conv1", "bn1", "resnet.embedder.embedder")
     for k, blocks in enumerate(LAYERS[depth]):
         for n in range(blocks):
-            ours, theirs = f"layer{k + 1}.{n}", f"resnet.encoder.stages.{k}.layers.{n}"
+            block, published = f"layer{k + 1}.{n}", f"resnet.encoder.stages.{k}.layers.{n}"
             for c in range(3 if depth >= 50 else 2):
-                names = f"{ours}.conv{c + 1}", f"{ours}.bn{c + 1}"
-                yield from _pair(*names, f"{theirs}.layer.{c}")
+                names = f"{block}.conv{c + 1}", f"{block}.bn{c + 1}"
+                yield from _pair(*names, f"{published}.layer.{c}")
             if n == 0:
-                names = f"{ours}.downsample.0", f"{ours}.downsample.1"
-                yield from _pair(*names, f"{theirs}.shortcut")
+                names = f"{block}.downsample.0", f"{block}.downsample.1"
+                yield from _pair(*names, f"{published}.shortcut")
     for kind in ("weight", "bias"):
         yield Link(f"fc.{kind}", (f"classifier.1.{kind}",))
 
 
-def _pair(convolution: str, norm: str, theirs: str) -> Iterator[Link]:
-    yield Link(f"{convolution}.weight", (f"{theirs}.convolution.weight",))
+def _pair(convolution: str, norm: str, published: str) -> Iterator[Link]:
+    yield Link(f"{convolution}.weight", (f"{published}.convolution.weight",))
     for kind in STATISTICS:
-        yield Link(f"{norm}.{kind}", (f"{theirs}.normalization.{kind}",))
+        yield Link(f"{norm}.{kind}", (f"{published}.normalization.{kind}",))
 
 
 def config(settings: Settings) -> dict[str, Any]:

@@ -1,17 +1,14 @@
-"""What `init.from` names: weights with the options of the model that they are of, and a tokenizer.
+"""What `init.from` names: weights, the options of their model, and a tokenizer.
 
 A run directory, a folder of the Hugging Face Hub's form, a file of tensors, or a name on the Hub.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from zoo.config import groups as configs
-from zoo.config.run import complete
+from zoo.config.saved import read_config
 from zoo.data.encoding import load_encoding
 from zoo.data.tokenizers.base import Tokenizer
 from zoo.data.tokenizers.published import read_published
@@ -22,7 +19,7 @@ from zoo.runs.directory import RunDirectory
 from zoo.training.checkpoint import Checkpointer
 from zoo.weights.bert import BERT
 from zoo.weights.family import Family
-from zoo.weights.files import Tensors, read_json, read_weights
+from zoo.weights.files import Tensors, read_json, read_weights, weights_sha256
 from zoo.weights.gpt2 import GPT2
 from zoo.weights.resnet import RESNET, TORCHVISION
 
@@ -38,11 +35,11 @@ class Source:
 
     Attributes:
         path: Where they were found.
-        model: The model that they are of.
+        model: The name of their model.
         settings: Options of that model which the weights decide.
         tensors: By our names.
-        tokenizer: That they were trained with, None where there is none.
-        adapter: To go on with, None for none or a new one.
+        tokenizer: The one they were trained with, or None.
+        adapter: Of `init.adapter`, to continue with; None for a new one or none.
     """
 
     path: Path
@@ -55,12 +52,7 @@ class Source:
     @property
     def sha256(self) -> str:
         """Of names and values: the identity of a base that adapters belong to."""
-        total = hashlib.sha256()
-        for name, tensor in sorted(self.tensors.items()):
-            total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-            if tensor.numel():
-                total.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
-        return total.hexdigest()
+        return weights_sha256(self.tensors)
 
 
 def open_source(given: str) -> Source:
@@ -70,12 +62,12 @@ def open_source(given: str) -> Source:
         given: A path, or the name of a repository on the Hub.
 
     Raises:
-        UserError: Nothing there, or weights that are of no model of ours.
+        UserError: Nothing there, or weights of an unknown architecture.
     """
     place = Path(given).expanduser()
     if not place.exists():
         place = _download(given)
-    if place.is_dir() and (newest := _newest_run(place)):
+    if place.is_dir() and (newest := newest_run(place)):
         place = newest
     if (place / "config.yaml").is_file():
         return _of_run(RunDirectory.open(place, "init.from"))
@@ -83,25 +75,26 @@ def open_source(given: str) -> Source:
     folder = place if place.is_dir() else place.parent
     if (folder / OPTIONS).is_file():
         return _of_export(folder, tensors)
-    said = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    file = folder / "config.json"
+    hub_config = read_json(file) if file.is_file() else {}
     for family in FAMILIES:
-        theirs = family.clean(tensors)
-        if family.recognises(theirs):
+        published = family.clean(tensors)
+        if family.recognises(published):
             try:
-                settings = family.settings(theirs, said)
+                settings = family.settings(published, hub_config)
             except (ValueError, KeyError) as error:
                 raise UserError(f"init.from={given}: {error}") from None
-            ours = family.ours(theirs, settings)
-            return Source(place, family.model, settings, ours, read_published(folder))
+            renamed = family.from_published(published, settings)
+            return Source(place, family.model, settings, renamed, read_published(folder))
     names = ", ".join(list(tensors)[:3])
     known = ", ".join(dict.fromkeys(f.name for f in FAMILIES))
     raise UserError(
-        f"init.from={given}: weights of no architecture that we know ({len(tensors)} tensors: "
+        f"init.from={given}: weights of no known architecture ({len(tensors)} tensors: "
         f"{names}, ...); expected a run directory, or weights of {known}"
     )
 
 
-def _newest_run(folder: Path) -> Path | None:
+def newest_run(folder: Path) -> Path | None:
     """Of a folder of runs (`outputs/gpt_stdlib`), the newest that is done."""
     for config in sorted(folder.glob("*/config.yaml"), reverse=True):
         result = config.parent / "result.json"
@@ -112,18 +105,18 @@ def _newest_run(folder: Path) -> Path | None:
 
 def _of_export(folder: Path, tensors: Tensors) -> Source:
     """What `scripts/export.py format=safetensors` wrote."""
-    said = read_json(folder / OPTIONS)
-    options = {k: v for k, v in said.get("settings", {}).items() if k != "name"}
+    export = read_json(folder / OPTIONS)
+    options = {k: v for k, v in export.get("settings", {}).items() if k != "name"}
     tokenizer = None
     if (folder / TOKENIZER).is_file():
         tokenizer = load_tokenizer(read_json(folder / TOKENIZER))
-    return Source(folder, str(said.get("model")), options, tensors, tokenizer)
+    return Source(folder, str(export.get("model")), options, tensors, tokenizer)
 
 
 def _of_run(run: RunDirectory) -> Source:
     """The best weights of one of our own runs."""
-    settings = complete(configs.read_yaml(run.path / "config.yaml"))
-    if settings["adapter"]["name"] != "none":
+    config = read_config(run.path)
+    if config.adapter["name"] != "none":
         raise UserError(
             f"init.from={run.path} holds an adapter without its base; merge them first: "
             + spelled(f"python scripts/export.py run={run.path} format=safetensors out=...")
@@ -132,17 +125,17 @@ def _of_run(run: RunDirectory) -> Source:
     saved = saved or Checkpointer(run.checkpoints).load("last", print)
     if saved is None:
         raise UserError(f"init.from={run.path} holds no checkpoint; the run did not get that far")
-    said = run.read_json("dataset.json")
-    encoding = load_encoding(said["encoding"])
-    options = {k: v for k, v in settings["model"].items() if k != "name"}
-    facts = {k: said["facts"][k] for k in ("block_size",) if k in said["facts"]}
+    dataset = run.read_json("dataset.json")
+    encoding = load_encoding(dataset["encoding"])
+    options = {k: v for k, v in config.model.items() if k != "name"}
+    facts = {k: v for k, v in dataset["facts"].items() if k == "block_size"}
     tensors = saved.tensors.get("ema") or saved.tensors["model"]
     tokenizer = getattr(encoding, "tokenizer", None)
-    return Source(run.path, settings["model"]["name"], facts | options, tensors, tokenizer)
+    return Source(run.path, config.model["name"], facts | options, tensors, tokenizer)
 
 
 def _hint(given: str) -> str:
-    """Where the runs of one of our experiments are looked for, how to have one."""
+    """How to get the run of one of our experiments that is looked for."""
     name = Path(given).name
     return (
         spelled(f"; train it first: python train.py experiment={name}")

@@ -1,0 +1,44 @@
+"""The config of an existing run: read back, its budget changed, all else refused."""
+
+import pytest
+import yaml
+
+from zoo.config import compose
+from zoo.config.saved import resumed_config
+from zoo.errors import UserError
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(compose.load(["model=mlp"]).to_dict()))
+    return tmp_path
+
+
+def test_resuming_takes_the_runs_own_config(run_folder):
+    overrides = [f"resume={run_folder}", "trainer.max_steps=9", "trainer.patience=null"]
+    config = resumed_config(run_folder, overrides)
+    assert config == compose.load(["model=mlp", "trainer.max_steps=9"])
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("optim.lr=1", "'optim.lr=1' would change it"),
+        ("model=cnn", "'model=cnn' would change it"),
+        ("seed=3", "'seed=3' would change it"),
+        ("trainer.accumulate=2", "would change it"),
+        ("trainer.max_steps=x", "trainer.max_steps: got 'x' (str), expected int"),
+        ("trainer.max_steps", "trainer.max_steps"),
+    ],
+)
+def test_resuming_refuses_other_changes(run_folder, override, words):
+    with pytest.raises(UserError, match=".") as caught:
+        resumed_config(run_folder, [f"resume={run_folder}", override])
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\x00", "a: ${b}"])
+def test_a_config_that_cannot_be_read(run_folder, text):
+    (run_folder / "config.yaml").write_text(text)
+    with pytest.raises(UserError, match="config.yaml"):
+        resumed_config(run_folder, [])

@@ -1,0 +1,67 @@
+"""The config of a run that there is already, by YAML alone: mistakes answer at once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.config.groups import key_of, read_yaml
+from zoo.config.run import RunConfig
+from zoo.errors import UserError
+from zoo.schema import fits, got, parameters, spell
+from zoo.training.config import TrainerConfig
+
+RESUMABLE = ("max_steps", "max_epochs", "max_minutes", "patience", "save_steps", "save_minutes")
+ADDED = {  # groups that older runs lack
+    "adapter": {"name": "none"},
+    "init": {"from": None, "adapter": None, "skip": [], "resize": []},
+}
+
+
+def read_config(folder: Path) -> RunConfig:
+    """The config of a run; what there was not yet when it was trained is at its default.
+
+    Raises:
+        UserError: No config there that train.py wrote.
+    """
+    file = folder / "config.yaml"
+    return RunConfig.from_dict(ADDED | read_yaml(file), str(file))
+
+
+def resumed_config(folder: Path, overrides: Sequence[str]) -> RunConfig:
+    """The config of an existing run, with changes to its budget.
+
+    Raises:
+        UserError: Another setting is changed: that would be another run.
+    """
+    config = read_config(folder)
+    plugins: list[str] = []
+    budget: dict[str, Any] = {}
+    for override in overrides:
+        group, _, key = key_of(override).partition(".")
+        if group == "plugins":
+            plugins = yaml.safe_load(override.partition("=")[2])
+        elif group == "trainer" and key in RESUMABLE:
+            budget[key] = _budget(override, key)
+        elif group != "resume":
+            raise UserError(
+                f"resume= continues the run with its own settings: '{override}' would change it; "
+                f"only {', '.join('trainer.' + k for k in RESUMABLE)} may be given with it"
+            )
+    if plugins != config.plugins:
+        raise UserError(
+            f"the run used code of its own, which is imported only on request: add "
+            f"plugins=[{','.join(config.plugins)}]"
+        )
+    return replace(config, trainer=replace(config.trainer, **budget))
+
+
+def _budget(override: str, key: str) -> Any:
+    if not (text := override.partition("=")[2]):
+        raise UserError(f"cannot read '{override}': expected key=value")
+    value = yaml.safe_load(text)
+    if not fits(value, annotation := parameters(TrainerConfig)[key].annotation):
+        raise UserError(f"trainer.{key}: got {got(value)}, expected {spell(annotation)}")
+    return value

@@ -1,0 +1,95 @@
+"""What a run starts from in addition to its data: weights, an adapter, a teacher."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from zoo.config.groups import key_of
+from zoo.config.run import RunConfig
+from zoo.data.encoding import load_encoding
+from zoo.data.tokenizers.base import Tokenizer
+from zoo.restore import load_teacher
+from zoo.runs.directory import RunDirectory
+from zoo.teacher import Teacher, check_identity
+from zoo.training.runtime import Runtime
+from zoo.weights.adapters import read_adapter
+from zoo.weights.adopt import given_tokenizer, merge_source_config
+from zoo.weights.source import Source, open_source
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run starts from in addition to its data.
+
+    Attributes:
+        config: As the weights change it, with absolute paths.
+        source: Weights to start from, or None.
+        tokenizer: That those weights were trained with, or None.
+        teacher: A trained network for the task or the model, or None.
+    """
+
+    config: RunConfig
+    source: Source | None = None
+    tokenizer: Tokenizer | None = None
+    teacher: Teacher | None = None
+
+
+def find_start(
+    config: RunConfig, overrides: list[str], run: RunDirectory | None, runtime: Runtime
+) -> Start:
+    """Find and read what `init.from` and `teacher.from` name.
+
+    Args:
+        config: The checked config.
+        overrides: As typed; what they set wins over what the weights decide.
+        run: The run that is resumed, None for a new one.
+        runtime: Where the teacher goes.
+
+    Raises:
+        UserError: Nothing there, weights that do not fit, another teacher than before.
+    """
+    start = Start(config)
+    if config.init.from_:
+        start = _resumed_source(config, run) if run else _new_source(config, overrides)
+    config = start.config
+    if config.teacher.from_:
+        teacher = load_teacher(config.teacher, runtime)
+        if run:
+            check_identity(run.read_json("dataset.json").get("teacher"), teacher)
+        else:
+            config = replace(config, teacher=replace(config.teacher, from_=teacher.run))
+        start = replace(start, config=config, teacher=teacher)
+    return start
+
+
+def _new_source(config: RunConfig, overrides: list[str]) -> Start:
+    """The weights of `init.from`, with their tokenizer, and the config as they change it."""
+    origin = str(config.init.from_)
+    source = open_source(origin)
+    typed = [key_of(override) for override in overrides]
+    tokenizer = given_tokenizer(config.data, source, typed)
+    config = merge_source_config(config, source, typed)
+    if Path(origin).expanduser().exists():  # no name on the Hub
+        # Absolute, so that it holds from any folder; of a folder of runs, the one taken.
+        config = replace(config, init=replace(config.init, from_=str(source.path.resolve())))
+    return _with_adapter(Start(config, source, tokenizer))
+
+
+def _resumed_source(config: RunConfig, run: RunDirectory) -> Start:
+    """A resumed run has its config and tokenizer already; it needs weights only where it began
+    with none of its own yet, or has an adapter, whose base they are."""
+    encoding = load_encoding(run.read_json("dataset.json")["encoding"])
+    tokenizer = getattr(encoding, "tokenizer", None)
+    if config.adapter["name"] == "none" and any(run.checkpoints.glob("last-*")):
+        return Start(config, None, tokenizer)
+    return _with_adapter(Start(config, open_source(str(config.init.from_)), tokenizer))
+
+
+def _with_adapter(start: Start) -> Start:
+    """Add the adapter of `init.adapter` to the weights, and its options to the config."""
+    config, source = start.config, start.source
+    if not config.init.adapter or source is None:
+        return start
+    options = source.settings | config.model
+    adapter = read_adapter(config.init.adapter, source.sha256, source.model, options)
+    config = replace(config, adapter=config.adapter | adapter.options)
+    return replace(start, config=config, source=replace(source, adapter=adapter.tensors))

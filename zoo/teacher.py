@@ -1,0 +1,103 @@
+"""Another trained network, which a task or a model needs during training.
+
+Whoever names the parameter `teacher` in its signature gets it, from the run that `teacher.from`
+names (zoo/restore.py loads it): frozen, evaluating, on the device. It is in no checkpoint; a run
+records its identity instead, and demands the same one when it is resumed or evaluated.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from zoo.config.run import Options, RunConfig
+from zoo.errors import UserError
+from zoo.registry import MODELS, TASKS, Registry
+from zoo.schema import parameters
+
+FACT = "teacher"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Another trained network, and its identity.
+
+    Attributes:
+        model: Frozen and evaluating.
+        run: The folder of the run that trained it.
+        checkpoint: The name of the checkpoint's folder.
+        step: Optimizer steps behind these weights.
+        sha256: Of names and values of its weights.
+    """
+
+    model: nn.Module
+    run: str
+    checkpoint: str
+    step: int
+    sha256: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What builders may ask for."""
+        return {FACT: self.model}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """For dataset.json and result.json."""
+        return {name: getattr(self, name) for name in ("run", "checkpoint", "step", "sha256")}
+
+
+def takes_teacher(registry: Registry, options: Options) -> bool:
+    """Whether the signature of a model or task names a teacher."""
+    return FACT in parameters(registry[options["name"]].builder)
+
+
+def check_teacher(config: RunConfig) -> None:
+    """Hold `teacher.from` to what the task and the model take.
+
+    Raises:
+        UserError: One of them needs a teacher and there is none; none of them takes the one given.
+    """
+    given, taken = config.teacher.from_, False
+    for registry, options in ((MODELS, config.model), (TASKS, config.task)):
+        if not takes_teacher(registry, options):
+            continue
+        taken = True
+        parameter = parameters(registry[options["name"]].builder)[FACT]
+        if given is None and parameter.default is parameter.empty:
+            raise UserError(
+                f"{registry.kind}={options['name']} needs a trained network beside the model: set "
+                f"teacher.from=<a run directory>"
+            )
+    if given is not None and not taken:
+        raise UserError(
+            f"teacher.from={given}: neither model={config.model['name']} nor "
+            f"task={config.task['name']} takes a teacher; leave it out"
+        )
+
+
+def check_identity(recorded: dict[str, Any] | None, teacher: Teacher) -> None:
+    """Hold a teacher to the one that a run was trained with.
+
+    Raises:
+        UserError: Its weights are others.
+    """
+    then = (recorded or {}).get("sha256")
+    if then != teacher.sha256:
+        raise UserError(
+            f"teacher.from={teacher.run}: {teacher.checkpoint} holds other weights (SHA-256 "
+            f"{teacher.sha256[:12]}) than the run was trained with ({str(then)[:12]}); put the "
+            f"first ones back"
+        )
+
+
+def keep_apart(model: nn.Module, teacher: Teacher) -> None:
+    """Let a model that holds the teacher hold it as a plain attribute.
+
+    A submodule would be trained, counted, saved and switched to training with the rest.
+    """
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if child is teacher.model:
+                del module._modules[name]
+                vars(module)[name] = child
