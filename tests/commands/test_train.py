@@ -88,7 +88,7 @@ MISTAKES = {
     "no steps": (["trainer.max_steps=0"], "trainer.max_steps: got 0"),
     "negative minutes": (["trainer.save_minutes=-1"], "trainer.save_minutes: got -1"),
     "an average": (["trainer.ema=1"], "trainer.ema: got 1"),
-    "a share": (["schedule.warmup=1"], "schedule.warmup: got 1, expected a share"),
+    "a share": (["schedule.warmup=1"], "schedule.warmup: got 1, expected a fraction"),
     "a rate": (["optim.lr=-1"], "Invalid learning rate"),
     "betas": (["optim.betas=[0.9]"], "optim=adamw cannot be built with"),
     "dropout": (["model.dropout=2"], "dropout probability has to be between 0 and 1"),
