@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from zoo.commands.arguments import options
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 
 USAGE = """\
 python scripts/benchmark.py <name> ... [rounds=7] [epochs=100] [threads=2]
@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     available["overrides"] = overrides
     for name in names or [""]:
         if name not in BENCHMARKS:
-            raise UserError(unknown("benchmark", name, BENCHMARKS))
+            raise UserError(unknown_name("benchmark", name, BENCHMARKS))
         if overrides and name not in TAKE_SETTINGS:
             raise UserError(f"{overrides[0]}: benchmark {name} takes no settings of a config")
     for name in names:

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pytest
 import yaml
 
-from zoo.errors import MissingFact, UserError, nearest, unknown
+from zoo.errors import MissingFact, UserError, closest_match, unknown_name
 from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
-from zoo.schema import bind, fits, parameters, spell
+from zoo.schema import bind, describe_type, matches_type, parameters
 from zoo.training.config import TrainerConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -141,19 +141,19 @@ def cases(table):
 
 @pytest.mark.parametrize(("value", "annotation"), cases(FITTING), ids=str)
 def test_fits(value, annotation):
-    assert fits(value, annotation)
+    assert matches_type(value, annotation)
 
 
 @pytest.mark.parametrize(("value", "annotation"), cases(MISFITS), ids=str)
 def test_does_not_fit(value, annotation):
-    assert not fits(value, annotation)
-    assert spell(annotation)
+    assert not matches_type(value, annotation)
+    assert describe_type(annotation)
 
 
 def test_spelling():
-    assert spell(int | None) == "int or null"
-    assert spell(Literal["relu", "gelu"]) == "one of relu, gelu"
-    assert spell(tuple[float, ...]) == "a list of float"
+    assert describe_type(int | None) == "int or null"
+    assert describe_type(Literal["relu", "gelu"]) == "one of relu, gelu"
+    assert describe_type(tuple[float, ...]) == "a list of float"
 
 
 def test_bind_reads_postponed_annotations():
@@ -165,12 +165,12 @@ def test_bind_reads_postponed_annotations():
 
 def test_nearest():
     valid = ["optim.lr", "trainer.max_steps", "trainer.max_epochs", "seed", "model"]
-    assert nearest("lr", valid) == "optim.lr"
-    assert nearest("trainer.max_step", valid) == "trainer.max_steps"
-    assert nearest("max_steps", valid) == "trainer.max_steps"
-    assert nearest("sed", valid) == "seed"
-    assert nearest("qqqqq", valid) is None
-    assert unknown("model", "q", []) == "unknown model 'q'; (one of: none)"
+    assert closest_match("lr", valid) == "optim.lr"
+    assert closest_match("trainer.max_step", valid) == "trainer.max_steps"
+    assert closest_match("max_steps", valid) == "trainer.max_steps"
+    assert closest_match("sed", valid) == "seed"
+    assert closest_match("qqqqq", valid) is None
+    assert unknown_name("model", "q", []) == "unknown model 'q'; (one of: none)"
 
 
 # ------------------------------------------------ YAML files and signatures say the same
@@ -215,7 +215,7 @@ def test_the_yaml_lists_what_the_signature_takes(group, name, facts):
     assert set(listed) == {option for option in schema if option not in facts}
     resolved = {k: float(v) if isinstance(v, str) and _number(v) else v for k, v in listed.items()}
     for option, value in resolved.items():
-        assert fits(value, schema[option].annotation), (option, value)
+        assert matches_type(value, schema[option].annotation), (option, value)
 
 
 def _number(text):

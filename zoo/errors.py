@@ -43,7 +43,7 @@ def report(work: Callable[[], int | None]) -> int:
         return 141
 
 
-def nearest(name: str, valid: Iterable[str]) -> str | None:
+def closest_match(name: str, valid: Iterable[str]) -> str | None:
     """The valid name closest to `name`, or None when nothing is close.
 
     Dotted names are compared by their last part first: `lr` and `optin.lr` find `optim.lr`,
@@ -70,10 +70,10 @@ def _similarity(first: str, second: str) -> float:
     return difflib.SequenceMatcher(None, first, second).ratio()
 
 
-def unknown(what: str, name: str, valid: Iterable[str]) -> str:
+def unknown_name(what: str, name: str, valid: Iterable[str]) -> str:
     """`unknown model 'mlpp'; did you mean 'mlp'? (one of: cnn, mlp)` for any kind of name."""
     names = sorted(valid)
-    guess = nearest(name, names)
+    guess = closest_match(name, names)
     hint = f"did you mean '{guess}'? " if guess else ""
     return f"unknown {what} '{name}'; {hint}(one of: {', '.join(names) or 'none'})"
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 from zoo.schema import bind
 
 T = TypeVar("T", bound=Callable[..., Any])
@@ -79,7 +79,7 @@ class Registry:
     def __getitem__(self, name: str) -> Entry:
         self._load()
         if name not in self._entries:
-            raise UserError(unknown(self.kind, str(name), self._entries))
+            raise UserError(unknown_name(self.kind, str(name), self._entries))
         return self._entries[name]
 
     def arguments(self, config: Mapping[str, Any], **facts: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from zoo.config.run import Options, RunConfig, TeacherConfig
 from zoo.config.saved import read_config
 from zoo.data.dataset import Encoding
 from zoo.data.encoding import load_encoding
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 from zoo.importing import import_plugins
 from zoo.registry import MODELS, TASKS, Registry
 from zoo.runs.directory import RunDirectory
@@ -212,7 +212,7 @@ def find_checkpoint(run: RunDirectory, wanted: str, warn: Warn) -> Checkpoint:
     step = int(wanted) if wanted.isdecimal() else None
     fitting = [n for n in names if n == wanted or int(n.split("-")[1]) == step]
     if not fitting:
-        raise UserError(unknown("checkpoint", wanted, ["best", "last", *names]))
+        raise UserError(unknown_name("checkpoint", wanted, ["best", "last", *names]))
     reasons = []
     for name in fitting:
         try:

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Union
 
-from zoo.errors import MissingFact, UserError, nearest
+from zoo.errors import MissingFact, UserError, closest_match
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -21,19 +21,19 @@ def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     }
 
 
-def fits(value: Any, annotation: Any) -> bool:
+def matches_type(value: Any, annotation: Any) -> bool:
     """Whether a config value (number, string, bool, None, list, dict) has the annotated type."""
     origin = typing.get_origin(annotation)
     arguments = typing.get_args(annotation)
     if origin in (Union, types.UnionType):
-        return any(fits(value, choice) for choice in arguments)
+        return any(matches_type(value, choice) for choice in arguments)
     if origin is Literal:
         return value in arguments
     if origin is list:
-        return isinstance(value, list | tuple) and all(fits(v, arguments[0]) for v in value)
+        return isinstance(value, list | tuple) and all(matches_type(v, arguments[0]) for v in value)
     if origin is tuple:
         item = arguments[0]
-        return isinstance(value, list | tuple) and all(fits(v, item) for v in value)
+        return isinstance(value, list | tuple) and all(matches_type(v, item) for v in value)
     if annotation is None or annotation is type(None):
         return value is None
     if annotation is bool or annotation is str:
@@ -45,23 +45,28 @@ def fits(value: Any, annotation: Any) -> bool:
     return True  # anything else (a tensor, a tokenizer) is not a config value
 
 
-def spell(annotation: Any) -> str:
+def describe_type(annotation: Any) -> str:
     """Describe an annotation: `int or null`, `one of relu, gelu`."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (Union, types.UnionType):
-        return " or ".join(spell(choice) for choice in arguments)
+        return " or ".join(describe_type(choice) for choice in arguments)
     if origin is Literal:
         return "one of " + ", ".join(str(choice) for choice in arguments)
     if annotation is type(None):
         return "null"
     if origin in (list, tuple):
-        return f"a list of {spell(arguments[0])}"
+        return f"a list of {describe_type(arguments[0])}"
     return getattr(annotation, "__name__", str(annotation))
 
 
-def got(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """A value and its type, for an error message."""
     return "null" if value is None else f"{value!r} ({type(value).__name__})"
+
+
+def type_mismatch(name: str, value: Any, annotation: Any) -> str:
+    """`optim.lr: got 'fast' (str), expected float`."""
+    return f"{name}: got {describe_value(value)}, expected {describe_type(annotation)}"
 
 
 def bind(
@@ -88,16 +93,14 @@ def bind(
     for option, value in given.items():
         if option not in schema:
             options = [o for o in schema if o not in facts]
-            guess = nearest(option, options)
+            guess = closest_match(option, options)
             hint = f"did you mean '{guess}'? " if guess else ""
             problems.append(
                 f"{kind}.{option}: {kind}={name} has no such option; {hint}"
                 f"(it takes: {', '.join(options) or 'none'})"
             )
-        elif not fits(value, schema[option].annotation):
-            problems.append(
-                f"{kind}.{option}: got {got(value)}, expected {spell(schema[option].annotation)}"
-            )
+        elif not matches_type(value, schema[option].annotation):
+            problems.append(type_mismatch(f"{kind}.{option}", value, schema[option].annotation))
     if problems:
         raise UserError("; ".join(problems))
     arguments = {fact: value for fact, value in facts.items() if fact in schema} | dict(given)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.config.run import RunConfig
-from zoo.errors import UserError, nearest
+from zoo.errors import UserError, closest_match
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_one_letter_typos_of_choices_find_the_right_one():
         for name in names * 10:
             if (wrong := typo(name, rng)) not in names and wrong:
                 tries += 1
-                hits += nearest(wrong, names) == name
+                hits += closest_match(wrong, names) == name
     assert tries > 300 and hits / tries >= 0.95, (hits, tries)
 
 

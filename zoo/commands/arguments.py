@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from zoo.config import groups as configs
-from zoo.errors import UserError, nearest
+from zoo.errors import UserError, closest_match
 from zoo.program import spelled
 
 
@@ -35,7 +35,7 @@ def options(
         if key.split(".")[0] in configs.GROUPS or key == "experiment":
             overrides.append(argument)
         elif not equals or key not in defaults:
-            guess = nearest(key, defaults)
+            guess = closest_match(key, defaults)
             hint = f"; did you mean '{guess}='?" if guess else ""
             raise UserError(f"unknown option '{argument}'{hint} (options: {'=, '.join(defaults)}=)")
         else:

@@ -12,7 +12,7 @@ from typing import Any
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules
 from zoo.config import groups as configs
-from zoo.errors import UserError, report, unknown
+from zoo.errors import UserError, report, unknown_name
 from zoo.runs.directory import RunDirectory, find_runs
 from zoo.text_table import text_table
 
@@ -88,7 +88,7 @@ def read_curves(folder: Path, metric: str, by: list[str], smooth: int = 1) -> Gr
             groups[_label(settings, by) or path.name].append(_smoothed(points, smooth))
     if not groups:
         names = {name for name in known if not name.endswith(("/step", "/split"))}
-        raise UserError(unknown("metric", metric, sorted(names)))
+        raise UserError(unknown_name("metric", metric, sorted(names)))
     return dict(sorted(groups.items()))
 
 

@@ -15,7 +15,7 @@ import yaml
 from zoo.commands.arguments import options, with_config_dir
 from zoo.config import groups as configs
 from zoo.config.run import Options
-from zoo.errors import UserError, report, unknown
+from zoo.errors import UserError, report, unknown_name
 from zoo.runs.directory import RunDirectory
 from zoo.text_table import terminal_width, text_table
 
@@ -192,7 +192,7 @@ def _means(restored: "Restored", batches: Iterable[Any], final: bool) -> dict[st
 
 def _check_split(splits: dict[str, Any], split: str) -> None:
     if split not in splits:
-        raise UserError(unknown("split", split, splits))
+        raise UserError(unknown_name("split", split, splits))
     if len(splits[split]) == 0:
         sizes = ", ".join(f"{name} {len(source)}" for name, source in splits.items())
         raise UserError(f"split={split} is empty ({sizes}); take split=all")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules
-from zoo.errors import UserError, report, unknown
+from zoo.errors import UserError, report, unknown_name
 from zoo.files import atomic_folder
 from zoo.runs.directory import RunDirectory
 
@@ -45,7 +45,7 @@ def _main(argv: list[str] | None) -> int:
     if overrides:
         raise UserError(f"'{overrides[0]}': a run is exported as trained; give run= alone")
     if values["format"] not in FORMATS:
-        raise UserError(unknown("format", values["format"], FORMATS))
+        raise UserError(unknown_name("format", values["format"], FORMATS))
     out = Path(values["out"]).expanduser()
     if out.exists():
         raise UserError(f"out={out} exists already; name a folder that is not there yet")

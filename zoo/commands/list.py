@@ -13,7 +13,7 @@ from zoo.commands.arguments import with_config_dir
 from zoo.commands.evaluate import modules
 from zoo.config import compose
 from zoo.config import groups as configs
-from zoo.errors import UserError, report, unknown
+from zoo.errors import UserError, report, unknown_name
 from zoo.program import spelled
 from zoo.text_table import text_table
 
@@ -41,7 +41,7 @@ def _main(arguments: list[str]) -> int:
     names = [a for a in arguments if not a.startswith("plugins=")]
     for name in names:
         if name not in TABLES:
-            raise UserError(unknown("argument", name, TABLES))
+            raise UserError(unknown_name("argument", name, TABLES))
     _import([a.partition("=")[2] for a in arguments if a not in names])
     tables = [TABLES[name]() for name in names or TABLES]
     print("\n\n".join(tables))

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from zoo.errors import UserError, report, unknown
+from zoo.errors import UserError, report, unknown_name
 
 COMMANDS = {  # name: (module of zoo with a `main`, what it does)
     "train": ("commands.train", "train a model: zoo train experiment=cnn_digits"),
@@ -32,7 +32,7 @@ def _main(arguments: list[str]) -> int:
         return 0 if arguments else 2
     name, *rest = arguments
     if name not in COMMANDS:
-        raise UserError(unknown("command", name, COMMANDS))
+        raise UserError(unknown_name("command", name, COMMANDS))
     module = importlib.import_module(f"zoo.{COMMANDS[name][0]}")
     if name == "sweep":
         name, rest = "train", ["-m", *rest]

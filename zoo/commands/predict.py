@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import finite, modules, switch
 from zoo.config import groups as configs
-from zoo.errors import UserError, nearest, report
+from zoo.errors import UserError, closest_match, report
 from zoo.runs.directory import RunDirectory
-from zoo.schema import fits, got, parameters, spell
+from zoo.schema import matches_type, parameters, type_mismatch
 from zoo.text_table import text_table
 
 if TYPE_CHECKING:
@@ -127,13 +127,12 @@ def _bind(respond: Callable[..., Any] | None, given: dict[str, str]) -> Row:
         if name not in schema:
             own = [option for option in schema if option not in COMMON]
             valid = ["run", "input", *COMMON, *own]
-            guess = nearest(name, valid)
+            guess = closest_match(name, valid)
             hint = f"; did you mean '{guess}='?" if guess else ""
             raise UserError(f"unknown option '{name}={text}'{hint} (options: {'=, '.join(valid)}=)")
-        values = [v for v in _readings(text) if fits(v, schema[name].annotation)]
+        values = [v for v in _readings(text) if matches_type(v, schema[name].annotation)]
         if not values:
-            value, annotation = _readings(text)[0], schema[name].annotation
-            raise UserError(f"{name}: got {got(value)}, expected {spell(annotation)}")
+            raise UserError(type_mismatch(name, _readings(text)[0], schema[name].annotation))
         chosen[name] = values[0]
     return chosen
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from zoo.compare import formats, pictures, side_by_side
-from zoo.errors import UserError, nearest, report
+from zoo.errors import UserError, closest_match, report
 from zoo.program import spelled
 from zoo.runs.diff import diff
 from zoo.runs.directory import RunDirectory
@@ -57,7 +57,7 @@ def _main(argv: list[str]) -> int:
     given, unknown = flags.parse_known_args(argv)
     if unknown:
         valid = [flag for action in flags._actions for flag in action.option_strings]
-        guess = nearest(unknown[0].partition("=")[0], valid)
+        guess = closest_match(unknown[0].partition("=")[0], valid)
         hint = f"; did you mean {guess}?" if guess else ""
         raise UserError(f"unknown option '{unknown[0]}'{hint} (see --help)")
     if given.diff is not None:

@@ -27,7 +27,7 @@ from zoo.config.groups import (
     unknown_key,
 )
 from zoo.config.run import RunConfig
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 
 LAUNCHERS = {"submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}  # extras
 OPEN = ("expect", "optim[.]rates")  # these take any key
@@ -53,7 +53,7 @@ def load(overrides: list[str]) -> RunConfig:
         group, value = key_of(override), override.partition("=")[2]
         listed = value[:1] + value[-1:] == "[]" and group in (*GROUPS, "experiment")
         if listed or (value == "null" and group in GROUPS):
-            raise UserError(unknown(f"choice for {group}:", value, choices(group)))
+            raise UserError(unknown_name(f"choice for {group}:", value, choices(group)))
     chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
     overrides = [o for o in overrides if o != "experiment=null"]
     overrides = [opened(o) for o in overrides]
@@ -155,7 +155,7 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
         options = [o for o in error.options if not o.startswith("_")]
         if group == "hydra/launcher" and (extra := LAUNCHERS.get(choice)):
             return f"hydra/launcher={choice} needs a package: pip install --editable '.[{extra}]'"
-        return unknown(f"choice for {group or 'config'}:", choice, options)
+        return unknown_name(f"choice for {group or 'config'}:", choice, options)
     if isinstance(error, OverrideParseException):
         what = f"cannot read '{error.override}'"
         return f"{what}: expected key=value; quote values with spaces, = or ,"

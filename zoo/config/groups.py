@@ -17,8 +17,8 @@ import yaml
 
 from zoo.config.run import GROUPS as GROUPS
 from zoo.config.run import types_of_settings
-from zoo.errors import UserError, nearest
-from zoo.schema import fits, got, spell
+from zoo.errors import UserError, closest_match
+from zoo.schema import describe_value, matches_type, type_mismatch
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,7 +96,7 @@ def key_of(override: str) -> str:
 
 def unknown_key(key: str, valid: list[str], origin: str = "") -> str:
     """A key that no group lists, and the one that was probably meant."""
-    guess = nearest(key, valid)
+    guess = closest_match(key, valid)
     parent = key.rpartition(".")[0]
     siblings = sorted(k.rpartition(".")[2] for k in valid if k.rpartition(".")[0] == parent)
     hint = f"; did you mean '{guess}'?" if guess else ""
@@ -143,14 +143,14 @@ def _problems(
         elif isinstance(reference[key], dict):
             if not isinstance(value, dict):
                 listed = ", ".join(reference[key]) or "name: value"
-                yield f"{name}: got {got(value)}, expected keys: {listed}"
+                yield f"{name}: got {describe_value(value)}, expected keys: {listed}"
             elif reference[key]:  # an empty one takes any key
                 yield from _problems(value, reference[key], valid, typed, f"{name}.", source)
         elif name in typed:
-            if not fits(value, typed[name]):
-                yield f"{name}: got {got(value)}, expected {spell(typed[name])}"
-        elif None not in (value, reference[key]) and not fits(value, _kind(reference[key])):
-            yield f"{name}: got {got(value)}, expected {_kind(reference[key]).__name__}"
+            if not matches_type(value, typed[name]):
+                yield type_mismatch(name, value, typed[name])
+        elif None not in (value, reference[key]) and not matches_type(value, _kind(reference[key])):
+            yield f"{name}: got {describe_value(value)}, expected {_kind(reference[key]).__name__}"
 
 
 def _kind(value: Any) -> Any:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from zoo.errors import UserError, unknown
-from zoo.schema import fits, got, spell
+from zoo.errors import UserError, unknown_name
+from zoo.schema import describe_value, matches_type, type_mismatch
 from zoo.training.config import TrainerConfig
 
 Options = dict[str, Any]  # of one group: a name, and what the named builder takes
@@ -102,12 +102,14 @@ class RunConfig:
             raise UserError(f"{origin} is not a run's: it lacks {', '.join(missing)}")
         for key, value in values.items():
             if key not in types:
-                raise UserError(unknown("setting", key, types))
+                raise UserError(unknown_name("setting", key, types))
             if dataclasses.is_dataclass(types[key]) or key in (*OPEN_GROUPS, "expect"):
                 if not isinstance(value, dict):
-                    raise UserError(f"{key}: got {got(value)}, expected name: value in {origin}")
-            elif not fits(value, types[key]):
-                raise UserError(f"{key}: got {got(value)}, expected {spell(types[key])}")
+                    raise UserError(
+                        f"{key}: got {describe_value(value)}, expected name: value in {origin}"
+                    )
+            elif not matches_type(value, types[key]):
+                raise UserError(type_mismatch(key, value, types[key]))
         sections = {
             "init": _section(InitConfig, "init", values["init"]),
             "teacher": _section(TeacherConfig, "teacher", values.get("teacher", {})),
@@ -145,9 +147,11 @@ def _section(section: type[Section], name: str, values: Mapping[str, Any]) -> Se
     types = _types(section)
     for key, value in values.items():
         if key not in types:
-            raise UserError(unknown("setting", f"{name}.{key}", [f"{name}.{k}" for k in types]))
-        if not fits(value, types[key]):
-            raise UserError(f"{name}.{key}: got {got(value)}, expected {spell(types[key])}")
+            raise UserError(
+                unknown_name("setting", f"{name}.{key}", [f"{name}.{k}" for k in types])
+            )
+        if not matches_type(value, types[key]):
+            raise UserError(type_mismatch(f"{name}.{key}", value, types[key]))
     fields = {key.removesuffix("_"): key for key in typing.get_type_hints(section)}
     return section(**{fields[key]: value for key, value in values.items()})
 

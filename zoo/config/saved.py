@@ -10,7 +10,7 @@ import yaml
 from zoo.config.groups import key_of, read_yaml
 from zoo.config.run import RunConfig
 from zoo.errors import UserError
-from zoo.schema import fits, got, parameters, spell
+from zoo.schema import matches_type, parameters, type_mismatch
 from zoo.training.config import TrainerConfig
 
 RESUMABLE = ("max_steps", "max_epochs", "max_minutes", "patience", "save_steps", "save_minutes")
@@ -62,6 +62,6 @@ def _budget(override: str, key: str) -> Any:
     if not (text := override.partition("=")[2]):
         raise UserError(f"cannot read '{override}': expected key=value")
     value = yaml.safe_load(text)
-    if not fits(value, annotation := parameters(TrainerConfig)[key].annotation):
-        raise UserError(f"trainer.{key}: got {got(value)}, expected {spell(annotation)}")
+    if not matches_type(value, annotation := parameters(TrainerConfig)[key].annotation):
+        raise UserError(type_mismatch(f"trainer.{key}", value, annotation))
     return value

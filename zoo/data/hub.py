@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.paths import not_found
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 
 PARTS = {
     "train": "train", "training": "train",
@@ -97,7 +97,7 @@ def column(rows: Rows, name: str | None, option: str, usual: tuple[str, ...]) ->
             raise UserError(f"{option} is missing: which column? (one of: {', '.join(names)})")
         return found
     if name not in names:
-        raise UserError(f"{option}: {unknown('column', name, names)}")
+        raise UserError(f"{option}: {unknown_name('column', name, names)}")
     return name
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from torch import nn
 
-from zoo.errors import UserError, nearest
+from zoo.errors import UserError, closest_match
 from zoo.optim.groups import Groups
 from zoo.optim.state import parts
 from zoo.registry import OPTIMIZERS
-from zoo.schema import got
+from zoo.schema import describe_value
 
 LISTED = 12  # names that an error lists
 
@@ -39,11 +39,13 @@ def check_rates(config: Mapping[str, Any]) -> dict[str, float]:
     """
     rates = config.get("rates") or {}
     if not isinstance(rates, Mapping):
-        raise UserError(f"optim.rates: got {got(rates)}, expected {{name: factor}}")
+        raise UserError(f"optim.rates: got {describe_value(rates)}, expected {{name: factor}}")
     for pattern, factor in rates.items():
         number = isinstance(factor, int | float) and not isinstance(factor, bool)
         if not (number and 0 < factor < math.inf):
-            raise UserError(f"optim.rates.{pattern}: got {got(factor)}, expected a number above 0")
+            raise UserError(
+                f"optim.rates.{pattern}: got {describe_value(factor)}, expected a number above 0"
+            )
     return {str(pattern): float(factor) for pattern, factor in rates.items()}
 
 
@@ -95,7 +97,7 @@ def _could(pattern: str, names: Iterable[str]) -> str:
     heads = [".".join(kind[:k]) for k in range(1, depth) for kind in kinds if len(kind) > k]
     prefixes = list(dict.fromkeys(heads or [".".join(kind) for kind in kinds]))
     words = dict.fromkeys([*prefixes, *(part for kind in kinds for part in kind)])
-    guess = nearest(pattern, words)
+    guess = closest_match(pattern, words)
     hint = f"did you mean '{guess}'? " if guess else ""
     more = ", ..." if len(prefixes) > LISTED else ""
     return f"{hint}(it could match: {', '.join(prefixes[:LISTED])}{more})"

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import UserError, nearest
+from zoo.errors import UserError, closest_match
 from zoo.files import write_text
 
 
@@ -86,7 +86,7 @@ class RunDirectory:
         """
         folder = Path(path).expanduser()
         if not folder.is_dir():
-            near = nearest(str(folder), map(str, _runs_near(folder.parent)))
+            near = closest_match(str(folder), map(str, _runs_near(folder.parent)))
             hint = f"; did you mean {near}?" if near else ""
             raise UserError(f"{option}={path}: there is no such folder{hint}")
         if not (folder / "config.yaml").is_file():

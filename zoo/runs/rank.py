@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.errors import UserError, nearest, unknown
+from zoo.errors import UserError, closest_match, unknown_name
 from zoo.runs.records import Apart, Record
 from zoo.runs.settings import ABSENT, differing, identity
 
@@ -143,11 +143,11 @@ def rank(
 def _check(records: Sequence[Record], metric: str | None, over: Sequence[str]) -> None:
     known = {name for record in records for name in record.figures}
     if metric and records and metric not in known:
-        raise UserError(unknown("metric", metric, known))
+        raise UserError(unknown_name("metric", metric, known))
     settings = {name for record in records for name in record.settings}
     for name in over:
         if records and name not in settings:
-            guess = nearest(name, settings)
+            guess = closest_match(name, settings)
             hint = f"; did you mean '{guess}'?" if guess else ""
             raise UserError(
                 f"--group-by {name}: no run has such a setting{hint} (or none: a line a run)"

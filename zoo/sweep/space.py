@@ -16,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, RangeSweep
 from hydra.errors import OverrideParseException
 
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 
 DIGITS = 3  # of a number that was chosen: enough, and it can be typed
 
@@ -147,9 +147,9 @@ def _check_condition(key: str, value: str, always: Sequence[Dimension]) -> None:
     choices = _choices(key, always)
     if not choices:
         chosen = [one.key for one in always if one.choices]
-        raise UserError(unknown(f"setting in sweep.when.'{key}={value}':", key, chosen))
+        raise UserError(unknown_name(f"setting in sweep.when.'{key}={value}':", key, chosen))
     if value not in choices:
-        raise UserError(unknown(f"choice in sweep.when.'{key}={value}':", value, choices))
+        raise UserError(unknown_name(f"choice in sweep.when.'{key}={value}':", value, choices))
 
 
 def _listed(key: str, values: Any, place: str) -> Dimension:

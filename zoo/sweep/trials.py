@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.config.run import RunConfig
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 
 LONGEST = 80  # letters of a folder's name
 
@@ -73,7 +73,7 @@ def _side_by_side(
         UserError: Such a key that has no list, or lists of different lengths.
     """
     if missing := [key for key in together if key not in swept]:
-        raise UserError(unknown("list in sweep.zip:", missing[0], swept))
+        raise UserError(unknown_name("list in sweep.zip:", missing[0], swept))
     table = [dict(o.split("=", 1) for o in one) for one in combinations]
     lists = {key: list(dict.fromkeys(row[key] for row in table)) for key in together}
     if len(set(map(len, lists.values()))) > 1:

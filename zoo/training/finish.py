@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import UserError, nearest
+from zoo.errors import UserError, closest_match
 from zoo.kernels import used_kernels
 from zoo.program import spelled
 from zoo.training.checkpoint import load_model
@@ -68,7 +68,7 @@ def check_expectations(expect: dict[str, str], metrics: Metrics) -> dict[str, di
     for name, text in expect.items():
         sign, bound = parse_expectation(name, text)
         if name not in flat:
-            hint = f"; did you mean '{guess}'?" if (guess := nearest(name, flat)) else ""
+            hint = f"; did you mean '{guess}'?" if (guess := closest_match(name, flat)) else ""
             raise UserError(f"expect.{name}: the run has no such metric{hint}")
         met = _COMPARE[sign](flat[name], bound)
         outcome[name] = {"expected": f"{sign} {bound:g}", "reached": flat[name], "met": met}

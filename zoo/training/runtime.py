@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 from zoo.kernels import kernel_choice
 from zoo.tasks.base import Gathered
 
@@ -65,7 +65,7 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
         name = next(kind for kind in DEVICE_TYPES if available(kind))
     kind, _, number = name.partition(":")
     if kind not in DEVICE_TYPES or (number and not number.isdigit()):
-        raise UserError(unknown("trainer.device", name, ("auto", *DEVICE_TYPES)))
+        raise UserError(unknown_name("trainer.device", name, ("auto", *DEVICE_TYPES)))
     if not available(kind):
         here = ", ".join(k for k in DEVICE_TYPES if available(k))
         raise UserError(

@@ -11,7 +11,7 @@ from zoo.data.splits import Split
 from zoo.data.tables.csv_file import Table, parse_number, read_csv
 from zoo.data.tables.dataset import encoding_for_tables, table_dataset
 from zoo.data.tables.encoding import Raw
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 from zoo.registry import DATASETS
 
 NUMERIC_SHARE = 0.9  # a column with at least this part of numbers is meant to be numeric
@@ -63,7 +63,9 @@ def csv_table(
     for option, names in {"target": [target], **lists}.items():
         for name in names or []:
             if name not in table.header:
-                raise UserError(f"data.{option}: {path}: {unknown('column', name, table.header)}")
+                raise UserError(
+                    f"data.{option}: {path}: {unknown_name('column', name, table.header)}"
+                )
     notes: list[str] = []
     values, classes = read_target(table, target, kind, notes, fresh=fitted is None)
     if fitted is not None:

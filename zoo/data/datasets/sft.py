@@ -12,7 +12,7 @@ from zoo.data.splits import Split
 from zoo.data.text.encoding import TextForm
 from zoo.data.text.files import first_byte, pieces
 from zoo.data.text.prompts import Pair, sft_dataset
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 from zoo.registry import DATASETS
 
 
@@ -70,7 +70,7 @@ def read_pairs(path: Path, prompt: str, response: str) -> list[Pair]:
             raise UserError(f"{path}:{number}: expected an object, got a {type(row).__name__}")
         for option, name in (("prompt", prompt), ("response", response)):
             if name not in row:
-                raise UserError(f"data.{option}: {path}:{number}: {unknown('key', name, row)}")
+                raise UserError(f"data.{option}: {path}:{number}: {unknown_name('key', name, row)}")
             if not isinstance(row[name], str):
                 kind = type(row[name]).__name__
                 raise UserError(f"{path}:{number}: '{name}' is a {kind}, expected a text")

@@ -9,7 +9,7 @@ from zoo.data.tables.csv_file import read_csv
 from zoo.data.text.encoding import TextForm
 from zoo.data.text.labelled import labelled_text_dataset
 from zoo.data.text.labelled_encoding import cells, encoding_for_labelled_text, with_text
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 from zoo.registry import DATASETS
 
 
@@ -50,7 +50,7 @@ def text_csv(
                 f"{', '.join(table.header)})"
             )
         if name not in table.header:
-            raise UserError(f"data.{option}: {path}: {unknown('column', name, table.header)}")
+            raise UserError(f"data.{option}: {path}: {unknown_name('column', name, table.header)}")
     assert text is not None and target is not None
     if text == target:
         raise UserError(f"data.text and data.target are both '{text}'; name two columns")

@@ -10,7 +10,7 @@ from torch import Tensor
 from zoo.data.images.decode import EXTENSIONS, images_under, is_image
 from zoo.data.paths import not_found
 from zoo.data.tables.csv_file import read_csv
-from zoo.errors import UserError, nearest
+from zoo.errors import UserError, closest_match
 
 PARTS = {
     "train": "train", "training": "train",
@@ -102,7 +102,7 @@ def _from_splits(folders: Sequence[Path]) -> Listing:
             raise UserError(_nothing(folder))
     trained = {n for n, p in zip(listing.names, listing.parts, strict=True) if p == "train"}
     if strange := sorted(set(listing.names) - trained):
-        guess = nearest(strange[0], trained)
+        guess = closest_match(strange[0], trained)
         hint = f"; did you mean '{guess}'?" if guess else ""
         raise UserError(
             f"the class '{strange[0]}' has no images in {folders[0].parent}/train{hint} "

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoo.data.dataset import Batch
 from zoo.data.tables.csv_file import Table, read_csv
-from zoo.errors import UserError, nearest
+from zoo.errors import UserError, closest_match
 
 Raw = Mapping[str, Tensor | Sequence[str | None]]  # float64 (N,) with NaN, or texts with None
 
@@ -185,7 +185,7 @@ class TableEncoding:
 
 
 def _column_missing(missing: Sequence[str], where: str, present: Sequence[str]) -> UserError:
-    guess = nearest(missing[0], present)
+    guess = closest_match(missing[0], present)
     hint = f"; did you rename it to '{guess}'?" if guess else ""
     names = ", ".join(f"'{name}'" for name in missing[:5]) + (" ..." if len(missing) > 5 else "")
     word = "column" if len(missing) == 1 else "columns"

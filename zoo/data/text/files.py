@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.data.paths import not_found
-from zoo.errors import UserError, nearest
+from zoo.errors import UserError, closest_match
 
 PIECE = 2**20  # bytes read at once
 BOM = b"\xef\xbb\xbf"
@@ -130,7 +130,7 @@ def _kinds(files: list[Path]) -> str:
 def _near(folder: Path, name: str) -> str:
     if not folder.is_dir():
         return f": {not_found(folder)}"
-    guess = nearest(name, [path.name for path in folder.iterdir()])
+    guess = closest_match(name, [path.name for path in folder.iterdir()])
     return f"; did you mean '{folder / guess}'?" if guess else ""
 
 

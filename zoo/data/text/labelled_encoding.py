@@ -16,7 +16,7 @@ from zoo.data.dataset import Batch
 from zoo.data.tables.csv_file import Table, read_csv
 from zoo.data.text.files import first_byte, pieces
 from zoo.data.tokenizers.registry import MASK, PAD, Tokenizer, load_tokenizer
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 
 SPECIALS = (PAD,)
 
@@ -149,7 +149,7 @@ def with_text(table: Table, column: str) -> tuple[Table, int]:
         UserError: No such column, or none of its rows has a text.
     """
     if column not in table.header:
-        raise UserError(f"data.text: {table.path}: {unknown('column', column, table.header)}")
+        raise UserError(f"data.text: {table.path}: {unknown_name('column', column, table.header)}")
     kept = [i for i, text in enumerate(cells(table, column)) if text.strip()]
     if not kept:
         raise UserError(f"{table.path}: the column '{column}' is empty in every row")

@@ -10,7 +10,7 @@ import numpy as np
 from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD, UNKNOWN, Ids, Tokenizer
 from zoo.data.tokenizers.bpe import BpeTokenizer
 from zoo.data.tokenizers.published import PublishedTokenizer
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, unknown_name
 
 __all__ = ["BOS", "EOS", "EOT", "MASK", "PAD", "UNKNOWN", "Ids", "Tokenizer"]  # given on
 
@@ -181,7 +181,7 @@ def train_tokenizer(
         return BpeTokenizer.train(texts, size, specials, leading_space)
     if kind == PublishedTokenizer.kind:
         raise UserError("data.tokenizer=published comes with published weights: set init.from")
-    raise UserError(unknown("data.tokenizer", kind, KINDS))
+    raise UserError(unknown_name("data.tokenizer", kind, KINDS))
 
 
 def load_tokenizer(json: dict[str, Any]) -> Tokenizer:

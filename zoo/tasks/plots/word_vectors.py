@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UserError
-from zoo.errors import nearest as nearest_name
+from zoo.errors import closest_match as nearest_name
 from zoo.inference.neighbours import combine, nearest, plane
 from zoo.tasks.base import Pictures
 from zoo.tasks.plots.model import new_figure
