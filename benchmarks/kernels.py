@@ -68,12 +68,10 @@ def kernels(rounds: int, threads: int, overrides: list[str]) -> None:
 def training_step(overrides: list[str]) -> Callable[[], None]:
     """A function that trains one step of a recipe, always on its first batch."""
     folder = tempfile.mkdtemp()
-    settings = compose.load([*overrides, f"output_dir={folder}", "trainer.device=cpu"])
+    config = compose.load([*overrides, f"output_dir={folder}", "trainer.device=cpu"])
     with contextlib.redirect_stdout(io.StringIO()):
-        dataset = build.build_dataset(settings["data"])
-        trainer = build.build_trainer(
-            settings, build.trainer_config(settings), dataset, Runtime(torch.device("cpu"))
-        )
+        dataset = build.build_dataset(config.data)
+        trainer = build.build_trainer(config, dataset, Runtime(torch.device("cpu")))
     trainer.model.train()
     batch = next(trainer.loader.training(0, 1))
 

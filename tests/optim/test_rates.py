@@ -226,4 +226,4 @@ def test_runs_made_before_have_none():
 @pytest.mark.parametrize("optim", OPTIMIZERS.names())
 def test_they_are_typed_so(typed, expected, optim):
     choice = [] if any(one.startswith("optim=") for one in typed) else [f"optim={optim}"]
-    assert compose.load([*choice, *typed])["optim"]["rates"] == expected
+    assert compose.load([*choice, *typed]).optim["rates"] == expected
