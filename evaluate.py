@@ -1,4 +1,4 @@
-"""Judge a trained model: python evaluate.py run=outputs/cnn_digits/<date_time>."""
+"""Evaluate a trained model: python evaluate.py run=outputs/cnn_digits/<date_time>."""
 
 import sys
 

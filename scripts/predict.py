@@ -1,4 +1,4 @@
-"""What a trained model says: python scripts/predict.py run=outputs/... input=photo.png."""
+"""Predictions of a trained model: python scripts/predict.py run=outputs/... input=photo.png."""
 
 import sys
 
