@@ -172,7 +172,7 @@ def test_cbow_mixes_the_neighbours_that_skip_gram_pairs():
     sums = mixed.context_weights.sum(2)
     torch.testing.assert_close(sums, (neighbours > 0).float())
     assert torch.equal(mixed.positives[..., 0], sums.round())
-    assert int(mixed.count) == int((neighbours > 0).sum())
+    assert int(mixed.total) == int((neighbours > 0).sum())
     assert torch.equal(mixed.words, paired.candidates[:, :-6])
     assert torch.equal(mixed.candidates[:, :BLOCK], paired.words)
 

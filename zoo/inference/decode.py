@@ -63,7 +63,7 @@ class DecodeStep:
         return y[None] if self.batch_is_one else y
 
 
-def supports(model: nn.Module) -> bool:
+def supports(model: Any) -> bool:
     """Whether calling the model comes to the same as a `DecodeStep`.
 
     It must say so of itself (a class attribute `decodes_by_blocks`, which subclasses do not
@@ -142,9 +142,9 @@ def _transposed(weight: Tensor, bias: Tensor | None) -> Map:
 
 
 def _norm(layer: nn.Module) -> Map:
-    assert isinstance(layer, nn.LayerNorm | nn.RMSNorm)
-    size, weight, eps = layer.normalized_shape, layer.weight, layer.eps
     if isinstance(layer, nn.RMSNorm):
-        return lambda x: torch.rms_norm(x, size, weight, eps)
-    bias = layer.bias
+        shape, scale, epsilon = layer.normalized_shape, layer.weight, layer.eps
+        return lambda x: torch.rms_norm(x, shape, scale, epsilon)
+    assert isinstance(layer, nn.LayerNorm)
+    size, weight, bias, eps = layer.normalized_shape, layer.weight, layer.bias, layer.eps
     return lambda x: torch.layer_norm(x, size, weight, bias, eps)

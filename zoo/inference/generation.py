@@ -8,6 +8,7 @@ Shapes: B texts, T tokens, V vocabulary.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +111,7 @@ class _Writer:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Any,
         prompts: Sequence[Sequence[int]],
         rows: Sequence[int],
         max_tokens: int,

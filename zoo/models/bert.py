@@ -144,6 +144,7 @@ class BERT(nn.Module):
             mask[:, 0] = True  # a text of padding alone still has somewhere to look
             mask = mask[:, None, None]  # (B, 1, 1, T)
         *blocks, last_block = self.blocks
+        assert isinstance(last_block, Block)
         for block in blocks:
             x = block(x, mask, rotation)
         if positions is None:

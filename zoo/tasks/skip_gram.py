@@ -33,7 +33,7 @@ class SkipGramBatch(NamedTuple):
         candidates: int64 (G, P + S): contexts, the last S of them negative samples.
         positives: (G, C, R): at j for row c, 1 where c and candidate c + j are a positive pair.
         negatives: (G, C, 1): the weight of each negative sample.
-        count: Scalar: positive pairs, each with `negatives` negative samples.
+        total: Scalar: positive pairs, each with `negatives` negative samples.
     """
 
     words: Tensor
@@ -41,7 +41,7 @@ class SkipGramBatch(NamedTuple):
     candidates: Tensor
     positives: Tensor
     negatives: Tensor
-    count: Tensor
+    total: Tensor
 
 
 class WordVectors:
@@ -94,7 +94,7 @@ class WordVectors:
         scores = model(pairs.words, pairs.candidates, pairs.context_weights)  # (G, C, P + S)
         loss = banded_logistic_loss(scores, pairs.positives, pairs.negatives)
         sums = {} if model.training else {"accuracy": self._ranking_accuracy(scores, pairs)}
-        return StepOutput(loss, pairs.count.clamp(min=1), sums)  # a text may have no pair at all
+        return StepOutput(loss, pairs.total.clamp(min=1), sums)  # a text may have no pair at all
 
     def _ranking_accuracy(self, scores: Tensor, pairs: SkipGramBatch) -> Tensor:
         """Over all positive pairs, the sum of the fractions of the block's negative samples that

@@ -44,7 +44,7 @@ def _is_plain_causal(
 def _trains_mid_sized(packed: Sequence[Tensor], heads: int, *_: Any, **__: Any) -> bool:
     if not torch.is_grad_enabled():  # first: generation counts microseconds
         return False
-    _, tokens, _, size = packed[0].shape
+    tokens, size = packed[0].shape[1], packed[0].shape[3]
     return (
         MKL_AVAILABLE
         and tokens in LENGTHS

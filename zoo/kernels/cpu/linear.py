@@ -16,7 +16,9 @@ from zoo.kernels.functional import linear as kernel
 
 def is_amd_avx512() -> bool:
     """Whether this is such a processor: a rule, not a trial, so that runs repeat."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older torch has none
+    capabilities: dict[str, Any] = getattr(
+        torch.cpu, "get_capabilities", dict
+    )()  # older torch has none
     name = str(capabilities.get("cpu_name", ""))
     return name.startswith("AMD") and bool(capabilities.get("avx512_f"))
 
