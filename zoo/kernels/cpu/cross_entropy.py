@@ -49,9 +49,7 @@ class _CrossEntropySum(torch.autograd.Function):
         in_place = gradient is not None and logits.dtype == torch.float32
         for rows in _chunks(logits):
             chunk = logits[rows]
-            if (
-                in_place and gradient is not None
-            ):  # one pass less over memory, which is what this waits for
+            if in_place and gradient is not None:  # one pass less over memory: the bottleneck
                 wide = torch.sub(chunk, chunk.amax(1, keepdim=True), out=gradient[rows])
             else:
                 wide = chunk.to(torch.float32, copy=True)

@@ -16,9 +16,8 @@ from zoo.kernels.functional import linear as kernel
 
 def is_amd_avx512() -> bool:
     """Whether this is such a processor: a rule, not a trial, so that runs repeat."""
-    capabilities: dict[str, Any] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # older torch has none
+    read = getattr(torch.cpu, "get_capabilities", dict)  # older torch has none
+    capabilities: dict[str, Any] = read()
     name = str(capabilities.get("cpu_name", ""))
     return name.startswith("AMD") and bool(capabilities.get("avx512_f"))
 
