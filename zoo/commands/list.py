@@ -62,8 +62,8 @@ def models() -> str:
     rows = [("model", "parameters", "paper", "experiments")]
     for name in MODELS.names():
         module = importlib.import_module(MODELS[name].builder.__module__)
-        found = PAPER.search(module.__doc__ or "")
-        paper = f"{found[1]}, {found[2].rstrip('.,;:)')}" if found else ""
+        match = PAPER.search(module.__doc__ or "")
+        paper = f"{match[1]}, {match[2].rstrip('.,;:)')}" if match else ""
         used = ", ".join(configs.experiments_with("model", name))
         rows.append((name, _count(name), paper, used))
     return (
@@ -107,9 +107,10 @@ def data() -> str:
 def comment(text: str) -> str:
     """The first line of a YAML file's opening comment that is no directive and no command."""
     for line in text.splitlines():
-        said = line.removeprefix("#").strip()
-        if line.startswith("#") and said and not said.startswith(("@package", "python ")):
-            return said
+        text_of_line = line.removeprefix("#").strip()
+        directive = text_of_line.startswith(("@package", "python "))
+        if line.startswith("#") and text_of_line and not directive:
+            return text_of_line
     return ""
 
 
@@ -139,12 +140,12 @@ def _chosen(content: dict[str, Any]) -> dict[str, str]:
 
 def _measured(result: dict[str, Any], metric: str) -> str:
     """`0.9921±0.0012 (5)`, of 5 runs, as docs/results.json says."""
-    found = result.get("metrics", {}).get(metric)
-    if not found:
+    values = result.get("metrics", {}).get(metric)
+    if not values:
         return ""
-    runs = result.get("runs", len(found.get("values", [])))
-    spread = f"±{found['std']:.4f} ({runs})" if runs > 1 else ""
-    return f"{found['mean']:.4f}{spread}"
+    runs = result.get("runs", len(values.get("values", [])))
+    spread = f"±{values['std']:.4f} ({runs})" if runs > 1 else ""
+    return f"{values['mean']:.4f}{spread}"
 
 
 TABLES: dict[str, Callable[[], str]] = {"models": models, "data": data, "experiments": experiments}

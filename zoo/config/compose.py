@@ -59,20 +59,20 @@ def load(overrides: list[str]) -> RunConfig:
     overrides = [opened(o) for o in overrides]
     if not chosen:
         overrides = [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
-    whole = _compose(overrides, return_hydra_config=True)
-    choice_of = whole.hydra.runtime.choices
+    composed = _compose(overrides, return_hydra_config=True)
+    choice_of = composed.hydra.runtime.choices
     chosen_of = {group: choice_of[group] for group in (*GROUPS, "experiment")}
     pinned = [f"{group}={chosen_of[group]}" for group in GROUPS]
     reference = _listed(tuple(configs.config_dirs()), tuple(pinned))
-    with_values = _plain(whole)
+    with_values = _plain(composed)
     experiment = chosen_of["experiment"]
     if {"init.from", "teacher.from"} & set(map(key_of, overrides)):
         with_values["expect"] = {}  # promised for other weights
     if experiment and (retyped := chosen & set(GROUPS)):
         others = {"experiment", *GROUPS} - retyped
         values = [o for o in overrides if key_of(o).split(".")[0] not in others]
-        anew = _plain(_compose(pinned + [o for o in values if key_of(o) not in retyped]))
-        with_values |= {group: anew[group] for group in retyped}
+        as_filed = _plain(_compose(pinned + [o for o in values if key_of(o) not in retyped]))
+        with_values |= {group: as_filed[group] for group in retyped}
         if retyped & PROMISED:
             with_values["expect"] = {}  # promised for another model, other data, a full training
     check(with_values, reference, experiment)
@@ -140,8 +140,8 @@ def _base(folders: tuple[Path, ...], chosen: tuple[str, ...]) -> DictConfig:
 
 def _plain(composed: DictConfig) -> Config:
     OmegaConf.set_struct(composed, False)
-    for apart in ("hydra", "sweep"):  # how runs are started, no part of any
-        composed.pop(apart, None)
+    for group in ("hydra", "sweep"):  # how runs are started, not part of a run
+        composed.pop(group, None)
     try:
         return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
     except OmegaConfBaseException as error:
