@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BASE = {"zoo.program", "zoo.registry", "zoo.errors", "zoo.schema", "zoo.naming"}
+BASE = {
+    "zoo.program", "zoo.registry", "zoo.errors", "zoo.schema", "zoo.naming", "zoo.batch", "zoo.rng",
+}  # fmt: skip
 MAY_IMPORT = {
     "zoo.kernels": {"zoo.errors"},
     "zoo.layers": {"zoo.kernels"},

@@ -16,6 +16,7 @@ from zoo.data.text.encoding import TextForm
 from zoo.errors import MissingFact, UserError
 from zoo.optim.rates import build_optimizer, check_rates
 from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
+from zoo.rng import mix_seed
 from zoo.runs.directory import RunDirectory
 from zoo.schema import bind
 from zoo.tasks.base import Batch, Task
@@ -27,7 +28,7 @@ from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
 from zoo.training.loader import Loader
 from zoo.training.precision import Precision, choose_precision
-from zoo.training.runtime import Runtime, mix_seed, seed_everything
+from zoo.training.runtime import Runtime, seed_everything
 from zoo.training.step import prepare_task
 from zoo.training.trainer import Trainer
 from zoo.weights.load import Report, load_weights

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-Batch = dict[str, Tensor]
+from zoo.batch import Batch
+from zoo.rng import sample_seeds
 
 
 class Encoding(Protocol):
@@ -92,8 +93,6 @@ class Dataset:
 
     def augment_samples(self, batch: Batch, seed: int, epoch: Tensor, index: Tensor) -> Batch:
         """Augment a prepared batch; a sample's seed comes of run seed, epoch and number."""
-        from zoo.data.images.augment import sample_seeds
-
         assert self.augment is not None
         seeds = sample_seeds(seed, epoch, index).to(batch["input"].device)
         return self.augment(batch, seeds)

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from zoo.data.dataset import Batch, Encoding
+from zoo.batch import Batch
+from zoo.data.dataset import Encoding
 from zoo.data.images.decode import decode, find_images
 from zoo.data.tables.encoding import TableEncoding
 from zoo.data.text.encoding import TextEncoding

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-Batch = dict[str, Tensor]
+from zoo.batch import Batch
 
 
 class StepOutput(NamedTuple):

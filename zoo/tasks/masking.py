@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.kernels import IGNORE_INDEX
+from zoo.rng import scramble
 
 MASK_RATE, RANDOM_RATE = 0.8, 0.1  # of the hidden tokens; the others are shown as they are
 STREAM_POSITION, STREAM_KIND, STREAM_TOKEN = range(3)  # of random numbers
@@ -34,23 +35,16 @@ class MaskedBatch(NamedTuple):
     labels: Tensor
 
 
-def mix(x: Tensor) -> Tensor:
-    """Scrambles each 64-bit number (SplitMix64's finaliser; int64, which wraps)."""
-    x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
-    x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
-    return x ^ ((x >> 31) & 0x1FFFFFFFF)
-
-
 def keys(tokens: Tensor) -> Tensor:
     """A number for each place, decided by the text, int64 (B, T)."""
-    place = mix(torch.arange(1, tokens.shape[1] + 1, device=tokens.device))  # (T,)
-    text = mix((mix(tokens + 1) * (place | 1)).sum(1))  # (B,)
+    place = scramble(torch.arange(1, tokens.shape[1] + 1, device=tokens.device))  # (T,)
+    text = scramble((scramble(tokens + 1) * (place | 1)).sum(1))  # (B,)
     return text[:, None] + place
 
 
 def draw(keys: Tensor, stream: int) -> Tensor:
     """A random number from 0 to LARGEST for each key; streams are independent."""
-    return mix(mix(keys) + stream) & LARGEST
+    return scramble(scramble(keys) + stream) & LARGEST
 
 
 def mask_tokens(

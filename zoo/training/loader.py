@@ -18,9 +18,10 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from zoo.batch import Batch
 from zoo.errors import UserError
-from zoo.tasks.base import Batch
-from zoo.training.runtime import Runtime, mix_seed
+from zoo.rng import mix_seed
+from zoo.training.runtime import Runtime
 
 CHUNK_BYTES = 32 * 2**20  # samples gathered, prepared and augmented at once for many small steps
 CHUNK_STEPS = 64

@@ -16,20 +16,10 @@ from torch import Tensor
 
 from zoo.errors import UserError, unknown_name
 from zoo.kernels import kernel_choice
+from zoo.rng import mix_seed
 from zoo.tasks.base import Gathered
 
 DEVICE_TYPES = ("cuda", "mps", "xpu", "cpu")
-
-
-def mix_seed(*parts: int) -> int:
-    """One seed from several numbers, so that neighbours share nothing (SplitMix64's finaliser)."""
-    state = 0
-    for part in parts:
-        state = (state + part + 0x9E3779B97F4A7C15) & (2**64 - 1)
-        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
-        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
-        state ^= state >> 31
-    return state >> 1  # torch takes seeds below 2**63
 
 
 def tune_malloc() -> None:

@@ -1,8 +1,7 @@
 """Image augmentation as batched tensor operations, reproducible sample by sample.
 
-The randomness of a sample is a hash of its own seed (SplitMix64, Steele et al., 2014,
-https://doi.org/10.1145/2660193.2660195), in wrapping int64 arithmetic: the same on every device,
-whatever batch the sample comes in.
+The random numbers of a sample follow from its own seed (zoo/rng.py): they are the same on every
+device, whatever batch the sample comes in.
 Shapes: N samples, C channels, H height, W width.
 """
 
@@ -12,56 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.data.dataset import Batch
+from zoo.batch import Batch
 from zoo.errors import UserError
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
-_GOLDEN = _signed(0x9E3779B97F4A7C15)
-_FIRST = _signed(0xBF58476D1CE4E5B9)
-_SECOND = _signed(0x94D049BB133111EB)
-
-
-def _shift_right(x: Tensor, bits: int) -> Tensor:
-    """Logical shift (torch's `>>` keeps the sign)."""
-    return (x >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _scramble(x: Tensor) -> Tensor:
-    """One step of SplitMix64: int64 to int64, every output bit depends on every input bit."""
-    x = x + _GOLDEN
-    x = (x ^ _shift_right(x, 30)) * _FIRST
-    x = (x ^ _shift_right(x, 27)) * _SECOND
-    return x ^ _shift_right(x, 31)
-
-
-def mix(a: Tensor, b: Tensor | int) -> Tensor:
-    """A hash of two int64 values (broadcast), int64."""
-    return _scramble(_scramble(a) + b)
-
-
-def sample_seeds(seed: int, epoch: Tensor, index: Tensor) -> Tensor:
-    """One int64 seed per sample from the run's seed, the epoch and the sample's index."""
-    start = torch.full_like(index, _signed(seed & ((1 << 64) - 1)))
-    return mix(mix(start, epoch.to(index.device)), index)
-
-
-def _bits(seeds: Tensor, stream: int) -> Tensor:
-    """24 random bits per seed, as int64 0..2^24-1; another `stream` gives independent ones."""
-    return _shift_right(mix(seeds, stream), 40)
-
-
-def uniform(seeds: Tensor, stream: int) -> Tensor:
-    """Float32 in [0, 1), one per seed; another `stream` gives independent numbers."""
-    return _bits(seeds, stream).float() * 2.0**-24
-
-
-def integers(seeds: Tensor, stream: int, number: int) -> Tensor:
-    """Int64 in 0..number-1, one per seed."""
-    return (_bits(seeds, stream) * number) >> 24
+from zoo.rng import integers, random_bits
 
 
 @dataclass(frozen=True)
@@ -124,7 +76,7 @@ class Augment:
         rows, row_hole = self._sources(seeds, 0, h)
         columns, column_hole = self._sources(seeds, 4, w)
         if self.flip:
-            mirrored = (_bits(seeds, 8) >> 23).bool()[:, None]
+            mirrored = (random_bits(seeds, 8) >> 23).bool()[:, None]
             columns = torch.where(mirrored, columns.flip(1), columns)
             column_hole = torch.where(mirrored, column_hole.flip(1), column_hole)
         holes = row_hole[:, :, None] | column_hole[:, None, :]

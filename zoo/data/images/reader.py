@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from zoo.data.dataset import Batch
+from zoo.batch import Batch
 from zoo.data.images.decode import BrokenImage, check_header, decode
 from zoo.data.progress import Progress
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from zoo.data.dataset import Batch
+from zoo.batch import Batch
 from zoo.data.tables.csv_file import Table, read_csv
 from zoo.errors import UserError, closest_match
 

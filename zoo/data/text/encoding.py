@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from zoo.data.dataset import Batch
+from zoo.batch import Batch
 from zoo.data.tokenizers.registry import (
     EOT,
     MASK,

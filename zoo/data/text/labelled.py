@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.dataset import Batch, Dataset
+from zoo.batch import Batch
+from zoo.data.dataset import Dataset
 from zoo.data.encoding import match_classes
 from zoo.data.splits import Indices
 from zoo.data.text.encoding import TextForm

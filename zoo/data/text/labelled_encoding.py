@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.dataset import Batch
+from zoo.batch import Batch
 from zoo.data.tables.csv_file import Table, read_csv
 from zoo.data.text.files import first_byte, pieces
 from zoo.data.tokenizers.registry import MASK, PAD, Tokenizer, load_tokenizer

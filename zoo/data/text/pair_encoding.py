@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from zoo.data.dataset import Batch
+from zoo.batch import Batch
 from zoo.data.tokenizers.registry import BOS, EOS, PAD, Tokenizer, load_tokenizer
 from zoo.errors import UserError
 

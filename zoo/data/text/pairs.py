@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.dataset import Batch, Dataset
+from zoo.batch import Batch
+from zoo.data.dataset import Dataset
 from zoo.data.splits import Split
 from zoo.data.text.encoding import TextForm
 from zoo.data.text.pair_encoding import SPECIALS, PairEncoding, encoding_for_pairs

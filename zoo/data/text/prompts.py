@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.dataset import Batch, Dataset
+from zoo.batch import Batch
+from zoo.data.dataset import Dataset
 from zoo.data.text.encoding import TextForm
 from zoo.data.text.pairs import Ragged
 from zoo.data.text.prompt_encoding import SftEncoding

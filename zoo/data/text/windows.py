@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.dataset import Batch, Dataset
+from zoo.batch import Batch
+from zoo.data.dataset import Dataset
 from zoo.data.text.document import Document, Documents, digest, total_size
 from zoo.data.text.encoding import TextEncoding, TextForm, encoding_for_text
 from zoo.data.text.token_cache import TokenCache
