@@ -52,7 +52,7 @@ def samples(dataset: Any, split: str) -> tuple[Any, Any]:
     source = dataset.splits[split]
     batch = dataset.encoding.prepare(source.fetch(torch.arange(len(source))))
     targets = batch["target"].flatten().numpy()
-    if (tokenizer := getattr(dataset.encoding, "tokenizer", None)) is None:
+    if (tokenizer := dataset.encoding.tokenizer) is None:
         return batch["input"].flatten(1).numpy(), targets
     return [tokenizer.decode(row) for row in batch["input"].tolist()], targets
 

@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     from zoo.registry import TASKS
 
     dataset: Any = build.build_dataset(config.data)
-    facts = dataset.facts | build.live_facts(dataset.encoding)
+    facts = dataset.facts | dataset.encoding.runtime_facts
     task = build.build_component(TASKS, config.task, facts, config.data["name"])
     mixture = Mixture(np.asarray(dataset.splits["train"].tokens), task.vocab_size)
     columns = []

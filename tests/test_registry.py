@@ -181,7 +181,7 @@ SAME = {one.kind: one for one in (MODELS, TASKS, ADAPTERS, OPTIMIZERS, SCHEDULES
 @pytest.fixture(scope="module")
 def facts(data_root):
     """What the datasets that need neither a download nor a file of the user's state."""
-    from zoo.build import build_dataset, live_facts
+    from zoo.build import build_dataset
     from zoo.config import compose
 
     stated = {"model"}  # which optimizers and adapters take
@@ -193,13 +193,13 @@ def facts(data_root):
         where = {"root": str(data_root)} if "root" in settings else {}
         data = settings | where | (words if "mask_token" in settings else {})
         dataset = build_dataset(data)
-        stated |= (dataset.facts | live_facts(dataset.encoding)).keys()
+        stated |= (dataset.facts | dataset.encoding.runtime_facts).keys()
     return stated | {"fresh"}  # of adapters: what no trained weights were loaded into
 
 
 def registered():
     """The registries whose package exists yet."""
-    there = [(g, r) for g, r in SAME.items() if find_spec(r.package)]
+    there = [(g, r) for g, r in SAME.items() if all(map(find_spec, r.packages))]
     return [(group, name) for group, registry in there for name in registry.names()]
 
 

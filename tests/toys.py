@@ -25,6 +25,11 @@ HERE = Runtime(CPU)
 class Plain:
     """An encoding that changes nothing."""
 
+    kind = "plain"
+    holds = "plain numbers"
+    tokenizer = None
+    runtime_facts = {}
+
     def to_json(self):
         return {"kind": "plain"}
 

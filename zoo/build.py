@@ -1,6 +1,7 @@
 """Config to trainer: the only file that sees everything."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from torch import nn
 
 from zoo.config import groups as configs
 from zoo.config.run import InitConfig, Options, RunConfig
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
+from zoo.data.encoding import load_encoding
 from zoo.data.images.augment import Augment
 from zoo.data.splits import Split
-from zoo.data.text.encoding import TextForm
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import MissingFact, UserError
 from zoo.optim.rates import build_optimizer, check_rates
 from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
@@ -36,7 +39,8 @@ from zoo.weights.source import Source
 
 INITIALISATION = 1  # keeps the seed of the weights apart from that of dropout
 SPLIT_KEYS = ("val_fraction", "test_fraction", "split_seed", "folds", "fold")
-FORM_KEYS = ("tokenizer", "vocab_size", "min_count", "mask_token")
+TOKENIZER_KEYS = ("tokenizer", "vocab_size", "min_count", "mask_token")
+SHARED_KEYS = {"root": ("root",), "augment": ("augment",), "tokenizer": TOKENIZER_KEYS}
 
 
 def check_options(config: RunConfig) -> None:
@@ -87,25 +91,29 @@ def build_dataset(
         encoding: What a run fitted on its training rows, to be used instead of fitting again.
         tokenizer: To be used instead of training one, of the weights that training starts from.
     """
-    apart = (*SPLIT_KEYS, *FORM_KEYS, "batch_size", "augment")
-    options = {k: v for k, v in data.items() if k not in apart}
-    workers = options.pop("workers", 0)
-    split = Split(**{key: data[key] for key in SPLIT_KEYS if key in data})
-    augment = None
-    if "augment" in data:
-        augment = Augment(**bind(Augment, data["augment"], {}, "data.augment", data["name"]))
-    facts = {"split": split, "augment": augment, "encoding": encoding, "workers": workers}
-    if "tokenizer" in data:
-        asked = {key: data[key] for key in FORM_KEYS if key in data}
-        facts["form"] = TextForm(
-            **bind(TextForm, asked, {"given": tokenizer}, "data", data["name"])
-        )
-    return DATASETS.build(options, **facts)
+    uses = DATASETS[data["name"]].uses if data.get("name") else ()
+    keys = {"batch_size", "workers", *SPLIT_KEYS}.union(*(SHARED_KEYS[use] for use in uses))
+    shared = {key: value for key, value in data.items() if key in keys}
+    context = _data_context(shared, data.get("name", ""), tokenizer)
+    if encoding is not None:
+        context = replace(context, encoding=load_encoding(encoding))
+    options = {key: value for key, value in data.items() if key not in keys}
+    return DATASETS.build(options, context=context)
 
 
-def live_facts(encoding: Any) -> dict[str, Any]:
-    """Facts that are objects, a tokenizer say: not in dataset.json, rebuilt with the encoding."""
-    return getattr(encoding, "live_facts", {})
+def _data_context(shared: Options, name: str, tokenizer: Any) -> DataContext:
+    """The settings that datasets share, as a builder takes them."""
+    facts: dict[str, Any] = {"workers": shared.get("workers", 0)}
+    facts["split"] = Split(**{key: shared[key] for key in SPLIT_KEYS if key in shared})
+    if "augment" in shared:
+        options = bind(Augment, shared["augment"], {}, "data.augment", name)
+        facts["augment"] = Augment(**options)
+    if "tokenizer" in shared:
+        options = {key: shared[key] for key in TOKENIZER_KEYS if key in shared}
+        options = bind(TokenizerConfig, options, {"given": tokenizer}, "data", name)
+        facts["tokenizer"] = TokenizerConfig(**options)
+    root = {"root": shared["root"]} if "root" in shared else {}
+    return DataContext(**bind(DataContext, root, facts, "data", name))
 
 
 def build_component(registry: Registry, options: Options, facts: dict[str, Any], data: str) -> Any:
@@ -146,7 +154,7 @@ def build_trainer(
         folder: The new directory; None for one named by date and time.
     """
     options, console = config.trainer, Console(runtime.main)
-    facts = dataset.facts | live_facts(dataset.encoding) | (teacher.facts if teacher else {})
+    facts = dataset.facts | dataset.encoding.runtime_facts | (teacher.facts if teacher else {})
     model, console.weights = build_model(config, facts, source, teacher)
     model = model.to(runtime.device)
     task = build_component(TASKS, config.task, facts, config.data["name"])

@@ -26,28 +26,31 @@ class Entry:
 
     name: str
     builder: Callable[..., Any]
+    uses: tuple[str, ...] = ()
     tests: dict[str, Any] = field(default_factory=dict)
 
 
 class Registry:
-    """Builders of one kind, found by importing every module of one package."""
+    """Builders of one kind, found by importing every module of some packages."""
 
-    def __init__(self, kind: str, package: str, shared: tuple[str, ...] = ()) -> None:
+    def __init__(self, kind: str, *packages: str, shared: tuple[str, ...] = ()) -> None:
         """
         Args:
             kind: The group of configs.
-            package: Whose modules register builders.
+            *packages: Whose modules register builders.
             shared: Options of the whole group, which no builder takes: whoever builds sees to them.
         """
-        self.kind, self.package, self.shared = kind, package, shared
+        self.kind, self.packages, self.shared = kind, packages, shared
         self._entries: dict[str, Entry] = {}
         self._loaded = False
 
-    def register(self, name: str, **tests: Any) -> Callable[[T], T]:
+    def register(self, name: str, uses: tuple[str, ...] = (), **tests: Any) -> Callable[[T], T]:
         """Decorator that gives a builder its name.
 
         Args:
             name: The name that a config says.
+            uses: Of datasets, which of the shared settings `root`, `tokenizer` and `augment` they
+                use; the others are refused.
             **tests: For the tests that run over the registry. Models: `task` (which task to train
                 it with) and `tiny` (arguments, facts included, for a network of a few parameters).
         """
@@ -59,7 +62,7 @@ class Registry:
                     f"two {self.kind}s are named '{name}': {known.builder.__module__} and "
                     f"{builder.__module__}; rename one"
                 )
-            self._entries[name] = Entry(name, builder, tests)
+            self._entries[name] = Entry(name, builder, tuple(uses), tests)
             return builder
 
         return decorate
@@ -67,9 +70,10 @@ class Registry:
     def _load(self) -> None:
         if not self._loaded:
             self._loaded = True
-            package = importlib.import_module(self.package)
-            for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
-                importlib.import_module(f"{self.package}.{module.name}")
+            for package in self.packages:
+                path = getattr(importlib.import_module(package), "__path__", [])
+                for module in pkgutil.iter_modules(path):
+                    importlib.import_module(f"{package}.{module.name}")
 
     def names(self) -> list[str]:
         """All registered names, sorted."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.build import initialise, live_facts
+from zoo.build import initialise
 from zoo.config.run import Options, RunConfig, TeacherConfig
 from zoo.config.saved import read_config
 from zoo.data.dataset import Encoding
@@ -91,7 +91,7 @@ def restore(
     facts, encoding = dataset["facts"], load_encoding(dataset["encoding"])
     runtime = Runtime(_device(device, config.trainer.device))
     teacher = _teacher_of(config, dataset, runtime, warn)
-    known = facts | live_facts(encoding) | (teacher.facts if teacher else {})
+    known = facts | encoding.runtime_facts | (teacher.facts if teacher else {})
     model, saved = _load(run, config, known, teacher, checkpoint, runtime, warn)
     return Restored(
         run=run,
@@ -121,7 +121,7 @@ def load_teacher(given: TeacherConfig, runtime: Runtime, warn: Warn = print) -> 
     own = None  # a task's teacher is no longer needed, a model's is
     if takes_teacher(MODELS, config.model):
         own = _teacher_of(config, dataset, runtime, warn)
-    facts = dataset["facts"] | live_facts(load_encoding(dataset["encoding"]))
+    facts = dataset["facts"] | load_encoding(dataset["encoding"]).runtime_facts
     facts |= own.facts if own else {}
     model, saved = _load(run, config, facts, own, given.checkpoint, runtime, warn)
     return Teacher(

@@ -78,7 +78,7 @@ def _resumed_source(config: RunConfig, run: RunDirectory) -> Start:
     """A resumed run has its config and tokenizer already; it needs weights only where it began
     with none of its own yet, or has an adapter, whose base they are."""
     encoding = load_encoding(run.read_json("dataset.json")["encoding"])
-    tokenizer = getattr(encoding, "tokenizer", None)
+    tokenizer = encoding.tokenizer
     if config.adapter["name"] == "none" and any(run.checkpoints.glob("last-*")):
         return Start(config, None, tokenizer)
     return _with_adapter(Start(config, open_source(str(config.init.from_)), tokenizer))

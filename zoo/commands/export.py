@@ -97,7 +97,7 @@ def safetensors(restored: "Restored", folder: Path) -> str:
     facts = {k: restored.facts[k] for k in ("block_size",) if k in restored.facts}
     save_file(_weights(restored), folder / "model.safetensors", metadata={"format": "pt"})
     _write_json(folder / OPTIONS, {"model": settings["name"], "settings": facts | settings})
-    tokenizer = getattr(restored.encoding, "tokenizer", None)
+    tokenizer = restored.encoding.tokenizer
     if tokenizer is not None:
         _write_json(folder / TOKENIZER, tokenizer.to_json())
     return "Weights by Zoo's names: `init.from=<this folder>`."
@@ -123,7 +123,7 @@ def hf(restored: "Restored", folder: Path) -> str:
             continue
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
         _write_json(folder / "config.json", config | {"dtype": "float32"})
-        tokenizer = getattr(restored.encoding, "tokenizer", None)
+        tokenizer = restored.encoding.tokenizer
         content = tokenizer_json(tokenizer) if tokenizer is not None else None
         if content is not None:
             _write_json(folder / "tokenizer.json", content)

@@ -9,33 +9,35 @@ import torch
 from torch import Tensor
 
 from zoo.batch import Batch
+from zoo.data.encoding import Encoding
 from zoo.rng import sample_seeds
 
 
-class Encoding(Protocol):
-    """How a raw input (an image file, a row of a table) becomes what the model takes.
-
-    Fitted on the training rows, kept in the run directory as JSON, so that evaluation and
-    prediction on other files need nothing but the run.
-    """
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything needed to rebuild this encoding; `kind` names its class in `encodings`."""
-
-    def prepare(self, batch: Batch) -> Batch:
-        """Stored form to model input, on the batch's device (bytes to standardised floats)."""
-
-    def read(self, path: str) -> tuple[list[str], Batch]:
-        """Names and stored-form batch of what lies at `path`: a file, a folder, a table."""
-
-
 class Source(Protocol):
-    """The samples of one split. What has `fetch(index, epoch)` (`TensorSource`, `TokenSource`) is
-    asked for whole batches; others are asked sample by sample, by workers."""
+    """The samples of one split, read one by one, by worker processes."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Batch: ...
+
+
+class BatchSource(Protocol):
+    """The samples of one split, held in memory or mapped from a file, read as whole batches."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the samples take on a device."""
+        ...
+
+    def fetch(self, index: Tensor, epoch: Tensor) -> Batch:
+        """The samples at `index` (int64 (B,)) in the epochs `epoch` (int64 (B,)), as one batch."""
+        ...
+
+    def to(self, device: torch.device) -> "BatchSource":
+        """The same samples on another device."""
+        ...
 
 
 class TensorSource:
@@ -53,7 +55,7 @@ class TensorSource:
         return {name: column[index] for name, column in self.columns.items()}
 
     def fetch(self, index: Tensor, epoch: Tensor | None = None) -> Batch:
-        """The samples at `index` (int64, shape (N,)), as one batch of N, alike in each epoch."""
+        """The samples at `index` (int64 (B,)), as one batch of B, the same in each epoch."""
         index = index.to(next(iter(self.columns.values())).device)
         return {name: column[index] for name, column in self.columns.items()}
 
@@ -76,23 +78,31 @@ class Dataset:
             (one sample's, as the model sees it), `num_outputs`; classification adds `num_classes`,
             `class_names`, `class_counts` (training split); regression adds `target_mean`,
             `target_std` (training split; stored targets are standardised by them); tables add
-            `feature_names` and `feature_scales` (mean and deviation of each).
+            `feature_names` and `feature_scales` (mean and standard deviation of each).
         splits: "train", "val", "test". Batches hold `input` and `target` (int64 class, or
             float32 of shape (N, num_outputs)).
         encoding: Turns stored form into model input; goes into the run directory.
         sha256: Of the content, so that a resumed run notices data that changed.
         augment: Training only, on the device: (prepared batch, one int64 seed per sample) to batch.
+        notes: Lines for the header of a run: sizes, what was left out.
     """
 
     facts: dict[str, Any]
-    splits: dict[str, Source]
+    splits: dict[str, Any]  # Source or BatchSource
     encoding: Encoding
     sha256: str
     augment: Callable[[Batch, Tensor], Batch] | None = None
     notes: list[str] = field(default_factory=list)
 
     def augment_samples(self, batch: Batch, seed: int, epoch: Tensor, index: Tensor) -> Batch:
-        """Augment a prepared batch; a sample's seed comes of run seed, epoch and number."""
+        """Augment a prepared batch.
+
+        Args:
+            batch: N samples.
+            seed: Of the run.
+            epoch: Of each sample, int64 (N,).
+            index: Number of each sample, int64 (N,).
+        """
         assert self.augment is not None
         seeds = sample_seeds(seed, epoch, index).to(batch["input"].device)
         return self.augment(batch, seeds)

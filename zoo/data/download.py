@@ -1,7 +1,7 @@
-"""Published files: found, or downloaded from the first mirror that works; always verified.
+"""Published files: found on the disk, or downloaded from the first mirror that works; verified.
 
-A file is used only when its SHA-256 is the known one. A download goes to a temporary sibling, is
-verified there and renamed, so a half-written file never has the name of a whole one.
+A file is used only if its SHA-256 is the known one. A download goes to a temporary file next to its
+destination, is verified there and renamed: a file under its own name is always complete.
 """
 
 import gzip
@@ -30,16 +30,16 @@ class WrongContent(Exception):
 
 @dataclass(frozen=True)
 class Remote:
-    """A file as its publisher gives it.
+    """A file as published.
 
     Attributes:
         name: `train-images-idx3-ubyte.gz`.
         mirrors: Base URLs, tried in this order.
         size: Bytes of the content when unpacked (`.gz`, or `.zip` with a file of its name), no
-            more are ever unpacked; None leaves the file as it is.
+            more are ever unpacked; None leaves the file packed.
         sha256: Of the file as published; None when only its content is known.
         content_sha256: Of the content when unpacked; None when only the file is known. Where it is
-            known, the file may lie on disk without its `.gz` or `.zip`, too.
+            known, the file on the disk may also be the unpacked one.
     """
 
     name: str
@@ -85,10 +85,10 @@ def fetch(remote: Remote, root: str, name: str) -> bytes:
         name: The dataset.
 
     Raises:
-        UserError: It lies there but is damaged, or no mirror gave it.
+        UserError: It is there but damaged, or no mirror gave it.
     """
     folders = [Path(root) / name, Path(root)]
-    for path in (folder / one for folder in folders for one in remote.names):
+    for path in (folder / file_name for folder in folders for file_name in remote.names):
         if path.is_file():
             try:
                 return remote.check(path.read_bytes(), packed=path.name == remote.name)
@@ -104,7 +104,7 @@ def fetch(remote: Remote, root: str, name: str) -> bytes:
 
 def download(remote: Remote, folder: Path, name: str) -> bytes:
     """Download into `folder` from the first mirror that gives the published file; its content."""
-    fix = f"get it by other means and set data.root=<folder holding {remote.name}>"
+    fix = f"download it by other means and set data.root=<folder holding {remote.name}>"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / remote.name) as file:
@@ -130,20 +130,20 @@ def _from_mirrors(remote: Remote, file: BinaryIO, name: str, fix: str) -> bytes:
 
 
 def _stream(url: str, file: BinaryIO) -> None:
-    """Copy what `url` gives to an open file, in place of what it held."""
+    """Replace the content of an open file by what `url` gives."""
     file.seek(0)
     file.truncate()
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
         length = answer.headers.get("Content-Length")
         total = int(length) if length else None
-        got = 0
+        received = 0
         with Progress(f"downloading {url}", total, "B") as progress:
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
-                got += len(chunk)
+                received += len(chunk)
                 progress.update(len(chunk))
-        if total is not None and got != total:
-            raise WrongContent(f"the connection broke after {got:,} of {total:,} bytes")
+        if total is not None and received != total:
+            raise WrongContent(f"the connection broke after {received:,} of {total:,} bytes")
 
 
 def _plain(name: str) -> str:
@@ -151,7 +151,7 @@ def _plain(name: str) -> str:
 
 
 def _unpack(raw: bytes, limit: int, name: str) -> bytes:
-    """Gunzip or unzip, stopping one byte after `limit`; other files are as they are."""
+    """Gunzip or unzip, stopping one byte after `limit`; other files are left unchanged."""
     try:
         if name.endswith(".gz"):
             with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
@@ -161,13 +161,13 @@ def _unpack(raw: bytes, limit: int, name: str) -> bytes:
                 return member.read(limit + 1)
         return raw
     except EOFError as error:
-        raise WrongContent(f"cut off after {len(raw):,} bytes") from error
+        raise WrongContent(f"truncated after {len(raw):,} bytes") from error
     except KeyError as error:
         raise WrongContent(f"a zip file without {_plain(name)} in it") from error
     except (OSError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         kind = name.rpartition(".")[2]
         raise WrongContent(
-            f"not a sound {'gzip' if kind == 'gz' else kind} file ({error})"
+            f"not a valid {'gzip' if kind == 'gz' else kind} file ({error})"
         ) from error
 
 

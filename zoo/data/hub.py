@@ -1,13 +1,14 @@
-"""Hugging Face's `datasets`: found by name or path, splits and columns under our names."""
+"""Hugging Face's `datasets`: loaded by name or path, with our names of splits and columns."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.data.paths import not_found
+from zoo.data.tables.csv_file import sort_labels
 from zoo.errors import UserError, unknown_name
 
-PARTS = {
+SPLITS = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
@@ -35,18 +36,19 @@ def load(path: str | None, subset: str | None) -> tuple[dict[str, Rows], list[st
             "data.path is missing: the name of a Hugging Face dataset, or a file or folder; e.g. "
             "data.path=imdb"
         )
-    found = _load(path, subset)
-    parts: dict[str, Rows] = {}
+    published = _load(path, subset)
+    splits: dict[str, Rows] = {}
     other = []
-    for name, rows in found.items():
-        part = PARTS.get(str(name).lower())
-        if part is None or part in parts:
+    for name, rows in published.items():
+        split = SPLITS.get(str(name).lower())
+        if split is None or split in splits:
             other.append(f"{name} ({len(rows):,} rows)")
         else:
-            parts[part] = rows
-    if "train" not in parts:
-        raise UserError(f"{path}: no split named train (there are: {', '.join(map(str, found))})")
-    return parts, [f"{path}: splits left aside: {', '.join(other)}"] if other else []
+            splits[split] = rows
+    if "train" not in splits:
+        names = ", ".join(map(str, published))
+        raise UserError(f"{path}: no split named train (there are: {names})")
+    return splits, [f"{path}: splits not used: {', '.join(other)}"] if other else []
 
 
 def _load(path: str, subset: str | None) -> Mapping[str, Rows]:
@@ -56,19 +58,19 @@ def _load(path: str, subset: str | None) -> Mapping[str, Rows]:
         raise UserError(
             "data=hf needs the package 'datasets': pip install --editable '.[hf]'"
         ) from None
-    place = Path(path).expanduser()
-    if not place.exists() and (place.is_absolute() or path.startswith((".", "~"))):
-        raise not_found(place)
+    local = Path(path).expanduser()
+    if not local.exists() and (local.is_absolute() or path.startswith((".", "~"))):
+        raise not_found(local)
     datasets.disable_progress_bars()
     try:
-        if place.is_file():
-            if place.suffix.lower() not in LOADERS:
+        if local.is_file():
+            if local.suffix.lower() not in LOADERS:
                 kinds = ", ".join(LOADERS)
                 raise UserError(f"{path}: unknown kind of file; expected one of {kinds}")
-            options = {"sep": "\t"} if place.suffix.lower() == ".tsv" else {}
-            kind = LOADERS[place.suffix.lower()]
-            return datasets.load_dataset(kind, data_files=str(place), **options)
-        return datasets.load_dataset(str(place) if place.is_dir() else path, subset)
+            options = {"sep": "\t"} if local.suffix.lower() == ".tsv" else {}
+            kind = LOADERS[local.suffix.lower()]
+            return datasets.load_dataset(kind, data_files=str(local), **options)
+        return datasets.load_dataset(str(local) if local.is_dir() else path, subset)
     except UserError:
         raise
     except Exception as error:  # of the hub, of files, of Arrow: nearly every type
@@ -79,23 +81,23 @@ def _load(path: str, subset: str | None) -> Mapping[str, Rows]:
 
 
 def column(rows: Rows, name: str | None, option: str, usual: tuple[str, ...]) -> str:
-    """The column that an option names; of none, the first of the usual ones that is there.
+    """The column that an option names, by default the first of the usual ones that exists.
 
     `translation.de` names a field of a column of several.
 
     Raises:
-        UserError: No such column, or none named and none usual.
+        UserError: No such column, or none named and none of the usual ones.
     """
     names = list(rows.column_names)
-    for one in rows.column_names:
-        feature = rows.features[one]
+    for outer in rows.column_names:
+        feature = rows.features[outer]
         fields = feature if isinstance(feature, dict) else getattr(feature, "languages", None)
-        names += [f"{one}.{field}" for field in fields or ()]
+        names += [f"{outer}.{field}" for field in fields or ()]
     if name is None:
-        found = next((one for one in usual if one in names), None)
-        if found is None:
+        default = next((candidate for candidate in usual if candidate in names), None)
+        if default is None:
             raise UserError(f"{option} is missing: which column? (one of: {', '.join(names)})")
-        return found
+        return default
     if name not in names:
         raise UserError(f"{option}: {unknown_name('column', name, names)}")
     return name
@@ -115,34 +117,35 @@ def texts(rows: Rows, name: str, option: str) -> list[str]:
     Raises:
         UserError: The cells are something else.
     """
-    found = ["" if cell is None else cell for cell in values(rows, name)]
-    for one in found:
-        if not isinstance(one, str):
-            kind = type(one).__name__
+    cells = ["" if cell is None else cell for cell in values(rows, name)]
+    for cell in cells:
+        if not isinstance(cell, str):
+            kind = type(cell).__name__
             raise UserError(f"{option}: the column '{name}' holds {kind}s, expected texts")
-    return found
+    return cells
 
 
-def classes(parts: Mapping[str, Rows], name: str) -> tuple[list[int], list[str]]:
+def classes(splits: Mapping[str, Rows], name: str) -> tuple[list[int], list[str]]:
     """The class number of each row, split after split, and the names of the classes.
 
     Raises:
         UserError: A row without a class, or fewer than two classes.
     """
-    first = parts["train"]
-    names = getattr(first.features.get(name), "names", None)
-    cells = {split: values(rows, name) for split, rows in parts.items()}
-    for split, found in cells.items():
-        if (at := next((i for i, c in enumerate(found) if c is None or c == -1), None)) is not None:
-            raise UserError(f"data.target: row {at} of the {split} split has no class in '{name}'")
+    names = getattr(splits["train"].features.get(name), "names", None)
+    cells = []
+    for split, rows in splits.items():
+        for row, cell in enumerate(values(rows, name)):
+            if cell is None or cell == -1:
+                raise UserError(
+                    f"data.target: row {row} of the {split} split has no class in '{name}'"
+                )
+            cells.append(cell)
     if names is None:
-        from zoo.data.datasets.csv import in_order
-
-        names = in_order({str(cell) for found in cells.values() for cell in found})
-        number = {one: i for i, one in enumerate(names)}
-        labels = [number[str(cell)] for found in cells.values() for cell in found]
+        names = sort_labels({str(cell) for cell in cells})
+        number = {label: i for i, label in enumerate(names)}
+        labels = [number[str(cell)] for cell in cells]
     else:
-        labels = [int(cell) for found in cells.values() for cell in found]
+        labels = [int(cell) for cell in cells]
     if len(names) < 2:
         raise UserError(f"data.target: the column '{name}' is '{names[0]}' in every row")
     if 2 * len(names) > len(labels) and len(names) > 20:

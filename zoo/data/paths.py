@@ -1,4 +1,4 @@
-"""What to say of a path that is not there."""
+"""The error for a path that does not exist."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from zoo.errors import UserError, closest_match
 
 def not_found(path: Path) -> UserError:
     """`photo: no such file or folder; did you mean 'photos'?`"""
-    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    guess = closest_match(path.name, beside)
+    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    guess = closest_match(path.name, siblings)
     hint = f"; did you mean '{path.parent / guess}'?" if guess else ""
     if not guess and not path.parent.is_dir():
-        hint = f" (nor is there a folder {path.parent})"
+        hint = f" (the folder {path.parent} does not exist)"
     return UserError(f"{path}: no such file or folder{hint}")

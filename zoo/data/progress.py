@@ -1,8 +1,9 @@
-"""Progress of something slow: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of slow work: a bar on a terminal, elsewhere a plain line every few seconds."""
 
 import sys
 import time
 from types import TracebackType
+from typing import Any
 
 SECONDS = 5.0  # between plain lines
 
@@ -11,15 +12,15 @@ class Progress:
     """Counts up to `total`; a context manager.
 
     Args:
-        text: What is going on: "downloading cifar-10-binary.tar.gz".
-        total: How much there is, None when not known.
+        text: What is being done: "downloading cifar-10-binary.tar.gz".
+        total: The final count, None when not known.
         unit: "B" (shown as kB, MB), "files" ...
     """
 
     def __init__(self, text: str, total: int | None, unit: str) -> None:
         self.text, self.total, self.unit = text, total, unit
-        self._done, self._told = 0, time.monotonic()
-        self._bar = None
+        self._done, self._reported = 0, time.monotonic()
+        self._bar: Any = None
         if sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -33,12 +34,12 @@ class Progress:
         self._done += amount
         if self._bar is not None:
             self._bar.update(amount)
-        elif time.monotonic() - self._told > SECONDS:
-            self._told = time.monotonic()
-            share = f" ({100 * self._done // self.total} %)" if self.total else ""
-            print(f"{self.text}: {self._spell()}{share}", file=sys.stderr, flush=True)
+        elif time.monotonic() - self._reported > SECONDS:
+            self._reported = time.monotonic()
+            percent = f" ({100 * self._done // self.total} %)" if self.total else ""
+            print(f"{self.text}: {self._format_count()}{percent}", file=sys.stderr, flush=True)
 
-    def _spell(self) -> str:
+    def _format_count(self) -> str:
         return f"{self._done / 1e6:.1f} MB" if self.unit == "B" else f"{self._done:,} {self.unit}"
 
     def __enter__(self) -> "Progress":

@@ -1,27 +1,32 @@
-"""Which samples train, choose and judge a model: seeded, stratified, the same on every machine."""
+"""Train, validation and test splits: seeded, stratified, the same on every machine."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from zoo.data.dataset import TensorSource
 from zoo.errors import UserError
 
 Indices = dict[str, Tensor]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Split:
-    """How samples are dealt into train, val and test.
+    """How samples are divided into train, val and test.
 
     Attributes:
-        val_fraction: Part of all samples that chooses (early stopping, the best checkpoint); part
-            of the rest where the test split is official or a fold.
-        test_fraction: Part of all samples that judges; without effect where the test split is
-            official or a fold.
-        split_seed: Seed of the deal; the training seed does not touch it.
-        folds: Deal all samples, official test included, into this many parts (cross-validation).
-        fold: The part that is the test split, 0..folds-1.
+        val_fraction: Fraction of all samples that select the model (early stopping, the best
+            checkpoint); of the other samples where the test split is official or a fold.
+        test_fraction: Fraction of all samples that evaluate it; without effect where the test
+            split is official or a fold.
+        split_seed: Seed of the split; it does not depend on the training seed.
+        folds: Divide all samples, official test included, into this many folds
+            (cross-validation).
+        fold: The fold that is the test split, 0..folds-1.
     """
 
     val_fraction: float = 0.1
@@ -78,34 +83,38 @@ class Split:
             classes: Class of each sample, int64 (N,); all zeros where there are none.
             fixed_test: Indices of the official test split, where there is one; folds mix it in.
             fixed_val: Indices of the official validation split, where there is one.
-            allow_empty: Do not complain of an empty split.
+            allow_empty: Accept an empty split.
 
         Raises:
             UserError: A split is empty, or there are fewer samples than folds.
         """
         generator = torch.Generator().manual_seed(self.split_seed)
         order = torch.randperm(len(classes), generator=generator)
-        rest = torch.ones(len(classes), dtype=torch.bool)
-        share = self.val_fraction
+        remaining = torch.ones(len(classes), dtype=torch.bool)
+        fraction = self.val_fraction
         if self.folds is not None:
-            test, fixed_val = self._deal(classes, order), None
+            test, fixed_val = self._kfold(classes, order), None
         elif fixed_test is not None:
             test = fixed_test
         else:
             if fixed_val is not None:
-                rest[fixed_val] = False
-            test = take(classes, order[rest[order]], self.test_fraction)
-            share = self.val_fraction / (1 - self.test_fraction)
-        rest[test] = False
-        val = fixed_val if fixed_val is not None else take(classes, order[rest[order]], share)
-        rest[val] = False
-        found = {"train": rest.nonzero()[:, 0], "val": val.sort()[0], "test": test.sort()[0]}
+                remaining[fixed_val] = False
+            test = stratified_sample(classes, order[remaining[order]], self.test_fraction)
+            fraction = self.val_fraction / (1 - self.test_fraction)
+        remaining[test] = False
+        if fixed_val is None:
+            val = stratified_sample(classes, order[remaining[order]], fraction)
+        else:
+            val = fixed_val
+        remaining[val] = False
+        train = remaining.nonzero()[:, 0]
+        splits = {"train": train, "val": val.sort()[0], "test": test.sort()[0]}
         if not allow_empty:
-            self._check_sizes(found, len(classes))
-        return found
+            self._check_sizes(splits, len(classes))
+        return splits
 
-    def _deal(self, classes: Tensor, order: Tensor) -> Tensor:
-        """The samples of part `fold`: classes one after another, dealt like cards."""
+    def _kfold(self, classes: Tensor, order: Tensor) -> Tensor:
+        """The samples of fold number `fold`: of the samples sorted by class, every folds-th."""
         assert self.folds is not None and self.fold is not None
         if self.folds > len(classes):
             raise UserError(
@@ -115,27 +124,27 @@ class Split:
         by_class = order[classes[order].sort(stable=True)[1]]
         return by_class[self.fold :: self.folds]
 
-    def _check_sizes(self, found: Indices, total: int) -> None:
-        empty = [name for name, index in found.items() if len(index) == 0]
+    def _check_sizes(self, splits: Indices, total: int) -> None:
+        empty = [name for name, index in splits.items() if len(index) == 0]
         if empty:
-            sizes = ", ".join(f"{name} {len(index)}" for name, index in found.items())
-            knob = "data.val_fraction" if empty[0] == "val" else "data.test_fraction"
-            fix = f"raise {knob}" if empty[0] != "train" else "lower data.test_fraction"
+            sizes = ", ".join(f"{name} {len(index)}" for name, index in splits.items())
+            option = "data.val_fraction" if empty[0] == "val" else "data.test_fraction"
+            fix = f"raise {option}" if empty[0] != "train" else "lower data.test_fraction"
             raise UserError(
                 f"the {empty[0]} split is empty ({sizes}, of {total} samples); {fix} or give more "
                 "samples"
             )
 
 
-def take(classes: Tensor, order: Tensor, fraction: float) -> Tensor:
-    """About `fraction` of the samples in `order`, of every class its share (largest remainder).
+def stratified_sample(classes: Tensor, order: Tensor, fraction: float) -> Tensor:
+    """About `fraction` of the samples in `order`, and of every class (largest remainder).
 
     A class of two or more gives at least one and keeps at least one; a class of one gives none.
 
     Args:
         classes: Class of every sample, int64 (N,).
-        order: The samples to take from, shuffled, int64 (M,).
-        fraction: Part to take, 0..1.
+        order: The samples to draw from, shuffled, int64 (M,).
+        fraction: How many of them, 0..1.
     """
     if len(order) == 0:
         return order
@@ -151,3 +160,36 @@ def take(classes: Tensor, order: Tensor, fraction: float) -> Tensor:
     starts = counts.cumsum(0) - counts
     pairs = zip(starts.tolist(), number.tolist(), strict=True)
     return torch.cat([by_class[start : start + n] for start, n in pairs])
+
+
+def split_items(items: Sequence[T], split: Split, allow_empty: bool = False) -> dict[str, list[T]]:
+    """Items without classes by split, in their own order within each.
+
+    Raises:
+        UserError: A split is empty.
+    """
+    classes = torch.zeros(len(items), dtype=torch.int64)
+    index = split.indices(classes, allow_empty=allow_empty)
+    return {name: [items[i] for i in rows.tolist()] for name, rows in index.items()}
+
+
+def split_columns(
+    columns: Mapping[str, Tensor], index: Indices, add_all: bool
+) -> dict[str, TensorSource]:
+    """Sources of the splits, which are slices of one reordered copy of the columns.
+
+    Args:
+        columns: Of N samples each.
+        index: The samples of each split.
+        add_all: Whether to add the split "all": every sample, in the order of the columns.
+    """
+    order = torch.cat(list(index.values()))
+    ordered = {name: column[order] for name, column in columns.items()}
+    sources, start = {}, 0
+    for split, rows in index.items():
+        stop = start + len(rows)
+        sources[split] = TensorSource({name: c[start:stop] for name, c in ordered.items()})
+        start = stop
+    if add_all:
+        sources["all"] = TensorSource(dict(columns))
+    return sources

@@ -130,7 +130,7 @@ def _of_run(run: RunDirectory) -> Source:
     options = {k: v for k, v in config.model.items() if k != "name"}
     facts = {k: v for k, v in dataset["facts"].items() if k == "block_size"}
     tensors = saved.tensors.get("ema") or saved.tensors["model"]
-    tokenizer = getattr(encoding, "tokenizer", None)
+    tokenizer = encoding.tokenizer
     return Source(run.path, config.model["name"], facts | options, tensors, tokenizer)
 
 

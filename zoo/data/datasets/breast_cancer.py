@@ -3,17 +3,13 @@
 Street, Wolberg & Mangasarian, 1993, https://archive.ics.uci.edu/dataset/17.
 """
 
-from typing import Any
-
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.splits import Split
-from zoo.data.tables.sklearn_cache import bundled_table
+from zoo.data.tables.sklearn_cache import sklearn_table
 from zoo.registry import DATASETS
 
 
-@DATASETS.register("breast_cancer", tiny={})
-def breast_cancer(
-    split: Split, encoding: dict[str, Any] | None = None, root: str = "data"
-) -> Dataset:
+@DATASETS.register("breast_cancer", uses=("root",), tiny={})
+def breast_cancer(context: DataContext) -> Dataset:
     """Two classes, 30 features."""
-    return bundled_table("breast_cancer", root, "diagnosis", split, encoding)
+    return sklearn_table("breast_cancer", "diagnosis", context)

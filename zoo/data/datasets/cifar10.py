@@ -1,22 +1,20 @@
 """CIFAR-10: 60,000 colour photographs, 32x32, ten classes; 50,000 to train, 10,000 to test.
 
-Krizhevsky, 2009, https://www.cs.toronto.edu/~kriz/cifar.html; the binary edition, so that nothing
+Krizhevsky, 2009, https://www.cs.toronto.edu/~kriz/cifar.html; the binary version, so that nothing
 has to be unpickled.
 """
 
 import io
 import tarfile
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.download import Remote, WrongContent, fetch
-from zoo.data.images.augment import Augment
 from zoo.data.images.dataset import image_dataset
-from zoo.data.splits import Split
 from zoo.errors import UserError
 from zoo.registry import DATASETS
 
@@ -41,16 +39,11 @@ CLASSES = (
 )  # fmt: skip
 
 
-@DATASETS.register("cifar10", needs="download", tiny={})
-def cifar10(
-    split: Split,
-    augment: Augment | None = None,
-    encoding: dict[str, Any] | None = None,
-    root: str = "data",
-) -> Dataset:
+@DATASETS.register("cifar10", uses=("root", "augment"), needs="download", tiny={})
+def cifar10(context: DataContext) -> Dataset:
     """Ten classes, images (3, 32, 32), official test split."""
-    images, labels, test = load_cifar(ARCHIVE, FILES, root, "cifar10")
-    return image_dataset(images, labels, CLASSES, split, augment, encoding, test)
+    images, labels, test = load_cifar(ARCHIVE, FILES, context.root, "cifar10")
+    return image_dataset(images, labels, CLASSES, context, fixed_test=test)
 
 
 def load_cifar(
@@ -68,24 +61,24 @@ def load_cifar(
         Uint8 (N, 3, 32, 32), int64 (N,), and the indices of the test images, int64.
     """
     base = Path(root)
-    places = [base / name / FOLDER, base / FOLDER, base / name, base]
-    unpacked = next((place for place in places if (place / files[0].name).is_file()), None)
+    folders = [base / name / FOLDER, base / FOLDER, base / name, base]
+    unpacked = next((folder for folder in folders if (folder / files[0].name).is_file()), None)
     if unpacked is not None:
-        parts = [_from_folder(unpacked, file) for file in files]
+        contents = [_from_folder(unpacked, file) for file in files]
     else:
-        parts = _from_archive(fetch(archive, root, name), files, archive.name)
-    rows = torch.cat([torch.frombuffer(bytearray(p), dtype=torch.uint8) for p in parts])
+        contents = _from_archive(fetch(archive, root, name), files, archive.name)
+    rows = torch.cat([torch.frombuffer(bytearray(c), dtype=torch.uint8) for c in contents])
     rows = rows.view(-1, ROW)
     images, labels = rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0].long()
     if int(labels.max()) >= len(CLASSES):
         raise UserError(f"{name}: a label is {int(labels.max())}; expected 0..{len(CLASSES) - 1}")
-    tests = len(parts[-1]) // ROW
-    return images, labels, torch.arange(len(labels) - tests, len(labels))
+    num_test = len(contents[-1]) // ROW
+    return images, labels, torch.arange(len(labels) - num_test, len(labels))
 
 
 def _from_folder(folder: Path, file: Remote) -> bytes:
     path = folder / file.name
-    fix = f"delete {folder} (the archive is then looked for, or downloaded) or set data.root"
+    fix = f"delete {folder} (the archive is then used, or downloaded) or set data.root"
     try:
         return file.check(path.read_bytes(), packed=False)
     except WrongContent as error:
@@ -95,9 +88,9 @@ def _from_folder(folder: Path, file: Remote) -> bytes:
 
 
 def _from_archive(raw: bytes, files: tuple[Remote, ...], name: str) -> list[bytes]:
-    """The content of the files we know, in our order; nothing else is read, none is written."""
+    """The content of these files, in this order; nothing else is read, and nothing is written."""
     wanted = {f"{FOLDER}/{file.name}": file for file in files}
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(raw), mode="r:gz") as tar:
             for member in tar:
@@ -106,10 +99,10 @@ def _from_archive(raw: bytes, files: tuple[Remote, ...], name: str) -> list[byte
                     continue
                 stream = tar.extractfile(member)
                 assert stream is not None, "a regular file has content"
-                found[file.name] = file.check(stream.read(), packed=False)
+                contents[file.name] = file.check(stream.read(), packed=False)
     except (tarfile.TarError, OSError, EOFError, WrongContent) as error:
-        raise UserError(f"{name}: {error}; delete it, it is then downloaded again") from error
-    missing = [file.name for file in files if file.name not in found]
+        raise UserError(f"{name}: {error}; delete it to download it again") from error
+    missing = [file.name for file in files if file.name not in contents]
     if missing:
         raise UserError(f"{name}: {', '.join(missing)} not in it; delete it to download it again")
-    return [found[file.name] for file in files]
+    return [contents[file.name] for file in files]

@@ -1,16 +1,13 @@
-"""Fashion-MNIST: 70,000 pictures of clothes in MNIST's form, light on dark, ten classes.
+"""Fashion-MNIST: 70,000 images of clothes in MNIST's format, light on dark, ten classes.
 
 Xiao, Rasul & Vollgraf, 2017, https://arxiv.org/abs/1708.07747.
 """
 
-from typing import Any
-
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.download import Remote
-from zoo.data.images.augment import Augment
 from zoo.data.images.dataset import image_dataset
 from zoo.data.images.idx import Files, load_idx
-from zoo.data.splits import Split
 from zoo.registry import DATASETS
 
 MIRRORS = (
@@ -18,7 +15,7 @@ MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
 # SHA-256 of the .gz files as their authors publish them (several projects list the same values,
-# beside the authors' MD5); those of the unpacked files are not published, so only .gz is taken.
+# and the authors' MD5); those of the unpacked files are not published, so only .gz is accepted.
 FILES: Files = (
     Remote(
         "train-images-idx3-ubyte.gz",
@@ -51,13 +48,8 @@ CLASSES = (
 )  # fmt: skip
 
 
-@DATASETS.register("fashion_mnist", needs="download", tiny={})
-def fashion_mnist(
-    split: Split,
-    augment: Augment | None = None,
-    encoding: dict[str, Any] | None = None,
-    root: str = "data",
-) -> Dataset:
+@DATASETS.register("fashion_mnist", uses=("root", "augment"), needs="download", tiny={})
+def fashion_mnist(context: DataContext) -> Dataset:
     """Ten classes, images (1, 28, 28), official test split."""
-    images, labels, test = load_idx(FILES, root, "fashion_mnist")
-    return image_dataset(images, labels, CLASSES, split, augment, encoding, test)
+    images, labels, test = load_idx(FILES, context.root, "fashion_mnist")
+    return image_dataset(images, labels, CLASSES, context, fixed_test=test)

@@ -2,45 +2,44 @@
 
 An optional extra: pip install -e '.[hf]'. The dataset's own splits are kept (train, validation,
 test); a missing one is taken from train. Running text is read row by row, each row ending with a
-newline, from where the library keeps it on the disk; where a split is missing, the last rows of
-train serve. Code that comes with a dataset is never run.
+newline, from where the library keeps it on the disk; a missing split is the last rows of train.
+Code that comes with a dataset is never run.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.datasets.image_folder import sides
 from zoo.data.hub import Rows, classes, column, load, texts, values
 from zoo.data.images.augment import Augment
-from zoo.data.images.dataset import encoding_for_images, image_dataset
-from zoo.data.images.decode import BrokenImage, fit
+from zoo.data.images.dataset import image_dataset
+from zoo.data.images.decode import BrokenImage, parse_size, to_tensor
+from zoo.data.images.encoding import ImageEncoding
 from zoo.data.progress import Progress
 from zoo.data.splits import Split
 from zoo.data.text.document import Document, byte_length
-from zoo.data.text.encoding import TextForm
 from zoo.data.text.labelled import labelled_text_dataset
-from zoo.data.text.pairs import deal_pairs, pair_dataset
+from zoo.data.text.pairs import Pair, pair_dataset, split_pairs
 from zoo.data.text.windows import token_dataset
 from zoo.errors import UserError
 from zoo.registry import DATASETS
 
-BATCH = 1000  # rows of running text read at once
-MOST = 8e9  # bytes of decoded images; they are held in memory
-Parts = Mapping[str, Rows]
+BATCH = 1000  # rows of running text that are read at once
+MAX_BYTES = 8e9  # of decoded images, which are held in memory
+Published = Mapping[str, Rows]  # rows by split, "train" among them
 
 
-@DATASETS.register("hf", needs="files", tiny=dict(block_size=32))
+@DATASETS.register(
+    "hf", uses=("root", "tokenizer", "augment"), needs="files", tiny={"block_size": 32}
+)
 def hf(
-    split: Split,
-    form: TextForm,
+    context: DataContext,
     block_size: int,
-    augment: Augment | None = None,
-    encoding: dict[str, Any] | None = None,
     path: str | None = None,
     subset: str | None = None,
     kind: Literal["text", "labelled_text", "pairs", "images"] = "text",
@@ -50,125 +49,116 @@ def hf(
     size: int | list[int] = 64,
     channels: Literal[1, 3] = 3,
     resize: Literal["crop", "squash"] = "crop",
-    root: str = "data",
 ) -> Dataset:
     """A Hugging Face dataset.
 
     Args:
-        split: How to deal what the dataset does not split itself.
-        form: Which tokenizer (texts).
-        block_size: Tokens of a window, or the most of a labelled text.
-        augment: Random changes to training images.
-        encoding: JSON of a run's encoding, to be used in place of fitting one.
+        context: The shared settings; the split applies to what the dataset does not split itself.
+        block_size: Tokens of a window, or the maximum of a labelled text.
         path: Name on the hub, folder or file.
         subset: Which of several configurations.
-        kind: What to make of it.
+        kind: How to read the dataset.
         input: The column of the texts or images; of pairs, of the sources (`translation.en`).
         target: The column of the classes; of pairs, of the targets.
-        max_length: The most tokens of either side of a pair.
+        max_length: Maximum number of tokens of either side of a pair.
         size, channels, resize: Of images, as for image_folder.
-        root: Tokenised running text is kept there.
     """
-    if kind != "images" and augment not in (None, Augment()):
+    if kind != "images" and context.augment not in (None, Augment()):
         raise UserError(f"data.augment changes images; with data.kind={kind} leave it out")
-    parts, notes = load(path, subset)
+    published, notes = load(path, subset)
     if kind == "text":
-        name = column(parts["train"], input, "data.input", ("text", "content", "sentence"))
-        dealt = running_text(parts, name, split)
-        whole = list({id(one): one for found in dealt.values() for one in found}.values())
-        dataset = token_dataset("hf", dealt, form, block_size, root, encoding, whole)
+        name = column(published["train"], input, "data.input", ("text", "content", "sentence"))
+        documents = running_text(published, name, context.split)
+        distinct = {id(d): d for members in documents.values() for d in members}
+        dataset = token_dataset("hf", documents, context, block_size, list(distinct.values()))
     elif kind == "pairs":
-        pairs = pairs_of(parts, input, target, split, encoding is not None)
-        dataset = pair_dataset(f"hf {path}", pairs, form, max_length, encoding)
+        pairs = published_pairs(published, input, target, context)
+        dataset = pair_dataset(f"hf {path}", pairs, context, max_length)
     elif kind == "labelled_text":
-        dataset = labelled(parts, input, target, split, form, block_size, encoding)
+        dataset = labelled(published, input, target, context, block_size)
     else:
-        dataset = images(parts, input, target, split, augment, encoding, size, channels, resize)
+        dataset = images(published, input, target, context, size, channels, resize)
     dataset.notes += notes
     return dataset
 
 
-def running_text(parts: Parts, name: str, split: Split) -> dict[str, list[Document]]:
+def running_text(published: Published, name: str, split: Split) -> dict[str, list[Document]]:
     """A document for each split; one that the dataset lacks is cut from the end of train.
 
     Raises:
         UserError: Cross-validation, or a column that holds no texts.
     """
     if split.folds is not None:
-        raise UserError(f"data.folds={split.folds}: running text of data=hf cannot be dealt")
-    texts(parts["train"].select(range(1)), name, "data.input")
-    spans = {part: (rows, 0, len(rows)) for part, rows in parts.items()}
-    train, stop = parts["train"], len(parts["train"])
-    for part, share in (("test", split.test_fraction), ("val", split.val_fraction)):
-        if part not in parts:
-            start = stop - max(1, round(share * len(train)))
+        raise UserError(f"data.folds={split.folds}: running text of data=hf cannot have folds")
+    train, stop = published["train"], len(published["train"])
+    texts(train.select(range(1)), name, "data.input")
+    spans = {part: (rows, 0, len(rows)) for part, rows in published.items()}
+    for part, fraction in (("test", split.test_fraction), ("val", split.val_fraction)):
+        if part not in published:
+            start = stop - max(1, round(fraction * len(train)))
             spans[part], stop = (train, start, stop), start
     if stop < 1:
         raise UserError(f"{len(train)} rows are too few to split; expected 3 or more")
     spans["train"] = (train, 0, stop)
-    dealt = {}
+    documents = {}
     for part in ("train", "val", "test"):
         read = partial(_lines, *spans[part], name)
         size = sum(byte_length(piece) for piece in read())
-        dealt[part] = [Document(part, size, read)]
-    return dealt
+        documents[part] = [Document(part, size, read)]
+    return documents
 
 
 def _lines(rows: Rows, start: int, stop: int, name: str) -> Iterator[str]:
-    for at in range(start, stop, BATCH):
-        part = rows.select(range(at, min(at + BATCH, stop)))
-        found = texts(part, name, "data.input")
-        yield "".join(text if text.endswith("\n") else f"{text}\n" for text in found)
+    for first in range(start, stop, BATCH):
+        batch = rows.select(range(first, min(first + BATCH, stop)))
+        lines = texts(batch, name, "data.input")
+        yield "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def pairs_of(
-    parts: Parts, source: str | None, target: str | None, split: Split, allow_empty: bool
-) -> dict[str, list[tuple[str, str]]]:
-    """Pairs by split; one that the dataset lacks is dealt from train."""
-    first = parts["train"]
+def published_pairs(
+    published: Published, source: str | None, target: str | None, context: DataContext
+) -> dict[str, list[Pair]]:
+    """Pairs by split; one that the dataset lacks is taken from train."""
+    first = published["train"]
     source = column(first, source, "data.input", ("source", "src"))
     target = column(first, target, "data.target", ("target", "tgt"))
-    given = {
-        part: list(zip(texts(rows, source, "data.input"), texts(rows, target, "data.target")))
-        for part, rows in parts.items()
-    }
-    if len(given) == 3:
-        return {part: given[part] for part in ("train", "val", "test")}
-    dealt = deal_pairs(given["train"], split, allow_empty)
+    pairs: dict[str, list[Pair]] = {}
+    for part, rows in published.items():
+        sides = texts(rows, source, "data.input"), texts(rows, target, "data.target")
+        pairs[part] = list(zip(*sides, strict=True))
+    if len(pairs) == 3:
+        return {part: pairs[part] for part in ("train", "val", "test")}
+    splits = split_pairs(pairs["train"], context)
     for part in ("val", "test"):
-        if part in given:
-            dealt["train"] += dealt[part]
-            dealt[part] = given[part]
-    return dealt
+        if part in pairs:
+            splits["train"] += splits[part]
+            splits[part] = pairs[part]
+    return splits
 
 
 def labelled(
-    parts: Parts,
+    published: Published,
     text: str | None,
     target: str | None,
-    split: Split,
-    form: TextForm,
+    context: DataContext,
     block_size: int,
-    encoding: dict[str, Any] | None,
 ) -> Dataset:
     """Texts and their classes."""
-    first = parts["train"]
+    first = published["train"]
     text = column(first, text, "data.input", ("text", "sentence", "content"))
     target = column(first, target, "data.target", ("label", "labels", "class"))
-    numbers, names = classes(parts, target)
-    found = [one for rows in parts.values() for one in texts(rows, text, "data.input")]
-    labels, fixed = torch.tensor(numbers), _fixed(parts)
-    index = split.indices(labels, fixed["test"], fixed["val"], allow_empty=encoding is not None)
-    return labelled_text_dataset("hf", found, labels, names, index, form, block_size, encoding)
+    numbers, names = classes(published, target)
+    labels = torch.tensor(numbers)
+    all_texts = [t for rows in published.values() for t in texts(rows, text, "data.input")]
+    index = context.indices(labels, **_fixed(published))
+    return labelled_text_dataset("hf", all_texts, labels, names, index, context, block_size)
 
 
 def images(
-    parts: Parts,
+    published: Published,
     image: str | None,
     target: str | None,
-    split: Split,
-    augment: Augment | None,
-    encoding: dict[str, Any] | None,
+    context: DataContext,
     size: int | list[int],
     channels: int,
     resize: str,
@@ -178,57 +168,49 @@ def images(
     Raises:
         UserError: A broken image, or more pixels than fit into memory.
     """
-    first = parts["train"]
+    first = published["train"]
     image = column(first, image, "data.input", ("image", "img"))
     target = column(first, target, "data.target", ("label", "labels", "fine_label", "class"))
-    labels, names = classes(parts, target)
-    fitted = encoding_for_images(encoding)
-    height, width = fitted.size if fitted else sides(size)
-    channels, resize = (fitted.channels, fitted.resize) if fitted else (channels, resize)
-    number = channels * height * width
-    if number * len(labels) > MOST:
+    labels, names = classes(published, target)
+    encoding = context.fitted(ImageEncoding)
+    height, width = encoding.size if encoding else parse_size(size)
+    if encoding:
+        channels, resize = encoding.channels, encoding.resize
+    nbytes = channels * height * width * len(labels)
+    if nbytes > MAX_BYTES:
         raise UserError(
-            f"{len(labels):,} images of {height}x{width} take {number * len(labels) / 1e9:.0f}"
-            f" GB, more than the {MOST / 1e9:.0f} GB that are held in memory; lower data.size"
+            f"{len(labels):,} images of {height}x{width} take {nbytes / 1e9:.0f}"
+            f" GB, more than the {MAX_BYTES / 1e9:.0f} GB that are held in memory; lower data.size"
         )
     pixels = torch.zeros(len(labels), channels, height, width, dtype=torch.uint8)
-    at = 0
+    number = 0
     with Progress("decoding images", len(labels), "images") as progress:
-        for part, rows in parts.items():
+        for part, rows in published.items():
             for row in range(len(rows)):
-                pixels[at] = _decode(rows, row, image, part, channels, (height, width), resize)
-                at += 1
+                pixels[number] = _decode(rows, row, image, part, channels, (height, width), resize)
+                number += 1
                 progress.update(1)
-    fixed = _fixed(parts)
-    return image_dataset(
-        pixels,
-        torch.tensor(labels),
-        names,
-        split,
-        augment,
-        encoding,
-        fixed["test"],
-        fixed_val=fixed["val"],
-        resize=resize,
-    )
+    fixed = _fixed(published)
+    return image_dataset(pixels, torch.tensor(labels), names, context, **fixed, resize=resize)
 
 
 def _decode(
     rows: Rows, row: int, name: str, part: str, channels: int, size: tuple[int, int], resize: str
 ) -> Tensor:
     try:
-        found = values(rows.select(range(row, row + 1)), name)[0]
-        return fit(found, channels, size, resize)
+        image = values(rows.select(range(row, row + 1)), name)[0]
+        return to_tensor(image, channels, size, resize)
     except Exception as error:  # Pillow's decoders raise nearly every type
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BrokenImage(f"data.input: '{name}', row {row} of {part}", reason) from None
 
 
-def _fixed(parts: Parts) -> dict[str, Tensor | None]:
-    """Where the rows of the dataset's own splits lie, one split after another."""
-    fixed: dict[str, Tensor | None] = {"val": None, "test": None}
+def _fixed(published: Published) -> dict[str, Tensor | None]:
+    """Indices of the dataset's own val and test splits, counted over all rows."""
+    fixed: dict[str, Tensor | None] = {"fixed_val": None, "fixed_test": None}
     start = 0
-    for part, rows in parts.items():
-        fixed[part] = torch.arange(start, start + len(rows))
+    for part, rows in published.items():
+        if part != "train":
+            fixed[f"fixed_{part}"] = torch.arange(start, start + len(rows))
         start += len(rows)
     return fixed

@@ -7,32 +7,30 @@ photos/1.jpg  photos/labels.csv                 data.labels=labels.csv with colu
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset, fingerprint
-from zoo.data.encoding import ImageEncoding, match_classes
-from zoo.data.images.augment import Augment
-from zoo.data.images.dataset import dealt, encoding_for_images, image_facts
-from zoo.data.images.decode import MAX_PIXELS
-from zoo.data.images.listing import Listing, list_images
+from zoo.data.encoding import match_classes
+from zoo.data.images.dataset import image_facts
+from zoo.data.images.decode import MAX_PIXELS, parse_size
+from zoo.data.images.encoding import ImageEncoding
+from zoo.data.images.index import ImageIndex, index_images
 from zoo.data.images.reader import FileSource, ImageReader
-from zoo.data.splits import Split
+from zoo.data.splits import Indices, split_columns
 from zoo.errors import UserError
 from zoo.registry import DATASETS
 
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation, RGB, 0..1
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and standard deviation, RGB, 0..1
 FITTED_ON = 4096  # training images that give mean and deviation where not all are decoded
 
 
-@DATASETS.register("image_folder", needs="files")
+@DATASETS.register("image_folder", uses=("augment",), needs="files")
 def image_folder(
-    split: Split,
-    augment: Augment | None = None,
-    encoding: dict[str, Any] | None = None,
-    workers: int = 2,
+    context: DataContext,
     path: str | None = None,
     labels: str | None = None,
     size: int | list[int] = 64,
@@ -46,131 +44,135 @@ def image_folder(
     """Images from files, resized and decoded with Pillow.
 
     Args:
-        split: How to deal the images; subfolders train, val and test are kept as they are.
-        augment: Random changes to training images.
-        encoding: JSON of a run's encoding, to be used in place of fitting one; its size and
-            channels win.
-        workers: Processes that decode.
+        context: The shared settings; subfolders train, val and test are kept as they are.
         path: The folder.
         labels: A CSV file with columns `path` (from the folder, or from the file) and `label`.
-        size: Height and width of the images given to the model; one number for a square.
+        size: Height and width of the images given to the model; one number for a square. A run's
+            own size and channels have priority.
         channels: 3 for RGB, 1 for grey.
-        resize: "crop" cuts the middle out, "squash" changes the proportions.
-        normalize: By mean and deviation of the training images, or by those of ImageNet, which
-            weights published for it expect.
+        resize: "crop" crops the centre, "squash" changes the aspect ratio.
+        normalize: By mean and standard deviation of the training images, or by those of ImageNet,
+            which weights published for it expect.
         on_broken: "stop" at files that cannot be decoded, or "skip" them with a note.
         max_pixels: Larger images count as broken; they are not decoded.
-        cache_gb: Decode all images once where they fit into this many gigabytes, otherwise each
-            one when it is due.
+        cache_gb: Decode all images once if they fit into this many gigabytes, otherwise decode
+            each when a batch needs it.
     """
-    fitted = encoding_for_images(encoding)
+    encoding = context.fitted(ImageEncoding)
     if path is None:
         raise UserError(
             "data.path is missing: the folder of images, a subfolder per class; e.g. "
             "data.path=photos"
         )
-    height, width = fitted.size if fitted else sides(size)
-    reader = ImageReader(
-        channels=fitted.channels if fitted else channels,
-        size=(height, width),
-        resize=fitted.resize if fitted else resize,
-        max_pixels=max_pixels,
-    )
+    if encoding is not None:
+        reader = ImageReader(encoding.channels, encoding.size, encoding.resize, max_pixels)
+    else:
+        reader = ImageReader(channels, parse_size(size), resize, max_pixels)
     if normalize == "imagenet" and reader.channels != 3:
         raise UserError("data.normalize=imagenet: expected data.channels=3, got 1")
-    listing = list_images(Path(path), labels)
-    if len(listing.classes) < 2 and fitted is None:
+    index = index_images(Path(path), labels)
+    if len(index.classes) < 2 and context.is_new:
         raise UserError(
-            f"{path}: all images are of one class, '{listing.classes[0]}'; expected a subfolder "
+            f"{path}: all images are of one class, '{index.classes[0]}'; expected a subfolder "
             "for each of two classes or more"
         )
     images = None
-    if len(listing.files) * reader.nbytes <= cache_gb * 1e9:
-        images, broken = reader.read_all(listing.files, workers)
+    if len(index.files) * reader.nbytes <= cache_gb * 1e9:
+        images, broken = reader.read_all(index.files, context.workers)
     else:
-        broken = reader.check_all(listing.files, workers)
+        broken = reader.check_all(index.files, context.workers)
     if broken:
-        kept = without(listing, broken, on_broken)
-        images = images[kept] if images is not None else None
-    dataset = _dataset(listing, images, reader, split, fitted, workers, normalize == "imagenet")
-    dataset.augment = augment.bind(dataset.encoding.black, reader.size) if augment else None
-    return dataset
+        usable = drop_broken(index, broken, on_broken)
+        images = images[usable] if images is not None else None
+    return _dataset(index, images, reader, context, normalize == "imagenet")
 
 
 def _dataset(
-    listing: Listing,
+    index: ImageIndex,
     images: Tensor | None,
     reader: ImageReader,
-    split: Split,
-    encoding: ImageEncoding | None,
-    workers: int,
+    context: DataContext,
     imagenet: bool,
 ) -> Dataset:
     """The dataset of images in memory, or of files where `images` is None."""
-    labels = listing.labels
-    index = split.indices(
-        labels, listing.part("test"), listing.part("val"), allow_empty=encoding is not None
+    labels, encoding = index.labels, context.fitted(ImageEncoding)
+    splits = context.indices(labels, index.split("test"), index.split("val"))
+    sha256 = _index_sha256(index) if images is None else fingerprint([images, labels])
+    if encoding is None:
+        encoding = _fit(index, images, reader, splits["train"], context.workers, imagenet)
+    else:
+        labels = torch.tensor(match_classes(index.classes, encoding.class_names))[labels]
+    return Dataset(
+        facts=image_facts(encoding, labels[splits["train"]]),
+        splits=_sources(index, images, labels, reader, splits, add_all=not context.is_new),
+        encoding=encoding,
+        sha256=sha256,
+        augment=context.augment.bind(encoding.black, encoding.size) if context.augment else None,
+        notes=index.notes,
     )
-    everything, fitted = encoding is not None, encoding
-    sha256 = _listing_sha256(listing) if images is None else fingerprint([images, labels])
-    if fitted is None and imagenet:
-        fitted = ImageEncoding(reader.size, 3, *IMAGENET, tuple(listing.classes), reader.resize)
-    elif fitted is None:
-        pixels, train = images, index["train"]
-        if pixels is None:
-            step = -(-len(train) // FITTED_ON)
-            chosen = [listing.files[i] for i in train[::step].tolist()]
-            pixels = reader.read_all_or_stop(chosen, workers)
-            train = torch.arange(len(pixels))
-        fitted = ImageEncoding.fit(pixels, train, listing.classes, reader.resize)
-    else:
-        labels = torch.tensor(match_classes(listing.classes, fitted.class_names))[labels]
+
+
+def _fit(
+    index: ImageIndex,
+    images: Tensor | None,
+    reader: ImageReader,
+    train: Tensor,
+    workers: int,
+    imagenet: bool,
+) -> ImageEncoding:
+    if imagenet:
+        return ImageEncoding(reader.size, 3, *IMAGENET, tuple(index.classes), reader.resize)
+    if images is None:
+        step = -(-len(train) // FITTED_ON)
+        files = [index.files[i] for i in train[::step].tolist()]
+        images = reader.read_all_or_stop(files, workers)
+        train = torch.arange(len(images))
+    return ImageEncoding.fit(images, train, index.classes, reader.resize)
+
+
+def _sources(
+    index: ImageIndex,
+    images: Tensor | None,
+    labels: Tensor,
+    reader: ImageReader,
+    splits: Indices,
+    add_all: bool,
+) -> dict:
     if images is not None:
-        splits = dealt({"input": images, "target": labels}, index, everything)
-    else:
-        parts = index | ({"all": torch.arange(len(labels))} if everything else {})
-        splits = {name: _source(listing, labels, reader, i) for name, i in parts.items()}
-    facts = image_facts(fitted, labels[index["train"]])
-    return Dataset(facts, splits, fitted, sha256, notes=listing.notes)
+        return split_columns({"input": images, "target": labels}, splits, add_all)
+    if add_all:
+        splits = splits | {"all": torch.arange(len(labels))}
+    return {
+        split: FileSource([index.files[i] for i in numbers.tolist()], labels[numbers], reader)
+        for split, numbers in splits.items()
+    }
 
 
-def _source(listing: Listing, labels: Tensor, reader: ImageReader, index: Tensor) -> FileSource:
-    return FileSource([listing.files[i] for i in index.tolist()], labels[index], reader)
-
-
-def without(listing: Listing, broken: dict[int, str], on_broken: str) -> Tensor:
-    """Take broken files out of the listing, or stop; the indices of those kept.
+def drop_broken(index: ImageIndex, broken: dict[int, str], on_broken: str) -> Tensor:
+    """Take broken files out of the index, or stop; the numbers of the others.
 
     Raises:
         UserError: on_broken is "stop", or nothing is left.
     """
-    few = [f"{listing.files[i]}: {reason}" for i, reason in list(broken.items())[:3]]
-    spelled = "; ".join(few) + ("; ..." if len(broken) > 3 else "")
+    examples = [f"{index.files[i]}: {reason}" for i, reason in list(broken.items())[:3]]
+    listed = "; ".join(examples) + ("; ..." if len(broken) > 3 else "")
     word = "file" if len(broken) == 1 else "files"
-    if on_broken == "stop" or len(broken) == len(listing.files):
-        fix = "mend or remove them"
-        if len(broken) < len(listing.files):
+    if on_broken == "stop" or len(broken) == len(index.files):
+        fix = "repair or remove them"
+        if len(broken) < len(index.files):
             fix += ", or leave them out with data.on_broken=skip"
         raise UserError(
-            f"{len(broken)} of {len(listing.files)} images cannot be used ({spelled}); {fix}"
+            f"{len(broken)} of {len(index.files)} images cannot be used ({listed}); {fix}"
         )
-    kept = [i for i in range(len(listing.files)) if i not in broken]
-    listing.keep(kept)
-    listing.notes.append(f"{len(broken)} broken {word} left out: {spelled}")
-    return torch.tensor(kept)
+    usable = [i for i in range(len(index.files)) if i not in broken]
+    index.keep(usable)
+    index.notes.append(f"{len(broken)} broken {word} left out: {listed}")
+    return torch.tensor(usable)
 
 
-def sides(size: int | list[int]) -> tuple[int, int]:
-    """Height and width, from `data.size`."""
-    both = [size, size] if isinstance(size, int) else list(size)
-    if len(both) != 2 or min(both) < 1:
-        raise UserError(f"data.size={size}: expected pixels, one number or [height, width]")
-    return both[0], both[1]
-
-
-def _listing_sha256(listing: Listing) -> str:
-    """Of names, sizes in bytes and classes: the contents are too many to read at every start."""
+def _index_sha256(index: ImageIndex) -> str:
+    """Of names, sizes in bytes and classes: there is too much content to read at every start."""
     digest = hashlib.sha256()
-    for file, name in zip(listing.files, listing.names, strict=True):
+    for file, name in zip(index.files, index.names, strict=True):
         digest.update(f"{file}\0{file.stat().st_size}\0{name}\n".encode())
     return digest.hexdigest()

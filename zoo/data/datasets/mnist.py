@@ -3,14 +3,11 @@
 LeCun, Bottou, Bengio & Haffner, 1998, https://doi.org/10.1109/5.726791.
 """
 
-from typing import Any
-
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.download import Remote
-from zoo.data.images.augment import Augment
 from zoo.data.images.dataset import image_dataset
 from zoo.data.images.idx import Files, load_idx
-from zoo.data.splits import Split
 from zoo.registry import DATASETS
 
 MIRRORS = (
@@ -45,14 +42,9 @@ FILES: Files = (
 )
 
 
-@DATASETS.register("mnist", needs="download", tiny={})
-def mnist(
-    split: Split,
-    augment: Augment | None = None,
-    encoding: dict[str, Any] | None = None,
-    root: str = "data",
-) -> Dataset:
+@DATASETS.register("mnist", uses=("root", "augment"), needs="download", tiny={})
+def mnist(context: DataContext) -> Dataset:
     """Ten classes, images (1, 28, 28), official test split."""
-    images, labels, test = load_idx(FILES, root, "mnist")
+    images, labels, test = load_idx(FILES, context.root, "mnist")
     names = [str(digit) for digit in range(10)]
-    return image_dataset(images, labels, names, split, augment, encoding, test)
+    return image_dataset(images, labels, names, context, fixed_test=test)

@@ -1,15 +1,14 @@
 """Multi30k: 31,014 English captions of photographs, translated into German by people.
 
 Elliott, Frank, Sima'an and Specia, 2016, https://aclanthology.org/W16-3210. Official splits: 29,000
-to train, 1,014 to choose, 1,000 (2016, Flickr) to judge.
+for train, 1,014 for val, 1,000 (2016, Flickr) for test.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.download import Remote, fetch
-from zoo.data.splits import Split
-from zoo.data.text.encoding import TextForm
 from zoo.data.text.pairs import pair_dataset
 from zoo.registry import DATASETS
 
@@ -43,22 +42,19 @@ FILES = {  # bytes and SHA-256 of the content
 SPLITS = {"train": "train", "val": "val", "test": "test_2016_flickr"}
 
 
-@DATASETS.register("multi30k", needs="download", tiny={})
+@DATASETS.register("multi30k", uses=("root", "tokenizer"), needs="download", tiny={})
 def multi30k(
-    split: Split,
-    form: TextForm,
-    encoding: dict[str, Any] | None = None,
-    root: str = "data",
+    context: DataContext,
     direction: Literal["en-de", "de-en"] = "en-de",
     max_length: int | None = None,
 ) -> Dataset:
-    """Pairs of sentences; `split` has no say."""
+    """Pairs of sentences; the split is fixed."""
     source, target = direction.split("-")
-    pairs = {
-        name: list(zip(read(f"{file}.{source}", root), read(f"{file}.{target}", root), strict=True))
-        for name, file in SPLITS.items()
-    }
-    return pair_dataset("multi30k", pairs, form, max_length, encoding)
+    pairs = {}
+    for split, file in SPLITS.items():
+        sides = [read(f"{file}.{language}", context.root) for language in (source, target)]
+        pairs[split] = list(zip(*sides, strict=True))
+    return pair_dataset("multi30k", pairs, context, max_length)
 
 
 def read(name: str, root: str) -> list[str]:

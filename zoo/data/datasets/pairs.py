@@ -1,52 +1,48 @@
 """The user's own pairs of texts: a file of lines `source TAB target`, or two parallel files."""
 
 from pathlib import Path
-from typing import Any
 
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.paths import not_found
-from zoo.data.splits import Split
-from zoo.data.text.encoding import TextForm
-from zoo.data.text.pairs import Pair, deal_pairs, pair_dataset
+from zoo.data.text.pairs import Pair, pair_dataset, split_pairs
 from zoo.errors import UserError
 from zoo.registry import DATASETS
 
 
-@DATASETS.register("pairs", needs="files")
+@DATASETS.register("pairs", uses=("tokenizer",), needs="files")
 def pairs(
-    split: Split,
-    form: TextForm,
-    encoding: dict[str, Any] | None = None,
+    context: DataContext,
     path: str | None = None,
     source: str | None = None,
     target: str | None = None,
     max_length: int | None = 128,
 ) -> Dataset:
-    """Pairs of lines of UTF-8 text; pairs with the same source are dealt to the same split.
+    """Pairs of lines of UTF-8 text; pairs with the same source are in the same split.
 
     Args:
-        split: How to deal the pairs.
-        form: Which tokenizer.
-        encoding: JSON of a run's encoding, to be used in place of fitting one.
+        context: The shared settings.
         path: A file of lines with a tab between source and target.
-        source, target: Instead of it two files, a text a line, whose lines belong together.
-        max_length: The most tokens of either side; longer pairs are left out. None for no limit.
+        source, target: Instead of it two files with one text per line; equal line numbers are a
+            pair.
+        max_length: Maximum number of tokens of either side; longer pairs are left out. None for
+            no limit.
     """
     if max_length is not None and max_length < 3:
         raise UserError(f"data.max_length={max_length}: expected 3 or more, or null")
     if path is not None and source is None and target is None:
-        found = read_table(Path(path))
+        lines = read_table(Path(path))
     elif path is None and source is not None and target is not None:
-        found = read_parallel(Path(source), Path(target))
+        lines = read_parallel(Path(source), Path(target))
     else:
-        asked = {"data.path": path, "data.source": source, "data.target": target}
-        given = " and ".join(name for name, value in asked.items() if value is not None)
+        options = {"data.path": path, "data.source": source, "data.target": target}
+        given = " and ".join(name for name, value in options.items() if value is not None)
         raise UserError(
             f"data=pairs: got {given or 'no file'}, expected data.path=<file of lines source TAB "
-            "target>, or data.source=<file> data.target=<file>, a text a line"
+            "target>, or data.source=<file> data.target=<file> with one text per line"
         )
-    dealt = deal_pairs(found, split, allow_empty=encoding is not None)
-    return pair_dataset(path or f"{source}, {target}", dealt, form, max_length, encoding)
+    splits = split_pairs(lines, context)
+    return pair_dataset(path or f"{source}, {target}", splits, context, max_length)
 
 
 def read_table(path: Path) -> list[Pair]:
@@ -55,7 +51,7 @@ def read_table(path: Path) -> list[Pair]:
     Raises:
         UserError: A line with no tab, with several, or with an empty side.
     """
-    found = []
+    pairs = []
     for number, line in enumerate(read_lines(path), start=1):
         cells = [cell.strip() for cell in line.split("\t")]
         if len(cells) != 2:
@@ -64,13 +60,13 @@ def read_table(path: Path) -> list[Pair]:
                 f"{path}, line {number}: {tabs}, expected one, between source and target"
                 + ("" if len(cells) == 1 else "; cut -f1,2 keeps the first two columns")
             )
-        found.append((cells[0], cells[1]))
-    _check_sides(found, [str(path)] * 2)
-    return found
+        pairs.append((cells[0], cells[1]))
+    _check_sides(pairs, [str(path)] * 2)
+    return pairs
 
 
 def read_parallel(source: Path, target: Path) -> list[Pair]:
-    """The pairs of two files whose lines belong together.
+    """The pairs of two files with as many lines.
 
     Raises:
         UserError: Files of unequal length, empty lines.
@@ -79,25 +75,25 @@ def read_parallel(source: Path, target: Path) -> list[Pair]:
     if len(sides[0]) != len(sides[1]):
         raise UserError(
             f"{source} has {len(sides[0]):,} lines, {target} has {len(sides[1]):,}; expected as "
-            "many, since each line of one belongs to the same line of the other"
+            "many, since lines of the same number are a pair"
         )
-    found = list(zip(*sides))
-    _check_sides(found, [str(source), str(target)])
-    return found
+    pairs = list(zip(*sides, strict=True))
+    _check_sides(pairs, [str(source), str(target)])
+    return pairs
 
 
-def _check_sides(found: list[Pair], names: list[str]) -> None:
-    for number, pair in enumerate(found, start=1):
-        for side, name, text in zip(("source", "target"), names, pair):
+def _check_sides(pairs: list[Pair], names: list[str]) -> None:
+    for number, pair in enumerate(pairs, start=1):
+        for side, name, text in zip(("source", "target"), names, pair, strict=True):
             if not text:
                 raise UserError(
-                    f"{name}, line {number}: the {side} is empty; fill it in, or take the line out"
+                    f"{name}, line {number}: the {side} is empty; fill it in, or remove the line"
                     + (" of both files" if names[0] != names[1] else "")
                 )
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file; only line feeds part them, those at the very end are none.
+    """The lines of a UTF-8 file; only line feeds separate them, and those at the end are ignored.
 
     Raises:
         UserError: No such file, empty, not UTF-8, with the offset.
@@ -117,5 +113,5 @@ def read_lines(path: Path) -> list[str]:
             f"{error.start}); save the file as UTF-8"
         ) from None
     if not text.strip():
-        raise UserError(f"{path}: the file is empty; expected a text a line")
+        raise UserError(f"{path}: the file is empty; expected one text per line")
     return text.split("\n")

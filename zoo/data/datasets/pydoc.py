@@ -1,31 +1,25 @@
-"""What the Python standard library says of itself: docstrings, comments, the language reference.
+"""Prose of the Python standard library: docstrings, comments, the language reference.
 
-Prose about programming, some 450 thousand words, always at hand: the docstrings and comments of
+Prose about programming, some 450 thousand words, with no download: the docstrings and comments of
 each file of `stdlib`, in their order, and the topics of `help()`. Left out are commented-out code,
 licences, rulers, and paragraphs that an earlier document has already, so that no paragraph of
-validation or test text is ever trained on. One document a file or topic, split by document. It
-differs from one Python version to the next: the version is noted and the SHA-256 recorded.
+validation or test text is in the training text. One document per file or topic, split by document.
+It differs from one Python version to the next: the version is noted and the SHA-256 recorded.
 """
 
 import ast
 import importlib
 import inspect
-import platform
 import re
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.datasets.stdlib import sources
-from zoo.data.deal import deal
-from zoo.data.splits import Split
-from zoo.data.text.document import Document
-from zoo.data.text.encoding import TextForm
-from zoo.data.text.windows import token_dataset
+from zoo.data.datasets.stdlib import library_dataset, sources
 from zoo.registry import DATASETS
 
-# Strings and comments; ten times faster than `tokenize` and `ast`, and the same but for oddities.
+# Strings and comments; ten times faster than `tokenize` and `ast`, with nearly the same result.
 LEXEME = re.compile(
     r"""
       \#[^\n]*
@@ -40,34 +34,24 @@ CODE = re.compile(r"[=(\[@]|^\s*(import|from|return|del|raise|pass|print|assert)
 REPEAT = 60  # characters from which a paragraph counts as repeated; shorter ones are phrases
 
 
-@DATASETS.register("pydoc", tiny=dict(block_size=32))
-def pydoc(
-    split: Split,
-    form: TextForm,
-    block_size: int,
-    encoding: dict[str, Any] | None = None,
-    root: str = "data",
-) -> Dataset:
-    """English prose, one document a file or topic."""
-    documents = [Document.of(name, text) for name, text in prose()]
-    dealt = deal(documents, split)
-    dataset = token_dataset("pydoc", dealt, form, block_size, root, encoding, documents)
-    dataset.notes.append(f"standard library of Python {platform.python_version()}")
-    return dataset
+@DATASETS.register("pydoc", uses=("root", "tokenizer"), tiny={"block_size": 32})
+def pydoc(context: DataContext, block_size: int) -> Dataset:
+    """English prose, one document per file or topic."""
+    return library_dataset("pydoc", prose(), context, block_size)
 
 
 def prose() -> Iterator[tuple[str, str]]:
-    """Names (`json/decoder.py`, `topics/lambda`) and texts, paragraphs parted by empty lines."""
+    """Names (`json/decoder.py`, `topics/lambda`) and texts, paragraphs separated by empty lines."""
     seen: set[str] = set()
     for name, text in _everything():
-        fresh = []
+        new = []
         for paragraph in text.split("\n\n"):
             plain = " ".join(paragraph.split())
             if len(plain) < REPEAT or plain not in seen:
-                fresh.append(paragraph)
+                new.append(paragraph)
             seen.add(plain)
-        if kept := "\n\n".join(one for one in fresh if one.strip()):
-            yield name, kept + "\n"
+        if prose_text := "\n\n".join(paragraph for paragraph in new if paragraph.strip()):
+            yield name, prose_text + "\n"
 
 
 def _everything() -> Iterator[tuple[str, str]]:
@@ -75,7 +59,7 @@ def _everything() -> Iterator[tuple[str, str]]:
         yield name, "\n\n".join(paragraphs(source))
     try:
         topics = importlib.import_module("pydoc_data.topics").topics
-    except ImportError:  # some builds leave it out
+    except ImportError:  # some builds do not have it
         return
     for name in sorted(topics):
         yield f"topics/{name}", topics[name].strip()
@@ -85,19 +69,19 @@ def paragraphs(source: str) -> Iterator[str]:
     """Docstrings and comments of a Python file, in order, without quotes and hashes."""
     block: list[str] = []  # comment lines that follow one another
     before, end = "", 0  # the last character of code so far, the end of the last lexeme
-    for found in LEXEME.finditer(source):
-        gap, lexeme = source[end : found.start()], found[0]
+    for match in LEXEME.finditer(source):
+        gap, lexeme = source[end : match.start()], match[0]
         code = gap.strip()
-        before, end = code[-1:] or before, found.end()
+        before, end = code[-1:] or before, match.end()
         if block and (code or gap.count("\n") != 1 or lexeme[0] != "#"):
             yield from _comment(block)
             block = []
         if lexeme[0] == "#":
             block.append(lexeme)
         else:
-            alone = not source[source.rfind("\n", 0, found.start()) + 1 : found.start()].strip()
+            alone = not source[source.rfind("\n", 0, match.start()) + 1 : match.start()].strip()
             if alone and before in ("", ":") and source[end : end + 1] in ("", "\n", " ", "\r"):
-                yield _docstring(lexeme, found["prefix"] or "")
+                yield _docstring(lexeme, match["prefix"] or "")
             before = '"'
     yield from _comment(block)
 
@@ -123,7 +107,7 @@ def _comment(block: list[str]) -> Iterator[str]:
 
 
 def _is_code(text: str) -> bool:
-    """Whether a comment is Python put out of use."""
+    """Whether a comment is commented-out Python."""
     if not CODE.search(text):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Rain: will it rain, given temperature and humidity? Made up, for seeing what a network does.
+"""Rain: will it rain, given temperature and humidity? Generated, to show what a network learns.
 
 Four kinds of weather, of which two bring rain:
 - hot and humid: the moist air rises, thunderstorms break - rain;
@@ -6,17 +6,15 @@ Four kinds of weather, of which two bring rain:
 - cold and humid: fog lies still under warmer air - dry;
 - cold and rather dry: polar air behind a cold front, showers - rain.
 So neither more heat nor more moisture means rain by itself, and no straight line separates the
-two: logistic regression gets about 0.8 right, a small MLP over 0.99. The kinds stand a little
-apart, so that the remaining error is the model's.
+two: logistic regression gets about 0.8 right, a small MLP over 0.99. There is a small gap
+between the kinds, so that the remaining error is the model's.
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.splits import Split
 from zoo.data.tables.dataset import table_dataset
 from zoo.errors import UserError
 from zoo.registry import DATASETS
@@ -27,18 +25,13 @@ DAMP = 40.0  # percent: between showers and fog on a cold day
 
 
 @DATASETS.register("rain", tiny={"samples": 200})
-def rain(
-    split: Split,
-    encoding: dict[str, Any] | None = None,
-    samples: int = 2000,
-    seed: int = 0,
-) -> Dataset:
+def rain(context: DataContext, samples: int = 2000, seed: int = 0) -> Dataset:
     """Two features, temperature (degrees Celsius) and humidity (%); classes dry and rain."""
     if samples < 20:
         raise UserError(f"data.samples={samples}: expected 20 or more")
     temperature, humidity, falls = weather(samples, seed)
     raw = {"temperature": temperature, "humidity": humidity}
-    return table_dataset(raw, falls, "weather", ["dry", "rain"], split, encoding)
+    return table_dataset(raw, falls, "weather", ["dry", "rain"], context)
 
 
 def weather(samples: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -49,7 +42,7 @@ def weather(samples: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     hot = temperature > MILD
     border = torch.where(hot, MUGGY, DAMP)
     clear = ((humidity - border).abs() > 2) & ((temperature - MILD).abs() > 1)
-    kept = clear.nonzero()[:samples, 0]
-    assert len(kept) == samples, "a quarter of the points is always enough"
+    chosen = clear.nonzero()[:samples, 0]
+    assert len(chosen) == samples, "a quarter of the points is always enough"
     falls = torch.where(hot, humidity > border, humidity < border).long()
-    return temperature[kept], humidity[kept], falls[kept]
+    return temperature[chosen], humidity[chosen], falls[chosen]

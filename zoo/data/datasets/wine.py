@@ -3,15 +3,13 @@
 Forina et al., 1991, https://archive.ics.uci.edu/dataset/109.
 """
 
-from typing import Any
-
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.splits import Split
-from zoo.data.tables.sklearn_cache import bundled_table
+from zoo.data.tables.sklearn_cache import sklearn_table
 from zoo.registry import DATASETS
 
 
-@DATASETS.register("wine", tiny={})
-def wine(split: Split, encoding: dict[str, Any] | None = None, root: str = "data") -> Dataset:
+@DATASETS.register("wine", uses=("root",), tiny={})
+def wine(context: DataContext) -> Dataset:
     """Three classes, 13 features."""
-    return bundled_table("wine", root, "grower", split, encoding)
+    return sklearn_table("wine", "grower", context)

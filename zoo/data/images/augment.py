@@ -26,7 +26,7 @@ class Augment:
         crop: Pad by this many mirrored pixels on each side and crop at random: a shift without
             black borders.
         flip: Mirror left and right, half of the time.
-        cutout: Black out a square of this side, its centre anywhere (DeVries & Taylor, 2017,
+        cutout: Black out a square of this side, centred at random (DeVries & Taylor, 2017,
             https://arxiv.org/abs/1708.04552).
     """
 
@@ -89,21 +89,23 @@ class Augment:
         return torch.where(holes[:, None], fill, moved)
 
     def _sources(self, seeds: Tensor, stream: int, length: int) -> tuple[Tensor, Tensor]:
-        """For each output position of one axis: its source position and whether it is a hole.
+        """For each output position of one axis: its source position and whether it is black.
 
         Returns:
             Int64 and bool tensors of shape (N, length).
         """
-        at = torch.arange(length, device=seeds.device).expand(len(seeds), length)
+        position = torch.arange(length, device=seeds.device).expand(len(seeds), length)
         if self.crop:
-            at = at + (integers(seeds, stream, 2 * self.crop + 1) - self.crop)[:, None]
-            at = (length - 1) - ((length - 1) - at.abs()).abs()  # mirrored at both ends
+            position = position + (integers(seeds, stream, 2 * self.crop + 1) - self.crop)[:, None]
+            position = (length - 1) - ((length - 1) - position.abs()).abs()  # mirrored at both ends
         if self.shift:
-            at = at - (integers(seeds, stream + 1, 2 * self.shift + 1) - self.shift)[:, None]
-        return at.clamp(0, length - 1), (at < 0) | (at >= length)
+            position = (
+                position - (integers(seeds, stream + 1, 2 * self.shift + 1) - self.shift)[:, None]
+            )
+        return position.clamp(0, length - 1), (position < 0) | (position >= length)
 
     def _square(self, seeds: Tensor, stream: int, length: int) -> Tensor:
         """Bool (N, length): where the cut-out square covers one axis."""
         first = integers(seeds, stream, length)[:, None] - self.cutout // 2
-        at = torch.arange(length, device=seeds.device)
-        return (at >= first) & (at < first + self.cutout)
+        position = torch.arange(length, device=seeds.device)
+        return (position >= first) & (position < first + self.cutout)

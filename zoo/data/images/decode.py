@@ -1,13 +1,17 @@
-"""Image files to byte tensors, with Pillow; what is wrong with a file is said, not guessed at."""
+"""Image files to byte tensors, with Pillow; a broken file is an error with its reason."""
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from zoo.data.paths import not_found
 from zoo.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 MAX_PIXELS = 100_000_000
@@ -17,11 +21,19 @@ class BrokenImage(UserError):
     """A file that cannot be used as an image: `path` and `reason`."""
 
     def __init__(self, path: Path | str, reason: str | None = None) -> None:
-        if reason is None:  # a DataLoader raises a worker's error anew, from its traceback
+        if reason is None:  # a DataLoader raises a worker's error again, from its traceback
             line = str(path).strip().rsplit("\n", 1)[-1]
             path, _, reason = line.split("BrokenImage: ", 1)[-1].rpartition(": ")
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = Path(path), reason
+
+
+def parse_size(size: int | list[int]) -> tuple[int, int]:
+    """Height and width, from `data.size`."""
+    sides = [size, size] if isinstance(size, int) else list(size)
+    if len(sides) != 2 or min(sides) < 1:
+        raise UserError(f"data.size={size}: expected pixels, one number or [height, width]")
+    return sides[0], sides[1]
 
 
 def is_image(path: Path) -> bool:
@@ -33,7 +45,7 @@ def find_images(path: Path) -> list[Path]:
     """`path` itself, or all images under it, sorted.
 
     Raises:
-        UserError: Nothing lies there (with the nearest name that does), or no image.
+        UserError: No such path (with the nearest name there is), or no image.
     """
     if not path.exists():
         raise not_found(path)
@@ -52,10 +64,10 @@ def images_under(folder: Path) -> list[Path]:
 
 
 def check_header(path: Path, max_pixels: int = MAX_PIXELS) -> None:
-    """Read the header alone: is it an image, and not larger than `max_pixels`?
+    """Read only the header of an image file.
 
     Raises:
-        BrokenImage: It is not.
+        BrokenImage: It is no image, or larger than `max_pixels`.
     """
     _open(path, max_pixels).close()
 
@@ -66,26 +78,26 @@ def decode(
     """An image file as uint8 (C, H, W).
 
     Args:
-        path: The file; the first frame of an animation is taken.
+        path: The file; of an animation, the first frame is used.
         channels: 3 for RGB, 1 for grey (transparent parts become black).
         size: Height and width of the result, pixels.
-        resize: "crop" scales the image to cover the size and cuts the middle out; "squash" scales
+        resize: "crop" scales the image to cover the size and crops the centre; "squash" scales
             both axes to the size.
         max_pixels: A larger image is refused before it is decoded (a decompression bomb).
 
     Raises:
         BrokenImage: It cannot be decoded.
     """
-    with _open(path, max_pixels) as opened:
+    with _open(path, max_pixels) as image:
         try:
-            opened.draft(None, (2 * max(size), 2 * max(size)))  # JPEG: decode at a lower scale
-            return fit(opened, channels, size, resize)
+            image.draft(None, (2 * max(size), 2 * max(size)))  # JPEG: decode at a lower scale
+            return to_tensor(image, channels, size, resize)
         except Exception as error:  # Pillow's decoders raise nearly every type
             raise BrokenImage(path, _reason(error)) from error
 
 
-def fit(opened, channels: int, size: tuple[int, int], resize: str) -> Tensor:
-    """An image of Pillow's as uint8 (C, H, W); arguments as for `decode`."""
+def to_tensor(opened: "Image", channels: int, size: tuple[int, int], resize: str) -> Tensor:
+    """A Pillow image as uint8 (C, H, W); arguments as for `decode`."""
     import numpy as np
     from PIL import Image, ImageOps
 
@@ -100,14 +112,14 @@ def fit(opened, channels: int, size: tuple[int, int], resize: str) -> Tensor:
     return pixels[None] if channels == 1 else pixels.permute(2, 0, 1).contiguous()
 
 
-def _open(path: Path, max_pixels: int):  # -> PIL.Image.Image, imported late
+def _open(path: Path, max_pixels: int) -> "Image":
     from PIL import Image
 
     try:
         if path.stat().st_size == 0:
             raise BrokenImage(path, "0 bytes")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own bomb warning; ours is exact
+            warnings.simplefilter("ignore")  # Pillow's own warning; the check below is exact
             image = Image.open(path)
     except UserError:
         raise
@@ -122,7 +134,7 @@ def _open(path: Path, max_pixels: int):  # -> PIL.Image.Image, imported late
     return image
 
 
-def _to_mode(image, channels: int):  # PIL.Image.Image -> PIL.Image.Image
+def _to_mode(image: "Image", channels: int) -> "Image":
     """To 8-bit RGB or grey; 16-bit grey keeps its upper 8 bits, transparency becomes black."""
     from PIL import Image
 
@@ -138,7 +150,7 @@ def _to_mode(image, channels: int):  # PIL.Image.Image -> PIL.Image.Image
 def _reason(error: Exception) -> str:
     text = str(error)
     if "cannot identify image file" in text:
-        return "not an image that Pillow knows"
+        return "not an image format that Pillow reads"
     if "truncated" in text.lower():
         return f"truncated ({text})"
     if isinstance(error, PermissionError):

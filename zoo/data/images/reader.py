@@ -1,6 +1,6 @@
 """Many image files decoded by worker processes, into one tensor or on demand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from zoo.batch import Batch
 from zoo.data.images.decode import BrokenImage, check_header, decode
 from zoo.data.progress import Progress
 
-_CHUNK_BYTES = 4 << 20  # decoded pixels that a worker hands over at a time
-_ALONE = 64  # so few files are not worth starting worker processes
+_CHUNK_BYTES = 4 << 20  # decoded pixels that a worker returns at a time
+_MIN_FILES = 64  # more files are decoded by worker processes
 
 
 @dataclass(frozen=True)
 class ImageReader:
-    """How files become uint8 (C, H, W): see `image_file.decode`."""
+    """How files become uint8 (C, H, W): see `zoo.data.images.decode`."""
 
     channels: int
     size: tuple[int, int]
@@ -47,9 +47,9 @@ class ImageReader:
         """
         images = torch.zeros(len(files), *self.shape, dtype=torch.uint8)
         broken: dict[int, str] = {}
-        for start, part, flaws in self._run(files, workers, "decoding images", pixels=True):
-            images[start : start + len(part)] = part
-            broken |= flaws
+        for start, pixels, reasons in self._run(files, workers, "decoding images", pixels=True):
+            images[start : start + len(pixels)] = pixels
+            broken |= reasons
         return images, broken
 
     def read_all_or_stop(self, files: Sequence[Path], workers: int) -> Tensor:
@@ -60,37 +60,37 @@ class ImageReader:
         return images
 
     def check_all(self, files: Sequence[Path], workers: int) -> dict[int, str]:
-        """Read the headers alone: index to reason for those that are broken."""
+        """Read only the headers: index to reason for those that are broken."""
         broken: dict[int, str] = {}
-        for _, _, flaws in self._run(files, workers, "checking images", pixels=False):
-            broken |= flaws
+        for _, _, reasons in self._run(files, workers, "checking images", pixels=False):
+            broken |= reasons
         return broken
 
-    def _run(self, files: Sequence[Path], workers: int, text: str, pixels: bool):
+    def _run(
+        self, files: Sequence[Path], workers: int, text: str, pixels: bool
+    ) -> Iterator[tuple[int, Tensor, dict[int, str]]]:
         """Yields (index of the chunk's first file, its pixels, index to reason), in order."""
-        number = max(1, min(64, _CHUNK_BYTES // self.nbytes))
-        chunks = _Chunks(files, self, number, pixels)
-        workers = workers if len(files) > _ALONE else 0
+        chunk_size = max(1, min(64, _CHUNK_BYTES // self.nbytes))
+        chunks = _Chunks(files, self, chunk_size, pixels)
+        workers = workers if len(files) > _MIN_FILES else 0
         with Progress(text, len(files), "files") as progress:
             for chunk in DataLoader(chunks, batch_size=None, num_workers=workers):
                 yield chunk
-                progress.update(min(number, len(files) - chunk[0]))
+                progress.update(min(chunk_size, len(files) - chunk[0]))
 
 
 class _Chunks(torch.utils.data.Dataset):
-    """Runs of neighbouring files, for a DataLoader."""
+    """Chunks of consecutive files, for a DataLoader."""
 
-    def __init__(
-        self, files: Sequence[Path], reader: ImageReader, number: int, pixels: bool
-    ) -> None:
-        self.files, self.reader, self.number, self.pixels = files, reader, number, pixels
+    def __init__(self, files: Sequence[Path], reader: ImageReader, size: int, pixels: bool) -> None:
+        self.files, self.reader, self.size, self.pixels = files, reader, size, pixels
 
     def __len__(self) -> int:
-        return -(-len(self.files) // self.number)
+        return -(-len(self.files) // self.size)
 
     def __getitem__(self, index: int) -> tuple[int, Tensor, dict[int, str]]:
-        start = index * self.number
-        files = self.files[start : start + self.number]
+        start = index * self.size
+        files = self.files[start : start + self.size]
         count = len(files) if self.pixels else 0
         images = torch.zeros(count, *self.reader.shape, dtype=torch.uint8)
         broken = {}
@@ -106,7 +106,7 @@ class _Chunks(torch.utils.data.Dataset):
 
 
 class FileSource:
-    """Images decoded when they are due."""
+    """Images decoded when a batch needs them."""
 
     def __init__(self, files: Sequence[Path], labels: Tensor, reader: ImageReader) -> None:
         self.files, self.labels, self.reader = list(files), labels, reader

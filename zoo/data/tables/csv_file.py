@@ -1,8 +1,9 @@
-"""A CSV file as texts by column, with every flaw named by its line."""
+"""A CSV file as texts by column; errors name the line."""
 
 import csv
 import io
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.paths import not_found
-from zoo.errors import UserError
+from zoo.errors import UserError, unknown_name
 
 csv.field_size_limit(2**31 - 1)  # a cell may hold a whole text
 MISSING = {"", "na", "n/a", "nan", "null", "?"}
@@ -39,30 +40,42 @@ class Table:
     rows: list[list[str]]
     lines: list[int]
 
+    def check_column(self, name: str, option: str) -> None:
+        """Refuse the name of a column that there is not.
+
+        Args:
+            name: The column.
+            option: The option that names it, for the message.
+        """
+        if name not in self.header:
+            raise UserError(f"{option}: {self.path}: {unknown_name('column', name, self.header)}")
+
     def texts(self, name: str) -> list[str | None]:
         """A column as texts, None where missing."""
-        at = self.header.index(name)
-        return [None if is_missing(row[at]) else row[at].strip() for row in self.rows]
+        position = self.header.index(name)
+        return [None if is_missing(row[position]) else row[position].strip() for row in self.rows]
 
     def numbers(self, name: str, otherwise: str | None = None) -> Tensor:
         """A column as float64 (N,), NaN where missing.
 
         Args:
             name: The column.
-            otherwise: The option that would allow texts there, for the message.
+            otherwise: The option that allows texts, for the message.
 
         Raises:
             UserError: A text that is neither missing nor a number, with its line.
         """
-        at = self.header.index(name)
+        position = self.header.index(name)
         values = []
         for row, line in zip(self.rows, self.lines, strict=True):
-            value = math.nan if is_missing(row[at]) else parse_number(row[at])
+            value = math.nan if is_missing(row[position]) else parse_number(row[position])
             if value is None:
-                fix = f"mend it, or {otherwise}" if otherwise else "mend it, or leave it empty"
+                fix = (
+                    f"correct it, or {otherwise}" if otherwise else "correct it, or leave it empty"
+                )
                 raise UserError(
-                    f"{self.path}, line {line}: '{row[at].strip()}' in the column '{name}' is not "
-                    f"a finite number; {fix}"
+                    f"{self.path}, line {line}: '{row[position].strip()}' in the column '{name}' "
+                    f"is not a finite number; {fix}"
                 )
             values.append(value)
         return torch.tensor(values, dtype=torch.float64)
@@ -73,9 +86,9 @@ def read_csv(path: str | Path, delimiter: str | None = None) -> Table:
 
     Args:
         path: The file.
-        delimiter: One character; None finds out which of `,` `;` tab `|` the header uses.
+        delimiter: One character; None detects which of `,` `;` tab `|` the header uses.
 
-    A column without a name (pandas writes its index so) is called by its place, "column 1".
+    A column without a name (as pandas writes its index) is named by its position, "column 1".
 
     Raises:
         UserError: No such file, not UTF-8, empty, a duplicate name in the header, a row of another
@@ -97,14 +110,14 @@ def read_csv(path: str | Path, delimiter: str | None = None) -> Table:
                 rows.append(row)
                 lines.append(reader.line_num)
     except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: {error}; mend the quotes") from error
-    header = [name.strip() or f"column {at}" for at, name in enumerate(rows[0], start=1)]
+        raise UserError(f"{path}, line {reader.line_num}: {error}; correct the quotes") from error
+    header = [name.strip() or f"column {n}" for n, name in enumerate(rows[0], start=1)]
     _check_header(path, header, lines[0])
     for row, line in zip(rows, lines, strict=True):
         if len(row) != len(header):
             raise UserError(
                 f"{path}, line {line}: {len(row)} cells, expected {len(header)} as in the header; "
-                f"mend the line (cells are separated by {delimiter!r}; or set data.delimiter)"
+                f"correct the line (cells are separated by {delimiter!r}; or set data.delimiter)"
             )
     if len(rows) == 1:
         raise UserError(f"{path}: there are no rows below the header")
@@ -113,8 +126,8 @@ def read_csv(path: str | Path, delimiter: str | None = None) -> Table:
 
 def _text(path: Path) -> str:
     if path.is_dir():
-        inside = sorted(p.name for p in path.glob("*.csv"))
-        hint = f", e.g. {path / inside[0]}" if inside else ""
+        tables = sorted(p.name for p in path.glob("*.csv"))
+        hint = f", e.g. {path / tables[0]}" if tables else ""
         raise UserError(f"{path}: this is a folder; expected a CSV file{hint}")
     try:
         raw = path.read_bytes()
@@ -133,6 +146,15 @@ def _text(path: Path) -> str:
 
 
 def _check_header(path: str | Path, header: list[str], line: int) -> None:
-    for at, name in enumerate(header):
-        if name in header[:at]:
-            raise UserError(f"{path}, line {line}: the column '{name}' is there twice; rename one")
+    for position, name in enumerate(header):
+        if name in header[:position]:
+            raise UserError(f"{path}, line {line}: two columns are named '{name}'; rename one")
+
+
+def sort_labels(labels: Iterable[str]) -> list[str]:
+    """Sorted; as numbers where all are numbers."""
+    labels = list(labels)
+    values = {label: parse_number(label) for label in labels}
+    if None in values.values():
+        return sorted(labels)
+    return sorted(labels, key=lambda label: (values[label], label))

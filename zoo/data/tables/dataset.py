@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset, fingerprint
-from zoo.data.encoding import load_encoding, match_classes
-from zoo.data.images.dataset import dealt
-from zoo.data.splits import Indices, Split
+from zoo.data.encoding import match_classes
+from zoo.data.splits import Indices, split_columns
 from zoo.data.tables.encoding import Raw, TableEncoding, Target
 from zoo.errors import UserError
 
@@ -19,8 +19,7 @@ def table_dataset(
     target: Tensor,
     target_name: str,
     class_names: Sequence[str] | None,
-    split: Split,
-    encoding: dict[str, Any] | None = None,
+    context: DataContext,
     delimiter: str | None = None,
 ) -> Dataset:
     """A dataset of table rows, encoded once and held in memory.
@@ -30,36 +29,25 @@ def table_dataset(
         target: Int64 (N,) class numbers, or float64 (N,) values.
         target_name: What the target is called.
         class_names: Name of each class; None for regression.
-        split: How to deal the rows.
-        encoding: JSON of a run's encoding, to be used in place of fitting one.
+        context: The shared settings.
         delimiter: Of the CSV file, for `TableEncoding.read`.
 
     Raises:
         UserError: A split is empty, or the run's encoding does not fit this table.
     """
-    fitted = encoding_for_tables(encoding)
-    groups = target if class_names is not None else torch.zeros(len(target), dtype=torch.int64)
-    index = split.indices(groups, allow_empty=fitted is not None)
-    if fitted is None:
-        kind = _fit_target(target, target_name, class_names, index["train"])
-        fitted = TableEncoding.fit(raw, index["train"], kind, delimiter)
-    rows, stored = fitted.encode(raw), encode_target(target, class_names, fitted.target)
+    encoding = context.fitted(TableEncoding)
+    classes = target if class_names is not None else torch.zeros(len(target), dtype=torch.int64)
+    index = context.indices(classes)
+    if encoding is None:
+        fitted_target = _fit_target(target, target_name, class_names, index["train"])
+        encoding = TableEncoding.fit(raw, index["train"], fitted_target, delimiter)
+    rows, stored = encoding.encode(raw), encode_target(target, class_names, encoding.target)
     return Dataset(
-        facts=_facts(fitted, stored, index),
-        splits=dealt({"input": rows, "target": stored}, index, everything=encoding is not None),
-        encoding=fitted,
+        facts=_facts(encoding, stored, index),
+        splits=split_columns({"input": rows, "target": stored}, index, add_all=not context.is_new),
+        encoding=encoding,
         sha256=fingerprint([rows, stored]),
     )
-
-
-def encoding_for_tables(json: dict[str, Any] | None) -> TableEncoding | None:
-    """The run's encoding, if one is given; it must be one for tables."""
-    if json is None:
-        return None
-    fitted = load_encoding(json)
-    if not isinstance(fitted, TableEncoding):
-        raise UserError(f"the data is a table, the run was trained on {json['kind']}s")
-    return fitted
 
 
 def encode_target(target: Tensor, class_names: Sequence[str] | None, fitted: Target) -> Tensor:
@@ -89,10 +77,10 @@ def _fit_target(
     return Target(name, "regression", mean=mean, std=std)
 
 
-def _facts(fitted: TableEncoding, stored: Tensor, index: Indices) -> dict[str, Any]:
-    names, target = fitted.feature_names, fitted.target
+def _facts(encoding: TableEncoding, stored: Tensor, index: Indices) -> dict[str, Any]:
+    names, target = encoding.feature_names, encoding.target
     facts: dict[str, Any] = {"input_shape": (len(names),), "feature_names": names}
-    facts["feature_scales"] = [scale for column in fitted.columns for scale in column.scales]
+    facts["feature_scales"] = [scale for column in encoding.columns for scale in column.scales]
     if target.kind == "regression":
         return facts | {"num_outputs": 1, "target_mean": target.mean, "target_std": target.std}
     number = len(target.class_names)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo.batch import Batch
+from zoo.data.encoding import ENCODINGS
 from zoo.data.tables.csv_file import Table, read_csv
 from zoo.errors import UserError, closest_match
 
@@ -25,11 +26,11 @@ class Column:
     Attributes:
         name: As in the header.
         kind: "numeric" or "categorical".
-        median: Stands in for a missing number.
-        mean, std: Of the training rows, after that.
-        indicator: Whether a 0/1 feature says that the number was missing.
-        categories: The texts known from training; each is a 0/1 feature, and so are "other"
-            (a text not among them) and a missing one.
+        median: Replaces a missing number.
+        mean, std: Mean and standard deviation of the training rows, after that.
+        indicator: Whether a 0/1 feature marks missing numbers.
+        categories: The texts of the training rows; each is a 0/1 feature, and so are "other" (a
+            text not among them) and "missing".
     """
 
     name: str
@@ -44,14 +45,14 @@ class Column:
     def fit(cls, name: str, values: Tensor | Sequence[str | None], train: Tensor) -> "Column":
         """Fit on the rows `train` (int64) of a column."""
         if not isinstance(values, Tensor):
-            seen = {values[row] for row in train.tolist()}
-            texts = tuple(sorted(text for text in seen if text is not None))
-            return cls(name, "categorical", categories=texts)
+            texts = {values[row] for row in train.tolist()}
+            known = tuple(sorted(text for text in texts if text is not None))
+            return cls(name, "categorical", categories=known)
         rows = values[train]
-        known = rows[~rows.isnan()]
+        numbers = rows[~rows.isnan()]
         median = (
-            float(known.sort()[0][[(len(known) - 1) // 2, len(known) // 2]].mean())
-            if len(known)
+            float(numbers.sort()[0][[(len(numbers) - 1) // 2, len(numbers) // 2]].mean())
+            if len(numbers)
             else 0.0
         )
         filled = torch.where(rows.isnan(), median, rows)
@@ -70,10 +71,10 @@ class Column:
 
     @property
     def scales(self) -> list[list[float]]:
-        """Mean and deviation that each encoded feature was standardised by."""
-        plain = [[0.0, 1.0]]
-        own = [[self.mean, self.std]] if self.kind == "numeric" else plain
-        return own + plain * (len(self.features) - 1)
+        """Mean and standard deviation by which each encoded feature was standardised."""
+        unscaled = [[0.0, 1.0]]
+        first = [[self.mean, self.std]] if self.kind == "numeric" else unscaled
+        return first + unscaled * (len(self.features) - 1)
 
     def encode(self, values: Tensor | Sequence[str | None]) -> Tensor:
         """Float64 (N, features)."""
@@ -83,8 +84,9 @@ class Column:
             return torch.stack([scaled, missing.double()] if self.indicator else [scaled], dim=1)
         number = {text: i for i, text in enumerate(self.categories)}
         other = len(number)
-        at = [other + 1 if text is None else number.get(text, other) for text in values]
-        return torch.nn.functional.one_hot(torch.tensor(at, dtype=torch.long), other + 2).double()
+        codes = [other + 1 if text is None else number.get(text, other) for text in values]
+        codes_tensor = torch.tensor(codes, dtype=torch.long)
+        return torch.nn.functional.one_hot(codes_tensor, other + 2).double()
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,15 @@ class Target:
     std: float = 1.0
 
 
+@ENCODINGS.register("table")
 @dataclass(frozen=True)
 class TableEncoding:
     """Rows of a table to float32 (N, D); rows are stored encoded, so `prepare` does nothing."""
 
     kind: ClassVar[str] = "table"
+    holds: ClassVar[str] = "tables"
+    tokenizer: ClassVar[None] = None
+    runtime_facts: ClassVar[dict[str, Any]] = {}
     columns: tuple[Column, ...]
     target: Target
     delimiter: str | None = None
@@ -152,7 +158,7 @@ class TableEncoding:
         """The rows of a CSV file with a header, or one row written as `name=value,name=value`.
 
         The file needs the columns that the run was trained on; others, the target among them, are
-        left aside.
+        ignored.
         """
         if "=" in path and not Path(path).exists():
             table = _row_from_text(path)
@@ -197,7 +203,7 @@ def _column_missing(missing: Sequence[str], where: str, present: Sequence[str]) 
 
 def _row_from_text(text: str) -> Table:
     """`temperature=30,humidity=80` as a table of one row."""
-    pairs = [part.split("=", 1) for part in text.split(",") if part.strip()]
+    pairs = [cell.split("=", 1) for cell in text.split(",") if cell.strip()]
     if any(len(pair) != 2 for pair in pairs):
         raise UserError(f"input={text!r}: expected a CSV file or name=value,name=value")
     header = [name.strip() for name, _ in pairs]

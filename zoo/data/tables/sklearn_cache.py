@@ -1,7 +1,7 @@
 """The small real datasets that scikit-learn carries, cached as tensors.
 
 Importing scikit-learn takes about two seconds, reading the cache a few milliseconds. A cache that
-is damaged or cannot be written is no error: the set is read again.
+is damaged or cannot be written is no error: scikit-learn is asked again.
 """
 
 import contextlib
@@ -12,16 +12,23 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset, fingerprint
-from zoo.data.splits import Split
 from zoo.data.tables.dataset import table_dataset
 from zoo.files import atomic_write
 
 _VERSION = "1"  # of the cached form
 
 
-class Bundled(NamedTuple):
-    """One of scikit-learn's sets: float64 (N, D) features, their names, target (N,), classes."""
+class SklearnData(NamedTuple):
+    """One of scikit-learn's datasets.
+
+    Attributes:
+        input: Float64 (N, D).
+        target: Int64 (N,) class numbers, or float64 (N,) values.
+        feature_names: D of them.
+        class_names: Empty for regression.
+    """
 
     input: Tensor
     target: Tensor
@@ -29,8 +36,8 @@ class Bundled(NamedTuple):
     class_names: list[str]
 
 
-def bundled(name: str, root: str, **options: Any) -> Bundled:
-    """The set that `sklearn.datasets.load_<name>` gives, from `root/<name>.safetensors` if there.
+def load_sklearn(name: str, root: str, **options: Any) -> SklearnData:
+    """What `sklearn.datasets.load_<name>` gives, from `root/<name>.safetensors` if it is there.
 
     Args:
         name: "digits", "iris", "wine", "breast_cancer", "diabetes".
@@ -38,52 +45,50 @@ def bundled(name: str, root: str, **options: Any) -> Bundled:
         **options: Passed to scikit-learn's loader.
     """
     cache = Path(root) / f"{name}.safetensors"
-    found = _read(cache)
-    if found is None:
-        found = _load(name, **options)
-        _write(cache, found)
-    return found
+    data = _read(cache)
+    if data is None:
+        data = _load(name, **options)
+        _write(cache, data)
+    return data
 
 
-def bundled_table(
-    name: str, root: str, target_name: str, split: Split, encoding: dict[str, Any] | None, **options
-) -> Dataset:
+def sklearn_table(name: str, target_name: str, context: DataContext, **options: Any) -> Dataset:
     """One of scikit-learn's tables as a dataset."""
-    data = bundled(name, root, **options)
+    data = load_sklearn(name, context.root, **options)
     raw = dict(zip(data.feature_names, data.input.unbind(1), strict=True))
-    classes = data.class_names or None
-    return table_dataset(raw, data.target, target_name, classes, split, encoding)
+    return table_dataset(raw, data.target, target_name, data.class_names or None, context)
 
 
-def _load(name: str, **options: Any) -> Bundled:
+def _load(name: str, **options: Any) -> SklearnData:
     from sklearn import datasets
 
     loaded = getattr(datasets, f"load_{name}")(**options)
-    classes = [str(one) for one in getattr(loaded, "target_names", [])]
+    classes = [str(label) for label in loaded.get("target_names", [])]
     target = torch.from_numpy(loaded.target)
-    return Bundled(
+    return SklearnData(
         torch.from_numpy(loaded.data).double().contiguous(),
         target.long() if classes else target.double(),
-        [str(one) for one in loaded.feature_names],
+        [str(feature) for feature in loaded.feature_names],
         classes,
     )
 
 
-def _read(cache: Path) -> Bundled | None:
+def _read(cache: Path) -> SklearnData | None:
     from safetensors import safe_open
 
     try:
         with safe_open(cache, framework="pt") as file:
             meta = file.metadata() or {}
-            tensors = [file.get_tensor(name) for name in ("input", "target")]
-    except Exception:  # damaged in any way: read again from scikit-learn
+            input, target = (file.get_tensor(name) for name in ("input", "target"))
+    except Exception:  # damaged in any way: load it from scikit-learn again
         return None
-    if meta.get("version") != _VERSION or meta.get("sha256") != fingerprint(tensors):
+    if meta.get("version") != _VERSION or meta.get("sha256") != fingerprint([input, target]):
         return None
-    return Bundled(*tensors, json.loads(meta["feature_names"]), json.loads(meta["class_names"]))
+    names = (json.loads(meta[key]) for key in ("feature_names", "class_names"))
+    return SklearnData(input, target, *names)
 
 
-def _write(cache: Path, data: Bundled) -> None:
+def _write(cache: Path, data: SklearnData) -> None:
     from safetensors.torch import save
 
     meta = {

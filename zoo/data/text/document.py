@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from zoo.data.progress import Progress
 
-PIECE = 2**20  # characters of a text in memory that are looked at together
+PIECE = 2**20  # characters of a text in memory that are processed together
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class Document:
     Attributes:
         name: For messages.
         size: UTF-8 bytes.
-        pieces: Gives its text, in parts of any length, each time it is called.
-        raw: Gives its bytes, where they are at hand; they are quicker to hash.
+        pieces: Gives its text, in pieces of any length, each time it is called.
+        raw: Gives its bytes, where they are available; they are faster to hash.
     """
 
     name: str
@@ -32,13 +32,13 @@ class Document:
 
 
 def _slices(text: str) -> Iterator[str]:
-    """A text in parts that end with a line, a word, or anywhere."""
+    """A text in pieces that end with a line, a word, or anywhere."""
     start = 0
     while len(text) - start > PIECE:
-        stop = start + PIECE
-        cut = text.rfind("\n", start, stop) + 1 or text.rfind(" ", start, stop) + 1 or stop
-        yield text[start:cut]
-        start = cut
+        limit = start + PIECE
+        stop = text.rfind("\n", start, limit) + 1 or text.rfind(" ", start, limit) + 1 or limit
+        yield text[start:stop]
+        start = stop
     yield text[start:]
 
 
@@ -76,16 +76,16 @@ def byte_length(text: str) -> int:
 def digest(documents: Documents, what: str) -> str:
     """SHA-256 over names of splits and contents of documents, in order."""
     total = hashlib.sha256()
-    everything = [document for found in documents.values() for document in found]
-    with Progress(f"reading {what}", total_size(everything), "B") as progress:
-        for split, found in documents.items():
-            total.update(f"{split} {len(found)}\n".encode())
-            for document in found:
-                one = hashlib.sha256()
+    size = sum(total_size(members) for members in documents.values())
+    with Progress(f"reading {what}", size, "B") as progress:
+        for split, members in documents.items():
+            total.update(f"{split} {len(members)}\n".encode())
+            for document in members:
+                content = hashlib.sha256()
                 for piece in _bytes(document):
-                    one.update(piece)
+                    content.update(piece)
                     progress.update(len(piece))
-                total.update(one.digest())
+                total.update(content.digest())
     return total.hexdigest()
 
 

@@ -1,31 +1,28 @@
 """From texts and their classes to a `Dataset`: what all text classification has in common.
 
-Ids lie one after another, without padding; a batch is padded to its own longest. The source says
-how long its texts are (`bucket_key`), and the loader puts those of similar length into a batch.
+Ids lie one after another, without padding; a batch is padded to its longest text. The source states
+the length of each text (`bucket_key`), and the loader groups texts of similar length into batches.
 Shapes: N texts, B batch, T tokens.
 """
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from zoo.batch import Batch
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import match_classes
 from zoo.data.splits import Indices
-from zoo.data.text.encoding import TextForm
-from zoo.data.text.labelled_encoding import (
-    SPECIALS,
-    LabelledTextEncoding,
-    encoding_for_labelled_text,
-)
-from zoo.data.text.pairs import Ragged
+from zoo.data.text.labelled_encoding import SPECIALS, LabelledTextEncoding
+from zoo.data.text.ragged import Ragged, Row, id_dtype
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.data.tokenizers.registry import Tokenizer
 from zoo.errors import UserError
+
+CsvColumns = tuple[str | None, str | None, str | None]  # text, class, delimiter
 
 
 class LabelledTextSource:
@@ -39,7 +36,7 @@ class LabelledTextSource:
 
     def __init__(self, texts: Ragged, target: Tensor, pad_id: int) -> None:
         self.texts, self.target, self.pad_id = texts, target, pad_id
-        self.nbytes = sum(t.nbytes for t in (texts.flat, texts.starts, target))
+        self.nbytes = texts.nbytes + target.nbytes
 
     def __len__(self) -> int:
         return len(self.target)
@@ -50,7 +47,7 @@ class LabelledTextSource:
         return self.texts.lengths.cpu()
 
     def fetch(self, index: Tensor, epoch: Tensor | None = None) -> Batch:
-        """The texts at `index` (B,): `input` (B, T), `target` (B,), alike in each epoch."""
+        """The texts at `index` (B,): `input` (B, T), `target` (B,), the same in each epoch."""
         target = self.target[index.to(self.target.device)]
         return {"input": self.texts.rows(index, self.pad_id), "target": target}
 
@@ -65,10 +62,9 @@ def labelled_text_dataset(
     labels: Tensor,
     class_names: Sequence[str],
     index: Indices,
-    form: TextForm,
+    context: DataContext,
     block_size: int,
-    encoding: dict[str, Any] | None = None,
-    columns: tuple[str | None, str | None, str | None] = (None, None, None),
+    columns: CsvColumns = (None, None, None),
 ) -> Dataset:
     """A dataset of texts, encoded once and held in memory.
 
@@ -78,95 +74,81 @@ def labelled_text_dataset(
         labels: Int64 (N,), numbers of `class_names`.
         class_names: Name of each class.
         index: Which texts belong to "train", "val" and "test".
-        form: Which tokenizer; it is fitted on the training split (characters: on all texts).
-        block_size: The most tokens of a text; what follows them is cut off.
-        encoding: JSON of a run's encoding, to be used in place of fitting one; adds a split "all".
-        columns: Of the CSV file: text, class, and what parts them.
+        context: The shared settings. The tokenizer is fitted on the training split (characters:
+            on all texts).
+        block_size: Maximum number of tokens of a text; the rest is cut off.
+        columns: Of the CSV file, if the texts are from one.
 
     Raises:
         UserError: No tokens at all, or the run's encoding does not fit these texts.
     """
     if block_size < 1:
         raise UserError(f"data.block_size={block_size}: expected 1 or more")
-    fitted = encoding_for_labelled_text(encoding)
-    if fitted is None:
-        tokenizer = _tokenizer(form, texts, index["train"])
-        fitted = LabelledTextEncoding(tokenizer, block_size, tuple(class_names), *columns)
+    encoding = context.fitted(LabelledTextEncoding)
+    if encoding is None:
+        tokenizer = _fit_tokenizer(context.tokenizer, texts, index["train"])
+        encoding = LabelledTextEncoding(tokenizer, block_size, tuple(class_names), *columns)
     else:
-        _check_same(form, fitted.tokenizer)
-        labels = torch.tensor(match_classes(class_names, fitted.class_names))[labels]
+        context.tokenizer.check_same(encoding.tokenizer)
+        labels = torch.tensor(match_classes(class_names, encoding.class_names))[labels]
         index = {**index, "all": torch.arange(len(texts))}
-    whole = [fitted.encode(text) for text in texts]
-    rows = [fitted.tokenizer.wrap(ids, fitted.length) for ids in whole]
+    ids = [encoding.encode(text) for text in texts]
+    rows = [encoding.tokenizer.wrap(row, encoding.length) for row in ids]
+    class_counts = torch.bincount(labels[index["train"]], minlength=len(encoding.class_names))
     return Dataset(
-        facts=fitted.facts() | _counts(labels[index["train"]], len(fitted.class_names)),
-        splits={split: _source(rows, labels, part, fitted) for split, part in index.items()},
-        encoding=fitted,
+        facts=encoding.facts() | {"class_counts": class_counts.tolist()},
+        splits={split: _source(rows, labels, i, encoding) for split, i in index.items()},
+        encoding=encoding,
         sha256=_digest(texts, labels),
-        notes=[_spell(name, texts, whole, fitted), *_repeated(texts, index)],
+        notes=[_summary(name, ids, encoding), *_note_repeated(texts, index)],
     )
 
 
 def _source(
-    rows: Sequence[np.ndarray], labels: Tensor, index: Tensor, fitted: LabelledTextEncoding
+    rows: Sequence[Row], labels: Tensor, index: Tensor, encoding: LabelledTextEncoding
 ) -> LabelledTextSource:
-    dtype = torch.int16 if fitted.tokenizer.vocab_size < 2**15 else torch.int32
+    dtype = id_dtype(encoding.tokenizer.vocab_size)
     texts = Ragged.of([rows[i] for i in index.tolist()], dtype)
-    return LabelledTextSource(texts, labels[index], fitted.pad_id)
+    return LabelledTextSource(texts, labels[index], encoding.pad_id)
 
 
-def _tokenizer(form: TextForm, texts: Sequence[str], train: Tensor) -> Tokenizer:
-    seen = range(len(texts)) if form.tokenizer == "char" else train.tolist()
-    return form.train((texts[i] for i in seen), SPECIALS)
-
-
-def _check_same(form: TextForm, tokenizer: Tokenizer) -> None:
-    if form.tokenizer != tokenizer.kind:
-        raise UserError(
-            f"data.tokenizer={form.tokenizer}: the run was trained with its own {tokenizer.kind} "
-            f"tokenizer, and its weights mean nothing to another; set "
-            f"data.tokenizer={tokenizer.kind}"
-        )
-
-
-def _counts(labels: Tensor, number: int) -> dict[str, list[int]]:
-    return {"class_counts": torch.bincount(labels, minlength=number).tolist()}
+def _fit_tokenizer(config: TokenizerConfig, texts: Sequence[str], train: Tensor) -> Tokenizer:
+    numbers = range(len(texts)) if config.tokenizer == "char" else train.tolist()
+    return config.train((texts[i] for i in numbers), SPECIALS)
 
 
 def _digest(texts: Sequence[str], labels: Tensor) -> str:
     total = hashlib.sha256()
     for text, label in zip(texts, labels.tolist(), strict=True):
-        one = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-        total.update(one + f"{label}\n".encode())
+        text_digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        total.update(text_digest + f"{label}\n".encode())
     return total.hexdigest()
 
 
-def _spell(
-    name: str, texts: Sequence[str], rows: Sequence[np.ndarray], fitted: LabelledTextEncoding
-) -> str:
-    """`pydoc_topics: 8,000 texts of 10 classes, 60 tokens each, of 4,096 (bpe); ...`"""
-    lengths = [len(ids) for ids in rows]
-    cut = sum(length > fitted.length for length in lengths)
-    tokenizer = fitted.tokenizer
-    spelled = (
-        f"{name}: {len(texts):,} texts of {len(fitted.class_names)} classes, "
-        f"{sum(lengths) / len(lengths):.0f} tokens each, of {tokenizer.vocab_size:,} "
-        f"({tokenizer.kind})"
+def _summary(name: str, ids: Sequence[Row], encoding: LabelledTextEncoding) -> str:
+    """`pydoc_topics: 8,000 texts of 10 classes, 60 tokens per text, vocabulary 4,096 (bpe); ...`"""
+    lengths = [len(row) for row in ids]
+    truncated = sum(length > encoding.length for length in lengths)
+    tokenizer = encoding.tokenizer
+    summary = (
+        f"{name}: {len(ids):,} texts of {len(encoding.class_names)} classes, "
+        f"{sum(lengths) / len(lengths):.0f} tokens per text, vocabulary "
+        f"{tokenizer.vocab_size:,} ({tokenizer.kind})"
     )
-    if cut:
-        spelled += (
-            f"; {cut:,} are longer than data.block_size={fitted.length} tokens (up to "
-            f"{max(lengths):,}): their ends are cut off"
+    if truncated:
+        summary += (
+            f"; {truncated:,} are longer than data.block_size={encoding.length} tokens (up to "
+            f"{max(lengths):,}) and are truncated"
         )
-    return spelled
+    return summary
 
 
-def _repeated(texts: Sequence[str], index: Indices) -> list[str]:
-    """A note, where texts to judge on are among those trained on."""
+def _note_repeated(texts: Sequence[str], index: Indices) -> list[str]:
+    """A note, where texts of val or test are also in train."""
     if "all" in index:
         return []
     known = {texts[i] for i in index["train"].tolist()}
-    seen = sum(texts[i] in known for split in ("val", "test") for i in index[split].tolist())
-    if not seen:
+    repeated = sum(texts[i] in known for split in ("val", "test") for i in index[split].tolist())
+    if not repeated:
         return []
-    return [f"{seen:,} texts of the val and test splits are in the train split, word for word"]
+    return [f"{repeated:,} texts of the val and test splits are also in the train split"]

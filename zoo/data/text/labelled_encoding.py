@@ -1,38 +1,40 @@
-"""How a text becomes a row of token ids to be classified: kept by the run.
+"""How a text becomes a row of token ids to be classified.
 
 Shapes: N texts, T tokens of the longest.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from zoo.batch import Batch
+from zoo.data.encoding import ENCODINGS
 from zoo.data.tables.csv_file import Table, read_csv
-from zoo.data.text.files import first_byte, pieces
+from zoo.data.text.encoding import TokenEncoding
+from zoo.data.text.files import read_file
+from zoo.data.text.ragged import Row, padded
 from zoo.data.tokenizers.registry import MASK, PAD, Tokenizer, load_tokenizer
-from zoo.errors import UserError, unknown_name
+from zoo.errors import UserError
 
 SPECIALS = (PAD,)
 
 
+@ENCODINGS.register("labelled_text")
 @dataclass(frozen=True)
-class LabelledTextEncoding:
+class LabelledTextEncoding(TokenEncoding):
     """Texts to token ids, padded on the right, by a tokenizer fitted on the training split.
 
     Attributes:
         tokenizer: The tokenizer; `<pad>` is among its special tokens.
-        length: The most tokens of a text; what follows them is cut off.
+        length: Maximum number of tokens of a text; the rest is cut off.
         class_names: Name of each class, by number.
         text, target, delimiter: The columns of the CSV file that it was trained on, if it was one.
     """
 
     kind: ClassVar[str] = "labelled_text"
+    holds: ClassVar[str] = "labelled texts"
     tokenizer: Tokenizer
     length: int
     class_names: tuple[str, ...]
@@ -41,17 +43,12 @@ class LabelledTextEncoding:
     delimiter: str | None = None
 
     @property
-    def live_facts(self) -> dict[str, Any]:
-        """Facts that are objects: what JSON cannot hold."""
-        return {"tokenizer": self.tokenizer}
-
-    @property
     def pad_id(self) -> int:
-        """What shorter texts are filled up with."""
-        found = self.tokenizer.pad_id
-        if found is None:
-            raise UserError("the tokenizer has no token to fill up shorter texts with")
-        return found
+        """The id that fills up shorter texts."""
+        pad_id = self.tokenizer.pad_id
+        if pad_id is None:
+            raise UserError("the tokenizer has no token for padding")
+        return pad_id
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to rebuild this encoding."""
@@ -69,17 +66,13 @@ class LabelledTextEncoding:
         names, tokenizer = tuple(json["class_names"]), load_tokenizer(json["tokenizer"])
         return cls(tokenizer, json["length"], names, *json["columns"])
 
-    def encode(self, text: str) -> np.ndarray:
-        """All ids of a text, int32 (T,); a text without any is the one id of padding."""
+    def encode(self, text: str) -> Row:
+        """All ids of a text, int32 (T,); a text without any gets one id of padding."""
         ids = self.tokenizer.encode(text)
         return ids if len(ids) else np.array([self.pad_id], np.int32)
 
-    def prepare(self, batch: Batch) -> Batch:
-        """Ids to int64, whatever they are stored as."""
-        return {name: column.to(torch.int64) for name, column in batch.items()}
-
     def read(self, path: str) -> tuple[list[str], Batch]:
-        """A text; those of a CSV file, by the column of the training; or of a file, one a line.
+        """A text; the texts of a CSV file, from the column of the training; or a file's lines.
 
         Raises:
             UserError: Nothing to read, a column that is missing.
@@ -91,16 +84,16 @@ class LabelledTextEncoding:
     def _texts(self, path: str) -> tuple[list[str], list[str]]:
         if not _is_file(path):
             if not path.strip():
-                raise UserError("input= is empty; expected a text, or a file of texts, one a line")
+                raise UserError("input= is empty; expected a text, or a file of texts")
             return [path], [path]
         if path.lower().endswith(".csv") and self.text is not None:
             table, _ = with_text(read_csv(path, self.delimiter), self.text)
             return [f"{path}:{line}" for line in table.lines], cells(table, self.text)
-        whole = "".join(pieces(Path(path), first_byte(Path(path))))
-        kept = [(n, line) for n, line in enumerate(whole.split("\n"), start=1) if line.strip()]
-        if not kept:
-            raise UserError(f"{path}: the file is empty; expected texts, one a line")
-        return [f"{path}:{number}" for number, _ in kept], [line for _, line in kept]
+        lines = read_file(Path(path)).split("\n")
+        numbered = [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
+        if not numbered:
+            raise UserError(f"{path}: the file is empty; expected one text per line")
+        return [f"{path}:{number}" for number, _ in numbered], [line for _, line in numbered]
 
     def facts(self) -> dict[str, Any]:
         """What models and tasks may ask for."""
@@ -116,30 +109,10 @@ class LabelledTextEncoding:
         return facts | ({"mask_id": specials[MASK]} if MASK in specials else {})
 
 
-def encoding_for_labelled_text(json: dict[str, Any] | None) -> LabelledTextEncoding | None:
-    """The run's encoding, if one is given; it must be one for texts of classes."""
-    from zoo.data.encoding import load_encoding
-
-    if json is None:
-        return None
-    fitted = load_encoding(json)
-    if not isinstance(fitted, LabelledTextEncoding):
-        raise UserError(f"the data holds texts of classes, the run was trained on a {json['kind']}")
-    return fitted
-
-
-def padded(rows: Sequence[np.ndarray], pad_id: int) -> Tensor:
-    """Int64 (N, T), padded on the right to the longest."""
-    made = torch.full((len(rows), max(map(len, rows))), pad_id)
-    for row, ids in zip(made, rows):
-        row[: len(ids)] = torch.from_numpy(ids)
-    return made
-
-
 def cells(table: Table, column: str) -> list[str]:
     """A column's texts as they are written: in a text, `null` or `?` are words."""
-    at = table.header.index(column)
-    return [row[at] for row in table.rows]
+    position = table.header.index(column)
+    return [row[position] for row in table.rows]
 
 
 def with_text(table: Table, column: str) -> tuple[Table, int]:
@@ -148,13 +121,12 @@ def with_text(table: Table, column: str) -> tuple[Table, int]:
     Raises:
         UserError: No such column, or none of its rows has a text.
     """
-    if column not in table.header:
-        raise UserError(f"data.text: {table.path}: {unknown_name('column', column, table.header)}")
-    kept = [i for i, text in enumerate(cells(table, column)) if text.strip()]
-    if not kept:
+    table.check_column(column, "data.text")
+    numbers = [i for i, text in enumerate(cells(table, column)) if text.strip()]
+    if not numbers:
         raise UserError(f"{table.path}: the column '{column}' is empty in every row")
-    rows, lines = ([column[i] for i in kept] for column in (table.rows, table.lines))
-    return replace(table, rows=rows, lines=lines), len(table.rows) - len(kept)
+    rows, lines = [table.rows[i] for i in numbers], [table.lines[i] for i in numbers]
+    return replace(table, rows=rows, lines=lines), len(table.rows) - len(numbers)
 
 
 def _is_file(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""How a prompt and its response become one row of token ids: kept by the run.
+"""How a prompt and its response become one row of token ids.
 
 Shapes: N rows, T tokens of the longest.
 """
@@ -10,24 +10,29 @@ import numpy as np
 import torch
 
 from zoo.batch import Batch
+from zoo.data.encoding import ENCODINGS
+from zoo.data.text.encoding import TokenEncoding
+from zoo.data.text.ragged import Row
 from zoo.data.tokenizers.registry import EOT, Tokenizer, load_tokenizer
 from zoo.errors import UserError
 
-PLACE = "{prompt}"  # in a template
+PLACEHOLDER = "{prompt}"  # in a template
 
 
+@ENCODINGS.register("sft")
 @dataclass(frozen=True)
-class SftEncoding:
+class PromptEncoding(TokenEncoding):
     """The prompt in its template, the response, and the token that ends it.
 
     Attributes:
-        tokenizer: Knows an end-of-text token.
-        length: The most tokens of a row.
-        template: What stands around a prompt; `{prompt}` in it is the prompt.
+        tokenizer: Has an end-of-text token.
+        length: Maximum number of tokens of a row.
+        template: The text around a prompt, in which `{prompt}` stands for the prompt.
         prompt, response: Names of the two in each line of the file.
     """
 
     kind: ClassVar[str] = "sft"
+    holds: ClassVar[str] = "prompts and responses"
     tokenizer: Tokenizer
     length: int
     template: str
@@ -35,22 +40,18 @@ class SftEncoding:
     response: str = "response"
 
     def __post_init__(self) -> None:
-        if PLACE not in self.template:
-            raise UserError(f"data.template={self.template!r}: expected '{PLACE}' somewhere in it")
+        if PLACEHOLDER not in self.template:
+            raise UserError(
+                f"data.template={self.template!r}: expected '{PLACEHOLDER}' somewhere in it"
+            )
         if EOT not in self.tokenizer.specials:
             raise UserError(
-                f"the tokenizer of init.from has no '{EOT}', by which a model says that its answer "
-                f"is complete"
+                f"the tokenizer of init.from has no '{EOT}', by which a model ends its answer"
             )
 
     @property
-    def live_facts(self) -> dict[str, Any]:
-        """Facts that are objects: what JSON cannot hold."""
-        return {"tokenizer": self.tokenizer}
-
-    @property
     def pad_id(self) -> int:
-        """What shorter rows are filled up with; it is never scored."""
+        """The id that fills up shorter rows; it is never scored."""
         return self.tokenizer.specials[EOT]
 
     def to_json(self) -> dict[str, Any]:
@@ -64,16 +65,17 @@ class SftEncoding:
         }
 
     @classmethod
-    def from_json(cls, json: dict[str, Any]) -> "SftEncoding":
+    def from_json(cls, json: dict[str, Any]) -> "PromptEncoding":
         """The inverse of `to_json`."""
         tokenizer = load_tokenizer(json["tokenizer"])
         return cls(tokenizer, json["length"], json["template"], *json["columns"])
 
-    def encode(self, prompt: str, response: str) -> tuple[np.ndarray, int]:
+    def encode(self, prompt: str, response: str) -> tuple[Row, int]:
         """All ids, int32 (T,), and how many of them are the prompt's."""
-        asked = self.tokenizer.encode(self.template.replace(PLACE, prompt))
-        said = self.tokenizer.encode(response)
-        return np.concatenate([asked, said, [self.pad_id]]).astype(np.int32), len(asked)
+        prompt_ids = self.tokenizer.encode(self.template.replace(PLACEHOLDER, prompt))
+        response_ids = self.tokenizer.encode(response)
+        ids = np.concatenate([prompt_ids, response_ids, [self.pad_id]]).astype(np.int32)
+        return ids, len(prompt_ids)
 
     def prepare(self, batch: Batch) -> Batch:
         """Ids to int64, whatever they are stored as."""
@@ -81,7 +83,7 @@ class SftEncoding:
 
     def read(self, path: str) -> tuple[list[str], Batch]:
         """The prompt itself, as one sample."""
-        ids = self.tokenizer.encode(self.template.replace(PLACE, path))[: self.length]
+        ids = self.tokenizer.encode(self.template.replace(PLACEHOLDER, path))[: self.length]
         return [path], {"input": torch.from_numpy(ids).to(torch.int64)[None]}
 
     def facts(self) -> dict[str, Any]:

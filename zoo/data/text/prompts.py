@@ -1,4 +1,4 @@
-"""From prompts and responses to a `Dataset` of rows of which the responses alone are scored.
+"""From prompts and responses to a `Dataset` of rows of which only the responses are scored.
 
 Ouyang et al., 2022, https://arxiv.org/abs/2203.02155, step 1 (supervised fine-tuning).
 Shapes: N rows, B batch, T tokens of the batch's longest.
@@ -6,45 +6,44 @@ Shapes: N rows, B batch, T tokens of the batch's longest.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from zoo.batch import Batch
+from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.text.encoding import TextForm
-from zoo.data.text.pairs import Ragged
-from zoo.data.text.prompt_encoding import SftEncoding
+from zoo.data.splits import split_items
+from zoo.data.text.prompt_encoding import PromptEncoding
+from zoo.data.text.ragged import Ragged, Row
 from zoo.data.tokenizers.registry import EOT
 from zoo.errors import UserError
 
 Pair = tuple[str, str]  # prompt, response
-Row = tuple[np.ndarray, int]  # ids, how many of them are the prompt's
+PromptRow = tuple[Row, int]  # ids, how many of them are the prompt's
 
 
-class SftSource:
+class PromptSource:
     """The rows of one split.
 
     Args:
         rows: Their ids.
-        asked: How many of each row are the prompt's, int64 (N,).
-        pad_id: What shorter rows are filled up with.
+        prompt_lengths: How many tokens of each row are the prompt's, int64 (N,).
+        pad_id: What fills up shorter rows.
     """
 
-    def __init__(self, rows: Ragged, asked: Tensor, pad_id: int) -> None:
-        self.rows, self.asked, self.pad_id = rows, asked, pad_id
-        self.nbytes = sum(t.nbytes for t in (rows.flat, rows.starts, asked))
+    def __init__(self, rows: Ragged, prompt_lengths: Tensor, pad_id: int) -> None:
+        self.rows, self.prompt_lengths, self.pad_id = rows, prompt_lengths, pad_id
+        self.nbytes = rows.nbytes + prompt_lengths.nbytes
 
     @classmethod
-    def of(cls, rows: Sequence[Row], pad_id: int) -> "SftSource":
+    def of(cls, rows: Sequence[PromptRow], pad_id: int) -> "PromptSource":
         """From an array and a number each."""
-        asked = torch.tensor([n for _, n in rows], dtype=torch.int64)
-        return cls(Ragged.of([ids for ids, _ in rows], torch.int32), asked, pad_id)
+        prompt_lengths = torch.tensor([length for _, length in rows], dtype=torch.int64)
+        return cls(Ragged.of([ids for ids, _ in rows], torch.int32), prompt_lengths, pad_id)
 
     def __len__(self) -> int:
-        return len(self.asked)
+        return len(self.prompt_lengths)
 
     @property
     def bucket_key(self) -> Tensor:
@@ -53,79 +52,90 @@ class SftSource:
 
     def fetch(self, index: Tensor, epoch: Tensor | None = None) -> Batch:
         """The rows at `index` (B,): `input` (B, T); `scored` (B, T - 1), whether the token after
-        each place is the response's, its end counted in."""
+        each position belongs to the response, its end included."""
         input = self.rows.rows(index, self.pad_id)
-        place = torch.arange(1, input.shape[1], device=input.device)
-        index = index.to(self.asked.device)
-        asked, length = self.asked[index, None], self.rows.lengths[index, None]
-        return {"input": input, "scored": (place >= asked) & (place < length)}
+        position = torch.arange(1, input.shape[1], device=input.device)
+        index = index.to(self.prompt_lengths.device)
+        start, stop = self.prompt_lengths[index, None], self.rows.lengths[index, None]
+        return {"input": input, "scored": (position >= start) & (position < stop)}
 
-    def to(self, device: torch.device) -> "SftSource":
+    def to(self, device: torch.device) -> "PromptSource":
         """The same rows on another device."""
-        return SftSource(self.rows.to(device), self.asked.to(device), self.pad_id)
+        return PromptSource(self.rows.to(device), self.prompt_lengths.to(device), self.pad_id)
 
 
-def sft_dataset(
+def prompt_dataset(
     name: str,
-    pairs: Mapping[str, Sequence[Pair]],
-    form: TextForm,
+    pairs: Sequence[Pair],
+    context: DataContext,
     block_size: int,
     template: str,
-    encoding: dict[str, Any] | None = None,
     columns: tuple[str, str] = ("prompt", "response"),
 ) -> Dataset:
     """A dataset of prompts and responses, encoded once and held in memory.
 
     Args:
         name: Of the dataset, for messages.
-        pairs: Those of "train", "val", "test", and of further splits to judge on.
-        form: Which tokenizer; it is fitted on the training split.
-        block_size: The most tokens of a row; longer ones are left out.
-        template: What stands around a prompt.
-        encoding: JSON of a run's encoding, to be used in place of fitting one.
+        pairs: Prompts and responses.
+        context: The shared settings. The tokenizer is fitted on the training split.
+        block_size: Maximum number of tokens of a row; longer ones are left out.
+        template: The text around a prompt.
         columns: Names of prompt and response in the file.
 
     Raises:
         UserError: A split whose rows are all too long; another kind of run's encoding.
     """
-    from zoo.data.encoding import load_encoding
-
     if block_size < 2:
         raise UserError(f"data.block_size={block_size}: expected 2 or more")
-    if encoding is not None:
-        fitted = load_encoding(encoding)
-        if not isinstance(fitted, SftEncoding):
-            raise UserError(
-                f"the data holds prompts and responses, the run was trained on a {encoding['kind']}"
-            )
-    else:
-        seen = (text for pair in pairs["train"] for text in pair)
-        tokenizer = form.train(seen, [EOT])
-        fitted = SftEncoding(tokenizer, block_size, template, *columns)
-    sources, left_out, tokens = {}, 0, 0
-    for split, found in pairs.items():
-        rows = [fitted.encode(*pair) for pair in found]
-        kept = [row for row in rows if len(row[0]) <= fitted.length + 1]
-        if found and not kept:
-            raise UserError(
-                f"{name}: every row of the {split} split is longer than data.block_size="
-                f"{fitted.length} tokens (the shortest {min(len(ids) for ids, _ in rows):,})"
-            )
-        left_out += len(rows) - len(kept)
-        tokens += sum(len(ids) - asked for ids, asked in kept)
-        sources[split] = SftSource.of(kept, fitted.pad_id)
-    number = sum(map(len, sources.values()))
-    note = f"{name}: {number:,} prompts, {tokens / max(1, number):.0f} tokens a response"
-    if left_out:
-        note += f"; {left_out:,} longer than data.block_size={fitted.length} tokens left out"
-    return Dataset(fitted.facts(), sources, fitted, _digest(pairs), notes=[note])
+    encoding = context.fitted(PromptEncoding)
+    splits = split_items(pairs, context.split, allow_empty=not context.is_new)
+    if encoding is None:
+        texts = (text for pair in splits["train"] for text in pair)
+        tokenizer = context.tokenizer.train(texts, [EOT])
+        encoding = PromptEncoding(tokenizer, block_size, template, *columns)
+    sha256 = _digest(splits)
+    if not context.is_new:
+        splits["all"] = list(pairs)
+    rows = {split: [encoding.encode(*p) for p in members] for split, members in splits.items()}
+    short = {split: _drop_long(name, split, rows[split], encoding.length) for split in rows}
+    sources = {split: PromptSource.of(short[split], encoding.pad_id) for split in short}
+    return Dataset(
+        encoding.facts(), sources, encoding, sha256, notes=[_summary(name, rows, short, encoding)]
+    )
 
 
-def _digest(pairs: Mapping[str, Sequence[Pair]]) -> str:
+def _drop_long(name: str, split: str, rows: list[PromptRow], limit: int) -> list[PromptRow]:
+    """Rows of at most `limit` tokens, the last one's target not counted."""
+    short = [row for row in rows if len(row[0]) <= limit + 1]
+    if rows and not short:
+        raise UserError(
+            f"{name}: every row of the {split} split is longer than data.block_size={limit} tokens "
+            f"(the shortest has {min(len(ids) for ids, _ in rows):,})"
+        )
+    return short
+
+
+def _summary(
+    name: str,
+    rows: Mapping[str, list[PromptRow]],
+    short: Mapping[str, list[PromptRow]],
+    encoding: PromptEncoding,
+) -> str:
+    """`sft: 500 prompts, 23 tokens per response; 3 longer than data.block_size=... left out`"""
+    responses = [len(ids) - prompt for members in short.values() for ids, prompt in members]
+    number, mean = len(responses), sum(responses) / max(1, len(responses))
+    summary = f"{name}: {number:,} prompts, {mean:.0f} tokens per response"
+    dropped = sum(map(len, rows.values())) - number
+    if dropped:
+        summary += f"; {dropped:,} longer than data.block_size={encoding.length} tokens left out"
+    return summary
+
+
+def _digest(splits: Mapping[str, Sequence[Pair]]) -> str:
     total = hashlib.sha256()
-    for split in sorted(set(pairs) - {"all"}):
-        for pair in pairs[split]:
-            parts = (hashlib.sha256(text.encode("utf-8", "surrogatepass")) for text in pair)
-            total.update(b"".join(part.digest() for part in parts))
+    for split in sorted(splits):
+        for pair in splits[split]:
+            digests = (hashlib.sha256(text.encode("utf-8", "surrogatepass")) for text in pair)
+            total.update(b"".join(digest.digest() for digest in digests))
         total.update(split.encode())
     return total.hexdigest()

@@ -1,8 +1,8 @@
 """Tokenizers and arrays of token ids, made once and kept on the disk.
 
 They lie under `<root>/tokens`, by the text's SHA-256 and the tokenizer's settings. A file appears
-whole or not at all; what cannot be read, or says what cannot be, is made anew. Where nothing can
-be written the system's temporary folder serves, for this process alone.
+complete or not at all; a damaged one is made again. Where nothing can be written, the system's
+temporary folder is used, for this process only.
 """
 
 import contextlib
@@ -16,22 +16,22 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data.text.document import Document, Documents, read, sample
-from zoo.data.text.encoding import TextForm
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.data.tokenizers.registry import EOT, Tokenizer, load_tokenizer
 from zoo.errors import UserError
 from zoo.files import atomic_write, write_text
 
 VERSION = 2  # of the cached form
 IN_MEMORY = 256 * 2**20  # bytes of tokens; larger arrays stay on the disk
-LEARN_FROM = 64 * 2**20  # bytes of text that byte pairs are learnt from
+LEARN_FROM = 64 * 2**20  # bytes of text from which byte pairs are learnt
 HEADER = 128  # bytes of a .npy file before its numbers
 
 
 class TokenCache:
-    """What is kept of one dataset.
+    """The tokenizer and the tokens of one dataset.
 
     Args:
-        root: The data's.
+        root: Folder of the cache (`data.root`).
         name: The dataset.
         sha256: Of its text and splits.
     """
@@ -40,39 +40,44 @@ class TokenCache:
         self.folder, self.name, self.sha256 = Path(root) / "tokens", name, sha256
         self.notes: list[str] = []
 
-    def tokenizer(self, form: TextForm, documents: Documents, several: bool) -> Tokenizer:
-        """The tokenizer of a form, fitted on the training split.
+    def tokenizer(self, config: TokenizerConfig, documents: Documents, several: bool) -> Tokenizer:
+        """The tokenizer with these settings, fitted on the training split.
 
-        Characters are those of all splits. Byte pairs of a training text above 64 MB are learnt
-        from pieces taken evenly all over it, 64 MB together.
+        Characters are those of all splits. Of a training text above 64 MB, byte pairs are learnt
+        from pieces spread evenly over it, 64 MB in total.
+
+        Args:
+            config: The settings.
+            documents: By split.
+            several: Whether there are several in a split, so that a token has to end each.
         """
-        if form.given is not None:
-            return form.given
-        key = f"{VERSION} {self.sha256} {sorted(asdict(form).items())} {several} {LEARN_FROM}"
-        path = self.folder / f"{self.name}-{form.tokenizer}-{_short(key)}.json"
+        if config.given is not None:
+            return config.given
+        key = f"{VERSION} {self.sha256} {sorted(asdict(config).items())} {several} {LEARN_FROM}"
+        path = self.folder / f"{self.name}-{config.tokenizer}-{_hash(key)}.json"
         with contextlib.suppress(OSError, ValueError, UserError):
             return load_tokenizer(json.loads(path.read_text(encoding="utf-8")))
         what = f"{self.name}: vocabulary"
-        if form.tokenizer == "char":
-            texts = read([one for split in documents.values() for one in split], what)
-        elif form.tokenizer == "bpe":
+        if config.tokenizer == "char":
+            texts = read([d for members in documents.values() for d in members], what)
+        elif config.tokenizer == "bpe":
             texts = sample(documents["train"], LEARN_FROM, what)
         else:
             texts = read(documents["train"], what)
-        made = form.train(texts, [EOT] if several else [])
+        tokenizer = config.train(texts, [EOT] if several else [])
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, json.dumps(made.to_json()))
-        return made
+            write_text(path, json.dumps(tokenizer.to_json()))
+        return tokenizer
 
     def array(self, tokenizer: Tokenizer, split: str, documents: Sequence[Document]) -> np.ndarray:
         """The ids of a split, unsigned (L,); mapped from the disk where they are many.
 
         Raises:
-            UserError: The text has what the tokenizer lacks; there is no room.
+            UserError: The text has characters that the tokenizer lacks; the disk is full.
         """
         key = f"{VERSION} {self.sha256} {json.dumps(tokenizer.to_json())} {split}"
-        path = self.folder / f"{self.name}-{_short(key)}-{split}.npy"
+        path = self.folder / f"{self.name}-{_hash(key)}-{split}.npy"
         with contextlib.suppress(OSError, ValueError, EOFError):
             return _load(path, tokenizer.vocab_size)
         what = f"tokenising {self.name} {split}"
@@ -81,22 +86,22 @@ class TokenCache:
             _tokenise(documents, tokenizer, path, what)
             return _load(path, tokenizer.vocab_size)
         except OSError as error:
-            self._cannot_keep(error)
+            self._note_not_cached(error)
         try:
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                 _tokenise(documents, tokenizer, Path(folder) / "tokens.npy", what)
                 return _load(Path(folder) / "tokens.npy", tokenizer.vocab_size)
         except OSError as error:
             raise UserError(
-                f"the tokens of {self.name} can be kept neither in {self.folder} nor in "
+                f"the tokens of {self.name} can be written neither to {self.folder} nor to "
                 f"{tempfile.gettempdir()} ({error.strerror or error}); set data.root to a folder "
-                "with room"
+                "with free space"
             ) from None
 
-    def _cannot_keep(self, error: OSError) -> None:
+    def _note_not_cached(self, error: OSError) -> None:
         note = (
-            f"the tokens cannot be kept in {self.folder} ({error.strerror or error}): each run "
-            "tokenises anew; set data.root to a folder with room"
+            f"the tokens cannot be cached in {self.folder} ({error.strerror or error}), so each "
+            "run tokenises again; set data.root to a folder with free space"
         )
         if note not in self.notes:
             self.notes.append(note)
@@ -112,7 +117,7 @@ def _tokenise(documents: Sequence[Document], tokenizer: Tokenizer, path: Path, w
     dtype = token_type(tokenizer.vocab_size)
     eot = tokenizer.specials.get(EOT)
     with atomic_write(path) as file:
-        file.write(bytes(HEADER))  # room for what tells the length
+        file.write(bytes(HEADER))  # replaced below, when the length is known
         for document in documents:
             try:
                 for piece in read([document], what):
@@ -145,5 +150,5 @@ def _load(path: Path, vocab_size: int) -> np.ndarray:
     return tokens
 
 
-def _short(key: str) -> str:
+def _hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
 """What all tokenizers have in common.
 
-Special tokens (`<|endoftext|>`, `[MASK]`, ...) come first in every vocabulary, and no text,
-whatever it says, is ever encoded as one of them.
+Special tokens (`<|endoftext|>`, `[MASK]`, ...) come first in every vocabulary, and no text is ever
+encoded as one of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,12 +39,11 @@ class Tokenizer:
 
     @property
     def pad_id(self) -> int | None:
-        """What shorter texts are filled up with: `<pad>`, or else what ends a text."""
+        """The id that fills up shorter texts: `<pad>`, or else the end of a text."""
         return self.specials.get(PAD, self.specials.get(EOT))
 
     def wrap(self, ids: Ids, length: int) -> Ids:
-        """A text to be read as a whole, at most `length` tokens, with what its model expects at
-        its ends."""
+        """The ids of a whole text, at most `length`, with the model's special tokens around."""
         return ids[:length]
 
     def encode(self, text: str) -> Ids:
@@ -61,7 +60,7 @@ class Tokenizer:
         return self._decode([int(i) - first for i in ids if i >= first])
 
     def token(self, number: int) -> str:
-        """One id, made visible: a special token by its name, a space as `·`, a newline as `↵`."""
+        """One id as visible text: a special token by its name, a space as `·`, a newline as `↵`."""
         if number < len(self.specials):
             return list(self.specials)[number]
         text = self._decode([number - len(self.specials)])

@@ -1,4 +1,4 @@
-"""Byte pairs: a vocabulary of frequent pieces of text, learnt by merging what stands together."""
+"""Byte-pair encoding: a vocabulary of frequent pieces of text, learnt by merging neighbours."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ from zoo.errors import UserError
 class BpeTokenizer(Tokenizer):
     """Byte-level byte pair encoding, as GPT-2's (Sennrich et al., 2016, arXiv:1508.07909).
 
-    Hugging Face's `tokenizers` does the work. Any text can be encoded.
+    Implemented by Hugging Face's `tokenizers`. Any text can be encoded.
 
     Args:
         model: The JSON of a `tokenizers.Tokenizer`.
         specials: Names of the special tokens.
-        leading_space: Whether texts are sentences, read as if a space came first, so that their
-            first word has the tokens that it has elsewhere.
+        leading_space: Whether texts are sentences, encoded with a space in front, so that the
+            first word has the same tokens as elsewhere.
     """
 
     kind = "bpe"
@@ -83,14 +83,16 @@ class BpeTokenizer(Tokenizer):
     def _decode(self, ids: list[int]) -> str:
         return self._model.decode(ids)
 
+    def _tokens(self) -> list[str]:
+        return [self._model.id_to_token(i) or "" for i in range(self._size())]
+
     def _bytes(self) -> list[int]:
         # In the byte-level alphabet each character of a token is one byte.
-        return [len(self._model.id_to_token(i)) for i in range(self._size())]
+        return [len(token) for token in self._tokens()]
 
     def word_starts(self) -> list[bool]:
         """A token that does not continue the letters or digits before it."""
-        tokens = [self._model.id_to_token(i) for i in range(self._size())]
-        return [True] * len(self.specials) + [not continues(token) for token in tokens]
+        return [True] * len(self.specials) + [not continues(token) for token in self._tokens()]
 
     def _state(self) -> dict[str, Any]:
         return {"model": self._json} | ({"leading_space": True} if self.leading_space else {})

@@ -11,19 +11,19 @@ from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD, Ids, Tokenizer
 from zoo.data.tokenizers.bpe import continues
 from zoo.errors import UserError
 
-NAMES = {  # ours: theirs, the first that there is
+NAMES = {  # our name: published names, of which the first that exists is used
     EOT: ("<|endoftext|>", "[SEP]", "</s>"),
     MASK: ("[MASK]", "<mask>"),
     PAD: ("[PAD]", "<pad>"),
     BOS: ("[CLS]", "<s>"),
     EOS: ("[SEP]", "</s>"),
 }
-START = 1000  # special tokens lie among the first ids, or at the very end
+START = 1000  # special tokens are among the first ids, or at the very end
 FILES = ("tokenizer.json", "vocab.json", "vocab.txt")
 
 
 class PublishedTokenizer(Tokenizer):
-    """One of Hugging Face's `tokenizers`, its ids as they are; special tokens lie anywhere.
+    """One of Hugging Face's `tokenizers`, with its own ids; special tokens may have any id.
 
     Args:
         model: The JSON of a `tokenizers.Tokenizer`.
@@ -43,15 +43,15 @@ class PublishedTokenizer(Tokenizer):
         self._model.no_padding()
         self._model.no_truncation()
         super().__init__()
-        ids = {ours: self._first(theirs) for ours, theirs in NAMES.items()}
+        ids = {name: self._first(published) for name, published in NAMES.items()}
         self.specials = {name: number for name, number in ids.items() if number is not None}
         hidden = [t["id"] for t in model.get("added_tokens", []) if t.get("special")]
         self._hidden = {*hidden, *self.specials.values()}
         self._wordpiece = (model.get("model") or {}).get("type") == "WordPiece"
 
     def _first(self, names: Iterable[str]) -> int | None:
-        found = (self._model.token_to_id(name) for name in names)
-        return next((number for number in found if number is not None), None)
+        ids = (self._model.token_to_id(name) for name in names)
+        return next((number for number in ids if number is not None), None)
 
     @property
     def vocab_size(self) -> int:
@@ -68,25 +68,26 @@ class PublishedTokenizer(Tokenizer):
         return np.array(self._model.encode(text, add_special_tokens=False).ids, np.int32)
 
     def wrap(self, ids: Ids, length: int) -> Ids:
-        """With word pieces, `[CLS]` before and `[SEP]` behind."""
+        """Of word pieces, with `[CLS]` before and `[SEP]` after."""
         if not self._wordpiece or not {BOS, EOS} <= self.specials.keys():
             return super().wrap(ids, length)
-        ends = [[self.specials[BOS]], ids[: max(0, length - 2)], [self.specials[EOS]]]
-        return np.concatenate(ends).astype(np.int32)[:length]
+        first, last = ([self.specials[name]] for name in (BOS, EOS))
+        wrapped = np.concatenate([first, ids[: max(0, length - 2)], last])
+        return wrapped.astype(np.int32)[:length]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; special tokens are left out."""
         return self._model.decode([i for i in map(int, ids) if i not in self._hidden])
 
     def token(self, number: int) -> str:
-        """One id, made visible."""
+        """One id as visible text."""
         if number in self._hidden or self._wordpiece:
             return self._model.id_to_token(number) or "<unused>"
         text = self._model.decode([number])
         return text.replace(" ", "·").replace("\n", "↵").replace("\t", "⇥")
 
     def token_bytes(self) -> list[int]:
-        """How many UTF-8 bytes each id stands for; of word pieces about so many."""
+        """How many UTF-8 bytes each id stands for; approximate for word pieces."""
         return [self._size_of(number) for number in range(self.vocab_size)]
 
     def _size_of(self, number: int) -> int:
@@ -111,7 +112,7 @@ class PublishedTokenizer(Tokenizer):
 
 
 def read_published(folder: Path) -> PublishedTokenizer | None:
-    """The tokenizer of a folder of the Hub's form, None where there is none.
+    """The tokenizer of a folder laid out as on the Hub, None where there is none.
 
     Raises:
         UserError: One that cannot be read.
@@ -146,13 +147,13 @@ def _byte_pairs(folder: Path) -> dict[str, Any]:
 
 
 def _word_pieces(folder: Path) -> dict[str, Any]:
-    """BERT's vocab.txt; whether it is lower case is said by tokenizer_config.json."""
+    """BERT's vocab.txt; tokenizer_config.json states whether it is lower case."""
     from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
     from tokenizers import Tokenizer as Model
 
     config = folder / "tokenizer_config.json"
-    said = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
-    lower = said.get("do_lower_case", True)
+    settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    lower = settings.get("do_lower_case", True)
     words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
     vocabulary = {word.rstrip("\r"): i for i, word in enumerate(words) if word.rstrip("\r")}
     model = Model(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))

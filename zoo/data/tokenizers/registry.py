@@ -1,4 +1,4 @@
-"""Text to numbers and back: bytes, characters, words, or byte pairs learnt from the text."""
+"""Text to ids and back: bytes, characters, words, or byte pairs learnt from the text."""
 
 import re
 from collections import Counter
@@ -12,7 +12,7 @@ from zoo.data.tokenizers.bpe import BpeTokenizer
 from zoo.data.tokenizers.published import PublishedTokenizer
 from zoo.errors import UserError, unknown_name
 
-__all__ = ["BOS", "EOS", "EOT", "MASK", "PAD", "UNKNOWN", "Ids", "Tokenizer"]  # given on
+__all__ = ["BOS", "EOS", "EOT", "MASK", "PAD", "UNKNOWN", "Ids", "Tokenizer"]  # re-exported
 
 TokenizerName = Literal["byte", "char", "word", "bpe", "published"]
 WORD = re.compile(r"[^\W\d_]+")  # runs of letters
@@ -51,10 +51,10 @@ class CharTokenizer(Tokenizer):
     @classmethod
     def train(cls, texts: Iterable[str], specials: Sequence[str] = ()) -> "CharTokenizer":
         """The characters of the texts, in the order of their code points."""
-        found: set[str] = set()
+        characters: set[str] = set()
         for text in texts:
-            found.update(text)
-        return cls("".join(sorted(found)), specials)
+            characters.update(text)
+        return cls("".join(sorted(characters)), specials)
 
     def _size(self) -> int:
         return len(self.characters)
@@ -68,7 +68,7 @@ class CharTokenizer(Tokenizer):
             raise UserError(
                 f"the text has characters that the vocabulary of {len(self.characters)} lacks: "
                 f"{' '.join(map(repr, lacking[:5]))}{' ...' if len(lacking) > 5 else ''}; leave "
-                "them out, or train with data.tokenizer=byte or bpe, which know all"
+                "them out, or train with data.tokenizer=byte or bpe, which encode any text"
             )
         return ids.astype(np.int32)
 
@@ -83,7 +83,7 @@ class CharTokenizer(Tokenizer):
 
 
 class WordTokenizer(Tokenizer):
-    """Lower-cased runs of letters; all else is dropped, rare words become `<unk>`, id 0."""
+    """Lower-cased words; everything else is dropped, rare words become `<unk>`, id 0."""
 
     kind = "word"
 
@@ -104,18 +104,18 @@ class WordTokenizer(Tokenizer):
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(WORD.findall(text.lower()))
-        room = None if vocab_size is None else max(vocab_size - 1 - len(specials), 0)
+        limit = None if vocab_size is None else max(vocab_size - 1 - len(specials), 0)
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         words = [word for word, count in ranked if count >= min_count]
-        return cls(words[:room], specials)
+        return cls(words[:limit], specials)
 
     def _size(self) -> int:
         return len(self.words)
 
     def _encode(self, text: str) -> Ids:
         get = self._ids.get
-        found = [get(word, -len(self.specials)) for word in WORD.findall(text.lower())]
-        return np.array(found, np.int32)  # the base class adds len(specials): unknown becomes 0
+        ids = [get(word, -len(self.specials)) for word in WORD.findall(text.lower())]
+        return np.array(ids, np.int32)  # the base class adds len(specials): unknown becomes 0
 
     def decode(self, ids: Iterable[int]) -> str:
         """The words with single spaces between; unknown ones as `<unk>`."""
@@ -139,8 +139,8 @@ class WordTokenizer(Tokenizer):
 
 
 KINDS: dict[str, type[Tokenizer]] = {
-    one.kind: one
-    for one in (ByteTokenizer, CharTokenizer, WordTokenizer, BpeTokenizer, PublishedTokenizer)
+    cls.kind: cls
+    for cls in (ByteTokenizer, CharTokenizer, WordTokenizer, BpeTokenizer, PublishedTokenizer)
 }
 
 
@@ -156,11 +156,11 @@ def train_tokenizer(
 
     Args:
         kind: "byte", "char", "word" or "bpe".
-        texts: What to learn from, once through; bytes need none.
+        texts: What to learn from, read once; bytes need none.
         vocab_size: Ids at most (word) or exactly, where the text is rich enough (bpe).
         min_count: How often a word must occur to get an id.
         specials: Names of special tokens, which get the first ids.
-        leading_space: Whether texts are sentences, read as if a space came first (bpe).
+        leading_space: Whether texts are sentences, encoded with a space in front (bpe).
 
     Raises:
         UserError: An unknown kind, a vocabulary too small, a text without any word.
@@ -170,12 +170,12 @@ def train_tokenizer(
     if kind == "char":
         return CharTokenizer.train(texts, specials)
     if kind == "word":
-        made = WordTokenizer.train(texts, vocab_size, min_count, specials)
-        if not made.words:
+        tokenizer = WordTokenizer.train(texts, vocab_size, min_count, specials)
+        if not tokenizer.words:
             raise UserError(
                 f"no word occurs data.min_count={min_count} times in the training text; lower it"
             )
-        return made
+        return tokenizer
     if kind == "bpe":
         size = 4096 if vocab_size is None else vocab_size
         return BpeTokenizer.train(texts, size, specials, leading_space)

@@ -1,0 +1,71 @@
+"""What every dataset builder is given besides the options of its own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from torch import Tensor
+
+from zoo.batch import Batch
+from zoo.data.encoding import Encoding, fitted
+from zoo.data.splits import Indices, Split
+from zoo.data.tokenizers.config import TokenizerConfig
+
+E = TypeVar("E", bound=Encoding)
+
+
+class Augmentation(Protocol):
+    """Settings of random changes to training images (`zoo.data.images.augment.Augment`)."""
+
+    def bind(
+        self, black: Sequence[float], size: tuple[int, int]
+    ) -> Callable[[Batch, Tensor], Batch] | None:
+        """The function that changes prepared images of this size; None where all is off."""
+        ...
+
+
+@dataclass(frozen=True)
+class DataContext:
+    """What the `data` group says for all datasets, and what a run has fitted already.
+
+    A dataset says by `@DATASETS.register(..., uses=(...))` which of `root`, `tokenizer` and
+    `augment` it uses; the settings of the others are refused.
+
+    Attributes:
+        split: How samples are divided into train, val and test.
+        encoding: The encoding of the run that is evaluated or resumed, used instead of fitting
+            one. The dataset then has a split "all", and its other splits may be empty.
+        root: Folder of downloads and caches.
+        tokenizer: Settings of the tokenizer, for text.
+        augment: Random changes to training images.
+        workers: Processes that decode files.
+    """
+
+    split: Split = field(default_factory=Split)
+    encoding: Encoding | None = None
+    root: str = "data"
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    augment: Augmentation | None = None
+    workers: int = 0
+
+    @property
+    def is_new(self) -> bool:
+        """Whether an encoding is to be fitted, for a new run."""
+        return self.encoding is None
+
+    def fitted(self, expected: type[E]) -> E | None:
+        """The run's encoding, None where one is to be fitted.
+
+        Raises:
+            UserError: It is of another class than the data needs.
+        """
+        return fitted(expected, self.encoding)
+
+    def indices(
+        self,
+        classes: Tensor,
+        fixed_test: Tensor | None = None,
+        fixed_val: Tensor | None = None,
+    ) -> Indices:
+        """As `Split.indices`; only a new run needs samples in every split."""
+        return self.split.indices(classes, fixed_test, fixed_val, allow_empty=not self.is_new)

@@ -1,0 +1,110 @@
+"""How images become model input.
+
+Shapes: N samples, C channels, H height, W width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from zoo.batch import Batch
+from zoo.data.encoding import ENCODINGS
+from zoo.data.images.decode import decode, find_images
+
+
+@ENCODINGS.register("image")
+@dataclass(frozen=True)
+class ImageEncoding:
+    """Bytes (N, C, H, W) to standardised float32 of the same shape.
+
+    Attributes:
+        size: Height and width, pixels.
+        channels: 3 for RGB, 1 for grey.
+        mean, std: Mean and standard deviation of each channel, over the pixels of the training
+            split, on the scale 0..1.
+        class_names: Name of each class, by number.
+        resize: How files of another size are resized: "crop" or "squash" (see `decode`).
+    """
+
+    kind: ClassVar[str] = "image"
+    holds: ClassVar[str] = "images"
+    tokenizer: ClassVar[None] = None
+    runtime_facts: ClassVar[dict[str, Any]] = {}
+    size: tuple[int, int]
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_names: tuple[str, ...]
+    resize: str = "crop"
+
+    @classmethod
+    def fit(
+        cls, images: Tensor, train: Tensor, class_names: Sequence[str], resize: str = "crop"
+    ) -> "ImageEncoding":
+        """Mean and standard deviation of `images[train]` (uint8 (N, C, H, W)), exactly."""
+        mean, std = channel_statistics(images, train)
+        size = (images.shape[2], images.shape[3])
+        return cls(size, images.shape[1], mean, std, tuple(class_names), resize)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to rebuild this encoding."""
+        return {"kind": self.kind} | {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, json: dict[str, Any]) -> "ImageEncoding":
+        """The inverse of `to_json`."""
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in json.items()
+            if name != "kind"
+        }
+        return cls(**fields)
+
+    def prepare(self, batch: Batch) -> Batch:
+        """`input` from uint8 (N, C, H, W) to standardised float32, on its own device."""
+        images = batch["input"].to(torch.float32, copy=True)
+        for channel, (mean, std) in enumerate(zip(self.mean, self.std, strict=True)):
+            images[:, channel].mul_(1 / (255 * std)).add_(-mean / std)
+        return {**batch, "input": images}
+
+    @property
+    def black(self) -> list[float]:
+        """A black pixel per channel, after `prepare`."""
+        return [-m / s for m, s in zip(self.mean, self.std, strict=True)]
+
+    def read(self, path: str) -> tuple[list[str], Batch]:
+        """One image file, or all images under a folder (sorted), converted to size and channels.
+
+        Digits, MNIST and Fashion-MNIST are light on dark, and expect such images.
+        """
+        files = find_images(Path(path))
+        images = [decode(file, self.channels, self.size, self.resize) for file in files]
+        return [str(file) for file in files], {"input": torch.stack(images)}
+
+
+def channel_statistics(
+    images: Tensor, train: Tensor
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel of `images[train]` / 255, from byte histograms.
+
+    A constant channel gets the standard deviation 1.
+    """
+    values = torch.arange(256, dtype=torch.float64) / 255
+    means, deviations = [], []
+    for channel in range(images.shape[1]):
+        counts = torch.zeros(256, dtype=torch.int64)
+        for rows in train.split(4096):
+            counts += torch.bincount(images[rows, channel].flatten(), minlength=256)
+        weights = counts.double() / counts.sum()
+        mean = (weights * values).sum()
+        std = (weights * (values - mean) ** 2).sum().sqrt()
+        means.append(float(mean))
+        deviations.append(float(std) if std > 0 else 1.0)
+    return tuple(means), tuple(deviations)
