@@ -149,7 +149,7 @@ MISTAKES = [
         ["data=wine"],
         "'temperature', 'humidity' that the run was trained on are missing",
     ),
-    ("rain_run", ["data=digits"], "the data holds images, the run was trained on a table"),
+    ("rain_run", ["data=digits"], "the data holds images, the run was trained on tables"),
     ("digits_run", ["data=rain"], "the data is a table, the run was trained on images"),
     ("rain_run", ["data.sample=3"], "unknown key 'data.sample'; did you mean 'data.samples'?"),
     ("rain_run", ["data=csb"], "unknown choice for data: 'csb'; did you mean 'csv'?"),

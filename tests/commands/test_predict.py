@@ -9,14 +9,14 @@ from PIL import Image
 
 from zoo.commands import predict
 from zoo.commands.predict import main
-from zoo.data.tables.sklearn_cache import bundled
+from zoo.data.tables.sklearn_cache import load_sklearn
 
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory, data_root):
     """The first twelve digits as PNG files, named by what they show."""
     folder = tmp_path_factory.mktemp("photos")
-    digits = bundled("digits", str(data_root))
+    digits = load_sklearn("digits", str(data_root))
     for k in range(12):
         pixels = (digits.input[k].view(8, 8) * 255 / 16).round().byte().numpy()
         Image.fromarray(pixels).save(folder / f"{k:02d}-is-{int(digits.target[k])}.png")
@@ -128,9 +128,9 @@ def test_mistakes_get_one_line(digits_run, rain_run, price_run, photos, tmp_path
     (tmp_path / "word.csv").write_text("temperature,humidity\nwarm,2\n")
     cases = [
         (digits_run, tmp_path / "broken.pgn", f"did you mean '{tmp_path / 'broken.png'}'?"),
-        (digits_run, tmp_path / "broken.png", "not an image that Pillow knows"),
+        (digits_run, tmp_path / "broken.png", "not an image format that Pillow reads"),
         (digits_run, tmp_path / "empty", "no images in this folder"),
-        (digits_run, tmp_path / "part.csv", "not an image that Pillow knows"),
+        (digits_run, tmp_path / "part.csv", "not an image format that Pillow reads"),
         (rain_run, tmp_path / "part.csv", "did you rename it to 'temperatur'?"),
         (rain_run, tmp_path / "word.csv", "line 2: 'warm' in the column 'temperature'"),
         (rain_run, "temperature=3", "the column 'humidity'"),

@@ -98,7 +98,7 @@ def test_all_mirrors_bad_lists_each_with_its_reason(server, tmp_path, monkeypatc
         "/missing/: HTTP 404",
         "/short/: the connection broke after",
         f"/other/: SHA-256 {sha(b'x' * 10240)[:12]}..., expected {sha(CONTENT)[:12]}...",
-        "/html/: not a sound gzip file",
+        "/html/: not a valid gzip file",
         "/slow/: timed out",
         "http://127.0.0.1:9/: Connection refused",
         f"set data.root=<folder holding {NAME}>",
@@ -119,8 +119,8 @@ def test_files_on_disk_are_found_packed_or_plain(tmp_path, place, name):
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (PACKED[:-20], "cut off after"),
-        (PACKED[:100] + bytes(50) + PACKED[150:], "not a sound gzip file"),
+        (PACKED[:-20], "truncated after"),
+        (PACKED[:100] + bytes(50) + PACKED[150:], "not a valid gzip file"),
         (b"", "0 bytes of content, expected 10,240"),
         (gzip.compress(CONTENT[:-1]), "10,239 bytes of content, expected 10,240"),
         (gzip.compress(CONTENT + b"x"), "more than 10,240 bytes"),
@@ -178,7 +178,7 @@ def test_a_zip_file_gives_the_file_of_its_name(tmp_path):
     for content, said in [
         (zipped(other=CONTENT), "a zip file without thing in it"),
         (zipped(thing=CONTENT[:-1]), "10,239 bytes of content, expected 10,240"),
-        (zipped(thing=CONTENT)[:-30], "not a sound zip file"),
+        (zipped(thing=CONTENT)[:-30], "not a valid zip file"),
         (zipped(thing=CONTENT[::-1]), "SHA-256 .* expected"),
     ]:
         path.write_bytes(content)

@@ -4,6 +4,7 @@ from itertools import islice
 
 import pytest
 import torch
+from contexts import build_dataset
 from toys import CPU, HERE, Slow, numbered
 
 from zoo.data.images.augment import Augment
@@ -173,13 +174,8 @@ def test_large_samples_are_gathered_in_small_chunks(monkeypatch):
 
 def test_augmented_digits_are_the_same_in_any_batch(data_root):
     """The real augmentation: one sample's pixels depend on seed, epoch and number alone."""
-    from zoo.data.splits import Split
-    from zoo.registry import DATASETS
-
     augment = Augment(shift=1, cutout=2, flip=True)
-    data = DATASETS.build(
-        {"name": "digits", "root": str(data_root)}, split=Split(), augment=augment, encoding=None
-    )
+    data = build_dataset({"name": "digits", "root": str(data_root)}, augment=augment)
     whole = next(Loader(data, 30, 0, HERE).training(0, 1))[0]["input"]
     parts = next(Loader(data, 30, 0, HERE, accumulate=4).training(0, 1))
     assert torch.equal(torch.cat([part["input"] for part in parts]), whole)

@@ -1,5 +1,6 @@
 """Each dataset's YAML lists every option of its builder, with its default; importing is cheap."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -7,17 +8,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from zoo.build import FORM_KEYS
+from zoo.build import TOKENIZER_KEYS, build_dataset
+from zoo.errors import UserError
 from zoo.registry import DATASETS
 from zoo.schema import parameters
 
 FOLDER = Path(__file__).parents[3] / "configs" / "data"
-FACTS = {"split", "augment", "encoding", "workers", "form"}  # what build.py passes
 COMMON = set(yaml.safe_load((FOLDER / "_common.yaml").read_text()))
 
 
 def listed(name):
-    """What a YAML file lists, with what it takes over from a shared one (_tokens, _pairs)."""
+    """What a YAML file lists, with what it inherits from a shared one (_tokens, _pairs)."""
     config = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
     if name == "_common":
         return config
@@ -30,18 +31,29 @@ def listed(name):
 def test_yaml_and_signature_agree(name):
     config = listed(name)
     assert config.pop("name") == name
-    schema = parameters(DATASETS[name].builder)
-    assert ("augment" in schema) == ("augment" in config)
+    entry = DATASETS[name]
+    schema = parameters(entry.builder)
+    assert schema.pop("context").default is inspect.Parameter.empty
+    assert set(entry.uses) == {"root", "augment", "tokenizer"} & set(config)
     if "augment" in config:
         off = {"shift": 0, "crop": 0, "flip": False, "cutout": 0}
         assert config.pop("augment") == off
-    assert ("form" in schema) == ("tokenizer" in config)
-    own = {key: value for key, value in config.items() if key not in {*COMMON, *FORM_KEYS}}
-    wanted = {key: p for key, p in schema.items() if key not in FACTS}
-    assert set(own) == set(wanted)
-    for key, parameter in wanted.items():
+    shared = {*COMMON, *TOKENIZER_KEYS, "root"}
+    own = {key: value for key, value in config.items() if key not in shared}
+    assert set(own) == set(schema)
+    for key, parameter in schema.items():
         assert parameter.default in (own[key], parameter.empty), key
-    assert {"split", "encoding"} <= set(schema)
+
+
+def test_settings_that_a_dataset_does_not_use_are_refused():
+    with pytest.raises(UserError, match="data.root: data=rain has no such option"):
+        build_dataset({"name": "rain", "root": "data"})
+    with pytest.raises(UserError, match="data.augment: data=iris has no such option"):
+        build_dataset({"name": "iris", "augment": {"flip": True}})
+    with pytest.raises(UserError, match="data.tokenizer: data=digits has no such option"):
+        build_dataset({"name": "digits", "tokenizer": "byte"})
+    with pytest.raises(UserError, match=r"data.root: got 3 \(int\), expected str"):
+        build_dataset({"name": "iris", "root": 3})
 
 
 def test_no_yaml_without_a_dataset():

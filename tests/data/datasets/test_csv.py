@@ -6,15 +6,15 @@ import random
 
 import pytest
 import torch
+from contexts import build_dataset
 
 from zoo.data.tables.csv_file import read_csv
 from zoo.errors import UserError
-from zoo.registry import DATASETS
 
 
 def build(path, split, target="class", encoding=None, **options):
     options = {"name": "csv", "path": path, "target": target, **options}
-    return DATASETS.build(options, split=split, encoding=encoding)
+    return build_dataset(options, split=split, encoding=encoding)
 
 
 def text(n=60, header="id,age,city,income,class", seed=0):
@@ -123,14 +123,14 @@ LINE_3 = text().split("\n")[2]
         ("", {}, "the file is empty"),
         ("\n \n", {}, "the file is empty"),
         ("a,class\n", {}, "there are no rows below the header"),
-        (text(header="id,age,age,income,class"), {}, "line 1: the column 'age' is there twice"),
+        (text(header="id,age,age,income,class"), {}, "line 1: two columns are named 'age'"),
         (replaced(3, ",", ",7,"), {}, "line 3: 6 cells, expected 5 as in the header"),
         (replaced(4, ",", " "), {}, "line 4: 4 cells, expected 5"),
         (replaced(9, "yes", ""), {}, "line 9: the target 'class' is missing"),
         (replaced(9, "yes", "NA"), {}, "line 9: the target 'class' is missing"),
         (replaced(6, "0.", "O."), {}, "line 6: 'O."),
-        (replaced(6, "0.", "O."), {}, "in the column 'income' is not a finite number; mend it, or "
-         "data.categorical=[income]"),
+        (replaced(6, "0.", "O."), {}, "in the column 'income' is not a finite number; correct it, "
+         "or data.categorical=[income]"),
         (replaced(6, "0.", "1e999"), {}, "is not a finite number"),
         (text(), {"target": None}, "data.target is missing: the column to predict (one of: id, "),
         (text(), {"target": "clas"}, "unknown column 'clas'; did you mean 'class'?"),
@@ -148,7 +148,7 @@ LINE_3 = text().split("\n")[2]
          "the column 'n' has 50 distinct texts in 50 rows (e.g. 'name0'): ids or free text?"),
         ("n,class\n" + "".join(f"{i * i},name{i}\n" for i in range(50)), {},
          "the target 'class' has 50 distinct values in 50 rows"),
-        ('a,class\n"x,1\n', {}, "mend the quotes"),
+        ('a,class\n"x,1\n', {}, "correct the quotes"),
         (text().encode() + b"9,30,K\xf6ln,0.5,no\n", {}, "line 62: not UTF-8 (byte 0xf6 at offset"),
     ],
 )  # fmt: skip
@@ -167,7 +167,7 @@ def test_a_wrong_path_is_answered_by_the_nearest(write, split, tmp_path):
         build(str(tmp_path), split)
     with pytest.raises(UserError, match="data.path is missing"):
         build(None, split)
-    with pytest.raises(UserError, match="nor is there a folder"):
+    with pytest.raises(UserError, match="does not exist"):
         build(str(tmp_path / "no" / "such.csv"), split)
 
 

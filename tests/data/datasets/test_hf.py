@@ -7,15 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from contexts import build_dataset
 from PIL import Image
 
 from zoo.data.splits import Split
-from zoo.data.text.encoding import TextForm
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
-from zoo.registry import DATASETS
 
 SPLIT = Split(val_fraction=0.2, test_fraction=0.2)
-BYTES = TextForm(tokenizer="byte", vocab_size=None)
+BYTES = TokenizerConfig(tokenizer="byte", vocab_size=None)
 
 
 class Rows:
@@ -51,9 +51,10 @@ def library(monkeypatch):
     return hub
 
 
-def build(path, root=None, encoding=None, form=BYTES, block_size=8, **options):
+def build(path, root=None, encoding=None, tokenizer=BYTES, block_size=8, **options):
     options = {"name": "hf", "path": path, "root": str(root), **options}
-    return DATASETS.build(options, split=SPLIT, form=form, block_size=block_size, encoding=encoding)
+    options["block_size"] = block_size
+    return build_dataset(options, split=SPLIT, tokenizer=tokenizer, encoding=encoding)
 
 
 def words(kind, start, stop):
@@ -76,7 +77,7 @@ def test_running_text_keeps_the_splits_and_ends_each_row_with_a_newline(library,
     data = build("wiki", tmp_path, subset="small")
     assert stream(data, "train") == "one two\n\nthree four\n"[:16]
     assert stream(data, "val") == "five six" and stream(data, "test") == "eight ni"
-    assert "wiki: splits left aside: extra (1 rows)" in data.notes
+    assert "wiki: splits not used: extra (1 rows)" in data.notes
     again = build("wiki", tmp_path, subset="small", encoding=data.encoding.to_json())
     assert {split: len(s) for split, s in again.splits.items()}["all"] == 6
 

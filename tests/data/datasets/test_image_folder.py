@@ -6,12 +6,12 @@ import zlib
 
 import pytest
 import torch
+from contexts import build_dataset
 from PIL import Image
 
 from zoo.data.images.augment import Augment
 from zoo.data.images.decode import BrokenImage, decode
 from zoo.errors import UserError
-from zoo.registry import DATASETS
 
 COLOURS = {"cat": (200, 0, 0), "dog": (0, 200, 0), "owl": (0, 0, 200)}
 
@@ -29,7 +29,7 @@ def photos(root, number=10, classes=COLOURS, size=(40, 30)):
 def build(path, split, workers=0, encoding=None, augment=None, **options):
     options = {"name": "image_folder", "path": path, "size": 8, **options}
     facts = {"split": split, "workers": workers, "encoding": encoding, "augment": augment}
-    return DATASETS.build(options, **facts)
+    return build_dataset(options, **facts)
 
 
 def test_a_folder_per_class(tmp_path, split):
@@ -141,7 +141,7 @@ def jpeg(tmp_path):
 
 BROKEN = {
     "empty.jpg": (lambda t: b"", "0 bytes"),
-    "text.png": (lambda t: b"hello", "not an image that Pillow knows"),
+    "text.png": (lambda t: b"hello", "not an image format that Pillow reads"),
     "half.jpg": (lambda t: jpeg(t)[: len(jpeg(t)) // 2], "truncated"),
     "bomb.png": (lambda t: png_header(30000, 20000), "oversized: more than 100,000,000 pixels"),
     "large.png": (lambda t: png_header(12000, 10000), "oversized: 12000x10000 is more than"),
@@ -174,7 +174,7 @@ def test_on_demand_checks_headers_first_and_names_the_file_later(tmp_path, split
     loader = torch.utils.data.DataLoader(source, batch_size=2, num_workers=1)
     with pytest.raises(UserError) as error:
         list(loader)
-    assert str(error.value) == f"{source.files[0]}: not an image that Pillow knows"
+    assert str(error.value) == f"{source.files[0]}: not an image format that Pillow reads"
 
 
 def test_many_broken_files_are_counted_and_the_first_named(tmp_path, split):
@@ -195,7 +195,7 @@ def test_folders_without_classes(tmp_path, split):
     with pytest.raises(UserError, match="no images; expected a subfolder per class"):
         build(str(tmp_path / "none"), split)
     photos(tmp_path / "photos")
-    with pytest.raises(UserError, match="10 images lie in it, but no class folders"):
+    with pytest.raises(UserError, match="10 images, but no class folders"):
         build(str(tmp_path / "photos" / "cat"), split)
     photos(tmp_path / "single", classes=["cat"])
     with pytest.raises(UserError, match="all images are of one class, 'cat'"):
@@ -207,7 +207,10 @@ def test_folders_without_classes(tmp_path, split):
     with pytest.raises(UserError, match="data.path is missing"):
         build(None, split)
     (tmp_path / "photos" / "void").mkdir()
-    assert any("void: no images in it" in n for n in build(str(tmp_path / "photos"), split).notes)
+    assert any(
+        "void: left out, it has no images" in n
+        for n in build(str(tmp_path / "photos"), split).notes
+    )
 
 
 def test_wrong_options_are_named(tmp_path, split):

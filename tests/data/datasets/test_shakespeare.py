@@ -5,13 +5,13 @@ import io
 import zipfile
 
 import pytest
+from contexts import build_dataset
 
 from zoo.data.datasets import shakespeare, text8
 from zoo.data.download import Remote
 from zoo.data.splits import Split
-from zoo.data.text.encoding import TextForm
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
-from zoo.registry import DATASETS
 
 PLAY = "First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 40
 LETTERS = "anarchism originated as a term of abuse " * 50
@@ -22,10 +22,10 @@ def sha(data):
 
 
 def build(name, root, **more):
-    return DATASETS.build(
+    return build_dataset(
         {"name": name, "root": str(root), "block_size": 8},
         split=Split(0.3, 0.3),
-        form=TextForm("char", None),
+        tokenizer=TokenizerConfig("char", None),
         **more,
     )
 
@@ -47,7 +47,7 @@ def test_nine_tenths_train_and_the_rest_judges_twice(plays):
     parts = contents(dataset)
     assert parts == {"train": PLAY[:cut], "val": PLAY[cut:], "test": PLAY[cut:]}
     assert dataset.facts["vocab_size"] == len(set(PLAY)) and dataset.facts["eot_id"] is None
-    assert "1 document: 2,480 tokens, 1.00 bytes each" in dataset.notes[0]
+    assert "1 document: 2,480 tokens, 1.00 bytes per token" in dataset.notes[0]
     again = build("shakespeare", plays, encoding=dataset.encoding.to_json())
     assert contents(again)["all"] == PLAY and again.sha256 == dataset.sha256
 

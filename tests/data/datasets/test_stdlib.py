@@ -4,12 +4,12 @@ import ast
 import platform
 
 import pytest
+from contexts import build_dataset
 
 from zoo.data.datasets import pydoc, stdlib
 from zoo.data.splits import Split
-from zoo.data.text.encoding import TextForm
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
-from zoo.registry import DATASETS
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,10 @@ def few(monkeypatch, files):
 
 
 def build(name, root, form, **split):
-    return DATASETS.build(
+    return build_dataset(
         {"name": name, "root": str(root), "block_size": 16},
         split=Split(0.1, 0.1, **split),
-        form=form,
+        tokenizer=form,
     )
 
 
@@ -51,16 +51,18 @@ def test_a_python_without_sources_says_what_to_do(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["stdlib", "pydoc"])
 def test_files_are_dealt_whole(name, few, tmp_path):
-    dataset = build(name, tmp_path, TextForm("byte", None))
+    dataset = build(name, tmp_path, TokenizerConfig("byte", None))
     assert dataset.notes[1] == f"standard library of Python {platform.python_version()}"
     assert len(dataset.sha256) == 64 and dataset.facts["eot_id"] == 0
     sizes = {split: int((s.tokens == 0).sum()) for split, s in dataset.splits.items()}
     assert sizes["val"] == sizes["test"] > 0 and sizes["train"] > 6 * sizes["val"]
-    assert build(name, tmp_path, TextForm("byte", None), split_seed=1).sha256 != dataset.sha256
+    assert (
+        build(name, tmp_path, TokenizerConfig("byte", None), split_seed=1).sha256 != dataset.sha256
+    )
 
 
 def test_the_text_is_the_files_text(few, tmp_path):
-    dataset = build("stdlib", tmp_path, TextForm("byte", None))
+    dataset = build("stdlib", tmp_path, TokenizerConfig("byte", None))
     found = []
     for source in dataset.splits.values():
         texts = bytes((source.tokens.astype(int) - 1 & 255).tolist()).split(b"\xff")

@@ -4,24 +4,24 @@ import json
 import random
 
 import pytest
+from contexts import build_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.commands.evaluate import main as evaluate
 from zoo.data.splits import Split
 from zoo.data.text import files as text_files
-from zoo.data.text.encoding import TextForm
-from zoo.data.text.files import border, find_texts, pieces
+from zoo.data.text.files import find_texts, line_boundary, pieces
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
-from zoo.registry import DATASETS
 
 LINE = "The quick brown fox jumps over the lazy dog, again and again.\n"
 
 
 def build(path, root, split=None, **more):
     options = {"name": "text", "path": str(path), "root": str(root), "block_size": 8} | more
-    form = TextForm(options.pop("tokenizer", "byte"), options.pop("vocab_size", None))
-    return DATASETS.build(options, split=split or Split(0.1, 0.1), form=form)
+    form = TokenizerConfig(options.pop("tokenizer", "byte"), options.pop("vocab_size", None))
+    return build_dataset(options, split=split or Split(0.1, 0.1), tokenizer=form)
 
 
 def contents(dataset):
@@ -85,7 +85,7 @@ def test_pieces_are_the_text_whatever_their_size(text, size, start, tmp_path_fac
     before = text_files.PIECE
     text_files.PIECE = size
     try:
-        cut = border(path, min(start, len(raw)), 10)
+        cut = line_boundary(path, min(start, len(raw)), 10)
         found = [*pieces(path, 0, cut), *pieces(path, cut)]
     finally:
         text_files.PIECE = before
@@ -116,7 +116,7 @@ def test_of_few_files_each_is_cut(write, tmp_path):
     for part in contents(dataset).values():
         assert {int(b) for b in part.split() if b.isdigit()} == {0, 1, 2}
     assert dataset.facts["eot_id"] == 0 and "3 documents" in dataset.notes[0]
-    with pytest.raises(UserError, match="data.folds=5: 3 files cannot be dealt; expected 10 or"):
+    with pytest.raises(UserError, match="data.folds=5: 3 files are too few for folds; expected 10"):
         build(tmp_path / "books", tmp_path, Split(folds=5, fold=0))
 
 
@@ -174,7 +174,7 @@ def test_text_that_is_not_utf8(write, tmp_path, monkeypatch):
     assert f"byte 0xe6 at offset {30 * len(LINE):,}" in said(cut, tmp_path)
     wide = write("wide.txt", LINE.encode("utf-16"))
     assert "this is UTF-16; expected UTF-8: iconv -f UTF-16" in said(wide, tmp_path)
-    assert "byte 0 at offset 3: this is no text" in said(write("b.txt", b"abc\0"), tmp_path)
+    assert "not a text: byte 0 at offset 3" in said(write("b.txt", b"abc\0"), tmp_path)
     books(write, 12)
     broken = write("books/12.txt", b"abc\xff")
     assert f"{broken}: not UTF-8: byte 0xff at offset 3" in said(tmp_path / "books", tmp_path)
@@ -194,7 +194,9 @@ def test_nothing_to_read(write, tmp_path):
     write("pictures/a.jpg", b"\0")
     write("pictures/b.png", b"\0")
     line = said(tmp_path / "pictures", tmp_path)
-    assert "none of its 2 files has a text's extension (1 .jpg, 1 .png); name the kind" in line
+    assert (
+        "none of its 2 files has the extension of a text (1 .jpg, 1 .png); set the pattern" in line
+    )
     line = said(tmp_path / "pictures", tmp_path, pattern="*.txt")
     assert "none of its 2 files matches data.pattern='*.txt'" in line
     write("odd/a.txt", b"\0")
@@ -203,8 +205,10 @@ def test_nothing_to_read(write, tmp_path):
 
 def said_none(root):
     with pytest.raises(UserError) as error:
-        DATASETS.build(
-            {"name": "text", "block_size": 8, "root": str(root)}, split=Split(), form=TextForm()
+        build_dataset(
+            {"name": "text", "block_size": 8, "root": str(root)},
+            split=Split(),
+            tokenizer=TokenizerConfig(),
         )
     return str(error.value)
 
@@ -246,7 +250,7 @@ def test_another_script_trains_and_is_judged_on_another_file(
     for more in ([refused], ["data=text", f"data.path={other}", refused]):
         assert evaluate([*ask, *more]) == 2
         line = capsys.readouterr().err
-        assert f"error: {refused}: the run was trained with its own {tokenizer} " in line
+        assert f"error: {refused}: the run was trained with a {tokenizer} " in line
         assert line.count("\n") == 1
 
 

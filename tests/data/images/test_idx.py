@@ -7,13 +7,13 @@ import tarfile
 
 import pytest
 import torch
+from contexts import build_dataset
 
 from zoo.data.datasets import cifar10, fashion_mnist, mnist
 from zoo.data.download import Remote
 from zoo.data.images.idx import load_idx, parse_idx
 from zoo.data.splits import Split
 from zoo.errors import UserError
-from zoo.registry import DATASETS
 
 
 def sha(data):
@@ -42,7 +42,7 @@ def fake_mnist(idx, folder, plain=False):
 def test_mnist_files_become_a_dataset(idx, tmp_path, monkeypatch, plain):
     remotes, tensors = fake_mnist(idx, tmp_path, plain)
     monkeypatch.setattr(mnist, "FILES", remotes)
-    data = DATASETS.build({"name": "mnist", "root": str(tmp_path)}, split=Split())
+    data = build_dataset({"name": "mnist", "root": str(tmp_path)}, split=Split())
     assert data.facts["input_shape"] == (1, 28, 28) and data.facts["class_names"][9] == "9"
     test = data.splits["test"].columns
     assert torch.equal(test["input"][:, 0], tensors[2])
@@ -67,7 +67,7 @@ def test_images_and_labels_must_be_as_many(idx, tmp_path):
     [
         (lambda raw: b"\x1f\x8b" + raw[2:], "not an IDX file"),
         (lambda raw: raw[:2] + b"\x0d" + raw[3:], "not an IDX file"),
-        (lambda raw: raw[:10], "cut off inside its header"),
+        (lambda raw: raw[:10], "truncated in its header"),
         (lambda raw: raw[:-1], r"23 bytes after the header, expected 2x3x4"),
         (lambda raw: raw + b"x", r"25 bytes after the header, expected 2x3x4"),
         (lambda raw: b"", "not an IDX file"),
@@ -85,14 +85,14 @@ def test_an_encoding_of_another_shape_or_other_classes_is_refused(idx, tmp_path,
     monkeypatch.setattr(mnist, "FILES", remotes)
     monkeypatch.setattr(fashion_mnist, "FILES", remotes)
     root = str(tmp_path)
-    digits = DATASETS.build({"name": "digits", "root": root}, split=Split())
-    run = DATASETS.build({"name": "mnist", "root": root}, split=Split())
+    digits = build_dataset({"name": "digits", "root": root}, split=Split())
+    run = build_dataset({"name": "mnist", "root": root}, split=Split())
     with pytest.raises(UserError, match="images are 1x28x28 .* the run was trained on 1x8x8"):
         json_ = digits.encoding.to_json()
-        DATASETS.build({"name": "mnist", "root": root}, split=Split(), encoding=json_)
+        build_dataset({"name": "mnist", "root": root}, split=Split(), encoding=json_)
     with pytest.raises(UserError) as error:
         json_ = run.encoding.to_json()
-        DATASETS.build({"name": "fashion_mnist", "root": root}, split=Split(), encoding=json_)
+        build_dataset({"name": "fashion_mnist", "root": root}, split=Split(), encoding=json_)
     expected = "the data has 10 classes (T-shirt/top, Trouser, Pullover, ...), the run was trained "
     assert expected + "on 10 (0, 1, 2, ...)" in str(error.value)
 

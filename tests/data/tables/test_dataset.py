@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from contexts import build_dataset, context
 
 from zoo.data.encoding import load_encoding
 from zoo.data.splits import Split
 from zoo.data.tables.dataset import table_dataset
 from zoo.errors import UserError
-from zoo.registry import DATASETS
 
 NAN = float("nan")
 
@@ -26,7 +26,7 @@ def small(n=40, seed=0, shift=0.0):
 
 
 def build(raw, target, classes=("a", "b", "c"), **options):
-    return table_dataset(raw, target, "kind", classes, Split(0.2, 0.2), **options)
+    return table_dataset(raw, target, "kind", classes, context(Split(0.2, 0.2), **options))
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer"])
@@ -34,7 +34,7 @@ def test_bundled_tables_equal_sklearns_scaler(name, tmp_path):
     from sklearn import datasets
     from sklearn.preprocessing import StandardScaler
 
-    data = DATASETS.build({"name": name, "root": str(tmp_path)}, split=Split())
+    data = build_dataset({"name": name, "root": str(tmp_path)}, split=Split())
     x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     index = Split().indices(torch.from_numpy(y).long())
     scaler = StandardScaler().fit(x[index["train"].numpy()])
@@ -50,7 +50,7 @@ def test_bundled_tables_equal_sklearns_scaler(name, tmp_path):
 def test_diabetes_targets_are_standardised_on_the_training_rows(tmp_path):
     from sklearn import datasets
 
-    data = DATASETS.build({"name": "diabetes", "root": str(tmp_path)}, split=Split())
+    data = build_dataset({"name": "diabetes", "root": str(tmp_path)}, split=Split())
     y = datasets.load_diabetes(return_X_y=True)[1]
     index = Split().indices(torch.zeros(len(y), dtype=torch.int64))
     train = y[index["train"].numpy()]
@@ -135,12 +135,12 @@ def test_classes_are_matched_by_name():
 
 def test_an_encoding_of_another_kind_is_refused(tmp_path):
     raw, target = small()
-    digits = DATASETS.build({"name": "digits", "root": str(tmp_path)}, split=Split())
-    with pytest.raises(UserError, match="the data is a table, the run was trained on images"):
+    digits = build_dataset({"name": "digits", "root": str(tmp_path)}, split=Split())
+    with pytest.raises(UserError, match="the data holds tables, the run was trained on images"):
         build(raw, target, encoding=digits.encoding.to_json())
-    with pytest.raises(UserError, match="the data holds images, the run was trained on a table"):
+    with pytest.raises(UserError, match="the data holds images, the run was trained on tables"):
         json_ = build(raw, target).encoding.to_json()
-        DATASETS.build({"name": "digits", "root": str(tmp_path)}, split=Split(), encoding=json_)
+        build_dataset({"name": "digits", "root": str(tmp_path)}, split=Split(), encoding=json_)
     with pytest.raises(UserError, match="is for regression, the run was trained for classific"):
         build(raw, target.double(), None, encoding=build(raw, target).encoding.to_json())
 

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from contexts import build_dataset
 
 from zoo.data.images.augment import Augment
 from zoo.data.splits import Split
 from zoo.data.tables import sklearn_cache
 from zoo.errors import UserError
-from zoo.registry import DATASETS
 
 
 def digits(root, **facts):
-    return DATASETS.build({"name": "digits", "root": str(root)}, split=Split(), **facts)
+    return build_dataset({"name": "digits", "root": str(root)}, split=Split(), **facts)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_rain_needs_more_than_a_line(tmp_path):
     from sklearn.linear_model import LogisticRegression
     from sklearn.neural_network import MLPClassifier
 
-    data = DATASETS.build({"name": "rain"}, split=Split())
+    data = build_dataset({"name": "rain"}, split=Split())
     assert data.facts["feature_names"] == ["temperature", "humidity"]
     assert data.facts["class_names"] == ["dry", "rain"]
     train, test = (data.splits[k].columns for k in ("train", "test"))
@@ -100,9 +100,9 @@ def test_rain_needs_more_than_a_line(tmp_path):
 
 
 def test_rain_tells_its_story_and_repeats():
-    data = DATASETS.build({"name": "rain", "samples": 4000}, split=Split())
-    again = DATASETS.build({"name": "rain", "samples": 4000}, split=Split())
-    other = DATASETS.build({"name": "rain", "samples": 4000, "seed": 1}, split=Split())
+    data = build_dataset({"name": "rain", "samples": 4000}, split=Split())
+    again = build_dataset({"name": "rain", "samples": 4000}, split=Split())
+    other = build_dataset({"name": "rain", "samples": 4000, "seed": 1}, split=Split())
     assert data.sha256 == again.sha256 != other.sha256
     from zoo.data.datasets.rain import weather
 
@@ -112,4 +112,4 @@ def test_rain_tells_its_story_and_repeats():
         here &= (humidity > 80) if humid else (humidity < 35)
         assert here.any() and (falls[here] == rains).all()
     with pytest.raises(UserError, match="data.samples=3"):
-        DATASETS.build({"name": "rain", "samples": 3}, split=Split())
+        build_dataset({"name": "rain", "samples": 3}, split=Split())

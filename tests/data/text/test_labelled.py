@@ -9,17 +9,17 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from contexts import build_dataset, context
 
 from zoo.data.datasets.pydoc_topics import CLASSES, TOPICS, topics
 from zoo.data.encoding import load_encoding
 from zoo.data.splits import Split
-from zoo.data.text.encoding import TextForm
 from zoo.data.text.labelled import labelled_text_dataset
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
-from zoo.registry import DATASETS
 
 SPLIT = Split(val_fraction=0.2, test_fraction=0.2)
-BYTES = TextForm(tokenizer="byte", vocab_size=None)
+BYTES = TokenizerConfig(tokenizer="byte", vocab_size=None)
 
 
 def table(n=60, seed=0, classes=("cat", "dog"), header=("id", "body", "kind")):
@@ -35,9 +35,12 @@ def table(n=60, seed=0, classes=("cat", "dog"), header=("id", "body", "kind")):
     return out.getvalue()
 
 
-def build(path, form=BYTES, encoding=None, block_size=64, text="body", target="kind", **options):
-    options = {"name": "text_csv", "path": path, "text": text, "target": target, **options}
-    return DATASETS.build(options, split=SPLIT, form=form, block_size=block_size, encoding=encoding)
+def build(
+    path, tokenizer=BYTES, encoding=None, block_size=64, text="body", target="kind", **options
+):
+    options = {"path": path, "text": text, "target": target, **options}
+    options |= {"name": "text_csv", "block_size": block_size}
+    return build_dataset(options, split=SPLIT, tokenizer=tokenizer, encoding=encoding)
 
 
 def decoded(data, split):
@@ -78,7 +81,7 @@ def test_batches_are_padded_on_the_right_to_their_own_longest(write):
 
 def test_words_are_padded_by_an_id_that_is_no_word(write):
     """Id 0 is `<unk>` there."""
-    data = build(write("t.csv", table()), TextForm(tokenizer="word", vocab_size=None))
+    data = build(write("t.csv", table()), TokenizerConfig(tokenizer="word", vocab_size=None))
     assert data.facts["pad_id"] == 1
     whole = data.splits["train"].fetch(torch.arange(len(data.splits["train"])))["input"]
     assert (whole == 1).any() and set(whole[:, 0].tolist()).isdisjoint({1})
@@ -88,13 +91,13 @@ def test_long_texts_are_cut_and_counted(write):
     data = build(write("t.csv", table()), block_size=8)
     assert int(data.splits["train"].bucket_key.max()) == 8
     assert "dog 5 th" in [text for split in data.splits for text, _ in decoded(data, split)]
-    note = next(note for note in data.notes if "cut off" in note)
+    note = next(note for note in data.notes if "truncated" in note)
     assert "are longer than data.block_size=8 tokens (up to " in note
-    assert "cut off" not in "".join(build(write("t.csv", table()), block_size=900).notes)
+    assert "truncated" not in "".join(build(write("t.csv", table()), block_size=900).notes)
 
 
 def test_the_tokenizer_learns_from_the_training_split_alone(write):
-    words = TextForm(tokenizer="word", vocab_size=None)
+    words = TokenizerConfig(tokenizer="word", vocab_size=None)
     content = "body,kind\n" + "".join(
         f"{'abcdefghij'[i % 10] * (2 + i // 10)},{'xy'[i % 2]}\n" for i in range(60)
     )
@@ -108,7 +111,7 @@ def test_texts_that_are_both_trained_and_judged_on_are_counted(write):
     lines = ["body,kind"] + [f"same text,{'xy'[i % 2]}" for i in range(40)]
     notes = build(write("t.csv", "\n".join(lines))).notes
     assert any(
-        note.startswith("16 texts of the val and test splits are in the train") for note in notes
+        note.startswith("16 texts of the val and test splits are also in the") for note in notes
     )
 
 
@@ -124,7 +127,7 @@ def test_a_run_judges_other_texts_by_the_names_of_its_classes(write):
 
 @pytest.mark.parametrize("kind", ["byte", "char", "word", "bpe"])
 def test_an_encoding_comes_back_from_json(write, kind):
-    data = build(write("t.csv", table()), TextForm(tokenizer=kind, vocab_size=300))
+    data = build(write("t.csv", table()), TokenizerConfig(tokenizer=kind, vocab_size=300))
     again = load_encoding(json.loads(json.dumps(data.encoding.to_json())))
     assert again.facts() == data.encoding.facts()
     assert np.array_equal(again.encode("cat 1 the"), data.encoding.encode("cat 1 the"))
@@ -151,8 +154,8 @@ def test_a_text_without_any_word_is_padding():
     texts = ["one", "two", "1 2", "one", "two", "3", "one", "two", "4", "-"]
     labels = torch.tensor([0, 1] * 5)
     index = {"train": torch.arange(6), "val": torch.tensor([6, 7]), "test": torch.tensor([8, 9])}
-    words = TextForm(tokenizer="word", vocab_size=None)
-    data = labelled_text_dataset("x", texts, labels, ["a", "b"], index, words, 8)
+    words = TokenizerConfig(tokenizer="word", vocab_size=None)
+    data = labelled_text_dataset("x", texts, labels, ["a", "b"], index, context(tokenizer=words), 8)
     assert data.splits["test"].fetch(torch.arange(2))["input"].tolist() == [[1], [1]]
 
 
@@ -188,11 +191,9 @@ def test_a_run_refuses_what_is_not_like_it(write):
     path = write("new.csv", "body,kind\ncow one,cow\ncow two,cow\n")
     with pytest.raises(UserError, match="the data has 1 classes .cow., the run was trained on 2"):
         build(path, encoding=saved)
-    with pytest.raises(
-        UserError, match="data.tokenizer=char: the run was trained with its own byte"
-    ):
-        build(path, TextForm(tokenizer="char"), encoding=saved)
-    with pytest.raises(UserError, match="the run was trained on a text"):
+    with pytest.raises(UserError, match="data.tokenizer=char: the run was trained with a byte"):
+        build(path, TokenizerConfig(tokenizer="char"), encoding=saved)
+    with pytest.raises(UserError, match="the run was trained on text;"):
         text = {"kind": "text", "length": 3, "tokenizer": saved["tokenizer"]}
         build(path, encoding=text)
     encoding = load_encoding(saved)

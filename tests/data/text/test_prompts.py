@@ -4,20 +4,20 @@ import json
 
 import pytest
 import torch
+from contexts import context
 
 from zoo.data.dataset import Dataset
 from zoo.data.datasets.pydoc_answers import answers
 from zoo.data.datasets.sft import sft
 from zoo.data.encoding import load_encoding
-from zoo.data.splits import Split
-from zoo.data.text.encoding import TextForm
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
 from zoo.models.gpt import GPT
 from zoo.tasks.causal_lm import CausalLM
 from zoo.training.loader import Loader
 from zoo.training.runtime import Runtime
 
-BYTES = TextForm(tokenizer="byte", vocab_size=None)
+BYTES = TokenizerConfig(tokenizer="byte", vocab_size=None)
 PAIRS = [(f"say {'ab'[k % 2] * (k % 5 + 1)}", f"said {k}") for k in range(40)]
 
 
@@ -29,8 +29,8 @@ def file(tmp_path):
     return path
 
 
-def build(path, block_size=64, **options) -> Dataset:
-    return sft(Split(), BYTES, block_size, path=str(path), **options)
+def build(path, block_size=64, encoding=None, **options) -> Dataset:
+    return sft(context(tokenizer=BYTES, encoding=encoding), block_size, path=str(path), **options)
 
 
 def rows(dataset, split="train"):
@@ -76,7 +76,7 @@ def test_the_loss_is_that_of_the_responses(file):
         for k in range(len(source)):
             ids = source.rows.rows(torch.tensor([k]))[0].long()
             said = model(ids[None, :-1])[0].log_softmax(-1)
-            for place in range(int(source.asked[k]) - 1, len(ids) - 1):
+            for place in range(int(source.prompt_lengths[k]) - 1, len(ids) - 1):
                 expected -= float(said[place, ids[place + 1]])
                 tokens += 1
                 size += ids[place + 1] != 0
@@ -122,7 +122,7 @@ def test_a_template_without_a_place(file):
     with pytest.raises(UserError, match="expected '{prompt}' somewhere in it"):
         build(file, template="Answer:")
     with pytest.raises(UserError, match="data.path is missing"):
-        sft(Split(), BYTES, 8)
+        sft(context(tokenizer=BYTES), 8)
 
 
 def test_answers_of_the_standard_library():

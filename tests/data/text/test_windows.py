@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 import torch
+from contexts import context
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.data.text import token_cache
 from zoo.data.text import windows as token_set
 from zoo.data.text.document import Document, digest, read, sample
-from zoo.data.text.encoding import TextForm
 from zoo.data.text.windows import TokenSource, token_dataset
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
 
-BYTES = TextForm("byte", None)
+BYTES = TokenizerConfig("byte", None)
 
 
 def documents(train=("abcdefgh" * 40,), val=("ijkl" * 30,), test=("mnop" * 30,)):
@@ -21,8 +22,9 @@ def documents(train=("abcdefgh" * 40,), val=("ijkl" * 30,), test=("mnop" * 30,))
     return {s: [Document.of(f"{s}{i}", t) for i, t in enumerate(ts)] for s, ts in splits.items()}
 
 
-def build(root, form=BYTES, block_size=8, found=None, **more):
-    return token_dataset("some", found or documents(), form, block_size, str(root), **more)
+def build(root, tokenizer=BYTES, block_size=8, found=None, encoding=None, **more):
+    shared = context(tokenizer=tokenizer, root=str(root), encoding=encoding)
+    return token_dataset("some", found or documents(), shared, block_size, **more)
 
 
 def kept(root):
@@ -88,11 +90,11 @@ def test_documents_are_parted_where_there_are_several(tmp_path):
 
 
 def test_facts(tmp_path):
-    dataset = build(tmp_path, TextForm("char", None, mask_token=True))
+    dataset = build(tmp_path, TokenizerConfig("char", None, mask_token=True))
     assert dataset.facts["vocab_size"] == 17 and dataset.facts["block_size"] == 8
     assert dataset.facts["mask_id"] == 0 and dataset.facts["token_bytes"] == [0] + [1] * 16
     letters = documents(*(("a b a c " * 9,) for _ in range(3)))
-    words = build(tmp_path, TextForm("word", None), found=letters)
+    words = build(tmp_path, TokenizerConfig("word", None), found=letters)
     assert words.facts["token_counts"] == [0, 18, 9, 9]
     batch = dataset.encoding.prepare(dataset.splits["val"].fetch(*torch.zeros(2, 3).long()))
     assert batch["input"].dtype == torch.int64 and batch["input"].shape == (3, 9)
@@ -108,12 +110,12 @@ def test_ids_are_kept_in_as_few_bytes_as_hold_them(size):
 
 
 def test_a_text_is_tokenised_once(tmp_path, monkeypatch):
-    first = build(tmp_path, TextForm("char", None))
+    first = build(tmp_path, TokenizerConfig("char", None))
     before = {path: path.stat().st_mtime_ns for path in kept(tmp_path)}
     assert len(before) == 4 and not [path for path in before if path.name.startswith(".")]
     monkeypatch.setattr(token_cache, "_tokenise", None)
-    monkeypatch.setattr(TextForm, "train", None)
-    again = build(tmp_path, TextForm("char", None))
+    monkeypatch.setattr(TokenizerConfig, "train", None)
+    again = build(tmp_path, TokenizerConfig("char", None))
     assert {path: path.stat().st_mtime_ns for path in kept(tmp_path)} == before
     assert again.sha256 == first.sha256
     assert torch.equal(windows(again.splits["train"]), windows(first.splits["train"]))
@@ -122,14 +124,14 @@ def test_a_text_is_tokenised_once(tmp_path, monkeypatch):
 def test_other_text_other_form_other_files(tmp_path):
     build(tmp_path)
     build(tmp_path, found=documents(val=("ijkm" * 30,)))
-    build(tmp_path, TextForm("char", None))
+    build(tmp_path, TokenizerConfig("char", None))
     build(tmp_path, block_size=4)
     assert len(kept(tmp_path)) == 3 * 4, "the block size changes nothing that is kept"
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "noise", "other", "range"])
 def test_a_damaged_cache_is_made_anew(tmp_path, damage):
-    form = TextForm("char", None)
+    form = TokenizerConfig("char", None)
     good = windows(build(tmp_path, form).splits["train"])
     for path in kept(tmp_path):
         raw = path.read_bytes()
@@ -158,11 +160,11 @@ def test_a_root_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch):
     monkeypatch.setattr(token_cache.tempfile, "tempdir", str(temporary))
     dataset = build(tmp_path / "file")
     assert len(windows(dataset.splits["train"])) == 39
-    notes = [note for note in dataset.notes if "cannot be kept in" in note]
+    notes = [note for note in dataset.notes if "cannot be cached in" in note]
     assert len(notes) == 1 and "set data.root" in notes[0]
     assert list(temporary.iterdir()) == []
     monkeypatch.setattr(token_cache.tempfile, "tempdir", str(tmp_path / "file"))
-    with pytest.raises(UserError, match="kept neither in .* nor in .* set data.root to a folder"):
+    with pytest.raises(UserError, match="written neither to .* nor to .* set data.root to"):
         build(tmp_path / "file")
 
 
@@ -173,11 +175,11 @@ def test_two_processes_at_once(tmp_path, monkeypatch):
     def interrupted(*arguments):
         if not others:
             others.append(None)
-            others[0] = build(tmp_path, TextForm("char", None))
+            others[0] = build(tmp_path, TokenizerConfig("char", None))
         tokenise(*arguments)
 
     monkeypatch.setattr(token_cache, "_tokenise", interrupted)
-    one = build(tmp_path, TextForm("char", None))
+    one = build(tmp_path, TokenizerConfig("char", None))
     assert torch.equal(windows(others[0].splits["train"]), windows(one.splits["train"]))
     assert len(kept(tmp_path)) == 4
 
@@ -198,11 +200,16 @@ def test_what_is_broken_off_leaves_nothing(tmp_path):
 
 
 def test_a_run_reads_other_text_with_its_own_tokenizer(tmp_path):
-    run = build(tmp_path, TextForm("char", None))
+    run = build(tmp_path, TokenizerConfig("char", None))
     other = documents(train=("hgfe" * 10,), val=("",), test=("",))
     json = run.encoding.to_json()
     found = build(
-        tmp_path, TextForm("char", None), 99, other, encoding=json, everything=other["train"]
+        tmp_path,
+        TokenizerConfig("char", None),
+        99,
+        other,
+        encoding=json,
+        all_documents=other["train"],
     )
     assert found.facts["vocab_size"] == 16 and found.facts["block_size"] == 8
     text = run.encoding.tokenizer.decode(found.splits["all"].tokens)
@@ -214,21 +221,21 @@ def test_a_run_reads_other_text_with_its_own_tokenizer(tmp_path):
 def test_judging_on_the_runs_own_data_tokenises_nothing(tmp_path, monkeypatch):
     run = build(tmp_path)
     monkeypatch.setattr(token_cache, "_tokenise", None)
-    again = build(tmp_path, encoding=run.encoding.to_json(), everything=documents()["train"])
+    again = build(tmp_path, encoding=run.encoding.to_json(), all_documents=documents()["train"])
     assert again.sha256 == run.sha256
     assert torch.equal(windows(again.splits["test"]), windows(run.splits["test"]))
 
 
 def test_another_tokenizer_is_refused(tmp_path):
-    json = build(tmp_path, TextForm("char", None)).encoding.to_json()
+    json = build(tmp_path, TokenizerConfig("char", None)).encoding.to_json()
     with pytest.raises(UserError, match="data.tokenizer=bpe: the run was .* char tokenizer of 16"):
-        build(tmp_path, TextForm("bpe", 300), encoding=json)
+        build(tmp_path, TokenizerConfig("bpe", 300), encoding=json)
 
 
 def test_unknown_characters_name_the_document(tmp_path):
-    json = build(tmp_path, TextForm("char", None)).encoding.to_json()
+    json = build(tmp_path, TokenizerConfig("char", None)).encoding.to_json()
     other = documents(test=("abc?",))
-    found = build(tmp_path, TextForm("char", None), found=other, encoding=json)
+    found = build(tmp_path, TokenizerConfig("char", None), found=other, encoding=json)
     with pytest.raises(UserError, match=r"^test0: the text has characters .*'\?'"):
         len(found.splits["test"])
 
