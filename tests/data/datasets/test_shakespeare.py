@@ -1,8 +1,6 @@
 """The plays and text8: customary splits, of files found and verified."""
 
 import hashlib
-import io
-import zipfile
 
 import pytest
 from contexts import build_dataset
@@ -61,17 +59,3 @@ def test_another_file_is_refused(plays):
 def test_the_published_plays():
     assert shakespeare.FILE.sha256[:8] == "86c4e6aa" and len(shakespeare.FILE.sha256) == 64
     assert text8.FILE.size == 10**8 and len({text8.FILE.sha256, text8.FILE.content_sha256}) == 2
-
-
-@pytest.mark.parametrize("packed", [True, False])
-def test_text8_is_cut_by_place(tmp_path, monkeypatch, packed):
-    raw = LETTERS.encode()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("text8", raw)
-    remote = Remote("text8.zip", (), len(raw), sha(buffer.getvalue()), sha(raw))
-    monkeypatch.setattr(text8, "FILE", remote)
-    file = tmp_path / ("text8.zip" if packed else "text8")
-    file.write_bytes(buffer.getvalue() if packed else raw)
-    parts = contents(build("text8", tmp_path))
-    assert parts == {"train": LETTERS[:1800], "val": LETTERS[1800:1900], "test": LETTERS[1900:]}

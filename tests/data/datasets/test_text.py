@@ -5,13 +5,10 @@ import random
 
 import pytest
 from contexts import build_dataset
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from zoo.commands.evaluate import main as evaluate
 from zoo.data.splits import Split
 from zoo.data.text import files as text_files
-from zoo.data.text.files import find_texts, line_boundary, pieces
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
 
@@ -72,28 +69,6 @@ def test_byte_order_mark_and_windows_lines(write, tmp_path):
     assert "".join(contents(build(path, tmp_path)).values()) == LINE * 20
 
 
-@given(
-    text=st.text(st.sampled_from("ab \n\r明é🙂"), max_size=80),
-    size=st.integers(4, 20),
-    start=st.integers(0, 60),
-)
-@settings(max_examples=100, deadline=None)
-def test_pieces_are_the_text_whatever_their_size(text, size, start, tmp_path_factory):
-    path = tmp_path_factory.getbasetemp() / "pieces.txt"
-    raw = text.encode()
-    path.write_bytes(raw)
-    before = text_files.PIECE
-    text_files.PIECE = size
-    try:
-        cut = line_boundary(path, min(start, len(raw)), 10)
-        found = [*pieces(path, 0, cut), *pieces(path, cut)]
-    finally:
-        text_files.PIECE = before
-    plain = raw[:cut].decode().replace("\r\n", "\n") + raw[cut:].decode().replace("\r\n", "\n")
-    assert "".join(found) == plain
-    assert all(len(piece.encode()) <= 2 * size + 4 for piece in found)
-
-
 # --------------------------------------------------------------------------- many files
 
 
@@ -118,38 +93,6 @@ def test_of_few_files_each_is_cut(write, tmp_path):
     assert dataset.facts["eot_id"] == 0 and "3 documents" in dataset.notes[0]
     with pytest.raises(UserError, match="data.folds=5: 3 files are too few for folds; expected 10"):
         build(tmp_path / "books", tmp_path, Split(folds=5, fold=0))
-
-
-def test_folders_give_what_is_text(write, tmp_path):
-    for name in ("b/one.TXT", "a/two.md", "a/README", "code.py"):
-        write(f"all/{name}", LINE)
-    write("all/.hidden.txt", "x")
-    write("all/.git/config.txt", "x")
-    write("all/photo.jpg", b"\xff\xd8\0")
-    write("all/empty.txt", "")
-    write("all/mark.txt", b"\xef\xbb\xbf")
-    write("all/program.txt", b"\x7fELF\0\0")
-    folder, files, notes = find_texts(str(tmp_path / "all"))
-    names = [str(file.relative_to(folder)) for file in files]
-    assert names == ["a/README", "a/two.md", "b/one.TXT", "code.py"]
-    assert notes == ["files left out: 1 binary, 2 empty, 1 of another kind (1 .jpg)"]
-
-
-def test_a_pattern_in_a_folder_and_a_glob(write, tmp_path):
-    for name in ("a/one.txt", "a/two.xyz", "b/three.xyz", "four.xyz"):
-        write(f"all/{name}", LINE)
-
-    def names(path, pattern=None):
-        folder, files, _ = find_texts(str(tmp_path / path), pattern)
-        return [str(file.relative_to(folder)) for file in files]
-
-    assert names("all", "*.xyz") == ["a/two.xyz", "b/three.xyz", "four.xyz"]
-    assert names("all", "a/*") == ["a/one.txt", "a/two.xyz"]
-    assert names("all/*.xyz") == ["four.xyz"] and names("all/*/t*.xyz") == [
-        "a/two.xyz",
-        "b/three.xyz",
-    ]
-    assert names("all/**/*.xyz") == ["a/two.xyz", "b/three.xyz", "four.xyz"]
 
 
 # ------------------------------------------------------------------------------ mistakes

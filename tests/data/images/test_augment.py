@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from sample_images import digits
 
 from zoo.data.images.augment import Augment
 from zoo.errors import UserError
@@ -113,3 +114,11 @@ def test_wrong_values_are_named(bad):
 def test_a_shift_beyond_the_image_is_refused():
     with pytest.raises(UserError, match=r"data.augment.shift=7: the images are 9x7 .* 0..6"):
         Augment(shift=7).bind(BLACK, (9, 7))
+
+
+def test_augmentation_fills_with_prepared_black(tmp_path):
+    data = digits(tmp_path, augment=Augment(shift=3))
+    batch = data.encoding.prepare({"input": torch.zeros(8, 1, 8, 8, dtype=torch.uint8)})
+    moved = data.augment(batch, torch.arange(8))
+    assert torch.allclose(moved["input"], batch["input"], atol=1e-6)
+    assert digits(tmp_path, augment=Augment()).augment is None

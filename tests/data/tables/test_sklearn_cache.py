@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 import torch
 from contexts import build_dataset
+from sample_images import digits
 
-from zoo.data.images.augment import Augment
 from zoo.data.splits import Split
 from zoo.data.tables import sklearn_cache
-from zoo.errors import UserError
-
-
-def digits(root, **facts):
-    return build_dataset({"name": "digits", "root": str(root)}, split=Split(), **facts)
 
 
 @pytest.fixture
@@ -21,38 +16,6 @@ def no_sklearn(monkeypatch):
         raise AssertionError("scikit-learn was asked although the cache is there")
 
     monkeypatch.setattr(sklearn_cache, "_load", fail)
-
-
-def test_digits_keep_their_17_levels_and_equal_sklearns(tmp_path):
-    from sklearn.datasets import load_digits
-
-    data, (x, y) = digits(tmp_path), load_digits(return_X_y=True)
-    images = torch.cat([data.splits[k].columns["input"] for k in ("train", "val", "test")])
-    assert images.dtype == torch.uint8 and images.shape == (1797, 1, 8, 8)
-    assert images.unique().tolist() == [round(level * 255 / 16) for level in range(17)]
-    index = Split().indices(torch.from_numpy(y))
-    levels = (data.splits["test"].columns["input"].double() * 16 / 255).round()
-    assert torch.equal(levels.flatten(1), torch.from_numpy(x)[index["test"]])
-
-
-def test_images_are_standardised_by_the_training_split(tmp_path):
-    data = digits(tmp_path)
-    train = data.splits["train"].columns["input"].numpy() / 255
-    assert data.encoding.mean == (pytest.approx(train.mean(), abs=1e-12),)
-    assert data.encoding.std == (pytest.approx(train.std(), abs=1e-12),)
-    batch = data.encoding.prepare(data.splits["test"].fetch(torch.arange(5)))
-    expected = data.splits["test"].columns["input"][:5].numpy() / 255
-    expected = (expected - train.mean()) / train.std()
-    assert batch["input"].dtype == torch.float32
-    assert np.allclose(batch["input"].numpy(), expected, atol=1e-6)
-
-
-def test_augmentation_fills_with_prepared_black(tmp_path):
-    data = digits(tmp_path, augment=Augment(shift=3))
-    batch = data.encoding.prepare({"input": torch.zeros(8, 1, 8, 8, dtype=torch.uint8)})
-    moved = data.augment(batch, torch.arange(8))
-    assert torch.allclose(moved["input"], batch["input"], atol=1e-6)
-    assert digits(tmp_path, augment=Augment()).augment is None
 
 
 def test_the_cache_is_used(tmp_path, request):
@@ -84,32 +47,35 @@ def test_a_root_that_cannot_be_written_is_no_error(tmp_path):
     assert len(digits(tmp_path / "file").splits["train"]) == 1258
 
 
-def test_rain_needs_more_than_a_line(tmp_path):
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neural_network import MLPClassifier
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer"])
+def test_bundled_tables_equal_sklearns_scaler(name, tmp_path):
+    from sklearn import datasets
+    from sklearn.preprocessing import StandardScaler
 
-    data = build_dataset({"name": "rain"}, split=Split())
-    assert data.facts["feature_names"] == ["temperature", "humidity"]
-    assert data.facts["class_names"] == ["dry", "rain"]
-    train, test = (data.splits[k].columns for k in ("train", "test"))
-    linear = LogisticRegression().fit(train["input"], train["target"])
-    assert 0.7 < linear.score(test["input"], test["target"]) < 0.9
-    mlp = MLPClassifier((32, 32), max_iter=300, learning_rate_init=0.01, random_state=0)
-    mlp.fit(train["input"], train["target"])
-    assert mlp.score(test["input"], test["target"]) > 0.99
+    data = build_dataset({"name": name, "root": str(tmp_path)}, split=Split())
+    x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    index = Split().indices(torch.from_numpy(y).long())
+    scaler = StandardScaler().fit(x[index["train"].numpy()])
+    for part, rows in index.items():
+        expected = scaler.transform(x[rows.numpy()])
+        source = data.splits[part]
+        assert np.allclose(source.columns["input"].numpy(), expected, atol=1e-5)
+        assert source.columns["target"].tolist() == y[rows.numpy()].tolist()
+    assert data.facts["input_shape"] == (x.shape[1],) and data.facts["num_outputs"] == y.max() + 1
+    assert data.facts["class_counts"] == np.bincount(y[index["train"].numpy()]).tolist()
 
 
-def test_rain_tells_its_story_and_repeats():
-    data = build_dataset({"name": "rain", "samples": 4000}, split=Split())
-    again = build_dataset({"name": "rain", "samples": 4000}, split=Split())
-    other = build_dataset({"name": "rain", "samples": 4000, "seed": 1}, split=Split())
-    assert data.sha256 == again.sha256 != other.sha256
-    from zoo.data.datasets.rain import weather
+def test_diabetes_targets_are_standardised_on_the_training_rows(tmp_path):
+    from sklearn import datasets
 
-    temperature, humidity, falls = weather(4000, 0)
-    for hot, humid, rains in [(1, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1)]:
-        here = ((temperature > 25) == hot) & ((temperature < 5) != hot)
-        here &= (humidity > 80) if humid else (humidity < 35)
-        assert here.any() and (falls[here] == rains).all()
-    with pytest.raises(UserError, match="data.samples=3"):
-        build_dataset({"name": "rain", "samples": 3}, split=Split())
+    data = build_dataset({"name": "diabetes", "root": str(tmp_path)}, split=Split())
+    y = datasets.load_diabetes(return_X_y=True)[1]
+    index = Split().indices(torch.zeros(len(y), dtype=torch.int64))
+    train = y[index["train"].numpy()]
+    assert data.facts["target_mean"] == pytest.approx(train.mean())
+    assert data.facts["target_std"] == pytest.approx(train.std())
+    target = data.splits["test"].columns["target"]
+    assert target.shape == (88, 1) and target.dtype == torch.float32
+    expected = (y[index["test"].numpy()] - train.mean()) / train.std()
+    assert np.allclose(target[:, 0].numpy(), expected, atol=1e-5)
+    assert "num_classes" not in data.facts and data.facts["num_outputs"] == 1

@@ -7,9 +7,7 @@ import torch
 from contexts import context
 
 from zoo.data.dataset import Dataset
-from zoo.data.datasets.pydoc_answers import answers
 from zoo.data.datasets.sft import sft
-from zoo.data.encoding import load_encoding
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
 from zoo.models.gpt import GPT
@@ -90,62 +88,3 @@ def test_long_rows_are_left_out_and_counted(file):
     assert "longer than data.block_size=16 tokens left out" in dataset.notes[0]
     with pytest.raises(UserError, match="every row of the train split is longer"):
         build(file, block_size=4)
-
-
-def test_a_run_keeps_its_encoding(file):
-    dataset = build(file, template="<{prompt}>")
-    again = build(file, encoding=dataset.encoding.to_json(), template="other {prompt}")
-    assert load_encoding(dataset.encoding.to_json()) is not None
-    assert again.encoding.template == "<{prompt}>" and len(again.splits["all"]) == 40
-    assert again.sha256 == dataset.sha256
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("", "the file is empty"),
-        ("{", "1: not JSON"),
-        ("[1]", "1: expected an object, got a list"),
-        ('{"promt": "a", "response": "b"}', "data.prompt: .*:1: .*did you mean 'promt'"),
-        ('{"prompt": "a", "response": 3}', "'response' is a int, expected a text"),
-        ('{"prompt": "a", "response": " "}', "'response' is empty"),
-    ],
-)
-def test_wrong_files(tmp_path, content, said):
-    path = tmp_path / "wrong.jsonl"
-    path.write_text(content)
-    with pytest.raises(UserError, match=said):
-        build(path)
-
-
-def test_a_template_without_a_place(file):
-    with pytest.raises(UserError, match="expected '{prompt}' somewhere in it"):
-        build(file, template="Answer:")
-    with pytest.raises(UserError, match="data.path is missing"):
-        sft(context(tokenizer=BYTES), 8)
-
-
-def test_answers_of_the_standard_library():
-    found = dict(answers())
-    assert len(found) > 4000
-    assert found["json.loads(s, *, cls=None, object_hook=None, parse_float=None, parse_int=None, parse_constant=None, object_pairs_hook=None, **kw)"].startswith("Deserialize")  # fmt: skip # noqa: E501
-    assert all(len(said.split()) >= 4 for said in found.values())
-
-
-def test_a_model_learns_to_answer(train, tmp_path, capsys):
-    """From a file to an answer on the command line: one word for each of two prompts."""
-    from zoo.commands.predict import main
-
-    path = tmp_path / "two.jsonl"
-    pairs = [{"prompt": "day", "response": "light"}, {"prompt": "night", "response": "dark"}] * 20
-    path.write_text("\n".join(map(json.dumps, pairs)))
-    done = train(
-        "model=gpt", "data=sft", "task=causal_lm", f"data.path={path}", "data.tokenizer=byte",
-        "model.width=32", "model.depth=1", "model.heads=2", "optim.lr=0.01",
-        "trainer.max_steps=60", "trainer.eval_steps=30", "trainer.precision=fp32",
-    )  # fmt: skip
-    assert done.code == 0, done.err
-    capsys.readouterr()
-    for prompt, response in (("day", "light"), ("night", "dark")):
-        assert main([f"run={done.path}", f"input={prompt}", "temperature=0"]) == 0
-        assert capsys.readouterr().out == response + "\n"

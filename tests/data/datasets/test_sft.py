@@ -1,0 +1,54 @@
+"""The user's own prompts and responses: mistakes in the file, and an answer learnt."""
+
+import json
+
+import pytest
+from contexts import context
+
+from zoo.data.dataset import Dataset
+from zoo.data.datasets.sft import sft
+from zoo.data.tokenizers.config import TokenizerConfig
+from zoo.errors import UserError
+
+BYTES = TokenizerConfig(tokenizer="byte", vocab_size=None)
+
+
+def build(path, block_size=64, encoding=None, **options) -> Dataset:
+    return sft(context(tokenizer=BYTES, encoding=encoding), block_size, path=str(path), **options)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "the file is empty"),
+        ("{", "1: not JSON"),
+        ("[1]", "1: expected an object, got a list"),
+        ('{"promt": "a", "response": "b"}', "data.prompt: .*:1: .*did you mean 'promt'"),
+        ('{"prompt": "a", "response": 3}', "'response' is a int, expected a text"),
+        ('{"prompt": "a", "response": " "}', "'response' is empty"),
+    ],
+)
+def test_wrong_files(tmp_path, content, said):
+    path = tmp_path / "wrong.jsonl"
+    path.write_text(content)
+    with pytest.raises(UserError, match=said):
+        build(path)
+
+
+def test_a_model_learns_to_answer(train, tmp_path, capsys):
+    """From a file to an answer on the command line: one word for each of two prompts."""
+    from zoo.commands.predict import main
+
+    path = tmp_path / "two.jsonl"
+    pairs = [{"prompt": "day", "response": "light"}, {"prompt": "night", "response": "dark"}] * 20
+    path.write_text("\n".join(map(json.dumps, pairs)))
+    done = train(
+        "model=gpt", "data=sft", "task=causal_lm", f"data.path={path}", "data.tokenizer=byte",
+        "model.width=32", "model.depth=1", "model.heads=2", "optim.lr=0.01",
+        "trainer.max_steps=60", "trainer.eval_steps=30", "trainer.precision=fp32",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    capsys.readouterr()
+    for prompt, response in (("day", "light"), ("night", "dark")):
+        assert main([f"run={done.path}", f"input={prompt}", "temperature=0"]) == 0
+        assert capsys.readouterr().out == response + "\n"

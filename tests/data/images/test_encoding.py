@@ -1,0 +1,48 @@
+"""Images as model input: standardised, and read for predictions."""
+
+import numpy as np
+import pytest
+import torch
+from sample_images import build, digits, photos
+
+from zoo.data.images.decode import BrokenImage
+from zoo.errors import UserError
+
+
+def test_prediction_reads_files_and_folders(tmp_path, split):
+    path = photos(tmp_path / "photos")
+    data = build(path, split)
+    names, batch = data.encoding.read(path)
+    assert len(names) == 30 and names == sorted(names) and batch["input"].shape == (30, 3, 8, 8)
+    names, batch = data.encoding.read(f"{path}/owl/3.png")
+    assert names == [f"{path}/owl/3.png"] and batch["input"][0, :, 0, 0].tolist() == [3, 3, 203]
+    with pytest.raises(UserError, match="did you mean"):
+        data.encoding.read(f"{path}/ow")
+    (tmp_path / "photos" / "owl" / "3.png").write_bytes(b"")
+    with pytest.raises(BrokenImage, match="3.png: 0 bytes"):
+        data.encoding.read(f"{path}/owl/3.png")
+
+
+@pytest.mark.parametrize("cache_gb", [2.0, 0.0])
+def test_images_are_normalized_as_imagenets(tmp_path, split, cache_gb):
+    data = build(photos(tmp_path / "photos"), split, normalize="imagenet", cache_gb=cache_gb)
+    val = data.splits["val"]
+    stored = {"input": torch.stack([val[i]["input"] for i in range(3)])}
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    expected = (stored["input"] / 255 - mean[:, None, None]) / std[:, None, None]
+    prepared = data.encoding.prepare(stored)["input"]
+    torch.testing.assert_close(prepared, expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(UserError, match="data.normalize=imagenet: expected data.channels=3"):
+        build(str(tmp_path / "photos"), split, normalize="imagenet", channels=1)
+
+
+def test_images_are_standardised_by_the_training_split(tmp_path):
+    data = digits(tmp_path)
+    train = data.splits["train"].columns["input"].numpy() / 255
+    assert data.encoding.mean == (pytest.approx(train.mean(), abs=1e-12),)
+    assert data.encoding.std == (pytest.approx(train.std(), abs=1e-12),)
+    batch = data.encoding.prepare(data.splits["test"].fetch(torch.arange(5)))
+    expected = data.splits["test"].columns["input"][:5].numpy() / 255
+    expected = (expected - train.mean()) / train.std()
+    assert batch["input"].dtype == torch.float32
+    assert np.allclose(batch["input"].numpy(), expected, atol=1e-6)

@@ -1,0 +1,21 @@
+"""CSV files: delimiters, quotes, blank lines."""
+
+import csv
+import io
+
+import pytest
+from sample_tables import csv_text
+
+from zoo.data.tables.csv_file import read_csv
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiters_quotes_blank_lines_and_marks(write, split, delimiter):
+    buffer = io.StringIO()
+    rows = list(csv.reader(io.StringIO(csv_text())))
+    rows[5][2] = f'say "hi"{delimiter}\nthere'
+    csv.writer(buffer, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
+    raw = ("\ufeff" + buffer.getvalue() + "\r\n\r\n").encode()
+    table = read_csv(write("t.csv", raw))
+    assert table.header == rows[0] and table.rows == rows[1:]
+    assert table.lines[:5] == [2, 3, 4, 5, 7], "lines of the file, although a cell spans two"

@@ -1,0 +1,63 @@
+"""Text files: which of a folder are text, and reading them piece by piece."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo.data.text import files as text_files
+from zoo.data.text.files import find_texts, line_boundary, pieces
+
+LINE = "The quick brown fox jumps over the lazy dog, again and again.\n"
+
+
+@given(
+    text=st.text(st.sampled_from("ab \n\r明é🙂"), max_size=80),
+    size=st.integers(4, 20),
+    start=st.integers(0, 60),
+)
+@settings(max_examples=100, deadline=None)
+def test_pieces_are_the_text_whatever_their_size(text, size, start, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "pieces.txt"
+    raw = text.encode()
+    path.write_bytes(raw)
+    before = text_files.PIECE
+    text_files.PIECE = size
+    try:
+        cut = line_boundary(path, min(start, len(raw)), 10)
+        found = [*pieces(path, 0, cut), *pieces(path, cut)]
+    finally:
+        text_files.PIECE = before
+    plain = raw[:cut].decode().replace("\r\n", "\n") + raw[cut:].decode().replace("\r\n", "\n")
+    assert "".join(found) == plain
+    assert all(len(piece.encode()) <= 2 * size + 4 for piece in found)
+
+
+def test_folders_give_what_is_text(write, tmp_path):
+    for name in ("b/one.TXT", "a/two.md", "a/README", "code.py"):
+        write(f"all/{name}", LINE)
+    write("all/.hidden.txt", "x")
+    write("all/.git/config.txt", "x")
+    write("all/photo.jpg", b"\xff\xd8\0")
+    write("all/empty.txt", "")
+    write("all/mark.txt", b"\xef\xbb\xbf")
+    write("all/program.txt", b"\x7fELF\0\0")
+    folder, files, notes = find_texts(str(tmp_path / "all"))
+    names = [str(file.relative_to(folder)) for file in files]
+    assert names == ["a/README", "a/two.md", "b/one.TXT", "code.py"]
+    assert notes == ["files left out: 1 binary, 2 empty, 1 of another kind (1 .jpg)"]
+
+
+def test_a_pattern_in_a_folder_and_a_glob(write, tmp_path):
+    for name in ("a/one.txt", "a/two.xyz", "b/three.xyz", "four.xyz"):
+        write(f"all/{name}", LINE)
+
+    def names(path, pattern=None):
+        folder, files, _ = find_texts(str(tmp_path / path), pattern)
+        return [str(file.relative_to(folder)) for file in files]
+
+    assert names("all", "*.xyz") == ["a/two.xyz", "b/three.xyz", "four.xyz"]
+    assert names("all", "a/*") == ["a/one.txt", "a/two.xyz"]
+    assert names("all/*.xyz") == ["four.xyz"] and names("all/*/t*.xyz") == [
+        "a/two.xyz",
+        "b/three.xyz",
+    ]
+    assert names("all/**/*.xyz") == ["a/two.xyz", "b/three.xyz", "four.xyz"]

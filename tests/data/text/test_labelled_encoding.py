@@ -1,0 +1,35 @@
+"""Labelled texts as ids: what a run keeps, and what predictions read."""
+
+import json
+
+import numpy as np
+import pytest
+from sample_texts import build, table
+
+from zoo.data.encoding import load_encoding
+from zoo.data.tokenizers.config import TokenizerConfig
+
+
+@pytest.mark.parametrize("kind", ["byte", "char", "word", "bpe"])
+def test_an_encoding_comes_back_from_json(write, kind):
+    data = build(write("t.csv", table()), TokenizerConfig(tokenizer=kind, vocab_size=300))
+    again = load_encoding(json.loads(json.dumps(data.encoding.to_json())))
+    assert again.facts() == data.encoding.facts()
+    assert np.array_equal(again.encode("cat 1 the"), data.encoding.encode("cat 1 the"))
+
+
+def test_reads_a_text_a_file_of_lines_or_a_table(write):
+    encoding = build(write("t.csv", table()), block_size=9).encoding
+    names, batch = encoding.read("a cat, a very long one")
+    assert names == ["a cat, a very long one"]
+    assert encoding.tokenizer.decode(batch["input"][0].tolist()) == "a cat, a "
+    path = write("lines.txt", "cat\n\nné dog\n")
+    names, batch = encoding.read(path)
+    assert names == [f"{path}:1", f"{path}:3"]
+    assert batch["input"].shape == (2, 7)
+    assert [encoding.tokenizer.decode(r.tolist()) for r in batch["input"]] == ["cat", "né dog"]
+    path = write("new.csv", 'number,body\n1,"x\ny"\n2,z\n')
+    names, batch = encoding.read(path)
+    assert names == [f"{path}:3", f"{path}:4"]
+    assert [encoding.tokenizer.decode(r.tolist()) for r in batch["input"]] == ["x\ny", "z"]
+    assert len(encoding.read("long " * 2000)[0]) == 1  # longer than a file's name may be
