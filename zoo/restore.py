@@ -88,7 +88,7 @@ def restore(
     config = read_config(run.path)
     import_plugins(plugins)
     dataset = run.read_json("dataset.json")
-    facts, encoding = dataset["facts"], load_encoding(dataset["encoding"])
+    facts, encoding = dataset["facts"], load_encoding(dataset["encoding"], config.plugins)
     runtime = Runtime(_device(device, config.trainer.device))
     teacher = _teacher_of(config, dataset, runtime, warn)
     known = facts | encoding.runtime_facts | (teacher.facts if teacher else {})
@@ -121,7 +121,7 @@ def load_teacher(given: TeacherConfig, runtime: Runtime, warn: Warn = print) -> 
     own = None  # a task's teacher is no longer needed, a model's is
     if takes_teacher(MODELS, config.model):
         own = _teacher_of(config, dataset, runtime, warn)
-    facts = dataset["facts"] | load_encoding(dataset["encoding"]).runtime_facts
+    facts = dataset["facts"] | load_encoding(dataset["encoding"], config.plugins).runtime_facts
     facts |= own.facts if own else {}
     model, saved = _load(run, config, facts, own, given.checkpoint, runtime, warn)
     return Teacher(

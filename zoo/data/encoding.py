@@ -59,18 +59,24 @@ class Encoding(Protocol):
 E = TypeVar("E", bound=Encoding)
 
 
-def load_encoding(json: dict[str, Any]) -> Encoding:
+def load_encoding(json: dict[str, Any], plugins: Sequence[str] = ()) -> Encoding:
     """The encoding that `to_json` described.
+
+    Args:
+        json: As the run directory has it.
+        plugins: Modules that the run was trained with, one of which may register its kind.
 
     Raises:
         UserError: The kind is not known, or fields are missing.
     """
     kind = json.get("kind")
     if kind not in ENCODINGS.names():
-        raise UserError(
-            f"encoding of unknown kind {kind!r} (one of: {', '.join(ENCODINGS.names())}); if a "
-            f"plugin registers it, add plugins=[<its module>]"
-        )
+        hint = "if a plugin registers it, add plugins=[<its module>]"
+        if plugins:
+            listed = ",".join(plugins)
+            hint = f"the run was trained with plugins: if you trust them, add plugins=[{listed}]"
+        known = ", ".join(ENCODINGS.names())
+        raise UserError(f"encoding of unknown kind {kind!r} (one of: {known}); {hint}")
     try:
         encoding_class: Any = ENCODINGS[kind].builder
         return encoding_class.from_json(json)
