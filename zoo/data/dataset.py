@@ -21,25 +21,6 @@ class Source(Protocol):
     def __getitem__(self, index: int) -> Batch: ...
 
 
-class BatchSource(Protocol):
-    """The samples of one split, held in memory or mapped from a file, read as whole batches."""
-
-    def __len__(self) -> int: ...
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the samples take on a device."""
-        ...
-
-    def fetch(self, index: Tensor, epoch: Tensor) -> Batch:
-        """The samples at `index` (int64 (B,)) in the epochs `epoch` (int64 (B,)), as one batch."""
-        ...
-
-    def to(self, device: torch.device) -> "BatchSource":
-        """The same samples on another device."""
-        ...
-
-
 class TensorSource:
     """Samples held as tensors: each column's first dimension counts the samples."""
 
@@ -88,7 +69,7 @@ class Dataset:
     """
 
     facts: dict[str, Any]
-    splits: dict[str, Any]  # Source or BatchSource
+    splits: dict[str, Any]  # Source or zoo.batch.BatchSource
     encoding: Encoding
     sha256: str
     augment: Callable[[Batch, Tensor], Batch] | None = None

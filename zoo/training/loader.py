@@ -13,12 +13,12 @@ above stays true.
 
 import math
 from collections.abc import Iterator
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from zoo.batch import Batch
+from zoo.batch import Batch, BatchSource, Bucketed
 from zoo.errors import UserError
 from zoo.rng import mix_seed
 from zoo.training.runtime import Runtime
@@ -27,32 +27,6 @@ CHUNK_BYTES = 32 * 2**20  # samples gathered, prepared and augmented at once for
 CHUNK_STEPS = 64
 BUCKET_BATCHES = 100  # batches sorted together: enough of each length, and still shuffled
 DEVICE_FRACTION = 0.25  # of a GPU's free memory that the data may take
-
-
-@runtime_checkable
-class BatchSource(Protocol):
-    """A split that gives many samples at once. One without these powers gives them one by one."""
-
-    def __len__(self) -> int: ...
-
-    def fetch(self, index: Tensor, epoch: Tensor) -> Batch:
-        """Samples `index` (N,) in their stored form, as seen in `epoch` (N,)."""
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that all samples take."""
-
-    def to(self, device: torch.device) -> "BatchSource":
-        """The same samples on a device."""
-
-
-@runtime_checkable
-class Bucketed(Protocol):
-    """A split whose samples differ in length: those of similar length make a batch."""
-
-    @property
-    def bucket_key(self) -> Tensor:
-        """What samples are sorted by, (size,)."""
 
 
 class ShuffledSampler:
