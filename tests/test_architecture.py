@@ -109,6 +109,23 @@ def test_the_rule_sees_a_violation(tmp_path):
     assert forbidden("zoo.training.wrong", file) == ["zoo.tasks.classification"]
 
 
+def room_of(name):
+    """A package or module right below zoo.data."""
+    return ".".join(name.split(".")[:3])
+
+
+def test_rooms_of_data_do_not_import_each_other_in_circles():
+    """Packages and modules of zoo/data, imports for types and within functions included."""
+    rooms = {}
+    for name, path in MODULES.items():
+        if below(name, "zoo.data") and name != "zoo.data":
+            others = {room_of(one) for one in imported(path) if below(one, "zoo.data")}
+            rooms.setdefault(room_of(name), set()).update(others - {room_of(name)})
+    while free := {room for room, needs in rooms.items() if not needs & rooms.keys()}:
+        rooms = {room: needs for room, needs in rooms.items() if room not in free}
+    assert rooms == {}, "in circles, or above them"
+
+
 def test_layers_need_torch_alone():
     for name, path in MODULES.items():
         if below(name, "zoo.layers"):

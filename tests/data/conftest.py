@@ -2,6 +2,8 @@
 
 import gzip
 import struct
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,3 +38,19 @@ def idx():
         return gzip.compress(raw) if packed else raw
 
     return pack
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """A `datasets` whose hub has what the test puts there: {(name, subset): splits or error}."""
+    hub = {}
+
+    def load_dataset(name, subset=None, **options):
+        found = hub.get((name, subset), FileNotFoundError(f"Couldn't find {name}"))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    fake = SimpleNamespace(load_dataset=load_dataset, disable_progress_bars=lambda: None)
+    monkeypatch.setitem(sys.modules, "datasets", fake)
+    return hub

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.data.encoding import load_encoding
+from zoo.data.encoding import load_encoding, match_classes
 from zoo.errors import UserError
 
 
@@ -11,3 +11,16 @@ def test_a_damaged_encoding_is_named():
         load_encoding({"kind": "sound"})
     with pytest.raises(UserError, match="table encoding is damaged"):
         load_encoding({"kind": "table", "columns": []})
+
+
+def test_an_unknown_kind_names_the_plugins_that_may_register_it():
+    with pytest.raises(UserError, match=r"if a plugin registers it, add plugins=\[<its module>\]"):
+        load_encoding({"kind": "sound"})
+    with pytest.raises(UserError, match=r"if you trust them, add plugins=\[my_sounds,mine\]"):
+        load_encoding({"kind": "sound"}, ["my_sounds", "mine"])
+
+
+def test_classes_are_matched_by_name():
+    assert match_classes(["dog", "cat"], ["cat", "cow", "dog"]) == [2, 0]
+    with pytest.raises(UserError, match=r"2 classes \(emu, cat\), the run was trained on 4 \(a, b"):
+        match_classes(["emu", "cat"], ["a", "b", "cat", "d"])

@@ -1,7 +1,6 @@
 """Hugging Face datasets: what a stand-in shows, and files read by the library where it is there."""
 
 import json
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import torch
 from contexts import build_dataset
 from PIL import Image
+from sample_hub import Rows
 
 from zoo.data.splits import Split
 from zoo.data.tokenizers.config import TokenizerConfig
@@ -16,39 +16,6 @@ from zoo.errors import UserError
 
 SPLIT = Split(val_fraction=0.2, test_fraction=0.2)
 BYTES = TokenizerConfig(tokenizer="byte", vocab_size=None)
-
-
-class Rows:
-    """As much of `datasets.Dataset` as is asked for."""
-
-    def __init__(self, features=None, **columns):
-        self.columns, self.column_names = columns, list(columns)
-        self.features = {name: (features or {}).get(name) for name in columns}
-
-    def __len__(self):
-        return len(next(iter(self.columns.values())))
-
-    def __getitem__(self, name):
-        return self.columns[name]
-
-    def select(self, index):
-        return Rows(self.features, **{n: [c[i] for i in index] for n, c in self.columns.items()})
-
-
-@pytest.fixture
-def library(monkeypatch):
-    """A `datasets` whose hub has what the test puts there: {(name, subset): splits or error}."""
-    hub = {}
-
-    def load_dataset(name, subset=None, **options):
-        found = hub.get((name, subset), FileNotFoundError(f"Couldn't find {name}"))
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    fake = SimpleNamespace(load_dataset=load_dataset, disable_progress_bars=lambda: None)
-    monkeypatch.setitem(sys.modules, "datasets", fake)
-    return hub
 
 
 def build(path, root=None, encoding=None, tokenizer=BYTES, block_size=8, **options):
@@ -182,12 +149,6 @@ def test_mistakes_are_one_line_each(library, tmp_path, splits, options, said):
     with pytest.raises(UserError) as caught:
         build(**{"path": "some", "root": tmp_path, **options})
     assert said in str(caught.value)
-
-
-def test_says_how_to_install_the_library(monkeypatch):
-    monkeypatch.setitem(sys.modules, "datasets", None)  # importing it fails
-    with pytest.raises(UserError, match=r"'datasets': pip install --editable '\.\[hf\]'"):
-        build("imdb")
 
 
 @pytest.fixture

@@ -1,0 +1,32 @@
+"""What datasets are given: defaults, and the difference between a new run and a trained one."""
+
+import pytest
+import torch
+from contexts import context
+
+from zoo.data.context import DataContext
+from zoo.data.images.encoding import ImageEncoding
+from zoo.data.splits import Split
+from zoo.data.tables.encoding import TableEncoding, Target
+from zoo.errors import UserError
+
+TABLE = TableEncoding((), Target("y", "regression"))
+
+
+def test_a_new_run_has_nothing_fitted_and_needs_every_split():
+    new = DataContext(Split(0.4, 0.4))
+    assert new.is_new and new.fitted(TableEncoding) is None
+    with pytest.raises(UserError, match="split is empty"):
+        new.indices(torch.zeros(1, dtype=torch.int64))
+
+
+def test_a_trained_run_keeps_its_encoding_and_may_lack_splits():
+    trained = context(encoding=TABLE.to_json())
+    assert not trained.is_new and trained.fitted(TableEncoding) == TABLE
+    index = trained.indices(torch.zeros(1, dtype=torch.int64))
+    assert sum(map(len, index.values())) == 1
+
+
+def test_an_encoding_of_another_kind_is_refused():
+    with pytest.raises(UserError, match="the data holds images, the run was trained on tables"):
+        context(encoding=TABLE.to_json()).fitted(ImageEncoding)
