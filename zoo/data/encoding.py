@@ -52,7 +52,7 @@ class Encoding(Protocol):
         ...
 
     def read(self, path: str) -> tuple[list[str], Batch]:
-        """Names and stored-form batch of what lies at `path`: a file, a folder, a table."""
+        """Names and stored-form batch of the input at `path`: a file, a folder, a table."""
         ...
 
 

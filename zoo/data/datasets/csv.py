@@ -53,9 +53,7 @@ def csv_table(
             f"data.target is missing: the column to predict (one of: {', '.join(table.header)})"
         )
     lists = {"columns": columns, "drop": drop, "numeric": numeric, "categorical": categorical}
-    for option, names in {"target": [target], **lists}.items():
-        for name in names or []:
-            table.check_column(name, f"data.{option}")
+    table.check_columns({"target": [target], **lists})
     notes: list[str] = []
     values, classes = read_target(table, target, target_kind, notes, is_new=context.is_new)
     if encoding is not None:

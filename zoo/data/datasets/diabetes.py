@@ -1,7 +1,7 @@
 """Diabetes: 442 patients, ten measurements, disease progression a year later (regression).
 
 Efron, Hastie, Johnstone & Tibshirani, 2004, https://arxiv.org/abs/math/0406456, carried by
-scikit-learn; taken unscaled, so that the training rows alone decide the standardisation.
+scikit-learn; taken unscaled, so that only the training rows decide the standardisation.
 """
 
 from zoo.data.context import DataContext

@@ -92,19 +92,19 @@ def running_text(published: Published, name: str, split: Split) -> dict[str, lis
         raise UserError(f"data.folds={split.folds}: running text of data=hf cannot have folds")
     train, stop = published["train"], len(published["train"])
     texts(train.select(range(1)), name, "data.input")
-    spans = {part: (rows, 0, len(rows)) for part, rows in published.items()}
-    for part, fraction in (("test", split.test_fraction), ("val", split.val_fraction)):
-        if part not in published:
+    spans = {split_name: (rows, 0, len(rows)) for split_name, rows in published.items()}
+    for split_name, fraction in (("test", split.test_fraction), ("val", split.val_fraction)):
+        if split_name not in published:
             start = stop - max(1, round(fraction * len(train)))
-            spans[part], stop = (train, start, stop), start
+            spans[split_name], stop = (train, start, stop), start
     if stop < 1:
         raise UserError(f"{len(train)} rows are too few to split; expected 3 or more")
     spans["train"] = (train, 0, stop)
     documents = {}
-    for part in ("train", "val", "test"):
-        read = partial(_lines, *spans[part], name)
+    for split_name in ("train", "val", "test"):
+        read = partial(_lines, *spans[split_name], name)
         size = sum(byte_length(piece) for piece in read())
-        documents[part] = [Document(part, size, read)]
+        documents[split_name] = [Document(split_name, size, read)]
     return documents
 
 
@@ -123,16 +123,16 @@ def published_pairs(
     source = column(first, source, "data.input", ("source", "src"))
     target = column(first, target, "data.target", ("target", "tgt"))
     pairs: dict[str, list[Pair]] = {}
-    for part, rows in published.items():
+    for split, rows in published.items():
         sides = texts(rows, source, "data.input"), texts(rows, target, "data.target")
-        pairs[part] = list(zip(*sides, strict=True))
+        pairs[split] = list(zip(*sides, strict=True))
     if len(pairs) == 3:
-        return {part: pairs[part] for part in ("train", "val", "test")}
+        return {split: pairs[split] for split in ("train", "val", "test")}
     splits = split_pairs(pairs["train"], context)
-    for part in ("val", "test"):
-        if part in pairs:
-            splits["train"] += splits[part]
-            splits[part] = pairs[part]
+    for split in ("val", "test"):
+        if split in pairs:
+            splits["train"] += splits[split]
+            splits[split] = pairs[split]
     return splits
 
 
@@ -185,9 +185,9 @@ def images(
     pixels = torch.zeros(len(labels), channels, height, width, dtype=torch.uint8)
     number = 0
     with Progress("decoding images", len(labels), "images") as progress:
-        for part, rows in published.items():
+        for split, rows in published.items():
             for row in range(len(rows)):
-                pixels[number] = _decode(rows, row, image, part, channels, (height, width), resize)
+                pixels[number] = _decode(rows, row, image, split, channels, (height, width), resize)
                 number += 1
                 progress.update(1)
     fixed = _fixed(published)
@@ -195,22 +195,22 @@ def images(
 
 
 def _decode(
-    rows: Rows, row: int, name: str, part: str, channels: int, size: tuple[int, int], resize: str
+    rows: Rows, row: int, name: str, split: str, channels: int, size: tuple[int, int], resize: str
 ) -> Tensor:
     try:
         image = values(rows.select(range(row, row + 1)), name)[0]
         return to_tensor(image, channels, size, resize)
     except Exception as error:  # Pillow's decoders raise nearly every type
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BrokenImage(f"data.input: '{name}', row {row} of {part}", reason) from None
+        raise BrokenImage(f"data.input: '{name}', row {row} of {split}", reason) from None
 
 
 def _fixed(published: Published) -> dict[str, Tensor | None]:
     """Indices of the dataset's own val and test splits, counted over all rows."""
     fixed: dict[str, Tensor | None] = {"fixed_val": None, "fixed_test": None}
     start = 0
-    for part, rows in published.items():
-        if part != "train":
-            fixed[f"fixed_{part}"] = torch.arange(start, start + len(rows))
+    for split, rows in published.items():
+        if split != "train":
+            fixed[f"fixed_{split}"] = torch.arange(start, start + len(rows))
         start += len(rows)
     return fixed

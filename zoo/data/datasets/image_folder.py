@@ -76,15 +76,24 @@ def image_folder(
             f"{path}: all images are of one class, '{index.classes[0]}'; expected a subfolder "
             "for each of two classes or more"
         )
-    images = None
-    if len(index.files) * reader.nbytes <= cache_gb * 1e9:
-        images, broken = reader.read_all(index.files, context.workers)
-    else:
-        broken = reader.check_all(index.files, context.workers)
-    if broken:
-        usable = drop_broken(index, broken, on_broken)
-        images = images[usable] if images is not None else None
+    in_memory = len(index.files) * reader.nbytes <= cache_gb * 1e9
+    images = _read(index, reader, context.workers, in_memory, on_broken)
     return _dataset(index, images, reader, context, normalize == "imagenet")
+
+
+def _read(
+    index: ImageIndex, reader: ImageReader, workers: int, in_memory: bool, on_broken: str
+) -> Tensor | None:
+    """All images, or None after a check of their headers; broken ones leave the index."""
+    images = None
+    if in_memory:
+        images, broken = reader.read_all(index.files, workers)
+    else:
+        broken = reader.check_all(index.files, workers)
+    if not broken:
+        return images
+    usable = drop_broken(index, broken, on_broken)
+    return images[usable] if images is not None else None
 
 
 def _dataset(

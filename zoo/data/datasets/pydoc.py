@@ -79,8 +79,14 @@ def paragraphs(source: str) -> Iterator[str]:
         if lexeme[0] == "#":
             block.append(lexeme)
         else:
-            alone = not source[source.rfind("\n", 0, match.start()) + 1 : match.start()].strip()
-            if alone and before in ("", ":") and source[end : end + 1] in ("", "\n", " ", "\r"):
+            is_statement = not source[
+                source.rfind("\n", 0, match.start()) + 1 : match.start()
+            ].strip()
+            if (
+                is_statement
+                and before in ("", ":")
+                and source[end : end + 1] in ("", "\n", " ", "\r")
+            ):
                 yield _docstring(lexeme, match["prefix"] or "")
             before = '"'
     yield from _comment(block)

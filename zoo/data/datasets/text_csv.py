@@ -64,5 +64,5 @@ def _column(table: Table, option: str, content: str, name: str | None) -> str:
             f"data.{option} is missing: the column of the {content} (one of: "
             f"{', '.join(table.header)})"
         )
-    table.check_column(name, f"data.{option}")
+    table.check_columns({option: [name]})
     return name

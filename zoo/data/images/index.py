@@ -40,7 +40,7 @@ class ImageIndex:
         return torch.tensor([number[name] for name in self.names], dtype=torch.int64)
 
     def split(self, name: str) -> Tensor | None:
-        """Numbers (int64) of the files that lie in a split's own folder; None where none do."""
+        """Numbers (int64) of the files in a split's own folder; None where there are none."""
         numbers = [i for i, split in enumerate(self.splits) if split == name]
         return torch.tensor(numbers) if numbers else None
 

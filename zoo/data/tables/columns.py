@@ -110,8 +110,8 @@ def read_columns(
 
 def _kind_of(distinct: set[str]) -> str:
     values = [parse_number(text) for text in distinct]
-    whole = all(value is not None and value.is_integer() for value in values)
-    if None in values or (whole and len(distinct) <= FEW):
+    integers = all(value is not None and value.is_integer() for value in values)
+    if None in values or (integers and len(distinct) <= FEW):
         return "classification"
     return "regression"
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,15 +40,20 @@ class Table:
     rows: list[list[str]]
     lines: list[int]
 
-    def check_column(self, name: str, option: str) -> None:
-        """Refuse the name of a column that there is not.
+    def check_columns(self, options: Mapping[str, Sequence[str] | None]) -> None:
+        """Refuse names of columns that do not exist.
 
         Args:
-            name: The column.
-            option: The option that names it, for the message.
+            options: Names of columns by the option of `data` that gives them.
+
+        Raises:
+            UserError: An unknown column, with its option and the nearest name.
         """
-        if name not in self.header:
-            raise UserError(f"{option}: {self.path}: {unknown_name('column', name, self.header)}")
+        for option, names in options.items():
+            for name in names or []:
+                if name not in self.header:
+                    problem = unknown_name("column", name, self.header)
+                    raise UserError(f"data.{option}: {self.path}: {problem}")
 
     def texts(self, name: str) -> list[str | None]:
         """A column as texts, None where missing."""
@@ -97,7 +102,7 @@ def read_csv(path: str | Path, delimiter: str | None = None) -> Table:
     text = _text(Path(path))
     first = next((line for line in text.splitlines() if line.strip()), "")
     if not first:
-        raise UserError(f"{path}: the file is empty; expected a header line, then one line a row")
+        raise UserError(f"{path}: the file is empty; expected a header line, then one line per row")
     if delimiter is None:
         delimiter = max(",;\t|", key=first.count)
     elif len(delimiter) != 1:

@@ -121,7 +121,7 @@ def with_text(table: Table, column: str) -> tuple[Table, int]:
     Raises:
         UserError: No such column, or none of its rows has a text.
     """
-    table.check_column(column, "data.text")
+    table.check_columns({"text": [column]})
     numbers = [i for i, text in enumerate(cells(table, column)) if text.strip()]
     if not numbers:
         raise UserError(f"{table.path}: the column '{column}' is empty in every row")

@@ -1,6 +1,6 @@
 """Tokenizers and arrays of token ids, made once and kept on the disk.
 
-They lie under `<root>/tokens`, by the text's SHA-256 and the tokenizer's settings. A file appears
+They are under `<root>/tokens`, named by the text's SHA-256 and the tokenizer's settings. A file appears
 complete or not at all; a damaged one is made again. Where nothing can be written, the system's
 temporary folder is used, for this process only.
 """
