@@ -139,7 +139,8 @@ class Split:
 def stratified_sample(classes: Tensor, order: Tensor, fraction: float) -> Tensor:
     """About `fraction` of the samples in `order`, and of every class (largest remainder).
 
-    A class of two or more gives at least one sample and keeps at least one; a class of one gives no sample.
+    A class of two or more gives at least one sample and keeps at least one; a class of one sample
+    keeps it.
 
     Args:
         classes: Class of every sample, int64 (N,).

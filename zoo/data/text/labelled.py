@@ -1,7 +1,8 @@
 """From texts and their classes to a `Dataset`: what all text classification has in common.
 
-Ids are stored one after another, without padding; a batch is padded to its longest text. The source states
-the length of each text (`bucket_key`), and the loader groups texts of similar length into batches.
+Ids are stored one after another, without padding; a batch is padded to its longest text. The source
+states the length of each text (`bucket_key`), and the loader groups texts of similar length into
+batches.
 Shapes: N texts, B batch, T tokens.
 """
 

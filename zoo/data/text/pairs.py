@@ -1,7 +1,8 @@
 """From pairs of texts to a `Dataset`: what translations and other pairs have in common.
 
-Ids are stored one after another, without padding; a batch is padded to its longest text. The source states
-the length of each pair (`bucket_key`), and the loader groups pairs of similar length into batches.
+Ids are stored one after another, without padding; a batch is padded to its longest text. The source
+states the length of each pair (`bucket_key`), and the loader groups pairs of similar length into
+batches.
 Shapes: N pairs, B batch, S and T tokens of source and target.
 """
 

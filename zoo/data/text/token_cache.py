@@ -1,8 +1,8 @@
 """Tokenizers and arrays of token ids, made once and kept on the disk.
 
-They are under `<root>/tokens`, named by the text's SHA-256 and the tokenizer's settings. A file appears
-complete or not at all; a damaged one is made again. Where nothing can be written, the system's
-temporary folder is used, for this process only.
+They are in `<root>/tokens`, named by the text's SHA-256 and the tokenizer's settings. A file is
+complete or not there at all; a damaged one is made again. Where nothing can be written, the
+system's temporary folder is used, for this process only.
 """
 
 import contextlib
