@@ -202,7 +202,7 @@ def check_settings(words):
 
 
 def check_launcher(words):
-    """A sweep for a cluster: its members are valid, and so are the launcher's settings."""
+    """A sweep for a cluster: its trials are valid, and so are the launcher's settings."""
     if RUN.search(str(words)) is None:
         check_settings([word.split(",")[0] for word in words[1:] if "launcher" not in word])
     own = [word for word in words if "launcher" in word]

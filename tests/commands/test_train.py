@@ -243,7 +243,7 @@ def test_a_near_miss_of_a_run_is_suggested(train):
 # ---------------------------------------------------------------------------------- sweeps
 
 
-def test_a_sweep_runs_its_members(train):
+def test_a_sweep_runs_its_trials(train):
     done = train("-m", *TINY, "trainer.max_steps=2", "model.width=4,8", "seed=1")
     assert done.code == 0, done.err
     (sweep,) = (train.outputs / "mlp_rain").iterdir()
@@ -253,13 +253,13 @@ def test_a_sweep_runs_its_members(train):
     assert all(c["seed"] == 1 and c["trainer"]["max_steps"] == 2 for c in configs_)
 
 
-def test_a_member_of_a_sweep_equals_the_run_alone(train):
+def test_a_trial_of_a_sweep_equals_the_single_run(train):
     train("-m", *TINY, "trainer.max_steps=2", "seed=1,2")
     train(*TINY, "trainer.max_steps=2", "seed=2")
     runs = sorted((train.outputs / "mlp_rain").rglob("metrics.jsonl"))
-    members = {run.parent.name: run.read_text() for run in runs}
-    alone = members.pop(max(set(members) - {"seed=1", "seed=2"}))
-    assert alone == members["seed=2"] != members["seed=1"] and len(members) == 2
+    trials = {run.parent.name: run.read_text() for run in runs}
+    single = trials.pop(max(set(trials) - {"seed=1", "seed=2"}))
+    assert single == trials["seed=2"] != trials["seed=1"] and len(trials) == 2
 
 
 def test_a_run_that_goes_on_keeps_its_new_budget(train):

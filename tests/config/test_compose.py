@@ -302,9 +302,9 @@ def test_anything_typed_is_taken_or_refused_in_one_line(key, mark, value, seed):
     ],
     ids=" ".join,
 )
-def test_members_of_a_sweep_are_composed_as_runs_alone(overrides):
-    """There they share what they have in common."""
-    alone = [compose.load(["experiment=mlp_digits", *overrides]) for _ in range(2)]
+def test_trials_are_composed_as_single_runs(overrides):
+    """In a sweep they share what they have in common."""
+    single = [compose.load(["experiment=mlp_digits", *overrides]) for _ in range(2)]
     with initialize_config_dir(str(configs.CONFIG_DIR), version_base=None):
-        members = [compose.load(["experiment=mlp_digits", *overrides]) for _ in range(2)]
-    assert members == alone
+        trials = [compose.load(["experiment=mlp_digits", *overrides]) for _ in range(2)]
+    assert trials == single

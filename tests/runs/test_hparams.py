@@ -1,8 +1,9 @@
-"""What a run gives TensorBoard: one run, settings, how it ended, charts, pictures."""
+"""What runs and sweeps show in TensorBoard: settings, status, metrics, charts, plots."""
 
 import json
 import shutil
 
+import forked
 import pytest
 from board import Board
 
@@ -16,7 +17,7 @@ def board(rain_run):
 
 
 def board_of(run):
-    """Of the folder above: in a log folder that is the run itself, its row would lack metrics."""
+    """Of the parent folder: in a log folder that is the run itself, its row would lack metrics."""
     return Board(run.parent)
 
 
@@ -40,7 +41,7 @@ def test_a_split_that_follows_the_seed_has_no_column():
     assert hparams.tuned(settings)["data.split_seed"] == 0
 
 
-def test_what_the_run_is_judged_by_comes_first(board, rain_run):
+def test_the_best_and_the_test_metrics_come_first(board, rain_run):
     """The table shows five metrics unless asked for more."""
     result = json.loads((rain_run / "result.json").read_text())
     expected = {f"best/val_{name}": value for name, value in result["val"].items()}
@@ -61,7 +62,7 @@ def test_a_chart_shows_all_splits_of_a_metric(board):
     assert all(runs[board.runs[0]] for runs in charts.values()), "a chart without data"
 
 
-def test_pictures_are_in_tensorboard_and_in_the_previews(board, rain_run):
+def test_plots_are_in_tensorboard_and_in_the_previews(board, rain_run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(rain_run))
@@ -71,8 +72,8 @@ def test_pictures_are_in_tensorboard_and_in_the_previews(board, rain_run):
         assert (rain_run / "previews" / f"{tag}-000120.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_a_run_that_goes_on_has_one_row_with_its_new_settings(rain_run, tmp_path, capsys):
-    run = shutil.copytree(rain_run, tmp_path / "runs" / "one")
+def test_a_resumed_run_has_one_row_with_its_new_settings(rain_run, tmp_path, capsys):
+    run = shutil.copytree(rain_run, tmp_path / "runs" / "copy")
     assert cli.main([f"resume={run}", "trainer.max_steps=150"]) == 0
     (row,) = board_of(run).sessions().values()
     assert row.status == "SUCCESS" and row.settings["trainer.max_steps"] == 150
@@ -81,12 +82,78 @@ def test_a_run_that_goes_on_has_one_row_with_its_new_settings(rain_run, tmp_path
         assert row.metrics[f"best/val_{name}"] == pytest.approx(value, rel=1e-6)
 
 
-def test_a_failure_may_be_mended(rain_run, tmp_path):
-    """Told from outside, of a run that was killed; then it goes on."""
-    run = shutil.copytree(rain_run, tmp_path / "runs" / "one")
+def test_a_failed_run_may_be_resumed(rain_run, tmp_path):
+    """Another process reports the failure of a killed run; then it is resumed."""
+    run = shutil.copytree(rain_run, tmp_path / "runs" / "copy")
     hparams.failed(run, {"seed": 1})
     (row,) = board_of(run).sessions().values()
     assert row.status == "FAILURE" and row.settings["model.width"] == 8
     hparams.begin(run, {"seed": 1})
     (row,) = board_of(run).sessions().values()
     assert row.status == "UNKNOWN" and row.settings == {"seed": 1}
+
+
+TINY = (
+    "experiment=mlp_rain", "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.device=cpu",
+    "trainer.precision=fp32", "plugins=[misbehaves]",
+)  # fmt: skip
+# A model that learns, one whose loss is not finite, one that raises before it has a folder; each
+# with two optimizers, which have different settings.
+SWEPT = ("model.name=mlp,bad", "model.width=11", "optim=sgd,muon", "optim.lr=0.01,1e30")
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sweep")
+    arguments = ["-m", *TINY, *SWEPT, f"output_dir={path / 'outputs'}"]
+    assert forked.call(path / "log", cli.main, arguments) == 1, (path / "log").read_text()
+    (state,) = path.glob("outputs/*/*/sweep.json")
+    return state.parent
+
+
+@pytest.fixture(scope="module")
+def rows(sweep):
+    return Board(sweep).sessions()
+
+
+def trials(folder):
+    return [trial["name"] for trial in json.loads((folder / "sweep.json").read_text())["members"]]
+
+
+def test_every_trial_of_a_sweep_is_a_row_and_nothing_else_is(sweep, rows):
+    assert sorted(rows) == sorted(trials(sweep)) and len(rows) == 8
+    assert Board(sweep).runs == sorted(rows), "no sub-runs, no run of the sweep itself"
+
+
+def test_a_trials_status_is_as_it_ended(sweep, rows):
+    for name, row in rows.items():
+        file = sweep / name / "result.json"
+        done = file.exists() and json.loads(file.read_text())["status"] == "done"
+        assert row.status == ("SUCCESS" if done else "FAILURE"), name
+    assert {"SUCCESS", "FAILURE"} == {row.status for row in rows.values()}
+    never_started = [name for name in rows if not (sweep / name / "config.yaml").exists()]
+    assert len(never_started) == 4 and all(
+        rows[n].settings["model.name"] == "bad" for n in never_started
+    )
+
+
+def test_a_trials_metrics_are_its_results(sweep, rows):
+    for name, row in rows.items():
+        if row.status == "SUCCESS":
+            result = json.loads((sweep / name / "result.json").read_text())
+            for metric, value in result["test"].items():
+                assert row.metrics[f"test/{metric}"] == pytest.approx(value, rel=1e-6)
+            for metric, value in result["val"].items():
+                assert row.metrics[f"best/val_{metric}"] == pytest.approx(value, rel=1e-6)
+
+
+def test_the_columns_are_the_settings_of_all_trials_those_that_differ_first(sweep):
+    differ, same, metrics = Board(sweep).columns()
+    assert {"model.name", "optim.name", "optim.lr"} <= set(differ)
+    assert "optim.nesterov" in differ + same and "optim.adam_lr" in differ + same
+    assert "seed" in same and metrics[:2] == ["best/val_accuracy", "best/val_loss"]
+
+
+def test_sweeps_and_runs_side_by_side_hide_no_columns(sweep):
+    """A summary of one sweep would be taken for that of everything in the folder above."""
+    assert Board(sweep.parent.parent).columns() == Board(sweep).columns()

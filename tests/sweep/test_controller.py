@@ -1,4 +1,4 @@
-"""Sweeps: members equal runs alone, bad ones end alone, what ended goes on."""
+"""Sweeps: trials equal single runs, failures do not spread, what was stopped resumes."""
 
 import json
 import os
@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import forked
-import pytest
 
 from zoo.commands import train as cli
 from zoo.registry import MODELS
@@ -22,7 +21,7 @@ TINY = (
 )  # fmt: skip
 
 
-def figures(run):
+def metrics(run):
     return (run / "metrics.jsonl").read_text()
 
 
@@ -45,27 +44,28 @@ def test_every_combination_has_a_folder_named_after_it(sweep):
     assert scores == sorted(scores, reverse=True), "best first"
 
 
-def test_members_equal_runs_alone_bit_for_bit(sweep, train):
+def test_trials_equal_single_runs_bit_for_bit(sweep, train):
     code, said = sweep(*TINY, "seed=1,2")
     assert code == 0, said
     for seed in (1, 2):
-        alone = train(*TINY, f"seed={seed}").path
-        member = sweep.folder() / f"seed={seed}"
-        assert figures(alone) == figures(member)
+        single = train(*TINY, f"seed={seed}").path
+        trial = sweep.folder() / f"seed={seed}"
+        assert metrics(single) == metrics(trial)
         for name in ("last", "best"):
-            one, other = (next((r / "checkpoints").glob(f"{name}-*")) for r in (alone, member))
-            assert (one / "model.safetensors").read_bytes() == (
-                other / "model.safetensors"
-            ).read_bytes()
+            weights = [
+                next((run / "checkpoints").glob(f"{name}-*/model.safetensors")).read_bytes()
+                for run in (single, trial)
+            ]
+            assert weights[0] == weights[1]
 
 
-def test_bad_members_end_alone(sweep, train, monkeypatch):
+def test_a_failed_trial_does_not_affect_the_others(sweep, train, monkeypatch):
     MODELS.names()  # loads them
     monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))
     monkeypatch.delitem(sys.modules, "misbehaves", raising=False)
     common = (*TINY, "model.name=bad", "plugins=[misbehaves]")
     code, said = sweep(
-        *common, "model.width=10,11,12,13,14,15,16,17", "sweep.member_minutes=0.25",
+        *common, "model.width=10,11,12,13,14,15,16,17", "sweep.trial_minutes=0.25",
     )  # fmt: skip
     assert code == 1, said
     path = sweep.folder()
@@ -76,65 +76,65 @@ def test_bad_members_end_alone(sweep, train, monkeypatch):
     assert "not finite" in failed["width=12"] or "nan" in failed["width=12"].lower()
     assert "memory" in failed["width=13"].lower() or "alloc" in failed["width=13"].lower()
     assert failed["width=14"] == "ended by SIGSEGV" and failed["width=15"] == "ended by SIGKILL"
-    assert failed["width=16"] == "took longer than sweep.member_minutes=0.25"
+    assert failed["width=16"] == "took longer than sweep.trial_minutes=0.25"
     assert "2 of 8 done" in said and ", 6 failed" in said
-    alone = train(*common, "model.width=17").path
-    assert figures(alone) == figures(path / "width=17")
+    single = train(*common, "model.width=17").path
+    assert metrics(single) == metrics(path / "width=17")
 
 
-def test_on_failure_stop_begins_no_more(sweep):
+def test_on_failure_stop_starts_no_more_trials(sweep):
     options = ("sweep.on_failure=stop", "sweep.slots=1")
     code, said = sweep(*TINY, "optim.lr=0.01,1e30,0.02,0.03", "optim=sgd", *options)
-    assert code == 1 and "go on     python train.py -m sweep.resume=" in said
+    assert code == 1 and "resume    python train.py -m sweep.resume=" in said
     assert [p.parent.name for p in sweep.folder().glob("*/checkpoints")].count("lr=0.03") == 0
 
 
-def test_a_failed_member_begins_anew(sweep):
+def test_a_failed_trial_is_retried(sweep):
     code, said = sweep(*TINY, "optim=sgd", "optim.lr=1e30,0.01", "sweep.retries=2")
-    assert code == 1 and said.count("\nagain   lr=1e+30") == 2, said
+    assert code == 1 and said.count("\nretry   lr=1e+30") == 2, said
     lines = [json.loads(line) for line in (sweep.folder() / "attempts.jsonl").open()]
     assert [line["member"] for line in lines if "began" in line].count("lr=1e+30") == 3
 
 
-def test_a_controller_killed_again_and_again_loses_and_repeats_nothing(sweep, train, tmp_path):
-    """Whatever the moment: what is done stays done, what is half done goes on."""
-    members = ("seed=1,2,3,4", "trainer.max_steps=150", "trainer.save_steps=1", "model.width=6")
-    place = (f"output_dir={sweep.outputs}",)
+def test_a_sweep_killed_repeatedly_loses_and_repeats_nothing(sweep, train, tmp_path):
+    """At any moment: finished trials stay as they are, unfinished ones resume."""
+    trials = ("seed=1,2,3,4", "trainer.max_steps=150", "trainer.save_steps=1", "model.width=6")
+    output = (f"output_dir={sweep.outputs}",)
     rng = random.Random(0)
-    arguments = ["-m", *TINY, *members, "trainer.device=cpu", *place]
+    arguments = ["-m", *TINY, *trials, "trainer.device=cpu", *output]
     kills = 0
     for attempt in range(11):
         log = tmp_path / f"kill{attempt}"
         process = forked.start(log, cli.main, arguments)
         if attempt < 10:
             time.sleep(rng.uniform(0.2, 1.5) + (1 if attempt == 0 else 0))
-            with suppress(ProcessLookupError):  # a quick machine has done it all
+            with suppress(ProcessLookupError):  # on a fast machine it has finished
                 os.kill(process.pid, signal.SIGKILL)
         process.join()
         kills += process.exitcode == -signal.SIGKILL
         if not list(sweep.outputs.glob("*/*/sweep.json")):
-            continue  # killed before it began
+            continue  # killed before it started
         arguments = ["-m", f"sweep.resume={sweep.folder()}"]
         if process.exitcode == 0:
             break
     assert kills >= 3
     said = log.read_text()
     assert process.exitcode == 0 and "4 of 4 done" in said, said
-    ended = [json.loads(line) for line in (sweep.folder() / "attempts.jsonl").open()]
-    assert [line["member"] for line in ended].count("seed=1") > 0
+    attempts = [json.loads(line) for line in (sweep.folder() / "attempts.jsonl").open()]
+    assert [line["member"] for line in attempts].count("seed=1") > 0
     for seed in (1, 4):
-        alone = train(*TINY, *members[1:], f"seed={seed}").path
-        assert figures(alone) == figures(sweep.folder() / f"seed={seed}")
+        single = train(*TINY, *trials[1:], f"seed={seed}").path
+        assert metrics(single) == metrics(sweep.folder() / f"seed={seed}")
     before = {p: p.stat().st_mtime_ns for p in Path(sweep.folder()).glob("*/result.json")}
     code, said = sweep(f"sweep.resume={sweep.folder()}")
     assert code == 0 and "4, 4 done before" in said
     assert before == {p: p.stat().st_mtime_ns for p in Path(sweep.folder()).glob("*/result.json")}
 
 
-def test_a_signal_stops_it_and_it_goes_on(sweep, train, tmp_path):
-    members = ("seed=1,2", "trainer.max_steps=20000", "trainer.eval_steps=20000")
+def test_a_signal_interrupts_it(sweep, tmp_path):
+    trials = ("seed=1,2", "trainer.max_steps=20000", "trainer.eval_steps=20000")
     log = tmp_path / "log"
-    process = forked.start(log, cli.main, ["-m", *TINY, *members, f"output_dir={sweep.outputs}"])
+    process = forked.start(log, cli.main, ["-m", *TINY, *trials, f"output_dir={sweep.outputs}"])
     for _ in range(600):
         if list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")):
             break
@@ -142,13 +142,13 @@ def test_a_signal_stops_it_and_it_goes_on(sweep, train, tmp_path):
     os.kill(process.pid, signal.SIGINT)
     assert forked.finish(process) == 130
     said = log.read_text()
-    assert "stopped seed=1" in said and "go on     python train.py -m sweep.resume=" in said
+    assert "stopped seed=1" in said and "resume    python train.py -m sweep.resume=" in said
     assert status(sweep.folder() / "seed=1") == "interrupted"
 
 
 def test_a_sweep_is_run_by_one_process_at_a_time(sweep, tmp_path):
-    members = ("seed=1,2", "trainer.max_steps=20000", "trainer.eval_steps=20000")
-    arguments = ["-m", *TINY, *members, f"output_dir={sweep.outputs}"]
+    trials = ("seed=1,2", "trainer.max_steps=20000", "trainer.eval_steps=20000")
+    arguments = ["-m", *TINY, *trials, f"output_dir={sweep.outputs}"]
     first = forked.start(tmp_path / "first", cli.main, arguments)
     for _ in range(600):
         if list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")):
@@ -158,30 +158,3 @@ def test_a_sweep_is_run_by_one_process_at_a_time(sweep, tmp_path):
     assert code == 2 and "another process is running the sweep" in said
     os.kill(first.pid, signal.SIGTERM)
     assert forked.finish(first) == 143
-
-
-MISTAKES = {
-    "a key": (("model.widht=1,2",), "did you mean 'model.width'?"),
-    "an option of sweeps": (("sweep.slot=2", "seed=1,2"), "did you mean 'sweep.slots'?"),
-    "its value": (("sweep.slots=many", "seed=1,2"), "sweep.slots: got 'many' (str), expected int"),
-    "too many": (("sweep.slots=5000", "seed=1,2"), "sweep.slots=5000: this machine has"),
-    "none": (("sweep.slots=0", "seed=1,2"), "sweep.slots=0: expected 1 or more"),
-    "a range": (("optim.lr=interval(0.1,1)",), "is a range without steps"),
-    "the last member": (("optim.lr=0.1,fast",), "optim.lr: got 'fast'"),
-    "no sweep": (("sweep.resume=nowhere",), "sweep.resume=nowhere holds no sweep.json"),
-}
-
-
-@pytest.mark.parametrize(("options", "said"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_mistakes(mistake, options, said):
-    more = () if "sweep.resume" in options[0] else ("model=mlp",)
-    assert said in mistake("-m", *options, *more)
-
-
-def test_more_mistakes(mistake, train, monkeypatch, tmp_path):
-    assert "'sweep.slots=2' is for sweeps; add -m" in mistake("model=mlp", "sweep.slots=2")
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "sweep.json").write_text('{"version": 0}')
-    assert "is of version 0, expected 1" in mistake("-m", f"sweep.resume={tmp_path / 'old'}")
-    monkeypatch.setenv("RANK", "0")
-    assert "-m under torchrun" in mistake("-m", "model=mlp", "seed=1,2")

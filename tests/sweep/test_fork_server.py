@@ -1,4 +1,4 @@
-"""The process that members are forked from."""
+"""The process that trials are forked from."""
 
 import errno
 import json
@@ -12,8 +12,8 @@ from pathlib import Path
 import forked
 import pytest
 
-from zoo.sweep import fork_server as nursery
-from zoo.sweep.fork_server import Nursery, Order, Slot, begin
+from zoo.sweep import fork_server
+from zoo.sweep.fork_server import ForkRequest, ForkServer, Slot, start_for_sweep
 
 
 def say(word, code):
@@ -30,15 +30,15 @@ def wait():
 
 
 def crash():
-    raise KeyError("nobody expects it")
+    raise KeyError("unexpected")
 
 
 def log_of(folder, number):
     return folder / f"{number}.log"
 
 
-def order(folder, number, work):
-    return Order(number, work, log_of(folder, number), Slot(1, {"MARK": "here"}))
+def request(folder, number, work):
+    return ForkRequest(number, work, log_of(folder, number), Slot(1, {"MARK": "here"}))
 
 
 def until(condition, seconds=60):
@@ -55,28 +55,28 @@ def written(folder, number):
 
 
 def several(folder):
-    nursery = Nursery.begin()
+    server = ForkServer.start()
     for number, work in enumerate((partial(say, "one", 0), partial(say, "two", 3), crash, wait)):
-        nursery.fork(order(folder, number, work))
+        server.fork(request(folder, number, work))
     ends = []
     while len(ends) < 3:
-        ends += nursery.ended(60)
+        ends += server.wait_exits(60)
     until(lambda: written(folder, 3))
-    nursery.signal(3, signal.SIGTERM)
-    nursery.signal(0, signal.SIGTERM)  # long gone: nobody is hit
-    ends += nursery.ended(60)
-    nursery.end()
-    print(json.dumps([sorted(ends), nursery.machine()]))
+    server.signal(3, signal.SIGTERM)
+    server.signal(0, signal.SIGTERM)  # it has exited: nothing is signalled
+    ends += server.wait_exits(60)
+    server.close()
+    print(json.dumps([sorted(ends), server.machine()]))
 
 
-def test_members_have_their_share_and_their_ends_are_told(tmp_path):
+def test_trials_run_in_their_slots_and_their_exits_are_reported(tmp_path):
     log = tmp_path / "log"
     assert forked.call(log, several, tmp_path) == 0, log.read_text()
     ends, (gpus, threads) = json.loads(log.read_text())
     assert ends == [[0, 0], [1, 3], [2, 70], [3, 128 + signal.SIGTERM]]
     assert gpus >= 0 and threads >= 1
     assert [log_of(tmp_path, k).read_text() for k in (0, 1)] == ["one here 1\n", "two here 1\n"]
-    assert "nobody expects it" in log_of(tmp_path, 2).read_text()
+    assert "unexpected" in log_of(tmp_path, 2).read_text()
 
 
 def alive(pid):
@@ -86,53 +86,55 @@ def alive(pid):
         return False
 
 
-def one_waits(folder, then):
-    nursery = Nursery.begin()
-    nursery.fork(order(folder, 0, wait))
+def start_one(folder, then):
+    server = ForkServer.start()
+    server.fork(request(folder, 0, wait))
     until(lambda: written(folder, 0))
-    print(nursery.pid, flush=True)
-    then(nursery)
+    print(server.pid, flush=True)
+    then(server)
 
 
-def hang(nursery):
+def hang(server):
     time.sleep(600)
 
 
-def kill_and_ask(nursery):
-    os.kill(nursery.pid, signal.SIGKILL)
-    nursery.ended(60)
+def kill_and_wait(server):
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait_exits(60)
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="tells by /proc who lives")
-@pytest.mark.parametrize("then", [hang, Nursery.end, kill_and_ask], ids=["killed", "end", "lost"])
-def test_nobody_outlives_it(tmp_path, then):
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+@pytest.mark.parametrize(
+    "then", [hang, ForkServer.close, kill_and_wait], ids=["killed", "closed", "died"]
+)
+def test_no_trial_outlives_it(tmp_path, then):
     log = tmp_path / "log"
-    process = forked.start(log, one_waits, tmp_path, then)
+    process = forked.start(log, start_one, tmp_path, then)
     until(lambda: log.exists() and log.read_text().endswith("\n"))
     if then is hang:
         os.kill(process.pid, signal.SIGKILL)
     code = forked.finish(process)
     pids = [int(log.read_text().split()[0]), int(log_of(tmp_path, 0).read_text())]
     until(lambda: not any(map(alive, pids)))
-    assert code == {hang: -signal.SIGKILL, Nursery.end: 0, kill_and_ask: 99}[then]
-    if then is kill_and_ask:
-        assert "TrainingFailed: the process that members are forked from has" in log.read_text()
+    assert code == {hang: -signal.SIGKILL, ForkServer.close: 0, kill_and_wait: 99}[then]
+    if then is kill_and_wait:
+        assert "TrainingFailed: the process that trials are forked from has died" in log.read_text()
 
 
-def test_what_cannot_be_forked_says_so_in_its_log(tmp_path, monkeypatch):
+def test_a_trial_that_cannot_be_forked_says_so_in_its_log(tmp_path, monkeypatch):
     def refuse():
         raise OSError(errno.EAGAIN, "no more processes")
 
-    monkeypatch.setattr(nursery.os, "fork", refuse)
+    monkeypatch.setattr(fork_server.os, "fork", refuse)
     log_of(tmp_path, 4).write_text("an earlier attempt\n")
     here, there = Pipe()
-    here.send(order(tmp_path, 4, wait))
-    nursery._obey(there, running := {})
+    here.send(request(tmp_path, 4, wait))
+    fork_server._handle_request(there, running := {})
     assert here.recv() == (4, 70) and not running
     said = log_of(tmp_path, 4).read_text()
     assert said == "an earlier attempt\ncannot be forked: no more processes\n"
 
 
 @pytest.mark.parametrize("other", [("seed=1,2",), ("-m", "hydra/launcher=joblib"), ("--help",)])
-def test_only_our_own_sweeps_have_one(other):
-    assert begin(list(other)) is None
+def test_only_sweeps_that_zoo_runs_have_one(other):
+    assert start_for_sweep(list(other)) is None

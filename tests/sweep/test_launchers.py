@@ -1,4 +1,4 @@
-"""A sweep by another of Hydra's launchers: the same folder, the same ledger."""
+"""A sweep by another of Hydra's launchers: the same folder, the same results."""
 
 import json
 import os
@@ -19,7 +19,7 @@ LONG = ("trainer.max_steps=6000", "trainer.eval_steps=6000", "trainer.save_steps
 
 
 @pytest.fixture
-def begin(tmp_path):
+def start(tmp_path):
     """`train.py -m` as typed, in `tmp_path`: launchers start processes of their own."""
 
     def run(*arguments):
@@ -33,8 +33,8 @@ def begin(tmp_path):
     return run
 
 
-def folder(place):
-    (path,) = place.glob("outputs/*/*/sweep.json")
+def folder(root):
+    (path,) = root.glob("outputs/*/*/sweep.json")
     return path.parent
 
 
@@ -42,16 +42,16 @@ def status(run):
     return json.loads((run / "result.json").read_text())["status"]
 
 
-def until(true, seconds=120):
+def until(condition, seconds=120):
     for _ in range(10 * seconds):
-        if found := true():
-            return found
+        if condition():
+            return
         time.sleep(0.1)
     raise TimeoutError
 
 
 def job_of(pid):
-    """The process that a launcher has made for a member: the parent of the member's."""
+    """The process ID of a launcher's job: the parent of the trial's process."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
@@ -62,40 +62,40 @@ LAUNCHERS = {
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_members_equal_runs_alone_and_bad_ones_end_alone(launcher, begin, train, tmp_path):
+def test_trials_equal_single_runs_and_failures_stay_alone(launcher, start, train, tmp_path):
     package, options = LAUNCHERS[launcher]
     pytest.importorskip(f"hydra_plugins.{package}")
-    process = begin(
+    process = start(
         *TINY, "optim=sgd", "optim.lr=1e30,0.02", f"hydra/launcher={launcher}", *options
     )
     said, _ = process.communicate(timeout=240)
     assert process.returncode == 1, said
     path = folder(tmp_path)
     assert "FAILED  lr=1e+30  failed: weights of" in said and "done    lr=0.02" in said
-    assert "1 of 2 done" in said and f"hydra/launcher={launcher}" in said, "how to go on"
+    assert "1 of 2 done" in said and f"hydra/launcher={launcher}" in said, "how to resume"
     assert (path / "table.txt").read_text() in said
     alone = train(*TINY, "optim=sgd", "optim.lr=0.02").path
     assert (alone / "metrics.jsonl").read_text() == (path / "lr=0.02/metrics.jsonl").read_text()
-    assert not list(tmp_path.glob("[!od]*")), "nothing lies about but outputs and data"
+    assert not list(tmp_path.glob("[!od]*")), "nothing is left but outputs and data"
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="finds processes by /proc")
-def test_jobs_that_are_preempted_or_lost_go_on(begin, train, tmp_path):
-    """One is told to make way, and queued again by submitit; the other's job is killed."""
+def test_jobs_that_are_preempted_or_killed_resume(start, train, tmp_path):
+    """One is preempted, and queued again by submitit; the job of the other is killed."""
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     arguments = (*TINY, *LONG, "model.width=6")
-    first = begin(*arguments, "seed=1,2", "hydra/launcher=submitit_local")
+    first = start(*arguments, "seed=1,2", "hydra/launcher=submitit_local")
     steps = lambda seed: list(tmp_path.glob(f"outputs/*/*/seed={seed}/metrics.jsonl"))  # noqa: E731
-    until(lambda: steps(1) and steps(2))  # then signals are caught
+    until(lambda: steps(1) and steps(2))  # from now on signals are handled
     path = folder(tmp_path)
-    begun = [json.loads(line) for line in (path / "attempts.jsonl").open()]
-    pid_of = {line["member"]: line["began"] for line in begun}
+    attempts = [json.loads(line) for line in (path / "attempts.jsonl").open()]
+    pid_of = {line["member"]: line["began"] for line in attempts}
     os.kill(job_of(pid_of["seed=1"]), signal.SIGUSR2)
     os.kill(job_of(pid_of["seed=2"]), signal.SIGKILL)
     said, _ = first.communicate(timeout=240)
     assert first.returncode == 1 and "stopped waiting" in said and "1 of 2 done" in said, said
-    assert status(path / "seed=2") == "interrupted", "saved when its job was gone"
-    second = begin(f"sweep.resume={path}", "hydra/launcher=submitit_local")
+    assert status(path / "seed=2") == "interrupted", "saved when its job was killed"
+    second = start(f"sweep.resume={path}", "hydra/launcher=submitit_local")
     said, _ = second.communicate(timeout=240)
     assert second.returncode == 0 and "2, 1 done before" in said and "2 of 2 done" in said, said
     for seed in (1, 2):
@@ -120,11 +120,11 @@ def test_mistakes(mistake, train):
     )
 
 
-def test_a_launcher_that_does_not_begin_leaves_nothing(train, monkeypatch):
+def test_a_launcher_that_does_not_start_leaves_nothing(train, monkeypatch):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     monkeypatch.setenv("PATH", "")
-    found = train("-m", *TINY, "seed=1,2", "hydra/launcher=submitit_slurm")
-    assert found.code == 2 and "hydra/launcher=submitit_slurm: Could not detect" in found.err
+    failed = train("-m", *TINY, "seed=1,2", "hydra/launcher=submitit_slurm")
+    assert failed.code == 2 and "hydra/launcher=submitit_slurm: Could not detect" in failed.err
     assert not list(train.outputs.rglob("*"))
 
 

@@ -1,58 +1,18 @@
-"""What a sweep shows on a terminal: a table that is drawn over and over, and lines that stay."""
+"""What a sweep shows on a terminal: a live display, and lines that stay."""
 
-import io
 import os
 import re
 import sys
 
 import forked
 import pytest
+from screen import Screen
 
 from zoo.commands import train as cli
-from zoo.sweep.terminal import Live, bar
-
-
-class Screen:
-    """As much of a terminal as `Live` needs: lines, the cursor's way up, clearing below."""
-
-    def __init__(self):
-        self.lines = [""]
-
-    def feed(self, text):
-        for part in re.split(r"(\x1b\[\d*[FJ]|\r?\n)", text):
-            if found := re.fullmatch(r"\x1b\[(\d*)F", part):
-                self.row = len(self.lines) - 1 - int(found[1])
-                assert self.row >= 0, "above the top"
-            elif part == "\x1b[J":
-                del self.lines[self.row :]
-                self.lines.append("")
-            elif part in ("\n", "\r\n"):
-                self.lines.append("")
-            else:
-                self.lines[-1] += part
-
-
-def test_lines_are_drawn_in_place_of_those_before(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "20")
-    stream, screen = io.StringIO(), Screen()
-    live = Live(stream)
-    live.draw(["one", "two"])
-    live.draw(["three is longer than a line", "four", "five"])
-    live.clear()
-    stream.write("stays\n")
-    live.draw(["six"])
-    screen.feed(stream.getvalue())
-    assert screen.lines == ["stays", "six", ""]
-    assert "three is longer th…" in stream.getvalue()
-
-
-def test_the_bar_has_one_length():
-    assert {len(bar(share)) for share in (0, 0.3, 1, 7)} == {26}
-    assert bar(0.5).count("#") == bar(0.5).count(".")
 
 
 def on_terminal(argv):
-    """The command on a pseudo-terminal; prints what that was given."""
+    """Run the command on a pseudo-terminal; prints what that received."""
     import pty
 
     child, terminal = pty.fork()
@@ -67,10 +27,10 @@ def on_terminal(argv):
     said = b""
     while True:
         try:
-            said += (piece := os.read(terminal, 65536))
+            said += (chunk := os.read(terminal, 65536))
         except OSError:
             break
-        if not piece:
+        if not chunk:
             break
     print(said.decode(), end="")
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -92,5 +52,5 @@ def test_a_terminal_shows_what_is_running(tmp_path):
     screen = Screen()
     screen.feed(said)
     text = "\n".join(screen.lines)
-    assert "running" not in text, "the table is taken away"
+    assert "running" not in text, "the live display is removed"
     assert text.count("done    lr=") == 4 and text.count("FAILED  lr=1e+30") == 2

@@ -1,4 +1,4 @@
-"""Who is ended early: against a brute-force count, and Optuna's own rule."""
+"""Which trials are pruned: against a brute-force count, and Optuna's own rule."""
 
 import json
 import random
@@ -7,7 +7,7 @@ import statistics
 import optuna
 import pytest
 
-from zoo.sweep.prune import Curve, hopeless
+from zoo.sweep.prune import Curve, prune_reason
 
 
 def bests(scores):
@@ -23,9 +23,9 @@ def curves(seed, number, length):
 def test_median(seed):
     own, *others = curves(seed, 9, 8)
     k = len(own)
-    seen = [one[k - 1] for one in others if len(one) >= k]
+    seen = [curve[k - 1] for curve in others if len(curve) >= k]
     expected = k >= 2 and len(seen) >= 4 and own[-1] < statistics.median(seen)
-    assert bool(hopeless("median", 2, own, others)) == expected
+    assert bool(prune_reason("median", 2, own, others)) == expected
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -33,18 +33,19 @@ def test_halving(seed):
     own, *others = curves(seed, 12, 30)
     rung = max((r for r in (2, 6, 18) if r <= len(own)), default=None)
     if rung is None:
-        assert hopeless("halving", 2, own, others) == ""
+        assert prune_reason("halving", 2, own, others) == ""
         return
-    seen = sorted([one[rung - 1] for one in others if len(one) >= rung], reverse=True)
+    seen = sorted([curve[rung - 1] for curve in others if len(curve) >= rung], reverse=True)
     everyone = len(seen) + 1
     kept = -(-everyone // 3)
-    in_front = sum(one > own[rung - 1] for one in seen)
-    assert bool(hopeless("halving", 2, own, others)) == (everyone >= 3 and in_front >= kept)
+    in_front = sum(other > own[rung - 1] for other in seen)
+    assert bool(prune_reason("halving", 2, own, others)) == (everyone >= 3 and in_front >= kept)
 
 
-def test_the_first_to_come_are_never_hopeless():
+def test_the_first_trials_are_never_pruned():
     for rule in ("median", "halving"):
-        assert hopeless(rule, 1, [0.0], []) == "" and hopeless(rule, 1, [0.0], [[1.0]]) == ""
+        for others in ([], [[1.0]]):
+            assert prune_reason(rule, 1, [0.0], others) == ""
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -62,7 +63,7 @@ def test_median_as_optuna_does_where_curves_only_rise(seed):
         for k, value in enumerate(curve, 1):
             trial.report(value, k)
             if len(before) >= 4:
-                assert trial.should_prune() == bool(hopeless("median", 1, curve[:k], before))
+                assert trial.should_prune() == bool(prune_reason("median", 1, curve[:k], before))
         study.tell(trial, curve[-1])
         before.append(curve)
 

@@ -16,11 +16,11 @@ from zoo.errors import UserError
 from zoo.program import by_zoo
 
 if TYPE_CHECKING:
-    from zoo.sweep.fork_server import Nursery
+    from zoo.sweep.fork_server import ForkServer
 
 
 def run_hydra(
-    run: Callable[[list[str]], int], arguments: list[str], server: "Nursery | None"
+    run: Callable[[list[str]], int], arguments: list[str], server: "ForkServer | None"
 ) -> int:
     """Hand a command line to Hydra; returns the exit code.
 
@@ -41,7 +41,7 @@ def run_hydra(
         started = True
         codes.append(run(list(HydraConfig.get().overrides.task)))
 
-    job.codes, job.nursery = codes, server  # type: ignore[attr-defined]  # for our sweeper
+    job.codes, job.fork_server = codes, server  # type: ignore[attr-defined]  # for our sweeper
     _patch_argparse()
     multirun = ("-m", "--multirun")  # wherever typed
     arguments = sorted(map(compose.opened, arguments), key=lambda a: a not in multirun)

@@ -10,7 +10,7 @@ from zoo.errors import UserError, report
 
 if TYPE_CHECKING:
     from zoo.config.run import RunConfig
-    from zoo.sweep.fork_server import Nursery
+    from zoo.sweep.fork_server import ForkServer
 
 HELP = """\
 Train a model of the zoo.
@@ -37,23 +37,23 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     server = None
     if not {"-m", "--multirun"}.isdisjoint(arguments):
-        from zoo.sweep.fork_server import begin
+        from zoo.sweep.fork_server import start_for_sweep
 
-        server = begin(arguments)  # imports torch on a core of its own; hence before Hydra is
+        server = start_for_sweep(arguments)  # first: it imports torch on another core
     try:
         return report(lambda: _main(arguments, server))
     finally:
         if server:
-            server.end()
+            server.close()
 
 
-def _main(arguments: list[str], server: "Nursery | None") -> int:
+def _main(arguments: list[str], server: "ForkServer | None") -> int:
     from zoo.commands.arguments import with_config_dir
 
     return with_config_dir(lambda rest: _train(rest, server), arguments)
 
 
-def _train(arguments: list[str], server: "Nursery | None") -> int:
+def _train(arguments: list[str], server: "ForkServer | None") -> int:
     flags = [a for a in arguments if a.startswith("-")]
     overrides = [a for a in arguments if not a.startswith("-")]
     if flags in (["--cfg=job"], ["--cfg"], ["-c"]):

@@ -122,7 +122,7 @@ def _hydra(overrides: list[str], return_hydra_config: bool) -> DictConfig:
 
 
 def _from_base(overrides: list[str]) -> DictConfig:
-    """Members mostly choose the same: that is composed once, and values are set in copies."""
+    """Trials mostly choose the same groups: compose them once, and set values in copies."""
     groups = (*GROUPS, "experiment", "sweep")
     values = [o for o in overrides if re.match(r"[a-z][\w.]*=", o) and key_of(o) not in groups]
     base = _base(tuple(configs.config_dirs()), tuple(o for o in overrides if o not in values))

@@ -1,7 +1,8 @@
-"""The members of a sweep on their way: begun, watched, pruned, tried again, told of."""
+"""Runs the trials of a sweep on this machine: start, monitor, prune, retry, report."""
 
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -9,167 +10,175 @@ from zoo.config import compose
 from zoo.config.run import RunConfig
 from zoo.runs import hparams
 from zoo.sweep import pool
-from zoo.sweep.fork_server import Nursery, Slot
+from zoo.sweep.fork_server import ForkServer, Slot
 from zoo.sweep.options import SweepOptions
-from zoo.sweep.progress import Board
-from zoo.sweep.prune import Curve, hopeless
+from zoo.sweep.progress import SweepProgress
+from zoo.sweep.prune import Curve, prune_reason
 from zoo.sweep.search import Search
-from zoo.sweep.store import Ledger
-from zoo.sweep.trial_runner import hold_and_train, reason_of
-from zoo.sweep.trials import Member
+from zoo.sweep.store import SweepState
+from zoo.sweep.trial_runner import failure_reason, lock_and_train
+from zoo.sweep.trials import Trial
 
-LOOK = 0.2  # seconds between looks at what the members have written
+MONITOR_SECONDS = 0.2  # between reads of the running trials' metrics
 
 
 class Sweep:
-    """A sweep that runs here.
+    """A sweep that runs on this machine.
 
     Args:
-        ledger: Which members there are, and how far each is.
-        settings: The checked configs of those that are not done, by name.
-        options: How to run them.
-        nursery: What they are forked from.
-        slots: Shares of the machine.
-        search: What chooses further members; None for a grid.
+        state: The trials and their results.
+        settings: The checked configs of the unfinished trials, by name.
+        options: Limits, retries, pruning.
+        server: Forks the trials.
+        slots: Parts of the machine, one for each trial that runs at a time.
+        search: Suggests further trials; None for a grid.
     """
 
     def __init__(
         self,
-        ledger: Ledger,
+        state: SweepState,
         settings: dict[str, RunConfig],
         options: SweepOptions,
-        nursery: Nursery,
+        server: ForkServer,
         slots: list[Slot],
         search: Search | None = None,
     ) -> None:
-        self.ledger, self.settings, self.search = ledger, settings, search
-        self.options, self.nursery, self.slots = options, nursery, slots
-        self.waiting = [member for member in ledger.members if member.name in settings]
-        self.curves = {m.name: Curve(ledger.folder(m)) for m in ledger.members}
-        self.tries: dict[str, int] = {}
-        self.member_of: dict[int, Member] = {}
-        self.pruned: dict[str, str] = {}
+        self.state, self.settings, self.search = state, settings, search
+        self.options, self.server, self.slots = options, server, slots
+        self.waiting = [trial for trial in state.trials if trial.name in settings]
+        self.curves = {trial.name: Curve(state.folder(trial)) for trial in state.trials}
+        self.attempts: dict[str, int] = {}
+        self.trial_of: dict[int, Trial] = {}  # by the id() of its job
+        self.prune_reasons: dict[str, str] = {}
         self.failed = self.exhausted = False  # exhausted: every combination was tried
-        self.received: int | None = None
-        self.started = self.looked = time.monotonic()
+        self.received: int | None = None  # the signal that stops the sweep
+        self.started = self.monitored_at = time.monotonic()
 
     def run(self) -> int:
-        """All that are not done; the exit code."""
-        with self.ledger.held():
+        """Run all unfinished trials; returns the exit code."""
+        with self.state.locked():
             return self._run()
 
     def _run(self) -> int:
         for curve in self.curves.values():
             curve.update()
         if self.search:
-            self._catch_up(self.search)
-        total = self.search.plan.trials if self.search else len(self.ledger.members)
-        how = f"{len(self.slots)} at a time, {self.slots[0].threads} threads each"
-        self.board = Board(self.ledger, how, total)
+            self._restore(self.search)
+        total = self.search.plan.trials if self.search else len(self.state.trials)
+        parallel = f"{len(self.slots)} at a time, {self.slots[0].threads} threads each"
+        self.progress = SweepProgress(self.state, parallel, total)
         self.started = time.monotonic()
-        handlers = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {n: signal.signal(n, self._on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
-            beside = (self._ended, self._stopping, self._look)
-            pool.run(self.nursery, self._next, self.slots, *beside)
+            pool.run(
+                self.server,
+                self.slots,
+                next_job=self._next_job,
+                on_exit=self._on_exit,
+                stopping=self._stopping,
+                on_tick=self._monitor,
+            )
         finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        self.board.close(stopped=self.received is not None)
+            for signum, handler in handlers.items():
+                signal.signal(signum, handler)
+        self.progress.close(stopped=self.received is not None)
         return int(self.failed) if self.received is None else 128 + self.received
 
-    def _note(self, number: int, frame: object) -> None:
-        self.received = number
+    def _on_signal(self, signum: int, frame: object) -> None:
+        self.received = signum
 
     def _stopping(self) -> bool:
         stop = self.failed and self.options.on_failure == "stop"
         minutes = self.options.max_minutes
-        over = minutes is not None and time.monotonic() - self.started > 60 * minutes
-        return stop or over or self.received is not None
+        timed_out = minutes is not None and time.monotonic() - self.started > 60 * minutes
+        return stop or timed_out or self.received is not None
 
-    # ----------------------------------------------------------------- beginning
+    # ---------------------------------------------------------------------- start
 
-    def _next(self) -> pool.Job | None:
+    def _next_job(self) -> pool.Job | None:
         if self.waiting:
             return self._job(self.waiting.pop(0))
         search = self.search
-        if search is None or self.exhausted or len(self.ledger.members) >= search.plan.trials:
+        if search is None or self.exhausted or len(self.state.trials) >= search.plan.trials:
             return None
-        member = search.ask(self.ledger.members)
-        if member is None:
-            self.board.total, self.exhausted = len(self.ledger.members), True
+        trial = search.ask(self.state.trials)
+        if trial is None:
+            self.progress.total, self.exhausted = len(self.state.trials), True
             return None
-        self.settings[member.name] = compose.load(list(member.overrides))
-        self.ledger.add(member)
-        return self._job(member)
+        self.settings[trial.name] = compose.load(list(trial.overrides))
+        self.state.add(trial)
+        return self._job(trial)
 
-    def _job(self, member: Member) -> pool.Job:
-        self.tries[member.name] = self.tries.get(member.name, 0) + 1
-        self.curves[member.name] = Curve(self.ledger.folder(member))
-        minutes = self.options.member_minutes
-        alone = replace(self.ledger, members=[])  # the others are not sent with each
+    def _job(self, trial: Trial) -> pool.Job:
+        self.attempts[trial.name] = self.attempts.get(trial.name, 0) + 1
+        self.curves[trial.name] = Curve(self.state.folder(trial))
+        minutes = self.options.trial_minutes
+        without_trials = replace(self.state, trials=[])  # a job is pickled: keep it small
         job = pool.Job(
-            work=partial(hold_and_train, alone, member, self.settings[member.name]),
-            log=self.ledger.log(member),
+            work=partial(lock_and_train, without_trials, trial, self.settings[trial.name]),
+            log=self.state.log_file(trial),
             limit=None if minutes is None else 60 * minutes,
         )
-        self.member_of[id(job)] = member
+        self.trial_of[id(job)] = trial
         return job
 
-    # ------------------------------------------------------------------ watching
+    # -------------------------------------------------------------------- monitor
 
-    def _look(self, running: list[pool.Job]) -> None:
-        if time.monotonic() - self.looked < LOOK:
+    def _monitor(self, running: Sequence[pool.Job]) -> None:
+        """Read the metrics of the running trials, prune, and update the display."""
+        if time.monotonic() - self.monitored_at < MONITOR_SECONDS:
             return
-        members = [(job, self.member_of[id(job)]) for job in running]
-        for job, member in members:
-            curve = self.curves[member.name]
-            if curve.update() and self.options.prune and not job.unwanted:
-                others = [c.bests for name, c in self.curves.items() if name != member.name]
+        trials = [(job, self.trial_of[id(job)]) for job in running]
+        for job, trial in trials:
+            curve = self.curves[trial.name]
+            if curve.update() and self.options.prune and not job.cancel_requested:
+                others = [c.bests for name, c in self.curves.items() if name != trial.name]
                 rule, after = self.options.prune, self.options.prune_after
-                if why := hopeless(rule, after, curve.bests, others):
-                    self.pruned[member.name], job.unwanted = why, True
-        self.board.running(
-            [(member.name, job.started, self.curves[member.name]) for job, member in members]
+                if reason := prune_reason(rule, after, curve.bests, others):
+                    self.prune_reasons[trial.name], job.cancel_requested = reason, True
+        self.progress.running(
+            [(trial.name, job.started, self.curves[trial.name]) for job, trial in trials]
         )
-        self.looked = time.monotonic()
+        self.monitored_at = time.monotonic()
 
-    # -------------------------------------------------------------------- ending
+    # -------------------------------------------------------------- retry, report
 
-    def _ended(self, job: pool.Job, code: int) -> pool.Job | None:
-        member = self.member_of.pop(id(job))
-        curve = self.curves[member.name]
+    def _on_exit(self, job: pool.Job, code: int) -> pool.Job | None:
+        """Record how a trial ended; returns its job for another attempt."""
+        trial = self.trial_of.pop(id(job))
+        curve = self.curves[trial.name]
         curve.update()
-        why = self.pruned.get(member.name, "")
-        if why:
-            self.ledger.prune(member, why)
-        done = self.ledger.done(member)
-        pruned = done and self.ledger.result(member)["status"] == "pruned"
-        reason = "" if done else self._reason(job, code)
-        self.ledger.note(member, ended=code, reason=why if pruned else reason)
+        prune = self.prune_reasons.get(trial.name, "")
+        if prune:
+            self.state.prune(trial, prune)
+        done = self.state.done(trial)
+        pruned = done and self.state.result(trial)["status"] == "pruned"
+        reason = "" if done else self._failure_reason(job, code)
+        self.state.record(trial, ended=code, reason=prune if pruned else reason)
         if not done and self._stopping():
-            self.board.left(member)
+            self.progress.stopped(trial)
             return None
-        again = not done and self.tries[member.name] <= self.options.retries
+        retry = not done and self.attempts[trial.name] <= self.options.retries
         if done:
-            self.board.done(member, why if pruned else "")
+            self.progress.done(trial, prune if pruned else "")
         else:
-            self.board.failed(member, reason, again)
-        if again:
-            return self._job(member)
+            self.progress.failed(trial, reason, retry)
+        if retry:
+            return self._job(trial)
         if not done:
-            hparams.failed(self.ledger.folder(member), self.settings[member.name].to_dict())
+            hparams.failed(self.state.folder(trial), self.settings[trial.name].to_dict())
             self.failed = True
         if self.search:
-            self.search.tell(member, self.ledger.score(member) if done else None, curve, pruned)
+            self.search.tell(trial, self.state.score(trial) if done else None, curve, pruned)
         return None
 
-    def _catch_up(self, search: Search) -> None:
-        """A search that goes on learns what it was not told."""
-        search.forget(self.ledger.members)
-        for member in self.ledger.members:
-            if self.ledger.done(member):
-                pruned = self.ledger.result(member)["status"] == "pruned"
-                search.tell(member, self.ledger.score(member), self.curves[member.name], pruned)
+    def _restore(self, search: Search) -> None:
+        """Report the results of finished trials to a search that is resumed."""
+        search.forget(self.state.trials)
+        for trial in self.state.trials:
+            if self.state.done(trial):
+                pruned = self.state.result(trial)["status"] == "pruned"
+                search.tell(trial, self.state.score(trial), self.curves[trial.name], pruned)
 
-    def _reason(self, job: pool.Job, code: int) -> str:
-        return reason_of(code, job.log, self.options.member_minutes if job.overdue else None)
+    def _failure_reason(self, job: pool.Job, code: int) -> str:
+        return failure_reason(code, job.log, self.options.trial_minutes if job.timed_out else None)

@@ -1,8 +1,8 @@
-"""The process that members are forked from.
+"""The process that trials are forked from (`multiprocessing` calls it a fork server).
 
-It begins with the command and imports what members need, on a core of its own, while the command
-line is still being read; from then on it forks, and tells who has ended. It computes nothing: a
-process that has used torch's threads cannot be forked.
+It starts with the command, and imports what trials need on another core while the command line is
+parsed. Then it forks trials on request, and reports their exit codes. It computes nothing itself: a
+process that has used torch's threads cannot be forked safely.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ from typing import Any
 from zoo.errors import TrainingFailed
 from zoo.importing import gc_paused
 
-DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl.h
-LOST = 70  # exit code of a member that could not begin, or raised what nobody expects
-MODULES = (
+PR_SET_PDEATHSIG = 1  # of prctl.h
+EXIT_CRASHED = 70  # exit code of a trial that could not start, or raised an unexpected exception
+PRELOADED = (
     "zoo.sweep.trial_runner",
     "zoo.session",
     "torch.utils.tensorboard",
@@ -35,11 +35,11 @@ MODULES = (
 
 @dataclass
 class Slot:
-    """A share of the machine.
+    """The part of the machine that one trial uses.
 
     Attributes:
-        threads: Of a member.
-        environment: What it sees of the devices.
+        threads: Number of torch threads.
+        environment: Environment variables that select the devices.
     """
 
     threads: int
@@ -47,14 +47,14 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Order:
-    """A member to fork.
+class ForkRequest:
+    """A trial to fork.
 
     Attributes:
-        number: Under which its end is told.
-        work: Its task, to be pickled; the exit code.
-        log: Where what it prints goes.
-        slot: Its share of the machine.
+        number: Identifies the trial when its exit is reported.
+        work: What to run, pickled; returns the exit code.
+        log: File for the trial's output.
+        slot: The part of the machine to use.
     """
 
     number: int
@@ -63,112 +63,115 @@ class Order:
     slot: Slot
 
 
-class Nursery:
-    """A line to that process.
+class ForkServer:
+    """The client's end of the fork server.
 
     Args:
-        pid: Of the process.
-        line: Orders go out, ends come in.
+        pid: The server's process ID.
+        connection: Sends requests, receives exits.
     """
 
-    def __init__(self, pid: int, line: "Connection[Any, Any]") -> None:
-        self.pid, self._line = pid, line
+    def __init__(self, pid: int, connection: "Connection[Any, Any]") -> None:
+        self.pid, self._connection = pid, connection
         self._machine: tuple[int, int] | None = None
-        self._members: set[int] = set()
+        self._running: set[int] = set()
 
     @classmethod
-    def begin(cls) -> "Nursery":
-        """Fork it; before torch is imported, which it does by itself."""
+    def start(cls) -> "ForkServer":
+        """Fork the server. Call it before torch is imported; the server imports torch itself."""
         sys.stdout.flush()
         sys.stderr.flush()
-        here, there = Pipe()
+        client_end, server_end = Pipe()
         parent = os.getpid()
         if pid := os.fork():
-            there.close()
-            return cls(pid, here)
-        here.close()
+            server_end.close()
+            return cls(pid, client_end)
+        client_end.close()
         try:
             die_with(parent)
-            _serve(there)
+            _serve(server_end)
         except BaseException:
             traceback.print_exc()
         finally:
-            os._exit(LOST)
+            os._exit(EXIT_CRASHED)
 
     def machine(self) -> tuple[int, int]:
-        """How many GPUs there are, and how many threads torch takes; waits until all is imported.
+        """The number of GPUs, and of threads that torch uses; waits for the server's imports.
 
         Raises:
-            TrainingFailed: It came to nothing.
+            TrainingFailed: The server has died.
         """
         if self._machine is None:
             self._machine = self._receive()
         return self._machine
 
-    def fork(self, order: Order) -> None:
-        """Begin a member."""
+    def fork(self, request: ForkRequest) -> None:
+        """Start a trial."""
         self.machine()
-        self._members.add(order.number)
-        self._send(order)
+        self._running.add(request.number)
+        self._send(request)
 
-    def signal(self, member: int, number: signal.Signals) -> None:
-        """To a member and all that it has begun, if it has not ended."""
-        self._send((member, number))
+    def signal(self, number: int, signum: signal.Signals) -> None:
+        """Send a signal to the process group of a trial, unless it has exited."""
+        self._send((number, signum))
 
-    def ended(self, seconds: float) -> list[tuple[int, int]]:
-        """Who has ended, with which exit code (128 + n for signal n); waits for the first so long.
+    def wait_exits(self, timeout: float) -> list[tuple[int, int]]:
+        """(number, exit code) of the trials that have exited; signal n gives the code 128 + n.
+
+        Args:
+            timeout: Seconds to wait for the first one.
 
         Raises:
-            TrainingFailed: The process is gone, and the members with it.
+            TrainingFailed: The server has died, and the trials with it.
         """
-        found: list[tuple[int, int]] = []
-        while self._line.poll(0 if found else seconds):
-            found.append(self._receive())
-            self._members.discard(found[-1][0])
-        return found
+        exits: list[tuple[int, int]] = []
+        while self._connection.poll(0 if exits else timeout):
+            exits.append(self._receive())
+            self._running.discard(exits[-1][0])
+        return exits
 
-    def end(self) -> None:
-        """End it, and members that are at work."""
-        self._line.close()
-        if not self._members:  # it may be importing, and would not look
+    def close(self) -> None:
+        """Stop the server and all running trials."""
+        self._connection.close()
+        if not self._running:  # it may still be importing, and not listen
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
 
-    def _send(self, what: Any) -> None:
-        with contextlib.suppress(BrokenPipeError):  # `ended` will say so
-            self._line.send(what)
+    def _send(self, message: Any) -> None:
+        with contextlib.suppress(BrokenPipeError):  # `wait_exits` reports it
+            self._connection.send(message)
 
     def _receive(self) -> Any:
         try:
-            return self._line.recv()
+            return self._connection.recv()
         except (EOFError, ConnectionError):
-            raise TrainingFailed("the process that members are forked from has ended") from None
+            raise TrainingFailed("the process that trials are forked from has died") from None
 
 
-def begin(arguments: list[str]) -> Nursery | None:
-    """One for a command line that asks for a sweep of ours."""
-    another = any(re.match(r"hydra[./](launcher|sweeper)\b", a) for a in arguments)
-    if another or not {"-m", "--multirun"} & set(arguments) or not hasattr(os, "fork"):
+def start_for_sweep(arguments: list[str]) -> ForkServer | None:
+    """Start a fork server if the command line is a sweep that zoo/sweep runs."""
+    other_runner = any(re.match(r"hydra[./](launcher|sweeper)\b", a) for a in arguments)
+    if other_runner or not {"-m", "--multirun"} & set(arguments) or not hasattr(os, "fork"):
         return None
-    return Nursery.begin()
+    return ForkServer.start()
 
 
 def die_with(parent: int) -> None:
-    """Be killed when the process that forked this one ends."""
+    """Have this process killed when the process that forked it ends."""
     import ctypes
 
     with contextlib.suppress(OSError, AttributeError):  # Linux only
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(LOST)
+        os._exit(EXIT_CRASHED)
 
 
 def preload() -> None:
-    """Import and read what members would, each for itself."""
+    """Import modules and fill caches once, instead of in every trial."""
     with gc_paused():
-        for name in MODULES:
+        for name in PRELOADED:
             importlib.import_module(name)
         from PIL import Image
 
@@ -181,82 +184,83 @@ def preload() -> None:
         commit()
 
 
-def _serve(line: "Connection[Any, Any]") -> None:
-    """Fork and tell, until the other end is closed."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the controller says what to do then
-        signal.signal(number, signal.SIG_IGN)
+def _serve(connection: "Connection[Any, Any]") -> None:
+    """Fork and report until the client closes the connection."""
+    for signum in (signal.SIGINT, signal.SIGTERM):  # the client decides what to do about them
+        signal.signal(signum, signal.SIG_IGN)
     preload()
     import torch
 
-    line.send((torch.cuda.device_count(), torch.get_num_threads()))
-    number_of: dict[int, int] = {}  # of a member, by its process
-    woken, wake = os.pipe()  # by the end of a child
-    for end in (woken, wake):
-        os.set_blocking(end, False)
-    signal.set_wakeup_fd(wake)
+    connection.send((torch.cuda.device_count(), torch.get_num_threads()))
+    number_of: dict[int, int] = {}  # process ID to request number
+    wakeup_read, wakeup_write = os.pipe()  # readable when a child exits
+    for descriptor in (wakeup_read, wakeup_write):
+        os.set_blocking(descriptor, False)
+    signal.set_wakeup_fd(wakeup_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     try:
         while True:
-            ready = wait([line, woken])
-            if woken in ready:
-                os.read(woken, 4096)
-            if line in ready:
-                _obey(line, number_of)
-            _tell(line, number_of)
+            ready = wait([connection, wakeup_read])
+            if wakeup_read in ready:
+                os.read(wakeup_read, 4096)
+            if connection in ready:
+                _handle_request(connection, number_of)
+            _report_exits(connection, number_of)
     except (EOFError, ConnectionError):
         for pid in number_of:
-            _signal(pid, signal.SIGKILL)
+            _signal_group(pid, signal.SIGKILL)
         for pid in number_of:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
 
 
-def _obey(line: "Connection[Any, Any]", number_of: dict[int, int]) -> None:
-    order = line.recv()
-    if isinstance(order, Order):
-        parent = os.getpid()
-        try:
-            pid = os.fork()
-        except OSError as error:  # too many processes, or no memory
-            with order.log.open("a") as log:  # behind what an earlier attempt said
-                log.write(f"cannot be forked: {error.strerror}\n")
-            line.send((order.number, LOST))
-            return
-        if pid == 0:
-            line.close()
-            _become(order, parent)
-        with contextlib.suppress(OSError):
-            os.setpgid(pid, pid)  # whichever of the two comes first
-        number_of[pid] = order.number
-    else:
-        member, number = order
-        for pid in (pid for pid, one in number_of.items() if one == member):
-            _signal(pid, number)
+def _handle_request(connection: "Connection[Any, Any]", number_of: dict[int, int]) -> None:
+    """Fork a trial, or send it a signal."""
+    request = connection.recv()
+    if not isinstance(request, ForkRequest):
+        number, signum = request
+        for pid in (pid for pid, running in number_of.items() if running == number):
+            _signal_group(pid, signum)
+        return
+    parent = os.getpid()
+    try:
+        pid = os.fork()
+    except OSError as error:  # too many processes, or no memory
+        with request.log.open("a") as log:  # after the output of an earlier attempt
+            log.write(f"cannot be forked: {error.strerror}\n")
+        connection.send((request.number, EXIT_CRASHED))
+        return
+    if pid == 0:
+        connection.close()
+        _run_child(request, parent)
+    with contextlib.suppress(OSError):
+        os.setpgid(pid, pid)  # parent and child both do, so that it is done whoever comes first
+    number_of[pid] = request.number
 
 
-def _tell(line: "Connection[Any, Any]", number_of: dict[int, int]) -> None:
-    """Say who has ended."""
+def _report_exits(connection: "Connection[Any, Any]", number_of: dict[int, int]) -> None:
+    """Send the exit codes of trials that have exited."""
     while number_of:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
         if pid in number_of:
-            _signal(pid, signal.SIGKILL)  # what it has left behind
+            _signal_group(pid, signal.SIGKILL)  # subprocesses that it left running
             code = os.waitstatus_to_exitcode(status)
-            line.send((number_of.pop(pid), 128 - code if code < 0 else code))
+            connection.send((number_of.pop(pid), 128 - code if code < 0 else code))
 
 
-def _signal(pid: int, number: int) -> None:
+def _signal_group(pid: int, signum: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
+        os.killpg(pid, signum)
 
 
-def _become(order: Order, parent: int) -> None:
-    """In the child: work, and end."""
-    code = LOST
+def _run_child(request: ForkRequest, parent: int) -> None:
+    """In the child: run the trial and exit."""
+    code = EXIT_CRASHED
     try:
-        _settle(order, parent)
-        code = order.work()
+        _setup_child(request, parent)
+        code = request.work()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
     except BaseException:
@@ -268,20 +272,20 @@ def _become(order: Order, parent: int) -> None:
         os._exit(code)
 
 
-def _settle(order: Order, parent: int) -> None:
-    """Own group, own log, own share of the machine."""
+def _setup_child(request: ForkRequest, parent: int) -> None:
+    """Give the child its own process group, signal handlers, log, threads and devices."""
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     die_with(parent)
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
+    for signum in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(signum, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    log = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+    log = os.open(request.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((devnull, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
-    os.environ.update(order.slot.environment, OMP_NUM_THREADS=str(order.slot.threads))
+    os.environ.update(request.slot.environment, OMP_NUM_THREADS=str(request.slot.threads))
     import torch
 
-    torch.set_num_threads(order.slot.threads)
+    torch.set_num_threads(request.slot.threads)

@@ -1,6 +1,6 @@
-"""Hydra's `-m`, by our own sweeper: what was typed, to members, to runs.
+"""`python train.py -m` as Hydra's sweeper: from the command line to trials, and to their runs.
 
-With another launcher (`hydra/launcher=submitit_slurm`) the members go to that one instead.
+With another launcher (`hydra/launcher=submitit_slurm`) the trials are handed to that one.
 """
 
 import os
@@ -19,27 +19,35 @@ from zoo.errors import UserError
 from zoo.program import command_line
 from zoo.sweep import launchers
 from zoo.sweep.controller import Sweep
-from zoo.sweep.fork_server import Nursery
+from zoo.sweep.fork_server import ForkServer
 from zoo.sweep.options import SweepOptions, read_options
 from zoo.sweep.search import Search, SearchPlan
-from zoo.sweep.store import Ledger
-from zoo.sweep.trials import Member, checked, grid
+from zoo.sweep.store import SweepState
+from zoo.sweep.trials import Trial, grid, load_configs
+
+Launch = Callable[[SweepState, list[Trial], SweepOptions], int]
+RESUME_MAY_SET = frozenset(
+    (
+        "resume", "slots", "trial_minutes", "member_minutes", "max_minutes", "retries",
+        "on_failure", "prune", "prune_after",
+    )
+)  # fmt: skip
 
 
 def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: DictConfig) -> int:
-    """Run every member of what was typed behind `-m`; the exit code.
+    """Run all trials of a command line; returns the exit code.
 
     Args:
         arguments: Overrides, lists of values among them.
-        hydra_context, task_function, config: Hydra's; `task_function.nursery` forks the members.
+        hydra_context, task_function, config: Hydra's; `task_function.fork_server` forks the trials.
 
     Raises:
-        UserError: A mistake in any member, before the first one runs.
+        UserError: A mistake in any trial, before the first one runs.
     """
     if "RANK" in os.environ:
         raise UserError(
-            "-m under torchrun: every rank would run every member; start the sweep without "
-            "torchrun, with trainer.devices=2 for two processes a member"
+            "-m under torchrun: every rank would run every trial; start the sweep without "
+            "torchrun, with trainer.devices=2 for two processes a trial"
         )
     options = read_options(OmegaConf.to_container(config.sweep))  # type: ignore[arg-type]
     launch = None
@@ -47,30 +55,35 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
         launchers.check(config, options)
         launch = partial(launchers.run, hydra_context=hydra_context, config=config)
     own = [a for a in arguments if not configs.is_sweep_override(a)]
+    server: ForkServer = task_function.fork_server
     if options.resume:
         typed = [a for a in arguments if configs.is_sweep_override(a)]
-        ledger = Ledger.open(options.resume)
-        with configs.config_dir(configs.added_config_dir() or ledger.config_dir):
-            return go_on(ledger, options, own, typed, task_function.nursery, launch)
+        state = SweepState.open(options.resume)
+        with configs.config_dir(configs.added_config_dir() or state.config_dir):
+            return resume(state, options, own, typed, server, launch)
     if options.method != "grid":
-        return search(options, own, task_function.nursery)
+        return search(options, own, server)
     if options.when:
         raise UserError("sweep.when is for sweep.method=tpe or random: a grid has all combinations")
-    own += [f"{key}={values}" for key, values in options.space.items() if key not in _keys(own)]
+    given = set(map(configs.key_of, own))
+    own += [f"{key}={values}" for key, values in options.space.items() if key not in given]
     parser = OverridesParser.create(config_loader=hydra_context.config_loader)
-    members = grid(parser.parse_overrides(own), options.zip)
-    settings = checked(members)
-    nursery: Nursery = task_function.nursery
-    slots = [] if launch else options.find_slots(len(members), *nursery.machine())
-    root = _root([settings[member.name] for member in members])
-    ledger = Ledger.create(root, members, command_line())
+    trials = grid(parser.parse_overrides(own), options.zip)
+    settings = load_configs(trials)
+    slots = [] if launch else options.find_slots(len(trials), *server.machine())
+    root = _root([settings[trial.name] for trial in trials])
+    state = SweepState.create(root, trials, command_line())
     if launch:
-        return launch(ledger, members, options)
-    return Sweep(ledger, settings, options, nursery, slots).run()
+        return launch(state, trials, options)
+    return Sweep(state, settings, options, server, slots).run()
 
 
-def search(options: SweepOptions, typed: list[str], nursery: Nursery) -> int:
-    """Run members as they are chosen; the exit code."""
+def search(options: SweepOptions, typed: list[str], server: ForkServer) -> int:
+    """Run a search; returns the exit code.
+
+    Raises:
+        UserError: A mistake in the search space.
+    """
     assert options.method != "grid"
     if options.zip:
         raise UserError("sweep.zip is for sweep.method=grid")
@@ -78,54 +91,64 @@ def search(options: SweepOptions, typed: list[str], nursery: Nursery) -> int:
         options.method, options.trials, options.seed, typed, options.space, options.when
     )
     _, fixed = plan.read()
-    slots = options.find_slots(options.trials, *nursery.machine())
-    ledger = Ledger.create(_root([compose.load(fixed)]), [], command_line(), plan.to_json())
-    return Sweep(ledger, {}, options, nursery, slots, Search(ledger.path, plan)).run()
+    slots = options.find_slots(options.trials, *server.machine())
+    state = SweepState.create(_root([compose.load(fixed)]), [], command_line(), plan.to_json())
+    return Sweep(state, {}, options, server, slots, Search(state.path, plan)).run()
 
 
-def go_on(
-    ledger: Ledger,
+def resume(
+    state: SweepState,
     options: SweepOptions,
     own: list[str],
     typed: list[str],
-    nursery: Nursery,
-    launch: Callable[[Ledger, list[Member], SweepOptions], int] | None,
+    server: ForkServer,
+    launch: Launch | None,
 ) -> int:
-    """Do what a sweep left; the exit code."""
-    if own:
-        raise UserError(
-            f"sweep.resume goes on with the sweep as it was: '{own[0]}' would change it"
-        )
-    may = {"resume", "slots", "member_minutes", "max_minutes", "retries", "on_failure"}
-    may |= {"prune", "prune_after"} | ({"trials"} if ledger.search else set())
+    """Complete an unfinished sweep; returns the exit code.
+
+    Args:
+        state: The sweep.
+        options: How to run the rest.
+        own: Overrides that are not the sweep's options: refused, as they would change the trials.
+        typed: Overrides that are.
+        server: Forks the trials.
+        launch: Hands trials to a launcher; None to run them here.
+
+    Raises:
+        UserError: An override that would change the sweep.
+    """
+    _check_resume(state, own, typed)
+    unfinished = [trial for trial in state.trials if not state.done(trial)]
+    if launch and state.search is not None:
+        raise UserError(f"{state.path} is a search, which runs here; leave out hydra/launcher")
+    resumed_search = None
+    if state.search is not None:
+        if "sweep.trials" in map(configs.key_of, typed):
+            state.search["trials"] = options.trials
+            state.write()
+        resumed_search = Search(state.path, SearchPlan(**state.search))
+    settings = load_configs(unfinished)
+    if launch:
+        return launch(state, unfinished, options)
+    total = state.search["trials"] if state.search else len(unfinished)
+    slots = options.find_slots(total, *server.machine())
+    return Sweep(state, settings, options, server, slots, resumed_search).run()
+
+
+def _check_resume(state: SweepState, own: list[str], typed: list[str]) -> None:
+    permitted = RESUME_MAY_SET | ({"trials"} if state.search else set())
+    refused = list(own)
     for override in typed:
         group, _, key = configs.key_of(override).partition(".")
-        if group == "sweep" and key not in may:
-            raise UserError(
-                f"sweep.resume goes on with the sweep as it was: '{override}' would change it"
-            )
-    left = [member for member in ledger.members if not ledger.done(member)]
-    found = None
-    if launch and ledger.search is not None:
-        raise UserError(f"{ledger.path} is a search, which runs here; leave out hydra/launcher")
-    if ledger.search is not None:
-        if "sweep.trials" in map(configs.key_of, typed):
-            ledger.search["trials"] = options.trials
-            ledger.write()
-        found = Search(ledger.path, SearchPlan(**ledger.search))
-    settings = checked(left)
-    if launch:
-        return launch(ledger, left, options)
-    total = ledger.search["trials"] if ledger.search else len(left)
-    slots = options.find_slots(total, *nursery.machine())
-    return Sweep(ledger, settings, options, nursery, slots, found).run()
-
-
-def _keys(overrides: list[str]) -> set[str]:
-    return {configs.key_of(one) for one in overrides}
+        if group == "sweep" and key not in permitted:
+            refused.append(override)
+    if refused:
+        raise UserError(
+            f"sweep.resume continues the sweep as it was: '{refused[0]}' would change it"
+        )
 
 
 def _root(settings: list[RunConfig]) -> Path:
-    """The folder that the sweep's folder goes to."""
+    """The parent of the sweep's folder."""
     names = {config.name for config in settings}
     return Path(settings[0].output_dir) / (names.pop() if len(names) == 1 else "sweep")

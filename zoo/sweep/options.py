@@ -1,6 +1,7 @@
-"""The settings of a sweep, checked, and the shares of the machine that follow from them."""
+"""The options of a sweep (configs/sweep), checked, and the slots that follow from them."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,21 +18,21 @@ class SweepOptions:
     """What configs/sweep sets.
 
     Attributes:
-        slots: Members at a time.
-        member_minutes, max_minutes: After which a member, or the sweep, is ended.
-        retries: How often a member that failed is tried again.
-        on_failure: Whether the others go on, or are ended.
-        resume: The folder of a sweep to go on with.
-        zip: Settings whose lists go side by side.
-        method: How members are chosen.
-        trials: How many a search tries.
-        seed: Of what a search chooses.
-        space, when: What from; see zoo/sweep/space.py.
-        prune, prune_after: Which members to end early; see zoo/sweep/prune.py.
+        slots: Number of trials that run at a time.
+        trial_minutes, max_minutes: Time limits of a trial and of the sweep.
+        retries: How often a failed trial is retried.
+        on_failure: Whether the other trials continue or are stopped.
+        resume: Folder of a sweep to resume.
+        zip: Settings whose lists are combined one to one.
+        method: How the settings of trials are chosen.
+        trials: Number of trials of a search.
+        seed: Seed of the search.
+        space, when: The search space; see zoo/sweep/space.py.
+        prune, prune_after: Which trials are stopped early; see zoo/sweep/prune.py.
     """
 
     slots: int | Literal["auto"] = "auto"
-    member_minutes: float | None = None
+    trial_minutes: float | None = None
     max_minutes: float | None = None
     retries: int = 0
     on_failure: Literal["continue", "stop"] = "continue"
@@ -45,25 +46,27 @@ class SweepOptions:
     prune: PruneName | None = None
     prune_after: int = 2
 
-    def find_slots(self, members: int, gpus: int, threads: int) -> "list[Slot]":
-        """A share of the machine for each member that runs at a time.
+    def find_slots(self, trials: int, gpus: int, threads: int) -> "list[Slot]":
+        """One slot for each trial that runs at a time: a GPU, or an equal part of the cores.
 
         Args:
-            members: How many there are.
-            gpus: How many this machine has.
-            threads: Of torch, at most.
+            trials: Number of trials to run.
+            gpus: Number of GPUs of this machine.
+            threads: Upper limit of torch threads.
 
         Raises:
             UserError: More slots than cores or GPUs.
         """
         from zoo.sweep.fork_server import Slot
 
-        here = getattr(os, "sched_getaffinity", None)
-        cores = len(here(0)) if here else os.cpu_count() or 1
-        most, what = (gpus, "GPUs") if gpus else (cores, "cores")
-        if self.slots != "auto" and self.slots > most:
-            raise UserError(f"sweep.slots={self.slots}: this machine has {most} {what} to share")
-        number = min(most if self.slots == "auto" else self.slots, max(1, members))
+        affinity = getattr(os, "sched_getaffinity", None)
+        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+        available, unit = (gpus, "GPUs") if gpus else (cores, "cores")
+        if self.slots != "auto" and self.slots > available:
+            raise UserError(
+                f"sweep.slots={self.slots}: this machine has {available} {unit} to share"
+            )
+        number = min(available if self.slots == "auto" else self.slots, max(1, trials))
         threads = min(max(1, cores // number), threads)
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         names = visible if len(visible) >= gpus and visible[0] else [str(k) for k in range(gpus)]
@@ -72,15 +75,22 @@ class SweepOptions:
         ]
 
 
-def read_options(settings: dict[str, Any]) -> SweepOptions:
-    """From what was composed.
+def read_options(settings: Mapping[str, Any]) -> SweepOptions:
+    """The options of a composed config.
 
     Raises:
         UserError: A wrong type or value.
     """
-    options = SweepOptions(**bind(SweepOptions, settings, {}, "sweep", "grid"))
-    least = {"slots": 1, "retries": 0, "trials": 1, "seed": 0, "prune_after": 1}
-    for name, bound in (least | {"member_minutes": 0, "max_minutes": 0}).items():
+    values = dict(settings)
+    if (minutes := values.pop("member_minutes", None)) is not None:  # the name it had before
+        if values.get("trial_minutes") is not None:
+            raise UserError(
+                "sweep.member_minutes is the old name of sweep.trial_minutes: give one of the two"
+            )
+        values["trial_minutes"] = minutes
+    options = SweepOptions(**bind(SweepOptions, values, {}, "sweep", "grid"))
+    bounds = {"slots": 1, "retries": 0, "trials": 1, "seed": 0, "prune_after": 1}
+    for name, bound in (bounds | {"trial_minutes": 0, "max_minutes": 0}).items():
         value = getattr(options, name)
         if isinstance(value, int | float) and value < bound:
             raise UserError(f"sweep.{name}={value}: expected {bound} or more")

@@ -1,7 +1,7 @@
-"""Members in processes of their own, as many at a time as there are slots.
+"""A process pool: runs jobs in processes of their own, as many at a time as there are slots.
 
-A process that crashes, hangs or is killed ends alone. When the sweep itself dies, its members die
-with it, so that none is ever run twice at a time.
+A process that crashes, hangs or is killed does not affect the others. When the sweep itself dies,
+its processes die with it, so that no trial ever runs twice at the same time.
 """
 
 import signal
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.sweep.fork_server import Nursery, Order, Slot
+from zoo.sweep.fork_server import ForkRequest, ForkServer, Slot
 
-GRACE = 30.0  # seconds from being asked to end to being ended
-POLL = 0.05  # seconds between looks at whether to stop
+GRACE_SECONDS = 30.0  # between SIGTERM and SIGKILL
+POLL_SECONDS = 0.05
 
 
 @dataclass
@@ -22,10 +22,14 @@ class Job:
     """One process.
 
     Attributes:
-        work: Its task, to be pickled; the exit code.
-        log: Where what it prints goes.
-        limit: Seconds that it may take, None for any.
-        unwanted: Set to have it ended.
+        work: What to run, pickled; returns the exit code.
+        log: File for its output.
+        limit: Time limit in seconds; None for no limit.
+        slot: The part of the machine it runs on, once started.
+        started: Monotonic time of its start.
+        terminated_at: Monotonic time of its SIGTERM; None before.
+        timed_out: Whether it exceeded its time limit.
+        cancel_requested: Set it to have the process terminated.
     """
 
     work: Callable[[], int]
@@ -33,59 +37,60 @@ class Job:
     limit: float | None = None
     slot: Slot | None = None
     started: float = 0.0
-    asked: float | None = None
-    overdue: bool = False
-    unwanted: bool = False
+    terminated_at: float | None = None
+    timed_out: bool = False
+    cancel_requested: bool = False
 
 
 def run(
-    nursery: Nursery,
-    following: Callable[[], Job | None],
+    server: ForkServer,
     slots: Sequence[Slot],
-    ended: Callable[[Job, int], Job | None],
+    *,
+    next_job: Callable[[], Job | None],
+    on_exit: Callable[[Job, int], Job | None],
     stopping: Callable[[], bool],
-    tick: Callable[[Sequence[Job]], Any],
+    on_tick: Callable[[Sequence[Job]], Any],
 ) -> None:
     """Run jobs, as many at a time as there are slots.
 
     Args:
-        nursery: What they are forked from.
-        following: Asked for the next one when a slot is free; None when there is no other.
-        slots: Shares of the machine.
-        ended: Told of each process that has ended, with its exit code (128 + n for signal n); what
-            it returns runs next.
-        stopping: Whether to begin no more, and ask those that run to end.
-        tick: Told now and then which are running.
+        server: Forks the processes.
+        slots: Parts of the machine.
+        next_job: Called when a slot is free; None if there is no further job.
+        on_exit: Called with each job whose process has exited, and the exit code (128 + n for
+            signal n); a job that it returns is started next.
+        stopping: Whether to start no more jobs and terminate the running ones.
+        on_tick: Called regularly with the running jobs.
     """
-    free, again = list(slots), list[Job]()
+    free, retries = list(slots), list[Job]()
     running: dict[int, Job] = {}
-    begun = 0
+    started = 0
     while True:
-        while free and not stopping() and (job := again.pop() if again else following()):
+        while free and not stopping() and (job := retries.pop() if retries else next_job()):
             job.slot, job.started = free.pop(0), time.monotonic()
-            nursery.fork(Order(begun, job.work, job.log, job.slot))
-            running[begun] = job
-            begun += 1
+            server.fork(ForkRequest(started, job.work, job.log, job.slot))
+            running[started] = job
+            started += 1
         if not running:
             return
-        for number, code in nursery.ended(POLL):
+        for number, code in server.wait_exits(POLL_SECONDS):
             job = running.pop(number)
             assert job.slot is not None
             free.append(job.slot)
-            if anew := ended(job, code):
-                again.append(anew)
+            if retry := on_exit(job, code):
+                retries.append(retry)
         for number, job in running.items():
-            _see_to(nursery, number, job, stopping())
-        tick(list(running.values()))
+            _enforce_limits(server, number, job, stopping())
+        on_tick(list(running.values()))
 
 
-def _see_to(nursery: Nursery, number: int, job: Job, stop: bool) -> None:
-    """One that is to end is asked to, and then made to."""
+def _enforce_limits(server: ForkServer, number: int, job: Job, stop: bool) -> None:
+    """Terminate a job that shall end: SIGTERM first, SIGKILL after a grace period."""
     now = time.monotonic()
     if job.limit is not None and now - job.started > job.limit:
-        job.overdue = True
-    if (stop or job.overdue or job.unwanted) and job.asked is None:
-        job.asked = now
-        nursery.signal(number, signal.SIGTERM)
-    elif job.asked is not None and now - job.asked > GRACE:
-        nursery.signal(number, signal.SIGKILL)
+        job.timed_out = True
+    if (stop or job.timed_out or job.cancel_requested) and job.terminated_at is None:
+        job.terminated_at = now
+        server.signal(number, signal.SIGTERM)
+    elif job.terminated_at is not None and now - job.terminated_at > GRACE_SECONDS:
+        server.signal(number, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: a live table on a terminal, lines elsewhere, a closing table."""
+"""What a sweep prints: a live display on a terminal, lines elsewhere, a table at the end."""
 
 import sys
 import time
@@ -7,140 +7,144 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.files import write_text
 from zoo.program import spelled
-from zoo.sweep.terminal import Live, bar
+from zoo.sweep.terminal import TerminalLines, bar
 from zoo.sweep.trials import short_keys
 from zoo.text_table import text_table
 from zoo.training.console import duration
 
 if TYPE_CHECKING:
     from zoo.sweep.prune import Curve
-    from zoo.sweep.store import Ledger
-    from zoo.sweep.trials import Member
+    from zoo.sweep.store import SweepState
+    from zoo.sweep.trials import Trial
 
-TAIL = 4  # lines of a failed member's log
-MOST = 20  # rows of the closing table
+LOG_LINES = 4  # of a failed trial's log that are shown
+MAX_ROWS = 20  # of the table that is printed
 
 
-class Board:
-    """Prints for the whole sweep.
+class SweepProgress:
+    """Prints the progress of a sweep.
 
     Args:
-        ledger: What to tell of.
-        how: Members are run.
-        total: Of members there are to be; None for those there are.
-        flags: What else to type for going on.
+        state: The sweep.
+        runner: How its trials are run: `4 at a time, 2 threads each`.
+        total: Number of trials; None for those that the state lists.
+        flags: Further arguments of the command that resumes the sweep.
     """
 
     def __init__(
-        self, ledger: "Ledger", how: str, total: int | None = None, flags: str = ""
+        self, state: "SweepState", runner: str, total: int | None = None, flags: str = ""
     ) -> None:
-        self.ledger, self.started = ledger, time.monotonic()
-        self.total = len(ledger.members) if total is None else total
+        self.state, self.started = state, time.monotonic()
+        self.total = len(state.trials) if total is None else total
         self.flags = f" {flags}" if flags else ""
-        self.results: dict[str, dict[str, Any]] = {}  # of those that came to an end
+        self.results: dict[str, dict[str, Any]] = {}  # of finished and pruned trials
         self.scores: dict[str, float] = {}
         self.failures: dict[str, str] = {}
-        self.live = Live(sys.stdout) if sys.stdout.isatty() else None
-        for member in ledger.members:
-            if ledger.done(member):
-                self._keep(member)
+        self.live = TerminalLines(sys.stdout) if sys.stdout.isatty() else None
+        for trial in state.trials:
+            if state.done(trial):
+                self._add_result(trial)
         self.before = len(self.results)
         done = f", {self.before} done before" if self.before else ""
-        print(f"sweep      {ledger.path}")
-        print(f"members    {self.total}{done}; {how}\n", flush=True)
+        print(f"sweep      {state.path}")
+        print(f"trials     {self.total}{done}; {runner}\n", flush=True)
 
-    def done(self, member: "Member", pruned: str = "") -> None:
-        """It has reached its end, or was pruned, and why."""
-        result = self._keep(member)
-        place = f"({len(self.results)} of {self.total})"
+    def done(self, trial: "Trial", pruned: str = "") -> None:
+        """Report a trial that has finished, or was pruned for the reason given."""
+        result = self._add_result(trial)
+        count = f"({len(self.results)} of {self.total})"
         took = duration(result.get("seconds", 0.0))
         if pruned:
-            self._line(f"pruned  {member.name}  {pruned}  {took}  {place}")
+            self._line(f"pruned  {trial.name}  {pruned}  {took}  {count}")
         else:
-            self._line(f"done    {member.name}  {_figure(result)}  {took}  {place}")
+            self._line(f"done    {trial.name}  {_score_text(result)}  {took}  {count}")
 
-    def failed(self, member: "Member", reason: str, again: bool) -> None:
-        """It has not; says why, with the last lines of its log."""
-        if again:
-            self._line(f"again   {member.name}  {reason}")
+    def failed(self, trial: "Trial", reason: str, retry: bool) -> None:
+        """Report a failure: why, and the last lines of the log."""
+        if retry:
+            self._line(f"retry   {trial.name}  {reason}")
             return
-        self.failures[member.name] = reason
-        self._line(f"FAILED  {member.name}  {reason}")
-        log = self.ledger.log(member)
-        said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-        for line in [line for line in said.splitlines() if line.strip()][-TAIL:]:
+        self.failures[trial.name] = reason
+        self._line(f"FAILED  {trial.name}  {reason}")
+        log = self.state.log_file(trial)
+        output = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        for line in [line for line in output.splitlines() if line.strip()][-LOG_LINES:]:
             self._line(f"        | {line}")
         self._line(f"        log: {log}")
 
-    def left(self, member: "Member") -> None:
-        """It was asked to stop, and goes on another time."""
-        self._line(f"stopped {member.name}")
+    def stopped(self, trial: "Trial") -> None:
+        """Report a trial that was interrupted and can be resumed."""
+        self._line(f"stopped {trial.name}")
 
-    def running(self, members: "Sequence[tuple[str, float, Curve]]") -> None:
-        """Renew the live table: those that run, when they began, their curves."""
+    def running(self, trials: "Sequence[tuple[str, float, Curve]]") -> None:
+        """Update the live display.
+
+        Args:
+            trials: Name, start (monotonic seconds) and curve of each running trial.
+        """
         if self.live is None:
             return
         now = time.monotonic()
         ended, pruned = len(self.results) + len(self.failures), self._pruned()
-        parts = [f"{ended}/{self.total}", f"{len(members)} running"]
-        parts += [f"{len(self.failures)} failed"] * bool(self.failures)
-        parts += [f"{pruned} pruned"] * bool(pruned)
-        parts.append(duration(now - self.started))
+        counts = [f"{ended}/{self.total}", f"{len(trials)} running"]
+        counts += [f"{len(self.failures)} failed"] * bool(self.failures)
+        counts += [f"{pruned} pruned"] * bool(pruned)
+        counts.append(duration(now - self.started))
         if ended > self.before:
             each = (now - self.started) / (ended - self.before)
-            parts.append(f"about {duration(each * (self.total - ended))} left")
-        lines = [f"{bar(ended / max(1, self.total))}  {'  '.join(parts)}"]
+            counts.append(f"about {duration(each * (self.total - ended))} left")
+        lines = [f"{bar(ended / max(1, self.total))}  {'  '.join(counts)}"]
         if best := self._best():
-            lines.append(f"best     {_figure(self.results[best])}  {best}")
-        for name, since, curve in members:
-            seen = f"  {_named(curve.monitor, curve.bests[-1])}" if curve.bests else ""
-            lines.append(f"running  {name}  step {curve.step:,}{seen}  {duration(now - since)}")
+            lines.append(f"best     {_score_text(self.results[best])}  {best}")
+        for name, since, curve in trials:
+            score = f"  {_named(curve.monitor, curve.bests[-1])}" if curve.bests else ""
+            lines.append(f"running  {name}  step {curve.step:,}{score}  {duration(now - since)}")
         self.live.draw(lines)
 
     def close(self, stopped: bool) -> None:
-        """The table, best first, and what to do next."""
+        """Print the table, best first, and the next commands."""
         if self.live is not None:
             self.live.clear()
         rows = self._rows()
         print()
         if len(rows) > 1:
-            write_text(self.ledger.path / "table.txt", text_table(rows, 200) + "\n")
-            print(text_table(rows[: MOST + 1]))
-            if len(rows) > MOST + 1:
-                more = len(rows) - MOST - 1
-                print(f"... {more} more in {self.ledger.path / 'table.txt'}")
+            write_text(self.state.path / "table.txt", text_table(rows, 200) + "\n")
+            print(text_table(rows[: MAX_ROWS + 1]))
+            if len(rows) > MAX_ROWS + 1:
+                more = len(rows) - MAX_ROWS - 1
+                print(f"... {more} more in {self.state.path / 'table.txt'}")
         for name, reason in self.failures.items():
             print(f"FAILED  {name}: {reason}")
         print(f"\n{self._summary()}")
         if stopped or self.failures or len(self.results) < self.total:
-            again = f"python train.py -m sweep.resume={self.ledger.path}{self.flags}"
-            print(f"go on     {spelled(again)}")
-        print(spelled(f"compare   python scripts/compare.py {self.ledger.path}"))
-        print(f"next      tensorboard --logdir {self.ledger.path}")
+            command = f"python train.py -m sweep.resume={self.state.path}{self.flags}"
+            print(f"resume    {spelled(command)}")
+        print(spelled(f"compare   python scripts/compare.py {self.state.path}"))
+        print(f"next      tensorboard --logdir {self.state.path}")
 
     def _rows(self) -> list[tuple[str, ...]]:
-        """A heading, then those that came to an end, the best first, the pruned ones last."""
-        members = [m for m in self.ledger.members if m.name in self.results]
-        members.sort(key=lambda m: self._score(m.name), reverse=True)
-        members.sort(key=lambda m: self.results[m.name]["status"] == "pruned")
-        values = [dict(one.split("=", 1) for one in m.overrides) for m in members]
+        """The heading, then finished trials from best to worst, then pruned ones."""
+        trials = [trial for trial in self.state.trials if trial.name in self.results]
+        trials.sort(key=lambda trial: self._score(trial.name), reverse=True)
+        trials.sort(key=lambda trial: self.results[trial.name]["status"] == "pruned")
+        settings = [dict(o.split("=", 1) for o in trial.overrides) for trial in trials]
         keys = [
             key
-            for key in dict.fromkeys(key for one in values for key in one)
-            if len({one.get(key) for one in values}) > 1
+            for key in dict.fromkeys(key for values in settings for key in values)
+            if len({values.get(key) for values in settings}) > 1
         ]
-        figures = {_monitored(self.results[m.name])[0] for m in members}
-        figure = figures.pop() if len(figures) == 1 else "value"
+        monitors = {_monitored(self.results[trial.name])[0] for trial in trials}
+        score = monitors.pop() if len(monitors) == 1 else "value"
         short = short_keys(keys)
-        rows = [("", "run", *(short[key] for key in keys), figure, "time", "")]
-        for place, (member, own) in enumerate(zip(members, values), 1):
-            result = self.results[member.name]
-            run = str(place) if member.trial is None else f"{member.trial:03}"
-            end = "pruned" * (result["status"] == "pruned")
+        rows = [("", "run", *(short[key] for key in keys), score, "time", "")]
+        for rank, (trial, values) in enumerate(zip(trials, settings, strict=True), 1):
+            result = self.results[trial.name]
+            number = str(rank) if trial.number is None else f"{trial.number:03}"
+            pruned = "pruned" * (result["status"] == "pruned")
             took = duration(result.get("seconds", 0.0))
-            shown = [own.get(key, "") for key in keys]
-            rows.append((str(place), run, *shown, _monitored(result)[1], took, end))
-        searched = any(member.trial is not None for member in members)
+            shown = [values.get(key, "") for key in keys]
+            rows.append((str(rank), number, *shown, _monitored(result)[1], took, pruned))
+        searched = any(trial.number is not None for trial in trials)
         return rows if searched else [(row[0], *row[2:]) for row in rows]
 
     def _summary(self) -> str:
@@ -155,10 +159,10 @@ class Board:
             + f", {left} left" * bool(left)
         )
 
-    def _keep(self, member: "Member") -> dict[str, Any]:
-        result = self.results[member.name] = self.ledger.result(member)
-        if (score := self.ledger.score(member)) is not None:
-            self.scores[member.name] = score
+    def _add_result(self, trial: "Trial") -> dict[str, Any]:
+        result = self.results[trial.name] = self.state.result(trial)
+        if (score := self.state.score(trial)) is not None:
+            self.scores[trial.name] = score
         return result
 
     def _pruned(self) -> int:
@@ -177,16 +181,16 @@ class Board:
 
 
 def _monitored(result: dict[str, Any]) -> tuple[str, str]:
-    """`val/loss`, `0.1234`: what the run was judged by."""
+    """The monitored metric and its best value: `val/loss`, `0.1234`."""
     name = str(result.get("monitor", "-loss")).lstrip("-")
     value = (result.get("best") or {}).get(name)
     return f"val/{name}", "-" if value is None else f"{value:.4f}"
 
 
-def _figure(result: dict[str, Any]) -> str:
+def _score_text(result: dict[str, Any]) -> str:
     return " ".join(_monitored(result))
 
 
 def _named(monitor: str, score: float) -> str:
-    """`val/loss 0.1234` of a score, which is the greater the better."""
+    """`val/loss 0.1234` from a score, of which higher is better."""
     return f"val/{monitor.lstrip('-')} {-score if monitor.startswith('-') else score:.4f}"

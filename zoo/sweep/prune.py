@@ -1,7 +1,7 @@
-"""Ending members whose validation stays behind the others', so that the time goes to better ones.
+"""Pruning: trials whose validation falls behind the others' are stopped early.
 
-A member's curve is its best validation so far (more is better) after each evaluation. Evaluations
-are counted, not steps: members may differ in the size of their batches.
+A trial's curve is its best validation score so far (higher is better) after each evaluation.
+Evaluations are counted, not steps, because trials may differ in batch size.
 """
 
 import json
@@ -13,78 +13,86 @@ from statistics import median
 from typing import Literal
 
 PruneName = Literal["median", "halving"]
-KEEP = 3  # halving keeps one in so many, and lets it train so many times longer
-ENOUGH = 4  # others that the median rule wants to see
+REDUCTION_FACTOR = 3  # eta of successive halving
+MIN_OTHERS = 4  # trials that the median rule compares with, at least
 
 
-def hopeless(rule: PruneName, after: int, own: list[float], others: Iterable[list[float]]) -> str:
-    """Why a member is not worth going on with; empty where it is.
+def prune_reason(
+    rule: PruneName, after: int, own: list[float], others: Iterable[list[float]]
+) -> str:
+    """Why a trial should be pruned; empty if it should continue.
 
-    median: its best so far is worse than the median of the others' bests at the same evaluation
-    (Golovin et al., 2017, Vizier, section 3.2).
+    median: its best score so far is worse than the median of the others' best scores at the same
+    evaluation (Golovin et al., 2017, Vizier, section 3.2).
     halving: at evaluation `after`, 3 `after`, 9 `after`, ... it is not among the best third of all
-    that came so far (Li et al., 2020, ASHA, arXiv:1810.05934).
+    trials that have got there (Li et al., 2020, ASHA, arXiv:1810.05934).
 
     Args:
         rule: Which of the two.
-        after: Evaluations that every member gets.
-        own: Its curve.
-        others: Theirs, of whatever length.
+        after: Evaluations that no trial is pruned before.
+        own: The trial's curve.
+        others: The curves of the others, of any length.
     """
     rung = len(own)
     if rung < after:
         return ""
     if rule == "halving":
-        rung = after * KEEP ** math.floor(math.log(rung / after, KEEP) + 1e-9)
-    mine = own[rung - 1]
-    theirs = [one[rung - 1] for one in others if len(one) >= rung]
+        exponent = math.floor(math.log(rung / after, REDUCTION_FACTOR) + 1e-9)
+        rung = after * REDUCTION_FACTOR**exponent
+    score = own[rung - 1]
+    scores = [curve[rung - 1] for curve in others if len(curve) >= rung]
     if rule == "median":
-        if len(theirs) < ENOUGH or mine >= median(theirs):
+        if len(scores) < MIN_OTHERS or score >= median(scores):
             return ""
-        return f"after {rung} evaluations worse than the median of {len(theirs)} others"
-    place, all_of_us = 1 + sum(one > mine for one in theirs), 1 + len(theirs)
-    if all_of_us < KEEP or place <= math.ceil(all_of_us / KEEP):
+        return f"after {rung} evaluations worse than the median of {len(scores)} others"
+    rank, total = 1 + sum(other > score for other in scores), 1 + len(scores)
+    if total < REDUCTION_FACTOR or rank <= math.ceil(total / REDUCTION_FACTOR):
         return ""
-    return f"after {rung} evaluations in place {place} of {all_of_us}"
+    return f"after {rung} evaluations in place {rank} of {total}"
 
 
 class Curve:
-    """A member's curve, read from its metrics.jsonl as that grows.
+    """A trial's curve, read from its metrics.jsonl while that grows.
 
     Args:
-        run: Its folder, made or not.
+        run: Its run directory, which may not exist yet.
+
+    Attributes:
+        monitor: The metric: `accuracy`, or `-loss` where lower is better; empty until it is known.
+        bests: The best score so far, after each evaluation.
+        step: The last step reported.
     """
 
     def __init__(self, run: Path) -> None:
         self.run, self.file = run, run / "metrics.jsonl"
-        self.monitor = ""  # `accuracy`, or `-loss` where less is better
+        self.monitor = ""
         self.bests: list[float] = []
         self.step = 0
-        self._read = 0
+        self._offset = 0  # bytes of the file that were read
 
     def update(self) -> bool:
-        """Read on; whether there was an evaluation."""
+        """Read what is new; returns whether there was an evaluation."""
         try:
             if not self.monitor:
                 self.monitor = json.loads((self.run / "dataset.json").read_text())["monitor"]
             size = self.file.stat().st_size
-            if size == self._read:
+            if size == self._offset:
                 return False
-            if size < self._read:  # it goes on from a checkpoint, which lies further back
-                self.bests, self._read = [], 0
+            if size < self._offset:  # resumed from a checkpoint, which truncates the file
+                self.bests, self._offset = [], 0
             with self.file.open("rb") as file:
-                file.seek(self._read)
+                file.seek(self._offset)
                 content = file.read()
         except OSError:
             return False
-        whole = content[: content.rfind(b"\n") + 1]
-        self._read += len(whole)
+        complete = content[: content.rfind(b"\n") + 1]
+        self._offset += len(complete)
         before = len(self.bests)
-        for line in whole.splitlines():
+        for line in complete.splitlines():
             try:
                 row = json.loads(line)
-            except ValueError:  # cut and grown again between two looks
-                self._read = sys.maxsize
+            except ValueError:  # truncated and grown again since the last read
+                self._offset = sys.maxsize
                 return False
             self.step = row["step"]
             name = self.monitor.removeprefix("-")

@@ -1,8 +1,8 @@
-"""Search: members chosen one after another, by what those before them reached.
+"""Hyperparameter search: the settings of each trial are chosen from the results of those before.
 
-Optuna chooses (random, or TPE: Bergstra et al., 2011, Algorithms for Hyper-Parameter Optimization)
-and keeps its record in the sweep's folder, study.db; we ask and tell. The n-th choice has random
-numbers of its own, so that a search that was stopped goes on as it would have.
+Optuna suggests them (at random, or by TPE: Bergstra et al., 2011, Algorithms for Hyper-Parameter
+Optimization) and keeps its study in the sweep's folder, study.db, by its ask-and-tell interface.
+The n-th suggestion has a seed of its own, so that a resumed search continues as it would have.
 """
 
 import warnings
@@ -14,19 +14,19 @@ from typing import Any, Literal
 from zoo.config import compose
 from zoo.sweep.prune import Curve
 from zoo.sweep.space import Space, read_space
-from zoo.sweep.trials import Member, folder_name, short_keys
+from zoo.sweep.trials import Trial, folder_name, short_keys
 
-ATTEMPTS = 100  # choices in a row that were tried before, until the space counts as exhausted
+MAX_REPEATS = 100  # known suggestions in a row, after which the space counts as exhausted
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What was asked for, as sweep.json keeps it.
+    """What a search was asked for; sweep.json keeps it.
 
     Attributes:
         method: random or tpe.
-        trials: Members to try.
-        seed: Of what is chosen.
+        trials: Number of trials.
+        seed: Seed of the suggestions.
         typed: Overrides of the command line, ranges among them.
         space, when: As in configs/sweep.
     """
@@ -39,7 +39,7 @@ class SearchPlan:
     when: Mapping[str, Any]
 
     def read(self) -> tuple[Space, list[str]]:
-        """The space and the fixed overrides, each setting tried.
+        """The search space and the fixed overrides, after each setting was composed once.
 
         Raises:
             UserError: A setting or value that does not fit.
@@ -55,11 +55,11 @@ class SearchPlan:
 
 
 class Search:
-    """Asks for members and tells what became of them.
+    """Asks Optuna for trials and tells it their results.
 
     Args:
-        folder: The sweep's.
-        plan: What was asked for.
+        folder: The sweep's folder.
+        plan: What to search.
 
     Raises:
         UserError: As SearchPlan.read.
@@ -68,7 +68,7 @@ class Search:
     def __init__(self, folder: Path, plan: SearchPlan) -> None:
         self.space, self.fixed = plan.read()
         self.plan, self.short = plan, short_keys(self.space.keys())
-        import optuna
+        import optuna  # after mistakes were reported: it takes a second
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.optuna: Any = optuna
@@ -79,25 +79,25 @@ class Search:
             load_if_exists=True,
         )
 
-    def ask(self, members: Sequence[Member]) -> Member | None:
-        """The next member, other than all so far; None where there seems to be no other."""
-        known = {member.overrides for member in members}
-        for _ in range(ATTEMPTS):
+    def ask(self, trials: Sequence[Trial]) -> Trial | None:
+        """The next trial, different from all so far; None if the space seems exhausted."""
+        known = {trial.overrides for trial in trials}
+        for _ in range(MAX_REPEATS):
             self.study.sampler = self._sampler(len(self.study.get_trials(deepcopy=False)))
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # it calls some of what we use experimental
-                trial = self.study.ask()
-                chosen = self.space.suggest(trial)
+                warnings.simplefilter("ignore")  # some of what we use is experimental there
+                suggestion = self.study.ask()
+                chosen = self.space.suggest(suggestion)
             overrides = (*self.fixed, *chosen)
             if overrides not in known:
-                values = dict(one.split("=", 1) for one in chosen)
+                values = dict(override.split("=", 1) for override in chosen)
                 name = folder_name({self.short[key]: value for key, value in values.items()})
-                return Member(f"{trial.number:03},{name}", overrides, trial.number)
-            self.study.tell(trial.number, state=self.optuna.trial.TrialState.FAIL)
+                return Trial(f"{suggestion.number:03},{name}", overrides, suggestion.number)
+            self.study.tell(suggestion.number, state=self.optuna.trial.TrialState.FAIL)
         return None
 
     def _sampler(self, number: int) -> Any:
-        """Of the choice with this number."""
+        """The sampler of the suggestion with this number."""
         seed = (self.plan.seed * 1_000_003 + number) % 2**32
         samplers = self.optuna.samplers
         if self.plan.method == "random":
@@ -106,33 +106,33 @@ class Search:
             warnings.simplefilter("ignore")
             return samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
 
-    def tell(self, member: Member, score: float | None, curve: Curve, pruned: bool) -> None:
-        """What became of a member.
+    def tell(self, trial: Trial, score: float | None, curve: Curve, pruned: bool) -> None:
+        """Report how a trial ended.
 
         Args:
-            member: One that was asked for.
-            score: Its best validation, more being better; None without one.
-            curve: Of its validations.
-            pruned: Whether it was ended for its curve.
+            trial: One that `ask` returned.
+            score: Its best validation score, higher is better; None if it has none.
+            curve: Its curve.
+            pruned: Whether it was pruned.
         """
         states = self.optuna.trial.TrialState
-        trials = {one.number: one for one in self.study.get_trials(deepcopy=False)}
-        found = trials.get(member.trial)
-        if found is None or found.state.is_finished():
+        by_number = {frozen.number: frozen for frozen in self.study.get_trials(deepcopy=False)}
+        stored = None if trial.number is None else by_number.get(trial.number)
+        if stored is None or stored.state.is_finished():
             return
-        trial = self.optuna.trial.Trial(self.study, found._trial_id)
-        for k, value in enumerate(curve.bests, 1):
-            trial.report(value, k)
+        optuna_trial = self.optuna.trial.Trial(self.study, stored._trial_id)
+        for evaluation, value in enumerate(curve.bests, 1):
+            optuna_trial.report(value, evaluation)
         if pruned:
-            self.study.tell(trial, state=states.PRUNED)
+            self.study.tell(optuna_trial, state=states.PRUNED)
         elif score is None:
-            self.study.tell(trial, state=states.FAIL)
+            self.study.tell(optuna_trial, state=states.FAIL)
         else:
-            self.study.tell(trial, score)
+            self.study.tell(optuna_trial, score)
 
-    def forget(self, members: Sequence[Member]) -> None:
-        """Choices that were made but never became a member, when the sweep was killed."""
-        known = {member.trial for member in members}
-        for trial in self.study.get_trials(deepcopy=False):
-            if not trial.state.is_finished() and trial.number not in known:
-                self.study.tell(trial.number, state=self.optuna.trial.TrialState.FAIL)
+    def forget(self, trials: Sequence[Trial]) -> None:
+        """Discard suggestions that never became a trial because the sweep was killed."""
+        known = {trial.number for trial in trials}
+        for stored in self.study.get_trials(deepcopy=False):
+            if not stored.state.is_finished() and stored.number not in known:
+                self.study.tell(stored.number, state=self.optuna.trial.TrialState.FAIL)

@@ -1,11 +1,11 @@
-"""What a sweep was asked for and how far it is, on the disk: it survives whatever ends it.
+"""The state of a sweep on disk, from which it can be resumed after any kind of stop.
 
 <output_dir>/<name>/<date_time>/
-    sweep.json          the members; of a search also what it chooses from
-    attempts.jsonl      what began and how it ended, a line each
-    study.db            of a search: Optuna's record
-    logs/<member>.log   what each printed
-    <member>/           run directories
+    sweep.json          the trials (under the key `members`); of a search also its space
+    attempts.jsonl      start and end of every attempt, one line each
+    study.db            of a search: Optuna's study
+    logs/<trial>.log    the output of each trial
+    <trial>/            run directories
 """
 
 import fcntl
@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,34 +23,34 @@ from zoo.config import groups as configs
 from zoo.errors import UserError
 from zoo.files import write_text
 from zoo.runs.directory import RunDirectory, fresh_folder
-from zoo.sweep.trials import Member
+from zoo.sweep.trials import Trial
 
 VERSION = 1
-PATIENCE, POLL = 3.0, 0.05  # seconds
+LOCK_SECONDS, POLL_SECONDS = 3.0, 0.05
 
 
 @dataclass
-class Ledger:
+class SweepState:
     """A sweep's folder.
 
     Attributes:
-        path: Where it is.
-        members: Those known so far.
-        command: As typed.
-        search: What a search was asked for; None for a grid.
+        path: The folder.
+        trials: Those known so far.
+        command: The command line that started the sweep.
+        search: What the search was asked for; None for a grid.
         config_dir: The user's folder of configs, if one was named.
     """
 
     path: Path
-    members: list[Member]
+    trials: list[Trial]
     command: str
     search: dict[str, Any] | None = None
     config_dir: str | None = None
 
     @classmethod
     def create(
-        cls, root: Path, members: list[Member], command: str, search: dict[str, Any] | None = None
-    ) -> "Ledger":
+        cls, root: Path, trials: list[Trial], command: str, search: dict[str, Any] | None = None
+    ) -> "SweepState":
         """A new folder below root.
 
         Raises:
@@ -66,28 +66,28 @@ class Ledger:
                 f"one that can be written"
             ) from None
         folder = configs.added_config_dir()
-        ledger = cls(path, members, command, search, str(folder) if folder else None)
-        ledger.write()
-        return ledger
+        state = cls(path, trials, command, search, str(folder) if folder else None)
+        state.write()
+        return state
 
     def write(self) -> None:
-        """sweep.json as it is now."""
+        """Write sweep.json."""
         content = {"version": VERSION, "command": self.command, "search": self.search}
         content |= {"config_dir": self.config_dir} if self.config_dir else {}
-        content["members"] = [asdict(member) for member in self.members]
+        content["members"] = [trial.to_json() for trial in self.trials]
         write_text(self.path / "sweep.json", json.dumps(content, indent=1) + "\n")
 
-    def add(self, member: Member) -> None:
-        """One more member, on the disk before it begins."""
-        self.members.append(member)
+    def add(self, trial: Trial) -> None:
+        """Add a trial, on disk before it starts."""
+        self.trials.append(trial)
         self.write()
 
     @classmethod
-    def open(cls, folder: str) -> "Ledger":
-        """A sweep that was begun.
+    def open(cls, folder: str) -> "SweepState":
+        """The state of an existing sweep.
 
         Raises:
-            UserError: A folder that holds none, or one of another version.
+            UserError: A folder without a sweep, or one of another version.
         """
         path = Path(folder).expanduser()
         try:
@@ -99,103 +99,105 @@ class Ledger:
         if content.get("version") != VERSION:
             raise UserError(
                 f"{path / 'sweep.json'} is of version {content.get('version')}, expected "
-                f"{VERSION}: it goes on with the code that began it"
+                f"{VERSION}: resume it with the code that started it"
             )
-        members = [
-            Member(m["name"], tuple(m["overrides"]), m.get("trial")) for m in content["members"]
-        ]
-        more = {key: content.get(key) for key in ("search", "config_dir")}
-        return cls(path, members, content["command"], **more)
+        trials = [Trial.from_json(entry) for entry in content["members"]]
+        optional = {key: content.get(key) for key in ("search", "config_dir")}
+        return cls(path, trials, content["command"], **optional)
 
     @contextmanager
-    def held(self, member: Member | None = None, patience: float = PATIENCE) -> Iterator[int]:
-        """Nobody else runs this sweep (or this member of it) meanwhile; processes that inherit the
-        descriptor hold on to it as well while they live.
+    def locked(self, trial: Trial | None = None, timeout: float = LOCK_SECONDS) -> Iterator[int]:
+        """Hold the lock of the sweep, or of one trial; yields its file descriptor.
+
+        Processes that inherit the descriptor hold the lock as well while they live.
 
         Raises:
-            UserError: Another process does.
+            UserError: Another process holds it.
         """
-        held = self.log(member) if member else self.path / "attempts.jsonl"
-        with held.open("a") as file:  # to be written: else NFS does not lock it
-            for _ in range(1 + int(patience / POLL)):
+        lock = self.log_file(trial) if trial else self.path / "attempts.jsonl"
+        with lock.open("a") as file:  # opened for writing: else NFS does not lock it
+            for _ in range(1 + int(timeout / POLL_SECONDS)):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
-                except BlockingIOError:  # members of a sweep that was killed are ending
-                    time.sleep(POLL)
+                except BlockingIOError:  # the trials of a killed sweep may still be ending
+                    time.sleep(POLL_SECONDS)
                 except OSError:  # a file system without locks
                     break
             else:
-                what = member.name if member else f"the sweep {self.path}"
+                what = trial.name if trial else f"the sweep {self.path}"
                 raise UserError(f"another process is running {what}")
             yield file.fileno()
 
-    def untouched(self) -> bool:
-        """Whether nobody has written anything into it yet."""
+    def is_locked(self, trial: Trial) -> bool:
+        """Whether a process is running the trial, on any machine."""
+        if not self.log_file(trial).exists():
+            return False
+        try:
+            with self.locked(trial, timeout=0):
+                return False
+        except UserError:
+            return True
+
+    def is_empty(self) -> bool:
+        """Whether nothing was written but sweep.json."""
         written = [p for p in self.path.rglob("*") if p.is_file() and p.stat().st_size]
         return written == [self.path / "sweep.json"]
 
     def remove(self) -> None:
-        """As if it had not been asked for; its parents as well where nothing else is in them."""
+        """Delete the folder, and its parents if they are empty then."""
         shutil.rmtree(self.path)
         for folder in self.path.parents[:2]:
             with suppress(OSError):
                 folder.rmdir()
 
-    def busy(self, member: Member) -> bool:
-        """Whether a process, on whatever machine, is at it."""
-        if not self.log(member).exists():
-            return False
-        try:
-            with self.held(member, patience=0):
-                return False
-        except UserError:
-            return True
-
-    def note(self, member: Member, **facts: Any) -> None:
+    def record(self, trial: Trial, **facts: Any) -> None:
         """Add a line to attempts.jsonl."""
-        line = {"member": member.name, "time": datetime.now().isoformat(timespec="seconds")}
+        line = {"member": trial.name, "time": datetime.now().isoformat(timespec="seconds")}
         with (self.path / "attempts.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line | facts) + "\n")
 
-    def folder(self, member: Member) -> Path:
-        """A member's run directory, made or not."""
-        return self.path / member.name
+    def folder(self, trial: Trial) -> Path:
+        """The path of a trial's run directory, which may not exist yet."""
+        return self.path / trial.name
 
-    def log(self, member: Member) -> Path:
-        """What it printed."""
-        return self.path / "logs" / f"{member.name}.log"
+    def log_file(self, trial: Trial) -> Path:
+        """The file with a trial's output."""
+        return self.path / "logs" / f"{trial.name}.log"
 
-    def result(self, member: Member) -> dict[str, Any]:
-        """A member's result.json; empty where there is none."""
+    def result(self, trial: Trial) -> dict[str, Any]:
+        """A trial's result.json; empty if there is none."""
         try:
-            return json.loads((self.folder(member) / "result.json").read_text(encoding="utf-8"))
+            return json.loads((self.folder(trial) / "result.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
 
-    def done(self, member: Member) -> bool:
-        """Whether it has come to its end, or was ended for good."""
-        return self.result(member).get("status") in ("done", "pruned")
+    def done(self, trial: Trial) -> bool:
+        """Whether it has finished, or was pruned."""
+        return self.result(trial).get("status") in ("done", "pruned")
 
-    def prune(self, member: Member, reason: str) -> None:
-        """It was ended for good: it is no use to go on with it."""
-        if (result := self.result(member)).get("status") == "interrupted":
+    def prune(self, trial: Trial, reason: str) -> None:
+        """Mark an interrupted trial as pruned: it will not be resumed."""
+        if (result := self.result(trial)).get("status") == "interrupted":
             result |= {"status": "pruned", "reason": reason}
-            RunDirectory(self.folder(member)).write_json("result.json", result)
+            RunDirectory(self.folder(trial)).write_json("result.json", result)
 
-    def score(self, member: Member) -> float | None:
-        """Its best validation, more being better; None without one."""
-        result = self.result(member)
+    def score(self, trial: Trial) -> float | None:
+        """Its best validation score, higher is better; None if it has none."""
+        result = self.result(trial)
         monitor = str(result.get("monitor", "-loss"))
         value = (result.get("best") or {}).get(monitor.lstrip("-"))
         if value is None or value != value:
             return None
         return -value if monitor.startswith("-") else value
 
-    def clear(self, member: Member) -> RunDirectory | None:
-        """Where an unfinished member can go on, or None: it starts anew in an empty place."""
-        folder = self.folder(member)
-        interrupted = self.result(member).get("status") in (None, "interrupted")
+    def prepare_folder(self, trial: Trial) -> RunDirectory | None:
+        """The run directory that an unfinished trial resumes from; None to start over.
+
+        A folder from which it cannot resume is deleted.
+        """
+        folder = self.folder(trial)
+        interrupted = self.result(trial).get("status") in (None, "interrupted")
         if interrupted and any((folder / "checkpoints").glob("last-*")):
             return RunDirectory(folder)
         if folder.exists():

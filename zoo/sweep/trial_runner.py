@@ -1,4 +1,4 @@
-"""One attempt at a member, in whatever process: here, forked, or on another machine."""
+"""Trains one trial in the current process, which was forked or started by a launcher."""
 
 import contextlib
 import ctypes
@@ -14,36 +14,36 @@ from typing import Any
 from zoo.config import groups as configs
 from zoo.config.run import RunConfig
 from zoo.errors import UserError, report
-from zoo.sweep.fork_server import DIE_WITH_PARENT
+from zoo.sweep.fork_server import PR_SET_PDEATHSIG
 from zoo.sweep.options import SweepOptions
-from zoo.sweep.pool import GRACE
-from zoo.sweep.store import Ledger
-from zoo.sweep.trials import Member
+from zoo.sweep.pool import GRACE_SECONDS
+from zoo.sweep.store import SweepState
+from zoo.sweep.trials import Trial
 
 
-def train_member(ledger: Ledger, member: Member, config: RunConfig | None = None) -> int:
-    """Begin a member, or go on where it was stopped; the exit code.
+def train_trial(state: SweepState, trial: Trial, config: RunConfig | None = None) -> int:
+    """Start a trial, or resume it; returns the exit code.
+
+    The caller holds the trial's lock (`SweepState.locked`).
 
     Args:
-        ledger: Its sweep.
-        member: Which.
-        config: Its checked config, if that is at hand.
-
-    Whoever calls holds the member (`Ledger.held`).
+        state: The sweep.
+        trial: What to train.
+        config: Its checked config, if the caller has it.
     """
-    with configs.config_dir(ledger.config_dir):
-        return _train_member(ledger, member, config)
+    with configs.config_dir(state.config_dir):
+        return _train_trial(state, trial, config)
 
 
-def _train_member(ledger: Ledger, member: Member, config: RunConfig | None) -> int:
+def _train_trial(state: SweepState, trial: Trial, config: RunConfig | None) -> int:
     from zoo.config.saved import resumed_config
     from zoo.session import train
 
-    if ledger.done(member):  # by a job of an earlier command that was still in a queue
+    if state.done(trial):  # by a job of an earlier command that was still queued
         return 0
-    ledger.note(member, began=os.getpid(), host=socket.gethostname())
-    overrides = list(member.overrides)
-    if run := ledger.clear(member):
+    state.record(trial, began=os.getpid(), host=socket.gethostname())
+    overrides = list(trial.overrides)
+    if run := state.prepare_folder(trial):
         plugins = [o for o in overrides if configs.key_of(o) == "plugins"]  # only typed ones count
         return train(resumed_config(run.path, plugins), overrides, run)
     if config is None:
@@ -51,29 +51,29 @@ def _train_member(ledger: Ledger, member: Member, config: RunConfig | None) -> i
 
         config = load(overrides)
     typed = [*configs.config_dir_flag(), *overrides]
-    return train(config, typed, folder=ledger.folder(member))
+    return train(config, typed, folder=state.folder(trial))
 
 
-def hold_and_train(ledger: Ledger, member: Member, config: RunConfig) -> int:
-    """The same, by a process that does nothing else; mistakes in one line."""
+def lock_and_train(state: SweepState, trial: Trial, config: RunConfig) -> int:
+    """Train a trial in a process of its own; reports mistakes in one line."""
 
     def train() -> int:
-        with ledger.held(member):
-            return train_member(ledger, member, config)
+        with state.locked(trial):
+            return train_trial(state, trial, config)
 
     return report(train)
 
 
-def reason_of(code: int, log: Path, overdue: float | None = None) -> str:
-    """Why a member is not done.
+def failure_reason(code: int, log: Path, exceeded_minutes: float | None = None) -> str:
+    """Why a trial has not finished.
 
     Args:
-        code: It ended with.
-        log: What it printed.
-        overdue: The minutes that it exceeded, if it did.
+        code: Its exit code.
+        log: Its output.
+        exceeded_minutes: The time limit, if it was exceeded.
     """
-    if overdue is not None:
-        return f"took longer than sweep.member_minutes={overdue:g}"
+    if exceeded_minutes is not None:
+        return f"took longer than sweep.trial_minutes={exceeded_minutes:g}"
     if code > 128:
         with contextlib.suppress(ValueError):
             return f"ended by {signal.Signals(code - 128).name}"
@@ -81,7 +81,7 @@ def reason_of(code: int, log: Path, overdue: float | None = None) -> str:
 
 
 def last_line(log: Path) -> str:
-    """What was said last."""
+    """The last line of a log that is not empty."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
@@ -89,8 +89,8 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-def find(folder: Path, name: str) -> tuple[Ledger, Member]:
-    """A sweep and one of its members, on whatever machine this is.
+def find(folder: Path, name: str) -> tuple[SweepState, Trial]:
+    """A sweep and one of its trials, on any machine.
 
     Raises:
         UserError: This machine does not see the sweep's folder.
@@ -100,88 +100,92 @@ def find(folder: Path, name: str) -> tuple[Ledger, Member]:
             f"{socket.gethostname()} does not see {folder}; set output_dir= to a disk that all "
             f"machines share"
         )
-    ledger = Ledger.open(str(folder))
-    return ledger, next(member for member in ledger.members if member.name == name)
+    state = SweepState.open(str(folder))
+    return state, next(trial for trial in state.trials if trial.name == name)
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a launcher runs for each member, in a process of its making.
+class LauncherJob:
+    """What a launcher calls once for each trial, in a process that it starts.
 
-    The member gets an interpreter of its own: somebody is there to tell when it crashes, and no
-    member meets what another has left.
+    The trial runs in a new interpreter: this process can report a crash, and no trial sees what
+    an earlier one has left in memory.
 
     Attributes:
-        folder: The sweep's.
-        names: Of the members, in the order of the launcher's jobs.
-        place: The working directory.
-        options: The sweep's.
+        folder: The sweep's folder.
+        names: Names of the trials, in the order of the launcher's jobs.
+        working_dir: Where the trials run.
+        options: The sweep's options.
     """
 
     folder: Path
     names: tuple[str, ...]
-    place: Path
+    working_dir: Path
     options: SweepOptions
 
     def __call__(self, _: Any) -> int:
-        """One member; its exit code."""
+        """Run one trial with its retries; returns the exit code."""
         from hydra.core.hydra_config import HydraConfig
 
-        ledger, member = find(self.folder, self.names[HydraConfig.get().job.num])
-        with ledger.held(member) as held:
-            for tries in range(self.options.retries + 1):
-                code, reason = self._attempt(ledger, member, held)
-                stopped = code > 128 and ledger.result(member).get("status") == "interrupted"
-                again = bool(reason) and not stopped and tries < self.options.retries
-                ledger.note(member, ended=code, reason=reason, stopped=stopped, again=again)
-                if not again:
+        state, trial = find(self.folder, self.names[HydraConfig.get().job.num])
+        with state.locked(trial) as lock:
+            for attempt in range(self.options.retries + 1):
+                code, reason = self._attempt(state, trial, lock)
+                stopped = code > 128 and state.result(trial).get("status") == "interrupted"
+                retry = bool(reason) and not stopped and attempt < self.options.retries
+                state.record(trial, ended=code, reason=reason, stopped=stopped, again=retry)
+                if not retry:
                     break
         return code
 
-    def _attempt(self, ledger: Ledger, member: Member, held: int) -> tuple[int, str]:
-        """The exit code, and what is wrong if anything is."""
-        minutes, overdue = self.options.member_minutes, False
-        with ledger.log(member).open("ab") as log:
+    def _attempt(self, state: SweepState, trial: Trial, lock: int) -> tuple[int, str]:
+        """The exit code, and why the trial has not finished, if it has not.
+
+        Args:
+            lock: File descriptor of the trial's lock, which the child inherits.
+        """
+        minutes, timed_out = self.options.trial_minutes, False
+        with state.log_file(trial).open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "zoo.sweep.trial_runner", str(self.folder), member.name],
-                cwd=self.place, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                pass_fds=(held,),
+                [sys.executable, "-m", "zoo.sweep.trial_runner", str(self.folder), trial.name],
+                cwd=self.working_dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                pass_fds=(lock,),
                 env=os.environ | {"PYTHONPATH": os.pathsep.join([str(configs.ROOT), *_paths()])},
             )  # fmt: skip
             try:
                 child.wait(None if minutes is None else 60 * minutes)
             except subprocess.TimeoutExpired:
-                overdue = True
-            finally:  # or an exception of the launcher's, whose machine is wanted by others
-                _stop(child)
+                timed_out = True
+            finally:  # also after an exception of the launcher's: it wants the machine back
+                _terminate(child)
         code = 128 - child.returncode if child.returncode < 0 else child.returncode
-        if ledger.done(member):
+        if state.done(trial):
             return code, ""
-        return code, reason_of(code, ledger.log(member), minutes if overdue else None)
+        return code, failure_reason(code, state.log_file(trial), minutes if timed_out else None)
 
 
 def _paths() -> list[str]:
-    """Where this process finds modules that do not belong to its Python."""
+    """Entries of sys.path that do not belong to the Python installation."""
     own = (sys.prefix, sys.base_prefix)
     return [p for p in sys.path if p and not p.startswith(own)]
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """Ask it to save and end; make it end."""
+def _terminate(child: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, so that it saves; SIGKILL after a grace period."""
     if child.poll() is None:
         child.terminate()
         try:
-            child.wait(GRACE)
+            child.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
 
 
 def main(folder: str, name: str) -> int:
-    """`python -m zoo.sweep.trial_runner <sweep> <member>`; saves when its parent is gone."""
+    """`python -m zoo.sweep.trial_runner <sweep> <trial>`; saves and exits when its parent dies."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
-    return report(lambda: train_member(*find(Path(folder), name)))
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    return report(lambda: train_trial(*find(Path(folder), name)))
 
 
 if __name__ == "__main__":

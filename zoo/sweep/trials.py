@@ -1,4 +1,4 @@
-"""What a grid consists of: every combination of the values on its command line."""
+"""The trials of a grid: every combination of the values on the command line."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,33 +8,42 @@ from typing import Any
 from zoo.config.run import RunConfig
 from zoo.errors import UserError, unknown_name
 
-LONGEST = 80  # letters of a folder's name
+MAX_NAME = 80  # characters of a folder's name
 
 
 @dataclass(frozen=True)
-class Member:
+class Trial:
     """One run of a sweep.
 
     Attributes:
-        name: Of its folder: what sets it apart, `lr=0.003,seed=1`.
-        overrides: As typed for a run alone.
-        trial: Its number in a search.
+        name: Its folder, named after the settings that differ: `lr=0.003,seed=1`.
+        overrides: The command line of the same run outside of a sweep.
+        number: Its number in a search; None in a grid.
     """
 
     name: str
     overrides: tuple[str, ...]
-    trial: int | None = None
+    number: int | None = None
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Trial":
+        """From an entry of sweep.json."""
+        return cls(content["name"], tuple(content["overrides"]), content.get("trial"))
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of sweep.json."""
+        return {"name": self.name, "overrides": self.overrides, "trial": self.number}
 
 
-def grid(overrides: Sequence[Any], together: Sequence[str] = ()) -> list[Member]:
+def grid(overrides: Sequence[Any], zipped: Sequence[str] = ()) -> list[Trial]:
     """Every combination, the last list varying fastest.
 
     Args:
         overrides: Parsed by Hydra.
-        together: Keys whose lists go side by side and count as one.
+        zipped: Keys whose lists are combined one to one.
 
     Raises:
-        UserError: A range without steps, which is for a search; lists side by side of different
+        UserError: A range without steps, which only a search can use; zipped lists of different
             lengths.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -48,58 +57,63 @@ def grid(overrides: Sequence[Any], together: Sequence[str] = ()) -> list[Member]
                     f"random), or give values: key=1,2,3 or key=range(1,4)"
                 )
             swept.append(override.get_key_element())
+    combinations: list[list[str]]
     (combinations,) = BasicSweeper.split_arguments(list(overrides), None)
-    if together:
-        combinations = _side_by_side(combinations, swept, together)
+    if zipped:
+        combinations = _zip(combinations, swept, zipped)
     short = short_keys(swept)
-    members: list[Member] = []
-    taken: set[str] = set()
-    for one in combinations:
-        values = dict(o.split("=", 1) for o in one)
+    trials: list[Trial] = []
+    names: set[str] = set()
+    for combination in combinations:
+        values = dict(o.split("=", 1) for o in combination)
         name = folder_name({short[key]: values[key] for key in swept}) or "run"
-        if name in taken:
-            name = f"{name}-{len(members)}"
-        taken.add(name)
-        members.append(Member(name, tuple(one)))
-    return members
+        if name in names:
+            name = f"{name}-{len(trials)}"
+        names.add(name)
+        trials.append(Trial(name, tuple(combination)))
+    return trials
 
 
-def _side_by_side(
-    combinations: Iterable[Sequence[str]], swept: Sequence[str], together: Sequence[str]
-) -> list[Sequence[str]]:
-    """Of all combinations those in which the keys of `together` stand at one place of their lists.
+def _zip(
+    combinations: Sequence[list[str]], swept: Sequence[str], zipped: Sequence[str]
+) -> list[list[str]]:
+    """The combinations in which all zipped keys have the same index in their lists.
 
     Raises:
-        UserError: Such a key that has no list, or lists of different lengths.
+        UserError: A zipped key without a list, or lists of different lengths.
     """
-    if missing := [key for key in together if key not in swept]:
+    if missing := [key for key in zipped if key not in swept]:
         raise UserError(unknown_name("list in sweep.zip:", missing[0], swept))
-    table = [dict(o.split("=", 1) for o in one) for one in combinations]
-    lists = {key: list(dict.fromkeys(row[key] for row in table)) for key in together}
+    table = [dict(o.split("=", 1) for o in combination) for combination in combinations]
+    lists = {key: list(dict.fromkeys(row[key] for row in table)) for key in zipped}
     if len(set(map(len, lists.values()))) > 1:
         lengths = ", ".join(f"{key} has {len(values)}" for key, values in lists.items())
         raise UserError(f"sweep.zip takes lists of one length, without repeats: {lengths}")
     return [
-        one
-        for one, row in zip(combinations, table, strict=True)
-        if len({lists[key].index(row[key]) for key in together}) == 1
+        combination
+        for combination, row in zip(combinations, table, strict=True)
+        if len({lists[key].index(row[key]) for key in zipped}) == 1
     ]
 
 
 def folder_name(values: Mapping[str, str]) -> str:
-    """`lr=0.003,seed=1`, cut where it grows too long."""
+    """`lr=0.003,seed=1`, cut to a valid folder name."""
     name = ",".join(f"{key}={value}" for key, value in values.items())
-    return re.sub(r"[^\w.,=+-]+", "_", name)[:LONGEST]
+    return re.sub(r"[^\w.,=+-]+", "_", name)[:MAX_NAME]
 
 
 def short_keys(keys: Sequence[str]) -> dict[str, str]:
-    """Each key's last part, or all of it where two share that."""
+    """The last part of each dotted key, or the whole key where two keys end alike."""
     last = [key.rpartition(".")[2] for key in keys]
-    return {key: end if last.count(end) == 1 else key for key, end in zip(keys, last)}
+    return {key: end if last.count(end) == 1 else key for key, end in zip(keys, last, strict=True)}
 
 
-def checked(members: Iterable[Member]) -> dict[str, RunConfig]:
-    """The config of each: a mistake in the last one shows before the first one runs."""
+def load_configs(trials: Iterable[Trial]) -> dict[str, RunConfig]:
+    """The config of each trial by name; all are checked before the first one runs.
+
+    Raises:
+        UserError: A mistake in any of them.
+    """
     from zoo.config.compose import load  # and Hydra with it
 
-    return {member.name: load(list(member.overrides)) for member in members}
+    return {trial.name: load(list(trial.overrides)) for trial in trials}

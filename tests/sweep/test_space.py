@@ -1,0 +1,56 @@
+"""The space of a search: what may stand in it, and that the spaces of configs/sweep fit."""
+
+import re
+
+import optuna
+import pytest
+
+from zoo.config import compose
+from zoo.config import groups as configs
+from zoo.sweep.search import SearchPlan
+
+RATE = "optim.lr=tag(log,interval(1e-4,1))"
+
+
+@pytest.mark.parametrize("name", [n for n in configs.choices("sweep") if n != "default"])
+def test_every_space_fits_the_recipe_that_it_names(name):
+    """Each setting, and what belongs to each condition, composes; and it can be chosen from."""
+    text = (configs.CONFIG_DIR / "sweep" / f"{name}.yaml").read_text()
+    (recipe,) = re.findall(rf"^# python train.py -m experiment=(\w+) sweep={name}$", text, re.M)
+    content = configs.read_yaml(configs.CONFIG_DIR / "sweep" / f"{name}.yaml")
+    plan = SearchPlan(
+        "tpe", 1, 0, [f"experiment={recipe}"], content["space"], content.get("when", {})
+    )
+    space, _ = plan.read()
+    trial = optuna.create_study().ask()
+    compose.load([f"experiment={recipe}", *space.suggest(trial)])
+
+
+SOME = ("experiment=mlp_rain", "sweep.method=tpe")
+MISTAKES = {
+    "nothing": (SOME, "there is nothing to choose from"),
+    "a setting": ((*SOME, "model.widht=1,2"), "did you mean 'model.width'?"),
+    "a setting of a range": ((*SOME, "optim.lrr=interval(0,1)"), "did you mean 'optim.lr'?"),
+    "a type": ((*SOME, "model.width=interval(8,16)"), "model.width: got 8.0 (float), expected int"),
+    "log of zero": ((*SOME, "optim.lr=tag(log,interval(0,1))"), "above 0"),
+    "upside down": ((*SOME, "optim.lr=interval(1,0)"), "the lower end first"),
+    "an empty range": ((*SOME, "model.depth=range(3,3)"), "nothing in this range"),
+    "seeds": ((*SOME, "seed=1,2"), "the luckiest seed"),
+    "a method": ((*SOME, "sweep.method=tp"), "one of grid, random, tpe"),
+    "a space": ((*SOME, "sweep=mpl"), "did you mean 'mlp'?"),
+    "a rule": ((*SOME, RATE, "sweep.prune=hyperband"), "one of median, halving"),
+    "no trials": ((*SOME, RATE, "sweep.trials=0"), "sweep.trials=0: expected 1 or more"),
+    "what is in a space": (
+        (*SOME, "+sweep.space={optim.lr: 0.1}"),
+        "sweep.space.optim.lr: got 0.1, expected what to choose from",
+    ),
+    "a condition": (
+        (*SOME, RATE, "+sweep.when={optim=sdg: {optim.momentum: 'interval(0,1)'}}"),
+        "cannot read",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistakes(mistake, arguments, said):
+    assert said in mistake("-m", *arguments)
