@@ -1,4 +1,4 @@
-"""Runs compared: python scripts/compare.py outputs/...; see --help."""
+"""Compare runs: python scripts/compare.py outputs/...; see --help."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The command: what it prints in each form, and what it says to mistakes."""
+"""The command: its output in each format, and its messages for mistakes."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ def sweep(tmp_path):
     return tmp_path
 
 
-def test_text_for_people(sweep, say):
+def test_text(sweep, say):
     code, out, err = say(sweep)
     assert code == 0 and not err
     lines = out.splitlines()
@@ -86,13 +86,13 @@ def test_markdown_is_a_table(sweep, say):
 
 def test_a_narrow_terminal_loses_columns_and_says_so():
     rows = [("", "val/loss", "lr", "wd", "path"), ("1", "0.5", "0.1", "0.2", "x" * 60)]
-    kept, notes = fitted(rows, 30)
-    assert kept[0] == ("", "val/loss", "lr", "wd") and "1 more column: path" in notes[0]
+    shown, notes = fitted(rows, 30)
+    assert shown[0] == ("", "val/loss", "lr", "wd") and "1 more column: path" in notes[0]
     (_, row), notes = fitted(rows, 80)
     assert "…" in row[-1] and len(row[-1]) == 28 and not notes
     many = [("", "a"), *((str(k), "1") for k in range(1000))]
-    kept, notes = fitted(many, 80)
-    assert len(kept) == 41 and "960 more lines" in notes[0]
+    shown, notes = fitted(many, 80)
+    assert len(shown) == 41 and "960 more lines" in notes[0]
 
 
 def test_a_thousand_runs(tmp_path, say):
@@ -103,31 +103,31 @@ def test_a_thousand_runs(tmp_path, say):
     assert table["groups"][0]["figures"]["val/accuracy"]["mean"] == pytest.approx(0.9985)
 
 
-def test_runs_without_an_end_are_listed_and_nothing_is_ranked(tmp_path, say):
+def test_unfinished_runs_are_listed_and_not_ranked(tmp_path, say):
     write_run(tmp_path / "a", status=None)
     code, out, _ = say(tmp_path)
     assert code == 1 and "unfinished" in out and "running, or killed" in out
 
 
 def test_two_runs(sweep, say):
-    one, other = sweep / "0.1-0", sweep / "0.01-0"
-    code, out, _ = say("--diff", one, other)
+    first, second = sweep / "0.1-0", sweep / "0.01-0"
+    code, out, _ = say("--diff", first, second)
     assert code == 0 and "optim.lr  0.1  0.01" in out
     assert "val/accuracy   0.9000  0.5000   -0.4" in out
     assert "code, data and environment are the same" in out
-    content = json.loads(say("--diff", one, other, "--json")[1])
+    content = json.loads(say("--diff", first, second, "--json")[1])
     assert content["settings"] == {"optim.lr": [0.1, 0.01]} and content["losses"] is None
 
 
-def test_where_losses_part_is_said(tmp_path, say):
+def test_where_losses_diverge(tmp_path, say):
     write_run(tmp_path / "a", 0.5, losses=[0.5, 0.4, 0.3])
     write_run(tmp_path / "b", 0.5, losses=[0.5, 0.4, 0.1])
     write_run(tmp_path / "c", 0.5, losses=[0.5, 0.4, 0.3])
     out = say("--diff", tmp_path / "a", tmp_path / "b")[1]
-    assert "identical to the last bit for 20 steps (2 reports), part at step 30: 0.3 and 0.1" in out
+    assert "bit-identical for 20 steps (2 reports), diverge at step 30: 0.3 and 0.1" in out
     assert "67 % apart" in out
     out = say("--diff", tmp_path / "a", tmp_path / "c")[1]
-    assert "train/loss identical to the last bit in all 3 reports, to step 30" in out
+    assert "train/loss bit-identical in all 3 reports, to step 30" in out
     assert "no setting that has an effect differs" in out
 
 
@@ -138,21 +138,21 @@ MISTAKES = {
     "a setting": (["{0}", "--group-by", "optim.l"], "did you mean 'optim.lr'?"),
     "no run": (["{0}/empty"], "there are no runs at or below it"),
     "no folder": (["{0}/nowhere"], "there is no such folder"),
-    "two forms": (["{0}", "--csv", "--md"], "not allowed with"),
+    "two formats": (["{0}", "--csv", "--md"], "not allowed with"),
     "no value": (["{0}", "--metric"], "expected one argument"),
     "one run": (["--diff", "{0}/0.1-0"], "--diff takes two runs, got 1"),
     "three runs": (["--diff", "{0}/bad", "{0}/bad", "{0}/bad"], "--diff takes two runs, got 3"),
-    "one twice": (["--diff", "{0}/bad", "{0}/bad"], "are the same run"),
-    "no run to tell apart": (["--diff", "{0}/bad", "{0}"], "is not a run directory"),
-    "a form of diff": (["--diff", "{0}/bad", "{0}/0.1-0", "--csv"], "and takes no --csv"),
-    "nothing to draw": (["{0}/0.1-0", "--plot"], "there are not two finished ones"),
+    "a run twice": (["--diff", "{0}/bad", "{0}/bad"], "are the same run"),
+    "not a run": (["--diff", "{0}/bad", "{0}"], "is not a run directory"),
+    "a format of diff": (["--diff", "{0}/bad", "{0}/0.1-0", "--csv"], "and takes no --csv"),
+    "nothing to plot": (["{0}/0.1-0", "--plot"], "there are not two finished ones"),
 }
 
 
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_mistakes_are_one_line(sweep, say, arguments, said):
     (sweep / "empty").mkdir()
-    code, _, err = say(*(one.format(sweep) for one in arguments))
+    code, _, err = say(*(argument.format(sweep) for argument in arguments))
     assert code == 2 and len(err.splitlines()) == 1 and err.startswith("error: ")
     assert said in err
-    assert not list(sweep.glob("**/compare")), "nothing half made"
+    assert not list(sweep.glob("**/compare")), "nothing is left behind"

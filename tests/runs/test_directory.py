@@ -1,4 +1,4 @@
-"""Run directories: one each, however many start at once; and what they say when asked wrongly."""
+"""Run directories: created once each, opened and found; and errors for wrong paths."""
 
 import json
 import re
@@ -12,23 +12,23 @@ from zoo.runs.directory import RunDirectory, find_runs
 
 
 def test_runs_that_start_together_get_a_folder_each(tmp_path):
-    made, gate = [], threading.Barrier(16)
+    paths, barrier = [], threading.Barrier(16)
 
     def start():
-        gate.wait()
-        made.append(RunDirectory.create(tmp_path, "mlp").path)
+        barrier.wait()
+        paths.append(RunDirectory.create(tmp_path, "mlp").path)
 
     threads = [threading.Thread(target=start) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(set(made)) == 16
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(-\d+)?", p.name) for p in made)
-    assert all((p / "checkpoints").is_dir() for p in made)
+    assert len(set(paths)) == 16
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(-\d+)?", p.name) for p in paths)
+    assert all((p / "checkpoints").is_dir() for p in paths)
 
 
-def test_a_full_disk_is_found_before_anything_is_made(tmp_path, monkeypatch):
+def test_a_full_disk_is_detected_before_anything_is_created(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(UserError, match=r"need about 5\.0 MB, 1\.0 MB are free"):

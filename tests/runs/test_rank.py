@@ -1,4 +1,4 @@
-"""Ranking: against means, deviations and an order computed apart; what is mixed and what is not."""
+"""Ranking: against means and deviations of numpy; which runs are compared with which."""
 
 import math
 import random
@@ -8,7 +8,7 @@ import pytest
 from support import write_run
 
 from zoo.errors import UserError
-from zoo.runs.rank import Spread, larger_is_better, not_told_apart, rank
+from zoo.runs.rank import Spread, larger_is_better, rank, ties
 from zoo.runs.records import read_runs
 
 
@@ -26,8 +26,8 @@ def test_means_deviations_and_order_are_those_of_numpy(tmp_path):
             for seed, score in enumerate(scores):
                 path = tmp_path / f"{lr}-{width}-{seed}"
                 write_run(path, score, score / 2, seed=seed, optim__lr=lr, model__width=width)
-    (table,), apart = ranked(tmp_path)
-    assert not apart and table.metric == "val/accuracy" and table.larger
+    (table,), unranked = ranked(tmp_path)
+    assert not unranked and table.metric == "val/accuracy" and table.larger
     assert sorted(table.columns) == ["model.width", "optim.lr"]
     order = sorted(expected, key=lambda key: -numpy.mean(expected[key]))
     for group, key in zip(table.groups, order, strict=True):
@@ -42,7 +42,7 @@ def test_means_deviations_and_order_are_those_of_numpy(tmp_path):
             assert math.isnan(group.score.deviation)
 
 
-def test_every_run_a_line_with_group_by_none(tmp_path):
+def test_group_by_none_gives_a_line_for_each_run(tmp_path):
     for seed in range(3):
         write_run(tmp_path / str(seed), 0.5 + seed / 10, seed=seed)
     (table,), _ = ranked(tmp_path, over=())
@@ -60,7 +60,7 @@ def test_folds_are_averaged_over_when_asked(tmp_path):
         ranked(tmp_path, over=("data.fol",))
 
 
-def test_losses_are_better_when_smaller(tmp_path):
+def test_losses_are_better_if_lower(tmp_path):
     for k, loss in enumerate((0.5, 0.1, math.nan, 0.3)):
         write_run(tmp_path / str(k), {"loss": loss}, model__width=k, result={"monitor": "-loss"})
     (table,), _ = ranked(tmp_path)
@@ -78,7 +78,7 @@ def test_direction(metric, monitor, larger):
     assert larger_is_better(metric, monitor) is bool(larger)
 
 
-def test_experiments_are_apart_unless_a_metric_is_named(tmp_path):
+def test_experiments_are_not_compared_unless_a_metric_is_named(tmp_path):
     write_run(tmp_path / "a", 0.5, 0.6, experiment="a", model__width=4)
     write_run(tmp_path / "b", 0.7, 0.4, experiment="b", model__width=8)
     write_run(tmp_path / "c", 0.9, 0.9, experiment="a", data__name="iris")
@@ -86,11 +86,11 @@ def test_experiments_are_apart_unless_a_metric_is_named(tmp_path):
     assert [(t.experiment, t.data) for t in tables] == [("a", "rain"), ("b", "rain"), ("a", "iris")]
     rain, iris = ranked(tmp_path, "test/accuracy")[0]
     assert [group.runs[0].experiment for group in rain.groups] == ["a", "b"]
-    assert rain.columns == ["experiment"], "it says all that differs between them"
+    assert rain.columns == ["experiment"], "all that differs follows from it"
     assert iris.data == "iris"
     write_run(tmp_path / "d", 0.1, 0.1, experiment=None, model__name="cnn", typed=["model=cnn"])
     rain = ranked(tmp_path, "test/accuracy")[0][0]
-    assert rain.columns == ["experiment", "model.name", "model.width"], "no recipe says nothing"
+    assert rain.columns == ["experiment", "model.name", "model.width"], "a run without experiment"
     assert rain.constant == {}
 
 
@@ -113,7 +113,7 @@ def test_the_newest_of_equal_runs_counts(tmp_path):
     assert len(table.runs) == 2
 
 
-def test_data_that_changed_under_equal_settings_is_told(tmp_path):
+def test_data_that_changed_under_equal_settings_is_reported(tmp_path):
     for name, sha, width in (("1", "d1", 4), ("2", "d2", 8)):
         write_run(tmp_path / name, 0.5, model__width=width, result={"data": {"sha256": sha}})
     (table,), _ = ranked(tmp_path)
@@ -132,12 +132,12 @@ def test_a_split_that_was_set_is_a_setting_and_one_that_follows_the_seed_is_not(
     assert ranked(tmp_path / "b")[0][0].columns == ["data.split_seed"]
 
 
-def test_lines_too_close_to_tell_apart(tmp_path):
+def test_ties(tmp_path):
     for width, scores in ((1, (0.90, 0.92)), (2, (0.90, 0.91)), (3, (0.10, 0.11)), (4, (0.9,))):
         for seed, score in enumerate(scores):
             write_run(tmp_path / f"{width}{seed}", score, seed=seed, model__width=width)
     (table,), _ = ranked(tmp_path)
-    assert not_told_apart(table) == [2]
+    assert ties(table) == [2]
 
 
 def test_one_value_has_no_deviation():

@@ -1,9 +1,9 @@
-"""Which settings differ, what they are called, how they are spelled."""
+"""Which settings differ, their short names, their format."""
 
-from zoo.runs.settings import differing, flat, identity, short_names, spell
+from zoo.runs.settings import differing, flat, format_value, identity, short_names
 
 
-def test_only_what_changes_the_outcome_counts():
+def test_only_settings_that_affect_the_result_count():
     config = {"seed": 1, "name": "a", "data": {"root": "d", "name": "rain"}, "expect": {"x": 1}}
     assert flat(config | {"optim": {"betas": [0.9, 0.99]}}) == {
         "data.name": "rain", "optim.betas": [0.9, 0.99],
@@ -16,7 +16,7 @@ def test_equal_numbers_are_equal_whatever_their_type():
     assert differing([{"a": 0}, {"a": 0.0}]) == []
 
 
-def test_what_comes_with_a_choice_is_left_out_unless_it_was_typed():
+def test_what_follows_from_a_choice_is_left_out_unless_it_was_typed():
     adam = {"optim.name": "adam", "optim.lr": 0.1, "optim.betas": [0.9]}
     sgd = {"optim.name": "sgd", "optim.lr": 0.5, "model.width": 4}
     runs = [adam | {"model.width": 8}, sgd]
@@ -35,5 +35,5 @@ def test_names_are_as_short_as_they_can_be():
 
 def test_no_digit_is_lost():
     for value in (0.1, 1e-8, 0.1234567891234, 3, 1e22):
-        assert float(spell(value)) == value
-    assert spell([1, 0.5, None, True]) == "[1,0.5,null,true]"
+        assert float(format_value(value)) == value
+    assert format_value([1, 0.5, None, True]) == "[1,0.5,null,true]"

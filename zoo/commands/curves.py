@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules
+from zoo.compare.curves import Curve, Groups, draw_line, label_axes
 from zoo.config import groups as configs
 from zoo.errors import UserError, report, unknown_name
 from zoo.runs.directory import RunDirectory, find_runs
@@ -27,8 +28,6 @@ by=      settings by which runs are grouped, as [model.depth,model.residual]; no
 out=     the figure (default: curves.png in the folder)
 smooth=  moving average over this many points (default 1)
 """
-Curve = dict[int, float]  # value by step
-Groups = dict[str, list[Curve]]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -121,32 +120,10 @@ def draw(groups: Groups, metric: str, out: Path) -> None:
     axes = figure.subplots()
     for name, curves in groups.items():
         draw_line(axes, curves, label=name, linewidth=1.6)
-    finish(axes, groups, metric)
+    label_axes(axes, groups, metric)
     axes.legend(frameon=False, fontsize=8)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=150)
     except OSError as error:
         raise UserError(f"out={out} cannot be written: {error.strerror}") from None
-
-
-def draw_line(axes: Any, curves: list[Curve], band: bool = True, **style: Any) -> None:
-    """The mean over runs at the steps that all have; with a band of one standard deviation."""
-    steps = sorted(set.intersection(*(set(curve) for curve in curves)))
-    middle = [mean(curve[step] for curve in curves) for step in steps]
-    (line,) = axes.plot(steps, middle, **style)
-    if band and len(curves) > 1:
-        off = [stdev(curve[step] for curve in curves) for step in steps]
-        low = [m - o for m, o in zip(middle, off, strict=True)]
-        high = [m + o for m, o in zip(middle, off, strict=True)]
-        axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-
-
-def finish(axes: Any, groups: Groups, metric: str) -> None:
-    """Label the axes; a loss gets a logarithmic one."""
-    values = (v for curves in groups.values() for curve in curves for v in curve.values())
-    if "loss" in metric and all(value > 0 for value in values):
-        axes.set_yscale("log")
-    axes.set_xlabel("step")
-    axes.set_ylabel(metric)
-    axes.grid(alpha=0.3)

@@ -1,1 +1,1 @@
-"""`scripts/compare.py`: runs ranked, drawn, told apart; read and ranked by `zoo.runs`."""
+"""`scripts/compare.py`: tables, plots and differences of runs (read and ranked by zoo/runs)."""

@@ -1,5 +1,6 @@
-"""The command line that repeats a run, or all seeds of a line, ready to paste."""
+"""The command line that repeats a run, or all runs of a group, ready to paste."""
 
+import math
 import os
 import re
 import shlex
@@ -11,95 +12,88 @@ from zoo.errors import UserError
 from zoo.program import spelled
 from zoo.runs.rank import Group
 from zoo.runs.records import Record
-from zoo.runs.settings import flat, identity, spell
+from zoo.runs.settings import flat, format_value, identity
 
 WITH_WEIGHTS = ("model.", "adapter.", "init.", "data.tokenizer", "data.vocab_size")
-NO_TEXT = ("null", "true", "false", "nan", "inf")
+NOT_TEXT = ("null", "true", "false", "nan", "inf")
 
 
 def repeat(run: Record) -> str:
-    """What trains a run again, to the same figures.
+    """The command that trains a run again, with the same results.
 
-    What was typed, and what else the run's config.yaml says: a budget that was raised when it was
-    resumed, a recipe's value that has changed since, the precision that a trial had chosen.
+    The overrides as typed, and what else the run's config.yaml says: a budget that was raised on
+    resuming, a value of the experiment that has changed since, the precision that `auto` chose.
     """
-    return _threads(run) + spelled(shlex.join(["python", "train.py", *words(run)]))
+    return _threads(run) + spelled(shlex.join(["python", "train.py", *overrides(run)]))
 
 
 def repeat_all(group: Group, over: tuple[str, ...]) -> str:
-    """What trains all runs of a line again, as a sweep; of a single one, that."""
+    """The command that trains all runs of a group again, as a sweep."""
     runs = group.runs
     if len(runs) == 1:
         return repeat(runs[0])
-    values = {name: [] for name in over}
+    values: dict[str, list[Any]] = {name: [] for name in over}
     for run in runs:
         for name in over:
             if (value := run.settings.get(name)) not in values[name]:
                 values[name].append(value)
-    swept = {name: found for name, found in values.items() if len(found) > 1}
-    if _product(swept) != len(runs):  # no grid: not every seed with every fold
+    swept = {name: column for name, column in values.items() if len(column) > 1}
+    if math.prod(map(len, swept.values())) != len(runs):  # no grid: not every seed with every fold
         return repeat(runs[0])
-    kept = [word for word in words(runs[0]) if configs.key_of(word) not in swept]
-    lists = [f"{name}={','.join(map(spell, found))}" for name, found in swept.items()]
-    return spelled(shlex.join(["python", "train.py", "-m", *kept, *lists]))
+    fixed = [o for o in overrides(runs[0]) if configs.key_of(o) not in swept]
+    lists = [f"{name}={','.join(map(format_value, column))}" for name, column in swept.items()]
+    return spelled(shlex.join(["python", "train.py", "-m", *fixed, *lists]))
 
 
-def _product(values: dict[str, list[Any]]) -> int:
-    total = 1
-    for found in values.values():
-        total *= len(found)
-    return total
-
-
-def words(run: Record) -> list[str]:
-    """The arguments of train.py."""
-    typed = [one for one in run.overrides if configs.key_of(one) != "resume"]
-    flags = [one for one in typed if one.startswith(configs.CONFIG_DIR_FLAG)]
-    typed = [one for one in typed if one not in flags]
+def overrides(run: Record) -> list[str]:
+    """The arguments of train.py that repeat a run."""
+    typed = [o for o in run.overrides if configs.key_of(o) != "resume"]
+    flags = [o for o in typed if o.startswith(configs.CONFIG_DIR_FLAG)]
+    typed = [o for o in typed if o not in flags]
     folder = flags[0].partition("=")[2] if flags else None
     try:
         with configs.config_dir(folder):
             today = compose.load(typed)
-    except UserError:  # a recipe or a setting that there is no more; the words still tell
+    except UserError:  # an experiment or setting that was removed since: the overrides still inform
         today = None
-    more: dict[str, Any] = {}
+    changed: dict[str, Any] = {}
     if today is not None:
         now = flat(today.to_dict()) | {"seed": today.seed}
-        started = run.settings.get("init.from") is not None
+        has_source = run.settings.get("init.from") is not None  # which sets these settings
         for name, value in run.settings.items():
-            if started and name.startswith(WITH_WEIGHTS):
+            if has_source and name.startswith(WITH_WEIGHTS):
                 continue
             if name in now and identity(now[name]) != identity(value):
-                more[name] = value
+                changed[name] = value
     chosen = run.result.get("precision")
     if run.settings.get("trainer.precision") == "auto" and chosen:
-        more["trainer.precision"] = chosen
-    kept = [one for one in typed if configs.key_of(one) not in more]
-    return flags + kept + [f"{name}={_hydra(value)}" for name, value in more.items()]
+        changed["trainer.precision"] = chosen
+    unchanged = [o for o in typed if configs.key_of(o) not in changed]
+    return flags + unchanged + [f"{name}={_quote(value)}" for name, value in changed.items()]
 
 
-def _hydra(value: Any) -> str:
-    """A value in Hydra's grammar, where text that is no plain word has to be quoted."""
+def _quote(value: Any) -> str:
+    """A value in Hydra's grammar: text that is not a plain word is quoted."""
     if isinstance(value, list):
-        return f"[{','.join(map(_hydra, value))}]"
+        return f"[{','.join(map(_quote, value))}]"
     if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{_hydra(one)}' for key, one in value.items())}}}"
+        return f"{{{','.join(f'{key}:{_quote(item)}' for key, item in value.items())}}}"
     if not isinstance(value, str):
-        return spell(value)
-    if re.fullmatch(r"[A-Za-z_/.][\w/.-]*", value) and value.lower() not in NO_TEXT:
+        return format_value(value)
+    if re.fullmatch(r"[A-Za-z_/.][\w/.-]*", value) and value.lower() not in NOT_TEXT:
         return value
     escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + m[2].replace("'", "\\'"), value)
     return f"'{escaped}'"
 
 
 def _threads(run: Record) -> str:
-    """`OMP_NUM_THREADS=1 ` where a run on a CPU had other threads than it would have here: sums
-    keep one order. A sweep deals the machine out itself."""
+    """`OMP_NUM_THREADS=1 ` if a run on a CPU had another number of threads than it would have here:
+    the number decides the order of sums. A sweep sets it itself."""
     environment = run.result.get("environment") or {}
     threads = environment.get("threads")
-    here = getattr(os, "sched_getaffinity", None)
-    cores = len(here(0)) if here else os.cpu_count()
-    alone = environment.get("device") == "cpu" and environment.get("ranks", 1) == 1
-    if os.name == "nt" or not alone or threads in (None, cores):
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count()
+    single_cpu = environment.get("device") == "cpu" and environment.get("ranks", 1) == 1
+    if os.name == "nt" or not single_cpu or threads in (None, cores):
         return ""
     return f"OMP_NUM_THREADS={threads} "

@@ -1,4 +1,4 @@
-"""A comparison as text for people, as Markdown, CSV and JSON for programs."""
+"""A comparison as text, Markdown, CSV and JSON."""
 
 import csv
 import io
@@ -10,21 +10,21 @@ from typing import Any
 
 from zoo.compare.command import repeat, repeat_all
 from zoo.program import spelled
-from zoo.runs.rank import Group, Spread, Table, not_told_apart
-from zoo.runs.records import Apart
-from zoo.runs.settings import ABSENT, short_names, spell
+from zoo.runs.rank import Group, Spread, Table, ties
+from zoo.runs.records import UnrankedRun
+from zoo.runs.settings import ABSENT, format_value, short_names
 from zoo.text_table import GAP, terminal_width, text_table
 from zoo.training.console import duration, show
 
-LONGEST = 28  # letters of a cell on a terminal
-MOST = 40  # lines of a table on a terminal
+MAX_CELL = 28  # characters of a cell on a terminal
+MAX_LINES = 40  # of a table on a terminal
 FACTS = ("steps", "parameters", "precision", "device", "commit")  # of result.json, if they differ
-CODE = 9  # letters of a commit
+COMMIT_LENGTH = 9
 Rows = list[tuple[str, ...]]
 
 
 def figure(spread: Spread, runs: int) -> str:
-    """`0.9850 ± 0.0123`; without a deviation for a single run."""
+    """`0.9850 ± 0.0123`; the mean alone for a single run."""
     if math.isnan(spread.mean):
         return "nan"
     mean = show(spread.mean)
@@ -35,37 +35,36 @@ def figure(spread: Spread, runs: int) -> str:
 
 
 def counterpart(metric: str) -> str:
-    """The same figure of the other split."""
+    """The same metric of the other split."""
     split, _, name = metric.partition("/")
     return f"{'test' if split == 'val' else 'val'}/{name}"
 
 
 def facts(group: Group, name: str) -> str:
-    """One of FACTS of a line's runs: `bf16, fp32`."""
-    found = {spell_fact(name, run.result.get(name)) for run in group.runs}
-    return ", ".join(sorted(found))
+    """A fact of a group's runs: `bf16, fp32`."""
+    return ", ".join(sorted({format_fact(name, run.result.get(name)) for run in group.runs}))
 
 
-def spell_fact(name: str, value: Any) -> str:
+def format_fact(name: str, value: Any) -> str:
     """A fact of result.json for a table."""
     if value is None:
         return ABSENT
     if name == "commit":
-        return str(value)[:CODE] + "-dirty" * str(value).endswith("-dirty")
+        return str(value)[:COMMIT_LENGTH] + "-dirty" * str(value).endswith("-dirty")
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def rows_of(table: Table) -> Rows:
-    """A heading, and a line for each group: what matters most stands furthest left."""
+    """A heading and a line for each group, the most important columns first."""
     other, groups = counterpart(table.metric), table.groups
     names = short_names(table.columns, ("runs", "time", table.metric, other, *FACTS))
     extra = [name for name in FACTS if len({facts(group, name) for group in groups}) > 1]
     with_other = any(not math.isnan(group.figure(other).mean) for group in groups)
     heading = ["", table.metric, *["runs"] * bool(table.over), *names.values()]
     rows = [(*heading, *[other] * with_other, "time", *extra)]
-    for place, group in enumerate(groups, 1):
+    for rank, group in enumerate(groups, 1):
         runs = len(group.runs)
-        cells = [str(place), figure(group.score, runs), *[str(runs)] * bool(table.over)]
+        cells = [str(rank), figure(group.score, runs), *[str(runs)] * bool(table.over)]
         cells += [_setting(group, name) for name in table.columns]
         cells += [figure(group.figure(other), runs)] * with_other
         cells += [_time(group.cost("seconds")), *(facts(group, name) for name in extra)]
@@ -81,37 +80,38 @@ def _setting(group: Group, name: str) -> str:
     if name == "experiment":
         return group.runs[0].experiment or ABSENT
     value = group.settings.get(name, ABSENT)
-    return f"{value:.4g}" if isinstance(value, float) else spell(value)
+    return f"{value:.4g}" if isinstance(value, float) else format_value(value)
 
 
-def text(tables: Sequence[Table], apart: Sequence[Apart], fit: bool) -> str:
-    """For people.
+def text(tables: Sequence[Table], unranked: Sequence[UnrankedRun], fit: bool) -> str:
+    """Plain text.
 
     Args:
-        tables: Ranked.
-        apart: Not ranked.
-        fit: To a terminal's width; else nothing is left out.
+        tables: Ranked runs.
+        unranked: The others.
+        fit: Fit the terminal's width; otherwise nothing is left out.
     """
     blocks = [_block(table, fit) for table in tables]
-    if apart:
-        blocks.append(_apart(apart, fit))
+    if unranked:
+        blocks.append(_unranked_block(unranked, fit))
     return "\n\n".join(blocks)
 
 
 def _block(table: Table, fit: bool) -> str:
-    way = "larger" if table.larger else "smaller"
+    better = "larger" if table.larger else "smaller"
     count = _plural(len(table.runs), "run")
-    lines = [f"{table.title}, by {table.metric} ({way} is better): {count}", ""]
-    rows, notes = rows_of(table), []
+    lines = [f"{table.title}, by {table.metric} ({better} is better): {count}", ""]
+    rows = rows_of(table)
+    notes: list[str] = []
     if fit:
         rows, notes = fitted(rows, terminal_width())
     lines += [text_table(rows, None if fit else 10**6), *notes]
-    if near := not_told_apart(table):
-        places = ", ".join(map(str, near[:8])) + ", ..." * (len(near) > 8)
-        lines.append(f"too close to 1 for so few runs (within two standard errors): {places}")
+    if tied := ties(table):
+        ranks = ", ".join(map(str, tied[:8])) + ", ..." * (len(tied) > 8)
+        lines.append(f"too close to 1 for so few runs (within two standard errors): {ranks}")
     if table.changed:
-        one, other = table.changed
-        lines.append(f"warning: equal settings, other data: {one.path} and {other.path}")
+        first, second = table.changed
+        lines.append(f"warning: equal settings, other data: {first.path} and {second.path}")
     if table.repeats:
         lines.append(
             f"{_plural(table.repeats, 'run')} left out: a newer one has the same settings and "
@@ -119,7 +119,7 @@ def _block(table: Table, fit: bool) -> str:
         )
     best = table.groups[0]
     if table.constant:
-        same = " ".join(f"{name}={spell(value)}" for name, value in table.constant.items())
+        same = " ".join(f"{name}={format_value(value)}" for name, value in table.constant.items())
         lines.append(f"in all    {same}")
     lines.append(f"best      {best.runs[0].path}" + _more(best))
     lines.append(f"repeat    {repeat_all(best, table.over)}")
@@ -135,52 +135,54 @@ def _plural(count: int, word: str) -> str:
 
 
 def fitted(rows: Rows, width: int) -> tuple[Rows, list[str]]:
-    """Rows that fit a line, and what was left out: long cells, columns at the right, lines."""
+    """Rows that fit the width, and notes on what was left out: columns at the right, lines."""
     notes = []
-    if len(rows) > MOST + 1:
-        notes.append(f"... {len(rows) - 1 - MOST:,} more lines (--csv has all)")
-        rows = rows[: MOST + 1]
+    if len(rows) > MAX_LINES + 1:
+        notes.append(f"... {len(rows) - 1 - MAX_LINES:,} more lines (--csv has all)")
+        rows = rows[: MAX_LINES + 1]
     rows = [tuple(_cut(cell) for cell in row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    kept = len(widths)
-    while kept > 3 and sum(widths[:kept]) + GAP * (kept - 1) > width:
-        kept -= 1
-    if left := rows[0][kept:]:
-        what = "columns" if len(left) > 1 else "column"
-        names = ", ".join(left)
-        notes.append(f"... {len(left)} more {what}: {names} (a wider terminal, or --csv)")
-    return [row[:kept] for row in rows], notes
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    shown = len(widths)
+    while shown > 3 and sum(widths[:shown]) + GAP * (shown - 1) > width:
+        shown -= 1
+    if hidden := rows[0][shown:]:
+        noun = "columns" if len(hidden) > 1 else "column"
+        names = ", ".join(hidden)
+        notes.append(f"... {len(hidden)} more {noun}: {names} (a wider terminal, or --csv)")
+    return [row[:shown] for row in rows], notes
 
 
 def _cut(cell: str) -> str:
-    return cell if len(cell) <= LONGEST else cell[: LONGEST // 2] + "…" + cell[1 - LONGEST // 2 :]
+    return (
+        cell if len(cell) <= MAX_CELL else cell[: MAX_CELL // 2] + "…" + cell[1 - MAX_CELL // 2 :]
+    )
 
 
-def _apart(apart: Sequence[Apart], fit: bool) -> str:
-    """A line each; a path is not broken, so that it can be copied."""
-    shown = apart[:MOST] if fit else apart
-    width = max(len(one.state) for one in shown)
-    lines = ["not ranked", *(f"{a.state.ljust(width)}  {a.path}: {a.reason}" for a in shown)]
-    if left := len(apart) - len(shown):
-        lines.append(f"... {left:,} more (--csv has all)")
-    commands = dict.fromkeys(spelled(shlex.join(one.command)) for one in apart if one.command)
-    return "\n".join(lines + [f"go on     {command}" for command in commands])
+def _unranked_block(unranked: Sequence[UnrankedRun], fit: bool) -> str:
+    """A line for each run; paths are not wrapped, so that they can be copied."""
+    shown = unranked[:MAX_LINES] if fit else unranked
+    width = max(len(run.state) for run in shown)
+    lines = ["not ranked", *(f"{r.state.ljust(width)}  {r.path}: {r.reason}" for r in shown)]
+    if hidden := len(unranked) - len(shown):
+        lines.append(f"... {hidden:,} more (--csv has all)")
+    commands = dict.fromkeys(spelled(shlex.join(run.command)) for run in unranked if run.command)
+    return "\n".join(lines + [f"resume    {command}" for command in commands])
 
 
-def markdown(tables: Sequence[Table], apart: Sequence[Apart]) -> str:
-    """Tables of Markdown."""
+def markdown(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
+    """Markdown tables."""
     blocks = []
     for table in tables:
         heading, *rows = rows_of(table)
-        way = "larger" if table.larger else "smaller"
+        better = "larger" if table.larger else "smaller"
         command = repeat_all(table.groups[0], table.over)
         blocks.append(
-            f"**{table.title}**, by `{table.metric}` ({way} is better)\n\n"
+            f"**{table.title}**, by `{table.metric}` ({better} is better)\n\n"
             f"{_grid([heading, *rows])}\n\n```bash\n{command}\n```"
         )
-    if apart:
+    if unranked:
         rows = [("not ranked", "run", "reason")]
-        blocks.append(_grid([*rows, *((a.state, str(a.path), a.reason) for a in apart)]))
+        blocks.append(_grid([*rows, *((r.state, str(r.path), r.reason) for r in unranked)]))
     return "\n\n".join(blocks)
 
 
@@ -190,10 +192,10 @@ def _grid(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([f"| {heading} |", f"|{rule}|", *(f"| {row} |" for row in rest)])
 
 
-def as_csv(tables: Sequence[Table], apart: Sequence[Apart]) -> str:
-    """A line for each group and for each run that is not ranked, under one heading."""
+def as_csv(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
+    """A line for each group and for each unranked run, under one heading."""
     lines = [line for table in tables for line in _records(table)]
-    lines += [{"state": a.state, "path": str(a.path), "reason": a.reason} for a in apart]
+    lines += [{"state": r.state, "path": str(r.path), "reason": r.reason} for r in unranked]
     names = list(dict.fromkeys(name for line in lines for name in line))
     file = io.StringIO()
     writer = csv.DictWriter(file, names, lineterminator="\n")
@@ -203,9 +205,9 @@ def as_csv(tables: Sequence[Table], apart: Sequence[Apart]) -> str:
 
 
 def _records(table: Table) -> Iterator[dict[str, Any]]:
-    for place, group in enumerate(table.groups, 1):
-        line = {"state": "done", "experiment": table.experiment, "data": table.data}
-        line |= {"metric": table.metric, "place": place, "runs": len(group.runs)}
+    for rank, group in enumerate(table.groups, 1):
+        line: dict[str, Any] = {"state": "done", "experiment": table.experiment, "data": table.data}
+        line |= {"metric": table.metric, "place": rank, "runs": len(group.runs)}
         for name in sorted({name for run in group.runs for name in run.figures}):
             spread = group.figure(name)
             line |= {name: spread.mean, f"{name} deviation": spread.deviation}
@@ -215,18 +217,22 @@ def _records(table: Table) -> Iterator[dict[str, Any]]:
             value = group.settings.get(name)
             line[name] = value if isinstance(value, int | float) else _setting(group, name)
         for name in table.over:
-            line[name] = " ".join(spell(run.settings.get(name)) for run in group.runs)
+            line[name] = " ".join(format_value(run.settings.get(name)) for run in group.runs)
         yield line | {"path": " ".join(shlex.quote(str(run.path)) for run in group.runs)}
 
 
-def as_json(tables: Sequence[Table], apart: Sequence[Apart]) -> str:
-    """All of it."""
+def as_json(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
+    """Everything, for programs."""
     content = {
         "tables": [_table(table) for table in tables],
         "apart": [
-            {"state": a.state, "path": str(a.path), "reason": a.reason}
-            | {"command": spelled(shlex.join(a.command)) or None}
-            for a in apart
+            {
+                "state": run.state,
+                "path": str(run.path),
+                "reason": run.reason,
+                "command": spelled(shlex.join(run.command)) or None,
+            }
+            for run in unranked
         ],
     }
     return json.dumps(plain(content), indent=1)
@@ -245,22 +251,22 @@ def _table(table: Table) -> dict[str, Any]:
         "other_data": [str(run.path) for run in table.changed or ()],
         "command": repeat_all(table.groups[0], table.over),
         "best": {"path": str(best.path), "command": repeat(best)},
-        "groups": [_group(place, group, table) for place, group in enumerate(table.groups, 1)],
+        "groups": [_group(rank, group, table) for rank, group in enumerate(table.groups, 1)],
     }
 
 
-def _group(place: int, group: Group, table: Table) -> dict[str, Any]:
+def _group(rank: int, group: Group, table: Table) -> dict[str, Any]:
     names = sorted({name for run in group.runs for name in run.figures})
     spreads = {name: group.figure(name) for name in names}
-    kept = ("seed", "steps", "parameters", "seconds", "rate", "precision", "device", "commit")
+    of_run = ("seed", "steps", "parameters", "seconds", "rate", "precision", "device", "commit")
     experiment = {"experiment": group.runs[0].experiment}
     return {
-        "place": place,
+        "place": rank,
         "settings": {name: (experiment | group.settings).get(name) for name in table.columns},
         "figures": {n: {"mean": s.mean, "deviation": s.deviation} for n, s in spreads.items()},
         "runs": [
             {"path": str(run.path), "figures": run.figures}
-            | {name: run.result.get(name) for name in kept}
+            | {name: run.result.get(name) for name in of_run}
             | {name: run.settings.get(name) for name in table.over}
             for run in group.runs
         ],
@@ -268,9 +274,9 @@ def _group(place: int, group: Group, table: Table) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """As strict JSON: no number that is none."""
+    """Strict JSON: null for nan and infinity."""
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

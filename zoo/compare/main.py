@@ -1,11 +1,11 @@
-"""`python scripts/compare.py outputs/...`: which run won, and why."""
+"""`python scripts/compare.py outputs/...`: ranks runs, plots them, shows what differs."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-from zoo.compare import formats, pictures, side_by_side
+from zoo.compare import formats, plots, side_by_side
 from zoo.errors import UserError, closest_match, report
 from zoo.program import spelled
 from zoo.runs.diff import diff
@@ -14,12 +14,12 @@ from zoo.runs.rank import rank
 from zoo.runs.records import Record, read_runs
 
 ABOUT = """\
-Runs ranked, a table for each experiment: seeds as mean and deviation, what differs between them,
-what did not get to its end, and the command that repeats the best."""
+Rank runs, one table for each experiment: mean and standard deviation over seeds, the settings that
+differ, the runs that did not finish, and the command that repeats the best."""
 
 
 class Parser(argparse.ArgumentParser):
-    """One line for a mistake, with the nearest flag."""
+    """Reports a mistake in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Raises:
@@ -30,25 +30,25 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """The command's flags."""
-    one = Parser(spelled("python scripts/compare.py"), description=ABOUT, allow_abbrev=False)
-    add = one.add_argument
+    flags = Parser(spelled("python scripts/compare.py"), description=ABOUT, allow_abbrev=False)
+    add = flags.add_argument
     add("folders", nargs="*", metavar="folder", help="runs, sweeps, or folders of any of them")
-    add("--metric", metavar="NAME", help="val/<name> or test/<name>; else what each experiment "
-        "watches. Ranks different experiments on the same data together")  # fmt: skip
-    add("--group-by", metavar="NAMES", default="seed", help="settings that one line's runs may "
-        "differ in: seed (default), seed,data.fold; none: a line a run")  # fmt: skip
-    form = one.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help="all figures, a line each")
-    form.add_argument("--md", action="store_true", help="tables of Markdown")
-    form.add_argument("--json", action="store_true", help="everything")
-    add("--plot", action="store_true", help="draw learning curves, parallel coordinates and the "
-        "importance of settings into <folder>/compare, for TensorBoard too")  # fmt: skip
-    add("--diff", nargs="*", metavar="run", help="two runs: what differs, and where they part")
-    return one
+    add("--metric", metavar="NAME", help="val/<name> or test/<name>; default: what each "
+        "experiment monitors. Ranks different experiments on the same data together")  # fmt: skip
+    add("--group-by", metavar="NAMES", default="seed", help="settings to average "
+        "over: seed (default), seed,data.fold; none: a line for each run")  # fmt: skip
+    form = flags.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="all metrics, as CSV")
+    form.add_argument("--md", action="store_true", help="Markdown tables")
+    form.add_argument("--json", action="store_true", help="everything, as JSON")
+    add("--plot", action="store_true", help="plot learning curves, parallel coordinates and the "
+        "importance of settings to <folder>/compare, also for TensorBoard")  # fmt: skip
+    add("--diff", nargs="*", metavar="run", help="two runs: what differs, and where they diverge")
+    return flags
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; returns the exit code: 1 where no run has come to its end."""
+    """The command; returns the exit code: 1 if no run has finished."""
     return report(lambda: _main(sys.argv[1:] if argv is None else argv))
 
 
@@ -70,24 +70,24 @@ def _main(argv: list[str]) -> int:
 def _rank(given: argparse.Namespace) -> int:
     folders = [Path(folder).expanduser() for folder in given.folders]
     over = [] if given.group_by == "none" else given.group_by.split(",")
-    done, apart = read_runs(folders)
+    done, unranked = read_runs(folders)
     tables, lacking = rank(done, given.metric, over)
-    apart += lacking
+    unranked += lacking
     if given.plot:
-        pictures.check(tables)
+        plots.check(tables)
     if given.csv:
-        print(formats.as_csv(tables, apart))
+        print(formats.as_csv(tables, unranked))
     elif given.md:
-        print(formats.markdown(tables, apart))
+        print(formats.markdown(tables, unranked))
     elif given.json:
-        print(formats.as_json(tables, apart))
+        print(formats.as_json(tables, unranked))
     else:
-        print(formats.text(tables, apart, fit=sys.stdout.isatty()))
+        print(formats.text(tables, unranked, fit=sys.stdout.isatty()))
     if given.plot:
-        made, notes = pictures.draw(tables, pictures.place_of(folders))
-        where = sys.stderr if given.csv or given.md or given.json else sys.stdout
-        for line in ("", *(f"picture   {path}" for path in made), *notes):
-            print(line, file=where)
+        paths, notes = plots.draw(tables, plots.output_folder(folders))
+        stream = sys.stderr if given.csv or given.md or given.json else sys.stdout
+        for line in ("", *(f"plot      {path}" for path in paths), *notes):
+            print(line, file=stream)
     return 0 if tables else 1
 
 
@@ -96,12 +96,12 @@ def _diff(given: argparse.Namespace) -> int:
         raise UserError(f"--diff takes two runs, got {len(given.diff)} (see --help)")
     for name in ("folders", "metric", "csv", "md", "plot"):
         if value := getattr(given, name):
-            what = f"'{value[0]}'" if name == "folders" else f"--{name}"
-            raise UserError(f"--diff compares two runs, and takes no {what} (see --help)")
-    one, other = (Record.read(RunDirectory.open(path, "--diff").path) for path in given.diff)
-    found = diff(one, other)
+            refused = f"'{value[0]}'" if name == "folders" else f"--{name}"
+            raise UserError(f"--diff compares two runs, and takes no {refused} (see --help)")
+    first, second = (Record.read(RunDirectory.open(path, "--diff").path) for path in given.diff)
+    difference = diff(first, second)
     if given.json:
-        print(side_by_side.as_json(one, other, found))
+        print(side_by_side.as_json(first, second, difference))
     else:
-        print(side_by_side.as_text(one, other, found, fit=sys.stdout.isatty()))
+        print(side_by_side.as_text(first, second, difference, fit=sys.stdout.isatty()))
     return 0

@@ -1,12 +1,13 @@
-"""Two runs side by side: what differs between them, and where their losses part."""
+"""Two runs compared: the settings and results that differ, and where their losses diverge."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from zoo.errors import UserError
-from zoo.runs.records import Record, course
+from zoo.runs.records import Record, metric_curve
 from zoo.runs.settings import ABSENT, identity
 
 FACTS = ("status", "model", "parameters", "trained", "steps", "epochs", "seconds", "rate")
@@ -14,15 +15,15 @@ Pair = tuple[str, Any, Any]
 
 
 @dataclass(frozen=True)
-class Parting:
-    """How far two courses of losses agree.
+class Divergence:
+    """Up to which step the loss curves of two runs are equal.
 
     Attributes:
-        metric: Which losses: `train/loss`, `val/loss`.
-        equal: Reports that agree to the last bit.
-        together: The last step at which they do; 0 for none.
-        step: The first at which they do not; None where they never part.
-        values: Both losses there.
+        metric: The losses compared: `train/loss`, `val/loss`.
+        equal: Number of reports that are bit-identical.
+        together: The last step at which they are; 0 for none.
+        step: The first step at which they are not; None if the curves never diverge.
+        values: Both losses at that step.
         end: The last step that both have, and both losses there.
     """
 
@@ -36,46 +37,46 @@ class Parting:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two runs: (name, one's, other's)."""
+    """What differs between two runs, as (name, value of the first, value of the second)."""
 
     settings: list[Pair]
     facts: list[Pair]
     figures: list[Pair]
-    parting: Parting | None
+    divergence: Divergence | None
 
 
-def diff(one: Record, other: Record) -> Difference:
-    """What differs.
+def diff(first: Record, second: Record) -> Difference:
+    """What differs between two runs.
 
     Raises:
-        UserError: It is one run, or they have nothing in common.
+        UserError: They are the same run, or have nothing in common.
     """
-    if one.path.resolve() == other.path.resolve():
-        raise UserError(f"--diff: {one.path} and {other.path} are the same run")
-    if one.data != other.data and one.experiment != other.experiment:
+    if first.path.resolve() == second.path.resolve():
+        raise UserError(f"--diff: {first.path} and {second.path} are the same run")
+    if first.data != second.data and first.experiment != second.experiment:
         raise UserError(
-            f"--diff: {_what(one)} and {_what(other)} have nothing in common: another experiment "
-            f"on other data"
+            f"--diff: {_title(first)} and {_title(second)} have nothing in common: another "
+            f"experiment on other data"
         )
-    names = dict.fromkeys([*one.settings, *other.settings])
-    values = [(n, one.settings.get(n, ABSENT), other.settings.get(n, ABSENT)) for n in names]
-    settings = [pair for pair in values if identity(pair[1]) != identity(pair[2])]
-    figures = dict.fromkeys([*one.figures, *other.figures])
-    pairs = zip(_facts(one).items(), _facts(other).values())
+    names = dict.fromkeys([*first.settings, *second.settings])
+    values = [(n, first.settings.get(n, ABSENT), second.settings.get(n, ABSENT)) for n in names]
+    figures = dict.fromkeys([*first.figures, *second.figures])
+    other_facts = _facts(second)
+    facts = [(name, value, other_facts[name]) for name, value in _facts(first).items()]
     return Difference(
-        settings=settings,
-        facts=[(name, a, b) for (name, a), b in pairs if a != b],
-        figures=[(n, one.figures.get(n), other.figures.get(n)) for n in sorted(figures)],
-        parting=part(one, other),
+        settings=[pair for pair in values if identity(pair[1]) != identity(pair[2])],
+        facts=[(name, a, b) for name, a, b in facts if a != b],
+        figures=[(n, first.figures.get(n), second.figures.get(n)) for n in sorted(figures)],
+        divergence=find_divergence(first, second),
     )
 
 
-def _what(run: Record) -> str:
+def _title(run: Record) -> str:
     return f"{run.path} ({run.experiment or run.result.get('name')} on {run.data})"
 
 
 def _facts(run: Record) -> dict[str, Any]:
-    """What is known of how a run went: code, data, machine, cost."""
+    """Facts about a run: code, data, machine, cost."""
     result = run.result
     environment = result.get("environment") or {}
     data = result.get("data") or {}
@@ -91,29 +92,30 @@ def _facts(run: Record) -> dict[str, Any]:
     }
 
 
-def part(one: Record, other: Record) -> Parting | None:
-    """Where the training losses part; where those cannot be compared, the validation's; or None.
+def find_divergence(first: Record, second: Record) -> Divergence | None:
+    """Where the training losses diverge; if those cannot be compared, the validation losses; or
+    None.
 
-    A training loss is the mean since the report before, so that two are the same figure only where
-    both runs have reported at the same steps.
+    A training loss is the mean since the report before: two of them measure the same only if both
+    runs have reported at the same steps.
     """
     for split in ("train", "val"):
-        a, b = course(one, split, "loss"), course(other, split, "loss")
+        a, b = metric_curve(first, split, "loss"), metric_curve(second, split, "loss")
         if split == "train":
-            a, b = _from_the_same(a, b), _from_the_same(b, a)
+            a, b = _same_intervals(a, b), _same_intervals(b, a)
         if steps := [step for step in a if step in b]:
-            return _parting(f"{split}/loss", steps, a, b)
+            return _divergence(f"{split}/loss", steps, a, b)
     return None
 
 
-def _parting(
+def _divergence(
     metric: str, steps: Sequence[int], a: dict[int, float], b: dict[int, float]
-) -> Parting:
+) -> Divergence:
     equal = 0
     while equal < len(steps) and _same(a[steps[equal]], b[steps[equal]]):
         equal += 1
     step = steps[equal] if equal < len(steps) else None
-    return Parting(
+    return Divergence(
         metric=metric,
         equal=equal,
         together=steps[equal - 1] if equal else 0,
@@ -127,9 +129,9 @@ def _same(a: float, b: float) -> bool:
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
-def _from_the_same(mine: dict[int, float], theirs: dict[int, float]) -> dict[int, float]:
-    """Reports that follow the same report in both."""
-    before = dict(zip(theirs, [0, *theirs]))
+def _same_intervals(curve: dict[int, float], other: dict[int, float]) -> dict[int, float]:
+    """The reports of a curve whose previous report is at the same step in both."""
+    intervals = set(pairwise([0, *other]))
     return {
-        step: mine[step] for step, last in zip(mine, [0, *mine]) if before.get(step, -1) == last
+        step: curve[step] for start, step in pairwise([0, *curve]) if (start, step) in intervals
     }

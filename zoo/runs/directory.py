@@ -1,4 +1,4 @@
-"""A run directory: made atomically, read by name, its result always written.
+"""Run directories: creating, opening and finding them.
 
 outputs/<experiment>/<date_time>[-n]/
     config.yaml  overrides.txt  dataset.json  train.log  metrics.jsonl  result.json
@@ -20,7 +20,7 @@ from zoo.files import write_text
 
 
 class RunDirectory:
-    """One run's folder and the files in it that are not checkpoints."""
+    """The folder of a run, and the files in it other than checkpoints."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,15 +36,18 @@ class RunDirectory:
         needed_bytes: int = 0,
         place: Path | None = None,
     ) -> "RunDirectory":
-        """A fresh folder `root/experiment/<date_time>`; two runs in one second get two folders.
+        """A new folder `root/experiment/<date_time>`; two runs in one second get two folders.
 
-        With `place`, that one.
+        Args:
+            root, experiment: Its parents.
+            needed_bytes: Size of the checkpoints that the run will write.
+            place: The folder to create instead.
 
         Raises:
-            UserError: Where it cannot be made, or the disk lacks room for the run's checkpoints.
+            UserError: It cannot be created, or the disk lacks room for the checkpoints.
         """
         parent = place.parent if place else Path(root) / experiment
-        made = [p for p in (parent, *parent.parents) if not p.exists()]
+        created = [p for p in (parent, *parent.parents) if not p.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(parent).free
@@ -60,13 +63,13 @@ class RunDirectory:
             (path / "checkpoints").mkdir()
             return cls(path)
         except OSError as error:
-            cls._remove_empty(made)
+            cls._remove_empty(created)
             raise UserError(
                 f"cannot make a run directory in {parent}: {error.strerror or error}; set "
                 f"output_dir= to a folder that can be written"
             ) from None
         except UserError:
-            cls._remove_empty(made)
+            cls._remove_empty(created)
             raise
 
     @staticmethod
@@ -81,8 +84,12 @@ class RunDirectory:
     def open(cls, path: str | Path, option: str = "run") -> "RunDirectory":
         """An existing run.
 
+        Args:
+            path: Its folder.
+            option: Names the path in error messages.
+
         Raises:
-            UserError: A path that is no run directory; the nearest or newest run is suggested.
+            UserError: Not a run directory; the nearest or newest run is suggested.
         """
         folder = Path(path).expanduser()
         if not folder.is_dir():
@@ -98,7 +105,7 @@ class RunDirectory:
         return cls(folder)
 
     def write_json(self, name: str, content: Any) -> None:
-        """Replace a JSON file in one move, so that no reader sees half of it."""
+        """Write a JSON file atomically."""
         write_text(self.path / name, json.dumps(content, indent=2) + "\n")
 
     def read_json(self, name: str) -> Any:
@@ -117,7 +124,7 @@ class RunDirectory:
             raise UserError(f"{self.path / name} cannot be read: {error}") from None
 
     def metrics(self, split: str | None = None) -> Iterator[dict[str, Any]]:
-        """The lines of metrics.jsonl, of one split if named."""
+        """The rows of metrics.jsonl, of one split if named."""
         with self.metrics_file.open(encoding="utf-8") as lines:
             for line in lines:
                 row = json.loads(line)
@@ -126,10 +133,10 @@ class RunDirectory:
 
 
 def fresh_folder(parent: Path) -> Path:
-    """A new folder `parent/<date_time>[-n]`, which nobody else was given.
+    """A new folder `parent/<date_time>[-n]`, created atomically.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     for n in itertools.count(1):
@@ -141,7 +148,7 @@ def fresh_folder(parent: Path) -> Path:
 
 
 def _runs_near(folder: Path) -> Iterator[Path]:
-    """Run directories one or two levels below: a quick look, were `folder` the whole disk."""
+    """Run directories one or two levels below; no deeper, as `folder` may be a whole disk."""
     for pattern in ("*/config.yaml", "*/*/config.yaml"):
         yield from (c.parent for c in folder.glob(pattern) if (c.parent / "checkpoints").is_dir())
 
@@ -152,13 +159,13 @@ def find_runs(folder: Path) -> Iterator[Path]:
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """Every folder at or below one, sorted, and whether it is a run's; not what is inside runs."""
-    for place, folders, files in os.walk(folder):
+    """Folders at or below one, sorted, and whether each is a run; does not enter runs."""
+    for path, folders, files in os.walk(folder):
         is_run = "config.yaml" in files and "checkpoints" in folders
         if is_run:
             folders.clear()
         folders.sort()
-        yield Path(place), is_run
+        yield Path(path), is_run
 
 
 def megabytes(count: float) -> str:

@@ -1,9 +1,9 @@
-"""A run as TensorBoard's HParams tab knows it: its settings, and how it ended.
+"""The settings and the status of a run for TensorBoard's HParams tab.
 
-Two small event files beside the figures' own: `*.begin` with the settings, `*.end` with the status.
-Of each, TensorBoard believes the first that it reads; in files of their own they can be replaced
-when a run goes on with a larger budget, or ends better than it did before. A run that is at work,
-or was interrupted, has no end, and stands as `unknown`.
+They are two small event files next to that of the metrics: `*.begin` with the settings, `*.end`
+with the status. TensorBoard uses the first of each that it reads. In files of their own they can be
+replaced when a run is resumed with a larger budget, or ends with another status. A run that is
+running or interrupted has no `*.end`, and is shown as `unknown`.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ FILE = "events.out.tfevents"
 
 
 def begin(folder: Path, settings: dict[str, Any]) -> None:
-    """Note what a run was asked for; it has not ended (any more)."""
+    """Write the settings of a run that starts or resumes."""
     from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionStartInfo
 
-    forget(folder)
+    remove(folder)
     now = time.time()
     info = SessionStartInfo(start_time_secs=now)
     for name, value in tuned(settings).items():
@@ -31,12 +31,12 @@ def begin(folder: Path, settings: dict[str, Any]) -> None:
         else:
             info.hparams[name].number_value = value
     content = HParamsPluginData(session_start_info=info)
-    # TensorBoard reads files in the order of their names: this one before the figures'.
+    # TensorBoard reads files in the order of their names: this one before the metrics.
     _write(folder / f"{FILE}.{int(now) - 1:010d}.begin", SESSION_START_INFO_TAG, content)
 
 
 def end(folder: Path, done: bool) -> None:
-    """Note that a run has come to its end, or has failed."""
+    """Write that a run has finished, or failed."""
     from tensorboard.plugins.hparams import api_pb2
     from tensorboard.plugins.hparams.metadata import SESSION_END_INFO_TAG
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
@@ -49,33 +49,33 @@ def end(folder: Path, done: bool) -> None:
 
 
 def failed(folder: Path, settings: dict[str, Any]) -> None:
-    """Note a failure from outside, of a run that could not say so, or never began."""
-    with contextlib.suppress(OSError):  # a full disk may be why it failed
+    """Write the failure of a run whose process could not, because it crashed or never started."""
+    with contextlib.suppress(OSError):  # it may have failed because the disk is full
         folder.mkdir(parents=True, exist_ok=True)
         if not any(folder.glob(f"{FILE}.*.begin")):
             begin(folder, settings)
         end(folder, done=False)
 
 
-def forget(folder: Path) -> None:
-    """Take back what was noted."""
+def remove(folder: Path) -> None:
+    """Delete the settings and the status of a run."""
     for kind in ("begin", "end"):
         _remove(folder, kind)
 
 
 def tuned(settings: dict[str, Any]) -> dict[str, float | str]:
-    """Names such as `optim.lr` and their values, numbers or text, of all that may tell runs apart.
+    """All settings that may differ between runs, by dotted name, as numbers or text.
 
-    A seed of the split that follows the run's would be a second column of the same numbers.
+    A split seed that follows the run's seed is left out: it would repeat that column.
     """
     values = flat(settings) | {"seed": settings["seed"]}
     for name in OF_SEED:
         if values.get(name) == settings["seed"]:
             del values[name]
-    return {name: _plain(value) for name, value in values.items()}
+    return {name: _number_or_text(value) for name, value in values.items()}
 
 
-def _plain(value: Any) -> float | str:
+def _number_or_text(value: Any) -> float | str:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if number and math.isfinite(value) else str(value)
 
@@ -86,7 +86,7 @@ def _remove(folder: Path, kind: str) -> None:
 
 
 def _write(path: Path, tag: str, content: Any) -> None:
-    """One summary without values, as an event file."""
+    """An event file with one summary that has a plugin's metadata and no values."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams.metadata import create_summary_metadata

@@ -1,4 +1,4 @@
-"""Runs ranked: a table for each experiment, seeds as mean and deviation, the best first."""
+"""Ranks runs: a table for each experiment, mean and standard deviation over seeds, best first."""
 
 import math
 import statistics
@@ -7,22 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.errors import UserError, closest_match, unknown_name
-from zoo.runs.records import Apart, Record
+from zoo.runs.records import Record, UnrankedRun
 from zoo.runs.settings import ABSENT, differing, identity
 
-SMALLER = frozenset("loss error perplexity nll mse rmse mae bits".split())
-DEALT = ("data.batch_size",)  # leaves what the data is as it is
+LOWER_IS_BETTER = frozenset(("loss", "error", "perplexity", "nll", "mse", "rmse", "mae", "bits"))
+NOT_OF_DATASET = ("data.batch_size",)  # settings of `data` that do not change the dataset
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and sample deviation (nan of a single value)."""
+    """Mean and sample standard deviation (nan for a single value)."""
 
     mean: float
     deviation: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
+        """Of values; nan if one of them is not finite."""
         if not all(map(math.isfinite, values)):
             return cls(math.nan, math.nan)
         deviation = statistics.stdev(values) if len(values) > 1 else math.nan
@@ -31,11 +32,11 @@ class Spread:
 
 @dataclass
 class Group:
-    """Runs that differ in nothing but what they are averaged over: one line of a table.
+    """Runs that differ only in the settings averaged over: one line of a table.
 
     Attributes:
-        runs: By seed.
-        metric: What they are ranked by.
+        runs: Sorted by seed.
+        metric: The metric that ranks them.
     """
 
     runs: list[Record]
@@ -43,40 +44,40 @@ class Group:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Those of the first run."""
+        """The settings of the first run."""
         return self.runs[0].settings
 
     @property
     def score(self) -> Spread:
-        """Of the metric."""
+        """Mean and deviation of the ranking metric."""
         return self.figure(self.metric)
 
     def figure(self, name: str) -> Spread:
-        """Of `val/<name>`, `test/<name>`; nan where a run lacks it."""
+        """Mean and deviation of `val/<name>` or `test/<name>`; nan if a run lacks it."""
         return Spread.of([run.figures.get(name, math.nan) for run in self.runs])
 
     def cost(self, name: str) -> float:
-        """The mean of a number in result.json: `seconds`, `steps`; nan where a run lacks it."""
+        """The mean of a number in result.json: `seconds`, `steps`; nan if a run lacks it."""
         values = [run.result.get(name) for run in self.runs]
-        whole = all(isinstance(value, int | float) for value in values)
-        return statistics.fmean(values) if whole else math.nan  # type: ignore[arg-type]
+        numbers = [value for value in values if isinstance(value, int | float)]
+        return statistics.fmean(numbers) if len(numbers) == len(values) else math.nan
 
 
 @dataclass
 class Table:
-    """Runs that may be compared.
+    """Runs that can be compared.
 
     Attributes:
-        experiment: Of all, None where they differ or have none.
+        experiment: Of all runs; None if they differ or have none.
         data: The dataset's name.
         metric: `val/<name>` or `test/<name>`.
-        larger: Whether larger is better.
-        over: Settings that were averaged over.
-        groups: The best first.
+        larger: Whether higher is better.
+        over: Settings that are averaged over.
+        groups: Best first.
         columns: Settings in which groups differ.
-        constant: Settings that somebody set by hand, the same in all.
-        repeats: Runs that were left out: a newer one has the same settings, seed and all.
-        changed: Two runs of which equal settings were given different data, if there are any.
+        constant: Settings from the command line that are the same in all runs.
+        repeats: Number of runs left out because a newer run has the same settings and seed.
+        changed: Two runs that had equal data settings but different data, if there are any.
     """
 
     experiment: str | None
@@ -92,7 +93,7 @@ class Table:
 
     @property
     def runs(self) -> list[Record]:
-        """All that are ranked."""
+        """All ranked runs."""
         return [run for group in self.groups for run in group.runs]
 
     @property
@@ -103,41 +104,35 @@ class Table:
 
 def rank(
     records: Sequence[Record], metric: str | None = None, over: Sequence[str] = ("seed",)
-) -> tuple[list[Table], list[Apart]]:
-    """Tables of runs that are done, and the runs that lack the metric.
+) -> tuple[list[Table], list[UnrankedRun]]:
+    """Tables of finished runs, and the runs that lack the metric.
 
-    A table for each experiment, data and monitor. With a metric, one for each data: who names a
-    metric says by what to compare experiments.
+    A table for each experiment, dataset and monitor; with a metric, for each dataset: then
+    different experiments are compared.
 
     Args:
-        records: Runs that are done.
-        metric: `val/<name>` or `test/<name>`; None for what each experiment watches.
-        over: Settings that may differ within a line; none for a line a run.
+        records: Finished runs.
+        metric: `val/<name>` or `test/<name>`; None for the monitor of each experiment.
+        over: Settings to average over; empty for one line per run.
 
     Raises:
         UserError: A metric or a setting that no run has.
     """
     _check(records, metric, over)
-    kinds: dict[Any, list[Record]] = {}
+    by_table: dict[Any, list[Record]] = {}
     for record in records:
-        kind = () if metric else (record.experiment, record.monitor)
-        kinds.setdefault((record.data, *kind), []).append(record)
-    tables, apart = [], []
-    for (data, *_), runs in kinds.items():
+        key = () if metric else (record.experiment, record.monitor)
+        by_table.setdefault((record.data, *key), []).append(record)
+    tables: list[Table] = []
+    unranked: list[UnrankedRun] = []
+    for (data, *_), runs in by_table.items():
         name = metric or "val/" + runs[0].monitor.lstrip("-")
-        apart += [_lacking(r, name) for r in runs if name not in r.figures]
+        unranked += [_lacking(r, name) for r in runs if name not in r.figures]
         if scored := [run for run in runs if name in run.figures]:
             experiments = {run.experiment for run in scored}
-            tables.append(
-                _table(
-                    experiments.pop() if len(experiments) == 1 else None,
-                    data,
-                    name,
-                    scored,
-                    tuple(over),
-                )
-            )
-    return tables, apart
+            experiment = experiments.pop() if len(experiments) == 1 else None
+            tables.append(_table(experiment, data, name, scored, tuple(over)))
+    return tables, unranked
 
 
 def _check(records: Sequence[Record], metric: str | None, over: Sequence[str]) -> None:
@@ -154,16 +149,16 @@ def _check(records: Sequence[Record], metric: str | None, over: Sequence[str]) -
             )
 
 
-def _lacking(record: Record, metric: str) -> Apart:
-    there = ", ".join(sorted(record.figures)) or "no figures"
-    return Apart(record.path, "without", f"it has no {metric}; it has {there}")
+def _lacking(record: Record, metric: str) -> UnrankedRun:
+    available = ", ".join(sorted(record.figures)) or "no metrics"
+    return UnrankedRun(record.path, "without", f"it has no {metric}; it has {available}")
 
 
 def _changed(runs: Sequence[Record]) -> tuple[Record, Record] | None:
-    """Two runs that were given different data by equal settings and seed, if there are any."""
+    """Two runs with equal data settings and seed but different data, if there are any."""
     first: dict[Any, Record] = {}
     for run in runs:
-        values = ((n, identity(v)) for n, v in run.settings.items() if n not in DEALT)
+        values = ((n, identity(v)) for n, v in run.settings.items() if n not in NOT_OF_DATASET)
         key = frozenset((n, v) for n, v in values if n == "seed" or n.startswith("data."))
         if _sha256(other := first.setdefault(key, run)) != _sha256(run):
             return other, run
@@ -175,54 +170,54 @@ def _sha256(record: Record) -> str:
 
 
 def larger_is_better(metric: str, monitor: str) -> bool:
-    """By the monitor's sign for its own metric; else not for losses, errors and the like."""
+    """By the sign of the monitor for its own metric; otherwise by the name of the metric."""
     name = metric.partition("/")[2]
     if name == monitor.lstrip("-"):
         return not monitor.startswith("-")
-    return SMALLER.isdisjoint(name.split("_"))
+    return LOWER_IS_BETTER.isdisjoint(name.split("_"))
 
 
 def _table(
     experiment: str | None, data: str, metric: str, runs: list[Record], over: tuple[str, ...]
 ) -> Table:
     table = Table(experiment, data, metric, larger_is_better(metric, runs[0].monitor), over)
-    kept = _newest(runs) if over else runs
-    table.repeats, table.changed = len(runs) - len(kept), _changed(runs)
+    ranked = _newest(runs) if over else runs
+    table.repeats, table.changed = len(runs) - len(ranked), _changed(runs)
     groups: dict[Any, list[Record]] = {}
-    for run in kept:
+    for run in ranked:
         key = _key(run, over) if over else run.path
         groups.setdefault(key, []).append(run)
-    for members in groups.values():
-        members.sort(key=lambda run: [_order(run.settings.get(name)) for name in over])
-    table.groups = [Group(members, metric) for members in groups.values()]
-    table.groups.sort(key=lambda group: _badness(group.score.mean, table.larger))
-    typed = set().union(*(run.typed for run in kept))
-    rows = [{"experiment": run.experiment} | run.settings for run in kept]
+    for group_runs in groups.values():
+        group_runs.sort(key=lambda run: [_order(run.settings.get(name)) for name in over])
+    table.groups = [Group(group_runs, metric) for group_runs in groups.values()]
+    table.groups.sort(key=lambda group: _sort_key(group.score.mean, table.larger))
+    typed = set().union(*(run.typed for run in ranked))
+    rows = [{"experiment": run.experiment} | run.settings for run in ranked]
     table.columns = [name for name in differing(rows, typed) if name not in over]
     table.constant = {
         name: value
-        for name, value in kept[0].settings.items()
+        for name, value in ranked[0].settings.items()
         if {name, name.removesuffix(".name")} & typed and name not in over
-        if all(identity(run.settings.get(name, ABSENT)) == identity(value) for run in kept)
+        if all(identity(run.settings.get(name, ABSENT)) == identity(value) for run in ranked)
     }
     return table
 
 
 def _key(run: Record, without: Sequence[str]) -> Any:
-    kept = ((n, identity(v)) for n, v in run.settings.items() if n not in without)
-    return run.experiment, frozenset(kept)
+    values = ((n, identity(v)) for n, v in run.settings.items() if n not in without)
+    return run.experiment, frozenset(values)
 
 
 def _newest(runs: list[Record]) -> list[Record]:
-    """Of runs that agree in everything, seed and all, the one that ended last."""
+    """Of runs with the same settings and seed, the one that ended last."""
     newest: dict[Any, Record] = {}
     for run in sorted(runs, key=lambda run: (run.ended, run.path)):
         newest[_key(run, ())] = run
-    kept = {run.path for run in newest.values()}
-    return [run for run in runs if run.path in kept]
+    paths = {run.path for run in newest.values()}
+    return [run for run in runs if run.path in paths]
 
 
-def _badness(score: float, larger: bool) -> tuple[bool, float]:
+def _sort_key(score: float, larger: bool) -> tuple[bool, float]:
     return math.isnan(score), -score if larger else score
 
 
@@ -231,17 +226,19 @@ def _order(value: Any) -> tuple[bool, Any]:
     return not number, value if number else str(value)
 
 
-def not_told_apart(table: Table) -> list[int]:
-    """Places whose mean is within two standard errors of the best's: more seeds would tell.
+def ties(table: Table) -> list[int]:
+    """The ranks whose mean is within two standard errors of the best mean.
 
-    Only of lines with two runs or more, as the best has to be.
+    Only groups of two runs or more are compared, and the best must be one. More seeds would tell
+    them from the best.
     """
     if not table.groups or len(table.groups[0].runs) < 2:
         return []
-    best, places = table.groups[0], []
-    for place, group in enumerate(table.groups[1:], 2):
+    best = table.groups[0]
+    ranks = []
+    for rank, group in enumerate(table.groups[1:], 2):
         if len(group.runs) > 1:
             error = math.hypot(*(g.score.deviation / len(g.runs) ** 0.5 for g in (best, group)))
             if abs(best.score.mean - group.score.mean) <= 2 * error:
-                places.append(place)
-    return places
+                ranks.append(rank)
+    return ranks

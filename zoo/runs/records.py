@@ -1,4 +1,4 @@
-"""Runs as a comparison sees them: settings and result of each; and those that have no result."""
+"""Runs as a comparison reads them: settings and results, and the runs that have no result."""
 
 import contextlib
 import functools
@@ -17,20 +17,20 @@ from zoo.errors import UserError
 from zoo.runs.directory import RunDirectory, walk
 from zoo.runs.settings import OF_SEED, flat
 
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # written in C: ten times as fast
-TAIL = 4096  # bytes at the end of metrics.jsonl that hold its last line
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C: ten times as fast
+TAIL_BYTES = 4096  # at the end of metrics.jsonl: more than its last line
 
 
 @dataclass(frozen=True)
 class Record:
-    """A run that was begun.
+    """A run that was started.
 
     Attributes:
         path: Its folder.
-        settings: By dotted name, the seed among them; without those that have no effect.
-        overrides: As typed.
-        result: What result.json says; empty where there is none.
-        ended: When result.json was written, seconds since 1970.
+        settings: By dotted name, with the seed, without those that do not affect the result.
+        overrides: The command line.
+        result: The content of result.json; empty if there is none.
+        ended: When result.json was written, in seconds since 1970.
     """
 
     path: Path
@@ -41,10 +41,10 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> "Record":
-        """From a run directory.
+        """Read a run directory.
 
         Raises:
-            UserError: A file of it is broken.
+            UserError: A file in it is broken.
         """
         config, settings = read_config(path / "config.yaml")
         file = path / "result.json"
@@ -58,17 +58,17 @@ class Record:
         overrides = tuple(line for line in lines if line)
         seed = config.get("seed")
         settings |= {"seed": seed}
-        typed = {_key(one) for one in overrides}
+        typed = {_key(override) for override in overrides}
         for name in OF_SEED:
             if name not in typed and settings.get(name) == seed:
                 del settings[name]
-        kept = {"experiment": config.get("experiment"), "name": config.get("name")}
+        names = {"experiment": config.get("experiment"), "name": config.get("name")}
         ended = file.stat().st_mtime if result else 0.0
-        return cls(path, settings, overrides, kept | result, ended)
+        return cls(path, settings, overrides, names | result, ended)
 
     @property
     def experiment(self) -> str | None:
-        """The recipe, None for a run without."""
+        """The name of its experiment, or None."""
         return self.result["experiment"]
 
     @property
@@ -78,17 +78,17 @@ class Record:
 
     @property
     def status(self) -> str:
-        """`done`, `failed`, `interrupted`; `unfinished` where nobody has written how it ended."""
+        """`done`, `failed`, `interrupted`, `pruned`; `unfinished` if nothing says how it ended."""
         return self.result.get("status", "unfinished")
 
     @property
     def monitor(self) -> str:
-        """What the run was judged by: `accuracy`, or `-loss` where smaller is better."""
+        """The metric that selects the best step: `accuracy`, or `-loss` if lower is better."""
         return str(self.result.get("monitor", "-loss"))
 
     @functools.cached_property
     def figures(self) -> dict[str, float]:
-        """`val/<name>` at the best step and `test/<name>`, where there are any."""
+        """`val/<name>` at the best step and `test/<name>`, as far as the run has them."""
         validated = self.result.get("best") or self.result.get("val")
         rows = {"val": validated, "test": self.result.get("test")}
         return {
@@ -100,8 +100,8 @@ class Record:
 
     @property
     def typed(self) -> set[str]:
-        """Names of the settings that somebody set by hand."""
-        return {_key(one) for one in self.overrides}
+        """Names of the settings that the command line sets."""
+        return {_key(override) for override in self.overrides}
 
 
 def _key(override: str) -> str:
@@ -109,15 +109,15 @@ def _key(override: str) -> str:
 
 
 @dataclass(frozen=True)
-class Apart:
+class UnrankedRun:
     """A run that is not ranked.
 
     Attributes:
         path: Its folder, or its sweep's.
         state: `failed`, `interrupted`, `unfinished`, `pruned`, `not begun`, `broken`, `overfit`,
             `without` the metric.
-        reason: One line.
-        command: How to go on, where that is possible.
+        reason: Why, in one line.
+        command: Resumes or repeats it; empty if that is not possible.
     """
 
     path: Path
@@ -126,56 +126,57 @@ class Apart:
     command: tuple[str, ...] = ()
 
 
-def read_runs(folders: Iterable[Path]) -> tuple[list[Record], list[Apart]]:
-    """All runs at or below the folders: those that are done, and the others.
+def read_runs(folders: Iterable[Path]) -> tuple[list[Record], list[UnrankedRun]]:
+    """All runs at or below the folders: the finished ones, and the others.
 
     Raises:
-        UserError: A folder that is not there, or none that holds a run.
+        UserError: A folder that does not exist, or no folder that holds a run.
     """
     done: list[Record] = []
-    apart: list[Apart] = []
+    unranked: list[UnrankedRun] = []
     seen: set[Path] = set()
     for folder in folders:
         if not folder.is_dir():
-            RunDirectory.open(folder, "folder")  # says so, and names the nearest
+            RunDirectory.open(folder, "folder")  # raises, and names the nearest
         for path, is_run in walk(folder):
             if (real := path.resolve()) in seen:
                 continue
             seen.add(real)
             if is_run:
-                _add(path, done, apart)
+                _add(path, done, unranked)
             elif (path / "sweep.json").is_file():
-                apart += _not_begun(path)
-    if not done and not apart:
+                unranked += _not_started(path)
+    if not done and not unranked:
         listed = ", ".join(map(str, folders))
         raise UserError(f"{listed}: there are no runs at or below it; train.py makes them")
-    return done, _pruned_together(apart)
+    return done, _merge_pruned(unranked)
 
 
-def _pruned_together(apart: list[Apart]) -> list[Apart]:
-    """A line for each sweep that has pruned members, which may be most of a search."""
-    number = Counter(one.path.parent for one in apart if one.state == "pruned")
-    kept = [one for one in apart if one.state != "pruned"]
-    behind = "stayed behind the others (sweep.prune)"
-    return kept + [Apart(sweep, "pruned", f"{n} that {behind}") for sweep, n in number.items()]
+def _merge_pruned(unranked: list[UnrankedRun]) -> list[UnrankedRun]:
+    """One entry for all pruned trials of a sweep: they may be most of a search."""
+    counts = Counter(run.path.parent for run in unranked if run.state == "pruned")
+    others = [run for run in unranked if run.state != "pruned"]
+    reason = "that fell behind the others (sweep.prune)"
+    return others + [UnrankedRun(sweep, "pruned", f"{n} {reason}") for sweep, n in counts.items()]
 
 
-def _add(path: Path, done: list[Record], apart: list[Apart]) -> None:
+def _add(path: Path, done: list[Record], unranked: list[UnrankedRun]) -> None:
     try:
         record = Record.read(path)
     except UserError as error:
-        apart.append(Apart(path, "broken", str(error)))
+        unranked.append(UnrankedRun(path, "broken", str(error)))
         return
     if record.settings.get("trainer.overfit") is True:
-        apart.append(Apart(path, "overfit", "trained and judged on one batch (trainer.overfit)"))
+        reason = "trained and evaluated on one batch (trainer.overfit)"
+        unranked.append(UnrankedRun(path, "overfit", reason))
     elif record.status == "done":
         done.append(record)
     else:
-        apart.append(_unranked(record))
+        unranked.append(_unranked(record))
 
 
-def _unranked(record: Record) -> Apart:
-    """Why it has not come to its end, and how it can."""
+def _unranked(record: Record) -> UnrankedRun:
+    """Why it has not finished, and the command that finishes it."""
     path, sweep = record.path, record.path.parent
     reason = str(record.result.get("reason") or "")
     if record.status == "unfinished":
@@ -184,9 +185,9 @@ def _unranked(record: Record) -> Apart:
         command: tuple[str, ...] = ("python", "train.py", "-m", f"sweep.resume={sweep}")
     elif any((path / "checkpoints").glob("last-*")) and record.status != "failed":
         command = ("python", "train.py", f"resume={path}")
-    else:  # what diverged would diverge again from its last checkpoint
+    else:  # a run that diverged would diverge again from its last checkpoint
         command = ("python", "train.py", *record.overrides)
-    return Apart(path, record.status, " ".join(reason.split()) or "no reason given", command)
+    return UnrankedRun(path, record.status, " ".join(reason.split()) or "no reason given", command)
 
 
 def _progress(path: Path) -> str:
@@ -194,7 +195,7 @@ def _progress(path: Path) -> str:
     file = path / "metrics.jsonl"
     try:
         with file.open("rb") as stream:
-            stream.seek(max(0, file.stat().st_size - TAIL))
+            stream.seek(max(0, file.stat().st_size - TAIL_BYTES))
             lines = stream.read().splitlines()
         step = f"step {json.loads(lines[-1])['step']:,}" if lines else "before the first report"
         minutes = (time.time() - file.stat().st_mtime) / 60
@@ -205,7 +206,7 @@ def _progress(path: Path) -> str:
 
 
 def _attempts(sweep: Path) -> dict[str, str]:
-    """Why each member of a sweep has ended, by its folder's name, if it has."""
+    """Why each trial of a sweep has ended, by the name of its folder."""
     reasons: dict[str, str] = {}
     for line in _lines(sweep / "attempts.jsonl"):
         if isinstance(line, dict) and "member" in line:
@@ -225,32 +226,34 @@ def _lines(file: Path) -> Iterator[Any]:
             continue
 
 
-def _not_begun(sweep: Path) -> list[Apart]:
-    """Members without a run directory: each that failed before it had one, the others counted."""
+def _not_started(sweep: Path) -> list[UnrankedRun]:
+    """Trials without a run directory: those that failed before they had one, one by one; one entry
+    for all others."""
     try:
         content = json.loads((sweep / "sweep.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    members = content.get("members") if isinstance(content, dict) else None
-    names = [m["name"] for m in members or () if isinstance(m, dict) and "name" in m]
+    trials = content.get("members") if isinstance(content, dict) else None
+    names = [trial["name"] for trial in trials or () if isinstance(trial, dict) and "name" in trial]
     missing = [name for name in names if not (sweep / name / "config.yaml").is_file()]
     command = ("python", "train.py", "-m", f"sweep.resume={sweep}")
     reasons = _attempts(sweep) if missing else {}
     failed = [name for name in missing if reasons.get(name)]
-    apart = [Apart(sweep / name, "failed", reasons[name], command) for name in failed]
-    if left := len(missing) - len(failed):
-        apart.append(Apart(sweep, "not begun", f"{left} of {len(names)} members", command))
-    return apart
+    unranked = [UnrankedRun(sweep / name, "failed", reasons[name], command) for name in failed]
+    if waiting := len(missing) - len(failed):
+        reason = f"{waiting} of {len(names)} trials"
+        unranked.append(UnrankedRun(sweep, "not begun", reason, command))
+    return unranked
 
 
-def course(run: Record, split: str, name: str) -> dict[int, float]:
-    """One figure of metrics.jsonl by step, as far as the file can be read."""
-    figures: dict[int, float] = {}
+def metric_curve(run: Record, split: str, name: str) -> dict[int, float]:
+    """A metric by step from metrics.jsonl, as far as the file can be read."""
+    curve: dict[int, float] = {}
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         for row in RunDirectory(run.path).metrics(split):
             if name in row:
-                figures[row["step"]] = row[name]
-    return figures
+                curve[row["step"]] = row[name]
+    return curve
 
 
 def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -263,8 +266,8 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     settings: dict[str, Any] = {}
     try:
         for text in re.split(r"^(?=\w)", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
-            part, values = _part(text)
-            config |= part
+            section, values = _parse_section(text)
+            config |= section
             settings |= values
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
@@ -274,10 +277,12 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _part(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A group of a config and its settings by dotted name: a sweep's runs share most groups, so
-    that a thousand are read in a fifth of the time. Not to be written to."""
-    content = yaml.load(text, Loader) or {}  # safe either way
+def _parse_section(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A top-level section of a config, and its settings by dotted name; do not modify them.
+
+    It is cached: the runs of a sweep share most sections, and a thousand are read five times as
+    fast."""
+    content = yaml.load(text, Loader) or {}  # both loaders are safe
     if not isinstance(content, dict):
         raise ValueError("it is no list of settings")
     return content, flat(content)

@@ -1,21 +1,24 @@
-"""Settings of runs: which decide the outcome, which differ, how a table names and spells them."""
+"""Settings of runs: which affect the result, which differ, how a table names and formats them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 WITHOUT_EFFECT = frozenset(
-    """seed name experiment output_dir resume plugins data.root data.workers
-    trainer.device trainer.log_steps trainer.save_steps trainer.save_minutes""".split()
-)
-OF_SEED = ("data.split_seed",)  # the seed's value unless they are set
-ABSENT = "-"  # a setting that a run's model or data has not
+    (
+        "seed", "name", "experiment", "output_dir", "resume", "plugins", "data.root",
+        "data.workers", "trainer.device", "trainer.log_steps", "trainer.save_steps",
+        "trainer.save_minutes",
+    )
+)  # fmt: skip
+OF_SEED = ("data.split_seed",)  # they follow the seed unless they are set
+ABSENT = "-"  # stands for a setting that a run's model or data does not have
 Settings = Mapping[str, Any]
 
 
 def flat(config: Settings, prefix: str = "") -> dict[str, Any]:
-    """The values of a config by dotted name, without those that do not change the outcome.
+    """The settings of a config by dotted name, without those that do not affect the result.
 
-    The seed is among those: what it changes is chance.
+    The seed is left out too: it only changes the random numbers.
     """
     values: dict[str, Any] = {}
     for key, value in config.items():
@@ -30,36 +33,36 @@ def flat(config: Settings, prefix: str = "") -> dict[str, Any]:
 
 
 def identity(value: Any) -> Any:
-    """The same for values that mean the same: 0 and 0.0, but not 1 and true."""
+    """A key that is equal for equal values: 0 and 0.0, but not 1 and true."""
     if isinstance(value, list | tuple):
         return tuple(map(identity, value))
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    return spell(value)
+    return format_value(value)
 
 
 def differing(runs: Sequence[Settings], typed: Collection[str] = ()) -> list[str]:
-    """Names of the settings in which runs differ, but for those that merely come with a choice.
+    """Names of the settings in which runs differ, without those that follow from another one.
 
-    `optim.betas` comes with `optim=adamw`: where all of one optimizer agree in it, the optimizer's
-    name says it all. An experiment's name does so for every setting.
+    `optim.betas` comes with `optim=adamw`: if all runs with one optimizer agree in it, it follows
+    from the optimizer's name. Every setting may follow from the experiment's name.
 
     Args:
         runs: Settings by dotted name.
-        typed: Names that somebody set by hand, which are never left out.
+        typed: Names set on the command line, which are never left out.
     """
     names = dict.fromkeys(name for run in runs for name in run)
     columns = {name: [identity(run.get(name, ABSENT)) for run in runs] for name in names}
     columns = {name: column for name, column in columns.items() if len(set(column)) > 1}
     choices = [name for name in columns if name.endswith(".name")]
-    if all(run.get("experiment") for run in runs):  # else some follow no recipe
+    if all(run.get("experiment") for run in runs):  # otherwise some have no experiment
         choices += ["experiment"] * ("experiment" in columns)
 
     def follows(name: str) -> bool:
         for choice in choices:
             group = "" if choice == "experiment" else choice.removesuffix("name")
             if name != choice and name.startswith(group):
-                pairs = set(zip(columns[choice], columns[name]))
+                pairs = set(zip(columns[choice], columns[name], strict=True))
                 if len(pairs) == len(set(columns[choice])):
                     return True
         return False
@@ -68,19 +71,19 @@ def differing(runs: Sequence[Settings], typed: Collection[str] = ()) -> list[str
 
 
 def short_names(names: Sequence[str], taken: Collection[str] = ()) -> dict[str, str]:
-    """`lr` for `optim.lr`, `optim` for `optim.name`; all of it where two would share that.
+    """`lr` for `optim.lr`, `optim` for `optim.name`; the whole name if two would be equal.
 
     Args:
         names: Dotted names.
-        taken: Short names that mean something else already.
+        taken: Short names with another meaning.
     """
     short = {name: name.removesuffix(".name").rpartition(".")[2] for name in names}
     ends = [*short.values(), *taken]
     return {name: end if ends.count(end) == 1 else name for name, end in short.items()}
 
 
-def spell(value: Any) -> str:
-    """A value as it would be typed; no digit of a number is lost."""
+def format_value(value: Any) -> str:
+    """A value as on a command line, numbers with all digits."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -88,7 +91,7 @@ def spell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(spell, value))}]"
+        return f"[{','.join(map(format_value, value))}]"
     if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{spell(one)}' for key, one in value.items())}}}"
+        return f"{{{','.join(f'{key}:{format_value(item)}' for key, item in value.items())}}}"
     return str(value)

@@ -1,0 +1,29 @@
+"""Learning curves as lines of a plot: the mean over runs, with a band of one standard deviation."""
+
+from statistics import mean, stdev
+from typing import Any
+
+Curve = dict[int, float]  # value by step
+Groups = dict[str, list[Curve]]
+
+
+def draw_line(axes: Any, curves: list[Curve], band: bool = True, **style: Any) -> None:
+    """The mean over curves at their common steps, with a band of one sample standard deviation."""
+    steps = sorted(set.intersection(*(set(curve) for curve in curves)))
+    means = [mean(curve[step] for curve in curves) for step in steps]
+    (line,) = axes.plot(steps, means, **style)
+    if band and len(curves) > 1:
+        deviations = [stdev(curve[step] for curve in curves) for step in steps]
+        low = [m - d for m, d in zip(means, deviations, strict=True)]
+        high = [m + d for m, d in zip(means, deviations, strict=True)]
+        axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+
+
+def label_axes(axes: Any, groups: Groups, metric: str) -> None:
+    """Name the axes; positive losses get a logarithmic one."""
+    values = (v for curves in groups.values() for curve in curves for v in curve.values())
+    if "loss" in metric and all(value > 0 for value in values):
+        axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel(metric)
+    axes.grid(alpha=0.3)
