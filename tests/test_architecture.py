@@ -32,6 +32,18 @@ MAY_IMPORT = {
         *BASE,
     },
     "zoo.runs": {"zoo.errors", "zoo.files"},
+    "zoo.sweep": {
+        "zoo.config",
+        "zoo.files",
+        "zoo.importing",
+        "zoo.runs",
+        "zoo.session",
+        "zoo.text_table",
+        "zoo.training.console",
+        "zoo.training.finish",
+        *BASE,
+    },
+    "zoo.compare": {"zoo.config", "zoo.runs", "zoo.text_table", "zoo.training.console", *BASE},
     "zoo.errors": set(),
     "zoo.files": set(),
     "zoo.naming": set(),
@@ -54,6 +66,7 @@ WITHOUT_TORCH = (
     "zoo.schema",
     "zoo.registry",
     "zoo.runs",
+    "zoo.sweep",
 )
 HEAVY = ("torch", "numpy", "safetensors", "sklearn", "matplotlib", "PIL", "tensorboard", "tqdm")
 

@@ -46,6 +46,7 @@ def run_hydra(
     multirun = ("-m", "--multirun")  # wherever typed
     arguments = sorted(map(compose.opened, arguments), key=lambda a: a not in multirun)
     _check_flags(arguments)
+    compose.check_choices(overrides)
     if folder := configs.added_config_dir():
         arguments += ["--config-dir", str(folder)]
     before = sys.argv

@@ -11,6 +11,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -50,10 +51,7 @@ def load(overrides: list[str]) -> RunConfig:
     for override in overrides:
         if override.startswith("~"):
             raise UserError(f"cannot delete '{override}': settings are changed, by key=value")
-        group, value = key_of(override), override.partition("=")[2]
-        listed = value[:1] + value[-1:] == "[]" and group in (*GROUPS, "experiment")
-        if listed or (value == "null" and group in GROUPS):
-            raise UserError(unknown_name(f"choice for {group}:", value, choices(group)))
+    check_choices(overrides)
     chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
     overrides = [o for o in overrides if o != "experiment=null"]
     overrides = [opened(o) for o in overrides]
@@ -81,6 +79,34 @@ def load(overrides: list[str]) -> RunConfig:
     if not re.fullmatch(r"[^/\\\0]+", name := with_values["name"]) or name in (".", ".."):
         raise UserError(f"name: got {name!r}, expected the name of one folder, below output_dir")
     return RunConfig.from_dict({"experiment": experiment, **with_values})
+
+
+def check_choices(overrides: Sequence[str]) -> None:
+    """Hold the choice for each config group to a name: for a list or a number Hydra raises
+    exceptions of many kinds.
+
+    Raises:
+        UserError: It is none.
+    """
+    for override in overrides:
+        group = key_of(override)
+        of_hydra = group.partition("/")[0] == "hydra"
+        if group not in (*GROUPS, "experiment", "sweep") and not of_hydra:
+            continue
+        try:
+            parsed = OverridesParser.create().parse_override(override)
+        except HydraException:  # `explain` says what is wrong
+            continue
+        if parsed.is_sweep_override():  # its values are checked in each trial
+            continue
+        value = parsed.value()
+        is_name = isinstance(value, str | QuotedString)
+        is_settings = isinstance(value, dict) and (group in GROUPS or of_hydra)  # optim={lr: 0.1}
+        if not is_name and not is_settings and (group, value) != ("experiment", None):
+            text, names = override.partition("=")[2], choices(group)
+            if group == "hydra/launcher":
+                names = ["basic", *LAUNCHERS]
+            raise UserError(unknown_name(f"choice for {group}:", text, names))
 
 
 def opened(override: str) -> str:
