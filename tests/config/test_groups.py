@@ -11,7 +11,7 @@ from zoo.compare.command import repeat
 from zoo.config import compose, groups
 from zoo.errors import UserError
 from zoo.runs.records import Record
-from zoo.sweep.store import Ledger
+from zoo.sweep.store import SweepState
 
 EXPERIMENT = """\
 # @package _global_
@@ -98,5 +98,5 @@ def test_a_run_can_be_repeated_and_a_sweep_gone_on_with(train, folder, tmp_path)
     assert done.code == 0, done.err
     assert f"--config-dir={folder.resolve()}" in shlex.split(repeat(Record.read(done.path)))
     with groups.config_dir(folder):
-        ledger = Ledger.create(tmp_path / "sweeps", [], "python train.py -m")
-    assert Ledger.open(str(ledger.path)).config_dir == str(folder.resolve())
+        state = SweepState.create(tmp_path / "sweeps", [], "python train.py -m")
+    assert SweepState.open(str(state.path)).config_dir == str(folder.resolve())
