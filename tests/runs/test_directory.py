@@ -51,7 +51,7 @@ def run(folder):
 def test_finds_runs_below_a_folder_and_nothing_else(tmp_path):
     runs = [run(tmp_path / "a" / "1"), run(tmp_path / "b" / "c" / "2")]
     (tmp_path / "d").mkdir()
-    (tmp_path / "d" / "config.yaml").write_text("")  # no checkpoints beside it
+    (tmp_path / "d" / "config.yaml").write_text("")  # no checkpoints next to it
     assert sorted(find_runs(tmp_path)) == sorted(runs)
     assert list(find_runs(tmp_path / "nowhere")) == []
 

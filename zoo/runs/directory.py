@@ -34,19 +34,19 @@ class RunDirectory:
         root: str | Path,
         experiment: str,
         needed_bytes: int = 0,
-        place: Path | None = None,
+        folder: Path | None = None,
     ) -> "RunDirectory":
         """A new folder `root/experiment/<date_time>`; two runs in one second get two folders.
 
         Args:
             root, experiment: Its parents.
             needed_bytes: Size of the checkpoints that the run will write.
-            place: The folder to create instead.
+            folder: The folder to create instead.
 
         Raises:
             UserError: It cannot be created, or the disk lacks room for the checkpoints.
         """
-        parent = place.parent if place else Path(root) / experiment
+        parent = folder.parent if folder else Path(root) / experiment
         created = [p for p in (parent, *parent.parents) if not p.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)
@@ -57,9 +57,9 @@ class RunDirectory:
                     f"{megabytes(needed_bytes)}, {megabytes(free)} are free; free some, or set "
                     f"output_dir= to another disk"
                 )
-            if place is not None:
-                place.mkdir()
-            path = place or fresh_folder(parent)
+            if folder is not None:
+                folder.mkdir()
+            path = folder or fresh_folder(parent)
             (path / "checkpoints").mkdir()
             return cls(path)
         except OSError as error:
