@@ -150,7 +150,7 @@ MISTAKES = [
         "'temperature', 'humidity' that the run was trained on are missing",
     ),
     ("rain_run", ["data=digits"], "the data holds images, the run was trained on tables"),
-    ("digits_run", ["data=rain"], "the data is a table, the run was trained on images"),
+    ("digits_run", ["data=rain"], "the data holds tables, the run was trained on images"),
     ("rain_run", ["data.sample=3"], "unknown key 'data.sample'; did you mean 'data.samples'?"),
     ("rain_run", ["data=csb"], "unknown choice for data: 'csb'; did you mean 'csv'?"),
     ("rain_run", ["model=cnn"], "'model=cnn': a run is evaluated as it was trained"),
