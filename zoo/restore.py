@@ -16,8 +16,7 @@ from torch import nn
 from zoo.build import initialise
 from zoo.config.run import Options, RunConfig, TeacherConfig
 from zoo.config.saved import read_config
-from zoo.data.dataset import Encoding
-from zoo.data.encoding import load_encoding
+from zoo.data.encoding import Encoding, load_encoding
 from zoo.errors import UserError, unknown_name
 from zoo.importing import import_plugins
 from zoo.registry import MODELS, TASKS, Registry

@@ -1,4 +1,4 @@
-"""Every sample is dealt once, each class its share, the same on every machine."""
+"""Every sample is in one split, stratified by class, the same on every machine."""
 
 import pytest
 import torch
@@ -37,8 +37,8 @@ def test_the_seed_decides_and_the_global_generator_does_not():
     assert not torch.equal(one["test"], other["test"])
 
 
-def test_a_known_deal_stays_as_it_is():
-    """Runs are compared across versions: the deal may not change silently."""
+def test_a_known_split_stays_as_it_is():
+    """Runs are compared across versions: the split may not change silently."""
     index = Split(0.25, 0.25, split_seed=0).indices(torch.arange(2).repeat(6))
     assert {k: v.tolist() for k, v in index.items()} == KNOWN
 
@@ -71,14 +71,14 @@ def test_an_official_validation_split_is_kept_too():
 
 def test_folds_test_each_sample_once_and_do_not_depend_on_the_fold():
     official = torch.arange(140, 160)
-    deals = [
+    folds = [
         Split(folds=5, fold=fold).indices(CLASSES, fixed_test=official)["test"] for fold in range(5)
     ]
-    assert sorted(torch.cat(deals).tolist()) == list(range(160))
-    for test in deals:
+    assert sorted(torch.cat(folds).tolist()) == list(range(160))
+    for test in folds:
         assert torch.bincount(CLASSES[test]).tolist() == [20, 10, 2]
     index = Split(folds=5, fold=2).indices(CLASSES)
-    assert torch.equal(index["test"], deals[2])
+    assert torch.equal(index["test"], folds[2])
     assert sorted(torch.cat(list(index.values())).tolist()) == list(range(160))
     assert len(index["val"]) == 13  # a tenth of the other 128
 

@@ -39,7 +39,7 @@ def plays(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_nine_tenths_train_and_the_rest_judges_twice(plays):
+def test_nine_tenths_train_and_the_rest_is_val_and_test(plays):
     dataset = build("shakespeare", plays)
     cut = int(0.9 * len(PLAY))
     parts = contents(dataset)

@@ -50,7 +50,7 @@ def test_a_python_without_sources_says_what_to_do(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["stdlib", "pydoc"])
-def test_files_are_dealt_whole(name, few, tmp_path):
+def test_each_file_is_in_one_split(name, few, tmp_path):
     dataset = build(name, tmp_path, TokenizerConfig("byte", None))
     assert dataset.notes[1] == f"standard library of Python {platform.python_version()}"
     assert len(dataset.sha256) == 64 and dataset.facts["eot_id"] == 0

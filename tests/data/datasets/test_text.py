@@ -1,4 +1,4 @@
-"""The user's own text: which files, how they are cut and dealt, what is wrong with them."""
+"""The user's own text: which files, how they are split, what is wrong with them."""
 
 import json
 import random
@@ -76,7 +76,7 @@ def books(write, count, folder="books"):
     return [write(f"{folder}/{i:02d}.txt", f"book {i} " * 30) for i in range(count)]
 
 
-def test_many_files_are_dealt_whole(write, tmp_path):
+def test_each_of_many_files_is_in_one_split(write, tmp_path):
     books(write, 20)
     parts = contents(build(tmp_path / "books", tmp_path))
     found = {name: {int(b) for b in part.split() if b.isdigit()} for name, part in parts.items()}
@@ -170,7 +170,7 @@ TINY += ["data.block_size=16", "data.batch_size=8", "trainer=debug"]
 
 
 @pytest.mark.parametrize("tokenizer", ["byte", "char", "bpe"])
-def test_another_script_trains_and_is_judged_on_another_file(
+def test_another_script_trains_and_is_evaluated_on_another_file(
     tokenizer, write, tmp_path, train, capsys
 ):
     path, other = write("zh.txt", chinese()), write("other.txt", chinese()[:600])
@@ -186,8 +186,8 @@ def test_another_script_trains_and_is_judged_on_another_file(
     assert again["metrics"]["loss"] == pytest.approx(figures["loss"], rel=1e-6)
     assert again["warnings"] == []
     assert evaluate([*ask, "data=text", f"data.path={other}", "json=true"]) == 0
-    judged = json.loads(capsys.readouterr().out)
-    assert judged["split"] == "all" and judged["samples"] > 0
+    evaluated = json.loads(capsys.readouterr().out)
+    assert evaluated["split"] == "all" and evaluated["samples"] > 0
     wrong = "char" if tokenizer != "char" else "byte"
     refused = f"data.tokenizer={wrong}"
     for more in ([refused], ["data=text", f"data.path={other}", refused]):

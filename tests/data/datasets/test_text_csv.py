@@ -11,7 +11,7 @@ from sample_texts import build, decoded, table
 from zoo.errors import UserError
 
 
-def test_texts_stay_with_their_classes_and_are_dealt_once(write):
+def test_texts_stay_with_their_classes_and_are_in_one_split(write):
     content = table()
     data = build(write("t.csv", content), block_size=99)
     rows = [(r["body"], r["kind"]) for r in csv.DictReader(io.StringIO(content, newline=""))]
@@ -56,7 +56,7 @@ def test_rows_without_a_text_are_left_out(write):
     assert "2 rows without a text left out" in data.notes
 
 
-def test_trains_is_judged_and_predicts(train, write, tmp_path, capsys):
+def test_trains_evaluates_and_predicts(train, write, tmp_path, capsys):
     """The whole way on the command line: one word decides the class, so it must be learnt."""
     from zoo.commands.evaluate import main as evaluate
     from zoo.commands.predict import main as predict

@@ -1,4 +1,4 @@
-"""Documents: read in pieces, sampled evenly, told apart by their digest."""
+"""Documents: read in pieces, sampled evenly, distinguished by their digest."""
 
 from zoo.data.text import windows as token_set
 from zoo.data.text.document import Document, digest, read, sample

@@ -53,7 +53,7 @@ def test_the_tokenizer_learns_from_the_training_split_alone(write):
     assert {text for text, _ in decoded(data, "test")} == {"<unk>"}
 
 
-def test_texts_that_are_both_trained_and_judged_on_are_counted(write):
+def test_texts_in_both_train_and_test_are_counted(write):
     lines = ["body,kind"] + [f"same text,{'xy'[i % 2]}" for i in range(40)]
     notes = build(write("t.csv", "\n".join(lines))).notes
     assert any(
@@ -61,7 +61,7 @@ def test_texts_that_are_both_trained_and_judged_on_are_counted(write):
     )
 
 
-def test_a_run_judges_other_texts_by_the_names_of_its_classes(write):
+def test_a_run_evaluates_other_texts_by_the_names_of_its_classes(write):
     """Another order of classes, another delimiter and column order; one class is missing."""
     data = build(write("t.csv", table(classes=("cat", "dog", "emu"))))
     saved = json.loads(json.dumps(data.encoding.to_json()))

@@ -40,13 +40,13 @@ def test_bucket_key_is_the_targets_length_then_the_sources():
     assert [lengths[i] for i in order] == sorted(lengths)
 
 
-def test_a_run_judges_other_pairs_by_its_own_encoding():
+def test_a_run_evaluates_other_pairs_with_its_own_encoding():
     dataset, _ = made(BPE, max_length=12)
     fitted = dataset.encoding.to_json()
     other = {"train": [("dog", "x")], "val": [], "test": [("x", "men"), ("x" * 50, "x")]}
-    judged = pair_dataset("other", other, context(tokenizer=BPE, encoding=fitted))
-    assert texts(judged, "all") == [("dog", "x"), ("x", "men")]
-    assert judged.facts == dataset.facts
+    other_data = pair_dataset("other", other, context(tokenizer=BPE, encoding=fitted))
+    assert texts(other_data, "all") == [("dog", "x"), ("x", "men")]
+    assert other_data.facts == dataset.facts
     with pytest.raises(UserError, match=r"^data.tokenizer=char: the run was .* a bpe tokenizer"):
         pair_dataset("other", other, context(tokenizer=CHAR, encoding=fitted))
     with pytest.raises(UserError, match="pairs of texts, the run was trained on images"):

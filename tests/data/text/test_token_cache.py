@@ -42,7 +42,7 @@ def test_other_text_other_form_other_files(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "noise", "other", "range"])
-def test_a_damaged_cache_is_made_anew(tmp_path, damage):
+def test_a_damaged_cache_is_made_again(tmp_path, damage):
     form = TokenizerConfig("char", None)
     good = windows(build(tmp_path, form).splits["train"])
     for path in kept(tmp_path):

@@ -77,7 +77,7 @@ def test_facts(tmp_path):
     assert batch["input"].dtype == torch.int64 and batch["input"].shape == (3, 9)
 
 
-# ------------------------------------------------------------------------- judging a run
+# ------------------------------------------------------------------------- evaluating a run
 
 
 def test_a_run_reads_other_text_with_its_own_tokenizer(tmp_path):
@@ -99,7 +99,7 @@ def test_a_run_reads_other_text_with_its_own_tokenizer(tmp_path):
         len(found.splits["val"])
 
 
-def test_judging_on_the_runs_own_data_tokenises_nothing(tmp_path, monkeypatch):
+def test_evaluating_on_the_runs_own_data_tokenises_nothing(tmp_path, monkeypatch):
     run = build(tmp_path)
     monkeypatch.setattr(token_cache, "_tokenise", None)
     again = build(tmp_path, encoding=run.encoding.to_json(), all_documents=documents()["train"])
