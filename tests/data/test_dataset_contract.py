@@ -20,15 +20,22 @@ from zoo.data.tables.dataset import table_dataset
 from zoo.registry import DATASETS
 
 
-@DATASETS.register("plugin_corners", tiny={})
-def corners(context: DataContext, samples: int = 200, seed: int = 0) -> Dataset:
+@DATASETS.register("plugin_corners", uses=("root",), tiny={})
+def corners(context: DataContext, samples: int = 200) -> Dataset:
     """Two features, four classes."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     points = torch.rand(samples, 2, dtype=torch.float64, generator=generator)
     target = (points > 0.5).long() @ torch.tensor([2, 1])
     raw = {"x": points[:, 0], "y": points[:, 1]}
     return table_dataset(raw, target, "corner", ["sw", "nw", "se", "ne"], context)
 '''
+
+YAML = """
+defaults: [_common, _self_]
+name: plugin_corners
+root: data
+samples: 200
+"""
 
 ENCODING = '''"""Words as counts of their letters, a kind of data of its own."""
 
@@ -121,10 +128,12 @@ def plugin(tmp_path, monkeypatch):
 TINY = ("model=mlp", "model.width=8", "trainer=debug")
 
 
-def test_a_dataset_of_a_plugin_is_trained_and_evaluated(plugin, train, capsys):
+def test_a_dataset_of_a_plugin_is_trained_and_evaluated(plugin, train, tmp_path, capsys):
     plugins = plugin("my_corners", DATASET)
-    rain = ("data=rain", "data.name=plugin_corners", "data.samples=100")  # keys of rain.yaml
-    result = train(*TINY, *rain, plugins)
+    (tmp_path / "configs" / "data").mkdir(parents=True)
+    (tmp_path / "configs" / "data" / "plugin_corners.yaml").write_text(YAML)
+    where = ("--config-dir", str(tmp_path / "configs"))
+    result = train(*where, *TINY, "data=plugin_corners", "data.samples=100", plugins)
     assert result.code == 0, result.err
     assert json.loads((result.path / "dataset.json").read_text())["facts"]["num_classes"] == 4
     assert evaluate([f"run={result.path}", "json=true", "device=cpu", plugins]) == 0
