@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from zoo.kernels import attention as kernel
-from zoo.layers.attention import Attention, record_attention
+from zoo.layers.attention import Attention
 from zoo.layers.cache import KVCache
 from zoo.layers.positions import Rotary
+from zoo.layers.recording import record_attention
 
 
 def make(width=12, heads=3, **options):
@@ -20,7 +21,7 @@ def make(width=12, heads=3, **options):
 @torch.no_grad()
 def by_definition(layer, x, memory=None, allowed=None):
     """softmax(q k / sqrt E) v, a query, a head at a time; allowed (B, T, S)."""
-    size, width = layer.size, x.shape[-1]
+    size, width = layer.head_width, x.shape[-1]
     shared = layer.heads // layer.kv_heads
     if memory is None:
         memory = x

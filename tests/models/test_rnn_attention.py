@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.layers.attention import record_attention
+from zoo.layers.recording import record_attention
 from zoo.models.rnn_attention import RnnAttention
 
 VOCABULARY = 20

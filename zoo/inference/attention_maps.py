@@ -6,7 +6,7 @@ Shapes: H heads, T tokens that look, S tokens that are looked at.
 import torch
 from torch import Tensor, nn
 
-from zoo.layers.attention import record_attention
+from zoo.layers.recording import record_attention
 
 
 def attention_maps(model: nn.Module, *inputs: Tensor) -> dict[str, Tensor]:

@@ -95,7 +95,7 @@ def _block_step(
     up, down = _linear(feed_forward.up, one), _linear(feed_forward.down, one)
     norm, other_norm = _norm(block.attention_norm), _norm(block.feed_forward_norm)
     heads, kv_heads, qk_norm = attention.heads, attention.kv_heads, attention.qk_norm
-    shape = (batch, 1, heads + 2 * kv_heads, attention.size)
+    shape = (batch, 1, heads + 2 * kv_heads, attention.head_width)
     split, append, attend = torch.split_with_sizes, cache.append, attention.attend
     activate = feed_forward.activate
 

@@ -1,1 +1,1 @@
-"""Parts that two or more models share."""
+"""Layers that several models use."""

@@ -17,5 +17,5 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 def make_activation(name: ActivationName) -> nn.Module:
-    """A module applying the named function to each element."""
+    """The activation function of that name, as a module."""
     return _ACTIVATIONS[name]()

@@ -1,35 +1,34 @@
-"""Multi-head attention: each token attends to those whose keys match its query.
+"""Multi-head attention: softmax(Q K^T / sqrt(E)) V in several heads, between two projections.
 
 Vaswani et al., 2017, https://arxiv.org/abs/1706.03762, section 3.2. Grouped key/value heads:
 Ainslie et al., 2023, arXiv:2305.13245. Normalised queries and keys: Henry et al., 2020,
-arXiv:2010.04245. What is computed of queries, keys and values is `zoo.kernels.attention`.
-Shapes: B batch, T queries, S keys and values, D width, H heads, G key/value heads, E = D / H.
+arXiv:2010.04245. `zoo.kernels.attention` computes the softmax and the weighted sum.
+Shapes: B batch, T query positions, S key positions, D width, H heads, G key/value heads,
+E = D / H head width.
 """
 
-import contextlib
-from collections.abc import Iterator
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.kernels import attention, attention_weights, normalise
 from zoo.layers.cache import KVCache
 from zoo.layers.linear import Linear
 from zoo.layers.norm import NormName
 from zoo.layers.positions import Rotation, rotate
+from zoo.layers.recording import RecordsAttention
 
 
-class Attention(nn.Module):
-    """Multi-head attention of a sequence to itself, or (`cross`) to another.
+class Attention(RecordsAttention):
+    """Multi-head attention of a sequence to itself, or (`cross`) to another sequence.
 
     Args:
         width: D.
         heads: H; divides the width.
-        kv_heads: G, key/value heads shared by H / G query heads each; None for as many as heads.
-        causal: Whether a token attends only to itself and those before it.
-        cross: Whether keys and values come from `memory`.
-        bias: Whether the projections have one.
-        qk_norm: How to normalise each head's queries and keys, if at all.
+        kv_heads: G key/value heads, each shared by H / G query heads; None for H.
+        causal: Whether a position attends only to itself and earlier positions.
+        cross: Whether keys and values come from `memory` instead of x.
+        bias: Whether the projections have a bias.
+        qk_norm: How to normalise the queries and keys of each head; None for not at all.
     """
 
     def __init__(
@@ -48,16 +47,15 @@ class Attention(nn.Module):
             raise ValueError(
                 f"heads={heads} must divide width={width}, kv_heads={kv_heads} must divide heads"
             )
-        self.heads, self.kv_heads, self.size = heads, kv_heads, width // heads
+        self.heads, self.kv_heads, self.head_width = heads, kv_heads, width // heads
         self.causal, self.cross, self.qk_norm = causal, cross, qk_norm
-        inner = 2 * kv_heads * self.size
+        kv_width = 2 * kv_heads * self.head_width
         if cross:
             self.q = Linear(width, width, bias=bias)
-            self.kv = Linear(width, inner, bias=bias)
+            self.kv = Linear(width, kv_width, bias=bias)
         else:
-            self.qkv = Linear(width, width + inner, bias=bias)
+            self.qkv = Linear(width, width + kv_width, bias=bias)
         self.out = Linear(width, width, bias=bias)
-        self.record: list[Tensor] | None = None
 
     def forward(
         self,
@@ -67,30 +65,31 @@ class Attention(nn.Module):
         rotation: Rotation | None = None,
         cache: KVCache | None = None,
     ) -> Tensor:
-        """Attention output for each token.
+        """Project to queries, keys and values, attend, merge the heads, project back.
 
         Args:
             x: (B, T, D).
-            memory: With `cross`, the sequence attended to (B, S, D).
-            mask: True where a token may attend, broadcastable to (B, 1, T, S); None for everywhere.
-            rotation: Of rotary positions, for the T tokens of x.
-            cache: Keys and values of tokens before x; those of x are added. With `cross`, those of
-                the memory, computed once.
+            memory: With `cross`, the sequence to attend to (B, S, D).
+            mask: True where attention is allowed, broadcastable to (B, 1, T, S); None: everywhere.
+            rotation: Rotary positions of the T tokens of x.
+            cache: Keys and values of the tokens before x; those of x are appended. With `cross`,
+                keys and values of the memory, which are computed once.
 
         Returns:
             (B, T, D).
         """
         if self.cross:
-            packed = self._from_memory(x, memory, cache)
+            packed = self._project_cross(x, memory, cache)
         else:
-            packed = self._from_self(x, rotation, cache)
-        return self.out(self.attend(packed, mask).flatten(2))
+            packed = self._project_self(x, rotation, cache)
+        y = self.attend(packed, mask)  # (B, T, H, E)
+        return self.out(y.flatten(2))
 
-    def _from_self(
+    def _project_self(
         self, x: Tensor, rotation: Rotation | None, cache: KVCache | None
     ) -> list[Tensor]:
-        """Heads of queries, keys and values of x, packed as `zoo.kernels.attention` takes them."""
-        qkv = self._split(self.qkv(x))  # (B, T, H + 2 G, E)
+        """Queries, keys and values of x, in one tensor or several, as the kernel takes them."""
+        qkv = self._split_heads(self.qkv(x))  # (B, T, H + 2 G, E)
         if self.qk_norm is None and rotation is None and cache is None:
             return [qkv]
         qk, v = qkv.split((self.heads + self.kv_heads, self.kv_heads), 2)
@@ -103,42 +102,24 @@ class Attention(nn.Module):
         q, k = qk.split((self.heads, self.kv_heads), 2)
         return [q, *cache.append(torch.cat([k, v], 2))]
 
-    def _from_memory(self, x: Tensor, memory: Tensor | None, cache: KVCache | None) -> list[Tensor]:
-        """Queries of x, keys and values of the memory (or of the cache, once they are known)."""
-        q = self._split(self.q(x))
-        if cache is None:
-            assert memory is not None
-            k, v = self._split(self.kv(memory)).split(self.kv_heads, 2)
-            return [q, k, v]
-        if not cache.length:
-            assert memory is not None
-            cache.append(self._split(self.kv(memory)))
-        return [q, *cache.read()]
+    def _project_cross(
+        self, x: Tensor, memory: Tensor | None, cache: KVCache | None
+    ) -> list[Tensor]:
+        """Queries of x; keys and values of the memory, from the cache once they are in it."""
+        q = self._split_heads(self.q(x))  # (B, T, H, E)
+        if cache is not None and cache.length:
+            return [q, *cache.read()]
+        assert memory is not None
+        kv = self._split_heads(self.kv(memory))  # (B, S, 2 G, E)
+        return [q, *(kv.split(self.kv_heads, 2) if cache is None else cache.append(kv))]
 
-    def _split(self, x: Tensor) -> Tensor:
+    def _split_heads(self, x: Tensor) -> Tensor:
         """(B, T, n E) to (B, T, n, E)."""
-        return x.unflatten(2, (-1, self.size))
+        return x.unflatten(2, (-1, self.head_width))
 
     def attend(self, packed: list[Tensor], mask: Tensor | None = None) -> Tensor:
-        """Weighted values of all heads, (B, T, H, E)."""
+        """Attention output of each head, (B, T, H, E)."""
         arguments = packed, self.heads, self.kv_heads, mask, self.causal
         if self.record is not None:
             self.record.append(attention_weights(*arguments))
         return attention(*arguments)
-
-
-@contextlib.contextmanager
-def record_attention(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
-    """Collect the attention weights of every layer: name to a list of (B, H, T, S), one per call.
-
-    A layer of any kind that fills its `record`, where that is a list, counts as one.
-    """
-    layers = {name: m for name, m in model.named_modules() if hasattr(m, "record")}
-    maps: dict[str, list[Tensor]] = {name: [] for name in layers}
-    for name, layer in layers.items():
-        layer.record = maps[name]
-    try:
-        yield maps
-    finally:
-        for layer in layers.values():
-            layer.record = None

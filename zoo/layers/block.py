@@ -1,6 +1,7 @@
-"""A Transformer block: attention, then feed-forward, each added to what came in.
+"""A Transformer block: attention, then a feed-forward layer, each in a residual branch.
 
-Shapes: B batch, T tokens, S tokens of another sequence, D width.
+Vaswani et al., 2017, https://arxiv.org/abs/1706.03762, section 3.1.
+Shapes: B batch, T tokens, S tokens of the memory, D width.
 """
 
 from torch import Tensor, nn
@@ -14,18 +15,19 @@ from zoo.layers.positions import Rotation
 
 
 class Block(nn.Module):
-    """Self-attention, (with `cross`) attention to another sequence, feed-forward.
+    """Self-attention, with `cross` attention to a memory, and feed-forward.
 
     Args:
-        width, heads, kv_heads, causal, bias: As in `Attention`.
-        cross: Whether there is attention to a memory, as in a decoder.
+        width, heads, kv_heads, causal: As in `Attention`.
+        cross: Whether there is attention to a memory (the encoder's output), as in a decoder.
         activation, inner: As in `FeedForward`.
-        norm: Which normalisation.
-        qk_norm: Whether queries and keys are normalised likewise.
-        pre_norm: Whether it comes before each part, inside the residual branch (Xiong et al., 2020,
-            arXiv:2002.04745), or after the sum, as in the original.
-        eps: Of the normalisation.
-        dropout: On what each part adds.
+        norm: `layer` or `rms`.
+        pre_norm: Whether the norm is the first operation of each residual branch (Xiong et al.,
+            2020, arXiv:2002.04745) or follows the sum, as in the original.
+        qk_norm: Whether queries and keys are normalised too, by the same kind of norm.
+        bias: Whether linear layers and norms have a bias.
+        eps: Epsilon of the norms.
+        dropout: Dropout probability at the end of each residual branch.
     """
 
     def __init__(
@@ -68,7 +70,12 @@ class Block(nn.Module):
         memory_mask: Tensor | None = None,
         memory_cache: KVCache | None = None,
     ) -> Tensor:
-        """(B, T, D) to (B, T, D); masks and caches as in `Attention`."""
+        """(B, T, D) to (B, T, D).
+
+        Args:
+            x, mask, rotation, cache: As in `Attention`.
+            memory, memory_mask, memory_cache: With `cross`, the same for attention to the memory.
+        """
         x = self.attend(x, mask, rotation, cache, memory, memory_mask, memory_cache)
         return self.transform(x)
 
@@ -82,7 +89,7 @@ class Block(nn.Module):
         memory_mask: Tensor | None = None,
         memory_cache: KVCache | None = None,
     ) -> Tensor:
-        """The first half, which passes information between tokens: (B, T, D) to (B, T, D)."""
+        """Apply the attention branches, which mix tokens: (B, T, D) to (B, T, D)."""
         if self.pre_norm:
             h = self.attention(self.attention_norm(x), None, mask, rotation, cache)
             x = x + self._drop(h)
@@ -97,10 +104,11 @@ class Block(nn.Module):
         return x
 
     def transform(self, x: Tensor) -> Tensor:
-        """The second half, which takes each token by itself: (..., D) to (..., D)."""
+        """Apply the feed-forward branch, to each token separately: (..., D) to (..., D)."""
         if self.pre_norm:
             return x + self._drop(self.feed_forward(self.feed_forward_norm(x)))
         return self.feed_forward_norm(x + self._drop(self.feed_forward(x)))
 
     def _drop(self, h: Tensor) -> Tensor:
-        return self.dropout(h) if self.training else h  # generation counts microseconds
+        # Skips a module call, which costs much of a decoding step of a small model.
+        return self.dropout(h) if self.training else h

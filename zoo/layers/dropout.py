@@ -1,4 +1,4 @@
-"""Dropout, computed by `zoo.kernels.dropout`."""
+"""Dropout; `zoo.kernels.dropout` computes it."""
 
 from torch import Tensor, nn
 
@@ -6,7 +6,10 @@ from zoo.kernels import dropout
 
 
 class Dropout(nn.Dropout):
-    """Zeroes elements while training (Srivastava et al., 2014)."""
+    """While training, zeroes elements with probability p and scales up the others.
+
+    Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """(...) to (...)."""

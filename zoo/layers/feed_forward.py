@@ -1,4 +1,8 @@
-"""The feed-forward half of a Transformer block: each token by itself through a wider layer."""
+"""The feed-forward layer of a Transformer block, applied to each token separately.
+
+Vaswani et al., 2017, https://arxiv.org/abs/1706.03762, section 3.3.
+Shapes: B batch, T tokens, D width.
+"""
 
 from typing import Literal
 
@@ -12,16 +16,17 @@ FeedForwardName = Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"]
 
 
 class FeedForward(nn.Module):
-    """Expand, non-linearity, project.
+    """Expands to a wider hidden layer, applies a non-linearity, projects back.
 
     Args:
         width: D.
         activation: `gelu` (Hendrycks and Gimpel, 2016, arXiv:1606.08415; `gelu_tanh` is its
             approximation, as in GPT-2), `relu`, `relu2` (squared ReLU: So et al., 2021,
-            arXiv:2109.08668) or `swiglu` (Shazeer, 2020, arXiv:2002.05202: one half gates the
-            other; two thirds as wide, so that the parameters stay as many).
-        inner: Neurons; None for 4 D (8 D / 3 rounded up to a multiple of 8 with swiglu).
-        bias: Whether the layers have one.
+            arXiv:2109.08668) or `swiglu` (Shazeer, 2020, arXiv:2002.05202: one half of the hidden
+            layer gates the other).
+        inner: Width of the hidden layer; None for 4 D, with swiglu for 8 D / 3 rounded up to a
+            multiple of 8, which makes about as many parameters.
+        bias: Whether the linear layers have a bias.
     """
 
     def __init__(
@@ -44,7 +49,7 @@ class FeedForward(nn.Module):
         return self.down(self.activate(self.up(x)))
 
     def activate(self, h: Tensor) -> Tensor:
-        """The non-linearity: (..., inner), or with swiglu twice as wide, to (..., inner)."""
+        """Apply the non-linearity: (..., inner), with swiglu (..., 2 inner), to (..., inner)."""
         if self.activation == "swiglu":
             value, gate = h.chunk(2, dim=-1)
             return value * F.silu(gate)

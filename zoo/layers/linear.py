@@ -1,4 +1,4 @@
-"""A linear layer, computed by `zoo.kernels.linear`."""
+"""Linear layer; `zoo.kernels.linear` computes it."""
 
 from torch import Tensor, nn
 
@@ -6,7 +6,7 @@ from zoo.kernels import linear
 
 
 class Linear(nn.Linear):
-    """x W^T + b."""
+    """x W^T + b, with I inputs and O outputs."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., I) to (..., O)."""

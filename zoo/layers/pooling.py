@@ -1,11 +1,14 @@
-"""One vector for a whole text. Shapes: B batch, T tokens, D width."""
+"""Pooling of a sequence into one vector, without its padding.
+
+Shapes: B batch, T tokens, D width.
+"""
 
 import torch
 from torch import Tensor
 
 
 def last_token(x: Tensor, tokens: Tensor, pad_id: int | None) -> Tensor:
-    """The vector of each text's last token that is no padding: (B, T, D) to (B, D)."""
+    """The vector of the last token of each sequence that is not padding: (B, T, D) to (B, D)."""
     if pad_id is None:
         return x[:, -1]
     last = ((tokens != pad_id) * torch.arange(x.shape[1], device=x.device)).argmax(1)
@@ -13,8 +16,8 @@ def last_token(x: Tensor, tokens: Tensor, pad_id: int | None) -> Tensor:
 
 
 def mean_token(x: Tensor, tokens: Tensor, pad_id: int | None) -> Tensor:
-    """The mean over each text's tokens that are no padding: (B, T, D) to (B, D)."""
+    """The mean over the tokens of each sequence that are not padding: (B, T, D) to (B, D)."""
     if pad_id is None:
         return x.mean(1)
-    kept = (tokens != pad_id)[..., None]
-    return (x * kept).sum(1) / kept.sum(1).clamp(min=1)
+    mask = (tokens != pad_id)[..., None]
+    return (x * mask).sum(1) / mask.sum(1).clamp(min=1)

@@ -1,62 +1,100 @@
-"""Where a token stands: sinusoidal and rotary positions (learned ones are an embedding).
+"""Positions of tokens: learned or sinusoidal ones are added to embeddings, rotary ones turn queries
+and keys inside attention.
 
-Shapes: B batch, H heads, T tokens, E width of a head, D width.
+Shapes: B batch, H heads, T tokens, E head width, D width.
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Rotation = tuple[Tensor, Tensor]  # (T, E) each: cosines; sines, of the first half negative
+PositionName = Literal["learned", "sinusoidal", "rotary"]
+Rotation = tuple[Tensor, Tensor]  # (T, E) each: cosines; sines, the first half negated
+
+
+def make_absolute(name: PositionName, length: int, width: int) -> nn.Module | None:
+    """A table of positions that `add_positions` adds to embeddings; None for rotary positions.
+
+    Args:
+        name: `learned` (an nn.Embedding) or `sinusoidal`.
+        length: The number of positions.
+        width: D.
+    """
+    if name == "learned":
+        return nn.Embedding(length, width)
+    return Sinusoidal(length, width) if name == "sinusoidal" else None
+
+
+def make_rotary(
+    name: PositionName, length: int, head_width: int, base: float = 10_000.0
+) -> "Rotary | None":
+    """The rotations of rotary positions; None for positions of another kind."""
+    return Rotary(length, head_width, base) if name == "rotary" else None
+
+
+def add_positions(x: Tensor, positions: nn.Module | None, start: int = 0) -> Tensor:
+    """Add absolute positions to embeddings (B, T, D), the first of which is at position `start`."""
+    if isinstance(positions, nn.Embedding):
+        return x + positions.weight[start : start + x.shape[1]]
+    return x if positions is None else positions(x, start)
 
 
 def sinusoids(length: int, width: int, base: float = 10_000.0) -> Tensor:
-    """Sinusoidal positions (length, width): sines first, then cosines.
+    """Sinusoidal positions (length, width): all sines, then all cosines.
 
-    Vaswani et al., 2017, arXiv:1706.03762, section 3.5, where they alternate.
+    Vaswani et al., 2017, arXiv:1706.03762, section 3.5, where sines and cosines alternate.
     """
     angles = torch.arange(length)[:, None] * base ** (-torch.arange(0, width, 2) / width)
     return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :width]
 
 
 class Sinusoidal(nn.Module):
-    """Adds sinusoidal positions to embeddings; nothing to learn."""
+    """Adds sinusoidal positions to embeddings; without parameters."""
+
+    table: Tensor
 
     def __init__(self, length: int, width: int) -> None:
         super().__init__()
         self.register_buffer("table", sinusoids(length, width), persistent=False)
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
-        """(B, T, D) to the same; the first token stands at `start`."""
+        """(B, T, D) to (B, T, D); the first token is at position `start`."""
         return x + self.table[start : start + x.shape[1]].to(x.dtype)
 
 
 class Rotary(nn.Module):
-    """Angles by which queries and keys turn, so that their product knows only the distance.
+    """Rotary position embedding (RoPE): the product of a query and a key depends on their distance.
 
-    Su et al., 2021, https://arxiv.org/abs/2104.09864; halves rotated, as GPT-NeoX and Llama do.
+    Su et al., 2021, https://arxiv.org/abs/2104.09864; the two halves of a head are rotated against
+    each other, as in GPT-NeoX and Llama, instead of neighbouring elements.
 
     Args:
-        length: Positions.
-        size: E, even.
-        base: Wavelength of the slowest turn, over 2 pi.
+        length: The number of positions.
+        head_width: E, even.
+        base: Wavelength of the slowest rotation, over 2 pi.
     """
 
-    def __init__(self, length: int, size: int, base: float = 10_000.0) -> None:
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, length: int, head_width: int, base: float = 10_000.0) -> None:
         super().__init__()
-        if size % 2:
-            raise ValueError(f"rotary positions need an even head width, got {size}")
-        angles = torch.arange(length)[:, None] * base ** (-torch.arange(0, size, 2) / size)
+        if head_width % 2:
+            raise ValueError(f"rotary positions need an even head width, got {head_width}")
+        rates = base ** (-torch.arange(0, head_width, 2) / head_width)
+        angles = torch.arange(length)[:, None] * rates  # (length, E / 2)
         cos, sin = angles.cos(), angles.sin()
         self.register_buffer("cos", torch.cat([cos, cos], dim=1), persistent=False)
         self.register_buffer("sin", torch.cat([-sin, sin], dim=1), persistent=False)
 
     def forward(self, start: int, tokens: int) -> Rotation:
-        """For tokens at positions start to start + tokens - 1."""
-        part = slice(start, start + tokens)
-        return self.cos[part], self.sin[part]
+        """Cosines and sines of positions `start` to `start + tokens - 1`, (T, E) each."""
+        rows = slice(start, start + tokens)
+        return self.cos[rows], self.sin[rows]
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:
-    """Turn each pair (x_i, x_{i + E/2}) of (B, H, T, E) by its angle."""
-    cos, sin = (one.to(x.dtype) for one in rotation)
+    """Rotate each pair (x_i, x_{i + E/2}) of (B, H, T, E) by the angle of its position."""
+    cos, sin = (table.to(x.dtype) for table in rotation)
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)

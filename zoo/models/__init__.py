@@ -1,1 +1,1 @@
-"""Models: one paper, one file. Adding a file here registers its model; there is no list to edit."""
+"""Models, one paper per file. A new file here registers its model; there is no list to edit."""

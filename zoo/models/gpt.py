@@ -1,11 +1,11 @@
-"""GPT: a Transformer that reads left to right and predicts the next token.
+"""GPT: a decoder-only Transformer, which predicts the next token from those before it.
 
 Radford et al., 2019, https://openai.com/index/better-language-models (GPT-2, whose blocks, sizes
 and initialisation are the default).
-Differs from the paper: no dropout on attention weights; on request rotary positions, RMSNorm,
-squared ReLU or SwiGLU, normalised queries and keys, grouped key/value heads, and branches that
-start at zero, which together learn several times faster on little data (as in Jordan et al., 2024,
-https://github.com/KellerJordan/modded-nanogpt).
+Differs from the paper: no dropout on attention weights. Optional: rotary positions, RMSNorm,
+squared ReLU or SwiGLU, normalised queries and keys, grouped key/value heads, and residual branches
+that are zero at initialisation; together they train several times faster on little data (as in
+Jordan et al., 2024, https://github.com/KellerJordan/modded-nanogpt).
 Shapes: B batch, T tokens, D width, H heads, V vocabulary, K classes.
 """
 
@@ -21,7 +21,7 @@ from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForwardName
 from zoo.layers.norm import NormName, make_norm
 from zoo.layers.pooling import last_token
-from zoo.layers.positions import Rotary, Rotation, Sinusoidal
+from zoo.layers.positions import PositionName, Rotation, add_positions, make_absolute, make_rotary
 from zoo.registry import MODELS
 
 
@@ -31,26 +31,28 @@ from zoo.registry import MODELS
     tiny=dict(vocab_size=16, block_size=8, width=16, depth=2, heads=2),
 )
 class GPT(nn.Module):
-    """A decoder of `depth` blocks.
+    """A token embedding, `depth` causal blocks and a linear head.
 
     Args:
         vocab_size: V.
-        block_size: The most tokens that it can look back on.
-        width, depth, heads: D, blocks, H.
-        kv_heads: Key/value heads, shared by several query heads; null for as many as heads.
-        positions: How it knows where a token stands.
-        norm, activation: Of the blocks.
+        block_size: Maximum length of a sequence, in tokens: the context.
+        width, depth, heads: D, number of blocks, H.
+        kv_heads: Number of key/value heads, each shared by several query heads; null for H.
+        positions: Kind of position embedding.
+        norm, activation: Kind of norm and of non-linearity in the blocks.
         qk_norm: Whether to normalise queries and keys.
-        bias: Whether linear layers and LayerNorms have one.
-        tie: Whether the head is the embedding, transposed (Press and Wolf, 2017, arXiv:1608.05859).
-        init: `gpt2`, or `zero`: what blocks add and the head's logits start at zero, embeddings at
-            unit scale and normalised.
-        dropout: On embeddings and on what each part of a block adds.
-        num_outputs: Classes; given, the last token classifies the text, and nothing is predicted.
-        pad_id: The id that fills up shorter texts, which are on the left.
+        bias: Whether linear layers and LayerNorms have a bias.
+        tie: Whether head and embedding share their weights (Press and Wolf, 2017,
+            arXiv:1608.05859).
+        init: `gpt2`, or `zero`: residual branches and logits are zero at initialisation, embeddings
+            have unit scale and are normalised.
+        dropout: Dropout probability, on embeddings and at the end of each residual branch.
+        num_outputs: Number of classes K: the model then classifies a sequence by its last token,
+            instead of predicting tokens.
+        pad_id: Id of the padding, on the right of shorter sequences.
     """
 
-    decodes_by_blocks = True  # `forward` is embed, blocks, norm, head: zoo/inference/decode.py
+    decodes_by_blocks = True  # forward is embed, blocks, norm, head: zoo/inference/decode.py
 
     def __init__(
         self,
@@ -60,7 +62,7 @@ class GPT(nn.Module):
         depth: int = 6,
         heads: int = 6,
         kv_heads: int | None = None,
-        positions: Literal["learned", "sinusoidal", "rotary"] = "learned",
+        positions: PositionName = "learned",
         norm: NormName = "layer",
         activation: FeedForwardName = "gelu_tanh",
         qk_norm: bool = False,
@@ -75,12 +77,8 @@ class GPT(nn.Module):
         self.context, self.pad_id, self.init, self.depth = block_size, pad_id, init, depth
         self.norm_name = norm
         self.embedding = nn.Embedding(vocab_size, width)
-        self.position: nn.Module | None = None
-        if positions == "learned":
-            self.position = nn.Embedding(block_size, width)
-        elif positions == "sinusoidal":
-            self.position = Sinusoidal(block_size, width)
-        self.rotary = Rotary(block_size, width // heads) if positions == "rotary" else None
+        self.position = make_absolute(positions, block_size, width)
+        self.rotary = make_rotary(positions, block_size, width // heads)
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(
             Block(
@@ -109,10 +107,10 @@ class GPT(nn.Module):
         width = self.embedding.embedding_dim
         for name, module in self.named_modules():
             if isinstance(module, nn.Linear):
-                closing = name.endswith((".out", ".down"))  # what a block adds
-                std = 0.02 / math.sqrt(2 * self.depth) if closing else 0.02
+                ends_branch = name.endswith((".out", ".down"))  # last layer of a residual branch
+                std = 0.02 / math.sqrt(2 * self.depth) if ends_branch else 0.02
                 if self.init == "zero":
-                    std = 0.0 if closing or name == "head" else width**-0.5
+                    std = 0.0 if ends_branch or name == "head" else width**-0.5
                 nn.init.normal_(module.weight, std=std)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
@@ -120,7 +118,7 @@ class GPT(nn.Module):
                 nn.init.normal_(module.weight, std=1.0 if self.init == "zero" else 0.02)
 
     def new_cache(self, batch_size: int) -> list[KVCache]:
-        """Room for the keys and values of `context` tokens, an entry a block."""
+        """An empty key/value cache of `context` tokens for each block."""
         return [KVCache(self.context) for _ in self.blocks]
 
     def forward(
@@ -130,15 +128,19 @@ class GPT(nn.Module):
         last_only: bool = False,
         targets: Tensor | None = None,
     ) -> Tensor:
-        """Logits of the token after each, (B, T) int64 to (B, T, V); or of classes, (B, K).
+        """Compute the logits of the next token at each position, or of the classes.
 
         Args:
-            tokens: At most block_size of them, those in the cache counted in.
-            cache: From `new_cache`: `tokens` follow those given with it before.
-            last_only: Whether only the logits after the last token are wanted: (B, 1, V).
-            targets: Int64 (B T,): given, their summed cross-entropy comes in place of logits.
+            tokens: Int64 (B, T), at most block_size including those in the cache.
+            cache: From `new_cache`; `tokens` continue the sequences that are in it.
+            last_only: Whether to return the logits at the last position only.
+            targets: Int64 (B T,), the next token at each position; if given, the summed
+                cross-entropy is returned instead of logits, which saves memory.
+
+        Returns:
+            (B, T, V), with `last_only` (B, 1, V); from a classifier (B, K).
         """
-        x, rotation = self.embed(tokens, cache[0].length if cache else 0)
+        x, rotation = self.embed(tokens, cache[0].length if cache else 0)  # (B, T, D)
         x = self.dropout(x)
         for k, block in enumerate(self.blocks):
             x = block(x, rotation=rotation, cache=cache[k] if cache else None)
@@ -150,15 +152,12 @@ class GPT(nn.Module):
         return self.head(x)
 
     def embed(self, tokens: Tensor, start: int) -> tuple[Tensor, Rotation | None]:
-        """Vectors of tokens that stand at `start` and after, (B, T, D), and their rotation."""
+        """Embed tokens at positions `start` and after, (B, T, D), and give their rotations."""
         stop = start + tokens.shape[1]
         if stop > self.context:
             raise ValueError(f"{stop} tokens, expected at most {self.context}")
         x = self.embedding(tokens)
         if self.init == "zero":
             x = normalise(self.norm_name, x)
-        if isinstance(self.position, nn.Embedding):
-            x = x + self.position.weight[start:stop]
-        elif self.position is not None:
-            x = self.position(x, start)
+        x = add_positions(x, self.position, start)
         return x, None if self.rotary is None else self.rotary(start, stop - start)

@@ -1,10 +1,10 @@
-"""MLP: layers of neurons, each a weighted sum passed through a non-linearity.
+"""MLP: fully connected layers with a non-linearity after each.
 
-Rumelhart, Hinton and Williams, 1986, https://doi.org/10.1038/323533a0. With depth 0 it is the
-single neuron (Rosenblatt, 1958, https://doi.org/10.1037/h0042519; here with a smooth loss): a
-linear model, which can draw one straight line through its input and no more.
-Differs from the paper: normalisation and dropout on request, He or Xavier initialisation.
-Shapes: B batch, F features of one sample (its dimensions multiplied), W width, O outputs.
+Rumelhart, Hinton and Williams, 1986, https://doi.org/10.1038/323533a0. With depth 0 it is a
+single neuron per output, the perceptron (Rosenblatt, 1958, https://doi.org/10.1037/h0042519) with
+a smooth loss: a linear model, whose decision boundary is a straight line.
+Differs from the paper: optional normalisation and dropout; He or Xavier initialisation.
+Shapes: B batch, F features of one sample (the product of its dimensions), W width, O outputs.
 """
 
 import math
@@ -26,12 +26,12 @@ class MLP(nn.Module):
 
     Args:
         input_shape: Shape of one sample; flattened.
-        num_outputs: Classes, or values to predict.
+        num_outputs: O: number of classes, or of values to predict.
         width: Neurons in each hidden layer.
-        depth: Hidden layers; 0 is the single neuron (one per output).
-        activation: The non-linearity between layers.
+        depth: Number of hidden layers; 0 for a linear model.
+        activation: Non-linearity after each hidden layer.
         norm: Normalisation before the activation.
-        dropout: Probability of silencing a hidden neuron while training.
+        dropout: Probability of zeroing a hidden neuron while training.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class MLP(nn.Module):
         self._initialise(activation)
 
     def _initialise(self, activation: ActivationName) -> None:
-        """He et al., 2015, arXiv:1502.01852; Glorot and Bengio, 2010, for S-shaped functions."""
+        """He et al., 2015, arXiv:1502.01852; for tanh and sigmoid Glorot and Bengio, 2010."""
         for linear in (m for m in self.hidden if isinstance(m, nn.Linear)):
             if activation in ("tanh", "sigmoid"):
                 nn.init.xavier_normal_(linear.weight)
             else:
                 nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
             nn.init.zeros_(linear.bias)
-        nn.init.normal_(self.head.weight, std=0.01)  # starts undecided
+        nn.init.normal_(self.head.weight, std=0.01)  # nearly equal logits at the start
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
-"""ResNet: a deep convolutional classifier whose blocks add to what they are given.
+"""ResNet: a deep convolutional classifier with skip connections around its blocks.
 
 He et al., 2016, https://arxiv.org/abs/1512.03385: depths 20 to 110 for small images (section 4.2)
 and 18 to 152 for photographs (table 1).
-Differs from the paper: the stride of a bottleneck block is that of its 3x3 convolution, as in all
-published weights; on request the blocks of photographs over the stem of small images, which is
-what most mean by a ResNet-18 for CIFAR. Parameters are named as in torchvision.
-Shapes: B batch, C channels, H and W height and width, K classes.
+Differs from the paper: a bottleneck block has its stride in the 3x3 convolution, as in all
+published weights; optionally the blocks for photographs follow the stem for small images, as in
+the usual ResNet-18 for CIFAR. Parameters are named as in torchvision.
+Shapes: B batch, C channels, H height, W width, K classes.
 """
 
 import math
@@ -19,8 +19,8 @@ from zoo.errors import UserError, need_images
 from zoo.registry import MODELS
 
 Shortcut = Literal["pad", "projection"]
-PIXEL_WORTH = 64  # channels: with more for each pixel of the last stage, weights outweigh images
-PHOTOGRAPHS = {  # depth: blocks of each stage, whether they are bottlenecks
+MAX_CHANNELS_PER_PIXEL = 64  # of the last stage; with more, channels last does not pay
+PHOTOGRAPHS = {  # depth: number of blocks in each stage, whether they are bottlenecks
     18: ((2, 2, 2, 2), False),
     34: ((3, 4, 6, 3), False),
     50: ((3, 4, 6, 3), True),
@@ -30,19 +30,29 @@ PHOTOGRAPHS = {  # depth: blocks of each stage, whether they are bottlenecks
 
 
 def convolution(channels_in: int, channels_out: int, size: int, stride: int = 1) -> nn.Conv2d:
-    """One that keeps the image's size, but for its stride; the norm after it has the bias."""
+    """A convolution padded to keep the image's size; without bias, which the norm after it has."""
     return nn.Conv2d(channels_in, channels_out, size, stride, padding=size // 2, bias=False)
 
 
+def memory_layout(pixels: int, channels: int) -> torch.memory_format:
+    """The faster layout for a last stage of so many pixels and channels.
+
+    Channels last speeds up work on images and slows down work on weights, which prevails where a
+    stem for photographs leaves few pixels of a small image.
+    """
+    few = pixels * MAX_CHANNELS_PER_PIXEL < channels
+    return torch.contiguous_format if few else torch.channels_last
+
+
 class Residual(nn.Module):
-    """What both kinds of block share: the way around them.
+    """Base of both kinds of block, with the skip connection around them.
 
     Args:
-        channels_in, channels_out: Before and after the block.
-        stride: By which the block shrinks the image.
-        shortcut: Where these differ, `pad` leaves out pixels and adds channels of zeros (option A
-            of the paper, nothing to learn), `projection` is a 1x1 convolution (option B); None for
-            no way around at all.
+        channels_in, channels_out: Channels before and after the block.
+        stride: Factor by which the block shrinks the image.
+        shortcut: Skip connection of a block that changes the shape: `pad` skips pixels and pads the
+            channels with zeros (option A of the paper, without parameters), `projection` is a 1x1
+            convolution (option B). None: no block has a skip connection.
     """
 
     def __init__(
@@ -57,8 +67,8 @@ class Residual(nn.Module):
                 convolution(channels_in, channels_out, 1, stride), nn.BatchNorm2d(channels_out)
             )
 
-    def around(self, x: Tensor) -> Tensor:
-        """(B, C_in, H, W) to (B, C_out, H / stride, W / stride)."""
+    def skip(self, x: Tensor) -> Tensor:
+        """The skip connection: (B, C_in, H, W) to (B, C_out, H / stride, W / stride)."""
         if self.downsample is not None:
             return self.downsample(x)
         if self.stride > 1:
@@ -68,7 +78,7 @@ class Residual(nn.Module):
 
 
 class Basic(Residual):
-    """Two 3x3 convolutions."""
+    """A block of two 3x3 convolutions."""
 
     expansion = 1
 
@@ -85,11 +95,11 @@ class Basic(Residual):
         """(B, C_in, H, W) to (B, width, H / stride, W / stride)."""
         h = F.relu(self.bn1(self.conv1(x)), inplace=True)
         h = self.bn2(self.conv2(h))
-        return F.relu(h + self.around(x) if self.residual else h, inplace=True)
+        return F.relu(h + self.skip(x) if self.residual else h, inplace=True)
 
 
 class Bottleneck(Residual):
-    """A 3x3 convolution between two of 1x1, which narrow and widen; four times as wide outside."""
+    """A block of 1x1, 3x3 and 1x1 convolutions, the middle one with a quarter of the channels."""
 
     expansion = 4
 
@@ -109,7 +119,7 @@ class Bottleneck(Residual):
         h = F.relu(self.bn1(self.conv1(x)), inplace=True)
         h = F.relu(self.bn2(self.conv2(h)), inplace=True)
         h = self.bn3(self.conv3(h))
-        return F.relu(h + self.around(x) if self.residual else h, inplace=True)
+        return F.relu(h + self.skip(x) if self.residual else h, inplace=True)
 
 
 @MODELS.register(
@@ -118,20 +128,20 @@ class Bottleneck(Residual):
     tiny=dict(input_shape=(1, 8, 8), num_classes=3, depth=8, width=4),
 )
 class ResNet(nn.Module):
-    """Stages of residual blocks, each stage but the first twice as wide on half the image.
+    """Stages of residual blocks; each stage doubles the channels and halves the image.
 
     Args:
         input_shape: (channels, height, width) of one image.
-        num_classes: Classes to tell apart.
-        depth: 18, 34, 50, 101 or 152 for four stages of photographs; 6 n + 2 (20, 32, 44, 56, 110)
-            for three stages of n blocks, for small images.
+        num_classes: Number of classes, K.
+        depth: For photographs 18, 34, 50, 101 or 152, in four stages; for small images 6 n + 2 (20,
+            32, 44, 56, 110), in three stages of n blocks.
         width: Channels of the first stage; null for 64 with photographs, 16 with small images.
-        stem: `large` is a 7x7 convolution and a maximum, which leave a quarter of the image's side;
-            `small` a 3x3 convolution. Null for what the depth is meant for.
+        stem: `large` is a 7x7 convolution and max pooling, which shrink the image by a factor of 4;
+            `small` is a 3x3 convolution. Null for the one that belongs to the depth.
         shortcut: `pad` or `projection`; null for `projection` with photographs, `pad` with small
             images.
-        residual: False leaves out the way around each block, so that the degradation that the
-            paper starts from can be seen.
+        residual: Whether blocks have skip connections; without, a deep network trains worse than a
+            shallow one, the degradation that the paper starts from.
     """
 
     def __init__(
@@ -156,7 +166,8 @@ class ResNet(nn.Module):
         block = Bottleneck if bottleneck else Basic
         width = width or (64 if photographs else 16)
         large = (stem or ("large" if photographs else "small")) == "large"
-        way = shortcut or ("projection" if photographs else "pad") if residual else None
+        default: Shortcut = "projection" if photographs else "pad"
+        shortcut = (shortcut or default) if residual else None
         self.conv1 = convolution(input_shape[0], width, 7 if large else 3, 2 if large else 1)
         self.bn1 = nn.BatchNorm2d(width)
         self.maxpool = nn.MaxPool2d(3, 2, padding=1) if large else None
@@ -166,21 +177,18 @@ class ResNet(nn.Module):
             stage = nn.Sequential()
             for n in range(count):
                 stride = 2 if k > 0 and n == 0 else 1
-                stage.append(block(channels, width * 2**k, stride, way))
+                stage.append(block(channels, width * 2**k, stride, shortcut))
                 channels = width * 2**k * block.expansion
             self.add_module(name, stage)
         self.fc = nn.Linear(channels, num_classes)
         self._initialise()
-        # Channels last makes images cheaper and weights dearer: not worth it for the few pixels
-        # that a stem for photographs leaves of small images.
         shrink = 2 ** (len(blocks) - 1) * (4 if large else 1)
         pixels = math.prod(-(-side // shrink) for side in input_shape[1:])
-        few = pixels * PIXEL_WORTH < width * 2 ** (len(blocks) - 1)
-        self.layout = torch.contiguous_format if few else torch.channels_last
-        self.to(memory_format=self.layout)
+        self.layout = memory_layout(pixels, channels=width * 2 ** (len(blocks) - 1))
+        self.to(memory_format=self.layout)  # type: ignore[call-overload]  # not in the stubs
 
     def _initialise(self) -> None:
-        """He et al., 2015 (arXiv:1502.01852) for the convolutions; a head that starts undecided."""
+        """He et al., 2015 (arXiv:1502.01852) for convolutions; nearly equal logits at the start."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -1,10 +1,11 @@
-"""RNN with attention: a recurrent decoder that looks back at the source for each word it writes.
+"""RNN with attention: an encoder-decoder whose decoder attends to the source at each step.
 
 Bahdanau, Cho and Bengio, 2015, https://arxiv.org/abs/1409.0473.
 Differs from the paper: GRUs are torch's (the reset gate acts after the product, as in cuDNN); the
-output layer sees the decoder's new state (equation 4) in a tanh layer instead of maxout; dropout on
-request; source and target share one vocabulary and, by default, one embedding.
-Shapes: B batch, S source tokens, T target tokens, E embedding, D width, A attention, V vocabulary.
+output layer reads the decoder's new state (equation 4) in a tanh layer instead of maxout; optional
+dropout; source and target share one vocabulary and, by default, one embedding.
+Shapes: B batch, S source tokens, T target tokens, E embedding, D width, A attention, V vocabulary,
+M predicted positions.
 """
 
 from typing import NamedTuple
@@ -13,16 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.dropout import Dropout
+from zoo.layers.recording import RecordsAttention
 from zoo.registry import MODELS
 
 
 class Memory(NamedTuple):
-    """What the encoder made of the source.
+    """The encoder's output.
 
     Attributes:
-        states: Annotations, both directions (B, S, 2 D).
-        keys: Their part of the alignment model (B, S, A), the same for every target word.
-        mask: True at tokens that are no padding, bool (B, S).
+        states: Hidden states of both directions, the paper's annotations: (B, S, 2 D).
+        keys: Their term U h_j of the attention scores, the same for all target tokens: (B, S, A).
+        mask: True at tokens that are not padding, bool (B, S).
     """
 
     states: Tensor
@@ -31,27 +33,23 @@ class Memory(NamedTuple):
 
 
 class Cache:
-    """The decoder's state after the tokens so far (B, D); None before the first."""
+    """The decoder's hidden state after the tokens so far (B, D); None before the first."""
 
     def __init__(self) -> None:
         self.state: Tensor | None = None
 
 
-class AdditiveAttention(nn.Module):
-    """Which source words matter now: e_j = v . tanh(W s + U h_j), softmax over j.
-
-    `zoo.layers.attention.record_attention` collects the weights.
-    """
+class AdditiveAttention(RecordsAttention):
+    """Scores e_j = v . tanh(W s + U h_j) of source positions j, softmax over j."""
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()
         self.query = nn.Linear(width, inner)
         self.key = nn.Linear(2 * width, inner, bias=False)
         self.score = nn.Linear(inner, 1, bias=False)
-        self.record: list[Tensor] | None = None
 
     def forward(self, state: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Context (B, 2 D) and weights (B, S) of a decoder's state (B, D)."""
+        """Attend from the decoder's state (B, D): context vector (B, 2 D) and weights (B, S)."""
         hidden = torch.tanh(self.query(state)[:, None] + memory.keys)  # (B, S, A)
         scores = self.score(hidden)[..., 0].masked_fill(~memory.mask, float("-inf"))
         weights = scores.softmax(-1)  # (B, S)
@@ -64,16 +62,16 @@ class AdditiveAttention(nn.Module):
     tiny=dict(vocab_size=16, pad_id=0, width=12, embedding=8),
 )
 class RnnAttention(nn.Module):
-    """A bidirectional GRU reads, another GRU writes and attends at each step.
+    """A bidirectional GRU encoder, and a GRU decoder with additive attention.
 
     Args:
         vocab_size: V.
-        pad_id: The id that fills up shorter sentences, on the right.
+        pad_id: Id of the padding, on the right of shorter sequences.
         width: D, of each direction of the encoder and of the decoder.
         embedding: E; null for D.
         attention: A; null for D.
         tie: Whether source and target share one embedding.
-        dropout: On embeddings and before the output layer.
+        dropout: Dropout probability, on embeddings and before the head.
     """
 
     def __init__(
@@ -101,7 +99,7 @@ class RnnAttention(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Orthogonal recurrences, as in the paper's appendix B; the rest by Glorot's rule."""
+        """Orthogonal recurrent weights, as in the paper's appendix B; the others by Glorot."""
         for name, parameter in self.named_parameters():
             if parameter.ndim < 2:
                 nn.init.zeros_(parameter)
@@ -114,25 +112,25 @@ class RnnAttention(nn.Module):
             nn.init.normal_(embedding.weight, std=0.1)
 
     def forward(self, source: Tensor, target: Tensor, positions: Tensor | None = None) -> Tensor:
-        """Logits of the token after each of the target.
+        """Compute the logits of the next token at each position of the target.
 
         Args:
-            source: int64 (B, S), padded on the right.
-            target: int64 (B, T), from the beginning token on.
-            positions: In the flattened target, int64 (M,), where logits are wanted.
+            source: Int64 (B, S), padded on the right.
+            target: Int64 (B, T), from the beginning token on.
+            positions: Int64 (M,), indices into the flattened target: return logits there only.
 
         Returns:
-            (B, T, V), or (M, V) with `positions`.
+            (B, T, V), with `positions` (M, V).
         """
         x = self._states(target, self.encode(source), Cache())
         return self.head(x if positions is None else x.flatten(0, 1)[positions])
 
     def encode(self, source: Tensor) -> Memory:
-        """What the encoder makes of a source, int64 (B, S)."""
+        """Encode a source, int64 (B, S)."""
         mask = source != self.pad_id
         packed = nn.utils.rnn.pack_padded_sequence(
             self.dropout(self.source(source)),
-            mask.sum(1).tolist(),  # read backwards, a sentence begins at its own end
+            mask.sum(1).tolist(),  # the reverse direction begins at the last token, not in padding
             batch_first=True,
             enforce_sorted=False,
         )
@@ -142,41 +140,42 @@ class RnnAttention(nn.Module):
         return Memory(states, self.attention.key(states), mask)
 
     def decode(self, tokens: Tensor, memory: Memory, cache: Cache | None = None) -> Tensor:
-        """Logits of the token after each of `tokens`, int64 (B, T): (B, T, V).
+        """Compute the logits of the token after each of `tokens`, int64 (B, T): (B, T, V).
 
         Args:
-            tokens: The target so far, or with a cache what follows.
-            memory: Of the source, from `encode`.
-            cache: From `new_cache`: `tokens` follow those given with it before.
+            tokens: The target so far, or with a cache the tokens that continue it.
+            memory: From `encode`.
+            cache: From `new_cache`.
         """
         return self.head(self._states(tokens, memory, cache or Cache()))
 
     def _states(self, tokens: Tensor, memory: Memory, cache: Cache) -> Tensor:
-        """What the output layer reads (B, T, E)."""
-        if cache.state is None:  # from the source's first word, read backwards
+        """The input of the head at each position of the target, (B, T, E)."""
+        if cache.state is None:  # the reverse direction's state at the first token has read all
             backward = memory.states[:, 0].chunk(2, dim=-1)[1]
             cache.state = torch.tanh(self.begin(backward))
-        state, seen, looks = cache.state, [], []
+        state, outputs, attention_rows = cache.state, [], []
         embedded = self.dropout(self.target(tokens))  # (B, T, E)
         for word in embedded.unbind(1):
             context, weights = self.attention(state, memory)
             state = self.cell(torch.cat([word, context], dim=-1), state)
-            seen.append(torch.cat([state, context], dim=-1))
-            looks.append(weights)
+            outputs.append(torch.cat([state, context], dim=-1))
+            attention_rows.append(weights)
         cache.state = state
         if self.attention.record is not None:
-            self.attention.record.append(torch.stack(looks, dim=1)[:, None])  # (B, 1, T, S)
-        x = torch.cat([torch.stack(seen, dim=1), embedded], dim=-1)
+            maps = torch.stack(attention_rows, dim=1)[:, None]  # (B, 1, T, S)
+            self.attention.record.append(maps)
+        x = torch.cat([torch.stack(outputs, dim=1), embedded], dim=-1)
         return self.dropout(torch.tanh(self.out(x)))
 
     def new_cache(self, batch_size: int) -> Cache:
         """An empty cache for `decode`."""
         return Cache()
 
-    def select(self, kept: Memory | Cache, index: Tensor) -> Memory | Cache:
-        """The memory, or the cache (changed itself), of these of the batch, int64 (B',)."""
-        if isinstance(kept, Memory):
-            return Memory(*(one[index] for one in kept))
-        if kept.state is not None:
-            kept.state = kept.state[index]
-        return kept
+    def select(self, past: Memory | Cache, rows: Tensor) -> Memory | Cache:
+        """Select rows of the batch, int64 (B',), of a memory or a cache, which is changed."""
+        if isinstance(past, Memory):
+            return Memory(*(tensor[rows] for tensor in past))
+        if past.state is not None:
+            past.state = past.state[rows]
+        return past

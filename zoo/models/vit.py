@@ -1,11 +1,10 @@
-"""ViT: a Transformer encoder that reads an image as a sequence of patches.
+"""ViT: a Transformer encoder over the patches of an image.
 
-Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929. Unlike a convolution it is told nothing
-of neighbourhood: it has to learn from data which patches belong together.
-Differs from the paper: on request the mean over patches is classified instead of an extra token
-(Beyer et al., 2022, arXiv:2205.01580), which is the default; no dropout on attention weights.
-Shapes: B batch, C channels, H and W height and width, P side of a patch, T tokens, D width,
-K classes.
+Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929. Without the locality of a
+convolution it has to learn from data which patches are related.
+Differs from the paper: by default the classifier reads the mean over patches (Beyer et al., 2022,
+arXiv:2205.01580) instead of an extra class token; no dropout on attention weights.
+Shapes: B batch, C channels, H height, W width, P side of a patch, T tokens, D width, K classes.
 """
 
 from typing import Literal
@@ -18,7 +17,7 @@ from zoo.layers.block import Block
 from zoo.layers.dropout import Dropout
 from zoo.registry import MODELS
 
-EPS = 1e-6  # of the norms, as in the paper's code
+EPS = 1e-6  # epsilon of the norms, as in the authors' code
 
 
 @MODELS.register(
@@ -27,15 +26,15 @@ EPS = 1e-6  # of the norms, as in the paper's code
     tiny=dict(input_shape=(1, 8, 8), num_classes=3, patch=4, width=16, depth=2, heads=2),
 )
 class ViT(nn.Module):
-    """An encoder of `depth` blocks over patches.
+    """A patch embedding, `depth` blocks and a linear head.
 
     Args:
         input_shape: (channels, height, width) of one image.
-        num_classes: Classes to tell apart.
+        num_classes: Number of classes, K.
         patch: P; divides height and width.
-        width, depth, heads: D, blocks, heads of attention.
-        dropout: On embeddings and on what each part of a block adds.
-        pool: What is classified: the `mean` over patches, or the `first` token, an extra one.
+        width, depth, heads: D, number of blocks, attention heads.
+        dropout: Dropout probability, on embeddings and at the end of each residual branch.
+        pool: What the head reads: the `mean` over patches, or the `first` token, a class token.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class ViT(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, K)."""
-        x = self.patches(x).flatten(2).mT  # (B, T, D), row by row
+        x = self.patches(x).flatten(2).mT  # (B, T, D), patches in row-major order
         if self.first is not None:
             x = torch.cat([self.first.expand(len(x), 1, -1), x], dim=1)
         x = self.dropout(x + self.position.weight)

@@ -5,8 +5,9 @@ import torch
 
 from zoo.kernels import attention
 from zoo.kernels.cpu import attention as cpu
-from zoo.layers.attention import Attention, record_attention
+from zoo.layers.attention import Attention
 from zoo.layers.positions import Rotary
+from zoo.layers.recording import record_attention
 from zoo.models.gpt import GPT
 
 
