@@ -5,7 +5,7 @@ import torch
 
 from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.inference.generation import Sampling, generate
-from zoo.inference.streaming import Pieces, stream
+from zoo.inference.streaming import TextStream, stream
 from zoo.models.gpt import GPT
 
 TEXT = "héllo wörld, 你好 🎉🎊 and\nan end" * 2
@@ -17,7 +17,7 @@ def test_pieces_are_whole_characters_and_add_up(kind, known):
     tokenizer = train_tokenizer(kind, [TEXT], vocab_size=280)
     before = tokenizer.encode(TEXT[:known]).tolist()
     ids = tokenizer.encode(TEXT[known:]).tolist()
-    pieces = Pieces(tokenizer.decode, before)
+    pieces = TextStream(tokenizer.decode, before)
     found = [pieces.push(token) for token in ids] + [pieces.finish()]
     assert "".join(found) == TEXT[known:]
     assert "\ufffd" not in "".join(found)
@@ -27,20 +27,20 @@ def test_pieces_are_whole_characters_and_add_up(kind, known):
 def test_words_keep_their_spaces():
     tokenizer = train_tokenizer("word", ["a cat sat on the mat"])
     ids = tokenizer.encode("the cat sat on a mat").tolist()
-    pieces = Pieces(tokenizer.decode, ids[:1])
+    pieces = TextStream(tokenizer.decode, ids[:1])
     assert [pieces.push(token) for token in ids[1:]] == [" cat", " sat", " on", " a", " mat"]
 
 
 def test_bytes_that_are_no_text_are_shown_as_such():
     tokenizer = train_tokenizer("byte", [])
     for bad in (b"a\xffb", b"\x80\x80\x80", b"a\xf0\x9f", b"\xe4\xbda", b"\xf0\x9f" * 30):
-        pieces = Pieces(tokenizer.decode)
+        pieces = TextStream(tokenizer.decode)
         found = [pieces.push(token) for token in bad] + [pieces.finish()]
         assert "".join(found) == bad.decode("utf-8", errors="replace")
 
 
 def push_letters(text, stop):
-    pieces = Pieces(lambda ids: "".join(map(chr, ids)), stop=stop)
+    pieces = TextStream(lambda ids: "".join(map(chr, ids)), stop=stop)
     return [pieces.push(ord(letter)) for letter in text], pieces
 
 

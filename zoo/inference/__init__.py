@@ -1,1 +1,1 @@
-"""Algorithms over a model's forward pass: what to make of it once it is trained."""
+"""Algorithms over a trained model: generation, search, attention maps, nearest vectors."""

@@ -1,6 +1,6 @@
-"""Where a model looks: the weights of its attention, read while it computes.
+"""Attention weights of a model for one input.
 
-Shapes: H heads, T tokens that look, S tokens that are looked at.
+Shapes: H heads, T query positions, S key positions.
 """
 
 import torch
@@ -10,17 +10,17 @@ from zoo.layers.recording import record_attention
 
 
 def attention_maps(model: nn.Module, *inputs: Tensor) -> dict[str, Tensor]:
-    """What each attention layer does with the first text of a batch.
+    """Run the model and return the attention weights of the first sequence of the batch.
 
     Args:
         model: In evaluation mode.
-        *inputs: What it takes.
+        *inputs: Arguments of the model.
 
     Returns:
-        Name of the layer to weights (H, T, S) on the CPU, whose rows sum to one; empty for a model
-        without attention.
+        Layer name to weights (H, T, S) on the CPU, whose rows sum to one; empty for a model without
+        attention.
     """
     with torch.no_grad(), record_attention(model) as maps:
         if maps:
             model(*inputs)
-    return {name: found[-1][0].float().cpu() for name, found in maps.items() if found}
+    return {name: calls[-1][0].float().cpu() for name, calls in maps.items() if calls}

@@ -1,20 +1,22 @@
-"""One more token of each text through a stack of blocks, in as few calls as can be.
+"""Fast decoding step: the logits after one more token of each sequence.
 
-Generation asks for a token at a time. nn.Module's bookkeeping then takes nearly as long as a small
-model's arithmetic, so here the weights are collected once and torch's functions called on them. The
-layers define what is computed; tests hold this to the same logits.
-Shapes: B texts, D width, H heads, G key/value heads, E = D / H. With one text vectors are (D,), and
-a product with a vector is cheaper than one with a matrix of one row.
+Generation computes one token at a time. The overhead of nn.Module then takes nearly as long as a
+small model's arithmetic, so the weights are collected once and torch's functions called on them.
+The layers define what is computed; tests hold this step to the same logits.
+Shapes: B sequences, D width, H heads, G key/value heads, E = D / H head width, V vocabulary. With
+one sequence vectors are (D,), since a matrix times a vector is cheaper than times a matrix of one
+row.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TypeGuard, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.inference.protocols import BlockLanguageModel, LanguageModel
 from zoo.kernels import kernel_choice, normalise
 from zoo.kernels.cpu.linear import AMD
 from zoo.kernels.hooks import has_hooks
@@ -27,7 +29,7 @@ from zoo.layers.feed_forward import FeedForward
 from zoo.layers.linear import Linear
 from zoo.layers.positions import Rotation, rotate
 
-Map = Callable[[Tensor], Tensor]
+VectorMap = Callable[[Tensor], Tensor]
 SUPPORTED_LAYERS = (
     Block, Attention, FeedForward, Linear, Dropout,
     nn.Linear, nn.LayerNorm, nn.RMSNorm,
@@ -35,26 +37,26 @@ SUPPORTED_LAYERS = (
 
 
 class DecodeStep:
-    """One more token of each text, through blocks, a last norm and a head.
+    """Decodes one token of each sequence through blocks, a final norm and a head.
 
     Args:
-        model: With `embed`, `blocks` (pre-norm, without cross-attention), `norm` and `head`.
-        cache: Keys and values of each block's tokens so far.
+        model: Supported (see `supports`).
+        cache: Keys and values of the tokens so far, of each block.
         batch: B.
     """
 
-    def __init__(self, model: Any, cache: list[KVCache], batch: int) -> None:
+    def __init__(self, model: BlockLanguageModel, cache: list[KVCache], batch: int) -> None:
         self.model, self.cache, self.batch_is_one = model, cache, batch == 1
         self.steps = [_block_step(*pair, batch) for pair in zip(model.blocks, cache, strict=True)]
         self.norm, self.head = _norm(model.norm), _linear(model.head, self.batch_is_one)
 
     @classmethod
-    def of(cls, model: nn.Module, cache: list[KVCache], batch: int) -> "DecodeStep | None":
-        """One for a model that it knows, else None: the model must then be called itself."""
+    def of(cls, model: LanguageModel, cache: list[KVCache], batch: int) -> "DecodeStep | None":
+        """Build a step, or return None if the model must be called itself."""
         return cls(model, cache, batch) if supports(model) else None
 
     def __call__(self, tokens: Tensor) -> Tensor:
-        """Logits after the new tokens, int64 (B, 1): (B, V); keys and values join the cache."""
+        """Logits after new tokens, int64 (B, 1): (B, V). Appends keys and values to the cache."""
         x, rotation = self.model.embed(tokens, self.cache[0].length)
         x = x[0, 0] if self.batch_is_one else x[:, 0]
         for step in self.steps:
@@ -63,19 +65,25 @@ class DecodeStep:
         return y[None] if self.batch_is_one else y
 
 
-def supports(model: Any) -> bool:
-    """Whether calling the model comes to the same as a `DecodeStep`.
+def supports(model: LanguageModel) -> TypeGuard[BlockLanguageModel]:
+    """Whether a `DecodeStep` computes what calling the model would.
 
-    It must say so of itself (a class attribute `decodes_by_blocks`, which subclasses do not
-    inherit), consist of layers known here, and be in evaluation mode; nothing may listen to it by
-    hooks, nor want a gradient, another precision or the references of kernels alone.
+    The model's own class must set `decodes_by_blocks` (subclasses do not inherit it), its layers
+    must be among SUPPORTED_LAYERS, and it must be in evaluation mode, without hooks, gradients,
+    autocast or a choice of reference kernels.
     """
     if kernel_choice() == REFERENCE or not vars(type(model)).get("decodes_by_blocks"):
         return False
+    if not isinstance(model, nn.Module) or has_hooks(model):
+        return False
+    return _is_plain(cast(BlockLanguageModel, model))
+
+
+def _is_plain(model: BlockLanguageModel) -> bool:
     device = next(model.parameters()).device.type
     if torch.is_grad_enabled() or torch.is_autocast_enabled(device):
         return False
-    if model.training or model.classifies or has_hooks(model):
+    if model.training or model.classifies:
         return False
     layers = [m for part in (model.blocks, model.norm, model.head) for m in part.modules()]
     return all(
@@ -88,12 +96,14 @@ def supports(model: Any) -> bool:
 
 
 def _block_step(
-    block: Block, cache: KVCache, batch: int
+    block: nn.Module, cache: KVCache, batch: int
 ) -> Callable[[Tensor, Rotation | None], Tensor]:
-    attention, feed_forward, one = block.attention, block.feed_forward, batch == 1
-    qkv, out = _linear(attention.qkv, one), _linear(attention.out, one)
-    up, down = _linear(feed_forward.up, one), _linear(feed_forward.down, one)
-    norm, other_norm = _norm(block.attention_norm), _norm(block.feed_forward_norm)
+    """The block as a function of new vectors, (D,) or (B, D), and their rotation."""
+    assert isinstance(block, Block)
+    attention, feed_forward, batch_is_one = block.attention, block.feed_forward, batch == 1
+    qkv, out = _linear(attention.qkv, batch_is_one), _linear(attention.out, batch_is_one)
+    up, down = _linear(feed_forward.up, batch_is_one), _linear(feed_forward.down, batch_is_one)
+    norm, feed_forward_norm = _norm(block.attention_norm), _norm(block.feed_forward_norm)
     heads, kv_heads, qk_norm = attention.heads, attention.kv_heads, attention.qk_norm
     shape = (batch, 1, heads + 2 * kv_heads, attention.head_width)
     split, append, attend = torch.split_with_sizes, cache.append, attention.attend
@@ -110,38 +120,38 @@ def _block_step(
             q, k = split(qk, (heads, kv_heads), 2)
             kv = torch.cat([k, v], 2)
         x = x + out(attend([q, *append(kv)]).reshape(x.shape))
-        return x + down(activate(up(other_norm(x))))
+        return x + down(activate(up(feed_forward_norm(x))))
 
     return step
 
 
-def _linear(layer: nn.Linear, one: bool) -> Map:
-    """Of (D,) if `one`, else of (B, D)."""
+def _linear(layer: nn.Linear, batch_is_one: bool) -> VectorMap:
+    """The layer as a function of (D,) if `batch_is_one`, else of (B, D)."""
     weight, bias = layer.weight, layer.bias
-    if not one:
+    if not batch_is_one:
         return lambda x: F.linear(x, weight, bias)
     if AMD and weight.device.type == "cpu" and len(weight) >= weight.shape[1]:
         return _transposed(weight, bias)
     return partial(torch.mv, weight) if bias is None else partial(torch.addmv, bias, weight)
 
 
-def _transposed(weight: Tensor, bias: Tensor | None) -> Map:
+def _transposed(weight: Tensor, bias: Tensor | None) -> VectorMap:
     """The same with a transposed copy of the weights, (threads, D, outputs / threads).
 
-    MKL's product with a vector is not made for AMD's processors: it takes a dot product for each
-    output, on one core, and 1.6 to 3 times as long.
+    MKL's matrix-vector product is slow on AMD processors: it computes a dot product for each
+    output, on one core, and takes 1.6 to 3 times as long.
     """
     outputs, threads = len(weight), torch.get_num_threads()
-    more = -outputs % threads
-    parts = F.pad(weight, (0, 0, 0, more)).view(threads, -1, weight.shape[1]).mT.contiguous()
+    padding = -outputs % threads
+    chunks = F.pad(weight, (0, 0, 0, padding)).view(threads, -1, weight.shape[1]).mT.contiguous()
     shape = (threads, 1, weight.shape[1])
     if bias is None:
-        return lambda x: torch.bmm(x.expand(shape), parts).view(-1)[:outputs]
-    biases = F.pad(bias, (0, more)).view(threads, 1, -1)
-    return lambda x: torch.baddbmm(biases, x.expand(shape), parts).view(-1)[:outputs]
+        return lambda x: torch.bmm(x.expand(shape), chunks).view(-1)[:outputs]
+    biases = F.pad(bias, (0, padding)).view(threads, 1, -1)
+    return lambda x: torch.baddbmm(biases, x.expand(shape), chunks).view(-1)[:outputs]
 
 
-def _norm(layer: nn.Module) -> Map:
+def _norm(layer: nn.Module) -> VectorMap:
     if isinstance(layer, nn.RMSNorm):
         shape, scale, epsilon = layer.normalized_shape, layer.weight, layer.eps
         return lambda x: torch.rms_norm(x, shape, scale, epsilon)

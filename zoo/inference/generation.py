@@ -1,19 +1,16 @@
-"""Generation: a language model writes on, token by token.
+"""Generation: a language model continues prompts, token by token.
 
-The model is any module with `model(tokens, cache=None, last_only=False) -> logits (B, T, V)`
-(with `last_only`, (B, 1, V) of the last token), `model.new_cache(batch)` and `model.context`: how
-many tokens it can look back on, None for any number.
-Shapes: B texts, T tokens, V vocabulary.
+Shapes: B sequences, T tokens, V vocabulary.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.inference.decode import DecodeStep
+from zoo.inference.protocols import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -21,14 +18,15 @@ class Sampling:
     """How the next token is chosen.
 
     Attributes:
-        temperature: Divides the logits: below 1 bolder in what is likely, above 1 more varied; 0
-            always takes the likeliest token.
-        top_k: Only this many of the likeliest tokens may be chosen; None for all.
-        top_p: Only the likeliest tokens that together reach this probability (Holtzman et al.,
-            2020, arXiv:1904.09751).
-        repetition_penalty: Divides positive logits of tokens that the text has already, multiplies
-            negative ones (Keskar et al., 2019, arXiv:1909.05858, whose rule is for positive ones).
-        seed: Of the first text; the k-th takes seed + k, whatever stands beside it.
+        temperature: Divides the logits: below 1 favours likely tokens, above 1 gives more varied
+            text; 0 always takes the likeliest token (greedy decoding).
+        top_k: Sample from this many of the likeliest tokens; None for all.
+        top_p: Sample from the likeliest tokens that together reach this probability (nucleus
+            sampling: Holtzman et al., 2020, arXiv:1904.09751).
+        repetition_penalty: Divides positive logits, and multiplies negative ones, of tokens that
+            the sequence already contains (Keskar et al., 2019, arXiv:1909.05858, for positive
+            logits).
+        seed: Seed of the first sequence; sequence k uses seed + k, whatever else is in the batch.
 
     Raises:
         ValueError: A value out of its range.
@@ -41,41 +39,41 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, fine, range_ in (
+        for name, valid, expected in (
             ("temperature", 0 <= self.temperature < float("inf"), "0 (the likeliest) or more"),
             ("top_k", self.top_k is None or self.top_k >= 1, "1 or more, or null for all"),
             ("top_p", 0 < self.top_p <= 1, "above 0, at most 1"),
             ("repetition_penalty", 0 < self.repetition_penalty < float("inf"), "above 0, 1 is off"),
             ("seed", 0 <= self.seed < 2**63, "0 or more"),
         ):
-            if not fine:
-                raise ValueError(f"{name}={getattr(self, name)}: expected {range_}")
+            if not valid:
+                raise ValueError(f"{name}={getattr(self, name)}: expected {expected}")
 
 
 def generate(
-    model: nn.Module,
+    model: LanguageModel,
     prompts: Sequence[Sequence[int]],
     max_tokens: int,
     sampling: Sampling,
     end: int | None = None,
     cached: bool = True,
 ) -> Iterator[list[int | None]]:
-    """Write on behind each prompt, a token of each text at a time.
+    """Continue each prompt, one token of every sequence at a time.
 
-    When the context is full, the oldest half of it is dropped and the rest is read anew, with and
-    without a cache: the tokens are the same.
+    When the context is full, the older half of it is dropped and the rest is read again, with a
+    cache and without: the tokens are the same.
 
     Args:
         model: In evaluation mode.
-        prompts: Token ids, at least one and at most `model.context` each; of any lengths, since
-            those of one length are read together and others apart.
-        max_tokens: How many to write.
-        sampling: How to choose them. The global random numbers are left alone.
-        end: The id that ends a text; it is not given back.
-        cached: Whether to remember keys and values (or states) of tokens that were read.
+        prompts: Token ids, at least one and at most `model.context` each. Prompts of equal length
+            are batched.
+        max_tokens: Maximum number of new tokens of each sequence.
+        sampling: How to choose them. The global random state is not touched.
+        end: Id of the token that ends a sequence; it is not yielded.
+        cached: Whether to cache keys and values (or hidden states) of the tokens so far.
 
     Yields:
-        An id for each prompt, None for those that have ended; nothing more when all have.
+        A token id for each prompt, None for those that have ended; stops when all have.
 
     Raises:
         ValueError: An empty prompt, or one longer than the context.
@@ -83,17 +81,17 @@ def generate(
     groups: dict[int, list[int]] = {}
     for row, prompt in enumerate(prompts):
         groups.setdefault(len(prompt), []).append(row)
-    writers = [
-        (rows, _Writer(model, [prompts[row] for row in rows], rows, max_tokens, sampling, cached))
+    batches = [
+        (rows, _Batch(model, [prompts[row] for row in rows], rows, max_tokens, sampling, cached))
         for rows in groups.values()
     ]
     ended = [False] * len(prompts)
     for _ in range(max_tokens):
         step: list[int | None] = [None] * len(prompts)
-        for rows, writer in writers:
+        for rows, batch in batches:
             if all(ended[row] for row in rows):
                 continue
-            for row, token in zip(rows, writer.write()):
+            for row, token in zip(rows, batch.next_tokens()):
                 ended[row] = ended[row] or token == end
                 step[row] = None if ended[row] else token
         if all(ended):
@@ -101,17 +99,17 @@ def generate(
         yield step
 
 
-class _Writer:
-    """Texts of one length, read and written together.
+class _Batch:
+    """Sequences of one length, continued together.
 
     Args:
         model, prompts, max_tokens, sampling, cached: As in `generate`.
-        rows: The place of each prompt among all, which decides its random numbers.
+        rows: Index of each prompt among all prompts, which decides its seed.
     """
 
     def __init__(
         self,
-        model: Any,
+        model: LanguageModel,
         prompts: Sequence[Sequence[int]],
         rows: Sequence[int],
         max_tokens: int,
@@ -119,52 +117,53 @@ class _Writer:
         cached: bool,
     ) -> None:
         self.model, self.sampling, self.cached = model, sampling, cached
-        self.context: int | None = model.context
+        self.context = model.context
         self.length = len(prompts[0])
         if not 1 <= self.length <= (self.context or self.length):
             raise ValueError(f"a prompt of {self.length} tokens, expected 1 to {self.context}")
         self.device = next(model.parameters()).device
-        self.texts = [list(map(int, prompt)) for prompt in prompts]
-        self.begin, self.written = 0, 0  # where the model's window begins in each text
+        self.sequences = [list(map(int, prompt)) for prompt in prompts]
+        self.window_start, self.generated = 0, 0  # the model reads tokens from window_start on
         self.cache = model.new_cache(len(rows)) if cached else None
         self.decode: Callable[[Tensor], Tensor] | None = None
-        self.unread: Tensor | None = None  # (B, T): what the cache lacks; None for the window
+        self.uncached: Tensor | None = None  # (B, T) tokens to read next; None: the whole window
         self.draws = None if sampling.temperature == 0 else self._draw(rows, max_tokens)
-        self.seen: Tensor | None = None  # (B, V)
+        self.seen: Tensor | None = None  # (B, V): tokens in each sequence
 
-    def _draw(self, rows: Sequence[int], number: int) -> Tensor:
-        """All random numbers in advance, each text's own, from 0 to 1: float64 (B, number)."""
+    def _draw(self, rows: Sequence[int], count: int) -> Tensor:
+        """Draw all random numbers in advance, by each sequence's own seed: float64 (B, count)."""
         seeds = [(self.sampling.seed + row) % 2**63 for row in rows]
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         return torch.stack(
-            [torch.rand(number, generator=one, dtype=torch.float64) for one in generators]
+            [torch.rand(count, generator=g, dtype=torch.float64) for g in generators]
         )
 
     @torch.inference_mode()
-    def write(self) -> list[int]:
-        """The next token of each text."""
-        if self.context is not None and self.length - self.begin > self.context:
-            self.begin, self.unread = self.length - max(1, self.context // 2), None
-            self.cache = self.model.new_cache(len(self.texts)) if self.cached else None
+    def next_tokens(self) -> list[int]:
+        """Choose and append the next token of each sequence."""
+        if self.context is not None and self.length - self.window_start > self.context:
+            self.window_start, self.uncached = self.length - max(1, self.context // 2), None
+            self.cache = self.model.new_cache(len(self.sequences)) if self.cached else None
             self.decode = None
-        tokens = self.unread
+        tokens = self.uncached
         if tokens is None:
-            tokens = torch.tensor([text[self.begin :] for text in self.texts], device=self.device)
+            windows = [sequence[self.window_start :] for sequence in self.sequences]
+            tokens = torch.tensor(windows, device=self.device)
         logits = self._logits(tokens)  # (B, V)
         if self.sampling.repetition_penalty != 1:
             logits = self._penalise(logits, tokens)
-        draws = None if self.draws is None else self.draws[:, self.written]
+        draws = None if self.draws is None else self.draws[:, self.generated]
         chosen = choose(logits, self.sampling, draws)
         if self.cached:
-            self.unread = chosen[:, None]
-        self.length, self.written = self.length + 1, self.written + 1
+            self.uncached = chosen[:, None]
+        self.length, self.generated = self.length + 1, self.generated + 1
         ids: list[int] = chosen.tolist()
-        for text, token in zip(self.texts, ids):
-            text.append(token)
+        for sequence, token in zip(self.sequences, ids):
+            sequence.append(token)
         return ids
 
     def _logits(self, tokens: Tensor) -> Tensor:
-        """Of the token after the last: (B, V)."""
+        """Logits of the next token, (B, V)."""
         if self.cache is None or tokens.shape[1] > 1:
             return self._call_model(tokens)
         if self.decode is None:
@@ -176,21 +175,22 @@ class _Writer:
         return self.model(tokens, cache=self.cache, last_only=True)[:, -1]
 
     def _penalise(self, logits: Tensor, tokens: Tensor) -> Tensor:
+        """Apply the repetition penalty, after noting the tokens that were just read."""
         if self.seen is None:
             self.seen = torch.zeros_like(logits, dtype=torch.bool)
         self.seen.scatter_(1, tokens, True)
         penalty = self.sampling.repetition_penalty
-        lower = torch.where(logits > 0, logits / penalty, logits * penalty)
-        return torch.where(self.seen, lower, logits)
+        penalised = torch.where(logits > 0, logits / penalty, logits * penalty)
+        return torch.where(self.seen, penalised, logits)
 
 
 def choose(logits: Tensor, sampling: Sampling, draws: Tensor | None) -> Tensor:
-    """The next token of each text, int64 (B,).
+    """Choose the next token of each sequence, int64 (B,).
 
     Args:
         logits: (B, V).
         sampling: Temperature, top_k and top_p.
-        draws: Random numbers from 0 to 1, float64 (B,); None with temperature 0.
+        draws: Uniform random numbers in [0, 1), float64 (B,); None with temperature 0.
     """
     if draws is None:
         return logits.argmax(-1)
@@ -202,10 +202,11 @@ def choose(logits: Tensor, sampling: Sampling, draws: Tensor | None) -> Tensor:
     elif sampling.top_p < 1:
         logits, ids = logits.sort(descending=True)
     probability = logits.softmax(-1)
-    mass = probability.cumsum(-1)  # (B, V)
-    last = torch.full_like(mass[:, :1], mass.shape[1] - 1, dtype=torch.int64)
-    if sampling.top_p < 1:  # those before which the mass had not reached it; the first always
-        last = (mass - probability < sampling.top_p).sum(1, keepdim=True).clamp(min=1) - 1
-    aim = draws[:, None].to(mass.device) * mass.gather(1, last)
-    place = torch.searchsorted(mass, aim, right=True).minimum(last)  # (B, 1)
-    return (place if ids is None else ids.gather(1, place))[:, 0]
+    cumulative = probability.cumsum(-1)  # (B, V)
+    last = torch.full_like(cumulative[:, :1], cumulative.shape[1] - 1, dtype=torch.int64)
+    if sampling.top_p < 1:  # the last token before which the sum had not reached top_p
+        last = (cumulative - probability < sampling.top_p).sum(1, keepdim=True).clamp(min=1) - 1
+    # Inverse transform sampling among the tokens up to `last`.
+    threshold = draws[:, None].to(cumulative.device) * cumulative.gather(1, last)
+    index = torch.searchsorted(cumulative, threshold, right=True).minimum(last)  # (B, 1)
+    return (index if ids is None else ids.gather(1, index))[:, 0]

@@ -1,29 +1,27 @@
-"""Greedy and beam search: the likeliest target text for a source, over any encoder-decoder.
+"""Greedy and beam search: the likeliest target for a source, with any encoder-decoder.
 
-Beam search keeps the `beam` likeliest beginnings. Ends are compared by log-probability over a
-length penalty, since each token makes a text less likely (Wu et al., 2016,
+Beam search keeps the `beam` likeliest partial targets. Finished ones are compared by
+log-probability over a length penalty, since each token makes a target less likely (Wu et al., 2016,
 https://arxiv.org/abs/1609.08144, equation 14, without the coverage term).
-
-A model for it has `encode(source (B, S)) -> memory`, `decode(tokens (B, T), memory, cache) ->
-logits (B, T, V)`, where a cache holds the tokens before, `new_cache(batch_size)`, and
-`select(memory or cache, index (B',))`, which gives those of the batch in that order.
 Shapes: B sentences, K beams, S source tokens, T target tokens, V vocabulary.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from zoo.inference.protocols import EncoderDecoder
+
 
 class Hypothesis(NamedTuple):
-    """A target text.
+    """A finished target.
 
     Attributes:
-        tokens: Its ids, without those that begin and end it.
-        log_prob: Natural logarithm of its probability, end included.
-        score: That over the length penalty; the higher the better.
+        tokens: Its ids, without `bos_id` and `eos_id`.
+        log_prob: Natural logarithm of its probability, including that of its end.
+        score: log_prob over the length penalty; higher is better.
     """
 
     tokens: list[int]
@@ -31,48 +29,53 @@ class Hypothesis(NamedTuple):
     score: float
 
 
-class Decoding:
-    """Texts being written: R of them, side by side.
+class PartialTargets:
+    """R partial targets, decoded side by side.
 
     Args:
         model: An encoder-decoder.
-        source: int64 (R, S).
-        bos_id: Begins every text.
-        copies: How many texts to write for each source, next to each other.
-        cached: Whether to keep what was computed for earlier tokens.
+        source: Int64 (N, S).
+        bos_id: First token of every target.
+        copies: Partial targets of each source, in adjacent rows: R = N copies.
+        cached: Whether to cache what was computed for earlier tokens.
     """
 
     def __init__(
-        self, model: Any, source: Tensor, bos_id: int, copies: int = 1, cached: bool = True
+        self,
+        model: EncoderDecoder,
+        source: Tensor,
+        bos_id: int,
+        copies: int = 1,
+        cached: bool = True,
     ) -> None:
         self.model, self.memory = model, model.encode(source)
         if copies > 1:
             rows = torch.arange(len(source), device=source.device).repeat_interleave(copies)
             self.memory = model.select(self.memory, rows)
-        size = (len(source) * copies, 1)
-        self.tokens = torch.full(size, bos_id, device=source.device)  # (R, T)
+        shape = (len(source) * copies, 1)
+        self.tokens = torch.full(shape, bos_id, device=source.device)  # (R, T)
         self.cache = model.new_cache(len(self.tokens)) if cached else None
 
     def logits(self) -> Tensor:
-        """Of the token after the last of each text: float32 (R, V)."""
+        """Logits of the next token of each target, float32 (R, V)."""
         tokens = self.tokens if self.cache is None else self.tokens[:, -1:]
         return self.model.decode(tokens, self.memory, self.cache)[:, -1].float()
 
     def select(self, rows: Tensor) -> None:
-        """Go on with these texts alone, int64 (R',)."""
+        """Keep these rows only, int64 (R',), in this order."""
         self.memory = self.model.select(self.memory, rows)
         if self.cache is not None:
             self.cache = self.model.select(self.cache, rows)
         self.tokens = self.tokens[rows]
 
-    def append(self, chosen: Tensor) -> None:
-        """Write one token more to each, (R,)."""
-        self.tokens = torch.cat([self.tokens, chosen[:, None]], dim=1)
+    def append(self, tokens: Tensor) -> None:
+        """Append one token to each target, int64 (R,)."""
+        self.tokens = torch.cat([self.tokens, tokens[:, None]], dim=1)
 
 
 @torch.no_grad()
 def greedy_search(
-    model: Any,
+    model: EncoderDecoder,
     source: Tensor,
     bos_id: int,
     eos_id: int,
@@ -80,19 +83,22 @@ def greedy_search(
     never: Sequence[int] = (),
     cached: bool = True,
 ) -> list[list[int]]:
-    """The likeliest token, one after another: ids of each sentence, without `bos_id` and `eos_id`.
+    """Take the likeliest token at each step.
 
     Args:
-        model: An encoder-decoder, in evaluation mode.
-        source: int64 (B, S), padded on the right.
-        bos_id, eos_id: Begin and end a text.
-        max_length: The most tokens to write, the end counted in.
-        never: Ids not to be written: padding.
-        cached: As in `Decoding`.
+        model: In evaluation mode.
+        source: Int64 (B, S), padded on the right.
+        bos_id, eos_id: First and last token of a target.
+        max_length: Maximum number of tokens of a target, including `eos_id`.
+        never: Ids that may not be chosen, such as padding.
+        cached: As in `PartialTargets`.
+
+    Returns:
+        Token ids of each sentence's target, without `bos_id` and `eos_id`.
     """
-    texts: list[list[int]] = [[] for _ in source]
-    state = Decoding(model, source, bos_id, cached=cached)
-    open_rows = torch.arange(len(source))  # sentence that each row of `state` belongs to
+    targets: list[list[int]] = [[] for _ in source]
+    state = PartialTargets(model, source, bos_id, cached=cached)
+    sentence = torch.arange(len(source))  # of each row of `state`
     done = torch.zeros(len(source), dtype=torch.bool)
     for _ in range(max_length - 1):
         logits = state.logits()
@@ -104,19 +110,19 @@ def greedy_search(
                 if token == eos_id:
                     done[row] = True
                 else:
-                    texts[int(open_rows[row])].append(token)
+                    targets[int(sentence[row])].append(token)
         if bool(done.all()):
             break
-        if 4 * int(done.sum()) >= len(done):  # those that ended cost as much as the others
-            kept = (~done).nonzero()[:, 0]
-            state.select(kept.to(source.device))
-            open_rows, done = open_rows[kept], done[kept]
-    return texts
+        if 4 * int(done.sum()) >= len(done):  # finished rows cost as much as the others
+            rows = (~done).nonzero()[:, 0]
+            state.select(rows.to(source.device))
+            sentence, done = sentence[rows], done[rows]
+    return targets
 
 
 @torch.no_grad()
 def beam_search(
-    model: Any,
+    model: EncoderDecoder,
     source: Tensor,
     bos_id: int,
     eos_id: int,
@@ -127,17 +133,17 @@ def beam_search(
     n_best: int = 1,
     cached: bool = True,
 ) -> list[list[Hypothesis]]:
-    """The best texts found for each sentence, `n_best` of them or fewer, best first.
+    """Find up to `n_best` targets for each sentence, best first.
 
-    At each step the `beam` best of all continuations are looked at: those that end are put by, the
-    others go on. A sentence is done when `beam` texts have ended, or when none that goes on can
-    still come among the `n_best`. With one beam it is greedy search.
+    Each step takes the `beam` best continuations: finished ones are set aside, the others are
+    continued. A sentence is done when `beam` targets are finished, or when no unfinished one can
+    still be among the `n_best`. With one beam it is greedy search.
 
     Args:
         model, source, bos_id, eos_id, max_length, never, cached: As in `greedy_search`.
         beam: K.
-        length_penalty: The exponent alpha of ((5 + T) / 6) ^ alpha, T tokens, the end counted in:
-            0 compares bare probabilities, more favours longer texts.
+        length_penalty: Exponent alpha of ((5 + T) / 6) ^ alpha, where T counts the tokens and the
+            end: 0 compares plain probabilities, higher values favour longer targets.
         n_best: At most K.
     """
     if not 1 <= n_best <= beam or length_penalty < 0:
@@ -145,68 +151,107 @@ def beam_search(
             f"n_best={n_best}, beam={beam}, length_penalty={length_penalty}: expected 1 <= n_best "
             "<= beam, and a penalty of 0 or more"
         )
-    state = Decoding(model, source, bos_id, beam, cached)
-    ended = [Ended(beam, n_best, length_penalty, max_length) for _ in source]
-    open_rows = list(range(len(source)))  # sentence of each K rows of `state`
-    scores = torch.full((len(source), beam), float("-inf"), device=source.device)
-    scores[:, 0] = 0.0  # all beams begin alike: one of them is enough
+    state = PartialTargets(model, source, bos_id, beam, cached)
+    finished = [Finished(beam, n_best, length_penalty, max_length) for _ in source]
+    beams = Beams(state, finished, beam, eos_id)
     for step in range(1, max_length + 1):
         log_probs = state.logits().log_softmax(1)
         log_probs[:, list(never)] = float("-inf")
-        if step == max_length:  # nothing but an end fits in
+        if step == max_length:  # only the end fits in
             log_probs[:, torch.arange(log_probs.shape[1]) != eos_id] = float("-inf")
-        size = log_probs.shape[1]
-        total = (scores[..., None] + log_probs.view(*scores.shape, size)).flatten(1)  # (B, K V)
-        best, place = total.topk(min(2 * beam, total.shape[1]))  # K of them do not end
-        parent, token = place // size, place % size
-        ends = token == eos_id
-        first = torch.arange(len(open_rows), device=source.device)[:, None] * beam
-        for row, rank in (ends[:, :beam] & best[:, :beam].isfinite()).nonzero().tolist():
-            text = state.tokens[first[row, 0] + parent[row, rank], 1:].tolist()
-            ended[open_rows[row]].add(text, float(best[row, rank]))
-        order = ends.long().argsort(dim=1, stable=True)[:, :beam]  # the best that go on
-        scores = best.masked_fill(ends, float("-inf")).gather(1, order)
-        live = [not ended[s].over(x) for s, x in zip(open_rows, scores[:, 0].tolist())]
-        if not any(live):
+        if not beams.step(log_probs):
             break
-        kept = torch.tensor(live, device=source.device)
-        rows = (first + parent.gather(1, order))[kept].flatten()
-        state.select(rows)
-        state.append(token.gather(1, order)[kept].flatten())
-        scores, open_rows = scores[kept], [s for s, alive in zip(open_rows, live) if alive]
-    return [one.best() for one in ended]
+    return [hypotheses.best() for hypotheses in finished]
 
 
-class Ended:
-    """The texts of one sentence that have ended.
+class Finished:
+    """The finished targets of one sentence.
 
     Args:
-        beam: How many are enough.
-        n_best: How many are wanted.
+        beam: How many end the search.
+        n_best: How many to return.
         length_penalty, max_length: As in `beam_search`.
     """
 
     def __init__(self, beam: int, n_best: int, length_penalty: float, max_length: int) -> None:
         self.beam, self.n_best = beam, n_best
         self.alpha, self.max_length = length_penalty, max_length
-        self.found: list[Hypothesis] = []
+        self.hypotheses: list[Hypothesis] = []
 
     def add(self, tokens: list[int], log_prob: float) -> None:
-        """One more, of so many tokens and an end."""
+        """Add a target, whose log-probability includes its end."""
         score = log_prob / self._penalty(len(tokens) + 1)
-        self.found.append(Hypothesis(tokens, log_prob, score))
+        self.hypotheses.append(Hypothesis(tokens, log_prob, score))
 
-    def over(self, log_prob: float) -> bool:
-        """Whether none that goes on, the best of them with this log-probability, can still win."""
-        if len(self.found) >= self.beam or log_prob == float("-inf"):
+    def is_final(self, log_prob: float) -> bool:
+        """Whether no unfinished target, at best of this log-probability, can still be returned."""
+        if len(self.hypotheses) >= self.beam or log_prob == float("-inf"):
             return True
-        if len(self.found) < self.n_best:
+        if len(self.hypotheses) < self.n_best:
             return False
         return log_prob / self._penalty(self.max_length) <= self.best()[-1].score
 
     def best(self) -> list[Hypothesis]:
-        """The wanted ones, best first."""
-        return sorted(self.found, key=lambda one: -one.score)[: self.n_best]
+        """The `n_best` targets, best first."""
+        return sorted(self.hypotheses, key=lambda h: -h.score)[: self.n_best]
 
     def _penalty(self, length: int) -> float:
         return ((5 + length) / 6) ** self.alpha
+
+
+class Beams:
+    """The beams of all sentences that are not done, K adjacent rows of `state` each.
+
+    Args:
+        state: The partial targets of all beams.
+        finished: Where to put the finished targets of each sentence.
+        beam: K.
+        eos_id: Last token of a target.
+    """
+
+    def __init__(
+        self, state: PartialTargets, finished: list[Finished], beam: int, eos_id: int
+    ) -> None:
+        self.state, self.finished, self.beam, self.eos_id = state, finished, beam, eos_id
+        self.sentences = list(range(len(finished)))
+        device = state.tokens.device
+        self.log_probs = torch.full((len(finished), beam), float("-inf"), device=device)  # (B, K)
+        self.log_probs[:, 0] = 0.0  # all beams are equal at first: continue one of them
+
+    def step(self, log_probs: Tensor) -> bool:
+        """Continue all beams by a token; False if all sentences are done.
+
+        Args:
+            log_probs: Of the next token of each beam, (B K, V).
+        """
+        size = log_probs.shape[1]
+        total = self.log_probs[..., None] + log_probs.view(*self.log_probs.shape, size)
+        total = total.flatten(1)  # (B, K V)
+        best, index = total.topk(min(2 * self.beam, total.shape[1]))  # at least K do not end
+        parent, token = index // size, index % size
+        ends = token == self.eos_id
+        first_rows = torch.arange(len(total), device=total.device)[:, None] * self.beam
+        for k, rank in (ends[:, : self.beam] & best[:, : self.beam].isfinite()).nonzero().tolist():
+            target = self.state.tokens[first_rows[k, 0] + parent[k, rank], 1:].tolist()
+            self.finished[self.sentences[k]].add(target, float(best[k, rank]))
+        order = ends.long().argsort(dim=1, stable=True)[:, : self.beam]  # unfinished ones first
+        beam_log_probs = best.masked_fill(ends, float("-inf")).gather(1, order)
+        return self._keep_open(
+            beam_log_probs, first_rows + parent.gather(1, order), token.gather(1, order)
+        )
+
+    def _keep_open(self, log_probs: Tensor, rows: Tensor, tokens: Tensor) -> bool:
+        """Continue `rows` of the state by `tokens`, (B, K) each, of sentences that are not done."""
+        best_log_probs = log_probs[:, 0].tolist()
+        is_open = [
+            not self.finished[sentence].is_final(log_prob)
+            for sentence, log_prob in zip(self.sentences, best_log_probs)
+        ]
+        if not any(is_open):
+            return False
+        kept = torch.tensor(is_open, device=log_probs.device)
+        self.state.select(rows[kept].flatten())
+        self.state.append(tokens[kept].flatten())
+        self.log_probs = log_probs[kept]
+        self.sentences = [s for s, keep in zip(self.sentences, is_open) if keep]
+        return True

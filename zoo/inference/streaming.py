@@ -1,74 +1,74 @@
-"""Tokens to text as it is written: whole characters only, and nothing of a stop string."""
+"""Streaming of generated text: complete characters only, and never a part of a stop string."""
 
 from collections.abc import Callable, Iterator, Sequence
 
-from torch import nn
-
 from zoo.inference.generation import Sampling, generate
+from zoo.inference.protocols import LanguageModel
 
 Decode = Callable[[Sequence[int]], str]
-HALF = "\ufffd"  # what a decoder gives for bytes that are no character, or not yet
-MOST = 16  # tokens decoded again with each new one, at most
+REPLACEMENT = "\ufffd"  # what a decoder returns for bytes that are not a character, or not yet
+MAX_DECODED = 16  # tokens that are decoded again with each new one
 
 
-class Pieces:
-    """The text of one answer, piece by piece.
+class TextStream:
+    """The text of one generated sequence, piece by piece.
 
-    A character whose bytes are spread over several tokens appears when it is complete, and what
-    may be the beginning of a stop string only when it is none.
+    A character whose bytes are spread over several tokens is released when it is complete, and the
+    possible beginning of a stop string when it turns out not to be one.
 
     Args:
-        decode: Token ids to text; bytes that are no character become U+FFFD.
-        prompt: The tokens before, on which the text of the next may depend (a space between words).
-        stop: The text ends before any of these.
+        decode: Token ids to text; bytes that are not a character become U+FFFD.
+        prompt: The tokens before the text, since the next token's text may depend on them (a space
+            between words).
+        stop: The text ends before any of these strings.
     """
 
     def __init__(self, decode: Decode, prompt: Sequence[int] = (), stop: Sequence[str] = ()):
-        self.decode, self.stop, self.stopped = decode, [one for one in stop if one], False
+        self.decode, self.stop, self.stopped = decode, [string for string in stop if string], False
         self._ids = list(prompt[-1:])
-        self._shown = len(decode(self._ids))  # letters of decode(ids) that are out
-        self._held = ""
+        self._released = len(decode(self._ids))  # characters of decode(ids) that are released
+        self._held_back = ""  # may be the beginning of a stop string
 
     def push(self, token: int) -> str:
-        """What becomes certain with one more token."""
+        """Add a token and return the text that it releases."""
         self._ids.append(token)
         text = self.decode(self._ids)
-        whole = text.removesuffix(HALF)
-        fresh, self._shown = whole[self._shown :], max(self._shown, len(whole))
-        if whole == text and len(self._ids) > MOST:
+        complete = text.removesuffix(REPLACEMENT)
+        new, self._released = complete[self._released :], max(self._released, len(complete))
+        if complete == text and len(self._ids) > MAX_DECODED:
             self._ids = self._ids[-1:]
-            self._shown = len(self.decode(self._ids))
-        return self._release(fresh)
+            self._released = len(self.decode(self._ids))
+        return self._release(new)
 
     def finish(self) -> str:
-        """What was held back, when no more tokens come."""
+        """Return the rest of the text, when no more tokens come."""
         if self.stopped:
             return ""
-        rest = self._release(self.decode(self._ids)[self._shown :])
-        held, self._held = self._held, ""
-        return rest + held
+        rest = self._release(self.decode(self._ids)[self._released :])
+        held_back, self._held_back = self._held_back, ""
+        return rest + held_back
 
-    def _release(self, fresh: str) -> str:
+    def _release(self, new: str) -> str:
         if self.stopped:
             return ""
-        text = self._held + fresh
-        found = [place for one in self.stop if (place := text.find(one)) >= 0]
-        if found:
-            self.stopped, self._held = True, ""
-            return text[: min(found)]
-        keep = max((_overlap(text, one) for one in self.stop), default=0)
-        self._held = text[len(text) - keep :]
-        return text[: len(text) - keep]
+        text = self._held_back + new
+        starts = [start for string in self.stop if (start := text.find(string)) >= 0]
+        if starts:
+            self.stopped, self._held_back = True, ""
+            return text[: min(starts)]
+        overlap = max((_overlap(text, string) for string in self.stop), default=0)
+        self._held_back = text[len(text) - overlap :]
+        return text[: len(text) - overlap]
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Letters at the end of a text that a stop string might begin with."""
-    most = min(len(text), len(stop) - 1)
-    return next((n for n in range(most, 0, -1) if text.endswith(stop[:n])), 0)
+    """Number of characters at the end of a text with which a stop string may begin."""
+    longest = min(len(text), len(stop) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
 
 
 def stream(
-    model: nn.Module,
+    model: LanguageModel,
     decode: Decode,
     prompts: Sequence[Sequence[int]],
     max_tokens: int,
@@ -77,13 +77,13 @@ def stream(
     end: int | None = None,
     cached: bool = True,
 ) -> Iterator[tuple[int, str]]:
-    """Text behind each prompt, as it is written: (number of the prompt, a piece of its text).
+    """Generate and yield text as it is produced: (index of the prompt, new piece of its text).
 
     Args:
         model, prompts, max_tokens, sampling, end, cached: As in `generate`.
-        decode, stop: As in `Pieces`.
+        decode, stop: As in `TextStream`.
     """
-    texts = [Pieces(decode, prompt, stop) for prompt in prompts]
+    texts = [TextStream(decode, prompt, stop) for prompt in prompts]
     for step in generate(model, prompts, max_tokens, sampling, end, cached):
         for row, token in enumerate(step):
             if token is not None and (piece := texts[row].push(token)):

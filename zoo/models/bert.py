@@ -10,7 +10,7 @@ Shapes: B batch, T tokens, D width, H heads, V vocabulary, M predicted positions
 K classes.
 """
 
-from typing import Literal, cast
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -154,7 +154,6 @@ class BERT(nn.Module):
         if positions is None:
             x = last_block(x, mask, rotation)
         else:  # what follows the last attention treats each token separately
-            last_block = cast(Block, last_block)
             x = last_block.attend(x, mask, rotation)
             x = last_block.transform(x.flatten(0, 1).index_select(0, positions))  # (M, D)
         x = self.norm(x)
