@@ -1,1 +1,1 @@
-"""Adapters: a trained model, changed by training a small part of it or beside it."""
+"""Adapters: fine-tuning of a small part of a model, or of small matrices added to it."""

@@ -1,4 +1,4 @@
-"""Keeping a model as it was while something small is trained."""
+"""Freezing of a model, so that only some parameters are trained."""
 
 from collections.abc import Iterable
 
@@ -8,38 +8,43 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class FrozenBatchNorm(nn.Module):
-    """A batch normalisation that neither learns nor counts: always by its running statistics."""
+    """Batch normalisation by running statistics, which it never updates, also while training."""
+
+    running_mean: Tensor
+    running_var: Tensor
 
     def __init__(self, norm: _BatchNorm) -> None:
         super().__init__()
         self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
-        for name in ("running_mean", "running_var", "num_batches_tracked"):
-            self.register_buffer(name, getattr(norm, name))
+        self.register_buffer("running_mean", norm.running_mean)
+        self.register_buffer("running_var", norm.running_var)
+        self.register_buffer("num_batches_tracked", norm.num_batches_tracked)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, ...) to the same."""
+        """(B, C, ...) to (B, C, ...)."""
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
         )
 
 
 def replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    """Put a module in the place of the one of that dotted name."""
-    parent, _, last = name.rpartition(".")
-    setattr(model.get_submodule(parent), last, module.train(model.training))
+    """Replace the submodule of this dotted name."""
+    parent, _, attribute = name.rpartition(".")
+    setattr(model.get_submodule(parent), attribute, module.train(model.training))
 
 
-def freeze(model: nn.Module, kept: Iterable[str] = ()) -> nn.Module:
-    """Nothing learns but the parameters named; running statistics stand still.
+def freeze(model: nn.Module, trainable: Iterable[str] = ()) -> nn.Module:
+    """Freeze all parameters except those named, and the running statistics.
 
     Args:
         model: Changed in place.
-        kept: Names of parameters that go on learning.
+        trainable: Names of parameters that are still trained.
     """
-    kept = set(kept)
-    model.adapted = True  # type: ignore[assignment]  # checkpoints hold what is trained alone
+    trainable = set(trainable)
+    # Checkpoints of an adapted model hold only what is trained.
+    model.adapted = True  # type: ignore[assignment]  # stubs know tensors and modules only
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in kept)
+        parameter.requires_grad_(name in trainable)
     for name, module in list(model.named_modules()):
         tracked = isinstance(module, _BatchNorm) and module.running_mean is not None
         if tracked and not any(p.requires_grad for p in module.parameters()):

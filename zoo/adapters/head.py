@@ -1,4 +1,4 @@
-"""A linear probe: the output layer alone is trained, on features that stay as they were.
+"""Linear probe: only the output layer is trained, on frozen features.
 
 Alain and Bengio, 2017, https://arxiv.org/abs/1610.01644.
 """
@@ -13,15 +13,15 @@ from zoo.registry import ADAPTERS
 
 @ADAPTERS.register("head")
 def head(model: nn.Module) -> nn.Module:
-    """Everything frozen but the output layer.
+    """Freeze all parameters except those of the output layer.
 
     Raises:
-        UserError: The model has none that is its own.
+        UserError: The model has no output layer with parameters of its own.
     """
-    kept = [name for name, _ in model.named_parameters() if in_head(name)]
-    if not kept:
+    trainable = [name for name, _ in model.named_parameters() if in_head(name)]
+    if not trainable:
         raise UserError(
             f"adapter=head finds no output layer ({' or '.join(HEADS)}) of its own in the model: "
             f"it may be tied to the embedding (model.tie=false)"
         )
-    return freeze(model, kept)
+    return freeze(model, trainable)

@@ -1,10 +1,10 @@
-"""LoRA: the change of a trained matrix, learnt as a product of two thin ones.
+"""LoRA: low-rank adaptation, the update of a weight matrix as a product of two low-rank matrices.
 
-Hu et al., 2021, https://arxiv.org/abs/2106.09685: W x + (alpha / r) B A x, with W frozen and B zero
-at the start, so that the first output is unchanged. On request the scale of rank-stabilised LoRA,
-alpha / sqrt(r) (Kalajdzievski, 2023, arXiv:2312.03732).
-Differs from the paper: embeddings and convolutions can be adapted too, and a projection that gives
-queries, keys and values at once can be adapted as a whole or part by part (`qkv:qv`).
+Hu et al., 2021, https://arxiv.org/abs/2106.09685: W x + (alpha / R) B A x, with W frozen and B
+initialised with zeros, so that the output is unchanged at first. Optional: the scale of
+rank-stabilised LoRA, alpha / sqrt(R) (Kalajdzievski, 2023, arXiv:2312.03732).
+Differs from the paper: embeddings and convolutions can be adapted too, and a fused projection to
+queries, keys and values can be adapted as a whole or by its parts (`qkv:qv`).
 Shapes: N rows, I inputs, O outputs, R rank, V rows of an embedding, D width.
 """
 
@@ -20,57 +20,59 @@ from torch import Tensor, nn
 from zoo.adapters.freeze import freeze, replace
 from zoo.errors import UserError
 from zoo.kernels import linear
+from zoo.layers.attention import Attention
 from zoo.layers.dropout import Dropout
 from zoo.layers.linear import Linear
 from zoo.naming import in_head
 from zoo.registry import ADAPTERS
 
-Rows = list[tuple[int, int]]  # of the outputs that are adapted: from, to
+Rows = list[tuple[int, int]]  # adapted ranges of the outputs: start, stop
 
 
 class LoRA:
-    """What adapted layers of all kinds have in common; each is also the layer that it was.
+    """Mixin of adapted layers, each a subclass of the kind of layer that it adapts.
 
     Attributes:
         lora_a, lora_b: A and B.
         scale: Factor of B A.
-        original: The weight before `merge`, in a list that is empty while it is not merged.
-        plain: The layer that it was.
+        original: The weight before `merge`; empty while not merged.
+        plain: The layer that was adapted.
     """
 
-    weight: nn.Parameter
+    weight: Tensor
     lora_a: nn.Parameter
     lora_b: nn.Parameter
 
     def start(self, a: tuple[int, ...], b: tuple[int, ...], scale: float, dropout: float) -> None:
-        """New matrices of these shapes."""
-        like = dict(dtype=self.weight.dtype, device=self.weight.device)
-        self.lora_a = nn.Parameter(torch.empty(a, **like))  # type: ignore[arg-type]
-        self.lora_b = nn.Parameter(torch.zeros(b, **like))  # type: ignore[arg-type]
+        """Initialise A and B, of these shapes."""
+        dtype, device = self.weight.dtype, self.weight.device
+        self.lora_a = nn.Parameter(torch.empty(a, dtype=dtype, device=device))
+        self.lora_b = nn.Parameter(torch.zeros(b, dtype=dtype, device=device))
         nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
         self.scale, self.drop = scale, Dropout(dropout)
-        self.original: list[nn.Parameter] = []
-        self.plain: list[nn.Module] = []  # in a list, that it may not count as a part
+        # In lists, so that nn.Module does not register them as a parameter and a submodule.
+        self.original: list[Tensor] = []
+        self.plain: list[nn.Module] = []
 
     def delta(self) -> Tensor:
-        """What is added to the weight, in its shape."""
+        """The update of the weight, in its shape."""
         raise NotImplementedError
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Add B A to the weight: nothing is left to compute beside it."""
+        """Add the update to the weight, so that the layer costs no more than the plain one."""
         if not self.original:
             self.original = [self.weight]
             self.weight = nn.Parameter(self.weight + self.delta(), requires_grad=False)
 
     def unmerge(self) -> None:
-        """The weight as it was, to the bit."""
+        """Restore the original weight, to the bit."""
         if self.original:
             self.weight = self.original.pop()
 
 
 class LoRALinear(LoRA, nn.Linear):
-    """A linear layer with thin matrices beside it; one pair for each part of `rows`."""
+    """A linear layer with A and B; a pair of them for each range of `rows`."""
 
     def __init__(
         self, layer: nn.Linear, rank: int, scale: float, dropout: float, rows: Rows | None = None
@@ -93,9 +95,9 @@ class LoRALinear(LoRA, nn.Linear):
             if self.rows == [(0, self.out_features)]:
                 y.addmm_(h, b.mT, alpha=self.scale)
             else:
-                for k, ((start, stop), part) in enumerate(zip(self.rows, b.split(self._heights()))):
-                    own = h[:, k * self.rank : (k + 1) * self.rank]  # (N, R)
-                    y[:, start:stop].addmm_(own, part.mT, alpha=self.scale)
+                ranges = zip(self.rows, h.split(self.rank, dim=1), b.split(self._heights()))
+                for (start, stop), h_k, b_k in ranges:  # (N, R), (stop - start, R)
+                    y[:, start:stop].addmm_(h_k, b_k.mT, alpha=self.scale)
         return y.view(*x.shape[:-1], self.out_features)
 
     def _heights(self) -> list[int]:
@@ -103,21 +105,21 @@ class LoRALinear(LoRA, nn.Linear):
 
     def delta(self) -> Tensor:
         """(O, I)."""
-        whole = torch.zeros_like(self.weight)
-        parts = zip(self.rows, self.lora_a.split(self.rank), self.lora_b.split(self._heights()))
-        for (start, stop), a, b in parts:
-            whole[start:stop] = self.scale * (b @ a)
-        return whole
+        delta = torch.zeros_like(self.weight)
+        ranges = zip(self.rows, self.lora_a.split(self.rank), self.lora_b.split(self._heights()))
+        for (start, stop), a, b in ranges:
+            delta[start:stop] = self.scale * (b @ a)
+        return delta
 
 
 class LoRAConv2d(LoRA, nn.Conv2d):
-    """A convolution beside which one of R channels runs, followed by one of 1x1."""
+    """A convolution with A, a convolution to R channels, and B, one of 1x1."""
 
     def __init__(self, layer: nn.Conv2d, rank: int, scale: float, dropout: float) -> None:
         shape = layer.in_channels, layer.out_channels, layer.kernel_size
-        how = layer.stride, layer.padding, layer.dilation, layer.groups
-        with torch.device("meta"):
-            nn.Conv2d.__init__(self, *shape, *how, bias=layer.bias is not None)  # type: ignore[arg-type]
+        options = layer.stride, layer.padding, layer.dilation, layer.groups
+        with torch.device("meta"):  # the stubs want pairs where layers have tuples
+            nn.Conv2d.__init__(self, *shape, *options, bias=layer.bias is not None)  # type: ignore[arg-type]
         self.weight, self.bias = layer.weight, layer.bias
         a = (rank, layer.in_channels, *layer.kernel_size)
         self.start(a, (layer.out_channels, rank, 1, 1), scale, dropout)
@@ -128,16 +130,16 @@ class LoRAConv2d(LoRA, nn.Conv2d):
         if self.original:
             return y
         x = self.drop(x) if self.training else x
-        h = F.conv2d(x, self.lora_a, None, self.stride, self.padding, self.dilation)  # type: ignore[arg-type]
+        h = F.conv2d(x, self.lora_a, None, self.stride, self.padding, self.dilation)
         return y + self.scale * F.conv2d(h, self.lora_b)
 
     def delta(self) -> Tensor:
-        """(O, I, height, width of the kernel)."""
+        """(O, I, kernel height, kernel width)."""
         return self.scale * torch.einsum("or,rihw->oihw", self.lora_b[:, :, 0, 0], self.lora_a)
 
 
 class LoRAEmbedding(LoRA, nn.Embedding):
-    """An embedding with thin tables beside it. A is (R, V), B is (D, R)."""
+    """An embedding with A, (R, V), and B, (D, R)."""
 
     def __init__(self, layer: nn.Embedding, rank: int, scale: float, dropout: float) -> None:
         with torch.device("meta"):
@@ -157,6 +159,7 @@ class LoRAEmbedding(LoRA, nn.Embedding):
         return self.scale * (self.lora_b @ self.lora_a).mT
 
 
+# Pairs of a kind of layer and its adapted class.
 KINDS: list[tuple[type[nn.Module], Any]] = [
     (Linear, LoRALinear),
     (nn.Linear, LoRALinear),
@@ -175,85 +178,89 @@ def lora(
     targets: list[str] | None = None,
     rslora: bool = False,
 ) -> nn.Module:
-    """Freeze a model and put thin matrices beside some of its layers.
+    """Freeze a model and add low-rank matrices to some of its layers.
 
     Args:
         model: Changed in place.
-        fresh: Parameters that no trained weights were loaded into (a new head): they are trained.
+        fresh: Parameters without pretrained values (a new head): they are trained.
         rank: R.
-        alpha: The change counts alpha / R times.
-        dropout: On what the thin matrices read.
-        targets: Layers, by the end of their name, `*` for any part: `qkv`, `blocks.0.*`; of a
-            projection to queries, keys and values the parts behind a colon: `qkv:qv`. Null: every
-            linear layer and convolution but the output layer.
-        rslora: Whether it counts alpha / sqrt(R) times instead.
+        alpha: The update is scaled by alpha / R.
+        dropout: Dropout probability, on the input of A.
+        targets: Layers, by the end of their names, in which `*` matches anything: `qkv`,
+            `blocks.0.*`. Parts of a fused projection to queries, keys and values follow a colon:
+            `qkv:qv`. Null: every linear layer and convolution except the output layer.
+        rslora: Whether to scale by alpha / sqrt(R) instead.
 
     Raises:
-        UserError: Numbers out of range, a target that matches nothing.
+        UserError: A value out of its range, or a target that matches nothing.
     """
     if rank < 1 or not 0 <= dropout < 1:
         raise UserError(
             f"adapter=lora: expected rank above 0 and dropout from 0 up to 1, got {rank}, {dropout}"
         )
     scale = alpha / (math.sqrt(rank) if rslora else rank)
-    able = dict(adaptable(model))
-    chosen = choose(able, targets)
+    layers = adaptable_layers(model)
+    chosen = choose_layers(layers, targets)
     freeze(model, fresh)
     for name, parts in chosen.items():
         options: dict[str, Any] = {"rows": _rows(model, name, parts)} if parts else {}
-        make = next(made for kind, made in KINDS if isinstance(able[name], kind))
-        layer = make(able[name], rank, scale, dropout, **options)
-        layer.plain.append(able[name])
-        replace(model, name, layer)
+        adapted_class = next(cls for kind, cls in KINDS if isinstance(layers[name], kind))
+        adapted = adapted_class(layers[name], rank, scale, dropout, **options)
+        adapted.plain.append(layers[name])
+        replace(model, name, adapted)
     return model
 
 
-def adaptable(model: nn.Module) -> Iterable[tuple[str, nn.Module]]:
-    """The layers that could be adapted, by name."""
-    for name, module in model.named_modules():
-        plain = type(module) in [kind for kind, _ in KINDS]
-        if plain and getattr(module, "groups", 1) == 1:
-            yield name, module
+def adaptable_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """The layers that can be adapted, by name."""
+    kinds = [kind for kind, _ in KINDS]
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if type(module) in kinds and not (isinstance(module, nn.Conv2d) and module.groups > 1)
+    }
 
 
-def choose(able: dict[str, nn.Module], targets: list[str] | None) -> dict[str, str]:
-    """The layers that the targets match, with the parts wanted of each ("" for all of it).
+def choose_layers(layers: dict[str, nn.Module], targets: list[str] | None) -> dict[str, str]:
+    """Find the layers that the targets match, and the parts of each to adapt ("" for all).
 
     Raises:
-        UserError: A target that matches nothing; says what could match.
+        UserError: A target that matches nothing; lists what could match.
     """
     if targets is None:
-        chosen = {n: "" for n, m in able.items() if not isinstance(m, nn.Embedding)}
-        chosen = {n: "" for n in chosen if not in_head(n)}
-        if not chosen:
-            raise UserError(f"adapter=lora: {_could(able)}; set adapter.targets")
-        return chosen
-    found: dict[str, str] = {}
+        names = [name for name, m in layers.items() if not isinstance(m, nn.Embedding)]
+        names = [name for name in names if not in_head(name)]
+        if not names:
+            raise UserError(f"adapter=lora: {_list_names(layers)}; set adapter.targets")
+        return dict.fromkeys(names, "")
+    chosen: dict[str, str] = {}
     for target in targets:
         pattern, _, parts = target.partition(":")
-        matched = [name for name in able if fnmatch.fnmatchcase(f".{name}", f"*.{pattern}")]
-        if not matched:
-            raise UserError(f"adapter.targets: '{target}' matches no layer; {_could(able)}")
-        found |= {name: parts for name in matched}
-    return found
+        names = [name for name in layers if fnmatch.fnmatchcase(f".{name}", f"*.{pattern}")]
+        if not names:
+            raise UserError(f"adapter.targets: '{target}' matches no layer; {_list_names(layers)}")
+        chosen |= dict.fromkeys(names, parts)
+    return chosen
 
 
-def _could(able: dict[str, nn.Module]) -> str:
-    """Names that targets may match, the numbers of blocks left out."""
-    kinds = [".".join(p for p in name.split(".") if not p.isdecimal()) for name in able]
-    return f"those that could be adapted: {', '.join(dict.fromkeys(kinds)) or 'none'}"
+def _list_names(layers: dict[str, nn.Module]) -> str:
+    """The names that targets may match, without block numbers."""
+    names = [".".join(p for p in name.split(".") if not p.isdecimal()) for name in layers]
+    return f"those that could be adapted: {', '.join(dict.fromkeys(names)) or 'none'}"
 
 
 def _rows(model: nn.Module, name: str, parts: str) -> Rows:
-    """Which outputs of a fused projection are queries, keys, values."""
-    parent = model.get_submodule(name.rpartition(".")[0])
-    if not (name.endswith(".qkv") and set(parts) <= set("qkv")):
+    """Ranges of the outputs of a fused projection that are queries, keys or values."""
+    attention = model.get_submodule(name.rpartition(".")[0])
+    has_parts = name.endswith(".qkv") and set(parts) <= set("qkv")
+    if not isinstance(attention, Attention) or not has_parts:
         raise UserError(
             f"adapter.targets: '{name}:{parts}': only a layer named qkv has parts, q, k and v"
         )
-    own, shared = parent.heads * parent.size, parent.kv_heads * parent.size
-    starts = {"q": (0, own), "k": (own, own + shared), "v": (own + shared, own + 2 * shared)}
-    return [starts[part] for part in "qkv" if part in parts]
+    q = attention.heads * attention.head_width
+    kv = attention.kv_heads * attention.head_width
+    ranges = {"q": (0, q), "k": (q, q + kv), "v": (q + kv, q + 2 * kv)}
+    return [ranges[part] for part in "qkv" if part in parts]
 
 
 def lora_layers(model: nn.Module) -> dict[str, LoRA]:
@@ -262,28 +269,28 @@ def lora_layers(model: nn.Module) -> dict[str, LoRA]:
 
 
 def detach(model: nn.Module) -> None:
-    """Take the thin matrices off again."""
+    """Remove the adapter: the original layers are back in place."""
     for name, layer in lora_layers(model).items():
         layer.unmerge()
         replace(model, name, layer.plain[0])
 
 
 def merge(model: nn.Module) -> None:
-    """Fold all adapted layers' changes into their weights."""
+    """Add the updates of all adapted layers to their weights."""
     for layer in lora_layers(model).values():
         layer.merge()
 
 
 def fold(model: nn.Module) -> None:
-    """Merge for good: plain layers again, as quick as they were."""
+    """Merge for good: the adapted layers become plain layers again."""
     for name, layer in lora_layers(model).items():
         layer.merge()
         plain = layer.plain[0]
-        plain.weight = layer.weight  # type: ignore[assignment]
+        plain.weight = layer.weight
         replace(model, name, plain)
 
 
 def unmerge(model: nn.Module) -> None:
-    """Take them out again."""
+    """Restore the original weights of all adapted layers."""
     for layer in lora_layers(model).values():
         layer.unmerge()

@@ -1,4 +1,4 @@
-"""No adapter: everything is trained."""
+"""No adapter: all parameters are trained."""
 
 from torch import nn
 
@@ -7,5 +7,5 @@ from zoo.registry import ADAPTERS
 
 @ADAPTERS.register("none")
 def none(model: nn.Module) -> nn.Module:
-    """The model as it is."""
+    """Return the model unchanged."""
     return model
