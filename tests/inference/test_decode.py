@@ -32,7 +32,7 @@ def make(cls=GPT, **options):
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("amd", [False, True])
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
-def test_equals_reading_the_whole_text(variant, amd, batch, monkeypatch):
+def test_equals_a_forward_pass_over_the_sequence(variant, amd, batch, monkeypatch):
     monkeypatch.setattr(decode, "AMD", amd)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)  # divides neither 11 nor 16
     model = make(**variant)
@@ -47,8 +47,8 @@ def test_equals_reading_the_whole_text(variant, amd, batch, monkeypatch):
         step(tokens[:, :1])
 
 
-def written(model):
-    """A text, and how often the model itself was called for it."""
+def generated(model):
+    """The generated tokens, and the number of calls of the model itself."""
     calls = []
     with pytest.MonkeyPatch.context() as patch:
         plain = type(model).forward
@@ -62,27 +62,27 @@ def written(model):
     return tokens, len(calls)
 
 
-def test_generation_calls_the_model_for_the_prompt_alone():
-    tokens, calls = written(make())
+def test_generation_calls_the_model_for_the_prompt_only():
+    tokens, calls = generated(make())
     assert calls == 1 and len(tokens) == 6
 
 
-class Louder(nn.Linear):
+class Doubled(nn.Linear):
     def forward(self, x):
         return 2 * super().forward(x)
 
 
-class Backwards(GPT):
+class Negated(GPT):
     def forward(self, *args, **options):
         return -super().forward(*args, **options)
 
 
-def test_layers_and_models_that_it_does_not_know_are_called():
+def test_unsupported_layers_and_models_are_called():
     model = make()
-    plain, _ = written(model)
-    model.blocks[1].feed_forward.up = Louder(16, 64).double()
-    assert written(model)[1] == 6
-    opposite, calls = written(make(Backwards))
+    plain, _ = generated(model)
+    model.blocks[1].feed_forward.up = Doubled(16, 64).double()
+    assert generated(model)[1] == 6
+    opposite, calls = generated(make(Negated))
     assert calls == 6 and opposite != plain
 
 

@@ -11,8 +11,8 @@ GREEDY = Sampling(temperature=0)
 PROMPTS = [[1, 2, 3], [4, 5, 6], [7], list(range(8))]  # unequal, one as long as the context
 
 
-def shaken(model, seed=0):
-    """A model of float64 whose logits are far apart, so that what it writes is not one token."""
+def perturbed(model, seed=0):
+    """The model in float64 with logits far apart, so that it does not repeat one token."""
     torch.manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -21,26 +21,26 @@ def shaken(model, seed=0):
 
 
 def make_gpt(positions="learned", **options):
-    return shaken(GPT(16, 8, width=32, depth=2, heads=4, positions=positions, **options))
+    return perturbed(GPT(16, 8, width=32, depth=2, heads=4, positions=positions, **options))
 
 
 MODELS = {
     "learned": make_gpt,
     "sinusoidal": lambda: make_gpt("sinusoidal"),
     "rotary": lambda: make_gpt("rotary", kv_heads=2, qk_norm=True, norm="rms"),
-    "lstm": lambda: shaken(RNN(16, "lstm", 32)),
-    "gru": lambda: shaken(RNN(16, "gru", 32)),
+    "lstm": lambda: perturbed(RNN(16, "lstm", 32)),
+    "gru": lambda: perturbed(RNN(16, "gru", 32)),
 }
 
 
-def write(model, prompts, number=30, sampling=GREEDY, **options):
-    """Texts, a list of tokens each."""
+def continuations(model, prompts, number=30, sampling=GREEDY, **options):
+    """The continuation of each prompt, a list of tokens."""
     steps = list(generate(model, prompts, number, sampling, **options))
     return [[token for token in text if token is not None] for text in zip(*steps, strict=True)]
 
 
-def by_hand(model, prompt, number):
-    """Greedy, by the rule: read the window anew for each token, halve it when it overflows."""
+def by_definition(model, prompt, number):
+    """Greedy: read the window again for each token, halve it when it overflows."""
     window, written = list(prompt), []
     for _ in range(number):
         with torch.no_grad():
@@ -52,49 +52,49 @@ def by_hand(model, prompt, number):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_greedy_tokens_are_those_of_the_rule_with_and_without_a_cache(name):
+def test_greedy_tokens_equal_the_definition_with_and_without_a_cache(name):
     model = MODELS[name]()
-    expected = [by_hand(model, prompt, 30) for prompt in PROMPTS]
-    assert write(model, PROMPTS) == expected
-    assert write(model, PROMPTS, cached=False) == expected
-    assert len({tuple(text) for text in expected}) > 1  # it is not all one token
+    expected = [by_definition(model, prompt, 30) for prompt in PROMPTS]
+    assert continuations(model, PROMPTS) == expected
+    assert continuations(model, PROMPTS, cached=False) == expected
+    assert len({tuple(text) for text in expected}) > 1  # not one token for all
 
 
 @pytest.mark.parametrize("name", ["rotary", "lstm"])
 def test_sampled_tokens_are_the_same_with_and_without_a_cache(name):
     model, sampling = MODELS[name](), Sampling(0.9, 6, 0.95, 1.3, seed=4)
-    texts = write(model, PROMPTS, sampling=sampling)
-    assert texts == write(model, PROMPTS, sampling=sampling, cached=False)
+    sequences = continuations(model, PROMPTS, sampling=sampling)
+    assert sequences == continuations(model, PROMPTS, sampling=sampling, cached=False)
 
 
 def test_the_cache_reads_each_token_once():
     model, lengths = make_gpt(), []
     model.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
-    write(model, [[1, 2, 3]], 10)
+    continuations(model, [[1, 2, 3]], 10)
     assert lengths == [3, 1, 1, 1, 1, 1, 4, 1, 1, 1]  # the context of 8 overflows with the sixth
 
 
-def test_a_text_does_not_depend_on_those_beside_it():
+def test_a_sequence_does_not_depend_on_the_others_in_the_batch():
     model, sampling = make_gpt("rotary"), Sampling(seed=3)
-    together = write(model, PROMPTS, sampling=sampling)
+    together = continuations(model, PROMPTS, sampling=sampling)
     for k, prompt in enumerate(PROMPTS):
-        assert write(model, [prompt], sampling=Sampling(seed=3 + k)) == [together[k]]
+        assert continuations(model, [prompt], sampling=Sampling(seed=3 + k)) == [together[k]]
 
 
-def test_a_seed_decides_the_text_and_the_global_random_numbers_are_left_alone():
+def test_a_seed_decides_the_tokens_and_the_global_random_state_is_not_touched():
     model = make_gpt()
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    first = write(model, [[1]], sampling=Sampling(seed=5))
+    first = continuations(model, [[1]], sampling=Sampling(seed=5))
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(2)
-    assert write(model, [[1]], sampling=Sampling(seed=5)) == first
-    assert write(model, [[1]], sampling=Sampling(seed=6)) != first
+    assert continuations(model, [[1]], sampling=Sampling(seed=5)) == first
+    assert continuations(model, [[1]], sampling=Sampling(seed=6)) != first
 
 
-def test_texts_end_at_the_end_token_and_the_others_go_on():
+def test_sequences_end_at_the_end_token_and_the_others_continue():
     model = make_gpt()
-    free = write(model, PROMPTS, 20)
+    free = continuations(model, PROMPTS, 20)
     end = free[0][4]
     steps = list(generate(model, PROMPTS, 20, GREEDY, end=end))
     for k, text in enumerate(free):
@@ -109,7 +109,7 @@ def test_prompts_that_do_not_fit_are_refused():
         list(generate(make_gpt(), [[1] * 9], 1, GREEDY))
     with pytest.raises(ValueError, match="a prompt of 0 tokens"):
         list(generate(make_gpt(), [[]], 1, GREEDY))
-    assert len(write(MODELS["lstm"](), [[1] * 50])[0]) == 30
+    assert len(continuations(MODELS["lstm"](), [[1] * 50])[0]) == 30
 
 
 # ------------------------------------------------------------------------------ choosing
@@ -117,8 +117,8 @@ def test_prompts_that_do_not_fit_are_refused():
 LOGITS = torch.tensor([[2.0, -1.0, 0.5, 1.0, -3.0]]).expand(20_000, -1)
 
 
-def shares(sampling):
-    """How often each of the tokens is chosen, and of what probabilities."""
+def frequencies(sampling):
+    """How often each of the tokens is chosen."""
     draws = torch.rand(len(LOGITS), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     return choose(LOGITS, sampling, draws).bincount(minlength=5) / len(LOGITS)
 
@@ -137,12 +137,12 @@ def shares(sampling):
         (Sampling(temperature=2.0, top_k=3, top_p=0.9), [0, 2, 3]),
     ],
 )
-def test_tokens_are_chosen_as_often_as_they_should(sampling, kept):
+def test_frequencies_are_the_probabilities(sampling, kept):
     expected = torch.zeros(5)
     expected[kept] = (LOGITS[0, kept] / sampling.temperature).softmax(0)
-    found = shares(sampling)
-    torch.testing.assert_close(found, expected, atol=0.012, rtol=0)  # three standard deviations
-    assert (found[expected == 0] == 0).all()
+    actual = frequencies(sampling)
+    torch.testing.assert_close(actual, expected, atol=0.012, rtol=0)  # three standard deviations
+    assert (actual[expected == 0] == 0).all()
 
 
 def test_extreme_draws_choose_a_token_that_may_be_chosen():
@@ -168,13 +168,13 @@ def test_repetition_is_penalised():
 
     # 3 / 4 < 2, then 2 / 4 < 3 / 4: once each is penalised, the first is again the likeliest
     sampling = Sampling(temperature=0, repetition_penalty=4.0)
-    assert write(Fixed(), [[2]], 3, sampling) == [[0, 1, 0]]
+    assert continuations(Fixed(), [[2]], 3, sampling) == [[0, 1, 0]]
     # of the negative ones, -1.5 * 4 falls behind -1
     model = Fixed()
     model.logits.data -= 4
-    assert write(model, [[3]], 3, sampling) == [[0, 1, 0]]
-    assert write(model, [[0]], 1, sampling) == [[1]]
-    assert write(Fixed(), [[0]], 1, Sampling(temperature=0)) == [[0]]
+    assert continuations(model, [[3]], 3, sampling) == [[0, 1, 0]]
+    assert continuations(model, [[0]], 1, sampling) == [[1]]
+    assert continuations(Fixed(), [[0]], 1, Sampling(temperature=0)) == [[0]]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Nearest vectors, sums of vectors and the map, against NumPy and scikit-learn."""
+"""Nearest vectors, analogies and the projection, against NumPy and scikit-learn."""
 
 import numpy
 import torch
@@ -17,12 +17,12 @@ def cosine(a, b):
 
 
 def test_the_nearest_are_those_of_the_largest_cosines():
-    table, questions = vectors(), vectors(3, seed=1)
-    cosines, found = nearest(table, questions, 5)
-    for k, question in enumerate(questions):
-        every = [cosine(row, question) for row in table]
+    table, queries = vectors(), vectors(3, seed=1)
+    cosines, indices = nearest(table, queries, 5)
+    for k, query in enumerate(queries):
+        every = [cosine(row, query) for row in table]
         order = sorted(range(40), key=lambda i: -every[i])[:5]
-        assert found[k].tolist() == order
+        assert indices[k].tolist() == order
         numpy.testing.assert_allclose(cosines[k], [every[i] for i in order], atol=1e-6)
 
 
@@ -32,12 +32,12 @@ def test_length_does_not_matter():
     assert torch.equal(nearest(table, table[:4], 3)[1], nearest(scaled, 9 * table[:4], 3)[1])
 
 
-def test_what_is_excluded_is_not_named():
+def test_excluded_vectors_are_left_out():
     table = vectors()
     exclude = torch.zeros(40, dtype=torch.bool)
     exclude[nearest(table, table[:1], 3)[1][0]] = True
-    _, found = nearest(table, table[:1], 37, exclude)
-    assert not exclude[found[0]].any() and len(set(found[0].tolist())) == 37
+    _, indices = nearest(table, table[:1], 37, exclude)
+    assert not exclude[indices[0]].any() and len(set(indices[0].tolist())) == 37
 
 
 def test_asking_for_more_than_there_are_gives_all():

@@ -1,4 +1,4 @@
-"""Text as it is written: whole characters, stop strings held back, nothing lost."""
+"""Streaming: complete characters, stop strings held back, nothing lost."""
 
 import pytest
 import torch
@@ -13,15 +13,15 @@ TEXT = "héllo wörld, 你好 🎉🎊 and\nan end" * 2
 
 @pytest.mark.parametrize("kind", ["byte", "char", "bpe"])
 @pytest.mark.parametrize("known", [0, 1, 5])
-def test_pieces_are_whole_characters_and_add_up(kind, known):
+def test_pieces_are_complete_characters_and_add_up(kind, known):
     tokenizer = train_tokenizer(kind, [TEXT], vocab_size=280)
     before = tokenizer.encode(TEXT[:known]).tolist()
     ids = tokenizer.encode(TEXT[known:]).tolist()
     pieces = TextStream(tokenizer.decode, before)
-    found = [pieces.push(token) for token in ids] + [pieces.finish()]
-    assert "".join(found) == TEXT[known:]
-    assert "\ufffd" not in "".join(found)
-    assert found[-1] == ""  # nothing was held longer than needed
+    released = [pieces.push(token) for token in ids] + [pieces.finish()]
+    assert "".join(released) == TEXT[known:]
+    assert "\ufffd" not in "".join(released)
+    assert released[-1] == ""  # nothing was held longer than needed
 
 
 def test_words_keep_their_spaces():
@@ -35,8 +35,8 @@ def test_bytes_that_are_no_text_are_shown_as_such():
     tokenizer = train_tokenizer("byte", [])
     for bad in (b"a\xffb", b"\x80\x80\x80", b"a\xf0\x9f", b"\xe4\xbda", b"\xf0\x9f" * 30):
         pieces = TextStream(tokenizer.decode)
-        found = [pieces.push(token) for token in bad] + [pieces.finish()]
-        assert "".join(found) == bad.decode("utf-8", errors="replace")
+        released = [pieces.push(token) for token in bad] + [pieces.finish()]
+        assert "".join(released) == bad.decode("utf-8", errors="replace")
 
 
 def push_letters(text, stop):
@@ -61,9 +61,9 @@ def test_stop_strings_end_the_text_before_them(text, stop, shown):
 
 
 def test_what_might_have_been_a_stop_string_comes_at_the_end():
-    found, pieces = push_letters("ab\n", ["\n\n"])
-    assert found == ["a", "b", ""] and pieces.finish() == "\n" and not pieces.stopped
-    found, pieces = push_letters("ab\n\n", ["\n\n"])
+    released, pieces = push_letters("ab\n", ["\n\n"])
+    assert released == ["a", "b", ""] and pieces.finish() == "\n" and not pieces.stopped
+    released, pieces = push_letters("ab\n\n", ["\n\n"])
     assert pieces.stopped and pieces.finish() == "" and pieces.push(ord("x")) == ""
 
 
@@ -79,17 +79,17 @@ def test_a_stream_stops_where_all_texts_have():
 
     def write(stop):
         steps.clear()
-        texts = ["", ""]
+        results = ["", ""]
         for row, piece in stream(model, decode, prompts, 40, Sampling(seed=1), stop):
-            texts[row] += piece
-        return texts, len(steps)
+            results[row] += piece
+        return results, len(steps)
 
     free, full = write([])
     rows = zip(*generate(model, prompts, 40, Sampling(seed=1)), strict=True)
     assert free == [decode(row) for row in rows] and full == 2 * 40
     stop = [free[0][5:7], free[1][8:10]]
-    texts, few = write(stop)
+    results, few = write(stop)
     assert few < full
-    for text, whole in zip(texts, free, strict=True):
-        first = min(place for one in stop if (place := whole.find(one)) >= 0)
+    for text, whole in zip(results, free, strict=True):
+        first = min(start for string in stop if (start := whole.find(string)) >= 0)
         assert text == whole[:first]

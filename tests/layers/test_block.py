@@ -1,4 +1,4 @@
-"""A Transformer block: what is added to what, before and after normalisation."""
+"""A Transformer block against its equations, pre-norm and post-norm."""
 
 import pytest
 import torch
@@ -29,8 +29,8 @@ def test_equals_its_equations(pre_norm, cross):
     expected = x
     for norm, part in parts:
         expected = expected + part(norm(expected)) if pre_norm else norm(expected + part(expected))
-    found = block(x, memory=memory, memory_mask=mask) if cross else block(x)
-    torch.testing.assert_close(found, expected)
+    actual = block(x, memory=memory, memory_mask=mask) if cross else block(x)
+    torch.testing.assert_close(actual, expected)
 
 
 @pytest.mark.parametrize("pre_norm", [True, False])
@@ -46,7 +46,7 @@ def test_caches_of_both_attentions(pre_norm):
     torch.testing.assert_close(torch.cat(steps, dim=1), whole)
 
 
-def test_dropout_silences_what_each_part_adds():
+def test_dropout_of_everything_leaves_the_residual_stream():
     block = make(dropout=1.0, cross=True).train()
     x = torch.randn(2, 5, 8).double()
     assert torch.equal(block(x, memory=x), x)

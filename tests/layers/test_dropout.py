@@ -1,4 +1,4 @@
-"""Dropout: how much is silenced, what is left of the rest, and that gradients follow."""
+"""Dropout: the fraction that is zeroed, the scale of the rest, and its gradients."""
 
 import pytest
 import torch
@@ -7,21 +7,21 @@ from zoo.layers.dropout import Dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-def test_silences_its_share_and_keeps_the_mean(p):
+def test_zeroes_a_fraction_and_keeps_the_mean(p):
     torch.manual_seed(0)
     layer, count = Dropout(p), 200_001  # no multiple of eight
-    found = layer(torch.ones(count))
-    kept = found != 0
-    share = 1 - round(p * 256) / 256
-    error = 5 * (share * (1 - share) / count) ** 0.5
-    assert abs(float(kept.float().mean()) - share) < error
-    assert abs(share - (1 - p)) <= 1 / 512
-    torch.testing.assert_close(found[kept], torch.full_like(found[kept], 1 / share))
+    y = layer(torch.ones(count))
+    kept = y != 0
+    rate = 1 - round(p * 256) / 256
+    error = 5 * (rate * (1 - rate) / count) ** 0.5
+    assert abs(float(kept.float().mean()) - rate) < error
+    assert abs(rate - (1 - p)) <= 1 / 512
+    torch.testing.assert_close(y[kept], torch.full_like(y[kept], 1 / rate))
     # neighbours, eight of which come of one random number, are independent
     pairs = (kept[:-1] & kept[1:]).float().mean()
-    assert abs(float(pairs) - share**2) < 2 * error
+    assert abs(float(pairs) - rate**2) < 2 * error
     bytes_apart = kept[: count // 8 * 8].view(-1, 8).float().mean(0)
-    assert ((bytes_apart - share).abs() < 3 * error).all()
+    assert ((bytes_apart - rate).abs() < 3 * error).all()
 
 
 def test_gradients_pass_where_values_do():
@@ -42,7 +42,7 @@ def test_nothing_happens_in_evaluation_or_at_zero():
 
 def test_follows_the_seed_and_the_type():
     layer, x = Dropout(0.5), torch.randn(3, 7)
-    found = [(torch.manual_seed(seed), layer(x))[1] for seed in (1, 1, 2)]
-    assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
+    y = [(torch.manual_seed(seed), layer(x))[1] for seed in (1, 1, 2)]
+    assert torch.equal(y[0], y[1]) and not torch.equal(y[0], y[2])
     for dtype in (torch.bfloat16, torch.float64):
         assert layer(x.to(dtype)).dtype == dtype

@@ -62,9 +62,9 @@ def test_agrees_with_the_equations_in_float64(pre_norm, padded):
     x = normalised(x, model.norm) if pre_norm else x
     x = F.gelu(x @ model.transform.weight.T + model.transform.bias)
     expected = normalised(x, model.transform_norm) @ model.embedding.weight.T + model.head.bias
-    found = model(tokens)
+    actual = model(tokens)
     kept = tokens != 0
-    torch.testing.assert_close(found[kept], expected[kept], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(actual[kept], expected[kept], rtol=1e-10, atol=1e-10)
 
 
 def from_hugging_face(state):
@@ -118,8 +118,8 @@ def test_has_hugging_faces_logits_with_its_weights():
     seen = tokens != 0
     with torch.no_grad():
         expected = theirs(tokens, attention_mask=seen.long(), token_type_ids=types).logits
-        found = ours(tokens, types=types)
-    torch.testing.assert_close(found[seen], expected[seen], rtol=0, atol=1e-10)
+        actual = ours(tokens, types=types)
+    torch.testing.assert_close(actual[seen], expected[seen], rtol=0, atol=1e-10)
 
 
 def test_gives_logits_only_where_asked():

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from zoo.models.gpt import GPT
 
 
-def shaken(model, seed=0):
+def perturbed(model, seed=0):
     torch.manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -28,7 +28,7 @@ def normalised(x, weights=None, name="", norm="layer"):
     return x * weights[f"{name}.weight"] + weights.get(f"{name}.bias", 0.0)
 
 
-def turned(x):
+def rotated(x):
     """Rotary positions by complex numbers: (B, H, T, E)."""
     half = x.shape[-1] // 2
     rates = 10_000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
@@ -57,7 +57,7 @@ def by_equations(w, tokens, depth, heads, kv_heads, rotary=False, norm="layer", 
         if qk_norm:
             q, key = normalised(q, norm=norm), normalised(key, norm=norm)
         if rotary:
-            q, key = turned(q), turned(key)
+            q, key = rotated(q), rotated(key)
         shared = [j // (heads // kv_heads) for j in range(heads)]
         scores = torch.einsum("bhte,bhse->bhts", q, key[:, shared]) / math.sqrt(size)
         future = torch.arange(length)[:, None] < torch.arange(length)
@@ -86,7 +86,7 @@ VARIANTS = {
 @pytest.mark.parametrize("name", VARIANTS)
 def test_equals_its_equations(name):
     options = VARIANTS[name]
-    model = shaken(GPT(11, 9, width=16, depth=2, heads=4, dropout=0.5, **options))
+    model = perturbed(GPT(11, 9, width=16, depth=2, heads=4, dropout=0.5, **options))
     tokens = torch.randint(11, (3, 7))
     expected = by_equations(
         model.state_dict(), tokens, 2, 4, options.get("kv_heads", 4), "positions" in options,
@@ -141,7 +141,7 @@ def test_initialisation_is_gpt2s():
     assert float(loss.detach()) == pytest.approx(math.log(300), rel=0.05)
 
 
-def test_zero_starts_as_a_uniform_guess_and_blocks_that_add_nothing():
+def test_zero_initialisation_gives_uniform_predictions_and_blocks_that_add_nothing():
     model = GPT(30, 8, width=16, depth=2, heads=2, tie=False, init="zero")
     tokens = torch.randint(30, (2, 8))
     assert (model(tokens) == 0).all()
@@ -156,23 +156,23 @@ def test_zero_starts_as_a_uniform_guess_and_blocks_that_add_nothing():
 
 
 @pytest.mark.parametrize("positions", ["learned", "sinusoidal", "rotary"])
-def test_looks_back_alone_and_knows_the_order(positions):
-    model = shaken(GPT(11, 9, width=16, depth=2, heads=2, positions=positions))
+def test_attends_to_earlier_tokens_only_and_to_their_order(positions):
+    model = perturbed(GPT(11, 9, width=16, depth=2, heads=2, positions=positions))
     tokens = torch.randint(11, (2, 9))
-    found = model(tokens)
+    logits = model(tokens)
     changed = tokens.clone()
     changed[:, 5:] = (changed[:, 5:] + 1) % 11
     other = model(changed)
-    torch.testing.assert_close(other[:, :5], found[:, :5])
-    assert not torch.isclose(other[:, 5:], found[:, 5:]).all(-1).any()
+    torch.testing.assert_close(other[:, :5], logits[:, :5])
+    assert not torch.isclose(other[:, 5:], logits[:, 5:]).all(-1).any()
     swapped = tokens[:, [1, 0, 2, 3, 4, 5, 6, 7, 8]]
     swapped[:, 0] = (tokens[:, 0] + 1) % 11  # never the same text
     tokens[:, 1] = swapped[:, 0]
     assert not torch.isclose(model(tokens)[:, 8], model(swapped)[:, 8]).all()
 
 
-def test_the_last_token_alone_and_more_than_fit():
-    model = shaken(GPT(11, 9, width=16, depth=2, heads=2))
+def test_last_only_and_sequences_that_do_not_fit():
+    model = perturbed(GPT(11, 9, width=16, depth=2, heads=2))
     tokens = torch.randint(11, (2, 9))
     torch.testing.assert_close(model(tokens, last_only=True), model(tokens)[:, -1:])
     with pytest.raises(ValueError, match="10 tokens, expected at most 9"):
@@ -183,15 +183,15 @@ def test_the_last_token_alone_and_more_than_fit():
         model(tokens[:, :1], cache)
 
 
-def test_tied_weights_are_one():
+def test_tied_weights_are_shared():
     tied, apart = (GPT(11, 9, width=16, depth=1, heads=2, tie=tie) for tie in (True, False))
     assert tied.head.weight is tied.embedding.weight
     count = [sum(p.numel() for p in model.parameters()) for model in (tied, apart)]
     assert count[1] - count[0] == 11 * 16 and tied.head.bias is None
 
 
-def test_a_classifier_reads_the_last_token_that_is_no_padding():
-    model = shaken(GPT(11, 9, width=16, depth=2, heads=2, num_outputs=3, pad_id=0))
+def test_a_classifier_reads_the_last_token_that_is_not_padding():
+    model = perturbed(GPT(11, 9, width=16, depth=2, heads=2, num_outputs=3, pad_id=0))
     text = torch.tensor([[4, 7, 1, 5]])
     padded = F.pad(text, (0, 5))
     torch.testing.assert_close(model(padded), model(text))

@@ -54,19 +54,19 @@ def test_equals_its_equations(activation, norm):
     assert kinds.count("Linear") == 2 and len(kinds) == (4 if norm == "none" else 6)
 
 
-def test_dropout_silences_its_share_while_training_only():
+def test_dropout_zeroes_a_fraction_while_training_only():
     model = MLP((4,), 2, width=2000, depth=1, dropout=0.25)
     dropout = next(m for m in model.modules() if isinstance(m, nn.Dropout))
-    silenced = (dropout(torch.ones(100_000)) == 0).float().mean()
-    assert abs(float(silenced) - 0.25) < 0.01
+    zeroed = (dropout(torch.ones(100_000)) == 0).float().mean()
+    assert abs(float(zeroed) - 0.25) < 0.01
     x = torch.randn(8, 4)
     assert torch.equal(model.eval()(x), model(x))
 
 
-def test_starts_undecided():
+def test_starts_with_nearly_equal_logits():
     logits = MLP((64,), 10, width=256, depth=2)(torch.randn(500, 64))
     loss = F.cross_entropy(logits, torch.arange(500) % 10)
-    assert abs(float(loss) - 2.3026) < 0.1
+    assert abs(loss.item() - 2.3026) < 0.1
 
 
 @pytest.mark.parametrize("wrong", [{"activation": "rleu"}, {"norm": "btach"}, {"width": 1.5}])

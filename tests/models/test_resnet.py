@@ -73,7 +73,7 @@ def test_a_block_is_its_equation(kind, shortcut):
     torch.testing.assert_close(block(x), h.relu())
 
 
-def test_without_the_way_around_only_depth_is_left():
+def test_without_skip_connections_a_block_is_its_convolutions():
     model = ResNet((3, 32, 32), 10, 20, residual=False)
     assert not any("downsample" in name for name, _ in model.named_modules())
     for block in (m for m in model.modules() if isinstance(m, Basic)):
@@ -90,13 +90,13 @@ def test_the_stem_decides_the_size(options, side):
     model = ResNet((3, 32, 32), 10, **{"width": 4} | options)
     sizes = []
     last = getattr(model, model.stages[-1])
-    last.register_forward_hook(lambda module, given, found: sizes.append(found.shape[-1]))
+    last.register_forward_hook(lambda module, given, output: sizes.append(output.shape[-1]))
     model(torch.randn(2, 3, 32, 32))
     assert sizes == [side]
 
 
 @pytest.mark.parametrize("depth", [19, 2, 51])
-def test_a_depth_that_there_is_not(depth):
+def test_an_impossible_depth(depth):
     with pytest.raises(UserError, match=f"model.depth={depth}: expected one of 18, .* 110"):
         ResNet((3, 32, 32), 10, depth)
 
