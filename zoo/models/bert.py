@@ -116,6 +116,7 @@ class BERT(nn.Module):
             self.head.weight = self.embedding.weight
 
     def _initialise(self) -> None:
+        """As in the authors' code: std 0.02."""
         width, zero = self.embedding.embedding_dim, self.init == "zero"
         for name, module in self.named_modules():
             if isinstance(module, nn.Linear):

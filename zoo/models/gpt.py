@@ -104,6 +104,7 @@ class GPT(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
+        """GPT-2, section 2.3: std 0.02, at the end of residual branches over sqrt(2 depth)."""
         width = self.embedding.embedding_dim
         for name, module in self.named_modules():
             if isinstance(module, nn.Linear):
