@@ -1,166 +1,90 @@
 """What holds for every registered model; a new one is tested by being registered.
 
 A model's `register(..., task=, tiny=)` says how: `tiny` are arguments for a network of a few
-parameters, facts included, and `task` is what it is trained for.
+parameters, facts included, and `task` is what it is trained for. The task's registration gives the
+rest: `example` (zoo/tasks/examples.py), the loss that can be reached on it (`floor`) and whether
+the samples of a batch are independent. A model's own registration may override the last two.
 """
 
 import copy
 import inspect
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.utils._pytree import tree_leaves, tree_map
 
 from zoo.config.groups import CONFIG_DIR, read_yaml
 from zoo.data.tokenizers.registry import train_tokenizer
-from zoo.registry import MODELS, TASKS
+from zoo.registry import MODELS, TASKS, Registry
 from zoo.schema import bind
+from zoo.tasks.base import StepOutput, Task
+from zoo.tasks.examples import SAMPLES, TaskExample
 from zoo.training.checkpoint import load_model, model_tensors
 
-SAMPLES = 12
 every_model = pytest.mark.parametrize("name", MODELS.names())
 
 
 class Case(NamedTuple):
-    """What a task needs to try a model.
+    """A tiny model and what to try it with.
 
     Attributes:
-        facts: The task's.
-        batch: SAMPLES samples, as the data gives them.
-        outputs: Shape of what the model says of one sample.
-        inputs: What the model takes of a batch, in order.
+        model: In training mode.
+        task: What it is trained for.
+        example: The task's example data.
+        floor: The mean loss that the model reaches on the example's batch.
+        independent: Whether the output of a sample does not depend on the rest of its batch.
     """
 
-    facts: dict
-    batch: dict
-    outputs: tuple
-    inputs: Callable = lambda batch: (batch["input"],)
+    model: nn.Module
+    task: Task
+    example: TaskExample
+    floor: float
+    independent: bool
 
-
-def classification(tiny):
-    """Random inputs, each class among the targets."""
-    kinds = tiny.get("num_classes") or tiny["num_outputs"]
-    facts = dict(num_classes=kinds, class_names=[str(k) for k in range(kinds)])
-    facts["class_counts"] = [SAMPLES] * kinds
-    target = torch.arange(SAMPLES) % kinds
-    batch = {"input": torch.randn(SAMPLES, *tiny["input_shape"]), "target": target}
-    return Case(facts, batch, (kinds,))
-
-
-def regression(tiny):
-    """Random inputs and values."""
-    outputs = tiny["num_outputs"]
-    facts = dict(target_mean=3.0, target_std=2.0, num_outputs=outputs)
-    batch = {"input": torch.randn(SAMPLES, *tiny["input_shape"])}
-    return Case(facts, batch | {"target": torch.randn(SAMPLES, outputs)}, (outputs,))
-
-
-def letters(tiny):
-    """Facts of `vocab_size` letters, one byte each."""
-    tokenizer = train_tokenizer("char", ["abcdefghijklmnopqrstuvwxyz"[: tiny["vocab_size"]]])
-    return dict(tokenizer=tokenizer, token_bytes=tokenizer.token_bytes(), eot_id=None)
-
-
-def causal_lm(tiny):
-    """Random tokens; those that the model sees decide the next one, so that it can be learnt."""
-    size, length = tiny["vocab_size"], tiny.get("block_size", 8)
-    tokens = torch.randint(size, (SAMPLES, length + 1))
-    tokens[:, 0] = torch.arange(SAMPLES) % size  # no two alike from the start
-    tokens[:, 1:] = tokens[:, :1]
-    return Case(
-        letters(tiny),
-        {"input": tokens},
-        (length, size),
-        lambda batch: (batch["input"][:, :-1],),
-    )
-
-
-def masked_lm(tiny):
-    """Random tokens, alike within a text, so that those in sight tell what is hidden."""
-    size, length = tiny["vocab_size"], tiny["block_size"]
-    text = "abcdefghijklmnopqrstuvwxyz"[: size - 1]
-    tokenizer = train_tokenizer("char", [text], specials=["[MASK]"])
-    tokens = (1 + torch.arange(SAMPLES) % (size - 1))[:, None].repeat(1, length + 1)
-    return Case(
-        dict(tokenizer=tokenizer, vocab_size=size, mask_id=0),
-        {"input": tokens},
-        (length, size),
-        lambda batch: (batch["input"][:, :-1],),
-    )
-
-
-def seq2seq(tiny):
-    """Random sources, each its own target, of unequal lengths; the longest are full."""
-    size, length = tiny["vocab_size"], tiny.get("max_length", 8)
-    tokenizer = train_tokenizer(
-        "char", ["abcdefghijklmnopqrstuvwxyz"[: size - 3]], specials=["<pad>", "<s>", "</s>"]
-    )
-    lengths = torch.arange(SAMPLES) % (length - 3) + 3
-    lengths[-1] = length
-    rows = torch.randint(3, size, (SAMPLES, length))
-    rows[:, 1] = torch.arange(SAMPLES) % (size - 3) + 3  # no two alike from the start
-    rows[:, 0] = 1
-    place = torch.arange(length)
-    rows[place == lengths[:, None] - 1] = 2
-    rows[place >= lengths[:, None]] = 0
-    return Case(
-        dict(tokenizer=tokenizer, pad_id=0, bos_id=1, eos_id=2, max_length=length),
-        {"source": rows, "target": rows.clone()},
-        (length - 1, size),
-        lambda batch: (batch["source"], batch["target"][:, :-1]),
-    )
-
-
-def skip_gram(tiny):
-    """Texts of two words, each the other's only neighbour, in a large vocabulary, so that noise
-    is hardly ever a neighbour and the loss can come near zero."""
-    size = tiny["vocab_size"]
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    words = [first + second for first in letters for second in letters][: size - 1]
-    facts = dict(tokenizer=train_tokenizer("word", [" ".join(words)]), eot_id=None)
-    facts |= dict(token_counts=[0] + [1] * (size - 1), window=1, negatives=1, sample=0.0)
-    tokens = torch.arange(1, 2 * SAMPLES + 1).view(SAMPLES, 2)
-    batch = {"input": torch.cat([tokens, tokens[:, :1]], 1)}
-    return Case(facts, batch, (2, tiny["width"]), lambda batch: (batch["input"][:, :-1],))
-
-
-BATCHES = {
-    "classification": classification,
-    "regression": regression,
-    "causal_lm": causal_lm,
-    "masked_lm": masked_lm,
-    "seq2seq": seq2seq,
-    "skip_gram": skip_gram,
-}
+    def outputs(self, batch=None):
+        """The model's outputs in evaluation, of the example's batch or another one."""
+        batch = self.example.batch if batch is None else batch
+        return self.model.eval()(*self.example.inputs(batch))
 
 
 def make(name, seed=0):
-    """A tiny model, its task, a batch, and the case that they come of."""
-    entry = MODELS[name]
-    assert set(entry.tests) >= {"task", "tiny"}, f"register('{name}') needs task= and tiny="
+    """What the registrations of a model and of its task say, built from a seed."""
+    tests = MODELS[name].tests
+    assert set(tests) >= {"task", "tiny"}, f"register('{name}') needs task= and tiny="
+    task = tests["task"]
+    tests = TASKS[task].tests | tests
+    missing = {"example", "floor", "independent"} - set(tests)
+    assert not missing, f"TASKS.register('{task}') lacks {sorted(missing)}"
     torch.manual_seed(seed)
-    case = BATCHES[entry.tests["task"]](entry.tests["tiny"])
-    model = MODELS.build({"name": name, **entry.tests["tiny"]})
-    return model, TASKS.build({"name": entry.tests["task"]}, **case.facts), case.batch, case
+    example = tests["example"](tests["tiny"], train_tokenizer)
+    model = MODELS.build({"name": name, **tests["tiny"]})
+    task = TASKS.build({"name": task}, **example.facts)
+    return Case(model, task, example, tests["floor"], tests["independent"])
 
 
 @every_model
 def test_is_tiny_and_gives_one_row_a_sample(name):
-    model, _, batch, case = make(name)
-    assert 0 < sum(p.numel() for p in model.parameters()) < 10_000
-    assert model.eval()(*case.inputs(batch)).shape == (SAMPLES, *case.outputs)
+    case = make(name)
+    assert 0 < sum(p.numel() for p in case.model.parameters()) < 10_000
+    outputs = case.outputs()
+    assert all(len(output) == SAMPLES for output in tree_leaves(outputs))
+    if case.example.output_shape is not None:
+        shapes = tree_map(lambda output: tuple(output.shape[1:]), outputs)
+        assert shapes == case.example.output_shape
 
 
 @every_model
 def test_the_loss_is_finite_and_reaches_every_parameter(name):
-    model, task, batch, _ = make(name)
+    model, task, example, *_ = make(name)
     with torch.no_grad():  # a head may start at nearly zero, which would hide what lies below
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
-    output = task.step(model.train(), batch)
+    output = task.step(model.train(), example.batch)
     assert torch.isfinite(output.loss_sum) and output.count > 0
     output.loss_sum.backward()
     dead = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
@@ -168,8 +92,8 @@ def test_the_loss_is_finite_and_reaches_every_parameter(name):
 
 
 @every_model
-def test_learns_a_batch_by_heart(name):
-    model, task, batch, _ = make(name)
+def test_memorises_a_batch(name):
+    model, task, example, floor, _ = make(name)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -177,50 +101,49 @@ def test_learns_a_batch_by_heart(name):
     model.train()
     losses = []
     for _ in range(300):
-        output = task.step(model, batch)
+        output = task.step(model, example.batch)
         loss = output.loss_sum / output.count
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert sum(losses[-20:]) / 20 < 0.1  # some tasks draw what they ask
+    assert sum(losses[-20:]) / 20 < floor  # a mean: some tasks draw their targets at random
 
 
 @every_model
 def test_samples_do_not_see_each_other_in_evaluation(name):
-    model, _, batch, case = make(name)
-    model.eval()
-    whole = model(*case.inputs(batch))
-    single = ({n: c[k : k + 1] for n, c in batch.items()} for k in range(SAMPLES))
-    alone = torch.cat([model(*case.inputs(one)) for one in single])
-    torch.testing.assert_close(whole, alone)
+    case = make(name)
+    if not case.independent:
+        pytest.skip("registered with independent=False")
+    together = case.outputs()
+    for k in range(SAMPLES):
+        alone = case.outputs(tree_map(lambda column, k=k: column[k : k + 1], case.example.batch))
+        torch.testing.assert_close(tree_map(lambda row, k=k: row[k : k + 1], together), alone)
 
 
 @every_model
 def test_runs_in_double_precision_and_agrees(name):
-    model, _, batch, case = make(name)
-    inputs = case.inputs(batch)
-    single = model.eval()(*inputs)
-    doubled = [x.double() if x.is_floating_point() else x for x in inputs]
-    double = copy.deepcopy(model).double()(*doubled)
-    assert double.dtype == torch.float64
-    torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-5)
+    case = make(name)
+    single = tree_map(torch.Tensor.double, case.outputs())
+    batch = tree_map(lambda x: x.double() if x.is_floating_point() else x, case.example.batch)
+    double = case._replace(model=copy.deepcopy(case.model).double()).outputs(batch)
+    assert all(output.dtype == torch.float64 for output in tree_leaves(double))
+    torch.testing.assert_close(single, double, rtol=1e-4, atol=1e-5)
 
 
 @every_model
 def test_a_seed_decides_the_weights(name):
-    weights = [make(name, seed)[0].state_dict() for seed in (1, 1, 2)]
+    weights = [make(name, seed).model.state_dict() for seed in (1, 1, 2)]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
     assert any(not torch.equal(weights[0][key], weights[2][key]) for key in weights[0])
 
 
 @every_model
 def test_weights_come_back_from_a_checkpoint(name):
-    model, _, batch, case = make(name)
-    inputs = case.inputs(batch)
-    other = make(name, seed=1)[0]
-    load_model(other, {n: t.clone() for n, t in model_tensors(model.state_dict()).items()}, Path())
-    assert torch.equal(model.eval()(*inputs), other.eval()(*inputs))
+    case, other = make(name), make(name, seed=1)
+    tensors = model_tensors(case.model.state_dict())
+    load_model(other.model, {n: t.clone() for n, t in tensors.items()}, Path())
+    torch.testing.assert_close(case.outputs(), other.outputs(case.example.batch), rtol=0, atol=0)
 
 
 @every_model
@@ -242,3 +165,84 @@ def test_says_which_paper_and_how_it_differs(name):
     assert "http" in text or "arXiv" in text, "the module's docstring names no source"
     assert "Differs" in text, "the docstring does not say how the model differs from its source"
     assert "Shapes:" in text, "the docstring does not name the letters of the shapes"
+
+
+# ------------------------------------------------ neither classes nor one tensor a sample
+
+
+class Agreement:
+    """Two views of a sample get codes alike, and each view can be restored from its own."""
+
+    def step(self, model, batch):
+        output = model(batch["views"])
+        first, second = output["codes"]
+        loss = (first - second).square().sum()
+        for view, restored in zip(batch["views"], output["restored"]):
+            loss = loss + F.mse_loss(restored, view, reduction="sum")
+        return StepOutput(loss, torch.tensor(len(first)), {})
+
+
+class Autoencoder(nn.Module):
+    """Pairs of views to a dictionary of pairs; codes are centred over the batch."""
+
+    def __init__(self, features, width):
+        super().__init__()
+        self.encoder, self.decoder = nn.Linear(features, width), nn.Linear(width, features)
+
+    def forward(self, views):
+        codes = tuple(self.encoder(view) for view in views)
+        codes = tuple(code - code.mean(0) for code in codes)
+        return {"codes": codes, "restored": tuple(self.decoder(code) for code in codes)}
+
+
+def two_views(tiny, make_tokenizer):
+    """Views that differ by noise, so that no loss near zero can be reached."""
+    view = torch.randn(SAMPLES, tiny["features"])
+    views = (view, view + 0.5 * torch.randn_like(view))
+    width, shape = (tiny["width"],), (tiny["features"],)
+    output_shape = {"codes": (width, width), "restored": (shape, shape)}
+    return TaskExample({}, {"views": views}, lambda batch: (batch["views"],), output_shape)
+
+
+OF_ANY_MODEL = [
+    test_is_tiny_and_gives_one_row_a_sample,
+    test_memorises_a_batch,
+    test_samples_do_not_see_each_other_in_evaluation,
+    test_runs_in_double_precision_and_agrees,
+    test_a_seed_decides_the_weights,
+    test_weights_come_back_from_a_checkpoint,
+]
+
+
+@pytest.fixture
+def register_views(monkeypatch):
+    """Registers the task and the model above, as a plugin would, in registries of their own."""
+
+    def register(**of_the_task):
+        here = sys.modules[__name__]
+        monkeypatch.setattr(here, "MODELS", Registry("model", "zoo.errors"))
+        monkeypatch.setattr(here, "TASKS", Registry("task", "zoo.errors"))
+        TASKS.register("agreement", example=two_views, **of_the_task)(Agreement)
+        tiny = dict(features=3, width=3)
+        MODELS.register("autoencoder", task="agreement", tiny=tiny)(Autoencoder)
+
+    return register
+
+
+@pytest.mark.parametrize("check", OF_ANY_MODEL, ids=lambda check: check.__name__)
+def test_a_task_of_any_form_is_tried_as_it_registers(check, register_views):
+    register_views(floor=2.0, independent=False)
+    if check is test_samples_do_not_see_each_other_in_evaluation:
+        with pytest.raises(pytest.skip.Exception):
+            check("autoencoder")
+    else:
+        check("autoencoder")
+
+
+@pytest.mark.parametrize(
+    "check", [test_memorises_a_batch, test_samples_do_not_see_each_other_in_evaluation]
+)
+def test_a_task_that_registers_too_much_is_found_out(check, register_views):
+    register_views(floor=0.1, independent=True)
+    with pytest.raises(AssertionError):
+        check("autoencoder")

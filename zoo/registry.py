@@ -51,8 +51,13 @@ class Registry:
             name: The name that a config says.
             uses: Of datasets, which of the shared settings `root`, `tokenizer` and `augment` they
                 use; the others are refused.
-            **tests: For the tests that run over the registry. Models: `task` (which task to train
-                it with) and `tiny` (arguments, facts included, for a network of a few parameters).
+            **tests: For the tests that run over the registry.
+                Models: `task` (which task to train it with) and `tiny` (arguments, facts included,
+                for a network of a few parameters).
+                Tasks: `example` (a function of a model's `tiny` and a tokenizer factory to a
+                `TaskExample`, see zoo/tasks/examples.py), `floor` (the mean loss that a model
+                reaches on it) and `independent` (False where a sample's output depends on the
+                rest of its batch). A model may override `floor` and `independent`.
         """
 
         def decorate(builder: T) -> T:

@@ -16,13 +16,14 @@ from zoo.inference.streaming import stream
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.examples import causal_lm
 from zoo.tasks.plots.attention import text_attention
 
 PREVIEW_TOKENS = 250
 PREVIEW_SECONDS = 3.0  # large models write less
 
 
-@TASKS.register("causal_lm")
+@TASKS.register("causal_lm", example=causal_lm, floor=0.1, independent=True)
 class CausalLM:
     """Cross-entropy of the next token; perplexity, and bits per byte, which compares tokenizers.
 

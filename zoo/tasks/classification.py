@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.examples import classification
 from zoo.tasks.plots.predictions import classification_pictures
 
 TOP_K = 5
 TOP_K_FROM = 10  # classes; among fewer, five guesses are hardly ever wrong
 
 
-@TASKS.register("classification")
+@TASKS.register("classification", example=classification, floor=0.1, independent=True)
 class Classification:
     """Cross-entropy over classes; accuracy, per-class figures, a confusion matrix.
 

@@ -11,6 +11,7 @@ from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.examples import masked_lm
 from zoo.tasks.masking import MaskedBatch, mask_tokens
 from zoo.tasks.plots.attention import text_attention
 
@@ -19,7 +20,7 @@ EVALUATION_SHARE = 0.15
 SAMPLES = 8  # texts in a preview
 
 
-@TASKS.register("masked_lm")
+@TASKS.register("masked_lm", example=masked_lm, floor=0.1, independent=True)
 class MaskedLM:
     """Cross-entropy of hidden tokens; accuracy, and perplexity (of them, not of the text).
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput, to_float64
+from zoo.tasks.examples import regression
 from zoo.tasks.plots.predictions import regression_pictures
 
 LossName = Literal["squared", "absolute", "huber"]
@@ -19,7 +20,7 @@ _LOSSES: dict[str, Callable[..., Tensor]] = {
 }
 
 
-@TASKS.register("regression")
+@TASKS.register("regression", example=regression, floor=0.1, independent=True)
 class Regression:
     """Squared, absolute or Huber loss on standardised targets; RMSE, MAE in the data's own units.
 

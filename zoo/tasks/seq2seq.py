@@ -22,13 +22,14 @@ from zoo.inference.search import Hypothesis, beam_search, greedy_search
 from zoo.kernels import cross_entropy, select_labels, trim_padding
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.examples import seq2seq
 from zoo.tasks.plots.attention import pair_attention
 
 PREVIEWED = 8  # sentences
 SIGNATURE = "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"  # sacrebleu's defaults
 
 
-@TASKS.register("seq2seq")
+@TASKS.register("seq2seq", example=seq2seq, floor=0.1, independent=True)
 class Seq2Seq:
     """Cross-entropy of the next target token; token accuracy, exact matches, BLEU.
 

@@ -20,6 +20,7 @@ from zoo.errors import UserError
 from zoo.kernels import band, banded_logistic_loss
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.examples import word_vectors
 from zoo.tasks.plots.word_vectors import WordNeighbours
 from zoo.tasks.word_windows import NO_WORD, WordWindows
 
@@ -153,7 +154,7 @@ class WordVectors:
         yield from self.neighbours.answers(model, input, top)
 
 
-@TASKS.register("skip_gram")
+@TASKS.register("skip_gram", example=word_vectors, floor=0.1, independent=True)
 class SkipGram(WordVectors):
     """Predict each neighbour from the word."""
 
@@ -163,7 +164,7 @@ class SkipGram(WordVectors):
         return self._add_negatives(centres, None, around, near, near.sum(2, keepdim=True))
 
 
-@TASKS.register("cbow")
+@TASKS.register("cbow", example=word_vectors, floor=0.1, independent=True)
 class CBOW(WordVectors):
     """Predict the word from the mean of its neighbours."""
 

@@ -1,0 +1,129 @@
+"""Example data of each task, for the tests that try every model that is registered for it.
+
+A task names its function here, or one in its own file, as `@TASKS.register(..., example=)`.
+Shapes: N samples, T tokens, V vocabulary, K classes, O outputs.
+"""
+
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+SAMPLES = 12  # N
+MakeTokenizer = Callable[..., Any]
+"""`zoo.data.tokenizers.registry.train_tokenizer`: a kind, texts and `specials=` to a tokenizer.
+The caller passes it in: tasks import nothing of `zoo.data`."""
+
+
+def only_input(batch: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The arguments of a model that takes `input` alone."""
+    return (batch["input"],)
+
+
+@dataclass(frozen=True)
+class TaskExample:
+    """A small data set in memory that a small network can memorise.
+
+    Attributes:
+        facts: What a dataset would state: the task's constructor arguments.
+        batch: Tensors by name, or nested dictionaries, tuples and lists of them, N samples in each.
+        inputs: The batch to the positional arguments of the model.
+        output_shape: Shape of what the model returns for one sample, of the same structure as its
+            output; None where the task does not fix it.
+    """
+
+    facts: dict[str, Any]
+    batch: dict[str, Any]
+    inputs: Callable[[Mapping[str, Any]], tuple[Any, ...]] = only_input
+    output_shape: Any = None
+
+
+Tiny = Mapping[str, Any]
+"""The arguments that a model is registered with: `@MODELS.register(..., tiny=)`."""
+
+
+def classification(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """Random inputs; every class occurs among the targets."""
+    classes = tiny.get("num_classes") or tiny["num_outputs"]
+    facts = {
+        "num_classes": classes,
+        "class_names": [str(k) for k in range(classes)],
+        "class_counts": [SAMPLES] * classes,
+    }
+    target = torch.arange(SAMPLES) % classes
+    batch = {"input": torch.randn(SAMPLES, *tiny["input_shape"]), "target": target}
+    return TaskExample(facts, batch, output_shape=(classes,))
+
+
+def regression(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """Random inputs and targets."""
+    outputs = tiny["num_outputs"]
+    facts = {"target_mean": 3.0, "target_std": 2.0, "num_outputs": outputs}
+    inputs = torch.randn(SAMPLES, *tiny["input_shape"])
+    batch = {"input": inputs, "target": torch.randn(SAMPLES, outputs)}
+    return TaskExample(facts, batch, output_shape=(outputs,))
+
+
+def causal_lm(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """Each sample repeats one token, so each token determines the next."""
+    size, length = tiny["vocab_size"], tiny.get("block_size", 8)
+    tokenizer = make_tokenizer("char", [string.ascii_lowercase[:size]])
+    facts = {"tokenizer": tokenizer, "token_bytes": tokenizer.token_bytes(), "eot_id": None}
+    tokens = (torch.arange(SAMPLES) % size)[:, None].repeat(1, length + 1)  # (N, T + 1)
+    return TaskExample(facts, {"input": tokens}, _without_last, (length, size))
+
+
+def masked_lm(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """Each sample repeats one token, so the visible tokens determine the masked ones."""
+    size, length = tiny["vocab_size"], tiny["block_size"]
+    tokenizer = make_tokenizer("char", [string.ascii_lowercase[: size - 1]], specials=["[MASK]"])
+    facts = {"tokenizer": tokenizer, "vocab_size": size, "mask_id": 0}
+    tokens = (1 + torch.arange(SAMPLES) % (size - 1))[:, None].repeat(1, length + 1)  # (N, T + 1)
+    return TaskExample(facts, {"input": tokens}, _without_last, (length, size))
+
+
+def seq2seq(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """Random sources of several lengths up to the longest; each is its own target."""
+    size, length = tiny["vocab_size"], tiny.get("max_length", 8)
+    letters = string.ascii_lowercase[: size - 3]
+    tokenizer = make_tokenizer("char", [letters], specials=["<pad>", "<s>", "</s>"])
+    facts = {"tokenizer": tokenizer, "pad_id": 0, "bos_id": 1, "eos_id": 2, "max_length": length}
+    lengths = torch.arange(SAMPLES) % (length - 3) + 3
+    lengths[-1] = length
+    rows = torch.randint(3, size, (SAMPLES, length))
+    rows[:, 1] = torch.arange(SAMPLES) % (size - 3) + 3  # no two begin alike
+    rows[:, 0] = 1
+    position = torch.arange(length)
+    rows[position == lengths[:, None] - 1] = 2
+    rows[position >= lengths[:, None]] = 0
+    batch = {"source": rows, "target": rows.clone()}
+    return TaskExample(facts, batch, _source_and_prefix, (length - 1, size))
+
+
+def word_vectors(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """Sequences of two words, each the other's only neighbour. The vocabulary is large, so that a
+    negative sample is hardly ever the neighbour and the loss can approach zero."""
+    size = tiny["vocab_size"]
+    letters = string.ascii_lowercase
+    words = [first + second for first in letters for second in letters][: size - 1]
+    facts = {
+        "tokenizer": make_tokenizer("word", [" ".join(words)]),
+        "eot_id": None,
+        "token_counts": [0] + [1] * (size - 1),
+        "window": 1,
+        "negatives": 1,
+        "sample": 0.0,
+    }
+    tokens = torch.arange(1, 2 * SAMPLES + 1).view(SAMPLES, 2)
+    batch = {"input": torch.cat([tokens, tokens[:, :1]], 1)}  # (N, 3)
+    return TaskExample(facts, batch, _without_last, (2, tiny["width"]))
+
+
+def _without_last(batch: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (batch["input"][:, :-1],)
+
+
+def _source_and_prefix(batch: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (batch["source"], batch["target"][:, :-1])
