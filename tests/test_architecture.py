@@ -95,6 +95,7 @@ WITHOUT_TORCH = (
     "zoo.program",
     "zoo.schema",
     "zoo.registry",
+    "zoo.renames",
     "zoo.runs",
     "zoo.sweep",
 )

@@ -74,7 +74,7 @@ def test_every_place_is_hidden_equally_often_and_apart_from_the_others():
 
 
 def test_training_hides_the_share_asked_for_and_evaluation_fifteen_percent():
-    task, batch = task_of(mask_share=0.3), texts(5)
+    task, batch = task_of(mask_rate=0.3), texts(5)
     assert guessed(task.mask(batch, training=True), batch)[0].sum() == 5 * 12
     assert guessed(task.mask(batch, training=False), batch)[0].sum() == 5 * 6
     shorter = {"input": batch["input"][:, :3]}  # at least one, and not all
@@ -85,7 +85,7 @@ def test_special_tokens_are_neither_hidden_nor_shown_at_random():
     batch = texts(2000, length=21)
     batch["input"][:, ::3] = EOT
     batch["input"][0] = EOT
-    places, truth, shown = guessed(task_of(mask_share=0.5).mask(batch, training=True), batch)
+    places, truth, shown = guessed(task_of(mask_rate=0.5).mask(batch, training=True), batch)
     assert not places[0].any() and (places[1:].sum(1) == 10).all()
     assert truth.min() >= 2 and EOT not in shown
 
@@ -123,7 +123,7 @@ class Syllables:
 @pytest.mark.parametrize("training", [True, False])
 def test_words_are_hidden_whole(training):
     tokenizer = Syllables()
-    task = MaskedLM(40, tokenizer, 1, mask_share=0.4, whole_word=True)
+    task = MaskedLM(40, tokenizer, 1, mask_rate=0.4, whole_word=True)
     batch = {"input": texts(400, seed=3)["input"] + 5}
     batch["input"][:, 20] = EOT
     masked = task.mask(batch, training)
@@ -141,7 +141,7 @@ def test_words_are_hidden_whole(training):
 
 
 def task_share(task, training):
-    return task.mask_share if training else 0.15
+    return task.mask_rate if training else 0.15
 
 
 # ---------------------------------------------------------------------------------- step
@@ -163,7 +163,7 @@ class Table(nn.Module):
 
 @pytest.mark.parametrize("training", [True, False])
 def test_sums_by_hand(training):
-    task, batch, model = task_of(mask_share=0.3), texts(7), Table().train(training)
+    task, batch, model = task_of(mask_rate=0.3), texts(7), Table().train(training)
     output = task.step(model, batch)
     masked = task.mask(batch, training)
     loss = right = count = 0
@@ -194,7 +194,7 @@ def test_micro_batches_and_ranks_of_unequal_counts_give_the_gradient_of_the_whol
     """Ranks add up what micro-batches add up; the masks are those of the whole batch in both."""
     batch = texts(16, length=13)
     batch["input"][9:, 2:] = EOT  # in these texts one or two tokens can be hidden
-    task = task_of(mask_share=0.4)
+    task = task_of(mask_rate=0.4)
 
     def model():
         torch.manual_seed(0)
@@ -280,7 +280,7 @@ def test_a_preview_shows_blanks_right_and_wrong():
     ("options", "message"),
     [
         ({}, "set data.mask_token=true"),
-        ({"mask_id": 1, "mask_share": 1.5}, "task.mask_share=1.5: expected between 0 and 1"),
+        ({"mask_id": 1, "mask_rate": 1.5}, "task.mask_rate=1.5: expected between 0 and 1"),
     ],
 )
 def test_mistakes_in_a_config_are_one_clear_line(options, message):

@@ -63,8 +63,9 @@ def _train(arguments: list[str], server: "ForkServer | None") -> int:
         return 0
     if flags:
         from zoo.commands.hydra_flags import run_hydra
+        from zoo.renames import current_overrides
 
-        return run_hydra(run, arguments, server)
+        return run_hydra(run, current_overrides(arguments), server)
     return run(overrides)
 
 

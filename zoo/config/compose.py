@@ -29,6 +29,7 @@ from zoo.config.groups import (
 )
 from zoo.config.run import RunConfig
 from zoo.errors import UserError, unknown_name
+from zoo.renames import current_config, current_overrides
 
 LAUNCHERS = {"submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}  # extras
 OPEN = ("expect", "optim[.]rates")  # these take any key
@@ -48,6 +49,7 @@ def load(overrides: list[str]) -> RunConfig:
     Raises:
         UserError: Unknown choices and keys, wrong types, with the nearest valid name.
     """
+    overrides = current_overrides(overrides)
     for override in overrides:
         if override.startswith("~"):
             raise UserError(f"cannot delete '{override}': settings are changed, by key=value")
@@ -62,7 +64,7 @@ def load(overrides: list[str]) -> RunConfig:
     chosen_of = {group: choice_of[group] for group in (*GROUPS, "experiment")}
     pinned = [f"{group}={chosen_of[group]}" for group in GROUPS]
     reference = _listed(tuple(configs.config_dirs()), tuple(pinned))
-    with_values = _plain(composed)
+    with_values = current_config(_plain(composed), reference)
     experiment = chosen_of["experiment"]
     if {"init.from", "teacher.from"} & set(map(key_of, overrides)):
         with_values["expect"] = {}  # promised for other weights

@@ -18,6 +18,7 @@ import yaml
 from zoo.config.run import GROUPS as GROUPS
 from zoo.config.run import types_of_settings
 from zoo.errors import UserError, closest_match
+from zoo.renames import current_config
 from zoo.schema import describe_value, matches_type, type_mismatch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -177,7 +178,7 @@ def choices(group: str) -> list[str]:
 
 
 def read_yaml(path: Path) -> Config:
-    """A YAML file of plain values.
+    """A YAML file of plain values, those of renamed settings under their current names.
 
     Raises:
         UserError: It cannot be read.
@@ -191,7 +192,7 @@ def read_yaml(path: Path) -> Config:
         raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict) or not content:
         raise UserError(f"{path} holds no settings")
-    return content  # type: ignore[return-value]
+    return current_config(content)  # type: ignore[arg-type]
 
 
 def experiments() -> dict[str, str]:

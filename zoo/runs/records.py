@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from zoo.errors import UserError
+from zoo.renames import current_config, current_override
 from zoo.runs.directory import RunDirectory, walk
 from zoo.runs.settings import OF_SEED, flat
 
@@ -55,7 +56,7 @@ class Record:
             lines = (path / "overrides.txt").read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
             lines = []
-        overrides = tuple(line for line in lines if line)
+        overrides = tuple(current_override(line) for line in lines if line)
         seed = config.get("seed")
         settings |= {"seed": seed}
         typed = {_key(override) for override in overrides}
@@ -285,4 +286,5 @@ def _parse_section(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     content = yaml.load(text, Loader) or {}  # both loaders are safe
     if not isinstance(content, dict):
         raise ValueError("it is no list of settings")
+    content = current_config(content)
     return content, flat(content)

@@ -28,7 +28,7 @@ class MaskedLM:
         vocab_size: Number of ids.
         tokenizer: Ids to text and back.
         mask_id: Id of `[MASK]`.
-        mask_share: Share of the tokens to guess in training. Evaluation always hides 15 %, so that
+        mask_rate: Share of the tokens to guess in training. Evaluation always hides 15 %, so that
             runs with other shares compare.
         whole_word: Whether all tokens of a word are hidden together.
     """
@@ -40,7 +40,7 @@ class MaskedLM:
         vocab_size: int,
         tokenizer: Any,
         mask_id: int | None = None,
-        mask_share: float = 0.15,
+        mask_rate: float = 0.15,
         whole_word: bool = False,
     ) -> None:
         if mask_id is None:
@@ -48,10 +48,10 @@ class MaskedLM:
                 "task=masked_lm needs a token to show in place of hidden ones, and the data "
                 "reserves none; set data.mask_token=true"
             )
-        if not 0 < mask_share < 1:
-            raise UserError(f"task.mask_share={mask_share}: expected between 0 and 1, as 0.15")
+        if not 0 < mask_rate < 1:
+            raise UserError(f"task.mask_rate={mask_rate}: expected between 0 and 1, as 0.15")
         self.vocab_size, self.tokenizer, self.mask_id = vocab_size, tokenizer, mask_id
-        self.first_id, self.mask_share = tokenizer.first_id, mask_share
+        self.first_id, self.mask_rate = tokenizer.first_id, mask_rate
         self.word_starts = torch.tensor(tokenizer.word_starts()) if whole_word else None
 
     def mask(self, batch: Batch, training: bool) -> MaskedBatch:
@@ -59,7 +59,7 @@ class MaskedLM:
         tokens = batch["input"][:, :-1]
         if self.word_starts is not None:
             self.word_starts = self.word_starts.to(tokens.device)
-        share = self.mask_share if training else EVALUATION_SHARE
+        share = self.mask_rate if training else EVALUATION_SHARE
         return mask_tokens(
             tokens, share, self.mask_id, self.first_id, self.vocab_size, self.word_starts
         )
