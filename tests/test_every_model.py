@@ -3,7 +3,8 @@
 A model's `register(..., task=, tiny=)` says how: `tiny` are arguments for a network of a few
 parameters, facts included, and `task` is what it is trained for. The task's registration gives the
 rest: `example` (zoo/tasks/examples.py), the loss that can be reached on it (`floor`) and whether
-the samples of a batch are independent. A model's own registration may override the last two.
+the samples of a batch are independent. A model's own registration may override the last two. A task
+that no model is registered for names the `model` to try it with.
 """
 
 import copy
@@ -26,7 +27,12 @@ from zoo.tasks.base import StepOutput, Task
 from zoo.tasks.examples import SAMPLES, TaskExample
 from zoo.training.checkpoint import load_model, model_tensors
 
+OTHERS = {  # tasks that no model is registered for, with the model that they name
+    f"{TASKS[task].tests['model']}-{task}": (TASKS[task].tests["model"], task)
+    for task in set(TASKS.names()) - {MODELS[name].tests["task"] for name in MODELS.names()}
+}
 every_model = pytest.mark.parametrize("name", MODELS.names())
+every_case = pytest.mark.parametrize("name", [*MODELS.names(), *sorted(OTHERS)])
 
 
 class Case(NamedTuple):
@@ -54,20 +60,20 @@ class Case(NamedTuple):
 
 def make(name, seed=0):
     """What the registrations of a model and of its task say, built from a seed."""
-    tests = MODELS[name].tests
-    assert set(tests) >= {"task", "tiny"}, f"register('{name}') needs task= and tiny="
-    task = tests["task"]
+    model, task = OTHERS.get(name) or (name, MODELS[name].tests.get("task"))
+    tests = MODELS[model].tests
+    assert set(tests) >= {"task", "tiny"}, f"register('{model}') needs task= and tiny="
     tests = TASKS[task].tests | tests
     missing = {"example", "floor", "independent"} - set(tests)
     assert not missing, f"TASKS.register('{task}') lacks {sorted(missing)}"
     torch.manual_seed(seed)
     example = tests["example"](tests["tiny"], train_tokenizer)
-    model = MODELS.build({"name": name, **tests["tiny"]})
+    model = MODELS.build({"name": model, **tests["tiny"]})
     task = TASKS.build({"name": task}, **example.facts)
     return Case(model, task, example, tests["floor"], tests["independent"])
 
 
-@every_model
+@every_case
 def test_is_tiny_and_gives_one_row_a_sample(name):
     case = make(name)
     assert 0 < sum(p.numel() for p in case.model.parameters()) < 10_000
@@ -78,7 +84,7 @@ def test_is_tiny_and_gives_one_row_a_sample(name):
         assert shapes == case.example.output_shape
 
 
-@every_model
+@every_case
 def test_the_loss_is_finite_and_reaches_every_parameter(name):
     model, task, example, *_ = make(name)
     with torch.no_grad():  # a head may start at nearly zero, which would hide what lies below
@@ -91,7 +97,7 @@ def test_the_loss_is_finite_and_reaches_every_parameter(name):
     assert not dead
 
 
-@every_model
+@every_case
 def test_memorises_a_batch(name):
     model, task, example, floor, _ = make(name)
     for module in model.modules():
@@ -110,7 +116,7 @@ def test_memorises_a_batch(name):
     assert sum(losses[-20:]) / 20 < floor  # a mean: some tasks draw their targets at random
 
 
-@every_model
+@every_case
 def test_samples_do_not_see_each_other_in_evaluation(name):
     case = make(name)
     if not case.independent:
@@ -121,7 +127,7 @@ def test_samples_do_not_see_each_other_in_evaluation(name):
         torch.testing.assert_close(tree_map(lambda row, k=k: row[k : k + 1], together), alone)
 
 
-@every_model
+@every_case
 def test_runs_in_double_precision_and_agrees(name):
     case = make(name)
     single = tree_map(torch.Tensor.double, case.outputs())

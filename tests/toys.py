@@ -96,7 +96,7 @@ class Masked:
     def details(self, means):
         return {}
 
-    def preview(self, model, batch, means, pictures):
+    def preview(self, model, batch, means, writer):
         pass
 
     def predict(self, model, batch):

@@ -57,7 +57,8 @@ class Registry:
                 Tasks: `example` (a function of a model's `tiny` and a tokenizer factory to a
                 `TaskExample`, see zoo/tasks/examples.py), `floor` (the mean loss that a model
                 reaches on it) and `independent` (False where a sample's output depends on the
-                rest of its batch). A model may override `floor` and `independent`.
+                rest of its batch), which a model may override; and `model`, one to try the task with,
+                where no model is registered for it.
         """
 
         def decorate(builder: T) -> T:

@@ -261,13 +261,13 @@ def test_a_prompt_that_cannot_be_answered_says_why(text, top, message):
 def test_a_preview_shows_blanks_right_and_wrong():
     shown = {}
 
-    class Pictures:
+    class PreviewWriter:
         def text(self, tag, text):
             shown[tag] = text
 
     task, batch, model = task_of(), texts(3), Table().eval()
     with torch.no_grad():
-        task.preview(model, batch, {}, Pictures())
+        task.preview(model, batch, {}, PreviewWriter())
         right = int(task.step(model, batch).sums["accuracy"])
     text = shown["blanks"]
     assert text.count("{") == 3 * 6

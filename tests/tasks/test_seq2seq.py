@@ -228,7 +228,7 @@ def test_validation_is_greedy_and_the_test_by_beam():
 
 
 def test_the_preview_sets_translations_beside_references():
-    class Pictures:
+    class PreviewWriter:
         def __init__(self):
             self.texts = {}
 
@@ -238,10 +238,10 @@ def test_the_preview_sets_translations_beside_references():
         def figure(self, tag, figure):
             pass
 
-    pictures = Pictures()
+    writer = PreviewWriter()
     with torch.no_grad():
-        task_of().preview(Parrot().eval(), batch_of(), {}, pictures)
-    lines = pictures.texts["texts"].splitlines()
+        task_of().preview(Parrot().eval(), batch_of(), {}, writer)
+    lines = writer.texts["texts"].splitlines()
     assert lines[0] == "| source | reference | model |" and len(lines) == 8
     assert lines[5] == "| 5 | Three \\| four | Three four |"
 

@@ -56,12 +56,14 @@ def to_float64(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.device.type == "mps" else tensor.double()
 
 
-class Pictures(Protocol):
-    """Where previews go: TensorBoard and the run's `previews/` folder."""
+class PreviewWriter(Protocol):
+    """Writes previews to TensorBoard and to the run's `previews/` folder."""
 
-    def figure(self, tag: str, figure: Any) -> None: ...
+    def figure(self, tag: str, figure: Any) -> None:
+        """A matplotlib figure."""
 
-    def text(self, tag: str, text: str) -> None: ...
+    def text(self, tag: str, text: str) -> None:
+        """A text, in Markdown."""
 
 
 class Task(Protocol):
@@ -79,9 +81,16 @@ class Task(Protocol):
         """Metrics too long for a log line, as JSON: per class, a confusion matrix. May be empty."""
 
     def preview(
-        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
-        """Something to look at, drawn from up to a thousand samples of the split."""
+        """Write plots or texts that show what the model does.
+
+        Args:
+            model: In evaluation mode.
+            batch: Up to a thousand samples of the split.
+            means: Those of the evaluation, as `summarize` takes them.
+            writer: Receives the figures and texts.
+        """
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """One JSON-ready row per sample of a prepared batch without targets."""

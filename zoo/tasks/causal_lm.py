@@ -15,7 +15,7 @@ from zoo.inference.generation import Sampling
 from zoo.inference.streaming import stream
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.base import Batch, PreviewWriter, StepOutput
 from zoo.tasks.examples import causal_lm
 from zoo.tasks.plots.attention import text_attention
 
@@ -81,7 +81,7 @@ class CausalLM:
         return {}
 
     def preview(
-        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
         """How the model goes on from half a window, or answers a prompt, and where it looks."""
         tokens = batch["input"][0, :-1]
@@ -99,8 +99,8 @@ class CausalLM:
         shown = (
             f"{name}:\n\n{textwrap.indent(part, '    ', bool)}" for name, part in parts.items()
         )
-        pictures.text("sample", "\n\n".join(shown) + "\n")  # indented: Markdown keeps its lines
-        text_attention(model, tokens, self.tokenizer, pictures)
+        writer.text("sample", "\n\n".join(shown) + "\n")  # indented: Markdown keeps its lines
+        text_attention(model, tokens, self.tokenizer, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """Per text, the likeliest next tokens."""

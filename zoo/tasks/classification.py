@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.base import Batch, PreviewWriter, StepOutput
 from zoo.tasks.examples import classification
-from zoo.tasks.plots.predictions import classification_pictures
+from zoo.tasks.plots.predictions import classification_plots
 
 TOP_K = 5
 TOP_K_FROM = 10  # classes; among fewer, five guesses are hardly ever wrong
@@ -33,7 +33,7 @@ class Classification:
         class_weights: Weight of each class's samples in the loss: null (all alike), `balanced`
             (inversely to their number) or a list. Scaled so that the mean over the training
             samples is 1: the learning rate keeps its meaning.
-        feature_names: Of a table's columns, for the axes of pictures.
+        feature_names: Of a table's columns, for the axes of plots.
         feature_scales: Mean and deviation that each column was standardised by; likewise.
     """
 
@@ -119,15 +119,15 @@ class Classification:
         return {"classes": rows, "confusion": counts.tolist()}
 
     def preview(
-        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
         """Confusion matrix, worst mistakes (images), decision surface (two features), filters."""
-        classification_pictures(
+        classification_plots(
             model,
             batch,
             means,
             self.class_names,
-            pictures,
+            writer,
             self.feature_names,
             self.feature_scales,
         )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.base import Batch, PreviewWriter, StepOutput
 from zoo.tasks.examples import masked_lm
 from zoo.tasks.masking import MaskedBatch, mask_tokens
 from zoo.tasks.plots.attention import text_attention
@@ -88,7 +88,7 @@ class MaskedLM:
         return {}
 
     def preview(
-        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
         """A few texts, blanks filled: {right}, or {wrong -> right}."""
         batch = {"input": batch["input"][:SAMPLES]}
@@ -97,8 +97,8 @@ class MaskedLM:
         said[masked.positions] = model(masked.input_ids, positions=masked.positions).argmax(1)
         said[masked.positions[masked.labels == IGNORE_INDEX]] = IGNORE_INDEX
         rows = zip(batch["input"][:, :-1].tolist(), said.view_as(masked.input_ids).tolist())
-        pictures.text("blanks", "\n\n---\n\n".join(self._filled(*row) for row in rows))
-        text_attention(model, batch["input"][0, :-1], self.tokenizer, pictures)
+        writer.text("blanks", "\n\n---\n\n".join(self._filled(*row) for row in rows))
+        text_attention(model, batch["input"][0, :-1], self.tokenizer, writer)
 
     def _filled(self, tokens: list[int], said: list[int]) -> str:
         parts: list[str] = []

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, Pictures, StepOutput, to_float64
+from zoo.tasks.base import Batch, PreviewWriter, StepOutput, to_float64
 from zoo.tasks.examples import regression
-from zoo.tasks.plots.predictions import regression_pictures
+from zoo.tasks.plots.predictions import regression_plots
 
 LossName = Literal["squared", "absolute", "huber"]
 _LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -20,7 +20,7 @@ _LOSSES: dict[str, Callable[..., Tensor]] = {
 }
 
 
-@TASKS.register("regression", example=regression, floor=0.1, independent=True)
+@TASKS.register("regression", model="mlp", example=regression, floor=0.1, independent=True)
 class Regression:
     """Squared, absolute or Huber loss on standardised targets; RMSE, MAE in the data's own units.
 
@@ -74,11 +74,11 @@ class Regression:
         return {}
 
     def preview(
-        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
         """Predicted against true values."""
         predicted = model(batch["input"]).float() * self.std + self.mean
-        regression_pictures(predicted, batch["target"] * self.std + self.mean, pictures)
+        regression_plots(predicted, batch["target"] * self.std + self.mean, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """Per sample: the value, in the target's units."""

@@ -21,7 +21,7 @@ from zoo.errors import UserError
 from zoo.inference.search import Hypothesis, beam_search, greedy_search
 from zoo.kernels import cross_entropy, select_labels, trim_padding
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.base import Batch, PreviewWriter, StepOutput
 from zoo.tasks.examples import seq2seq
 from zoo.tasks.plots.attention import pair_attention
 
@@ -145,7 +145,7 @@ class Seq2Seq:
         }
 
     def preview(
-        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
         """What the model writes, beside what it should write."""
         first = {name: column[:PREVIEWED] for name, column in batch.items()}
@@ -156,9 +156,9 @@ class Seq2Seq:
         rows = ["| source | reference | model |", "| --- | --- | --- |"]
         for cells in zip(sources, references, self.write(model, first["source"]), strict=True):
             rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        pictures.text("texts", "\n".join(rows))
+        writer.text("texts", "\n".join(rows))
         source, target = (self._trim(first[side][:1])[0] for side in ("source", "target"))
-        pair_attention(model, source, target[:-1], self.tokenizer, pictures)
+        pair_attention(model, source, target[:-1], self.tokenizer, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """Per source, the best text and its score."""

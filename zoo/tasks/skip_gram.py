@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.kernels import band, banded_logistic_loss
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, Pictures, StepOutput
+from zoo.tasks.base import Batch, PreviewWriter, StepOutput
 from zoo.tasks.examples import word_vectors
 from zoo.tasks.plots.word_vectors import WordNeighbours
 from zoo.tasks.word_windows import NO_WORD, WordWindows
@@ -130,10 +130,10 @@ class WordVectors:
         return {}
 
     def preview(
-        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], pictures: Pictures
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
         """The nearest words of some frequent ones, and a map of frequent words."""
-        self.neighbours.draw(model, pictures)
+        self.neighbours.draw(model, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """Per text, the words nearest to the mean of its own."""
@@ -164,7 +164,7 @@ class SkipGram(WordVectors):
         return self._add_negatives(centres, None, around, near, near.sum(2, keepdim=True))
 
 
-@TASKS.register("cbow", example=word_vectors, floor=0.1, independent=True)
+@TASKS.register("cbow", model="word2vec", example=word_vectors, floor=0.1, independent=True)
 class CBOW(WordVectors):
     """Predict the word from the mean of its neighbours."""
 

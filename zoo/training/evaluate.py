@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from zoo.tasks.base import Batch, HasTestStep, Pictures, SplitMetrics, Task, to_float64
+from zoo.tasks.base import Batch, HasTestStep, PreviewWriter, SplitMetrics, Task, to_float64
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, forked_rng
 
@@ -81,7 +81,7 @@ def preview(
     task: Task,
     batch: Batch,
     totals: dict[str, Tensor],
-    pictures: Pictures,
+    writer: PreviewWriter,
     runtime: Runtime,
 ) -> None:
     """Let the task draw what a reader should see; training never notices."""
@@ -89,6 +89,6 @@ def preview(
     model.eval()
     try:
         with torch.no_grad(), forked_rng(runtime.device, EVALUATION_SEED):
-            task.preview(model, batch, totals, pictures)
+            task.preview(model, batch, totals, writer)
     finally:
         model.train(training)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from zoo.tasks.classification import Classification
-from zoo.tasks.plots import model as model_pictures
+from zoo.tasks.plots import model as model_plots
 from zoo.tasks.plots import predictions
 from zoo.tasks.regression import Regression
 from zoo.training.evaluate import evaluate, preview
@@ -77,7 +77,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_kind_of_input_gets_its_pictures(name):
+def test_each_kind_of_input_gets_its_plots(name):
     model, shape, tags = CASES[name]
     board = drawn(classifier(3), model, torch.randn(20, *shape), torch.arange(20) % 3)
     assert set(board) == tags
@@ -101,7 +101,7 @@ def test_confusion_of_few_and_of_many_classes(classes):
 
 
 def test_the_confusion_drawn_is_the_whole_splits():
-    """The batch for pictures may be a part of the split; the counts are of all of it."""
+    """The batch for plots may be a part of the split; the counts are of all of it."""
     task, model = classifier(2), nn.Identity()
     logits, target = torch.eye(2).repeat(30, 1), torch.tensor([0, 1] * 30)
     whole = {"input": logits, "target": target}
@@ -169,7 +169,7 @@ def test_a_surface_without_facts_says_that_it_is_standardised():
 
 def test_one_linear_layer_shows_what_each_class_looks_for():
     model = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
-    weights = model_pictures.first_layer_images(model, torch.zeros(1, 1, 6, 6))
+    weights = model_plots.first_layer_images(model, torch.zeros(1, 1, 6, 6))
     assert torch.equal(weights.flatten(1), model[1].weight)
     board = drawn(classifier(3), model, torch.randn(9, 1, 6, 6), torch.arange(9) % 3)
     axes = board["filters"].axes[0]

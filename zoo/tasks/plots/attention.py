@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.inference.attention_maps import attention_maps
-from zoo.tasks.base import Pictures
+from zoo.tasks.base import PreviewWriter
 from zoo.tasks.plots.model import new_figure, shorten
 
 MOST_TOKENS = 20
@@ -22,45 +22,45 @@ SIDES, ENDS = (0.8, 0.4), (0.8, 0.8)  # inches left and right, below and above
 GAP = 1  # cells between two maps
 
 
-def text_attention(model: nn.Module, tokens: Tensor, tokenizer: Any, pictures: Pictures) -> None:
+def text_attention(model: nn.Module, tokens: Tensor, tokenizer: Any, writer: PreviewWriter) -> None:
     """Draw where each head looks in a text, as the figure `attention`; without heads, nothing.
 
     Args:
         model: In evaluation mode; takes ids (1, T).
         tokens: Ids (T,), of which the first few are read.
         tokenizer: Its `token(id)` names them.
-        pictures: Where to.
+        writer: Receives the figure.
     """
     tokens = tokens[:MOST_TOKENS]
     names = [tokenizer.token(i) for i in tokens.tolist()]
-    _draw(attention_maps(model, tokens[None]), names, names, pictures)
+    _draw(attention_maps(model, tokens[None]), names, names, writer)
 
 
 def pair_attention(
-    model: nn.Module, source: Tensor, target: Tensor, tokenizer: Any, pictures: Pictures
+    model: nn.Module, source: Tensor, target: Tensor, tokenizer: Any, writer: PreviewWriter
 ) -> None:
     """Draw where each head that writes the target looks in the source, as `text_attention`.
 
     Args:
         model: In evaluation mode; takes ids (1, S) and (1, T).
         source, target: Ids (S,) and (T,), without padding.
-        tokenizer, pictures: As in `text_attention`.
+        tokenizer, writer: As in `text_attention`.
     """
     maps = attention_maps(model, source[None], target[None])
     maps = {name: one for name, one in maps.items() if "cross" in name} or maps
     looking, looked_at = ([tokenizer.token(i) for i in side.tolist()] for side in (target, source))
-    _draw(maps, looking, looked_at, pictures)
+    _draw(maps, looking, looked_at, writer)
 
 
 def _draw(
-    maps: dict[str, Tensor], looking: Sequence[str], looked_at: Sequence[str], pictures: Pictures
+    maps: dict[str, Tensor], looking: Sequence[str], looked_at: Sequence[str], writer: PreviewWriter
 ) -> None:
     size = (len(looking), len(looked_at))
     fitting = [one for one in maps.values() if one.shape[1:] == size]
     if fitting:
         few = [one[:, :MOST_TOKENS, :MOST_TOKENS] for one in fitting]
         figure = heat_maps(few, looking[:MOST_TOKENS], looked_at[:MOST_TOKENS])
-        pictures.figure("attention", figure)
+        writer.figure("attention", figure)
 
 
 def heat_maps(maps: Sequence[Tensor], looking: Sequence[str], looked_at: Sequence[str]) -> Any:

@@ -1,4 +1,4 @@
-"""Pictures of a model itself: how it divides the plane, and what its first layer looks for.
+"""PreviewWriter of a model itself: how it divides the plane, and what its first layer looks for.
 
 Shapes: N samples, K classes, C channels, H and W height and width, M filters or neurons.
 """

@@ -1,4 +1,4 @@
-"""Pictures that tasks draw: confusion, worst mistakes, fit; those of the model beside them.
+"""PreviewWriter that tasks draw: confusion, worst mistakes, fit; those of the model beside them.
 
 Matplotlib's objects alone (no pyplot, no global state), imported where they are used: a run that
 is killed before its first preview never pays for them.
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.tasks.base import Batch, Pictures, to_float64
+from zoo.tasks.base import Batch, PreviewWriter, to_float64
 from zoo.tasks.plots.model import (
     CLASS_COLOURS,
     MARGIN,
@@ -30,12 +30,12 @@ MOST_MISTAKES = 16
 COUNTS_UP_TO = 30  # classes whose confusions are written as numbers; names up to twice as many
 
 
-def classification_pictures(
+def classification_plots(
     model: nn.Module,
     batch: Batch,
     means: dict[str, Tensor],
     class_names: Sequence[str],
-    pictures: Pictures,
+    writer: PreviewWriter,
     feature_names: Sequence[str] | None = None,
     feature_scales: Sequence[Sequence[float]] | None = None,
 ) -> None:
@@ -46,16 +46,16 @@ def classification_pictures(
         batch: `input` (N, ...) and `target` (N,) int64.
         means: Of an evaluation: `confusion` (K, K) as shares of `count` samples.
         class_names: Of the K classes.
-        pictures: Where to.
+        writer: Receives the figure.
         feature_names: Of a table's columns.
         feature_scales: Mean and deviation that each column was standardised by.
     """
     samples, target = batch["input"], batch["target"]
     counts = (means["confusion"] * means["count"]).round().long()
-    pictures.figure("confusion", confusion(counts.cpu(), class_names))
+    writer.figure("confusion", confusion(counts.cpu(), class_names))
     if samples.dim() == 4:
         logits = model(samples).float()
-        pictures.figure("mistakes", mistakes(samples, logits, target, class_names))
+        writer.figure("mistakes", mistakes(samples, logits, target, class_names))
     if samples.is_floating_point() and samples.dim() == 2 and samples.shape[1] == 2:
         figure = decision_surface(
             model,
@@ -65,15 +65,15 @@ def classification_pictures(
             feature_names or ("feature 1, standardised", "feature 2, standardised"),
             feature_scales or ((0, 1), (0, 1)),
         )
-        pictures.figure("decision_surface", figure)
+        writer.figure("decision_surface", figure)
     if (weights := first_layer_images(model, samples)) is not None:
         names = class_names if len(weights) == len(class_names) and is_linear(model) else None
-        pictures.figure("filters", filters(weights, names))
+        writer.figure("filters", filters(weights, names))
 
 
-def regression_pictures(predicted: Tensor, target: Tensor, pictures: Pictures) -> None:
+def regression_plots(predicted: Tensor, target: Tensor, writer: PreviewWriter) -> None:
     """Predicted against true values, (N, O) each, in the target's units."""
-    pictures.figure("predicted_vs_true", predicted_vs_true(predicted.cpu(), target.cpu()))
+    writer.figure("predicted_vs_true", predicted_vs_true(predicted.cpu(), target.cpu()))
 
 
 def confusion(counts: Tensor, class_names: Sequence[str]) -> Any:

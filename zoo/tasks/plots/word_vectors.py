@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.errors import closest_match as nearest_name
 from zoo.inference.neighbours import combine, nearest, plane
-from zoo.tasks.base import Pictures
+from zoo.tasks.base import PreviewWriter
 from zoo.tasks.plots.model import new_figure
 
 LISTED, MAPPED = 8, 60  # words whose neighbours are listed, and words on the map, in a preview
@@ -50,7 +50,7 @@ class WordNeighbours:
         with torch.no_grad():
             return model(torch.arange(len(self.unseen), device=device)).float()
 
-    def draw(self, model: nn.Module, pictures: Pictures) -> None:
+    def draw(self, model: nn.Module, writer: PreviewWriter) -> None:
         """Neighbours of a few words as text, and a map of more."""
         vectors = self.vectors(model)
         lines = []
@@ -58,8 +58,8 @@ class WordNeighbours:
             found = self._nearest(vectors, [(1.0, i)], NAMED)
             said = ", ".join(f"{word} {cosine:.2f}" for word, cosine in found)
             lines.append(f"**{self.tokenizer.token(i)}**: {said}")
-        pictures.text("neighbours", "\n\n".join(lines))
-        pictures.figure("map", self._map(vectors))
+        writer.text("neighbours", "\n\n".join(lines))
+        writer.figure("map", self._map(vectors))
 
     def _map(self, vectors: Tensor) -> Any:
         words = self.telling(MAPPED)
