@@ -55,10 +55,10 @@ class Registry:
                 Models: `task` (which task to train it with) and `tiny` (arguments, facts included,
                 for a network of a few parameters).
                 Tasks: `example` (a function of a model's `tiny` and a tokenizer factory to a
-                `TaskExample`, see zoo/tasks/examples.py), `floor` (the mean loss that a model
+                `TaskExample`, see zoo/tasks/examples.py); `floor` (the mean loss that a model
                 reaches on it) and `independent` (False where a sample's output depends on the
-                rest of its batch), which a model may override; and `model`, one to try the task with,
-                where no model is registered for it.
+                rest of its batch), which a model may override; where no model is registered for
+                the task, `model` names one to try it with.
         """
 
         def decorate(builder: T) -> T:
