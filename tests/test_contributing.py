@@ -80,7 +80,9 @@ def test_the_examples_work(tmp_path):
     assert "model.piece'; did you mean 'model.pieces'?" in done.stderr
     tried = done.stdout.partition("tests\n")[2]
     for name in names:
-        assert re.search(rf"\[(.*-)?{name}(-.*)?\] PASSED", tried), f"no test tries {name}:\n{tried}"
+        assert re.search(rf"\[(.*-)?{name}(-.*)?\] PASSED", tried), (
+            f"no test tries {name}:\n{tried}"
+        )
 
 
 def test_the_examples_are_formatted_as_ours(tmp_path):

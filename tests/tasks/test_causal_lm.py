@@ -193,7 +193,7 @@ def test_prompts_and_options_that_are_refused():
     task, model, _ = make()
     cases = [
         ({"input": "die Ω"}, "input: the prompt has characters that the vocabulary"),
-        ({"input": "die " * 5}, "the prompt has 20 tokens, and the model looks back on at most 16"),
+        ({"input": "die " * 5}, "the prompt has 20 tokens, and the model's context is 16"),
         ({"temperature": -1.0}, "temperature=-1.0: expected 0"),
         ({"top_k": 0}, "top_k=0: expected 1 or more"),
         ({"top_p": 0.0}, "top_p=0.0: expected above 0"),

@@ -221,7 +221,7 @@ def test_validation_is_greedy_and_the_test_by_beam():
         with torch.no_grad():
             getattr(spied, name)(model, batch_of())
         found[name] = seen
-    assert found["step"] == task.write(model, rows(SOURCES))
+    assert found["step"] == task.generate(model, rows(SOURCES))
     best = task.search(model, rows(SOURCES), beam=5, length_penalty=0.0)
     assert found["test_step"] == [TOKENIZER.decode(one[0].tokens) for one in best]
     assert found["step"] != found["test_step"]

@@ -49,10 +49,10 @@ def text(*shape, seed=5):
     return torch.randint(WORDS, shape, generator=torch.Generator().manual_seed(seed))
 
 
-def windows(reach=5, sample=0.0):
+def windows(window=5, sample=0.0):
     zeroed = torch.tensor(counts())
     zeroed[:2] = 0
-    return WordWindows(zeroed, EOT, reach, sample, 0.75)
+    return WordWindows(zeroed, EOT, window, sample, 0.75)
 
 
 def pairs_of(blocks):
@@ -68,7 +68,7 @@ def pairs_of(blocks):
 def test_at_reach_one_neighbours_are_the_adjacent_words():
     """Unknown words are skipped; nobody looks past a window or a document."""
     rows = text(5, 90)
-    found = [pair for pair in pairs_of(windows(reach=1).blocks(rows)) if pair[1]]
+    found = [pair for pair in pairs_of(windows(window=1).blocks(rows)) if pair[1]]
     expected = []
     for row in rows.tolist():
         documents, known = [[]], [i for i in row if i != 0]
@@ -84,7 +84,7 @@ def test_the_reach_of_each_word_is_drawn_evenly():
     torch.manual_seed(0)
     rows = 2 + torch.arange(3000)[None] % (WORDS - 2)  # a word tells its place
     hits = torch.zeros(6)
-    for word, near in pairs_of(windows(reach=5).blocks(rows)):
+    for word, near in pairs_of(windows(window=5).blocks(rows)):
         away = sorted((other - word + 19) % 38 - 19 for other in near)
         reach = max(map(abs, away), default=0)
         if len(away) == 2 * reach:  # not at an end of the text
@@ -340,7 +340,7 @@ def test_answers_several_questions():
     ("question", "said"),
     [
         ("baa", "unknown word 'baa'; did you mean 'ba'? (the vocabulary has 38 words)"),
-        ("ca - zzzz", "unknown word 'zzzz'; no word is spelled nearly so"),
+        ("ca - zzzz", "unknown word 'zzzz'; no word is spelled similarly"),
         ("<unk>", "unknown word '<unk>'"),
         ("ca bi", "expected a word, or words with + or - between"),
         ("", "expected a word"),

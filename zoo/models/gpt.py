@@ -53,6 +53,7 @@ class GPT(nn.Module):
     """
 
     decodes_by_blocks = True  # forward is embed, blocks, norm, head: zoo/inference/decode.py
+    accepts_targets = True  # zoo/tasks/base.py
 
     def __init__(
         self,

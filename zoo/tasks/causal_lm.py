@@ -1,6 +1,5 @@
 """Causal language modelling: predict each token from those before it."""
 
-import inspect
 import math
 import textwrap
 import time
@@ -15,7 +14,7 @@ from zoo.inference.generation import Sampling
 from zoo.inference.streaming import stream
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, PreviewWriter, StepOutput
+from zoo.tasks.base import Batch, PreviewWriter, StepOutput, accepts_targets, context_of
 from zoo.tasks.examples import causal_lm
 from zoo.tasks.plots.attention import text_attention
 
@@ -30,9 +29,8 @@ class CausalLM:
     Args:
         token_bytes: UTF-8 bytes of text that each id stands for.
         tokenizer: Ids to text and back, for samples.
-        eot_id: The id between two documents: where a sample may begin, and where it ends.
-        template: What stands around a prompt (`{prompt}`), where the data has prompts and
-            responses.
+        eot_id: The id between two documents: a sample may begin after it, and ends before it.
+        template: The text around a prompt (`{prompt}`), where the data has prompts and responses.
     """
 
     monitor = "-loss"
@@ -48,8 +46,8 @@ class CausalLM:
         self.bytes = torch.tensor(token_bytes)
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        """Sums over a batch of `input` (B, T + 1): T tokens to read, each one's next to predict;
-        with `scored`, bool (B, T), those alone of which it says so."""
+        """Sums over a batch of `input` (B, T + 1): T input tokens, and for each the next one as its
+        target. With `scored`, bool (B, T), only the targets that it marks count."""
         tokens, target = batch["input"][:, :-1], batch["input"][:, 1:].flatten()  # (B, T), (B T,)
         self.bytes = self.bytes.to(target.device)
         length, count = self.bytes[target], torch.full((), len(target), device=target.device)
@@ -58,8 +56,7 @@ class CausalLM:
             target = torch.where(scored, target, IGNORE_INDEX)
             length, count = length * scored, scored.sum()
         sums = {"bytes": length.sum()}
-        own = getattr(model, "module", model)  # a compiled one would be compiled anew each step
-        if model.training and "targets" in inspect.signature(own.forward).parameters:
+        if model.training and accepts_targets(model):
             return StepOutput(model(tokens, targets=target), count, sums)
         logits = model(tokens).flatten(0, 1)  # (B T, V)
         if not model.training:
@@ -69,12 +66,12 @@ class CausalLM:
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss in nats per token, perplexity, bits per byte, accuracy (evaluation)."""
         loss = float(means["loss"])
-        figures = {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+        metrics = {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
         if float(means["bytes"]) > 0:
-            figures["bits_per_byte"] = loss / math.log(2) / float(means["bytes"])
+            metrics["bits_per_byte"] = loss / math.log(2) / float(means["bytes"])
         if "accuracy" in means:
-            figures["accuracy"] = float(means["accuracy"])
-        return figures
+            metrics["accuracy"] = float(means["accuracy"])
+        return metrics
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """Nothing more."""
@@ -83,27 +80,27 @@ class CausalLM:
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
-        """How the model goes on from half a window, or answers a prompt, and where it looks."""
+        """A continuation of half a sequence, or the answer to a prompt; attention weights."""
         tokens = batch["input"][0, :-1]
-        asked = len(tokens) // 2
+        length = len(tokens) // 2
         if "scored" in batch:
-            asked = int(batch["scored"][0].int().argmax()) + 1
-        prompt = tokens[: max(1, asked)].tolist()
+            length = int(batch["scored"][0].int().argmax()) + 1
+        prompt = tokens[: max(1, length)].tolist()
         pieces, start = [], time.perf_counter()
         sampling = Sampling(temperature=0.8)
-        for _, piece in self._write(model, prompt, PREVIEW_TOKENS, sampling):
+        for _, piece in self._generate(model, prompt, PREVIEW_TOKENS, sampling):
             pieces.append(piece)
             if time.perf_counter() - start > PREVIEW_SECONDS:
                 break
-        parts = {"text": self.tokenizer.decode(prompt), "model": "".join(pieces)}
-        shown = (
-            f"{name}:\n\n{textwrap.indent(part, '    ', bool)}" for name, part in parts.items()
+        texts = {"text": self.tokenizer.decode(prompt), "model": "".join(pieces)}
+        blocks = (
+            f"{name}:\n\n{textwrap.indent(text, '    ', bool)}" for name, text in texts.items()
         )
-        writer.text("sample", "\n\n".join(shown) + "\n")  # indented: Markdown keeps its lines
+        writer.text("sample", "\n\n".join(blocks) + "\n")  # indented: Markdown keeps its lines
         text_attention(model, tokens, self.tokenizer, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
-        """Per text, the likeliest next tokens."""
+        """The most probable next tokens of each sequence."""
         for row in model(batch["input"])[:, -1].float().softmax(-1):
             top = row.topk(min(5, len(row)))
             tokens = [self.tokenizer.token(i) for i in top.indices.tolist()]
@@ -122,36 +119,35 @@ class CausalLM:
         seed: int = 0,
         samples: int = 1,
     ) -> Iterator[dict[str, Any]]:
-        """Continue a text, piece by piece.
+        """Continue a text; yields it in pieces as they are generated.
 
         Args:
             model: The model, in evaluation mode.
-            input: The beginning; may be empty.
-            max_tokens: Tokens to write; fewer where the model ends the text itself.
+            input: The prompt; may be empty.
+            max_tokens: Tokens to generate; fewer if the model ends the text itself.
             temperature, top_k, top_p, repetition_penalty, seed: As in `Sampling`.
-            stop: The text ends before this, or before any of several.
-            samples: How many continuations, by seed, seed + 1, ...
+            stop: One or more strings; the text ends before the first that occurs.
+            samples: Number of continuations, with seeds seed, seed + 1, ...
 
         Raises:
-            UserError: An option out of its range, a prompt that the tokenizer or the model cannot
-                take.
+            UserError: An option out of range, a prompt that the tokenizer or the model refuses.
         """
-        for name, number in (("max_tokens", max_tokens), ("samples", samples)):
-            if number < 1:
-                raise UserError(f"{name}={number}: expected 1 or more")
-        prompt = self._prompt(input, model.context)
+        for name, value in (("max_tokens", max_tokens), ("samples", samples)):
+            if value < 1:
+                raise UserError(f"{name}={value}: expected 1 or more")
+        prompt = self._prompt(input, context_of(model))
         stops = [stop] if isinstance(stop, str) else stop or []
         for k in range(samples):
             try:
                 sampling = Sampling(temperature, top_k, top_p, repetition_penalty, seed + k)
             except ValueError as error:
                 raise UserError(str(error)) from None
-            number = {"sample": k + 1} if samples > 1 else {}
-            yield number | {"text": ""}  # there is an answer, even if the text ends at once
-            for _, piece in self._write(model, prompt, max_tokens, sampling, stops):
-                yield number | {"text": piece}
+            label: dict[str, Any] = {"sample": k + 1} if samples > 1 else {}
+            yield label | {"text": ""}  # one row at least, even if the text ends at once
+            for _, piece in self._generate(model, prompt, max_tokens, sampling, stops):
+                yield label | {"text": piece}
 
-    def _write(
+    def _generate(
         self,
         model: nn.Module,
         prompt: list[int],
@@ -163,7 +159,7 @@ class CausalLM:
         return stream(model, decode, [prompt], max_tokens, sampling, stop or [], self.eot_id)
 
     def _prompt(self, text: str, context: int | None) -> list[int]:
-        """Ids of a prompt; of an empty one, what a text begins after."""
+        """Ids of a prompt; for an empty one, the id that precedes a text."""
         if self.template is not None:
             text = self.template.replace("{prompt}", text)
         try:
@@ -172,7 +168,7 @@ class CausalLM:
             raise UserError(str(error).replace("the text", "input: the prompt", 1)) from None
         if context is not None and len(ids) > context:
             raise UserError(
-                f"input: the prompt has {len(ids)} tokens, and the model looks back on at most "
+                f"input: the prompt has {len(ids)} tokens, and the model's context is "
                 f"{context}; leave out its first {len(ids) - context} or more"
             )
         if ids:

@@ -14,27 +14,27 @@ from zoo.tasks.examples import classification
 from zoo.tasks.plots.predictions import classification_plots
 
 TOP_K = 5
-TOP_K_FROM = 10  # classes; among fewer, five guesses are hardly ever wrong
+TOP_K_FROM = 10  # classes; with fewer, top-5 accuracy says little
 
 
 @TASKS.register("classification", example=classification, floor=0.1, independent=True)
 class Classification:
-    """Cross-entropy over classes; accuracy, per-class figures, a confusion matrix.
+    """Cross-entropy over classes; accuracy, metrics per class, a confusion matrix.
 
-    Training minimises the smoothed, weighted loss; evaluation reports plain cross-entropy, so that
-    runs with other smoothing or weights compare.
+    Training minimises the smoothed, weighted loss. Evaluation reports plain cross-entropy, so that
+    runs with different smoothing or weights can be compared.
 
     Args:
-        num_classes: Classes to tell apart.
-        class_names: What they are called.
+        num_classes: K.
+        class_names: Of the K classes.
         class_counts: Samples of each class in the training split, for `class_weights=balanced`.
-        label_smoothing: Share of the target spread over all classes (Szegedy et al., 2016,
+        label_smoothing: Fraction of the target spread over all classes (Szegedy et al., 2016,
             arXiv:1512.00567).
-        class_weights: Weight of each class's samples in the loss: null (all alike), `balanced`
-            (inversely to their number) or a list. Scaled so that the mean over the training
-            samples is 1: the learning rate keeps its meaning.
+        class_weights: Weight of each class's samples in the loss: null (equal weights), `balanced`
+            (inverse to their number) or a list. Scaled to a mean of 1 over the training samples,
+            so that a learning rate means the same with any weights.
         feature_names: Of a table's columns, for the axes of plots.
-        feature_scales: Mean and deviation that each column was standardised by; likewise.
+        feature_scales: Mean and standard deviation of each column before standardisation; likewise.
     """
 
     monitor = "accuracy"
@@ -84,10 +84,10 @@ class Classification:
                 logits, target, reduction="sum", label_smoothing=self.label_smoothing
             )
         else:
-            each = F.cross_entropy(
+            losses = F.cross_entropy(
                 logits, target, reduction="none", label_smoothing=self.label_smoothing
             )
-            loss = (each * self.weights.to(each.device)[target]).sum()
+            loss = (losses * self.weights.to(losses.device)[target]).sum()
         return StepOutput(loss, torch.full((), len(target), device=loss.device), sums)
 
     def _evaluation_sums(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -100,28 +100,28 @@ class Classification:
         return sums
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
-        """Loss and accuracies; the confusion matrix is left to `details`."""
-        hidden = ("confusion", "count")
-        return {name: float(mean) for name, mean in means.items() if name not in hidden}
+        """Loss and accuracies; `details` has the confusion matrix."""
+        omitted = ("confusion", "count")
+        return {name: float(mean) for name, mean in means.items() if name not in omitted}
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """Precision, recall, F1 and support of each class, and the confusion matrix as counts."""
         counts = (means["confusion"] * means["count"]).round().long()  # [true, predicted]
-        hits, trues, saids = (x.tolist() for x in (counts.diag(), counts.sum(1), counts.sum(0)))
-        rows = {}
-        for name, hit, true, said in zip(self.class_names, hits, trues, saids):
-            rows[name] = {
-                "precision": hit / said if said else 0.0,
-                "recall": hit / true if true else 0.0,
-                "f1": 2 * hit / (true + said) if true + said else 0.0,
+        columns = (x.tolist() for x in (counts.diag(), counts.sum(1), counts.sum(0)))
+        classes = {}
+        for name, correct, true, predicted in zip(self.class_names, *columns):
+            classes[name] = {
+                "precision": correct / predicted if predicted else 0.0,
+                "recall": correct / true if true else 0.0,
+                "f1": 2 * correct / (true + predicted) if true + predicted else 0.0,
                 "support": true,
             }
-        return {"classes": rows, "confusion": counts.tolist()}
+        return {"classes": classes, "confusion": counts.tolist()}
 
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
-        """Confusion matrix, worst mistakes (images), decision surface (two features), filters."""
+        """Confusion matrix, worst errors (images), decision surface (two features), filters."""
         classification_plots(
             model,
             batch,
@@ -133,7 +133,7 @@ class Classification:
         )
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
-        """Per sample: the class, its probability, and the probability of every class."""
+        """For each sample the predicted class and the probability of every class."""
         for row in model(batch["input"]).float().softmax(1).tolist():
             best = max(range(len(row)), key=row.__getitem__)
             yield {

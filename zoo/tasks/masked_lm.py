@@ -1,4 +1,8 @@
-"""MaskedBatch language modelling: guess hidden tokens from what stands on both sides of them."""
+"""Masked language modelling: predict masked tokens from the tokens on both sides of them.
+
+Devlin et al., 2019, https://arxiv.org/abs/1810.04805.
+Shapes: B sequences, T tokens, M masked positions, V vocabulary.
+"""
 
 import math
 from collections.abc import Iterator
@@ -10,27 +14,27 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, PreviewWriter, StepOutput
+from zoo.tasks.base import Batch, PreviewWriter, StepOutput, context_of
 from zoo.tasks.examples import masked_lm
 from zoo.tasks.masking import MaskedBatch, mask_tokens
 from zoo.tasks.plots.attention import text_attention
 
 MASK = "[MASK]"
-EVALUATION_SHARE = 0.15
-SAMPLES = 8  # texts in a preview
+EVALUATION_RATE = 0.15
+PREVIEWED = 8  # sequences
 
 
 @TASKS.register("masked_lm", example=masked_lm, floor=0.1, independent=True)
 class MaskedLM:
-    """Cross-entropy of hidden tokens; accuracy, and perplexity (of them, not of the text).
+    """Cross-entropy of masked tokens; accuracy, and perplexity (of these tokens, not of the text).
 
     Args:
-        vocab_size: Number of ids.
+        vocab_size: V.
         tokenizer: Ids to text and back.
         mask_id: Id of `[MASK]`.
-        mask_rate: Share of the tokens to guess in training. Evaluation always hides 15 %, so that
-            runs with other shares compare.
-        whole_word: Whether all tokens of a word are hidden together.
+        mask_rate: Fraction of the tokens to predict in training. Evaluation always masks 15 %, so
+            that runs with different rates can be compared.
+        whole_word: Whether all tokens of a word are masked together.
     """
 
     monitor = "-loss"
@@ -45,8 +49,8 @@ class MaskedLM:
     ) -> None:
         if mask_id is None:
             raise UserError(
-                "task=masked_lm needs a token to show in place of hidden ones, and the data "
-                "reserves none; set data.mask_token=true"
+                "task=masked_lm needs a token [MASK], and the data reserves none; set "
+                "data.mask_token=true"
             )
         if not 0 < mask_rate < 1:
             raise UserError(f"task.mask_rate={mask_rate}: expected between 0 and 1, as 0.15")
@@ -55,17 +59,17 @@ class MaskedLM:
         self.word_starts = torch.tensor(tokenizer.word_starts()) if whole_word else None
 
     def mask(self, batch: Batch, training: bool) -> MaskedBatch:
-        """Hide tokens of `input` (B, T + 1), whose last one is never read."""
+        """Mask tokens of `input` (B, T + 1), without the last one of each sequence."""
         tokens = batch["input"][:, :-1]
         if self.word_starts is not None:
             self.word_starts = self.word_starts.to(tokens.device)
-        share = self.mask_rate if training else EVALUATION_SHARE
+        rate = self.mask_rate if training else EVALUATION_RATE
         return mask_tokens(
-            tokens, share, self.mask_id, self.first_id, self.vocab_size, self.word_starts
+            tokens, rate, self.mask_id, self.first_id, self.vocab_size, self.word_starts
         )
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        """Sums over the hidden tokens of a batch of `input` (B, T + 1)."""
+        """Sums over the masked tokens of a batch of `input` (B, T + 1)."""
         masked = self.mask(batch, model.training)
         logits = model(masked.input_ids, positions=masked.positions)  # (M, V)
         loss = cross_entropy(logits, masked.labels)
@@ -76,12 +80,12 @@ class MaskedLM:
         return StepOutput(loss, count.clamp(min=1), sums)
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
-        """Loss in nats per hidden token, perplexity, accuracy (evaluation)."""
+        """Loss in nats per masked token, perplexity, accuracy (evaluation)."""
         loss = float(means["loss"])
-        figures = {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+        metrics = {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
         if "accuracy" in means:
-            figures["accuracy"] = float(means["accuracy"])
-        return figures
+            metrics["accuracy"] = float(means["accuracy"])
+        return metrics
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """Nothing more."""
@@ -90,53 +94,54 @@ class MaskedLM:
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
-        """A few texts, blanks filled: {right}, or {wrong -> right}."""
-        batch = {"input": batch["input"][:SAMPLES]}
+        """A few sequences with predictions filled in: {correct}, or {predicted -> correct}."""
+        batch = {"input": batch["input"][:PREVIEWED]}
         masked = self.mask(batch, training=False)
-        said = torch.full_like(masked.input_ids.flatten(), IGNORE_INDEX)
-        said[masked.positions] = model(masked.input_ids, positions=masked.positions).argmax(1)
-        said[masked.positions[masked.labels == IGNORE_INDEX]] = IGNORE_INDEX
-        rows = zip(batch["input"][:, :-1].tolist(), said.view_as(masked.input_ids).tolist())
+        predicted = torch.full_like(masked.input_ids.flatten(), IGNORE_INDEX)
+        predicted[masked.positions] = model(masked.input_ids, positions=masked.positions).argmax(1)
+        predicted[masked.positions[masked.labels == IGNORE_INDEX]] = IGNORE_INDEX
+        rows = zip(batch["input"][:, :-1].tolist(), predicted.view_as(masked.input_ids).tolist())
         writer.text("blanks", "\n\n---\n\n".join(self._filled(*row) for row in rows))
         text_attention(model, batch["input"][0, :-1], self.tokenizer, writer)
 
-    def _filled(self, tokens: list[int], said: list[int]) -> str:
-        parts: list[str] = []
-        run: list[int] = []
-        for token, guess in zip(tokens, said):
-            if guess == IGNORE_INDEX:
-                run.append(token)
+    def _filled(self, tokens: list[int], predicted: list[int]) -> str:
+        """The text of a sequence, with predictions in braces where there are any."""
+        texts: list[str] = []
+        visible: list[int] = []
+        for token, prediction in zip(tokens, predicted):
+            if prediction == IGNORE_INDEX:
+                visible.append(token)
                 continue
-            fill = self.tokenizer.token(guess)
-            if guess != token:
-                fill += f" -> {self.tokenizer.token(token)}"
-            parts += [self.tokenizer.decode(run), f"{{{fill}}}"]
-            run = []
-        parts.append(self.tokenizer.decode(run))
-        return (" " if self.tokenizer.kind == "word" else "").join(parts)
+            label = self.tokenizer.token(prediction)
+            if prediction != token:
+                label += f" -> {self.tokenizer.token(token)}"
+            texts += [self.tokenizer.decode(visible), f"{{{label}}}"]
+            visible = []
+        texts.append(self.tokenizer.decode(visible))
+        return (" " if self.tokenizer.kind == "word" else "").join(texts)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
-        """Per text, the likeliest token for its last place, were it hidden."""
+        """The most probable tokens at the last position of each sequence, if it were masked."""
         tokens = batch["input"].clone()
         tokens[:, -1] = self.mask_id
         for row in model(tokens)[:, -1].float().softmax(-1):
             yield self._candidates(row, 5)
 
     def respond(self, model: nn.Module, input: str, top: int = 5) -> Iterator[dict[str, Any]]:
-        """For each `[MASK]` of a text, the likeliest tokens and their probabilities.
+        """For each `[MASK]` of a text, the most probable tokens and their probabilities.
 
         Args:
             model: The model.
-            input: The text, with one `[MASK]` or several.
-            top: How many tokens to name.
+            input: The text, with one or more `[MASK]`.
+            top: How many tokens to return for each.
 
         Raises:
-            UserError: No `[MASK]`, a text longer than the model reads, `top` out of range.
+            UserError: No `[MASK]`, a text longer than the model's context, `top` out of range.
         """
         if not 1 <= top <= self.vocab_size:
             raise UserError(f"top={top}: expected 1 to {self.vocab_size}, the vocabulary's size")
         tokens = torch.tensor([self.encode(input)])  # (1, T)
-        limit = getattr(model, "context", None)
+        limit = context_of(model)
         if limit is not None and tokens.shape[1] > limit:
             raise UserError(
                 f"input: {tokens.shape[1]} tokens, and the model reads at most {limit} at once; "
@@ -148,21 +153,20 @@ class MaskedLM:
             yield {"blank": k + 1} | self._candidates(row, top)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text with `[MASK]` in it.
+        """Ids of a text that contains `[MASK]`.
 
-        Byte-pair tokens carry the space before them, so the hidden one brings its own.
+        Byte-pair tokens include the space before them, so the one before a mask is dropped.
 
         Raises:
             UserError: No `[MASK]`.
         """
-        first, *others = text.split(MASK)
-        if not others:
+        pieces = text.split(MASK)
+        if len(pieces) == 1:
             shown = text if len(text) <= 40 else text[:37] + "..."
             raise UserError(
                 f"input: no {MASK} in '{shown}'; write {MASK} for each token to be filled in, as "
                 f"in input='The {MASK} of the list'"
             )
-        pieces = [first, *others]
         if self.tokenizer.kind == "bpe":
             pieces = [piece.removesuffix(" ") for piece in pieces[:-1]] + pieces[-1:]
         ids: list[int] = []

@@ -22,10 +22,10 @@ _LOSSES: dict[str, Callable[..., Tensor]] = {
 
 @TASKS.register("regression", model="mlp", example=regression, floor=0.1, independent=True)
 class Regression:
-    """Squared, absolute or Huber loss on standardised targets; RMSE, MAE in the data's own units.
+    """Squared, absolute or Huber loss on standardised targets; RMSE, MAE in the target's units.
 
     Args:
-        target_mean, target_std: What the stored targets were standardised by.
+        target_mean, target_std: Of the targets before standardisation.
         num_outputs: Numbers to predict per sample.
         loss: `squared`, `absolute` (robust to outliers) or `huber` (Huber, 1964: squared near zero,
             absolute from one standard deviation on).
@@ -59,18 +59,18 @@ class Regression:
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss (standardised), RMSE and MAE (in the target's units), R² (at evaluation)."""
         squared = float(means["squared_error"])
-        figures = {
+        metrics = {
             "loss": float(means["loss"]),
             "rmse": squared**0.5 * self.std,
             "mae": float(means["absolute_error"]) * self.std,
         }
         if "y" in means:
             variance = float(means["y_squared"]) - float(means["y"]) ** 2
-            figures["r2"] = 1 - squared / variance if variance > 0 else float("nan")
-        return figures
+            metrics["r2"] = 1 - squared / variance if variance > 0 else float("nan")
+        return metrics
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
-        """Nothing beyond the summary."""
+        """Nothing more."""
         return {}
 
     def preview(
@@ -81,6 +81,6 @@ class Regression:
         regression_plots(predicted, batch["target"] * self.std + self.mean, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
-        """Per sample: the value, in the target's units."""
+        """The value of each sample, in the target's units."""
         for row in (model(batch["input"]).float() * self.std + self.mean).tolist():
             yield {"value": row[0] if len(row) == 1 else row}

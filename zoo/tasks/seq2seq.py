@@ -1,11 +1,11 @@
-"""Sequence to sequence: write the target text, given the source text. Translation, for one.
+"""Sequence to sequence: generate the target text from the source text, as in translation.
 
-Training reads the right beginning of each target and predicts its next token (teacher forcing).
-Evaluation lets the model write on its own as well: the quick way (greedy search) wherever figures
-choose the best weights (validation), by beam search in `test_step` (test split, other data).
+Training predicts each target token from the correct tokens before it (teacher forcing). Evaluation
+generates texts as well: by greedy search in validation, which comes often, and by beam search in
+`test_step` (test split, other data).
 
 BLEU (Papineni et al., 2002, https://aclanthology.org/P02-1040) is sacrebleu's, on plain text with
-its default tokenisation (Post, 2018, arXiv:1804.08771). It is a figure of the whole corpus: batches
+its default tokenisation (Post, 2018, arXiv:1804.08771). It is a metric of the whole corpus: batches
 and ranks add up counts, and the score is computed once.
 Shapes: B pairs, S and T tokens of source and target, M predictions, V vocabulary.
 """
@@ -25,7 +25,7 @@ from zoo.tasks.base import Batch, PreviewWriter, StepOutput
 from zoo.tasks.examples import seq2seq
 from zoo.tasks.plots.attention import pair_attention
 
-PREVIEWED = 8  # sentences
+PREVIEWED = 8  # pairs
 SIGNATURE = "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"  # sacrebleu's defaults
 
 
@@ -35,13 +35,13 @@ class Seq2Seq:
 
     Args:
         tokenizer: Ids to text and back.
-        pad_id, bos_id, eos_id: Fills up shorter texts on the right; begins, ends every text.
-        max_length: The most tokens of either side, those two counted in.
-        label_smoothing: Share of the target spread over all tokens, in training only (Szegedy et
+        pad_id, bos_id, eos_id: Pads shorter texts on the right; begins and ends every text.
+        max_length: The most tokens of a source or target, including those two.
+        label_smoothing: Fraction of the target spread over all tokens, in training only (Szegedy et
             al., 2016, arXiv:1512.00567).
-        metric: What chooses the best weights. `bleu` reports exact matches, too; `exact_match` no
-            BLEU; `loss` writes no text in validation.
-        beam: Texts looked at side by side when judging (not in validation).
+        metric: Selects the best weights. `bleu` reports exact matches, too; `exact_match` no BLEU;
+            `loss` generates no text in validation.
+        beam: Beam width on the test split (validation is greedy).
         length_penalty: Favours longer texts, as in `beam_search`.
     """
 
@@ -61,7 +61,7 @@ class Seq2Seq:
             raise UserError(f"task.label_smoothing: got {label_smoothing}, expected 0 to below 1")
         check_search(beam, length_penalty, 1, "task.")
         self.tokenizer, self.pad_id, self.max_length = tokenizer, pad_id, max_length
-        self.ends = {"bos_id": bos_id, "eos_id": eos_id}
+        self.bos_id, self.eos_id = bos_id, eos_id
         self.label_smoothing, self.metric = label_smoothing, metric
         self.beam, self.length_penalty = beam, length_penalty
         self.monitor = "-loss" if metric == "loss" else metric
@@ -70,14 +70,14 @@ class Seq2Seq:
         """Sums over a batch of `source` (B, S) and `target` (B, T), padded on the right."""
         output = self._loss(model, batch)
         if not model.training and self.metric != "loss":
-            output.sums.update(self._text_sums(batch, self.write(model, batch["source"])))
+            output.sums.update(self._text_sums(batch, self.generate(model, batch["source"])))
         return output
 
     def test_step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """As `step`, for the test split: texts by beam search."""
         output = self._loss(model, batch)
-        found = self.search(model, batch["source"], self.beam, self.length_penalty)
-        texts = [self.tokenizer.decode(best[0].tokens) for best in found]
+        hypotheses = self.search(model, batch["source"], self.beam, self.length_penalty)
+        texts = [self.tokenizer.decode(best.tokens) for best, *_ in hypotheses]
         output.sums.update(self._text_sums(batch, texts))
         return output
 
@@ -94,43 +94,53 @@ class Seq2Seq:
         return trim_padding(tokens, self.pad_id, self.max_length)
 
     def _text_sums(self, batch: Batch, texts: list[str]) -> dict[str, Tensor]:
-        """How many texts are right, of how many; and sacrebleu's counts."""
+        """The number of exact matches and of texts, and sacrebleu's counts."""
         references = [self.tokenizer.decode(row) for row in batch["target"].tolist()]
-        right = sum(map(str.__eq__, texts, references))
-        sums = {"exact_match": torch.tensor(right), "sentences": torch.tensor(len(texts))}
+        matches = sum(map(str.__eq__, texts, references))
+        sums = {"exact_match": torch.tensor(matches), "sentences": torch.tensor(len(texts))}
         return sums | ({"bleu": bleu_counts(texts, references)} if self.metric == "bleu" else {})
 
-    def write(self, model: nn.Module, source: Tensor) -> list[str]:
+    def generate(self, model: nn.Module, source: Tensor) -> list[str]:
         """Texts for sources (B, S), by greedy search."""
-        source = self._trim(source)
-        found = greedy_search(model, source, **self.ends, **self._limits())
-        return [self.tokenizer.decode(ids) for ids in found]
+        texts = greedy_search(
+            model, self._trim(source), self.bos_id, self.eos_id, self.max_length - 1, self._never()
+        )
+        return [self.tokenizer.decode(ids) for ids in texts]
 
     def search(
         self, model: nn.Module, source: Tensor, beam: int, length_penalty: float, n_best: int = 1
     ) -> list[list[Hypothesis]]:
         """Texts for sources (B, S), by beam search, best first."""
-        options = dict(beam=beam, length_penalty=length_penalty, n_best=n_best)
-        return beam_search(model, self._trim(source), **self.ends, **self._limits(), **options)
+        return beam_search(
+            model,
+            self._trim(source),
+            self.bos_id,
+            self.eos_id,
+            self.max_length - 1,
+            self._never(),
+            beam,
+            length_penalty,
+            n_best,
+        )
 
-    def _limits(self) -> dict[str, Any]:
-        never = (self.pad_id, self.ends["bos_id"])
-        return {"max_length": self.max_length - 1, "never": never}
+    def _never(self) -> tuple[int, int]:
+        """Ids that are not generated."""
+        return self.pad_id, self.bos_id
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss in nats per token; in evaluation perplexity, accuracy, exact matches, BLEU."""
-        figures = {"loss": float(means["loss"])}
+        metrics = {"loss": float(means["loss"])}
         if "accuracy" in means:
-            figures["perplexity"] = math.exp(min(figures["loss"], 700.0))
-            figures["accuracy"] = float(means["accuracy"])
+            metrics["perplexity"] = math.exp(min(metrics["loss"], 700.0))
+            metrics["accuracy"] = float(means["accuracy"])
         if "sentences" in means:
-            figures["exact_match"] = float(means["exact_match"] / means["sentences"])
+            metrics["exact_match"] = float(means["exact_match"] / means["sentences"])
         if "bleu" in means:
-            figures["bleu"] = bleu_of(means["bleu"] * means["count"]).score
-        return figures
+            metrics["bleu"] = bleu_of(means["bleu"] * means["count"]).score
+        return metrics
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
-        """Of what the BLEU score is made, and sacrebleu's signature."""
+        """The parts of the BLEU score, and sacrebleu's signature."""
         if "bleu" not in means:
             return {}
         from sacrebleu import __version__
@@ -147,23 +157,23 @@ class Seq2Seq:
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
-        """What the model writes, beside what it should write."""
+        """Sources, references and generated texts; attention weights of the first pair."""
         first = {name: column[:PREVIEWED] for name, column in batch.items()}
         sources, references = (
             [self.tokenizer.decode(row) for row in first[side].tolist()]
             for side in ("source", "target")
         )
         rows = ["| source | reference | model |", "| --- | --- | --- |"]
-        for cells in zip(sources, references, self.write(model, first["source"]), strict=True):
+        for cells in zip(sources, references, self.generate(model, first["source"]), strict=True):
             rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         writer.text("texts", "\n".join(rows))
         source, target = (self._trim(first[side][:1])[0] for side in ("source", "target"))
         pair_attention(model, source, target[:-1], self.tokenizer, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
-        """Per source, the best text and its score."""
-        for best in self.search(model, batch["source"], self.beam, self.length_penalty):
-            yield {"output": self.tokenizer.decode(best[0].tokens), "score": best[0].score}
+        """The best text for each source, and its score."""
+        for best, *_ in self.search(model, batch["source"], self.beam, self.length_penalty):
+            yield {"output": self.tokenizer.decode(best.tokens), "score": best.score}
 
     def respond(
         self,
@@ -173,16 +183,16 @@ class Seq2Seq:
         length_penalty: float | None = None,
         n_best: int = 1,
     ) -> Iterator[dict[str, Any]]:
-        """The likeliest texts for a source text, with their length-normalised log-probabilities.
+        """The most probable texts for a source text, and their length-normalised log-probabilities.
 
         Args:
             model: The model, in evaluation mode.
             input: The source text.
-            beam, length_penalty: In place of the task's own.
-            n_best: How many texts.
+            beam, length_penalty: Instead of the task's own.
+            n_best: Number of texts.
 
         Raises:
-            UserError: An empty text, one longer than the model reads, an option out of its range.
+            UserError: An empty text, one longer than the model reads, an option out of range.
         """
         beam = self.beam if beam is None else beam
         penalty = self.length_penalty if length_penalty is None else length_penalty
@@ -196,16 +206,17 @@ class Seq2Seq:
                 "give it a sentence at a time"
             )
         device = next(model.parameters()).device
-        source = torch.tensor([[self.ends["bos_id"], *ids, self.ends["eos_id"]]], device=device)
-        for one in self.search(model, source, beam, penalty, n_best)[0]:
-            yield {"output": self.tokenizer.decode(one.tokens), "score": one.score}
+        source = torch.tensor([[self.bos_id, *ids, self.eos_id]], device=device)
+        (hypotheses,) = self.search(model, source, beam, penalty, n_best)
+        for hypothesis in hypotheses:
+            yield {"output": self.tokenizer.decode(hypothesis.tokens), "score": hypothesis.score}
 
 
 def check_search(beam: int, length_penalty: float, n_best: int, prefix: str = "") -> None:
-    """Refuse what `beam_search` cannot do.
+    """Check the options of `beam_search`.
 
     Raises:
-        UserError: An option out of its range.
+        UserError: An option out of range.
     """
     if beam < 1:
         raise UserError(f"{prefix}beam={beam}: expected 1 or more")
@@ -216,16 +227,18 @@ def check_search(beam: int, length_penalty: float, n_best: int, prefix: str = ""
 
 
 def bleu_counts(texts: list[str], references: list[str]) -> Tensor:
-    """sacrebleu's counts of a part of a corpus: n-grams right, n-grams (n = 1 to 4), lengths."""
+    """sacrebleu's counts of some texts: matching n-grams, all n-grams (n = 1 to 4), lengths."""
     from sacrebleu.metrics import BLEU
 
-    score = BLEU(force=True).corpus_score(texts, [references])  # force: no word on tokenised text
+    metric = BLEU(force=True)  # without its warning about tokenised text
+    score = metric.corpus_score(texts, [references])
     return torch.tensor([*score.counts, *score.totals, score.sys_len, score.ref_len])  # (10,)
 
 
 def bleu_of(counts: Tensor) -> Any:
-    """sacrebleu's BLEUScore of the summed counts of all parts (10,)."""
+    """sacrebleu's BLEUScore from the summed counts (10,) of a corpus."""
     from sacrebleu.metrics import BLEU
 
     numbers = [int(number) for number in counts.round().tolist()]
-    return BLEU.compute_bleu(numbers[:4], numbers[4:8], *numbers[8:], smooth_method="exp")
+    correct, total, (sys_len, ref_len) = numbers[:4], numbers[4:8], numbers[8:]
+    return BLEU.compute_bleu(correct, total, sys_len, ref_len, smooth_method="exp")

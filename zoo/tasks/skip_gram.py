@@ -3,10 +3,10 @@
 Skip-gram predicts each neighbour from the word, CBOW the word from the mean of its neighbours
 (Mikolov et al., 2013, https://arxiv.org/abs/1301.3781, https://arxiv.org/abs/1310.4546). Both
 classify a pair: it occurred in the text, or its context was drawn at random.
-Differs from the authors' program: the negative samples of a block of 16 words are common to them
-all, and weighted so that the expected loss is the same; one that happens to be the positive word
-counts as negative, as the formula has it.
-Shapes: B texts, T tokens, G blocks, C words in a block, M words around it, P candidates for a
+Differs from the authors' program: all words of a block of 16 share their negative samples, which
+are weighted so that the expected loss is the same; one that happens to be the positive word counts
+as negative, as in the papers' formula.
+Shapes: B sequences, T tokens, G blocks, C words in a block, M words around it, P candidates for a
 positive pair, R of them for each word, S negative samples.
 """
 
@@ -26,11 +26,11 @@ from zoo.tasks.word_windows import NO_WORD, WordWindows
 
 
 class SkipGramBatch(NamedTuple):
-    """Pairs of a batch of text.
+    """The positive and negative pairs of a batch.
 
     Attributes:
-        words: int64 (G, C or M): whose vectors are taken.
-        context_weights: (G, C, M), or None: the weighted sums of them that are scored.
+        words: int64 (G, C or M): the input words.
+        context_weights: (G, C, M), or None: weights of the sums of their vectors that are scored.
         candidates: int64 (G, P + S): contexts, the last S of them negative samples.
         positives: (G, C, R): at j for row c, 1 where c and candidate c + j are a positive pair.
         negatives: (G, C, 1): the weight of each negative sample.
@@ -46,17 +46,17 @@ class SkipGramBatch(NamedTuple):
 
 
 class WordVectors:
-    """What skip-gram and CBOW have in common.
+    """The base of skip-gram and CBOW.
 
     Args:
-        token_counts: How often each word occurs in the training split (word tokenizers state it).
+        token_counts: Occurrences of each word in the training split (from word tokenizers).
         tokenizer: Ids to words and back.
         eot_id: The id between documents, if any.
-        window: A word's neighbours lie up to 1 to `window` words away, drawn anew for each.
+        window: The largest context window; that of each word is drawn from 1 to `window`.
         negatives: Negative samples for each positive pair.
         shared: Negative samples drawn for each block of 16 words; more is slower and less noisy.
-        sample: Words more frequent than this share of the text are thinned out; 0 for none.
-        noise_power: Negative samples are as frequent as in the text, to this power.
+        sample: Words above this frequency are subsampled; 0 for none.
+        noise_power: Negative samples are drawn by the words' frequency to this power.
     """
 
     monitor = "-loss"
@@ -86,20 +86,20 @@ class WordVectors:
         self.negatives, self.shared = negatives, shared
 
     def build_pairs(self, text: Tensor) -> SkipGramBatch:
-        """Pairs of a text, int64 (B, T)."""
+        """Pairs of a batch of sequences, int64 (B, T)."""
         raise NotImplementedError
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        """Sums over a batch of `input` (B, T + 1), whose last token is the next window's first."""
+        """Sums over a batch of `input` (B, T + 1), without the last token of each sequence."""
         pairs = self.build_pairs(batch["input"][:, :-1])
         scores = model(pairs.words, pairs.candidates, pairs.context_weights)  # (G, C, P + S)
         loss = banded_logistic_loss(scores, pairs.positives, pairs.negatives)
         sums = {} if model.training else {"accuracy": self._ranking_accuracy(scores, pairs)}
-        return StepOutput(loss, pairs.total.clamp(min=1), sums)  # a text may have no pair at all
+        return StepOutput(loss, pairs.total.clamp(min=1), sums)  # a batch may have no pair
 
     def _ranking_accuracy(self, scores: Tensor, pairs: SkipGramBatch) -> Tensor:
-        """Over all positive pairs, the sum of the fractions of the block's negative samples that
-        score lower."""
+        """The fraction of the block's negative samples that score lower, summed over all positive
+        pairs."""
         negatives = scores[..., -self.shared :].sort(2).values  # (G, C, S)
         candidates = band(scores, pairs.positives.shape[2]).contiguous()
         lower = torch.searchsorted(negatives, candidates)  # (G, C, R)
@@ -113,16 +113,16 @@ class WordVectors:
         positives: Tensor,
         count: Tensor,
     ) -> SkipGramBatch:
-        """With negative samples, weighted as `negatives` for each of the `count` (G, C, 1) pairs of
-        a word."""
+        """Add negative samples, with a total weight of `negatives` for each of the `count`
+        (G, C, 1) positive pairs of a word."""
         samples = self.windows.noise(len(words), self.shared)  # (G, S)
         candidates = torch.cat([candidates, samples], 1)
         weight = count * (self.negatives / self.shared)
         return SkipGramBatch(words, context_weights, candidates, positives, weight, count.sum())
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
-        """Loss in nats per positive pair and its negative samples; accuracy (evaluation): how often
-        a positive pair scores above a negative one, 0.5 for guesses."""
+        """Loss in nats per positive pair and its negative samples; accuracy (evaluation): the
+        probability that a positive pair scores above a negative one, 0.5 for random vectors."""
         return {name: float(mean) for name, mean in means.items() if name != "count"}
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
@@ -132,11 +132,11 @@ class WordVectors:
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
-        """The nearest words of some frequent ones, and a map of frequent words."""
+        """The nearest neighbours of some frequent words, and a map of frequent words."""
         self.neighbours.draw(model, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
-        """Per text, the words nearest to the mean of its own."""
+        """For each sequence, the words nearest to the mean vector of its words."""
         for text in batch["input"]:
             yield {"nearest": self.neighbours.of_text(model, text)}
 
@@ -145,13 +145,13 @@ class WordVectors:
 
         Args:
             model: The model.
-            input: Words with + and - between; several questions with commas between.
-            top: How many words to name for each.
+            input: Words joined by + and -; several queries are separated by commas.
+            top: How many words to return for each query.
 
         Raises:
-            UserError: A word that is not in the vocabulary, words without a sign between.
+            UserError: A word that is not in the vocabulary, words without a sign between them.
         """
-        yield from self.neighbours.answers(model, input, top)
+        yield from self.neighbours.query(model, input, top)
 
 
 @TASKS.register("skip_gram", example=word_vectors, floor=0.1, independent=True)

@@ -1,11 +1,12 @@
 """Running text to matrices of neighbouring words, and negative samples.
 
-word2vec sees each word with its neighbours, in a window of random reach, and a few words drawn at
-random. Pair by pair that is slow. Here the text is cut into blocks of C words; the words of a block
-against all those within reach of them are one small matrix, of which a band along the diagonal
-holds the true neighbours. Noise words, drawn for the whole block, are further columns of it.
-Shapes: L words, G blocks, C words in a block, W reach, M = C + 2 W words around a block,
-R = 2 W + 1 places within reach of a word, S noise, V vocabulary.
+word2vec pairs each word with its neighbours in a window of random size, and with a few words drawn
+at random. One pair at a time is slow. Here the text is cut into blocks of C words; the words of a
+block and all words within the largest window of them form one small matrix, in which a band along
+the diagonal holds the positive pairs. Negative samples, drawn for the block, are further columns.
+Shapes: B sequences, T tokens, L words, G blocks, C words in a block, W largest window,
+M = C + 2 W words around a block, R = 2 W + 1 positions in a window, S negative samples,
+V vocabulary.
 """
 
 from typing import NamedTuple
@@ -14,17 +15,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-NO_WORD = 0  # the id of unknown words; stands for gaps too
+NO_WORD = 0  # the id of unknown words; also used as padding
 BLOCK = 16
 
 
 class Blocks(NamedTuple):
-    """A batch of text as matrices.
+    """A batch of running text as matrices.
 
     Attributes:
         centres: int64 (G, C), NO_WORD where there is none.
-        around: int64 (G, M): the words of the block and of W places on either side.
-        near: (G, C, R): at j for centre c, 1 where word c + j of `around` is its neighbour, else 0.
+        around: int64 (G, M): the words of the block and of W positions on either side.
+        near: (G, C, R): at j for centre c, 1 where word c + j of `around` is a neighbour, else 0.
     """
 
     centres: Tensor
@@ -33,68 +34,70 @@ class Blocks(NamedTuple):
 
 
 class WordWindows:
-    """Draws blocks and negative samples; all randomness is torch's own stream.
+    """Draws blocks and negative samples, by torch's global generator.
 
     Args:
-        counts: How often each id occurs in the training split, int64 (V,); 0 for what is no word.
+        counts: Occurrences of each id in the training split, int64 (V,); 0 for special tokens.
         eot_id: The id between documents, if any.
-        reach: W: a word's neighbours lie up to 1 to W words away, each reach as likely.
-        sample: Words rarer than this share of the text are all kept; of more frequent ones only
-            a part, as in the authors' program. 0 keeps all.
-        power: Negative samples are as frequent as in the text, to this power.
+        window: W: that of each word is drawn uniformly from 1 to W.
+        sample: Words above this frequency are subsampled as in the authors' program; 0 keeps all.
+        power: Negative samples are drawn by the words' frequency to this power.
     """
 
     def __init__(
-        self, counts: Tensor, eot_id: int | None, reach: int, sample: float, power: float
+        self, counts: Tensor, eot_id: int | None, window: int, sample: float, power: float
     ) -> None:
-        self.eot_id, self.reach = eot_id, reach
-        share = counts.double() / counts.sum()
-        part = (sample / share).sqrt() + sample / share if sample else torch.ones_like(share)
-        self.keep = part.clamp(max=1).masked_fill(counts == 0, 0).float()  # (V,)
+        self.eot_id, self.window = eot_id, window
+        frequency = counts.double() / counts.sum()
+        ratio = sample / frequency
+        keep = ratio.sqrt() + ratio if sample else torch.ones_like(frequency)
+        self.keep_probability = keep.clamp(max=1).masked_fill(counts == 0, 0).float()  # (V,)
         noise = counts.double().pow(power).masked_fill(counts == 0, 0).cumsum(0)
-        self.cumulative = noise / noise[-1]  # (V,)
-        away = (torch.arange(2 * reach + 1) - reach).abs()
-        upto = torch.arange(reach + 1)[:, None]
-        self.within_reach = ((away > 0) & (away <= upto)).float()  # (W + 1, R), a row a reach
+        self.noise_cdf = noise / noise[-1]  # (V,)
+        distance = (torch.arange(2 * window + 1) - window).abs()
+        sizes = torch.arange(window + 1)[:, None]
+        self.in_window = ((distance > 0) & (distance <= sizes)).float()  # (W + 1, R), by size
 
     def _to(self, device: torch.device) -> None:
-        if self.keep.device != device:
-            self.keep, self.within_reach = self.keep.to(device), self.within_reach.to(device)
-            wide = device.type != "mps"  # which has no float64
-            self.cumulative = (self.cumulative if wide else self.cumulative.float()).to(device)
+        if self.keep_probability.device != device:
+            self.keep_probability = self.keep_probability.to(device)
+            self.in_window = self.in_window.to(device)
+            has_float64 = device.type != "mps"
+            self.noise_cdf = (self.noise_cdf if has_float64 else self.noise_cdf.float()).to(device)
 
     def blocks(self, text: Tensor) -> Blocks:
         """Matrices of a batch of running text, int64 (B, T)."""
         self._to(text.device)
-        words, passages = self._kept(text)  # (L,), (L,)
-        count = max(-(-len(words) // BLOCK), 1)  # a block of gaps, if there is no word
-        sides = self.reach, count * BLOCK - len(words) + self.reach
-        padded, passages = F.pad(words, sides), F.pad(passages, sides)
-        around = padded.unfold(0, BLOCK + 2 * self.reach, BLOCK)  # (G, M)
-        centres = padded[self.reach : self.reach + count * BLOCK].view(count, BLOCK)
-        reach = torch.randint(1, self.reach + 1, centres.shape, device=text.device)
-        reach *= centres != NO_WORD
-        beside = passages.unfold(0, 2 * self.reach + 1, 1)  # (G C, R)
-        near = self.within_reach.index_select(0, reach.flatten())
-        near.mul_(beside == beside[:, self.reach, None])
+        words, documents = self._subsample(text)  # (L,), (L,)
+        count = max(-(-len(words) // BLOCK), 1)  # one block of padding, if there is no word
+        padding = self.window, count * BLOCK - len(words) + self.window
+        padded, documents = F.pad(words, padding), F.pad(documents, padding)
+        around = padded.unfold(0, BLOCK + 2 * self.window, BLOCK)  # (G, M)
+        centres = padded[self.window : self.window + count * BLOCK].view(count, BLOCK)
+        sizes = torch.randint(1, self.window + 1, centres.shape, device=text.device)
+        sizes *= centres != NO_WORD
+        nearby = documents.unfold(0, 2 * self.window + 1, 1)  # (G C, R)
+        near = self.in_window.index_select(0, sizes.flatten())
+        near.mul_(nearby == nearby[:, self.window, None])
         return Blocks(centres, around, near.view(*centres.shape, -1))
 
-    def _kept(self, text: Tensor) -> tuple[Tensor, Tensor]:
-        """The words kept, and for each the number of its passage, 1 or more: the part of a window
-        and of a document that it lies in, beyond which nobody looks."""
+    def _subsample(self, text: Tensor) -> tuple[Tensor, Tensor]:
+        """The words that are kept, and for each the number, from 1, of its document within its
+        sequence: words of different ones are never paired."""
         starts = torch.zeros_like(text) if self.eot_id is None else (text == self.eot_id).long()
         starts[:, 0] = 1
         text = text.flatten()  # (B T,)
-        chance = self.keep.index_select(0, text)
-        places = (torch.rand(chance.shape, device=text.device) < chance).nonzero().squeeze(1)
-        passages = starts.flatten().cumsum(0).index_select(0, places)
-        return text.index_select(0, places), passages
+        probability = self.keep_probability.index_select(0, text)
+        drawn = torch.rand(probability.shape, device=text.device)
+        positions = (drawn < probability).nonzero().squeeze(1)
+        documents = starts.flatten().cumsum(0).index_select(0, positions)
+        return text.index_select(0, positions), documents
 
     def noise(self, blocks: int, size: int) -> Tensor:
-        """Negative samples int64 (G, S), each of the noise distribution. Those of a block come from
-        S equal parts of it, one from each, and so cover it better than independent draws."""
-        dtype, device = self.cumulative.dtype, self.cumulative.device
-        drawn = torch.rand(blocks, size, dtype=dtype, device=device)
-        drawn = (drawn + torch.arange(size, device=device)) / size
-        found = torch.searchsorted(self.cumulative, drawn, right=True)
-        return found.clamp_(max=len(self.cumulative) - 1)
+        """Negative samples int64 (G, S) from the noise distribution. They are stratified: those of
+        a block come from S equal parts of it, and cover it better than independent draws."""
+        dtype, device = self.noise_cdf.dtype, self.noise_cdf.device
+        quantiles = torch.rand(blocks, size, dtype=dtype, device=device)
+        quantiles = (quantiles + torch.arange(size, device=device)) / size
+        words = torch.searchsorted(self.noise_cdf, quantiles, right=True)
+        return words.clamp_(max=len(self.noise_cdf) - 1)

@@ -97,7 +97,7 @@ def test_confusion_of_few_and_of_many_classes(classes):
         places = [t.get_position() for t in figure.axes[0].texts if t.get_text() == "7"]
         assert (0, 1) in places  # true 1 is down, predicted 0 across
     total = int(counts.sum())
-    assert f"{total - 7:,} of {total:,} right" in figure.get_suptitle()
+    assert f"{total - 7:,} of {total:,} correct" in figure.get_suptitle()
 
 
 def test_the_confusion_drawn_is_the_whole_splits():
@@ -112,34 +112,34 @@ def test_the_confusion_drawn_is_the_whole_splits():
     assert [text.get_text() for text in board["confusion"].axes[0].texts] == ["30", "30"]
 
 
-def test_the_worst_mistakes_come_first():
+def test_the_worst_errors_come_first():
     logits = torch.tensor([[5.0, 0.0], [0.0, 1.0], [0.0, 9.0], [0.0, 4.0], [0.2, 0.0]])
     target = torch.tensor([0, 0, 0, 0, 0])
-    chosen, errors = predictions.pick_mistakes(logits, target)
+    chosen, errors = predictions.worst_errors(logits, target)
     assert errors and chosen.tolist() == [2, 3, 1]
-    many = predictions.pick_mistakes(torch.tensor([[0.0, 1.0]] * 40), torch.zeros(40).long())[0]
-    assert len(many) == predictions.MOST_MISTAKES
+    many = predictions.worst_errors(torch.tensor([[0.0, 1.0]] * 40), torch.zeros(40).long())[0]
+    assert len(many) == predictions.MAX_ERRORS
 
 
-def test_without_mistakes_the_least_certain_are_shown():
+def test_without_errors_the_least_confident_are_shown():
     logits = torch.tensor([[5.0, 0.0], [0.1, 0.0], [1.0, 0.0]])
     target = torch.zeros(3).long()
-    chosen, errors = predictions.pick_mistakes(logits, target)
+    chosen, errors = predictions.worst_errors(logits, target)
     assert not errors and chosen.tolist() == [1, 2, 0]
-    figure = predictions.mistakes(torch.randn(3, 1, 4, 4), logits, target, ["cat", "dog"])
-    assert "No mistake" in figure.get_suptitle()
+    figure = predictions.errors_grid(torch.randn(3, 1, 4, 4), logits, target, ["cat", "dog"])
+    assert "No errors" in figure.get_suptitle()
 
 
-def test_a_mistake_says_what_it_was_and_what_was_said():
+def test_an_error_shows_the_true_and_the_predicted_class():
     logits, target = torch.tensor([[0.0, 2.0], [3.0, 0.0]]), torch.tensor([0, 0])
     images = torch.randn(2, 1, 4, 4)
-    figure = predictions.mistakes(images, logits, target, ["cat", "dog"])
+    figure = predictions.errors_grid(images, logits, target, ["cat", "dog"])
     (label,) = [text.get_text() for text in figure.axes[0].texts]
-    assert label == "true cat\nsaid dog 88%"
+    assert label == "true cat\npred. dog 88%"
     shown = torch.as_tensor(figure.axes[0].images[0].get_array())[..., 0]
     low, high = images[0].min(), images[0].max()
     torch.testing.assert_close(shown, (images[0, 0] - low) / (high - low))
-    assert figure.get_suptitle() == "1 mistake of 2 samples"
+    assert figure.get_suptitle() == "1 error (2 samples)"
 
 
 def test_the_decision_surface_is_in_the_datas_units_and_the_right_way_up():

@@ -1,4 +1,4 @@
-"""PreviewWriter of a model itself: how it divides the plane, and what its first layer looks for.
+"""Plots of a model itself: decision surface, filters of the first layer; parts of other plots.
 
 Shapes: N samples, K classes, C channels, H and W height and width, M filters or neurons.
 """
@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MOST_FILTERS = 64
+MAX_FILTERS = 64
 GRID = 120  # points along each axis of a decision surface
-MARGIN = 0.05  # beyond the samples, as a share of their range
+MARGIN = 0.05  # beyond the samples, as a fraction of their range
 CLASS_COLOURS = ("#3b6fb6", "#d1495b", "#3c9d6b", "#e0a030", "#7a5ca8", "#8c6d5a", "#4bb3c4")
 
 
 def new_figure(width: float, height: float, title: str) -> Any:
-    """A figure of so many inches, that no global state knows of."""
+    """A figure of this size in inches, outside pyplot's global state."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
@@ -28,31 +28,32 @@ def tiles(title: str, images: Sequence[Any], labels: Sequence[str], columns: int
     """A grid of images in one set of axes: far cheaper than axes for each.
 
     Args:
-        title: Above all.
+        title: Of the figure.
         images: Each (H, W, 3), 0..1.
-        labels: Below each, of one or two lines, or none at all.
-        columns: Of the grid.
+        labels: One or two lines below each image; empty for none.
+        columns: Of the grid, at most.
     """
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    tall = images[0].shape[0] / images[0].shape[1]
-    wide, below = (1.08, 0.42) if labels else (1.1, 0.1)
+    ratio = images[0].shape[0] / images[0].shape[1]
+    column_width, label_height = (1.08, 0.42) if labels else (1.1, 0.1)  # in widths of an image
     inches = 1.4 if labels else 0.75
-    high = tall + below
-    figure = new_figure(max(4.6, inches * wide * columns + 0.2), inches * high * rows + 0.7, title)
+    row_height = ratio + label_height
+    width = max(4.6, inches * column_width * columns + 0.2)
+    figure = new_figure(width, inches * row_height * rows + 0.7, title)
     axes = figure.subplots()
     axes.set_axis_off()
     for k, image in enumerate(images):
-        x, y = k % columns * wide, k // columns * high
-        axes.imshow(image, extent=(x, x + 1, y + tall, y), interpolation="nearest")
+        x, y = k % columns * column_width, k // columns * row_height
+        axes.imshow(image, extent=(x, x + 1, y + ratio, y), interpolation="nearest")
         if labels:
-            axes.text(x + 0.5, y + tall + 0.04, labels[k], ha="center", va="top", fontsize=8)
-    axes.set(xlim=(0, columns * wide), ylim=(rows * high, 0), aspect="equal")
+            axes.text(x + 0.5, y + ratio + 0.04, labels[k], ha="center", va="top", fontsize=8)
+    axes.set(xlim=(0, columns * column_width), ylim=(rows * row_height, 0), aspect="equal")
     return figure
 
 
 def shorten(text: str, most: int) -> str:
-    """A text of at most so many letters."""
+    """The text, cut to at most `most` letters."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -74,7 +75,7 @@ def probability_map(model: nn.Module, low: Tensor, high: Tensor) -> Tensor:
 
 
 def class_colours(number: int) -> Tensor:
-    """Red, green and blue of so many classes, (K, 3); they repeat after the seventh."""
+    """RGB of each of K classes, (K, 3); colours repeat after the seventh."""
     from matplotlib.colors import to_rgb
 
     palette = torch.tensor([to_rgb(colour) for colour in CLASS_COLOURS])
@@ -89,7 +90,7 @@ def decision_surface(
     names: Sequence[str],
     scales: Sequence[Sequence[float]],
 ) -> Any:
-    """Which class the model would name at every place, how sure it is, and the samples.
+    """Predicted class probabilities over the plane of two features, and the samples.
 
     Args:
         model: (N, 2) to logits (N, K).
@@ -97,7 +98,7 @@ def decision_surface(
         target: Int64 (N,).
         class_names: Of the K classes.
         names: Of the two features.
-        scales: Mean and deviation of each feature, to draw it in its own units.
+        scales: Mean and standard deviation of each feature, to plot it in its own units.
     """
     low, high = samples.amin(0), samples.amax(0)
     margin = MARGIN * (high - low).clamp(min=1e-6)
@@ -110,9 +111,9 @@ def decision_surface(
     right, top = (high.cpu() * std + mean).tolist()
 
     wrong = (model(samples).argmax(1) != target).cpu()
-    title = f"{len(samples) - int(wrong.sum()):,} of {len(samples):,} samples right"
+    title = f"{len(samples) - int(wrong.sum()):,} of {len(samples):,} samples correct"
     if len(class_names) == 2:
-        title += f"; lines: 10, 50 and 90 % {class_names[1]}"
+        title += f"; contours: {class_names[1]} at 10, 50, 90 %"
     figure = new_figure(6.4, 5.2, title)
     axes = figure.subplots()
     extent = (left, right, bottom, top)
@@ -126,41 +127,41 @@ def decision_surface(
             linewidths=[0.6, 1.4, 0.6],
             linestyles=["dotted", "solid", "dotted"],
         )
-    places, target = samples.cpu() * std + mean, target.cpu()
+    points, target = samples.cpu() * std + mean, target.cpu()
     for k, name in enumerate(class_names):
-        _scatter_class(axes, places[target == k], wrong[target == k], colour[k].tolist(), name)
+        _scatter_class(axes, points[target == k], wrong[target == k], colour[k].tolist(), name)
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel=names[0], ylabel=names[1])
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     return figure
 
 
-def _scatter_class(axes: Any, places: Tensor, wrong: Tensor, colour: Any, name: str) -> None:
-    """Samples of one class; those on the wrong side are crosses."""
-    x, y = places.unbind(1)
+def _scatter_class(axes: Any, points: Tensor, wrong: Tensor, colour: Any, name: str) -> None:
+    """Samples of one class; misclassified ones are crosses."""
+    x, y = points.unbind(1)
     axes.scatter(x[~wrong], y[~wrong], s=16, color=[colour], ec="white", lw=0.5, label=name)
     if bool(wrong.any()):
-        label = f"{name}, wrong"
+        label = f"{name}, misclassified"
         axes.scatter(x[wrong], y[wrong], s=42, color=[colour], ec="black", marker="X", label=label)
 
 
 def first_layer(model: nn.Module) -> nn.Module | None:
-    """The first module that has weights of its own, in the order of definition."""
-    owners = (m for m in model.modules() if any(True for _ in m.parameters(recurse=False)))
-    return next(owners, None)
+    """The first module with parameters of its own, in order of definition."""
+    layers = (m for m in model.modules() if any(True for _ in m.parameters(recurse=False)))
+    return next(layers, None)
 
 
 def is_linear(model: nn.Module) -> bool:
-    """Whether one linear layer holds all of a model's weights."""
+    """Whether one linear layer has all parameters of the model."""
     layer = first_layer(model)
-    inside = sum(p.numel() for p in layer.parameters()) if layer is not None else 0
-    return isinstance(layer, nn.Linear) and inside == sum(p.numel() for p in model.parameters())
+    own = sum(p.numel() for p in layer.parameters()) if layer is not None else 0
+    return isinstance(layer, nn.Linear) and own == sum(p.numel() for p in model.parameters())
 
 
 def first_layer_images(model: nn.Module, samples: Tensor) -> Tensor | None:
-    """Weights of the first layer as images (M, C, H, W), where they can be seen as such.
+    """Weights of the first layer as images (M, C, H, W), or None if they are not.
 
-    Filters of a convolution over pixels, at least 2 wide; or what each neuron of a linear layer
-    over flattened images looks for.
+    Filters of a convolution over pixels, at least 2 wide; or the weights of each neuron of a linear
+    layer over flattened images.
     """
     layer = first_layer(model)
     if samples.dim() != 4 or layer is None:
@@ -173,15 +174,15 @@ def first_layer_images(model: nn.Module, samples: Tensor) -> Tensor | None:
 
 
 def filters(weights: Tensor, names: Sequence[str] | None) -> Any:
-    """Images of weights: three channels as colours; else red adds, blue takes away, white is zero.
+    """Weights as images: colours for three channels; else red positive, blue negative, zero white.
 
     Args:
         weights: (M, C, H, W).
-        names: What each of them votes for, where that is known.
+        names: The class of each, or None for hidden neurons and filters.
     """
     from matplotlib import colormaps
 
-    shown = weights[:MOST_FILTERS].float().cpu()
+    shown = weights[:MAX_FILTERS].float().cpu()
     images = []
     for weight in shown:
         if len(weight) == 3:
@@ -190,8 +191,8 @@ def filters(weights: Tensor, names: Sequence[str] | None) -> Any:
             flat = weight.mean(0)
             scaled = 0.5 + 0.5 * flat / flat.abs().max().clamp(min=1e-12)
             images.append(colormaps["RdBu_r"](scaled.numpy())[..., :3])
-    title = "First layer: what each " + ("class looks for" if names else "filter looks for")
+    title = "First layer: weights of each " + ("class" if names else "filter")
     title += f" ({len(shown)} of {len(weights)})" if len(shown) < len(weights) else ""
-    title += "" if weights.shape[1] == 3 else "\nred: for, blue: against"
+    title += "" if weights.shape[1] == 3 else "\nred: positive, blue: negative"
     labels = [shorten(name, 14) for name in names[: len(shown)]] if names else []
     return tiles(title, images, labels, 5 if names else 8)

@@ -1,7 +1,7 @@
-"""PreviewWriter that tasks draw: confusion, worst mistakes, fit; those of the model beside them.
+"""Plots of predictions: confusion matrix, worst errors, predicted against true values.
 
 Matplotlib's objects alone (no pyplot, no global state), imported where they are used: a run that
-is killed before its first preview never pays for them.
+stops before its first preview does not pay for them.
 Shapes: N samples, K classes, C channels, H and W height and width.
 """
 
@@ -26,8 +26,8 @@ from zoo.tasks.plots.model import (
     to_pixels,
 )
 
-MOST_MISTAKES = 16
-COUNTS_UP_TO = 30  # classes whose confusions are written as numbers; names up to twice as many
+MAX_ERRORS = 16
+MAX_COUNTS = 30  # classes whose counts are written as numbers; names up to twice as many
 
 
 def classification_plots(
@@ -39,23 +39,23 @@ def classification_plots(
     feature_names: Sequence[str] | None = None,
     feature_scales: Sequence[Sequence[float]] | None = None,
 ) -> None:
-    """Everything that the kind of input allows.
+    """All plots that the kind of input allows.
 
     Args:
         model: In evaluation mode; (N, ...) to logits (N, K).
         batch: `input` (N, ...) and `target` (N,) int64.
-        means: Of an evaluation: `confusion` (K, K) as shares of `count` samples.
+        means: Of an evaluation: `confusion` (K, K) as fractions of `count` samples.
         class_names: Of the K classes.
         writer: Receives the figure.
         feature_names: Of a table's columns.
-        feature_scales: Mean and deviation that each column was standardised by.
+        feature_scales: Mean and standard deviation of each column before standardisation.
     """
     samples, target = batch["input"], batch["target"]
     counts = (means["confusion"] * means["count"]).round().long()
     writer.figure("confusion", confusion(counts.cpu(), class_names))
     if samples.dim() == 4:
         logits = model(samples).float()
-        writer.figure("mistakes", mistakes(samples, logits, target, class_names))
+        writer.figure("mistakes", errors_grid(samples, logits, target, class_names))
     if samples.is_floating_point() and samples.dim() == 2 and samples.shape[1] == 2:
         figure = decision_surface(
             model,
@@ -77,9 +77,9 @@ def regression_plots(predicted: Tensor, target: Tensor, writer: PreviewWriter) -
 
 
 def confusion(counts: Tensor, class_names: Sequence[str]) -> Any:
-    """True classes down, predicted across; each row coloured by the share of its samples.
+    """True classes down, predicted classes across; shades are fractions of the row.
 
-    What is right is blue, what is wrong red and on a steeper scale, so that a few errors show.
+    Correct predictions are blue, errors red on a steeper scale, so that a few errors are visible.
 
     Args:
         counts: Int64 (K, K), [true, predicted].
@@ -88,27 +88,28 @@ def confusion(counts: Tensor, class_names: Sequence[str]) -> Any:
     from matplotlib import colormaps
 
     number, total = len(counts), int(counts.sum())
-    right = int(counts.diag().sum())
+    correct = int(counts.diag().sum())
     size = min(11.0, 2.6 + 0.42 * max(number, 5))
-    figure = new_figure(size + 0.3, size, f"{right:,} of {total:,} right ({right / total:.2%})")
+    title = f"{correct:,} of {total:,} correct ({correct / total:.2%})"
+    figure = new_figure(size + 0.3, size, title)
     axes = figure.subplots()
-    share = counts / counts.sum(1, keepdim=True).clamp(min=1)
-    colours = torch.from_numpy(colormaps["Reds"](0.75 * share.sqrt().numpy()))
-    on = torch.eye(number, dtype=torch.bool)
-    colours[on] = torch.from_numpy(colormaps["Blues"](0.8 * share.diag().numpy()))
-    colours[(counts == 0) & ~on] = 1.0
+    fraction = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    colours = torch.from_numpy(colormaps["Reds"](0.75 * fraction.sqrt().numpy()))
+    diagonal = torch.eye(number, dtype=torch.bool)
+    colours[diagonal] = torch.from_numpy(colormaps["Blues"](0.8 * fraction.diag().numpy()))
+    colours[(counts == 0) & ~diagonal] = 1.0
     axes.imshow(colours.numpy(), aspect="equal")
-    if number <= COUNTS_UP_TO:
-        letter = 9 if number <= 12 else 6.5
-        for true, said in counts.nonzero().tolist():
-            dark = share[true, said] > (0.6 if true == said else 0.4)
+    if number <= MAX_COUNTS:
+        font_size = 9 if number <= 12 else 6.5
+        for true, predicted in counts.nonzero().tolist():
+            dark = fraction[true, predicted] > (0.6 if true == predicted else 0.4)
             axes.text(
-                said,
+                predicted,
                 true,
-                f"{int(counts[true, said])}",
+                f"{int(counts[true, predicted])}",
                 ha="center",
                 va="center",
-                fontsize=letter,
+                fontsize=font_size,
                 color="white" if dark else "black",
             )
     _name_classes(axes, class_names)
@@ -118,22 +119,22 @@ def confusion(counts: Tensor, class_names: Sequence[str]) -> Any:
 
 
 def _name_classes(axes: Any, class_names: Sequence[str]) -> None:
-    """Ticks with the names, as long as there is room for them."""
-    if len(class_names) > 2 * COUNTS_UP_TO:
+    """Tick labels with the names, if there is space for them."""
+    if len(class_names) > 2 * MAX_COUNTS:
         return
     names = [shorten(name, 14) for name in class_names]
-    letter = 9 if len(names) <= 12 else 6.5
-    room = 5 / max(len(names), 5)  # of what five names may take
-    slanted = max(map(len, names)) > 12 * room
-    axes.set_xticks(range(len(names)), names, rotation=45 if slanted else 0, fontsize=letter)
-    axes.set_yticks(range(len(names)), names, fontsize=letter)
+    font_size = 9 if len(names) <= 12 else 6.5
+    space = 5 / max(len(names), 5)  # relative to that of one of five names
+    slanted = max(map(len, names)) > 12 * space
+    axes.set_xticks(range(len(names)), names, rotation=45 if slanted else 0, fontsize=font_size)
+    axes.set_yticks(range(len(names)), names, fontsize=font_size)
     if slanted:
         for label in axes.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")
 
 
-def pick_mistakes(logits: Tensor, target: Tensor) -> tuple[Tensor, bool]:
-    """The errors of the highest loss, worst first; without errors, the least certain samples.
+def worst_errors(logits: Tensor, target: Tensor) -> tuple[Tensor, bool]:
+    """The errors with the highest loss, worst first; without errors, the least certain samples.
 
     Returns:
         Indices int64 (M,), and whether they are errors.
@@ -141,13 +142,13 @@ def pick_mistakes(logits: Tensor, target: Tensor) -> tuple[Tensor, bool]:
     wrong = (logits.argmax(1) != target).nonzero()[:, 0]
     if len(wrong):
         loss = F.cross_entropy(logits[wrong], target[wrong], reduction="none")
-        return wrong[loss.argsort(descending=True)][:MOST_MISTAKES], True
-    certainty = logits.softmax(1).amax(1)
-    return certainty.argsort()[:MOST_MISTAKES], False
+        return wrong[loss.argsort(descending=True)][:MAX_ERRORS], True
+    confidence = logits.softmax(1).amax(1)
+    return confidence.argsort()[:MAX_ERRORS], False
 
 
-def mistakes(images: Tensor, logits: Tensor, target: Tensor, class_names: Sequence[str]) -> Any:
-    """A grid of the images that the model gets most wrong.
+def errors_grid(images: Tensor, logits: Tensor, target: Tensor, class_names: Sequence[str]) -> Any:
+    """A grid of the misclassified images with the highest loss.
 
     Args:
         images: (N, C, H, W), standardised.
@@ -155,31 +156,32 @@ def mistakes(images: Tensor, logits: Tensor, target: Tensor, class_names: Sequen
         target: Int64 (N,).
         class_names: Of the K classes.
     """
-    chosen, errors = pick_mistakes(logits, target)
+    chosen, are_errors = worst_errors(logits, target)
     total = int((logits.argmax(1) != target).sum())
-    title = f"The worst of {total} mistakes" if total > len(chosen) else f"{total} mistakes"
-    title = title.removesuffix("s") if total == 1 else title
-    title = title if errors else "No mistake; the least certain"
+    title = f"{len(chosen)} of {total} errors, highest loss first"
+    if total == len(chosen):
+        title = f"{total} error{'s' * (total > 1)}"
+    title = title if are_errors else "No errors; least confident predictions"
     labels = []
-    for row, true in zip(logits[chosen].softmax(1).cpu(), target[chosen].tolist()):
-        said = int(row.argmax())
-        names = [shorten(class_names[k], 12) for k in (true, said)]
-        labels.append(f"true {names[0]}\nsaid {names[1]} {float(row[said]):.0%}")
-    tiled = [to_pixels(image).numpy() for image in images[chosen]]
-    return tiles(f"{title} of {len(images):,} samples", tiled, labels, 4)
+    for probabilities, true in zip(logits[chosen].softmax(1).cpu(), target[chosen].tolist()):
+        predicted = int(probabilities.argmax())
+        names = [shorten(class_names[k], 12) for k in (true, predicted)]
+        labels.append(f"true {names[0]}\npred. {names[1]} {float(probabilities[predicted]):.0%}")
+    pixels = [to_pixels(image).numpy() for image in images[chosen]]
+    return tiles(f"{title} ({len(images):,} samples)", pixels, labels, 4)
 
 
 def predicted_vs_true(predicted: Tensor, target: Tensor) -> Any:
-    """A point per prediction; on the line it would be perfect.
+    """Scatter plot of predicted against true values, with the identity line.
 
     Args:
-        predicted, target: (N, O), in the target's units; each of the O outputs has its colour.
+        predicted, target: (N, O), in the target's units; each of the O outputs in its own colour.
     """
     rmse = float(to_float64(predicted - target).square().mean().sqrt())
     figure = new_figure(5.4, 5.2, f"{len(target):,} samples, root mean squared error {rmse:.4g}")
     axes = figure.subplots()
-    both = torch.cat([predicted, target])
-    low, high = float(both.min()), float(both.max())
+    values = torch.cat([predicted, target])
+    low, high = float(values.min()), float(values.max())
     margin = MARGIN * ((high - low) or 1.0)
     limits = (low - margin, high + margin)
     axes.plot(limits, limits, color="0.6", lw=1, zorder=0, label="perfect")

@@ -1,4 +1,7 @@
-"""What word vectors have learnt: nearest words, sums of words, a map of frequent words."""
+"""Word vectors: nearest neighbours, analogies, a map of frequent words.
+
+Shapes: V vocabulary, D width, T tokens.
+"""
 
 import re
 from collections.abc import Iterator
@@ -15,17 +18,17 @@ from zoo.tasks.plots.model import new_figure
 
 LISTED, MAPPED = 8, 60  # words whose neighbours are listed, and words on the map, in a preview
 NAMED = 6  # neighbours of each
-SHORTEST = 6  # letters; shorter words are seldom telling
+MIN_LETTERS = 6  # shorter words are mostly function words
 TERM = re.compile(r"\s*([+-]?)\s*([^\s+-]+)\s*")
 
 
 class WordNeighbours:
-    """Answers in words.
+    """Neighbours of words and of sums of words.
 
     Args:
-        counts: How often each id occurs in the training split, int64 (V,); 0 for what is no word.
+        counts: Occurrences of each id in the training split, int64 (V,); 0 for special tokens.
         tokenizer: Ids to words and back.
-        sample: Words more frequent than this share of the text say little.
+        sample: Words above this frequency are function words; 0 for no limit.
     """
 
     def __init__(self, counts: Tensor, tokenizer: Any, sample: float) -> None:
@@ -38,37 +41,37 @@ class WordNeighbours:
         order = self._counts.argsort(descending=True, stable=True).tolist()
         return [i for i in order if not self.unseen[i]]
 
-    def telling(self, most: int) -> list[int]:
-        """The most frequent words with a meaning: neither very frequent ones nor short ones."""
+    def content_words(self, most: int) -> list[int]:
+        """The most frequent content words: neither very frequent nor short."""
         limit = (self._sample or 1) * self._counts.sum()
-        long = (i for i in self.ranked() if len(self.tokenizer.token(i)) >= SHORTEST)
+        long = (i for i in self.ranked() if len(self.tokenizer.token(i)) >= MIN_LETTERS)
         return [i for i in long if self._counts[i] <= limit][:most] or self.ranked()[:most]
 
     def vectors(self, model: nn.Module) -> Tensor:
-        """(V, D), where the model's parameters are."""
+        """Vectors of all words, (V, D), on the model's device."""
         device = next(model.parameters()).device
         with torch.no_grad():
             return model(torch.arange(len(self.unseen), device=device)).float()
 
     def draw(self, model: nn.Module, writer: PreviewWriter) -> None:
-        """Neighbours of a few words as text, and a map of more."""
+        """Write the neighbours of a few words as text, and a map of more words."""
         vectors = self.vectors(model)
         lines = []
-        for i in self.telling(LISTED):
-            found = self._nearest(vectors, [(1.0, i)], NAMED)
-            said = ", ".join(f"{word} {cosine:.2f}" for word, cosine in found)
-            lines.append(f"**{self.tokenizer.token(i)}**: {said}")
+        for i in self.content_words(LISTED):
+            neighbours = self._nearest(vectors, [(1.0, i)], NAMED)
+            listed = ", ".join(f"{word} {cosine:.2f}" for word, cosine in neighbours)
+            lines.append(f"**{self.tokenizer.token(i)}**: {listed}")
         writer.text("neighbours", "\n\n".join(lines))
         writer.figure("map", self._map(vectors))
 
     def _map(self, vectors: Tensor) -> Any:
-        words = self.telling(MAPPED)
-        places = plane(vectors[words]).cpu()
-        figure = new_figure(8, 7, "Frequent words: the first two principal components")
+        words = self.content_words(MAPPED)
+        points = plane(vectors[words]).cpu()
+        figure = new_figure(8, 7, "Frequent words: first two principal components")
         axes = figure.add_subplot()
-        axes.scatter(places[:, 0], places[:, 1], s=6, color="#3b6fb6")
-        for word, place in zip(words, places.tolist()):
-            axes.text(*place, f" {self.tokenizer.token(word)}", size=8, va="center", clip_on=True)
+        axes.scatter(points[:, 0], points[:, 1], s=6, color="#3b6fb6")
+        for word, point in zip(words, points.tolist()):
+            axes.text(*point, f" {self.tokenizer.token(word)}", size=8, va="center", clip_on=True)
         axes.margins(x=0.1)
         axes.set_xticks([])
         axes.set_yticks([])
@@ -77,26 +80,30 @@ class WordNeighbours:
     def _nearest(
         self, vectors: Tensor, terms: list[tuple[float, int]], top: int
     ) -> list[tuple[str, float]]:
-        """Words and cosines; the words asked about are not among them."""
-        hidden = self.unseen.to(vectors.device, copy=True)
-        hidden[[number for _, number in terms]] = True
-        cosines, found = nearest(vectors, combine(vectors, terms)[None], top, hidden)
-        pairs = zip(found[0].tolist(), cosines[0].tolist())
-        return [(self.tokenizer.token(i), c) for i, c in pairs if not hidden[i]]
+        """Words and cosines, without the words of the query."""
+        excluded = self.unseen.to(vectors.device, copy=True)
+        excluded[[number for _, number in terms]] = True
+        cosines, ids = nearest(vectors, combine(vectors, terms)[None], top, excluded)
+        pairs = zip(ids[0].tolist(), cosines[0].tolist())
+        return [(self.tokenizer.token(i), cosine) for i, cosine in pairs if not excluded[i]]
 
     def of_text(self, model: nn.Module, text: Tensor, top: int = NAMED) -> list[str]:
-        """The words nearest to the mean of a text, int64 (T,); none for a text without words."""
+        """The words nearest to the mean of a sequence, int64 (T,); none if it has no words."""
         terms = [(1.0, i) for i in text.tolist() if not self.unseen[i]]
         return [w for w, _ in self._nearest(self.vectors(model), terms, top)] if terms else []
 
-    def answers(self, model: nn.Module, question: str, top: int) -> Iterator[dict[str, Any]]:
-        """For each part between commas, a row for each word found."""
+    def query(self, model: nn.Module, text: str, top: int) -> Iterator[dict[str, Any]]:
+        """For each query of a comma-separated list, rows of the nearest words and their cosines.
+
+        Raises:
+            UserError: An unknown word, words without a sign between them, `top` out of range.
+        """
         known = int((~self.unseen).sum())
         if not 1 <= top <= known:
             raise UserError(f"top={top}: expected 1 to {known}, the words of the vocabulary")
-        asked = [(part.strip(), self._terms(part)) for part in question.split(",")]
+        queries = [(query.strip(), self._terms(query)) for query in text.split(",")]
         vectors = self.vectors(model)
-        for name, terms in asked:
+        for name, terms in queries:
             for word, cosine in self._nearest(vectors, terms, top):
                 yield {"input": name, "word": word, "cosine": cosine}
 
@@ -107,16 +114,16 @@ class WordNeighbours:
             UserError: No word, no sign between two words, an unknown word.
         """
         terms: list[tuple[float, int]] = []
-        place = 0
-        while place < len(text) or not terms:
-            found = TERM.match(text, place)
-            if found is None or (terms and not found[1]):
+        start = 0
+        while start < len(text) or not terms:
+            match = TERM.match(text, start)
+            if match is None or (terms and not match[1]):
                 raise UserError(
                     f"input: got '{text.strip()}', expected a word, or words with + or - between, "
-                    "as in input='king - man + woman'; several questions have commas between"
+                    "as in input='king - man + woman'; separate several queries by commas"
                 )
-            terms.append((-1.0 if found[1] == "-" else 1.0, self._number(found[2])))
-            place = found.end()
+            terms.append((-1.0 if match[1] == "-" else 1.0, self._number(match[2])))
+            start = match.end()
         return terms
 
     def _number(self, word: str) -> int:
@@ -125,5 +132,5 @@ class WordNeighbours:
             return ids[0]
         words = [self.tokenizer.token(i) for i in (~self.unseen).nonzero().flatten().tolist()]
         guess = nearest_name(word.lower(), words)
-        hint = f"did you mean '{guess}'?" if guess else "no word is spelled nearly so"
+        hint = f"did you mean '{guess}'?" if guess else "no word is spelled similarly"
         raise UserError(f"unknown word '{word}'; {hint} (the vocabulary has {len(words):,} words)")
