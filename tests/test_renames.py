@@ -73,7 +73,7 @@ def test_an_experiment_of_the_users_may_use_the_old_name(tmp_path):
     )
     (folder / "experiment" / "mine.yaml").write_text(text + "task: {mask_share: 0.35}\n")
     with groups.config_dir(folder):
-        assert load(["experiment=mine"])["task"]["mask_rate"] == 0.35
+        assert load(["experiment=mine"]).task["mask_rate"] == 0.35
 
 
 def test_both_names_at_once_are_a_mistake():

@@ -231,8 +231,7 @@ def test_mistakes_about_texts_get_one_line(gpt_run, rain_run, refused):
         ("input=the", "top_p=0"): "top_p=0: expected above 0",
         ("input=the", "seed=[1"): "seed: got '[1' (str), expected int",
         ("input=Käse",): "the prompt has characters that the vocabulary of",
-        ("input=" + "the cat " * 3,): "the prompt has 24 tokens, and the model looks back on at "
-        "most 16",
+        ("input=" + "the cat " * 3,): "the prompt has 24 tokens, and the model's context is 16",
     }
     for arguments, words in cases.items():
         assert words in refused(main, f"run={gpt_run}", *arguments)

@@ -11,6 +11,7 @@ divides once.
 - `SplitMetrics`: a metric of a whole split that is no mean over predictions (AUC, recall at k). A
   metric that follows from sums, as a confusion matrix or a correlation does, needs none of this:
   sums may be tensors of any shape.
+- `Responder`: answers to a text. `HasWordVectors`: vectors of words.
 
 `AcceptsTargets` and `HasContext` are what a model may state, for tasks that ask.
 """
@@ -106,32 +107,6 @@ class HasTestStep(Protocol):
         """In place of `step` for the test split and for other data."""
 
 
-@runtime_checkable
-class AcceptsTargets(Protocol):
-    """A language model whose `forward(tokens, targets=)` returns the summed cross-entropy instead
-    of logits, so that the logits of a whole batch need not be in memory at once."""
-
-    accepts_targets: bool
-
-
-@runtime_checkable
-class HasContext(Protocol):
-    """A model of sequences that states how many tokens it reads at most; None for any number."""
-
-    context: int | None
-
-
-def accepts_targets(model: nn.Module) -> bool:
-    """Whether `model(tokens, targets=)` returns the loss. Wrappers for several devices count as
-    the model that they hold as `module`."""
-    return isinstance(getattr(model, "module", model), AcceptsTargets)
-
-
-def context_of(model: nn.Module) -> int | None:
-    """The most tokens that a model reads at once, or None."""
-    return model.context if isinstance(model, HasContext) else None
-
-
 class WholeBatchTask(Task, Protocol):
     """A task whose loss of one sample depends on the other samples of its batch.
 
@@ -181,3 +156,29 @@ class HasWordVectors(Protocol):
     """A task that learns vectors of words, and can list and compare them."""
 
     neighbours: Any
+
+
+@runtime_checkable
+class AcceptsTargets(Protocol):
+    """A language model whose `forward(tokens, targets=)` returns the summed cross-entropy instead
+    of logits, so that the logits of a whole batch need not be in memory at once."""
+
+    accepts_targets: bool
+
+
+@runtime_checkable
+class HasContext(Protocol):
+    """A model of sequences that states how many tokens it reads at most; None for any number."""
+
+    context: int | None
+
+
+def accepts_targets(model: nn.Module) -> bool:
+    """Whether `model(tokens, targets=)` returns the loss. Wrappers for several devices count as
+    the model that they hold as `module`."""
+    return isinstance(getattr(model, "module", model), AcceptsTargets)
+
+
+def context_of(model: nn.Module) -> int | None:
+    """The most tokens that a model reads at once, or None."""
+    return model.context if isinstance(model, HasContext) else None
