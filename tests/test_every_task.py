@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from previews import Previews
 from test_every_model import OTHERS, make
 from torch.utils._pytree import tree_leaves
 
@@ -15,19 +16,6 @@ from zoo.training.evaluate import means as divide_sums
 NAMES = {MODELS[name].tests["task"]: name for name in MODELS.names()}
 NAMES |= {task: name for name, (_, task) in OTHERS.items()}
 every_task = pytest.mark.parametrize("name", TASKS.names())
-
-
-class Previews:
-    """Keeps what a task writes."""
-
-    def __init__(self):
-        self.figures, self.texts = {}, {}
-
-    def figure(self, tag, figure):
-        self.figures[tag] = figure
-
-    def text(self, tag, text):
-        self.texts[tag] = text
 
 
 def evaluated(name):

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from previews import Previews
 
 from zoo.data.tokenizers.registry import EOT, train_tokenizer
 from zoo.errors import UserError
@@ -15,19 +16,6 @@ from zoo.models.rnn import RNN
 from zoo.tasks.causal_lm import CausalLM
 
 TEXT = "die Maße: a µm\nund 2 µs\n" * 3
-
-
-class Shown:
-    """Collects previews."""
-
-    def __init__(self):
-        self.texts, self.figures = {}, {}
-
-    def text(self, tag, text):
-        self.texts[tag] = text
-
-    def figure(self, tag, figure):
-        self.figures[tag] = figure
 
 
 def make(kind="char", context=16, specials=()):
@@ -117,26 +105,26 @@ def test_huge_losses_are_figures_still():
 
 def test_the_preview_shows_a_sample_and_the_heads():
     task, model, tokenizer = make()
-    shown, window = Shown(), tokenizer.encode(TEXT)[:17]
-    task.preview(model, {"input": torch.tensor(window)[None].long()}, {}, shown)
-    first, second = shown.texts["sample"].split("\n\nmodel:\n\n")
+    previews, window = Previews(), tokenizer.encode(TEXT)[:17]
+    task.preview(model, {"input": torch.tensor(window)[None].long()}, {}, previews)
+    first, second = previews.texts["sample"].split("\n\nmodel:\n\n")
     assert first == "text:\n\n    die Maße"  # half of 16 tokens
     assert len(second.replace("\n    ", "\n").strip("\n")) > 200
     assert all(line.startswith("    ") for line in second.splitlines())
-    labels = [text.get_text() for text in shown.figures["attention"].axes[0].texts]
+    labels = [text.get_text() for text in previews.figures["attention"].axes[0].texts]
     assert labels.count("ß") == 2 * (1 + 1) and {"head 2", "layer 2", "·"} <= set(labels)
-    image = shown.figures["attention"].axes[0].images[0].get_array()
+    image = previews.figures["attention"].axes[0].images[0].get_array()
     assert image.shape == (2 * 16 + 1, 2 * 16 + 1)
-    once = dict(shown.texts)
-    task.preview(model, {"input": torch.tensor(window)[None].long()}, {}, shown)
-    assert shown.texts == once  # the sample is the model's, not chance's
+    once = dict(previews.texts)
+    task.preview(model, {"input": torch.tensor(window)[None].long()}, {}, previews)
+    assert previews.texts == once  # the sample is the model's, not chance's
 
 
 def test_a_model_without_attention_shows_a_sample_alone():
     task, _, tokenizer = make()
-    shown, model = Shown(), RNN(tokenizer.vocab_size, width=8).eval()
-    task.preview(model, {"input": torch.ones(1, 7).long()}, {}, shown)
-    assert list(shown.texts) == ["sample"] and not shown.figures
+    previews, model = Previews(), RNN(tokenizer.vocab_size, width=8).eval()
+    task.preview(model, {"input": torch.ones(1, 7).long()}, {}, previews)
+    assert list(previews.texts) == ["sample"] and not previews.figures
 
 
 def test_a_text_is_continued_piece_by_piece():

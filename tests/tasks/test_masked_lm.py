@@ -1,12 +1,13 @@
-"""What is hidden and how, whole words, sums by hand, exact accumulation, answers to prompts."""
+"""Mask rates, whole words, sums by hand, exact accumulation, answers to prompts."""
 
 import pytest
 import torch
+from masked_texts import CHAR, EOT, MASK_ID, SIZE, SPECIALS, guessed, texts
+from previews import Previews
 from torch import nn
 
 from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.errors import UserError
-from zoo.kernels import IGNORE_INDEX
 from zoo.models.bert import BERT
 from zoo.registry import TASKS
 from zoo.tasks.masked_lm import MaskedLM
@@ -15,91 +16,21 @@ from zoo.training.runtime import Runtime
 from zoo.training.step import RunningMetrics, accumulate_gradients
 
 HERE = Runtime(torch.device("cpu"))
-EOT, MASK_ID, LETTERS = 0, 1, "abcdefghijklmnopqrstuvwxyz "
-SPECIALS = ["<|endoftext|>", "[MASK]"]
-CHAR = train_tokenizer("char", [LETTERS], specials=SPECIALS)
-SIZE = CHAR.vocab_size
 
 
 def task_of(tokenizer=CHAR, **options):
     return MaskedLM(tokenizer.vocab_size, tokenizer, tokenizer.specials["[MASK]"], **options)
 
 
-def texts(rows, length=41, seed=0, low=2):
-    generator = torch.Generator().manual_seed(seed)
-    return {"input": torch.randint(low, SIZE, (rows, length), generator=generator)}
-
-
-def guessed(masked, batch):
-    """Where a token is to be guessed, bool (B, T), and what stands and is shown there, (N,).
-
-    All other places show what they hold.
-    """
-    asked = masked.labels != IGNORE_INDEX
-    places = torch.zeros(masked.input_ids.numel(), dtype=torch.bool)
-    places[masked.positions[asked]] = True
-    others = ~places.view_as(masked.input_ids)
-    assert torch.equal(masked.input_ids[others], batch["input"][:, :-1][others])
-    return (
-        places.view_as(masked.input_ids),
-        masked.labels[asked],
-        masked.input_ids.flatten()[masked.positions[asked]],
-    )
-
-
 # ------------------------------------------------------------------------------- masking
 
 
-def test_fifteen_percent_of_each_text_eighty_ten_ten():
-    batch = texts(3000)
-    masked = task_of().mask(batch, training=True)
-    places, truth, shown = guessed(masked, batch)
-    assert (places.sum(1) == 6).all()  # 15 % of 40
-    assert len(set(masked.positions.tolist())) == len(masked.positions)
-    assert float((shown == MASK_ID).float().mean()) == pytest.approx(0.8, abs=0.01)
-    # one random token in 27 is the true one
-    assert float((shown == truth).float().mean()) == pytest.approx(0.1 + 0.1 / 27, abs=0.01)
-    random = shown[(shown != MASK_ID) & (shown != truth)]
-    assert torch.bincount(random, minlength=SIZE)[2:].float().std() < 0.25 * len(random) / 27
-    assert torch.equal(truth, batch["input"][:, :-1].flatten()[masked.positions])
-
-
-def test_every_place_is_hidden_equally_often_and_apart_from_the_others():
-    batch = texts(4000)
-    places, _, _ = guessed(task_of().mask(batch, training=True), batch)
-    share = places.float()
-    assert float((share.mean(0) - 0.15).abs().max()) < 0.03  # five deviations
-    correlation = torch.corrcoef(share.T) - torch.eye(40)
-    assert float(correlation.abs().max()) < 0.1
-
-
-def test_training_hides_the_share_asked_for_and_evaluation_fifteen_percent():
+def test_training_masks_at_its_rate_and_evaluation_at_fifteen_percent():
     task, batch = task_of(mask_rate=0.3), texts(5)
     assert guessed(task.mask(batch, training=True), batch)[0].sum() == 5 * 12
     assert guessed(task.mask(batch, training=False), batch)[0].sum() == 5 * 6
     shorter = {"input": batch["input"][:, :3]}  # at least one, and not all
     assert guessed(task.mask(shorter, training=True), shorter)[0].sum() == 5
-
-
-def test_special_tokens_are_neither_hidden_nor_shown_at_random():
-    batch = texts(2000, length=21)
-    batch["input"][:, ::3] = EOT
-    batch["input"][0] = EOT
-    places, truth, shown = guessed(task_of(mask_rate=0.5).mask(batch, training=True), batch)
-    assert not places[0].any() and (places[1:].sum(1) == 10).all()
-    assert truth.min() >= 2 and EOT not in shown
-
-
-def test_a_text_decides_what_is_hidden_in_it_whatever_stands_beside_it():
-    task, batch = task_of(), texts(50)
-    whole = task.mask(batch, training=True).input_ids
-    alone = [task.mask({"input": row[None]}, training=True).input_ids for row in batch["input"]]
-    assert torch.equal(whole, torch.cat(alone))
-    other = batch["input"].clone()
-    other[:, 0] = 2 + (other[:, 0] - 1) % 27  # one letter differs
-    both = (batch, {"input": other})
-    before, after = (guessed(task.mask(one, True), one)[0] for one in both)
-    assert float((before & after).sum() / before.sum()) < 0.3  # by chance: 0.15
 
 
 def test_the_last_token_of_a_window_is_never_read():
@@ -121,7 +52,7 @@ class Syllables:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_words_are_hidden_whole(training):
+def test_whole_words_are_masked(training):
     tokenizer = Syllables()
     task = MaskedLM(40, tokenizer, 1, mask_rate=0.4, whole_word=True)
     batch = {"input": texts(400, seed=3)["input"] + 5}
@@ -135,12 +66,12 @@ def test_words_are_hidden_whole(training):
                 words, word = [*words, word], []
             word.append(hidden[place])
         assert all(len(set(word)) == 1 for word in [*words, word])
-    share = len(truth) / places.numel()
-    assert 0.8 * task_share(task, training) < share <= task_share(task, training)
+    rate = len(truth) / places.numel()
+    assert 0.8 * rate_of(task, training) < rate <= rate_of(task, training)
     assert not places[:, 20].any()
 
 
-def task_share(task, training):
+def rate_of(task, training):
     return task.mask_rate if training else 0.15
 
 
@@ -259,17 +190,12 @@ def test_a_prompt_that_cannot_be_answered_says_why(text, top, message):
 
 
 def test_a_preview_shows_blanks_right_and_wrong():
-    shown = {}
-
-    class PreviewWriter:
-        def text(self, tag, text):
-            shown[tag] = text
-
+    previews = Previews()
     task, batch, model = task_of(), texts(3), Table().eval()
     with torch.no_grad():
-        task.preview(model, batch, {}, PreviewWriter())
+        task.preview(model, batch, {}, previews)
         right = int(task.step(model, batch).sums["accuracy"])
-    text = shown["blanks"]
+    text = previews.texts["blanks"]
     assert text.count("{") == 3 * 6
     assert text.count(" -> ") == 3 * 6 - right
     for row in batch["input"][:, :-1]:

@@ -7,6 +7,7 @@ import pytest
 import sacrebleu
 import torch
 import torch.nn.functional as F
+from previews import Previews
 from torch import nn
 
 from zoo.data.tokenizers.registry import train_tokenizer
@@ -228,17 +229,7 @@ def test_validation_is_greedy_and_the_test_by_beam():
 
 
 def test_the_preview_sets_translations_beside_references():
-    class PreviewWriter:
-        def __init__(self):
-            self.texts = {}
-
-        def text(self, tag, text):
-            self.texts[tag] = text
-
-        def figure(self, tag, figure):
-            pass
-
-    writer = PreviewWriter()
+    writer = Previews()
     with torch.no_grad():
         task_of().preview(Parrot().eval(), batch_of(), {}, writer)
     lines = writer.texts["texts"].splitlines()

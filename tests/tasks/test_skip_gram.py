@@ -1,119 +1,23 @@
-"""word2vec's tasks against sums over pairs of words, and what the vectors then say."""
+"""word2vec's tasks against sums over pairs of words; their vectors separate topics."""
 
 import math
 
 import pytest
 import torch
 import torch.nn.functional as F
+from word_vectors import EOT, WORDS, counts, model, task, text, tokenizer
 
-from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.errors import UserError
 from zoo.kernels import banded_logistic_loss
 from zoo.models.word2vec import Word2Vec
 from zoo.registry import OPTIMIZERS, TASKS
-from zoo.tasks.word_windows import BLOCK, WordWindows
+from zoo.tasks.word_windows import BLOCK
 from zoo.training.evaluate import evaluate
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
 
 HERE = Runtime(torch.device("cpu"))
-WORDS = 40
-EOT = 1
 both_tasks = pytest.mark.parametrize("name", ["skip_gram", "cbow"])
-
-
-def tokenizer(words=WORDS - 2):
-    names = [f"{a}{b}" for a in "bcdfg" for b in "aeiouvwx"][:words]
-    return train_tokenizer("word", [" ".join(names)], specials=["<|endoftext|>"])
-
-
-def counts(scale=1000):
-    """Zipf's law; two thousand unknown words."""
-    return [2000, 77] + [scale // k + 1 for k in range(1, WORDS - 1)]
-
-
-def task(name="skip_gram", **options):
-    facts = dict(token_counts=counts(), tokenizer=tokenizer(), eot_id=EOT)
-    return TASKS.build({"name": name, **options}, **facts)
-
-
-def model(width=6):
-    torch.manual_seed(3)
-    made = Word2Vec(WORDS, width)
-    for parameter in made.parameters():
-        torch.nn.init.normal_(parameter)
-    return made.double()
-
-
-def text(*shape, seed=5):
-    return torch.randint(WORDS, shape, generator=torch.Generator().manual_seed(seed))
-
-
-def windows(window=5, sample=0.0):
-    zeroed = torch.tensor(counts())
-    zeroed[:2] = 0
-    return WordWindows(zeroed, EOT, window, sample, 0.75)
-
-
-def pairs_of(blocks):
-    """The word of each centre and of each of its neighbours, in the order of the text."""
-    for centre, around, near in zip(blocks.centres, blocks.around, blocks.near):
-        for c in range(BLOCK):
-            yield int(centre[c]), around[c + near[c].nonzero().flatten()].tolist()
-
-
-# ------------------------------------------------------------------------- neighbours
-
-
-def test_at_reach_one_neighbours_are_the_adjacent_words():
-    """Unknown words are skipped; nobody looks past a window or a document."""
-    rows = text(5, 90)
-    found = [pair for pair in pairs_of(windows(window=1).blocks(rows)) if pair[1]]
-    expected = []
-    for row in rows.tolist():
-        documents, known = [[]], [i for i in row if i != 0]
-        for i in known:
-            documents.append([]) if i == EOT else documents[-1].append(i)
-        for words in documents:
-            sides = [words[max(k - 1, 0) : k] + words[k + 1 : k + 2] for k in range(len(words))]
-            expected += [(word, side) for word, side in zip(words, sides) if side]
-    assert found == expected
-
-
-def test_the_reach_of_each_word_is_drawn_evenly():
-    torch.manual_seed(0)
-    rows = 2 + torch.arange(3000)[None] % (WORDS - 2)  # a word tells its place
-    hits = torch.zeros(6)
-    for word, near in pairs_of(windows(window=5).blocks(rows)):
-        away = sorted((other - word + 19) % 38 - 19 for other in near)
-        reach = max(map(abs, away), default=0)
-        if len(away) == 2 * reach:  # not at an end of the text
-            assert away == [d for d in range(-reach, reach + 1) if d]
-            hits[reach] += 1
-    assert hits[1:].sum() > 2980
-    torch.testing.assert_close(hits[1:] / hits.sum(), torch.full((5,), 0.2), atol=0.03, rtol=0)
-
-
-def test_frequent_words_are_thinned_as_in_the_authors_program():
-    torch.manual_seed(0)
-    sample = 0.02
-    known = torch.tensor(counts()[2:], dtype=torch.float64)
-    rows = torch.arange(2, WORDS).repeat(400)[None]
-    blocks = windows(sample=sample).blocks(rows)
-    kept = torch.bincount(blocks.centres[blocks.centres > 0], minlength=WORDS)[2:] / 400
-    share = known / known.sum()
-    expected = ((share / sample).sqrt() + 1) * (sample / share)  # word2vec.c
-    torch.testing.assert_close(kept.double(), expected.clamp(max=1), atol=0.08, rtol=0)
-    assert kept[-1] == 1 and kept[0] < 0.5
-
-
-def test_noise_has_the_frequencies_of_the_text_to_the_power():
-    torch.manual_seed(0)
-    drawn = windows().noise(4000, 16)
-    assert drawn.shape == (4000, 16) and int(drawn.min()) >= 2  # no unknown word, no end of text
-    weights = torch.tensor(counts()[2:], dtype=torch.float64) ** 0.75
-    share = torch.bincount(drawn.flatten(), minlength=WORDS)[2:] / drawn.numel()
-    torch.testing.assert_close(share.double(), weights / weights.sum(), rtol=0.1, atol=0)
 
 
 # ------------------------------------------------------------------------------- loss
@@ -306,84 +210,6 @@ def test_words_of_one_topic_come_to_lie_together(name):
         assert [row["cosine"] for row in rows] == sorted((r["cosine"] for r in rows), reverse=True)
     (said,) = made.predict(net, {"input": batch["input"][:1, :4]})
     assert said["nearest"][0] in names[2:10]
-
-
-def planted():
-    """A model where ca - ba + bi is ci, and a task that knows all words but the last."""
-    net = Word2Vec(WORDS, 4).eval()
-    made = task()
-    number = {made.neighbours.tokenizer.token(i): i for i in range(WORDS)}
-    torch.manual_seed(0)
-    with torch.no_grad():
-        net.words.weight.normal_().mul_(0.1)
-        for word, place in {"ba": (1, 0), "ca": (1, 1), "bi": (-1, 0), "ci": (-1, 1)}.items():
-            net.words.weight[number[word]] = torch.tensor([*place, 0.0, 0.0]) + 1e-3
-    return made, net
-
-
-def test_answers_an_analogy_without_naming_its_own_words():
-    made, net = planted()
-    rows = list(made.respond(net, "ca - ba + bi", top=3))
-    assert rows[0]["word"] == "ci" and rows[0]["cosine"] > 0.8 and len(rows) == 3
-    assert not {"ca", "ba", "bi"} & {row["word"] for row in rows}
-    typed = list(made.respond(net, " CA-ba  +bi ", top=3))
-    assert [row["word"] for row in typed] == [row["word"] for row in rows]
-
-
-def test_answers_several_questions():
-    made, net = planted()
-    rows = list(made.respond(net, "ca, bi + ci", top=2))
-    assert [row["input"] for row in rows] == ["ca", "ca", "bi + ci", "bi + ci"]
-
-
-@pytest.mark.parametrize(
-    ("question", "said"),
-    [
-        ("baa", "unknown word 'baa'; did you mean 'ba'? (the vocabulary has 38 words)"),
-        ("ca - zzzz", "unknown word 'zzzz'; no word is spelled similarly"),
-        ("<unk>", "unknown word '<unk>'"),
-        ("ca bi", "expected a word, or words with + or - between"),
-        ("", "expected a word"),
-        ("ca,", "expected a word"),
-        ("ca +", "expected a word"),
-    ],
-)
-def test_a_question_that_makes_no_sense_is_refused_in_one_line(question, said):
-    made, net = planted()
-    with pytest.raises(UserError) as error:
-        list(made.respond(net, question))
-    assert said in str(error.value)
-
-
-@pytest.mark.parametrize("top", [0, 39])
-def test_top_is_a_number_of_words(top):
-    made, net = planted()
-    with pytest.raises(UserError, match="expected 1 to 38"):
-        list(made.respond(net, "ca", top=top))
-
-
-class Drawn:
-    """Takes what a preview draws."""
-
-    def __init__(self):
-        self.texts, self.figures = {}, {}
-
-    def text(self, tag, text):
-        self.texts[tag] = text
-
-    def figure(self, tag, figure):
-        self.figures[tag] = figure
-
-
-def test_previews_name_neighbours_of_frequent_words():
-    made, net = planted()
-    drawn = Drawn()
-    made.preview(net, {"input": text(1, 65)}, {}, drawn)
-    line = next(line for line in drawn.texts["neighbours"].split("\n\n") if "**ba**" in line)
-    expected = list(made.respond(net, "ba", top=6))
-    assert line == "**ba**: " + ", ".join(f"{r['word']} {r['cosine']:.2f}" for r in expected)
-    labels = {label.get_text().strip() for label in drawn.figures["map"].axes[0].texts}
-    assert {"ba", "ca", "bi"} <= labels
 
 
 @pytest.mark.parametrize(

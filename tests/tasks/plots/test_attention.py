@@ -3,6 +3,7 @@
 import numpy
 import pytest
 import torch
+from previews import Previews
 
 from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.inference.attention_maps import attention_maps
@@ -13,13 +14,6 @@ from zoo.models.transformer import Transformer
 from zoo.tasks.plots.attention import heat_maps, pair_attention, text_attention
 
 LETTERS = train_tokenizer("char", ["abcdefghijklm"], specials=["<pad>", "<s>", "</s>"])
-
-
-class Shown:
-    figures = ()
-
-    def figure(self, tag, figure):
-        self.figures = (*self.figures, (tag, figure))
 
 
 def drawn(figure):
@@ -65,9 +59,9 @@ def test_heads_in_a_text(name):
     torch.manual_seed(0)
     options = dict(vocab_size=16, block_size=40, width=8, depth=2, heads=2)
     model = GPT(**options).eval() if name == "gpt" else BERT(**options, pad_id=0).eval()
-    tokens, shown = torch.randint(3, 16, (30,)), Shown()
-    text_attention(model, tokens, LETTERS, shown)
-    ((tag, figure),) = shown.figures
+    tokens, previews = torch.randint(3, 16, (30,)), Previews()
+    text_attention(model, tokens, LETTERS, previews)
+    ((tag, figure),) = previews.figures.items()
     image, texts = drawn(figure)
     assert tag == "attention" and image.shape == (41, 41)  # the first twenty tokens
     assert texts[:20] == [LETTERS.token(i) for i in tokens[:20].tolist()]
@@ -83,9 +77,9 @@ def test_heads_that_look_at_the_source(build):
     if build is Transformer:
         options |= dict(max_length=12, depth=1, heads=2, inner=8)
     source, target = torch.tensor([1, 5, 6, 7, 8, 2]), torch.tensor([1, 9, 10])
-    shown = Shown()
-    pair_attention(build(**options).eval(), source, target, LETTERS, shown)
-    image, texts = drawn(shown.figures[0][1])
+    previews = Previews()
+    pair_attention(build(**options).eval(), source, target, LETTERS, previews)
+    image, texts = drawn(previews.figures["attention"])
     assert image.shape == (3, 6 * (1 if build is RnnAttention else 2) + (build is Transformer))
     numpy.testing.assert_allclose(image[:, :6].sum(1), 1, rtol=1e-5)
     assert texts[:3] == ["<s>", "g", "h"] and "</s>" in texts
@@ -93,6 +87,6 @@ def test_heads_that_look_at_the_source(build):
 
 def test_models_without_attention_have_no_maps_and_are_not_even_asked():
     assert attention_maps(torch.nn.Linear(2, 2), "nothing that it could take") == {}
-    shown = Shown()
-    text_attention(torch.nn.Linear(2, 2), torch.tensor([3, 4]), LETTERS, shown)
-    assert shown.figures == ()
+    previews = Previews()
+    text_attention(torch.nn.Linear(2, 2), torch.tensor([3, 4]), LETTERS, previews)
+    assert previews.figures == {}

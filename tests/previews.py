@@ -1,0 +1,43 @@
+"""Previews in tests: a writer that keeps what tasks write, and classifiers to draw."""
+
+import io
+
+import torch
+
+from zoo.tasks.classification import Classification
+from zoo.training.evaluate import evaluate, preview
+from zoo.training.precision import Precision
+from zoo.training.runtime import Runtime
+
+RUNTIME = Runtime(torch.device("cpu"))
+
+
+class Previews:
+    """Figures and texts by tag. Figures are rendered: what cannot be drawn fails here."""
+
+    def __init__(self):
+        self.figures, self.texts = {}, {}
+
+    def figure(self, tag, figure):
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
+        assert file.getvalue()[:4] == b"\x89PNG"
+        self.figures[tag] = figure
+
+    def text(self, tag, text):
+        self.texts[tag] = text
+
+
+def drawn(task, model, inputs, target):
+    """The figures of a task's preview of one batch, by tag."""
+    torch.manual_seed(0)
+    batch = {"input": inputs, "target": target}
+    totals = evaluate(model, task, [batch], Precision("fp32", RUNTIME.device), RUNTIME)
+    previews = Previews()
+    preview(model, task, batch, totals, previews, RUNTIME)
+    return previews.figures
+
+
+def classifier(classes, **facts):
+    """A classification of classes `kind 0`, `kind 1`, ..."""
+    return Classification(classes, [f"kind {k}" for k in range(classes)], [1] * classes, **facts)
