@@ -4,13 +4,14 @@ import math
 import textwrap
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.inference.generation import Sampling
+from zoo.inference.protocols import LanguageModel
 from zoo.inference.streaming import stream
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
@@ -155,8 +156,8 @@ class CausalLM:
         sampling: Sampling,
         stop: list[str] | None = None,
     ) -> Iterator[tuple[int, str]]:
-        decode = self.tokenizer.decode
-        return stream(model, decode, [prompt], max_tokens, sampling, stop or [], self.eot_id)
+        decode, writer = self.tokenizer.decode, cast(LanguageModel, model)
+        return stream(writer, decode, [prompt], max_tokens, sampling, stop or [], self.eot_id)
 
     def _prompt(self, text: str, context: int | None) -> list[int]:
         """Ids of a prompt; for an empty one, the id that precedes a text."""

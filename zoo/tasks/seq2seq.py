@@ -12,12 +12,13 @@ Shapes: B pairs, S and T tokens of source and target, M predictions, V vocabular
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import UserError
+from zoo.inference.protocols import EncoderDecoder
 from zoo.inference.search import Hypothesis, beam_search, greedy_search
 from zoo.kernels import cross_entropy, select_labels, trim_padding
 from zoo.registry import TASKS
@@ -103,7 +104,12 @@ class Seq2Seq:
     def generate(self, model: nn.Module, source: Tensor) -> list[str]:
         """Texts for sources (B, S), by greedy search."""
         texts = greedy_search(
-            model, self._trim(source), self.bos_id, self.eos_id, self.max_length - 1, self._never()
+            cast(EncoderDecoder, model),
+            self._trim(source),
+            self.bos_id,
+            self.eos_id,
+            self.max_length - 1,
+            self._never(),
         )
         return [self.tokenizer.decode(ids) for ids in texts]
 
@@ -112,7 +118,7 @@ class Seq2Seq:
     ) -> list[list[Hypothesis]]:
         """Texts for sources (B, S), by beam search, best first."""
         return beam_search(
-            model,
+            cast(EncoderDecoder, model),
             self._trim(source),
             self.bos_id,
             self.eos_id,
