@@ -17,6 +17,8 @@ SECTIONS = re.split(r"^## ", TEXT, flags=re.MULTILINE)
 EXAMPLES = [section for section in SECTIONS if FILE.search(section)]
 PLACES = {  # headings, and the folders of the files: one of Python, and one of YAML if configured
     "Add a model": ["zoo/models", "configs/model"],
+    "A dataset": ["zoo/data/datasets", "configs/data"],
+    "An encoding": ["zoo/data/text"],  # and a dataset that uses it
     "A task": ["zoo/tasks", "configs/task"],
     "An optimizer": ["zoo/optim", "configs/optim"],
     "A schedule": ["zoo/optim", "configs/schedule"],
@@ -55,6 +57,9 @@ def commands(program):
 def test_one_python_file_and_one_yaml_file_are_added(heading):
     (section,) = [text for text in EXAMPLES if text.startswith(heading)]
     files = [Path(name) for name, _ in FILE.findall(section)]
+    if heading == "An encoding":
+        files, dataset = files[:1], files[1:]
+        assert [str(file.parent) for file in dataset] == PLACES["A dataset"]
     assert [str(file.parent) for file in files] == PLACES[heading]
     assert len({file.stem for file in files}) == 1
 
@@ -69,7 +74,7 @@ def test_the_examples_work(tmp_path):
         (tmp_path / name).write_text(text)
     tests = commands("python -m pytest ")
     files = sorted({word for words in tests for word in words if word.startswith("tests/")})
-    names = sorted({words[words.index("-k") + 1] for words in tests})
+    names = sorted({name for words in tests for name in words[-1].split(" or ")})
     assert names == sorted({Path(name).stem for name in FILES})
     given = {"COMMANDS": commands("python train.py "), "FILES": files, "NAMES": " or ".join(names)}
     script = "\n".join(f"{name} = {value!r}" for name, value in given.items()) + TRY
@@ -88,8 +93,7 @@ def test_the_examples_work(tmp_path):
 def test_the_examples_are_formatted_as_ours(tmp_path):
     for name, text in FILES.items():
         if name.endswith(".py"):
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_text(text)
+            (tmp_path / name.replace("/", "_")).write_text(text)
     for command in (["check", "--no-cache"], ["format", "--check"]):
         arguments = ["--config", str(ROOT / "pyproject.toml"), str(tmp_path)]
         done = subprocess.run([sys.executable, "-m", "ruff", *command, *arguments])

@@ -2,8 +2,18 @@
 
 import pytest
 
-from zoo.data.encoding import load_encoding, match_classes
+from zoo.data.encoding import ENCODINGS, load_encoding, match_classes
 from zoo.errors import UserError
+
+
+@pytest.mark.parametrize("kind", ENCODINGS.names())
+def test_every_encoding_has_the_methods_and_the_kind_of_its_name(kind):
+    encoding = ENCODINGS[kind].builder
+    assert encoding.kind == kind and isinstance(encoding.holds, str)
+    for name in ("from_json", "to_json", "prepare", "read"):
+        assert callable(getattr(encoding, name))
+    assert hasattr(encoding, "tokenizer") or "tokenizer" in encoding.__annotations__
+    assert hasattr(encoding, "runtime_facts")
 
 
 def test_a_damaged_encoding_is_named():
