@@ -169,10 +169,10 @@ class Seq2Seq:
             [self.tokenizer.decode(row) for row in first[side].tolist()]
             for side in ("source", "target")
         )
-        rows = ["| source | reference | model |", "| --- | --- | --- |"]
-        for cells in zip(sources, references, self.generate(model, first["source"]), strict=True):
-            rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        writer.text("texts", "\n".join(rows))
+        rows = [("source", "reference", "model"), ("---", "---", "---")]
+        rows += zip(sources, references, self.generate(model, first["source"]), strict=True)
+        lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows)
+        writer.text("texts", "\n".join(f"| {line} |" for line in lines))
         source, target = (self._trim(first[side][:1])[0] for side in ("source", "target"))
         pair_attention(model, source, target[:-1], self.tokenizer, writer)
 

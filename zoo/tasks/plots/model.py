@@ -119,20 +119,25 @@ def decision_surface(
     extent = (left, right, bottom, top)
     axes.imshow(blend.numpy(), origin="lower", extent=extent, aspect="auto")
     if probability.shape[2] == 2:
-        axes.contour(
-            probability[..., 1].numpy(),
-            levels=[0.1, 0.5, 0.9],
-            extent=extent,
-            colors="black",
-            linewidths=[0.6, 1.4, 0.6],
-            linestyles=["dotted", "solid", "dotted"],
-        )
+        _contours(axes, probability[..., 1], extent)
     points, target = samples.cpu() * std + mean, target.cpu()
     for k, name in enumerate(class_names):
         _scatter_class(axes, points[target == k], wrong[target == k], colour[k].tolist(), name)
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel=names[0], ylabel=names[1])
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     return figure
+
+
+def _contours(axes: Any, probability: Tensor, extent: tuple[float, ...]) -> None:
+    """Lines where one class has a probability of 10, 50 and 90 %."""
+    axes.contour(
+        probability.numpy(),
+        levels=[0.1, 0.5, 0.9],
+        extent=extent,
+        colors="black",
+        linewidths=[0.6, 1.4, 0.6],
+        linestyles=["dotted", "solid", "dotted"],
+    )
 
 
 def _scatter_class(axes: Any, points: Tensor, wrong: Tensor, colour: Any, name: str) -> None:
