@@ -1,4 +1,4 @@
-"""Search finds what trying every text finds, and computes nothing but what it needs."""
+"""Search against an enumeration of all targets; caching, batching and early stopping."""
 
 import itertools
 
@@ -9,13 +9,13 @@ from zoo.inference.search import beam_search, greedy_search
 from zoo.registry import MODELS
 
 PAD, BOS, EOS = 0, 1, 2
-SIZE, LENGTH = 6, 5  # of the vocabulary; the most tokens to write
+SIZE, LENGTH = 6, 5  # of the vocabulary; maximum length of a target
 NAMES = [name for name in MODELS.names() if MODELS[name].tests.get("task") == "seq2seq"]
 every_model = pytest.mark.parametrize("name", NAMES)
 
 
 def make(name, seed=0, eos=0.0):
-    """A model with strong opinions; `eos` is added to the logit of an end."""
+    """A model whose probabilities are far from uniform; `eos` is added to the logit of EOS."""
     torch.manual_seed(seed)
     tiny = MODELS[name].tests["tiny"] | {"vocab_size": SIZE}
     model = MODELS.build({"name": name, **tiny}).double().eval()
@@ -51,9 +51,9 @@ def greedy(model, source, **options):
     return greedy_search(model, source, BOS, EOS, LENGTH, (PAD, BOS), **options)
 
 
-def every_text(model, source, length_penalty):
-    """Score and tokens of every text there is, best first; one pass each, no cache."""
-    found = []
+def every_target(model, source, length_penalty):
+    """Score and tokens of every possible target, best first; a forward pass each, no cache."""
+    scored = []
     for words in range(LENGTH):
         for text in itertools.product(range(3, SIZE), repeat=words):
             wanted = torch.tensor([*text, EOS])
@@ -61,28 +61,28 @@ def every_text(model, source, length_penalty):
             with torch.no_grad():
                 logits = model.decode(tokens, model.encode(source))[0]
             log_prob = float(logits.log_softmax(-1)[range(words + 1), wanted].sum())
-            found.append((log_prob / ((5 + words + 1) / 6) ** length_penalty, list(text)))
-    return sorted(found, reverse=True)
+            scored.append((log_prob / ((5 + words + 1) / 6) ** length_penalty, list(text)))
+    return sorted(scored, reverse=True)
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 2.0])
 @every_model
-def test_a_wide_beam_finds_the_best_of_all_texts(name, length_penalty):
+def test_a_wide_beam_finds_the_best_of_all_targets(name, length_penalty):
     model = make(name)
     for source in sources()[:2].split(1):
-        best = every_text(model, source, length_penalty)
-        (found,) = search(model, source, beam=250, n_best=7, length_penalty=length_penalty)
-        assert [one.tokens for one in found] == [text for _, text in best[:7]]
-        scores = torch.tensor([one.score for one in found])
+        best = every_target(model, source, length_penalty)
+        (results,) = search(model, source, beam=250, n_best=7, length_penalty=length_penalty)
+        assert [h.tokens for h in results] == [text for _, text in best[:7]]
+        scores = torch.tensor([h.score for h in results])
         torch.testing.assert_close(scores, torch.tensor([s for s, _ in best[:7]]))
 
 
 @every_model
-def test_length_penalty_favours_longer_texts(name):
+def test_length_penalty_favours_longer_targets(name):
     lengths = []
     for length_penalty in (0.0, 1.0, 4.0):
-        found = search(make(name, eos=-1), sources(), beam=50, length_penalty=length_penalty)
-        lengths.append(sum(len(one[0].tokens) for one in found))
+        results = search(make(name, eos=-1), sources(), beam=50, length_penalty=length_penalty)
+        lengths.append(sum(len(hypotheses[0].tokens) for hypotheses in results))
     assert lengths[0] < lengths[1] <= lengths[2] and lengths[0] < lengths[2]
 
 
@@ -91,11 +91,11 @@ def test_length_penalty_favours_longer_texts(name):
 def test_one_beam_is_greedy_search(name, eos):
     model, source = make(name, eos=eos), sources()
     for penalty in (0.0, 9.0):  # however much a longer text would be worth
-        found = [one[0].tokens for one in search(model, source, beam=1, length_penalty=penalty)]
-        assert found == greedy(model, source)
-    assert max(map(len, found)) <= LENGTH - 1
+        results = [best[0].tokens for best in search(model, source, beam=1, length_penalty=penalty)]
+        assert results == greedy(model, source)
+    assert max(map(len, results)) <= LENGTH - 1
     if eos == -8:
-        assert min(map(len, found)) == LENGTH - 1
+        assert min(map(len, results)) == LENGTH - 1
 
 
 @every_model
@@ -114,8 +114,10 @@ def test_greedy_search_takes_the_likeliest_token_each_time(name):
 def test_the_cache_changes_nothing(name):
     model, source = make(name, seed=1), sources()
     assert greedy(model, source) == greedy(model, source, cached=False)
-    one, other = (search(model, source, beam=4, n_best=3, cached=c) for c in (True, False))
-    assert [[h.tokens for h in best] for best in one] == [[h.tokens for h in b] for b in other]
+    with_cache, without = (search(model, source, beam=4, n_best=3, cached=c) for c in (True, False))
+    assert [[h.tokens for h in best] for best in with_cache] == [
+        [h.tokens for h in best] for best in without
+    ]
 
 
 @every_model
@@ -123,12 +125,12 @@ def test_sentences_of_a_batch_do_not_see_each_other(name):
     model, source = make(name, seed=2), sources()
     lengths = (source != PAD).sum(1).tolist()
     alone = [row[None, :n] for row, n in zip(source, lengths, strict=True)]
-    assert greedy(model, source) == [greedy(model, one)[0] for one in alone]
+    assert greedy(model, source) == [greedy(model, row)[0] for row in alone]
     together = search(model, source, beam=3, n_best=2)
-    for found, one in zip(together, alone, strict=True):
-        (expected,) = search(model, one, beam=3, n_best=2)
-        assert [h.tokens for h in found] == [h.tokens for h in expected]
-        for h, e in zip(found, expected, strict=True):
+    for results, row in zip(together, alone, strict=True):
+        (expected,) = search(model, row, beam=3, n_best=2)
+        assert [h.tokens for h in results] == [h.tokens for h in expected]
+        for h, e in zip(results, expected, strict=True):
             assert h.score == pytest.approx(e.score) and h.log_prob == pytest.approx(e.log_prob)
 
 
@@ -145,6 +147,6 @@ def test_stops_when_no_beam_can_win(name):
 
 
 @pytest.mark.parametrize("wrong", [{"n_best": 5}, {"beam": 0}, {"length_penalty": -1.0}])
-def test_options_that_make_no_sense(wrong):
+def test_invalid_options(wrong):
     with pytest.raises(ValueError, match="expected"):
         search(make(NAMES[0]), sources(), **wrong)

@@ -39,9 +39,9 @@ def torch_encoder(model, pre_norm):
     }
     for theirs, ours in zip(encoder.layers, model.blocks, strict=True):
         state = ours.state_dict()
-        for one, other in names.items():
+        for their_name, our_name in names.items():
             for kind in ("weight", "bias"):
-                theirs.get_parameter(one + kind).data = state[other + kind]
+                theirs.get_parameter(their_name + kind).data = state[our_name + kind]
     return encoder
 
 
@@ -63,8 +63,8 @@ def test_agrees_with_the_equations_in_float64(pre_norm, padded):
     x = F.gelu(x @ model.transform.weight.T + model.transform.bias)
     expected = normalised(x, model.transform_norm) @ model.embedding.weight.T + model.head.bias
     actual = model(tokens)
-    kept = tokens != 0
-    torch.testing.assert_close(actual[kept], expected[kept], rtol=1e-10, atol=1e-10)
+    mask = tokens != 0
+    torch.testing.assert_close(actual[mask], expected[mask], rtol=1e-10, atol=1e-10)
 
 
 def from_hugging_face(state):
@@ -134,9 +134,9 @@ def test_gives_logits_only_where_asked():
 def test_sees_both_sides_and_their_order(positions, norm):
     model = bert(positions=positions, norm=norm, pre_norm=True, qk_norm=True, token_types=0)
     here = model(TOKENS)[:, 5]
-    for place in (0, 11):
+    for position in (0, 11):
         other = TOKENS.clone()
-        other[:, place] = 1 + other[:, place] % 30
+        other[:, position] = 1 + other[:, position] % 30
         assert (model(other)[:, 5] - here).abs().amax(1).min() > 1e-6
     swapped = TOKENS.clone()
     swapped[:, [1, 9]] = TOKENS[:, [9, 1]]

@@ -112,8 +112,8 @@ def test_equals_hugging_face():
     weights = {}
     for name, tensor in theirs.transformer.state_dict().items():
         turn = tensor.dim() == 2 and ".c_" in name
-        for one, other in names.items():
-            name = name.replace(one, other)
+        for theirs_part, ours_part in names.items():
+            name = name.replace(theirs_part, ours_part)
         weights[name] = tensor.T if turn else tensor
     ours.load_state_dict(weights | {"head.weight": weights["embedding.weight"]})
     tokens = torch.randint(11, (3, 9))

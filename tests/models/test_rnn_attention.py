@@ -59,7 +59,7 @@ def by_the_equations(model, source, target):
     w, u, v = model.attention.query, model.attention.key, model.attention.score
     state = torch.tanh(p["begin.weight"] @ backward[0] + p["begin.bias"])
     cell = [getattr(model.cell, n) for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-    logits, looks = [], []
+    logits, attention = [], []
     for token in target:
         scores = torch.stack(
             [
@@ -73,8 +73,8 @@ def by_the_equations(model, source, target):
         state = gru(torch.cat([word, context]), state, *cell)
         t = torch.tanh(p["out.weight"] @ torch.cat([state, context, word]) + p["out.bias"])
         logits.append(p["head.weight"] @ t + p["head.bias"])
-        looks.append(alpha)
-    return torch.stack(logits), torch.stack(looks)
+        attention.append(alpha)
+    return torch.stack(logits), torch.stack(attention)
 
 
 @pytest.mark.parametrize("tie", [True, False])
@@ -85,11 +85,11 @@ def test_equals_its_equations(tie):
         logits = model(source, target)
     assert list(maps) == ["attention"] and maps["attention"][0].shape == (3, 1, 6, 7)
     for k, length in enumerate([7, 5, 6]):
-        expected, looks = by_the_equations(model, source[k, :length], target[k])
+        expected, attention = by_the_equations(model, source[k, :length], target[k])
         torch.testing.assert_close(logits[k], expected, rtol=1e-10, atol=1e-10)
-        found = maps["attention"][0][k, 0]
-        torch.testing.assert_close(found[:, :length], looks, rtol=1e-10, atol=1e-10)
-        assert not found[:, length:].any()
+        actual = maps["attention"][0][k, 0]
+        torch.testing.assert_close(actual[:, :length], attention, rtol=1e-10, atol=1e-10)
+        assert not actual[:, length:].any()
 
 
 def test_weights_are_collected_only_on_request():
@@ -139,8 +139,8 @@ def test_beams_are_chosen_among_by_selecting():
     memory, cache = model.select(memory, index), model.select(cache, index)
     tail = target[:, 3:]  # of other sentences than the heads
     expected = model(source[index], torch.cat([target[index, :3], tail], 1))[:, 3:]
-    found = model.decode(tail, memory, cache)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    actual = model.decode(tail, memory, cache)
+    torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_logits_where_wanted():

@@ -129,8 +129,8 @@ def test_beams_are_chosen_among_by_selecting(options):
     memory, cache = model.select(memory, index), model.select(cache, index)
     tail = target[:, 3:]  # of other sentences than the heads
     expected = model(source[index], torch.cat([target[index, :3], tail], 1))[:, 3:]
-    found = model.decode(tail, memory, cache)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    actual = model.decode(tail, memory, cache)
+    torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_logits_where_wanted():

@@ -10,9 +10,9 @@ WORDS, WIDTH = 20, 6
 
 def model(double=True):
     torch.manual_seed(0)
-    made = Word2Vec(WORDS, WIDTH)
-    torch.nn.init.normal_(made.contexts.weight)
-    return made.double() if double else made
+    net = Word2Vec(WORDS, WIDTH)
+    torch.nn.init.normal_(net.contexts.weight)
+    return net.double() if double else net
 
 
 def ids(*shape, seed=1):
