@@ -26,7 +26,7 @@ def calls(monkeypatch):
         return call
 
     def flushed(number):
-        return "fsync", Path(os.readlink(f"/proc/self/fd/{number}")).name
+        return "fsync", Path(f"/proc/self/fd/{number}").readlink().name
 
     monkeypatch.setattr(os, "fsync", noting(os.fsync, flushed))
     for name in ("rename", "replace"):

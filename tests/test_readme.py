@@ -40,7 +40,10 @@ SMALL = {
 DOWNLOADS = ("mnist", "cifar10", "shakespeare", "multi30k")
 LONG = ("experiment=gpt_", "experiment=bert_", "_stdlib", "_topics", "_numbers", "word2vec_pydoc")
 ELSEWHERE = (*DOWNLOADS, *LONG, "trainer.devices", "maxout", "init.from")
-WORDS = "def class string thread reader read write return a the list of an object given and".split()
+WORDS = [
+    "def", "class", "string", "thread", "reader", "read", "write", "return", "a", "the", "list",
+    "of", "an", "object", "given", "and",
+]  # fmt: skip
 TEXT = "data=text data.path=novel.txt data.block_size=8 model.width=16"  # and any recipe's rest
 PAIRS = "data=pairs data.path=pairs.tsv model.width=16 model.depth=1 model.heads=2"
 SOURCES = {  # runs that commands go on from, made of less

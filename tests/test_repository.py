@@ -10,12 +10,31 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-REQUIRED = """README.md LICENSE CHANGELOG.md CONTRIBUTING.md Makefile pyproject.toml
-    constraints.txt .pre-commit-config.yaml .gitignore .ci/run train.py evaluate.py
-    scripts/setup.sh
-    docs/decisions.md docs/guide.md docs/language.md docs/training.md docs/data.md
-    docs/tensorboard.md docs/outside.md setup.py .github/workflows/tests.yml
-    docs/images/tensorboard.png""".split()
+REQUIRED = [
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Makefile",
+    "pyproject.toml",
+    "constraints.txt",
+    ".pre-commit-config.yaml",
+    ".gitignore",
+    ".ci/run",
+    "train.py",
+    "evaluate.py",
+    "scripts/setup.sh",
+    "docs/decisions.md",
+    "docs/guide.md",
+    "docs/language.md",
+    "docs/training.md",
+    "docs/data.md",
+    "docs/tensorboard.md",
+    "docs/outside.md",
+    "setup.py",
+    ".github/workflows/tests.yml",
+    "docs/images/tensorboard.png",
+]
 SHOWN = (".py", ".yaml", ".yml", ".md", ".toml", ".sh", ".txt", "Makefile", "run", ".gitignore")
 
 

@@ -16,7 +16,7 @@ def test_the_hash_is_splitmix64():
 def test_uniform_numbers_are_uniform_and_streams_independent():
     seeds = sample_seeds(0, torch.tensor(0), torch.arange(20000))
     one, two = uniform(seeds, 0), uniform(seeds, 1)
-    assert 0 <= float(one.min()) and float(one.max()) < 1
+    assert float(one.min()) >= 0 and float(one.max()) < 1
     histogram = torch.histc(one, 10, 0, 1)
     assert ((histogram - 2000).abs() < 200).all()
     assert abs(float(torch.corrcoef(torch.stack([one, two]))[0, 1])) < 0.03

@@ -25,7 +25,7 @@ def double():
     def reference(x):
         return 2 * x
 
-    kernel = Kernel(reference, lambda: [])
+    kernel = Kernel(reference, list)
     kernel.implementation((), supports=lambda x: x % 2 == 0)(lambda x: "even")
     kernel.implementation((), supports=lambda x: True, pays=lambda x: x > 100)(lambda x: "large")
     return kernel

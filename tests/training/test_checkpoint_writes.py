@@ -44,7 +44,7 @@ class Recorder:
             (Path, "mkdir", lambda p, *a, **k: ("mkdir", str(p))),
             (Path, "rename", lambda p, to: ("rename", str(p), str(to))),
             (shutil, "rmtree", lambda p, *a, **k: ("rmtree", str(p))),
-            (os, "fsync", lambda fd: ("fsync", os.readlink(f"/proc/self/fd/{fd}"))),
+            (os, "fsync", lambda fd: ("fsync", str(Path(f"/proc/self/fd/{fd}").readlink()))),
         ):
             monkeypatch.setattr(owner, name, self._noting(getattr(owner, name), note))
         monkeypatch.setattr(Path, "open", self._opening(Path.open))
@@ -52,7 +52,7 @@ class Recorder:
     def _noting(self, function, note):
         def call(*args, **kwargs):
             said = note(*args, **kwargs)
-            if said[0] != "rmtree" or os.path.exists(said[1]):
+            if said[0] != "rmtree" or Path(said[1]).exists():
                 self.calls.append(said)
             return function(*args, **kwargs)
 

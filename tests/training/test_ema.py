@@ -41,7 +41,7 @@ def test_swapping_and_back():
     moved(model, 0)
     live = weights(model)
     with ema.swapped():
-        assert same(weights(model), {n: t for n, t in ema.average.items()})
+        assert same(weights(model), dict(ema.average))
         assert not same(weights(model), live)
     assert same(weights(model), live)
     try:

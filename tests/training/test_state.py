@@ -86,9 +86,8 @@ def some_text(folder):
     path = folder / "words.txt"
     if not path.is_file():
         rng = random.Random(0)
-        words = [
-            rng.choice("the a cat dog sat on mat and ran away home".split()) for _ in range(900)
-        ]
+        vocabulary = ["the", "a", "cat", "dog", "sat", "on", "mat", "and", "ran", "away", "home"]
+        words = [rng.choice(vocabulary) for _ in range(900)]
         whole = path.with_suffix(f".{os.getpid()}")
         whole.write_text(" ".join(words))
         whole.rename(path)

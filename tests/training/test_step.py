@@ -129,7 +129,7 @@ def one_rank(folder, rank):
         save = trainer.checkpoints.save
         trainer.checkpoints.save = lambda *arguments: (time.sleep(0.3), save(*arguments))
     trainer.fit()
-    torch.save({n: t for n, t in trainer.model.state_dict().items()}, folder / f"rank{rank}.pt")
+    torch.save(dict(trainer.model.state_dict()), folder / f"rank{rank}.pt")
     figures, _ = finish.evaluate_best(trainer)
     (folder / f"test{rank}.json").write_text(json.dumps(figures["test"]))
     del trainer  # torch 2.13: DDP that outlives its process group may wait for ever (GIL, gloo)

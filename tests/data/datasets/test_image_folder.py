@@ -1,7 +1,5 @@
 """The user's own images: both layouts, decoding, and each broken file named before training."""
 
-import os
-
 import pytest
 import torch
 from PIL import Image
@@ -101,6 +99,6 @@ def test_a_given_encoding_wins_and_matches_classes(tmp_path, split):
     assert data.splits["all"].columns["input"].shape == (4, 1, 6, 8)
     assert data.splits["all"].columns["target"].tolist() == [1, 1, 2, 2]
     assert len(build(other, split, cache_gb=0.0, encoding=json_).splits["all"]) == 4
-    os.rename(tmp_path / "other" / "owl", tmp_path / "other" / "bat")
+    (tmp_path / "other" / "owl").rename(tmp_path / "other" / "bat")
     with pytest.raises(UserError, match=r"2 classes \(bat, dog\), the run was trained on 3 \(cat,"):
         build(other, split, encoding=json_)

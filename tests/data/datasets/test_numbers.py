@@ -13,7 +13,7 @@ def read(words):
     """The number that words say, by adding up: the inverse of `in_words`, written another way."""
     units = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
     units = (units + "fifteen sixteen seventeen eighteen nineteen").split()
-    tens = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    tens = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
     total = group = 0
     for word in words.replace("-", " ").split():
         if word in units:

@@ -24,4 +24,4 @@ def test_topics_of_a_library(monkeypatch):
 
 def test_each_module_has_one_topic():
     modules = [module for names in TOPICS.values() for module in names.split()]
-    assert len(set(modules)) == len(modules) and CLASSES == sorted(TOPICS)
+    assert len(set(modules)) == len(modules) and sorted(TOPICS) == CLASSES

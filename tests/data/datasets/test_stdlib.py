@@ -2,6 +2,7 @@
 
 import ast
 import platform
+from pathlib import Path
 
 import pytest
 from contexts import build_dataset
@@ -38,8 +39,7 @@ def test_sources_are_those_of_the_library_and_no_tests(files):
     assert {"abc.py", "json/decoder.py", "asyncio/base_events.py"} <= files.keys()
     assert list(files) == sorted(files, key=lambda name: name.split("/"))
     assert not [n for n in files if "test" in n.split("/")[:-1] or "site-packages" in n]
-    with open(ast.__file__, encoding="utf-8") as file:
-        assert files["ast.py"] == file.read()
+    assert files["ast.py"] == Path(ast.__file__).read_text(encoding="utf-8")
     assert sum(map(len, files.values())) > 5e6
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 from contexts import build_dataset
@@ -112,7 +113,7 @@ def test_text_that_is_not_utf8(write, tmp_path, monkeypatch):
     monkeypatch.setattr(text_files, "PIECE", 50)
     assert said(path, tmp_path) == line, "the offset is the file's, not the piece's"
     cut = write("cut.txt", LINE * 30 + "明")
-    with open(cut, "r+b") as file:
+    with Path(cut).open("r+b") as file:
         file.truncate(30 * len(LINE) + 2)
     assert f"byte 0xe6 at offset {30 * len(LINE):,}" in said(cut, tmp_path)
     wide = write("wide.txt", LINE.encode("utf-16"))

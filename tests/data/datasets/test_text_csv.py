@@ -80,7 +80,7 @@ def test_trains_evaluates_and_predicts(train, write, tmp_path, capsys):
 
 def test_texts_of_two_tokens_are_no_table_of_two_features(train, write):
     """Whose decision surface would be drawn."""
-    rows = [f"{'cat dog'.split()[i % 2]} {'abc'[i % 3]}x,{i % 2}" for i in range(40)]
+    rows = [f"{['cat', 'dog'][i % 2]} {'abc'[i % 3]}x,{i % 2}" for i in range(40)]
     trained = train(
         "model=rnn", "model.width=4", "data=text_csv", "data.tokenizer=word", "data.text=body",
         f"data.path={write('t.csv', chr(10).join(['body,kind', *rows]))}", "data.target=kind",

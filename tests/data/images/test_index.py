@@ -1,7 +1,5 @@
 """Which images there are: folders of classes, of splits, and lists."""
 
-import os
-
 import pytest
 import torch
 from sample_images import COLOURS, build, photos
@@ -19,7 +17,7 @@ def test_split_folders_are_honoured(tmp_path, split):
     data = build(str(tmp_path / "p"), split)
     assert {k: len(v) for k, v in data.splits.items()} == {"train": 30, "val": 6, "test": 9}
     assert data.notes == []
-    os.rename(tmp_path / "p" / "test" / "cat", tmp_path / "p" / "test" / "cats")
+    (tmp_path / "p" / "test" / "cat").rename(tmp_path / "p" / "test" / "cats")
     with pytest.raises(UserError, match=r"class 'cats' has no images in .*did you mean 'cat'"):
         build(str(tmp_path / "p"), split)
 
