@@ -6,7 +6,6 @@ import json
 import pytest
 
 from zoo.commands.evaluate import describe, main
-from zoo.text_table import text_table
 
 
 def judged(command, *arguments):
@@ -178,12 +177,3 @@ def test_classes_that_the_run_does_not_know(rain_run, tmp_path, refused):
 def test_a_run_is_needed(refused, tmp_path):
     assert refused(main).startswith("run= is missing; usage: python evaluate.py")
     assert "there is no such folder" in refused(main, f"run={tmp_path / 'x'}")
-
-
-def test_tables_wrap_to_the_width():
-    rows = [("name", "figure", "what"), ("a", "1.5", "some words that take room"), ("b", "22", "x")]
-    wide, narrow = text_table(rows, 100), text_table(rows, 30)
-    assert wide.splitlines()[1] == "a        1.5  some words that take room"
-    assert len(wide.splitlines()) == 3 and len(narrow.splitlines()) > 3
-    assert max(map(len, narrow.splitlines())) <= 30
-    assert "".join(narrow.split()) == "".join(wide.split())

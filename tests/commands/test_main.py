@@ -8,7 +8,7 @@ import pytest
 from support import ROOT
 
 from zoo.commands import main as command
-from zoo.program import command_line, spelled
+from zoo.program import command_line
 
 HEAVY = ("torch", "numpy", "hydra", "omegaconf", "yaml")
 
@@ -71,13 +71,3 @@ def test_sweep_is_train_with_m(zoo):
     code, _, complaint = zoo("sweep", "sweep.resume=nowhere")
     assert code == 2 and "sweep.resume=nowhere holds no sweep.json" in complaint
     assert command_line() == "zoo train -m sweep.resume=nowhere"
-
-
-def test_scripts_are_named_where_they_were_used(monkeypatch):
-    text = "python train.py resume=a; python scripts/export_vectors.py run=a"
-    monkeypatch.setattr(sys, "argv", ["train.py", "model=mlp", "name=my run"])
-    assert spelled(text) == text
-    assert command_line() == "python train.py model=mlp 'name=my run'"
-    monkeypatch.setattr(sys, "argv", ["zoo train", "name=my run"])
-    assert spelled(text) == "zoo train resume=a; zoo export-vectors run=a"
-    assert command_line() == "zoo train 'name=my run'"

@@ -1,10 +1,9 @@
-"""Muon: for which matrices, beside AdamW; as torch's own; what its iterations give."""
+"""Muon: the matrices that it takes, its steps against torch's, its iterations."""
 
 import torch
 from torch import nn
-from toys import mixed, optimizer_step
+from toys import mixed
 
-from zoo.optim.chained import ChainedOptimizer
 from zoo.optim.muon import StackedMuon, orthogonalise, split_for_muon
 from zoo.optim.state import parts
 from zoo.registry import OPTIMIZERS
@@ -30,18 +29,6 @@ def test_muon_without_a_hidden_matrix_is_adamw():
 
     optimizer = OPTIMIZERS.build({"name": "muon"}, model=Single())
     assert isinstance(optimizer, torch.optim.AdamW)
-
-
-def test_chained_optimizers_step_as_one():
-    model = mixed()
-    optimizer = OPTIMIZERS.build({"name": "muon"}, model=model)
-    assert isinstance(optimizer, ChainedOptimizer)
-    before = {n: p.detach().clone() for n, p in model.named_parameters()}
-    optimizer_step(model, optimizer)
-    assert all(not torch.equal(before[n], p) for n, p in model.named_parameters())
-    model(torch.zeros(1, 2, dtype=torch.int64)).sum().backward()
-    optimizer.zero_grad()
-    assert all(p.grad is None for p in model.parameters())
 
 
 def test_muon_steps_as_torchs_own_matrix_by_matrix():

@@ -7,10 +7,6 @@ import pytest
 import torch
 from toys import Masked, cloud, linear, network, same, trainer_of, weights
 
-from zoo.errors import UserError
-from zoo.training.config import TrainerConfig
-from zoo.training.trainer import Best, monitored
-
 
 def rows(trainer, split):
     return list(trainer.run.metrics(split))
@@ -155,11 +151,6 @@ def test_a_tie_is_decided_by_the_loss(tmp_path):
     assert trainer.best.step == 3 and trainer.best.waited == 1
 
 
-def test_nothing_is_best_before_the_first_evaluation():
-    assert Best().value < [0.0, -1e9] and monitored("accuracy", {"accuracy": 0.3}) == 0.3
-    assert monitored("-loss", {"loss": 0.3}) == -0.3
-
-
 class FakeClock:
     """Seconds that pass with the steps."""
 
@@ -242,23 +233,6 @@ def test_compiled_trains_the_same_and_saves_plain_names(tmp_path, monkeypatch):
         ends.append(saved["model"])
     for name in ends[0]:
         assert torch.allclose(ends[0][name], ends[1][name], atol=1e-5)
-
-
-# --------------------------------------------------------------------------------- settings
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"max_steps": 0}, {"max_epochs": -1}, {"max_minutes": 0}, {"accumulate": 0}, {"clip": 0},
-        {"patience": 0}, {"eval_steps": 0}, {"eval_epochs": 0}, {"log_steps": 0},
-        {"save_steps": 0}, {"save_minutes": 0}, {"devices": 0}, {"ema": 0}, {"ema": 1.0},
-        {"max_epochs": float("nan")}, {"max_steps": None, "max_epochs": None},
-    ],
-)  # fmt: skip
-def test_settings_that_make_no_sense(given):
-    with pytest.raises(UserError, match=f"trainer.{next(iter(given))}"):
-        TrainerConfig(**given)
 
 
 def test_a_seed_decides_the_end(train):

@@ -152,27 +152,6 @@ def test_a_model_that_no_family_knows_keeps_our_names(tmp_path):
     assert trainable_state_dict(other).keys() == trainable_state_dict(model).keys()
 
 
-def test_adapters_change_places(tmp_path):
-    """Several on one base: each gives what it gives alone, and none is the base to the bit."""
-    torch.manual_seed(0)
-    base = GPT(V, T, width=16, depth=1, heads=2).eval()
-    x = torch.randint(V, (2, T))
-    plain, found, adapters = base(x), [], []
-    for rank, targets in ((2, ["qkv"]), (4, ["up", "down"])):
-        model = lora(copy.deepcopy(base), rank=rank, targets=targets).eval()
-        for layer in lora_layers(model).values():
-            nn.init.normal_(layer.lora_b)
-        options = BASE | {"rank": rank, "targets": targets, "alpha": 16.0}
-        dump(tmp_path, *write_peft(model, options, None, {}, "base"))
-        adapters.append(read_peft(tmp_path, None, {}))
-        found.append(model(x))
-    for k in (0, 1, 0):
-        apply_adapter(base, adapters[k], "here")
-        assert torch.equal(base(x), found[k])
-    apply_adapter(base, None, "")
-    assert torch.equal(base(x), plain)
-
-
 def test_adapters_that_do_not_fit(tmp_path):
     _, ours, settings = theirs_and_ours("gpt2", tmp_path)
     family = family_of("gpt", settings)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from zoo.models.resnet import ResNet
+from zoo.registry import MODELS
 from zoo.weights.load import load_weights
 from zoo.weights.source import open_source
 
@@ -41,3 +42,17 @@ def test_logits_are_torchvisions(models, tmp_path, depth):
         torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
         x, ours, theirs = x.double(), ours.double(), theirs.double()
         torch.testing.assert_close(ours(x), theirs(x), rtol=1e-10, atol=1e-10)
+
+
+def test_torchvisions_and_timms_names_are_ours(tmp_path):
+    torch.manual_seed(0)
+    model = MODELS.build({"name": "resnet", "depth": 18}, input_shape=(3, 48, 48), num_classes=5)
+    tensors = {n: t for n, t in model.state_dict().items() if "num_batches" not in n}  # old files
+    torch.save(tensors, tmp_path / "resnet18-f37072fd.pth")
+    source = open_source(str(tmp_path / "resnet18-f37072fd.pth"))
+    assert source.settings["depth"] == 18 and source.settings["stem"] == "large"
+    other = MODELS.build(
+        {"name": "resnet", **source.settings}, input_shape=(3, 48, 48), num_classes=5
+    )
+    report = load_weights(other, source.tensors, "x", [], [])
+    assert len(report.loaded) == len(tensors)

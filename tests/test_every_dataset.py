@@ -13,7 +13,7 @@ from zoo.errors import UserError
 from zoo.registry import DATASETS
 from zoo.schema import parameters
 
-FOLDER = Path(__file__).parents[3] / "configs" / "data"
+FOLDER = Path(__file__).parents[1] / "configs" / "data"
 COMMON = set(yaml.safe_load((FOLDER / "_common.yaml").read_text()))
 
 
@@ -66,6 +66,6 @@ def test_importing_all_datasets_imports_nothing_heavy():
         "import sys; from zoo.registry import DATASETS; DATASETS.names();"
         "print([m for m in ('sklearn', 'PIL', 'safetensors', 'scipy') if m in sys.modules])"
     )
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

@@ -1,0 +1,80 @@
+"""Ranks started on this machine: the same end as with one process."""
+
+import json
+import random
+
+import forked
+import killed
+import pytest
+
+TEXT = ("data=text", "data.path={text}", "data.root={root}", "data.block_size=8")
+
+
+PAIRS = ("data=numbers", "data.size=150", "task=seq2seq", "model.width=8")
+
+
+FAMILIES = {
+    "mlp": ("model=mlp", "model.width=8", "data=rain", "data.samples=120"),
+    "gpt": (
+        "model=gpt", "model.width=8", "model.depth=1", "model.heads=2", "task=causal_lm", *TEXT,
+    ),
+    "lstm": ("model=rnn", "model.width=8", "model.depth=1", "task=causal_lm", *TEXT),
+    "bert, muon": (
+        "model=bert", "model.width=8", "model.depth=1", "model.heads=2", "model.dropout=0",
+        "task=masked_lm", "data.mask_token=true", "optim=muon", "optim.lr=1e-3", *TEXT,
+    ),
+    "transformer, padding": (
+        "model=transformer", "model.depth=1", "model.heads=2", "model.dropout=0", *PAIRS,
+    ),
+    "rnn_attention, padding": ("model=rnn_attention", "model.dropout=0", *PAIRS),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
+def test_two_devices_end_where_one_does(family, train, tmp_path):
+    """The real launcher: two processes of this machine, one run directory."""
+    text = tmp_path / "text.txt"
+    text.write_text("".join(random.Random(0).choices("abcde \n", k=3000)))
+    small = [part.format(text=text, root=tmp_path) for part in family]
+    small += ["data.batch_size=18", "trainer=debug", "trainer.precision=fp32", "seed=3"]
+    paths = []
+    for devices in (1, 2):
+        folder = train.outputs / str(devices)
+        found = train(*small, f"trainer.devices={devices}", f"output_dir={folder}")
+        assert found.code == 0, found.err
+        paths += folder.glob("*/*")
+    figures = [[json.loads(row) for row in (p / "metrics.jsonl").open()] for p in paths]
+    assert len(figures[0]) == len(figures[1]) > 0
+    for a, b in zip(*figures):
+        assert (a["step"], a["split"]) == (b["step"], b["split"])
+        assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+    result = json.loads((paths[1] / "result.json").read_text())
+    assert result["status"] == "done" and result["environment"]["ranks"] == 2
+
+
+def test_word2vec_on_two_devices(train, tmp_path):
+    """Each rank draws its own noise words: the same objective, other random numbers."""
+    text = tmp_path / "text.txt"
+    text.write_text(
+        " ".join(random.Random(0).choices(["the", "cat", "and", "a", "dog", "ran", "home"], k=4000))
+    )
+    small = (
+        "model=word2vec", "model.width=4", "task=skip_gram", "data=text", f"data.path={text}",
+        f"data.root={tmp_path}", "data.tokenizer=word", "data.block_size=16", "data.batch_size=8",
+        "optim=row_adagrad", "trainer=debug", "seed=3",
+    )  # fmt: skip
+    losses = []
+    for devices in (1, 2):
+        folder = train.outputs / str(devices)
+        assert train(*small, f"trainer.devices={devices}", f"output_dir={folder}").code == 0
+        (path,) = folder.glob("*/*")
+        losses.append(json.loads((path / "result.json").read_text())["test"]["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def test_a_mistake_on_two_ranks_is_told_once(tmp_path):
+    mistake = ["model=mlp", "data=rain", "trainer=debug", "trainer.devices=2", "data.batch_size=1"]
+    log = tmp_path / "log"
+    assert forked.call(log, killed.train, [*mistake, f"output_dir={tmp_path}"]) == 2
+    said = log.read_text()
+    assert said.count("error: ") == 1 and "cannot be cut" in said and "Traceback" not in said

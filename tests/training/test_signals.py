@@ -1,0 +1,36 @@
+"""Signals: remembered, and their handlers put back."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from zoo.training.signals import StopSignals
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"])
+def test_a_signal_is_remembered_and_the_handler_put_back(name):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    signals = StopSignals()
+    with signals.caught():
+        assert signals.received is None
+        os.kill(os.getpid(), number)
+        assert signals.received == number
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.received == number  # the first one stands
+    assert signal.getsignal(number) is before
+
+
+def test_outside_the_main_thread_signals_go_elsewhere():
+    told = []
+
+    def work():
+        with StopSignals().caught() as signals:
+            told.append(signals.received)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert told == [None]

@@ -1,0 +1,37 @@
+"""Adapters on one base, one after another."""
+
+import copy
+
+import torch
+from torch import nn
+
+from zoo.adapters.lora import lora, lora_layers
+from zoo.models.gpt import GPT
+from zoo.weights.adapters import apply_adapter
+from zoo.weights.peft import dump, read_peft, write_peft
+
+V, T = 61, 16
+
+
+BASE = dict(rank=3, alpha=6.0, dropout=0.0, rslora=False)
+
+
+def test_adapters_change_places(tmp_path):
+    """Several on one base: each gives what it gives alone, and none is the base to the bit."""
+    torch.manual_seed(0)
+    base = GPT(V, T, width=16, depth=1, heads=2).eval()
+    x = torch.randint(V, (2, T))
+    plain, found, adapters = base(x), [], []
+    for rank, targets in ((2, ["qkv"]), (4, ["up", "down"])):
+        model = lora(copy.deepcopy(base), rank=rank, targets=targets).eval()
+        for layer in lora_layers(model).values():
+            nn.init.normal_(layer.lora_b)
+        options = BASE | {"rank": rank, "targets": targets, "alpha": 16.0}
+        dump(tmp_path, *write_peft(model, options, None, {}, "base"))
+        adapters.append(read_peft(tmp_path, None, {}))
+        found.append(model(x))
+    for k in (0, 1, 0):
+        apply_adapter(base, adapters[k], "here")
+        assert torch.equal(base(x), found[k])
+    apply_adapter(base, None, "")
+    assert torch.equal(base(x), plain)
