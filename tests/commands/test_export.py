@@ -138,9 +138,10 @@ def test_graphs_give_the_models_logits(run, tmp_path, capsys, case):
             close(torch.from_numpy(found), ours.model(x))
 
 
-def test_eight_bits_say_what_they_cost(run, tmp_path, capsys):
+@pytest.mark.parametrize("case", ["gpt bytes", "bert"])
+def test_eight_bits_say_what_they_cost(run, tmp_path, capsys, case):
     pytest.importorskip("onnxruntime")
-    said = export(run("gpt bytes"), "int8", tmp_path / "out", capsys)
+    said = export(run(case), "int8", tmp_path / "out", capsys)
     rows = {line.split("  ")[0].strip(): line.split() for line in said.splitlines()}
     assert float(rows["loss"][-1]) == pytest.approx(1, abs=0.02)
     assert 0 < float(rows["MB"][-1]) < 1

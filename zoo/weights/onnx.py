@@ -134,11 +134,11 @@ class OnnxModel(nn.Module):
         self.names = [node.name for node in self.session.get_inputs()]
         self.context = context_of(like)
 
-    def forward(self, *inputs: Tensor, at: Tensor | None = None) -> Tensor:
-        """Logits; with `at`, those of these places, counted through all."""
-        given = {name: x.cpu().numpy() for name, x in zip(self.names, inputs, strict=True)}
-        logits = torch.from_numpy(self.session.run(None, given)[0])
-        return logits if at is None else logits.flatten(0, 1)[at]
+    def forward(self, *inputs: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Logits; with `positions`, indices into the flattened tokens, those there only."""
+        feeds = {name: x.cpu().numpy() for name, x in zip(self.names, inputs, strict=True)}
+        logits = torch.from_numpy(self.session.run(None, feeds)[0])
+        return logits if positions is None else logits.flatten(0, 1)[positions]
 
 
 def write_int8(source: Path, path: Path) -> None:
