@@ -29,7 +29,7 @@ def requests(rank=0, seconds=0.0, **limits):
 
 
 def test_nothing_is_requested_before_its_time():
-    assert requests(seconds=59, max_minutes=1, save_minutes=1).own() == Request.NONE
+    assert requests(seconds=59, max_minutes=1, save_minutes=1).local() == Request.NONE
 
 
 @pytest.mark.parametrize(
@@ -41,22 +41,22 @@ def test_nothing_is_requested_before_its_time():
     ],
 )
 def test_the_clock_is_rank_0s(limits, expected):
-    assert requests(0, 61, **limits).own() == expected
-    assert requests(1, 61, **limits).own() == Request.NONE
+    assert requests(0, 61, **limits).local() == expected
+    assert requests(1, 61, **limits).local() == Request.NONE
 
 
 def test_a_checkpoint_is_due_so_long_after_the_last_one():
     mine = requests(seconds=100, save_minutes=1)
     mine.saved_at = 90
-    assert mine.own() == Request.NONE
+    assert mine.local() == Request.NONE
     mine.saved_at = 30
-    assert mine.own() == Request.SAVE
+    assert mine.local() == Request.SAVE
 
 
 def test_a_signal_comes_first_on_any_rank():
     mine = requests(1, 61, max_minutes=1)
     mine.signals.received = signal.SIGTERM
-    assert mine.own() == signal.SIGTERM
+    assert mine.local() == signal.SIGTERM
 
 
 def test_one_rank_follows_its_own_request():

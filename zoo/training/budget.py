@@ -1,4 +1,4 @@
-"""How long to train, how often to look, and the best that was seen."""
+"""The budget of a training, its intervals, and the best validation so far."""
 
 from dataclasses import dataclass, field
 
@@ -29,7 +29,7 @@ class Best:
 
 
 def due(step: int, every: int | None) -> bool:
-    """Whether something done `every` so many steps, or never (None), is due after this step."""
+    """Whether something done every `every` steps, or never (None), is due after this step."""
     return every is not None and step % every == 0
 
 

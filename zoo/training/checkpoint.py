@@ -1,4 +1,4 @@
-"""Checkpoints that survive a crash: all of a state or none of it, and proof which.
+"""Checkpoints that survive a crash: written completely or not at all, and verified.
 
 A checkpoint is a folder `<kind>-<step>` of safetensors files and one JSON file. It is written
 under a temporary name, each file flushed to the disk, a manifest with the SHA-256 of each file
@@ -81,9 +81,9 @@ class Checkpointer:
                 _write(folder, contents, {"format": FORMAT, "kind": kind, "step": step})
             self._prune(kind)
         except OSError as error:
-            raise UserError(self._complaint(error, contents)) from None
+            raise UserError(self._disk_error_message(error, contents)) from None
 
-    def _complaint(self, error: OSError, contents: dict[str, bytes]) -> str:
+    def _disk_error_message(self, error: OSError, contents: dict[str, bytes]) -> str:
         needed = sum(map(len, contents.values()))
         free = shutil.disk_usage(self.folder).free if self.folder.exists() else 0
         names = [path.name for path in self._newest_first("last")]
@@ -119,7 +119,7 @@ class Checkpointer:
 
         Args:
             kind: `last` or `best`.
-            warn: Told about each damaged checkpoint passed over.
+            warn: Called with a warning for each damaged checkpoint that is skipped.
 
         Raises:
             UserError: There are checkpoints, but each is damaged.
@@ -141,8 +141,8 @@ class Checkpointer:
         return None
 
     def discard_after(self, step: int) -> None:
-        """Remove checkpoints that a fallback to `step` has made void, and what a kill in the middle
-        of a save left behind."""
+        """Remove checkpoints that a fallback to `step` has made invalid, and what a kill during
+        a save left behind."""
         for kind in ("last", "best"):
             for path in self._newest_first(kind):
                 if int(path.name.split("-")[1]) > step:
@@ -210,7 +210,7 @@ def model_tensors(state: Tensors) -> Tensors:
 
 
 def trainable_state_dict(model: nn.Module) -> Tensors:
-    """What training changes, by name: all of a model's state, or only the trained part of a model
+    """State that training changes, by name: all of a model's, or only the trained part of a model
     whose base an adapter has frozen."""
     state = model.state_dict(keep_vars=True)
     if getattr(model, "adapted", False):
@@ -219,18 +219,18 @@ def trainable_state_dict(model: nn.Module) -> Tensors:
 
 
 def trainable_tensors(model: nn.Module) -> Tensors:
-    """What training changes, ready to be written."""
+    """The state that training changes, ready to be written."""
     return model_tensors(trainable_state_dict(model))
 
 
 def untied(state: Tensors) -> Tensors:
-    """The tensors of a state, those that share their storage under the first name alone."""
-    seen, tensors = set(), {}
+    """The tensors of a state; tied ones, which share their storage, by their first name alone."""
+    keys, tensors = set(), {}
     for name, tensor in state.items():
         key = (tensor.data_ptr(), tensor.shape, tensor.stride())
-        if tensor.numel() and key in seen:
+        if tensor.numel() and key in keys:
             continue
-        seen.add(key)
+        keys.add(key)
         tensors[name] = tensor
     return tensors
 
@@ -241,8 +241,8 @@ def load_model(model: nn.Module, tensors: Tensors, where: Path) -> None:
     Raises:
         UserError: Names or shapes that do not fit, the first few listed.
     """
-    own = trainable_state_dict(model)
-    expected = model_tensors(own)
+    state = trainable_state_dict(model)
+    expected = model_tensors(state)
     wrong = [
         f"{name} is missing"
         if name not in tensors
@@ -256,4 +256,4 @@ def load_model(model: nn.Module, tensors: Tensors, where: Path) -> None:
         raise UserError(f"{where} does not fit the model: {'; '.join(wrong[:3])}{more}")
     with torch.no_grad():
         for name, tensor in tensors.items():
-            own[name].copy_(tensor)
+            state[name].copy_(tensor)

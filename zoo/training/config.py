@@ -1,4 +1,4 @@
-"""The trainer's typed settings. Kept free of torch, so that a typo answers at once."""
+"""The trainer's typed settings. Kept free of torch, so that a typo is reported at once."""
 
 from dataclasses import dataclass
 from typing import Literal

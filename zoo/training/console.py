@@ -1,4 +1,4 @@
-"""What a person sees of a run: a header, progress, a closing table, the next commands.
+"""Console output of a run: a header, progress, a closing table, the next commands.
 
 On a terminal progress is a bar; elsewhere, and in train.log, plain lines.
 """

@@ -12,7 +12,7 @@ from zoo.training.checkpoint import Tensors, model_tensors, trainable_state_dict
 class EMA:
     """A slow copy of the weights, which evaluation and the best checkpoint use.
 
-    The decay warms up as (1 + t) / (10 + t), so that a short run is not held to its start.
+    The decay warms up as (1 + t) / (10 + t), so the initial weights do not dominate a short run.
     Buffers (running statistics of batch normalisation) are averaged too; whole numbers are copied.
     """
 

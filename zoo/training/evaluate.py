@@ -28,11 +28,11 @@ def evaluate(
     """The means of loss and metric sums over all batches of all ranks, float64 on the CPU; and the
     task's metrics of the whole split, if it has any (`SplitMetrics`).
 
-    Seeds and forks the random numbers, so that it repeats exactly and training never notices.
+    Seeds and forks the random numbers, so that it repeats exactly and does not affect training.
     `final` is for the test split and other data: the task's `test_step`, if it has one.
 
     Raises:
-        Interrupted: When `interrupted()` turns true; with several ranks it is not asked.
+        Interrupted: When `interrupted()` turns true; with several ranks it is not called.
     """
     step = task.test_step if final and isinstance(task, HasTestStep) else task.step
     training = model.training
@@ -49,8 +49,8 @@ def evaluate(
                 sums = {"loss": output.loss_sum, "count": output.count} | output.sums
                 for name, value in sums.items():
                     totals[name] = totals.get(name, 0) + to_float64(value)
-                for name, kept in output.rows.items():
-                    rows.setdefault(name, []).append(kept.cpu())
+                for name, values in output.rows.items():
+                    rows.setdefault(name, []).append(values.cpu())
     finally:
         model.train(training)
     averages = means(runtime.gather({name: value.cpu() for name, value in totals.items()}))
@@ -61,9 +61,9 @@ def evaluate(
 
 def _gathered(rows: dict[str, list[Tensor]], runtime: Runtime) -> dict[str, Tensor]:
     """The rows of all batches of all ranks, which have consecutive parts of the split."""
-    ranks = runtime.gather({name: torch.cat(kept) for name, kept in rows.items()})
-    names = dict.fromkeys(name for own in ranks for name in own)  # a rank may have no sample
-    return {name: torch.cat([own[name] for own in ranks if name in own]) for name in names}
+    ranks = runtime.gather({name: torch.cat(batches) for name, batches in rows.items()})
+    names = dict.fromkeys(name for rank in ranks for name in rank)  # a rank may have no sample
+    return {name: torch.cat([rank[name] for rank in ranks if name in rank]) for name in names}
 
 
 def means(ranks: list[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -84,7 +84,7 @@ def preview(
     writer: PreviewWriter,
     runtime: Runtime,
 ) -> None:
-    """Let the task draw what a reader should see; training never notices."""
+    """Let the task write its previews, without effect on training."""
     training = model.training
     model.eval()
     try:

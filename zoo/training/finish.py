@@ -58,7 +58,7 @@ def evaluate_best(trainer: Trainer) -> tuple[Metrics, dict[str, Any]]:
 
 
 def check_expectations(expect: dict[str, str], metrics: Metrics) -> dict[str, dict[str, Any]]:
-    """Each expectation next to what was reached.
+    """Each expectation next to the value reached.
 
     Raises:
         UserError: An expectation of a metric that the task does not give.
@@ -76,7 +76,7 @@ def check_expectations(expect: dict[str, str], metrics: Metrics) -> dict[str, di
 
 
 def result(trainer: Trainer, identity: dict[str, Any], data: str, **outcome: Any) -> dict[str, Any]:
-    """What result.json says: enough to rank, group and repeat the run.
+    """The content of result.json: enough to rank, group and repeat the run.
 
     Args:
         trainer: As training left it.
@@ -114,12 +114,12 @@ def result(trainer: Trainer, identity: dict[str, Any], data: str, **outcome: Any
 def commit() -> str | None:
     """The commit of the code when first asked, with `-dirty` where it was changed since; None
     outside git."""
-    here = Path(__file__).resolve().parents[2]
-    if not (here / ".git").exists():  # installed, perhaps below somebody else's repository
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():  # installed, perhaps below somebody else's repository
         return None
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None

@@ -12,7 +12,7 @@ from zoo.training.runtime import Runtime
 
 
 class FiniteGuard:
-    """Looks at every loss without making a GPU wait.
+    """Checks every loss without blocking a GPU.
 
     On a CPU the loss is read at once. Elsewhere it is copied in the background and read one step
     later, when the device is done with it anyway.
@@ -27,13 +27,13 @@ class FiniteGuard:
         self._pending: tuple[Tensor, list[Batch], int] | None = None
 
     def check(self, loss: Tensor, micro_batches: list[Batch], step: int) -> None:
-        """Look at the loss of step number `step`.
+        """Check the loss of step number `step`.
 
         Raises:
             TrainingFailed: It, or the step before's, is not finite.
         """
         if self.runtime.device.type == "cpu":
-            self._judge(loss, micro_batches, step)
+            self._require_finite(loss, micro_batches, step)
             return
         self.finish()
         pinned = self.runtime.device.type == "cuda"
@@ -43,13 +43,13 @@ class FiniteGuard:
         self._event.record()
 
     def finish(self) -> None:
-        """Look at what is still on its way."""
+        """Check the loss that is still being copied."""
         if self._pending is not None:
             self._event.synchronize()
             pending, self._pending = self._pending, None
-            self._judge(*pending)
+            self._require_finite(*pending)
 
-    def _judge(self, loss: Tensor, micro_batches: list[Batch], step: int) -> None:
+    def _require_finite(self, loss: Tensor, micro_batches: list[Batch], step: int) -> None:
         value = loss.item()
         if value - value == 0:  # neither infinite nor NaN
             return

@@ -35,7 +35,7 @@ class ShuffledSampler:
     Args:
         size: Samples in an epoch.
         seed: Of the shuffling.
-        bucket_key: What to sort the samples of similar batches by, (size,), or None.
+        bucket_key: Sort key of samples, so that those of a batch are similar, (size,), or None.
         batch_size: Samples in such a batch.
     """
 
@@ -159,7 +159,7 @@ class Loader:
 
     def _training_by_workers(self, start: int, stop: int) -> Iterator[list[Batch]]:
         steps = range(start, stop)
-        rows = (part.tolist() for step in steps for part in self._cut(self._samples(step)[0]))
+        rows = (cut.tolist() for step in steps for cut in self._cut(self._samples(step)[0]))
         batches = iter(self._torch_loader("train", rows))
         for step in steps:
             cuts = zip(*(self._cut(column) for column in self._samples(step)))
@@ -212,8 +212,8 @@ class Loader:
             split, index = "train", self.sampler.samples(0, self.batch_size)[0]
         else:
             index = torch.arange(len(self.splits[split]))
-        own = index.tensor_split(self.runtime.ranks)[self.runtime.rank]
-        rows = own.split(size or 4 * self.batch_size) if len(own) else ()
+        rank_index = index.tensor_split(self.runtime.ranks)[self.runtime.rank]
+        rows = rank_index.split(size or 4 * self.batch_size) if len(rank_index) else ()
         if self._batched[split] or self.overfit:
             for index in rows:
                 first = torch.zeros_like(index)
@@ -229,5 +229,5 @@ class Loader:
         return step / self.steps_per_epoch
 
     def steps(self, epochs: float) -> int:
-        """Steps in so many epochs, rounded up."""
+        """Steps in this many epochs, rounded up."""
         return max(1, math.ceil(epochs * self.steps_per_epoch - 1e-9))

@@ -1,7 +1,7 @@
 """metrics.jsonl and TensorBoard: the same numbers, step by step, in one directory.
 
 metrics.jsonl holds only what a repeated run repeats (losses, metrics, rates of learning), so that
-two runs can be compared byte by byte. What the clock says (speed, memory) goes to TensorBoard.
+two runs can be compared byte by byte. Speed and memory, which vary, go to TensorBoard.
 """
 
 import io
@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo.runs.directory import RunDirectory
 
-TOGETHER = "training, validation, test"  # what TensorBoard's custom scalars are headed
+TOGETHER = "training, validation, test"  # heading of TensorBoard's custom scalars
 
 
 class Logger:
@@ -63,12 +63,12 @@ class Logger:
         self._laid_out = True
 
     def best(self, step: int, metrics: dict[str, float]) -> None:
-        """Validation where it was best so far; the last point is what the run is judged by."""
+        """Validation where it was best so far; the last point is the run's score."""
         for name, value in metrics.items():
             self.writer.add_scalar(f"best/val_{name}", value, step)
 
     def clock(self, step: int, metrics: dict[str, float]) -> None:
-        """Points that no repeated run repeats: TensorBoard only."""
+        """Points that differ between repetitions of a run: TensorBoard only."""
         for name, value in metrics.items():
             self.writer.add_scalar(f"train/{name}", value, step)
 

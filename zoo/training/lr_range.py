@@ -18,7 +18,7 @@ def lr_range(trainer: Trainer, low: float, high: float, steps: int) -> list[tupl
     """Train for `steps` at rates growing from `low` to `high` by equal factors.
 
     Returns:
-        (rate, smoothed loss) of each step, until the loss has diverged. The model is spent.
+        (rate, smoothed loss) of each step, until the loss has diverged. Discard the model then.
     """
     curve: list[tuple[float, float]] = []
     average, least = 0.0, math.inf

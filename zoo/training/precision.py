@@ -18,7 +18,7 @@ from zoo.training.runtime import Runtime, available, forked_rng
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 WORTH = 1.2  # lower precision must be this much faster to be chosen
 TRIAL_ROUNDS = 6
-TRIAL_SECONDS = 4.0  # after which a trial asks no more
+TRIAL_SECONDS = 4.0  # after which a trial ends
 TINY_SECONDS = 2e-3  # a step shorter than this is all overhead; autocast only adds to it
 
 
@@ -74,7 +74,7 @@ def choose_precision(
 
     `auto` times a few training steps of a copy of the model on a real batch, in fp32 and in the
     lower precision that the device has, and takes the faster; fp32 unless the gain is worth it.
-    All ranks take rank 0's choice. A deterministic run takes fp32: a clock decides nothing in it.
+    All ranks take rank 0's choice. A deterministic run takes fp32: timings decide nothing in it.
 
     Raises:
         UserError: A precision that the device lacks.
@@ -108,10 +108,10 @@ def _trial(model: nn.Module, task: Task, batch: Batch, runtime: Runtime) -> tupl
     with forked_rng(runtime.device, 0):
         try:
             for _ in range(1 + TRIAL_ROUNDS):
-                for precision, taken in zip(formats, times):
-                    taken.append(_seconds(model, task, batch, precision, runtime))
-                    if taken[-1] < TINY_SECONDS:  # the first alone would tell of a cold start
-                        reason = f"a step takes {taken[-1] * 1e3:.1f} ms, too short to gain"
+                for precision, seconds in zip(formats, times):
+                    seconds.append(_seconds(model, task, batch, precision, runtime))
+                    if seconds[-1] < TINY_SECONDS:  # the first alone would measure a cold start
+                        reason = f"a step takes {seconds[-1] * 1e3:.1f} ms, too short to gain"
                         return "fp32", f"auto: {reason}"
                 if len(times[0]) > 1 and sum(map(sum, times)) > TRIAL_SECONDS:
                     break
@@ -126,7 +126,7 @@ def _trial(model: nn.Module, task: Task, batch: Batch, runtime: Runtime) -> tupl
 def _seconds(
     model: nn.Module, task: Task, batch: Batch, precision: Precision, runtime: Runtime
 ) -> float:
-    """What one forward and backward pass takes."""
+    """Seconds of one forward and backward pass."""
     runtime.synchronize()
     start = time.perf_counter()
     with precision.autocast():

@@ -12,7 +12,7 @@ OUT_OF_TIME = "trainer.max_minutes are over"
 
 
 class Request(IntEnum):
-    """What a rank may request. A number between NONE and SAVE is that of a signal."""
+    """A request of a rank. A number between NONE and SAVE is that of a signal."""
 
     NONE = 0
     SAVE = 500
@@ -20,7 +20,7 @@ class Request(IntEnum):
 
 
 class Requests:
-    """What this rank requests at the end of a step, and what all ranks do.
+    """The request of this rank at the end of a step, and the one that all ranks follow.
 
     Args:
         config: The limit in minutes, and those between checkpoints.
@@ -36,8 +36,8 @@ class Requests:
         self.saved_at = 0.0  # second of the last checkpoint
         self._total: Tensor | None = None
 
-    def own(self) -> int:
-        """What this rank requests now: a signal's number, or a `Request`."""
+    def local(self) -> int:
+        """The request of this rank now: a signal's number, or a `Request`."""
         if self.signals.received is not None:
             return self.signals.received
         if not self.runtime.main:
@@ -48,20 +48,22 @@ class Requests:
         due = every is not None and self.clock.seconds - self.saved_at > 60 * every
         return Request.SAVE if due else Request.NONE
 
-    def resolve(self, own: int, total: Tensor | None) -> int:
+    def resolve(self, local: int, total: Tensor | None) -> int:
         """The strongest request of all ranks.
 
         Ranks read the total of a step at the next one, when it has long arrived, so that no GPU is
         waited for.
 
         Args:
-            own: This rank's.
+            local: This rank's.
             total: The sum of all ranks' requests of this step, or None for a single rank.
         """
         if total is None:
-            return own
+            return local
         before, self._total = self._total, total
-        return max(self.runtime.gather(own)) if before is not None and before > 0 else Request.NONE
+        if before is None or before <= 0:
+            return Request.NONE
+        return max(self.runtime.gather(local))
 
     def out_of_time(self) -> str | None:
         """Why training ends, once its minutes are over."""

@@ -57,9 +57,9 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     if kind not in DEVICE_TYPES or (number and not number.isdigit()):
         raise UserError(unknown_name("trainer.device", name, ("auto", *DEVICE_TYPES)))
     if not available(kind):
-        here = ", ".join(k for k in DEVICE_TYPES if available(k))
+        present = ", ".join(k for k in DEVICE_TYPES if available(k))
         raise UserError(
-            f"trainer.device={name}: torch finds no {kind} device here (it has: {here})"
+            f"trainer.device={name}: torch finds no {kind} device here (it has: {present})"
         )
     if kind in ("cuda", "xpu"):
         index, count = int(number or local_rank), getattr(torch, kind).device_count()
@@ -142,7 +142,7 @@ class Runtime:
         return 0
 
     def synchronize(self) -> None:
-        """Wait until the device has done what it was given (before reading a clock)."""
+        """Wait until the device has finished its work (before reading a clock)."""
         if self.device.type != "cpu":
             getattr(torch, self.device.type).synchronize()
 
@@ -152,18 +152,18 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, start: int, sizes: list[int]) -> Tensor:
-        ctx.own = slice(start, start + len(rows))
+        ctx.own_rows = slice(start, start + len(rows))
         padded = rows.new_zeros(max(sizes), *rows.shape[1:])
         padded[: len(rows)] = rows
-        parts = [torch.empty_like(padded) for _ in sizes]
-        dist.all_gather(parts, padded)
-        return torch.cat([part[:size] for part, size in zip(parts, sizes)])
+        gathered = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(gathered, padded)
+        return torch.cat([rows_of_rank[:size] for rows_of_rank, size in zip(gathered, sizes)])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         total = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
-        return total[ctx.own], None, None
+        return total[ctx.own_rows], None, None
 
 
 def gather_with_gradient(features: Tensor) -> Gathered:
@@ -205,7 +205,7 @@ def rng_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def set_rng_state(device: torch.device, state: dict[str, Tensor]) -> None:
-    """Put back what `rng_state` gave."""
+    """Restore the state that `rng_state` returned."""
     torch.set_rng_state(state["torch"])
     version, *numbers = state["python"].tolist()
     random.setstate((version, tuple(numbers), next(iter(state["gauss"].tolist()), None)))
@@ -244,7 +244,7 @@ def deterministic(on: bool) -> Iterator[None]:
 
 
 def environment(runtime: Runtime) -> dict[str, Any]:
-    """What bit-exactness depends on; a resumed run compares it."""
+    """Versions and settings that bit-exactness depends on; a resumed run compares it."""
     import platform
 
     device = runtime.device
@@ -274,5 +274,5 @@ class Clock:
         return self._before + time.perf_counter() - self._start
 
     def restart(self, before: float) -> None:
-        """Begin now, with what earlier sessions spent."""
+        """Start now, after the seconds of earlier sessions."""
         self._before, self._start = before, time.perf_counter()

@@ -1,4 +1,4 @@
-"""What decides the next step of a training, as a checkpoint of kind `last` holds it.
+"""The state that decides the next training step, as a checkpoint of kind `last` holds it.
 
 Each part of the trainer gives its own state and takes it back (`state` and `load`); here they are
 put together, and written and read under the names that checkpoints have on the disk.
@@ -14,7 +14,7 @@ from zoo.training.checkpoint import Checkpoint, Tensors
 
 FILES = ("model", "optimizer", "ranks", "ema")  # fields that are tensors, a file each
 EXACTNESS = ("torch", "device", "processor", "kernels", "threads", "ranks")
-UNRECORDED = {"kernels": "auto"}  # what older checkpoints do not say
+UNRECORDED = {"kernels": "auto"}  # missing in older checkpoints
 
 
 @dataclass
@@ -24,7 +24,7 @@ class TrainState:
     Attributes:
         model: Weights that training changes, by name.
         optimizer: Named `<parameter>|<quantity>`.
-        ranks: What each rank has of its own, named `<rank>.rng.<generator>` (random numbers) and
+        ranks: State of single ranks, named `<rank>.rng.<generator>` (random numbers) and
             `<rank>.window.<metric>` (sums since the last report).
         ema: The averaged weights, or None.
         step: Optimizer steps taken.
@@ -36,7 +36,7 @@ class TrainState:
         grad_norm: As last reported.
         data_sha256: Of the data.
         base: Identity of the weights that an adapter belongs to, or None.
-        environment: What bit-exactness depends on.
+        environment: Versions and settings that bit-exactness depends on.
     """
 
     model: Tensors

@@ -58,7 +58,7 @@ class Trainer:
         self.best = Best()
         self.evaluated = 0  # the step last evaluated at
         self.ended: str | None = None  # why training stopped before its budget
-        self.request: int = Request.NONE  # what all ranks follow at the end of the step
+        self.request: int = Request.NONE  # the request that all ranks follow at the end of the step
         self.grad_norm = 0.0
         self.ema = EMA(self.model, self.config.ema) if self.config.ema else None
         self.rate = LearningRate(self.optimizer, self.schedule)
@@ -101,10 +101,10 @@ class Trainer:
     def train_step(self, micro_batches: list[Batch]) -> Tensor:
         """One optimizer step; the mean loss of its batch."""
         self.rate.set(self.progress())
-        own = self.requests.own()
-        parts = (self.precision, self.runtime, self.running, own)
+        local = self.requests.local()
+        parts = (self.precision, self.runtime, self.running, local)
         loss, total = accumulate_gradients(self.wrapped_model, self.task, micro_batches, *parts)
-        self.request = self.requests.resolve(own, total)
+        self.request = self.requests.resolve(local, total)
         reporting = due(self.step + 1, self.budget.log_steps)
         if self.config.clip or reporting:
             self.precision.unscale(self.optimizer)
@@ -141,7 +141,7 @@ class Trainer:
         self.console.trained(self.step, metrics, self.clock.seconds)
 
     def evaluate_when_due(self) -> None:
-        """Validation: at its interval and at the end; notes the best and an end of patience."""
+        """Validation: at its interval and at the end; records the best and the end of patience."""
         if self.signalled:
             self.ended = f"signal {self.request}"
             return  # the checkpoint will say that this step is yet to be evaluated
@@ -207,12 +207,12 @@ class Trainer:
             self._best_weights = None
 
     def state(self, ranks: list[Tensors]) -> TrainState:
-        """Every part's state; rank 0's, with what each rank has of its own (`rank_state`)."""
+        """Every part's state; rank 0's, with the state of each rank (`rank_state`)."""
         assert self.logger is not None
         return TrainState(
             model=trainable_tensors(self.model),
             optimizer=optimizer_tensors(self.optimizer, self.names),
-            ranks={f"{r}.{name}": t for r, own in enumerate(ranks) for name, t in own.items()},
+            ranks={f"{r}.{name}": t for r, rank in enumerate(ranks) for name, t in rank.items()},
             ema=self.ema.state() if self.ema else None,
             step=self.step,
             evaluated=self.evaluated,
@@ -228,9 +228,9 @@ class Trainer:
         )
 
     def rank_state(self) -> Tensors:
-        """What differs between ranks: random numbers, and sums since the last report."""
-        own = {f"rng.{n}": t for n, t in rng_state(self.runtime.device).items()}
-        return own | {f"window.{n}": t for n, t in self.running.state().items()}
+        """The state that differs between ranks: random numbers, sums since the last report."""
+        generators = {f"rng.{n}": t for n, t in rng_state(self.runtime.device).items()}
+        return generators | {f"window.{n}": t for n, t in self.running.state().items()}
 
     def load(self, saved: Checkpoint) -> None:
         """Put every part where the checkpoint was taken."""
