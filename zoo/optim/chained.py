@@ -13,12 +13,12 @@ class ChainedOptimizer:
 
     @property
     def param_groups(self) -> Groups:
-        return [group for part in self.parts for group in part.param_groups]
+        return [group for optimizer in self.parts for group in optimizer.param_groups]
 
     def step(self) -> None:
-        for part in self.parts:
-            part.step()
+        for optimizer in self.parts:
+            optimizer.step()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        for part in self.parts:
-            part.zero_grad(set_to_none)
+        for optimizer in self.parts:
+            optimizer.zero_grad(set_to_none)

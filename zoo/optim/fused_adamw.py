@@ -70,7 +70,7 @@ class FusedAdamW(torch.optim.AdamW):
 
 
 def _fresh_state(p: Tensor) -> dict[str, Tensor]:
-    """What torch's fused AdamW starts a parameter with."""
+    """The initial state of a parameter in torch's fused AdamW."""
     average, square = torch.zeros_like(p), torch.zeros_like(p)
     step = torch.zeros((), dtype=torch.float32, device=p.device)
     return {"step": step, "exp_avg": average, "exp_avg_sq": square}
@@ -80,7 +80,7 @@ def _skip_dynamo_import() -> None:
     """Keep torch.optim from importing torch's compiler, which takes as long as importing torch.
 
     It does so only to mark its bookkeeping as not to be compiled. Nothing compiles it here, so the
-    function may stand for its marked self. Where torch has changed, the import happens as before.
+    function is marked without the import. Where torch has changed, the import happens as before.
     """
     marked = getattr(torch.optim.Optimizer.add_param_group, "__wrapped__", None)
     if marked is not None and not hasattr(marked, "__dynamo_disable"):

@@ -1,4 +1,4 @@
-"""What optimizers are built from: the parameters to train, in groups by weight decay."""
+"""The parameters that optimizers are built from, in groups by weight decay."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -79,7 +79,7 @@ def _factors(model: nn.Module, rates: Mapping[str, float]) -> dict[int, float]:
         if not matched:
             raise UserError(
                 f"optim.rates: '{pattern}' matches no trained parameter; "
-                f"{_could(pattern, [name for name, _ in named])}"
+                f"{_list_names(pattern, [name for name, _ in named])}"
             )
         for key, name in matched.items():
             if (other := pattern_of.setdefault(key, pattern)) != pattern:
@@ -90,8 +90,8 @@ def _factors(model: nn.Module, rates: Mapping[str, float]) -> dict[int, float]:
     return {key: rates[pattern] for key, pattern in pattern_of.items()}
 
 
-def _could(pattern: str, names: Iterable[str]) -> str:
-    """What patterns may match: the nearest, and modules from the top, numbers left out."""
+def _list_names(pattern: str, names: Iterable[str]) -> str:
+    """The names that patterns may match: the closest, and modules from the top without numbers."""
     kinds = [[part for part in name.split(".") if not part.isdecimal()] for name in names]
     depth = max(map(len, kinds))
     heads = [".".join(kind[:k]) for k in range(1, depth) for kind in kinds if len(kind) > k]

@@ -1,4 +1,4 @@
-"""Adagrad with one rate per row, for tables of vectors of which a step looks up a few rows.
+"""Adagrad with one rate per row, for embedding tables: a step looks up a few rows.
 
 A dense gradient for a vocabulary of 100,000 words would cost more than all else in a step.
 Shapes: V rows, D numbers in a row, U rows that a gradient names.
@@ -26,7 +26,7 @@ class RowAdagrad(torch.optim.Optimizer):
     Args:
         params: Parameters with sparse or dense gradients, or groups of them.
         lr: Rate.
-        initial: What `squares` starts at.
+        initial: Initial value of `squares`.
         eps: Added to the root.
         weight_decay: Added to the gradient, of the rows that it names.
     """
@@ -133,9 +133,9 @@ def row_adagrad(
 
     Args:
         model: Whose parameters to train.
-        lr: Rate; a row's first step is about so long in each of its numbers.
+        lr: Rate, about the size of a row's first step in each of its numbers.
         weight_decay: Added to the gradient, of the rows that a step looked up alone.
-        initial: What the sums of squared gradients start at: the more, the shorter the first steps.
+        initial: Initial sum of squared gradients: the larger, the shorter the first steps.
         eps: Added to the root of the sums.
     """
     for module in model.modules():

@@ -30,7 +30,7 @@ class Schedule:
         return value
 
     def factor(self, progress: float) -> float:
-        """What to multiply the peak rate by, at a fraction `progress` of the training."""
+        """The factor on the peak rate at a fraction `progress` of the training."""
         if progress < self.warmup:
             return progress / self.warmup
         return self.shape((progress - self.warmup) / (1 - self.warmup))
@@ -131,7 +131,7 @@ class Plateau(Schedule):
 
     Args:
         warmup: Fraction of the training going up.
-        cut: What the rate is multiplied by.
+        cut: Factor on the rate at each cut.
         patience: Evaluations without improvement before a cut.
         floor: The smallest rate, as a fraction of the peak.
     """

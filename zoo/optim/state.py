@@ -15,7 +15,7 @@ def optimizer_tensors(optimizer: Any, names: dict[int, str]) -> dict[str, Tensor
     """The optimizer's state as CPU tensors named `<parameter>|<quantity>`.
 
     Args:
-        optimizer: What a builder gave.
+        optimizer: As a builder returns it.
         names: Parameter names by `id`.
     """
     tensors = {}
@@ -28,7 +28,7 @@ def optimizer_tensors(optimizer: Any, names: dict[int, str]) -> dict[str, Tensor
 
 
 def load_optimizer(optimizer: Any, names: dict[int, str], tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` gave."""
+    """Restore the state that `optimizer_tensors` returned."""
     by_parameter: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         name, quantity = key.rsplit("|", 1)

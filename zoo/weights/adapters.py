@@ -57,9 +57,9 @@ def read_adapter(path: str, base: str | None, model: str, options: Options) -> A
     saved = saved or Checkpointer(run.checkpoints).load("last", print)
     if saved is None:
         raise UserError(f"{path} holds no checkpoint; the run did not get that far")
-    if base is not None and (own := saved.state.get("base")) != base:
+    if base is not None and (recorded := saved.state.get("base")) != base:
         raise UserError(
-            f"{path} holds an adapter of other weights (SHA-256 {str(own)[:12]}) than these "
+            f"{path} holds an adapter of other weights (SHA-256 {str(recorded)[:12]}) than these "
             f"({base[:12]})"
         )
     tensors = saved.tensors.get("ema") or saved.tensors["model"]

@@ -1,4 +1,4 @@
-"""A config as `init.from` changes it: what the weights decide, but for what the user typed."""
+"""A config as `init.from` changes it: settings of the weights, except those that the user typed."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -28,8 +28,8 @@ def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str])
             f"init.from={config.init.from_} holds weights of model={source.model}, and the "
             f"run trains model={name}; take model={source.model}, or other weights"
         )
-    known = parameters(MODELS[name].builder)
-    options = {k: v for k, v in source.settings.items() if k in known and f"model.{k}" not in typed}
+    takes = parameters(MODELS[name].builder)
+    options = {k: v for k, v in source.settings.items() if k in takes and f"model.{k}" not in typed}
     _check_positions(config.data.get("block_size"), options, config.init.resize)
     data = dict(config.data)
     if source.tokenizer is not None and "tokenizer" in data and "data.tokenizer" not in typed:
@@ -39,18 +39,18 @@ def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str])
 
 def given_tokenizer(data: Options, source: Source, typed: Iterable[str]) -> Tokenizer | None:
     """The weights' tokenizer, where the data is text and the user asked for no other."""
-    wanted = "tokenizer" in data and "data.tokenizer" not in set(typed)
-    return source.tokenizer if wanted else None
+    adopts = "tokenizer" in data and "data.tokenizer" not in set(typed)
+    return source.tokenizer if adopts else None
 
 
-def _check_positions(wanted: int | None, options: Options, resize: list[str]) -> None:
+def _check_positions(length: int | None, options: Options, resize: list[str]) -> None:
     """Hold the length of blocks to the positions of the weights, or lengthen these if they may."""
     available = options.get("block_size")
-    if isinstance(wanted, int) and isinstance(available, int):
+    if isinstance(length, int) and isinstance(available, int):
         if options.get("positions") != "learned" or "position" in resize:
-            options["block_size"] = max(wanted, available)
-        elif wanted > available:
+            options["block_size"] = max(length, available)
+        elif length > available:
             raise UserError(
-                f"data.block_size={wanted}: the weights of init.from have {available} positions; "
+                f"data.block_size={length}: the weights of init.from have {available} positions; "
                 f"lower it, or add positions, randomly initialised, with init.resize=[position]"
             )

@@ -54,15 +54,15 @@ class Family:
     config: Callable[[Settings], dict[str, Any]]
 
     def from_published(self, tensors: Tensors, settings: Settings) -> Tensors:
-        """Published (clean) tensors under our names; what no link names keeps its own."""
-        left, renamed = dict(tensors), {}
+        """Published (clean) tensors under our names; tensors without a link keep theirs."""
+        remaining, renamed = dict(tensors), {}
         for link in self.links(settings):
-            if all(name in left for name in link.published):
-                parts = [left.pop(name) for name in link.published]
+            if all(name in remaining for name in link.published):
+                parts = [remaining.pop(name) for name in link.published]
                 parts = [part.T for part in parts] if link.transposed else parts
                 tensor = parts[0] if len(parts) == 1 else torch.cat(parts)
                 renamed[link.name] = tensor.contiguous()
-        return renamed | left
+        return renamed | remaining
 
     def to_published(self, tensors: Tensors, settings: Settings) -> Tensors:
         """Our tensors under their published names.
@@ -70,15 +70,15 @@ class Family:
         Raises:
             ValueError: One that the family has no name for.
         """
-        left, renamed = dict(tensors), {}
+        remaining, renamed = dict(tensors), {}
         for link in self.links(settings):
-            if link.name in left:
-                tensor, number = left.pop(link.name), len(link.published)
+            if link.name in remaining:
+                tensor, number = remaining.pop(link.name), len(link.published)
                 parts = tensor.chunk(number) if number > 1 else (tensor,)
                 for name, part in zip(link.published, parts, strict=True):
                     renamed[name] = (part.T if link.transposed else part).contiguous().clone()
-        if left:
-            raise ValueError(f"{self.name} has no {', '.join(sorted(left)[:3])}")
+        if remaining:
+            raise ValueError(f"{self.name} has no {', '.join(sorted(remaining)[:3])}")
         return renamed
 
 
@@ -88,15 +88,17 @@ def count(tensors: Tensors, prefix: str) -> int:
     return len({n for n in numbers if n.isdecimal()})
 
 
-def map_value(name: str, given: Any, known: dict[str, str], family: str) -> str:
+def map_value(name: str, published: Any, known: dict[str, str], family: str) -> str:
     """Our value for a published one.
 
     Raises:
         ValueError: There is none.
     """
-    if given not in known:
-        raise ValueError(f"{family}: {name}={given} is not supported (known: {', '.join(known)})")
-    return known[given]
+    if published not in known:
+        raise ValueError(
+            f"{family}: {name}={published} is not supported (known: {', '.join(known)})"
+        )
+    return known[published]
 
 
 def published_value(value: str, known: dict[str, str], family: str) -> str:
@@ -105,19 +107,19 @@ def published_value(value: str, known: dict[str, str], family: str) -> str:
     Raises:
         ValueError: There is none.
     """
-    for published, ours in known.items():
-        if ours == value:
+    for published, own_value in known.items():
+        if own_value == value:
             return published
     raise ValueError(f"{family} has no activation={value}")
 
 
-def require(family: str, settings: Settings, **wanted: Any) -> None:
+def require(family: str, settings: Settings, **required: Any) -> None:
     """Hold options to what a family can express.
 
     Raises:
         ValueError: One that it cannot.
     """
-    wrong = [f"{k}={settings[k]}" for k, v in wanted.items() if settings.get(k, v) != v]
+    wrong = [f"{k}={settings[k]}" for k, v in required.items() if settings.get(k, v) != v]
     if wrong:
-        needs = ", ".join(f"{k}={v}" for k, v in wanted.items())
+        needs = ", ".join(f"{k}={v}" for k, v in required.items())
         raise ValueError(f"{family} cannot express model.{', model.'.join(wrong)} (it has {needs})")

@@ -17,7 +17,7 @@ from zoo.errors import UserError
 Tensors = dict[str, Tensor]
 NAMES = ("model.safetensors", "pytorch_model.bin")  # in a folder of the Hub's form
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
-WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema")  # what a file may nest in
+WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema")  # keys of tensors
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -45,25 +45,25 @@ def weights_sha256(tensors: Tensors) -> str:
     return total.hexdigest()
 
 
-def read_weights(place: Path) -> Tensors:
+def read_weights(path: Path) -> Tensors:
     """The tensors of a file, or of a folder of the Hugging Face Hub's form, sharded or not.
 
     Raises:
         UserError: No weights there, a damaged file, a pickle that holds more than tensors.
     """
-    if place.is_file():
-        return read_tensors(place)
+    if path.is_file():
+        return read_tensors(path)
     for name in NAMES:
-        if (place / name).is_file():
-            return read_tensors(place / name)
-        if (index := place / f"{name}.index.json").is_file():
+        if (path / name).is_file():
+            return read_tensors(path / name)
+        if (index := path / f"{name}.index.json").is_file():
             return _read_shards(index)
-    candidates = sorted(p for p in place.iterdir() if p.suffix in ENDINGS)
+    candidates = sorted(p for p in path.iterdir() if p.suffix in ENDINGS)
     if len(candidates) == 1:
         return read_tensors(candidates[0])
     listed = ", ".join(p.name for p in candidates) or "no such file"
     raise UserError(
-        f"{place} holds no {' or '.join(NAMES)} ({listed}); name the file, or a run directory"
+        f"{path} holds no {' or '.join(NAMES)} ({listed}); name the file, or a run directory"
     )
 
 

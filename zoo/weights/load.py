@@ -17,7 +17,7 @@ SHOWN = 3
 
 @dataclass
 class Report:
-    """What was done with each tensor, by name.
+    """The outcome for each tensor, by name.
 
     Attributes:
         loaded: Filled from the weights.
@@ -40,8 +40,8 @@ class Report:
         rows = [("weights", "tensors", "such as")]
         for kind, names in vars(self).items():
             if names:
-                shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-                rows.append((kind, str(len(names)), shown if kind != "loaded" else ""))
+                examples = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+                rows.append((kind, str(len(names)), examples if kind != "loaded" else ""))
         return text_table(rows)
 
 
@@ -63,19 +63,19 @@ def load_weights(
         tensors: By its names; of tied weights one name is enough.
         where: They came from, for messages.
         skip: Modules or parameters (`head`, `blocks.0`, `*.bias`) that keep their initial values.
-        resize: Those of which the rows and columns that both have are copied.
+        resize: Those that may differ in shape: rows and columns that both have are copied.
 
     Raises:
         UserError: Anything missing, unexpected or of another shape that neither option names; a
             pattern that matches nothing.
     """
-    own, report = model.state_dict(), Report()
-    wanted = untied(own)
+    state, report = model.state_dict(), Report()
+    expected = untied(state)
     for option, patterns in (("skip", skip), ("resize", resize)):
         for pattern in patterns:
-            if not any(matches(name, [pattern]) for name in (*own, *tensors)):
+            if not any(matches(name, [pattern]) for name in (*state, *tensors)):
                 raise UserError(f"init.{option}: '{pattern}' matches no parameter")
-    for name, tensor in wanted.items():
+    for name, tensor in expected.items():
         if matches(name, skip):
             report.skipped.append(name)
         elif name not in tensors:
@@ -88,16 +88,16 @@ def load_weights(
         else:
             report.reshaped.append(f"{name} {_shape(tensors[name])} for {_shape(tensor)}")
     for name in tensors:
-        if name not in own and not matches(name, skip):
+        if name not in state and not matches(name, skip):
             report.unexpected.append(name)
     _refuse(report, where)
     with torch.no_grad():
         for name in report.loaded:
-            own[name].copy_(tensors[name])
+            state[name].copy_(tensors[name])
         for name in report.resized:
-            shapes = zip(own[name].shape, tensors[name].shape, strict=True)
+            shapes = zip(state[name].shape, tensors[name].shape, strict=True)
             overlap = tuple(slice(min(sizes)) for sizes in shapes)
-            own[name][overlap].copy_(tensors[name][overlap])
+            state[name][overlap].copy_(tensors[name][overlap])
     return report
 
 

@@ -139,13 +139,13 @@ def read_peft(folder: Path, family: Family | None, settings: dict[str, Any]) -> 
     file = folder / WEIGHTS
     stored = read_tensors(file if file.is_file() else folder / "adapter_model.bin")
     pairs: dict[str, dict[str, Tensor]] = {}
-    others: Tensors = {}
+    full_weights: Tensors = {}
     for name, tensor in stored.items():
         short = name.removeprefix(PREFIX)
         if match := NAME.match(short):
             pairs.setdefault(match[1], {})[match[2][-1]] = tensor
         else:
-            others[short.replace(".modules_to_save.default", "")] = tensor
+            full_weights[short.replace(".modules_to_save.default", "")] = tensor
     tensors, targets = _by_our_names(pairs, family, settings, folder)
     options = {
         "rank": config["r"],
@@ -154,7 +154,7 @@ def read_peft(folder: Path, family: Family | None, settings: dict[str, Any]) -> 
         "rslora": bool(config.get("use_rslora")),
         "targets": targets,
     }
-    return Adapter(options, tensors | others)
+    return Adapter(options, tensors | full_weights)
 
 
 def _by_our_names(

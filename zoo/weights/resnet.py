@@ -135,8 +135,8 @@ def config(settings: Settings) -> dict[str, Any]:
         ValueError: A net for small images, or without residual connections.
     """
     depth = settings["depth"]
-    wanted = settings.get("stem") in (None, "large") and settings.get("shortcut") != "pad"
-    if depth not in LAYERS or not wanted or not settings.get("residual", True):
+    is_large = settings.get("stem") in (None, "large") and settings.get("shortcut") != "pad"
+    if depth not in LAYERS or not is_large or not settings.get("residual", True):
         raise ValueError(
             "resnet cannot express nets for small images (model.depth=20, model.stem=small) or "
             "without residual connections"

@@ -1,4 +1,4 @@
-"""What `init.from` names: weights, the options of their model, and a tokenizer.
+"""Sources of `init.from`: weights, the options of their model, and a tokenizer.
 
 A run directory, a folder of the Hugging Face Hub's form, a file of tensors, or a name on the Hub.
 """
@@ -55,24 +55,24 @@ class Source:
         return weights_sha256(self.tensors)
 
 
-def open_source(given: str) -> Source:
+def open_source(location: str) -> Source:
     """Find and read weights.
 
     Args:
-        given: A path, or the name of a repository on the Hub.
+        location: A path, or the name of a repository on the Hub.
 
     Raises:
         UserError: Nothing there, or weights of an unknown architecture.
     """
-    place = Path(given).expanduser()
-    if not place.exists():
-        place = _download(given)
-    if place.is_dir() and (newest := newest_run(place)):
-        place = newest
-    if (place / "config.yaml").is_file():
-        return _of_run(RunDirectory.open(place, "init.from"))
-    tensors = read_weights(place)
-    folder = place if place.is_dir() else place.parent
+    path = Path(location).expanduser()
+    if not path.exists():
+        path = _download(location)
+    if path.is_dir() and (newest := newest_run(path)):
+        path = newest
+    if (path / "config.yaml").is_file():
+        return _of_run(RunDirectory.open(path, "init.from"))
+    tensors = read_weights(path)
+    folder = path if path.is_dir() else path.parent
     if (folder / OPTIONS).is_file():
         return _of_export(folder, tensors)
     file = folder / "config.json"
@@ -83,13 +83,13 @@ def open_source(given: str) -> Source:
             try:
                 settings = family.settings(published, hub_config)
             except (ValueError, KeyError) as error:
-                raise UserError(f"init.from={given}: {error}") from None
+                raise UserError(f"init.from={location}: {error}") from None
             renamed = family.from_published(published, settings)
-            return Source(place, family.model, settings, renamed, read_published(folder))
+            return Source(path, family.model, settings, renamed, read_published(folder))
     names = ", ".join(list(tensors)[:3])
     known = ", ".join(dict.fromkeys(f.name for f in FAMILIES))
     raise UserError(
-        f"init.from={given}: weights of no known architecture ({len(tensors)} tensors: "
+        f"init.from={location}: weights of no known architecture ({len(tensors)} tensors: "
         f"{names}, ...); expected a run directory, or weights of {known}"
     )
 
@@ -104,7 +104,7 @@ def newest_run(folder: Path) -> Path | None:
 
 
 def _of_export(folder: Path, tensors: Tensors) -> Source:
-    """What `scripts/export.py format=safetensors` wrote."""
+    """A folder that `scripts/export.py format=safetensors` wrote."""
     export = read_json(folder / OPTIONS)
     options = {k: v for k, v in export.get("settings", {}).items() if k != "name"}
     tokenizer = None
@@ -134,9 +134,9 @@ def _of_run(run: RunDirectory) -> Source:
     return Source(run.path, config.model["name"], facts | options, tensors, tokenizer)
 
 
-def _hint(given: str) -> str:
+def _hint(location: str) -> str:
     """How to get the run of one of our experiments that is looked for."""
-    name = Path(given).name
+    name = Path(location).name
     return (
         spelled(f"; train it first: python train.py experiment={name}")
         if name in configs.experiments()
@@ -144,26 +144,26 @@ def _hint(given: str) -> str:
     )
 
 
-def _download(given: str) -> Path:
+def _download(location: str) -> Path:
     """A repository of the Hub, in its own cache.
 
     Raises:
         UserError: No such path, no package, no network.
     """
-    if given.startswith(PATH_MARKS) or given.count("/") > 1 or Path(given).suffix:
-        raise UserError(f"init.from={given}: there is no such file or folder{_hint(given)}")
+    if location.startswith(PATH_MARKS) or location.count("/") > 1 or Path(location).suffix:
+        raise UserError(f"init.from={location}: there is no such file or folder{_hint(location)}")
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise UserError(
-            f"init.from={given}: there is no such file or folder{_hint(given)}; to look for it on "
-            f"the Hugging Face Hub, install its package: pip install huggingface_hub"
+            f"init.from={location}: there is no such file or folder{_hint(location)}; to look for "
+            f"it on the Hugging Face Hub, install its package: pip install huggingface_hub"
         ) from None
     try:
-        return Path(snapshot_download(given, allow_patterns=PATTERNS))
+        return Path(snapshot_download(location, allow_patterns=PATTERNS))
     except Exception as error:  # dozens of kinds, of several packages
         reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"init.from={given}: no such folder here, and the Hugging Face Hub did not give it "
+            f"init.from={location}: no such folder here, and the Hugging Face Hub did not give it "
             f"({type(error).__name__}: {reason})"
         ) from None
