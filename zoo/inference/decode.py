@@ -85,7 +85,7 @@ def _is_plain(model: BlockLanguageModel) -> bool:
         return False
     if model.training or model.classifies:
         return False
-    layers = [m for part in (model.blocks, model.norm, model.head) for m in part.modules()]
+    layers = [m for module in (model.blocks, model.norm, model.head) for m in module.modules()]
     return all(
         isinstance(layer, nn.ModuleList)
         or type(layer) in SUPPORTED_LAYERS

@@ -1,4 +1,4 @@
-"""What generation and search need of a model, as protocols: models fit them without importing them.
+"""Protocols of models for generation and search; models satisfy them without importing them.
 
 Shapes: B batch, S source tokens, T tokens, D width, V vocabulary.
 """
@@ -13,7 +13,7 @@ from zoo.layers.positions import Rotation
 
 
 class LanguageModel(Protocol):
-    """A model that predicts the next token. Its cache is whatever `new_cache` makes."""
+    """A model that predicts the next token. Its cache is what `new_cache` returns."""
 
     @property
     def context(self) -> int | None:
@@ -32,8 +32,8 @@ class LanguageModel(Protocol):
 class BlockLanguageModel(LanguageModel, Protocol):
     """A language model whose forward pass is `embed`, `blocks`, `norm`, `head`, as in GPT.
 
-    Such a class says so by `decodes_by_blocks = True`, of which its subclasses inherit nothing,
-    since they may compute something else.
+    Such a class sets `decodes_by_blocks = True`, which its subclasses do not inherit, since they
+    may compute something else.
     """
 
     blocks: nn.ModuleList

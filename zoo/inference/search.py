@@ -249,9 +249,9 @@ class Beams:
         ]
         if not any(is_open):
             return False
-        kept = torch.tensor(is_open, device=log_probs.device)
-        self.state.select(rows[kept].flatten())
-        self.state.append(tokens[kept].flatten())
-        self.log_probs = log_probs[kept]
+        open_mask = torch.tensor(is_open, device=log_probs.device)
+        self.state.select(rows[open_mask].flatten())
+        self.state.append(tokens[open_mask].flatten())
+        self.log_probs = log_probs[open_mask]
         self.sentences = [s for s, keep in zip(self.sentences, is_open) if keep]
         return True

@@ -78,9 +78,9 @@ def unpack(packed: Sequence[Tensor], heads: int, kv_heads: int) -> tuple[Tensor,
         packed = packed[0].split(sizes, 2)
     elif len(packed) == 2:
         packed = (*packed[0].split(sizes[:2], 2), packed[1])
-    q, k, v = (part.transpose(1, 2) for part in packed)
+    q, k, v = (tensor.transpose(1, 2) for tensor in packed)
     if kv_heads != heads:
-        k, v = (part.repeat_interleave(heads // kv_heads, dim=1) for part in (k, v))
+        k, v = (tensor.repeat_interleave(heads // kv_heads, dim=1) for tensor in (k, v))
     return q, k, v
 
 

@@ -1,8 +1,8 @@
-"""Padding, looked at where looking is free, and rounded to sizes that come again.
+"""Padding: masks where reading the tokens is cheap, and lengths rounded to recurring sizes.
 
 Libraries of CPU kernels build one for each size and keep it, with memory of its own: with batches
-of ever new sizes a run of translation grew to 2.5 GB. So lengths and counts are rounded up.
-Shapes: B texts, T tokens, M predictions.
+of ever new sizes a translation run grew to 2.5 GB. So lengths and counts are rounded up.
+Shapes: B sequences, T tokens, M predictions.
 """
 
 import torch
@@ -19,14 +19,14 @@ def padding_mask(tokens: Tensor, pad_id: int) -> Tensor | None:
 
     On a GPU it is always a mask: the program would have to wait to know.
     """
-    kept = tokens != pad_id
+    mask = tokens != pad_id
     can_look = tokens.device.type == "cpu" and not torch.compiler.is_exporting()
-    return None if can_look and kept.all() else kept[:, None, None]
+    return None if can_look and mask.all() else mask[:, None, None]
 
 
 def trim_padding(tokens: Tensor, pad_id: int, max_length: int) -> Tensor:
-    """Texts (B, T), padded on the right, with as many columns as the longest needs: 8 k + 1, since
-    a model reads all tokens but the last, or `max_length`."""
+    """Sequences (B, T), padded on the right, with as many columns as the longest needs: 8 k + 1,
+    since a model reads all tokens but the last, or `max_length`."""
     longest = int((tokens != pad_id).sum(1).max())
     width = min(longest + (1 - longest) % COLUMNS, max_length)
     return F.pad(tokens, (0, width - tokens.shape[1]), value=pad_id)

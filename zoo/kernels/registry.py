@@ -140,7 +140,7 @@ def used_kernels() -> dict[str, list[str]]:
 
 
 def forget_used_kernels() -> None:
-    """Begin `used_kernels` anew: a run starts."""
+    """Reset `used_kernels`, at the start of a run."""
     for kernel in KERNELS.values():
         kernel.used.clear()
 

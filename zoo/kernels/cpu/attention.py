@@ -2,8 +2,8 @@
 
 The same as scaled_dot_product_attention(q, k, v, is_causal=True), but quicker to train: products of
 large matrices, over blocks of queries with the keys up to each block's end alone, and probabilities
-that are kept for the gradient where torch computes them again. In float32 a text at a time, so that
-it stays in the cache, for windows of 200 to 500 tokens; in bfloat16 all texts at once, for any.
+that are kept for the gradient where torch computes them again. In float32 a sequence at a time, so
+that it stays in the cache, for 200 to 500 tokens; in bfloat16 all sequences at once, for any.
 Letters and equations of the gradient: Dao et al., 2022, https://arxiv.org/abs/2205.14135, appendix
 B.2: scores s, probabilities p, output o, ds the gradient of s.
 Shapes: B batch, H heads, T tokens, E width of a head, t queries of a block, S keys that they see,
@@ -37,7 +37,7 @@ def _is_plain_causal(
         and heads == kv_heads
         and packed[0].dtype == torch.float32
         and packed[0].device.type == "cpu"
-        and all(part.shape[1] == packed[0].shape[1] for part in packed)
+        and all(tensor.shape[1] == packed[0].shape[1] for tensor in packed)
     )
 
 
@@ -49,7 +49,7 @@ def _trains_mid_sized(packed: Sequence[Tensor], heads: int, *_: Any, **__: Any) 
         MKL_AVAILABLE
         and tokens in LENGTHS
         and tokens * 3 * heads * size >= MIN_NUMEL
-        and any(part.requires_grad for part in packed)
+        and any(tensor.requires_grad for tensor in packed)
     )
 
 
@@ -62,7 +62,7 @@ def causal_attention_by_blocks(
     causal: bool = True,
 ) -> Tensor:
     """Causal self-attention, differentiable once."""
-    parts = (part.transpose(1, 2) for part in packed)  # (B, n, T, E)
+    parts = (tensor.transpose(1, 2) for tensor in packed)  # (B, n, T, E)
     return _CausalAttention.apply(heads, *parts).transpose(1, 2)
 
 
@@ -82,7 +82,7 @@ def attention_by_products(
     q, k, v = unpack(packed, heads, kv_heads)
     mask, causal = causal_mask(q, k, mask, causal)
     batch, _, tokens, size = q.shape
-    q, k, v = (part.reshape(batch * heads, -1, size) for part in (q * size**-0.5, k, v))
+    q, k, v = (tensor.reshape(batch * heads, -1, size) for tensor in (q * size**-0.5, k, v))
     if causal:
         o = causal_products(q, k, v)
     else:
@@ -102,7 +102,7 @@ class _CausalAttention(torch.autograd.Function):
         o, p = _empty_like(q), _empty_probabilities(q)
         workspace, small = q.new_empty(heads * BLOCK * tokens), q.new_empty(heads * BLOCK * size)
         causal_bias = torch.full((BLOCK, BLOCK), float("-inf")).triu(1)
-        for q_b, k_b, v_b, o_b, p_b in zip(q, k, v, o, p):  # a text at a time
+        for q_b, k_b, v_b, o_b, p_b in zip(q, k, v, o, p):  # a sequence at a time
             for start, stop, p_i in _blocks(p_b, heads, tokens):
                 s = _product(workspace, q_b[:, start:stop], k_b[:, :stop].mT, size**-0.5)
                 s[:, :, start:].add_(causal_bias[: stop - start, : stop - start])
@@ -117,7 +117,7 @@ class _CausalAttention(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         heads = ctx.heads
         p, *packed = ctx.saved_tensors
-        gradients = [_empty_like(part) for part in packed]
+        gradients = [_empty_like(tensor) for tensor in packed]
         (q, k, v), grads = _heads(packed, heads), _heads(gradients, heads)
         tokens, size = q.shape[2:]
         scale = size**-0.5
@@ -203,7 +203,7 @@ def _ends(tokens: int) -> list[tuple[int, int]]:
 
 
 def _empty_probabilities(q: Tensor) -> Tensor:
-    """Space for the probabilities of all blocks, one after another: a row a text."""
+    """Space for the probabilities of all blocks, one after another: a row a sequence."""
     batch, heads, tokens, _ = q.shape
     return q.new_empty(batch, heads * sum((b - a) * b for a, b in _ends(tokens)))
 

@@ -1,8 +1,8 @@
 """Linear layers whose products come from the quicker of torch's two libraries.
 
 torch multiplies float32 matrices on x86 processors by MKL, which is Intel's. On AMD's with AVX-512
-oneDNN, which torch has for its other formats, takes 0.7 to 0.85 of the time for what a layer gives
-and for the gradient of what it reads; MKL stays ahead for the gradient of the weights.
+oneDNN, which torch has for its other formats, takes 0.7 to 0.85 of the time for a layer's output
+and for the gradient of its input; MKL stays ahead for the gradient of the weights.
 Shapes: N rows, I inputs, O outputs.
 """
 
