@@ -1,4 +1,4 @@
-"""What every dataset builder is given besides the options of its own."""
+"""Settings that every dataset builder gets besides its own options."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Augmentation(Protocol):
 
 @dataclass(frozen=True)
 class DataContext:
-    """What the `data` group says for all datasets, and what a run has fitted already.
+    """Settings of the `data` group for all datasets, and the encoding that a run has fitted.
 
     A dataset says by `@DATASETS.register(..., uses=(...))` which of `root`, `tokenizer` and
     `augment` it uses; the settings of the others are refused.

@@ -1,4 +1,4 @@
-"""What every dataset gives: splits, the facts that follow from the data, and their encoding."""
+"""Datasets: splits, the facts that follow from the data, and their encoding."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -52,10 +52,10 @@ class TensorSource:
 
 @dataclass
 class Dataset:
-    """What a registered dataset builder returns.
+    """The result of a registered dataset builder.
 
     Attributes:
-        facts: What follows from the data and models or tasks may ask for by name: `input_shape`
+        facts: Facts of the data that models or tasks may ask for by name: `input_shape`
             (one sample's, as the model sees it), `num_outputs`; classification adds `num_classes`,
             `class_names`, `class_counts` (training split); regression adds `target_mean`,
             `target_std` (training split; stored targets are standardised by them); tables add

@@ -153,11 +153,11 @@ def stratified_sample(classes: Tensor, order: Tensor, fraction: float) -> Tensor
     counts = torch.unique_consecutive(classes[by_class], return_counts=True)[1]
     quota = counts * fraction
     number = quota.floor().long().clamp(min=1).minimum(counts - 1)
-    left = round(len(order) * fraction) - int(number.sum())
+    remaining = round(len(order) * fraction) - int(number.sum())
     for c in torch.argsort(quota - number, descending=True, stable=True).tolist():
-        if left > 0 and number[c] < counts[c] - 1 and quota[c] > number[c]:
+        if remaining > 0 and number[c] < counts[c] - 1 and quota[c] > number[c]:
             number[c] += 1
-            left -= 1
+            remaining -= 1
     starts = counts.cumsum(0) - counts
     pairs = zip(starts.tolist(), number.tolist(), strict=True)
     return torch.cat([by_class[start : start + n] for start, n in pairs])

@@ -1,10 +1,9 @@
 """The contract between the trainer and an objective: sums and counts, never means.
 
 The mean over micro-batches of unequal target counts is not the mean over their predictions; the
-same trap waits in ragged last batches and in ranks. So a step reports sums, and whoever divides,
-divides once.
+same holds for ragged last batches and for ranks. So a step reports sums, which are divided once.
 
-`Task` is what every objective has. Optional powers are protocols of their own, below it:
+`Task` is what every objective has. Optional capabilities are protocols of their own, below it:
 
 - `HasTestStep`: a costlier step for the test split.
 - `WholeBatchTask`: a loss that is a function of the whole batch (contrastive learning).
@@ -13,7 +12,7 @@ divides once.
   sums may be tensors of any shape.
 - `Responder`: answers to a text. `HasWordVectors`: vectors of words.
 
-`AcceptsTargets` and `HasContext` are what a model may state, for tasks that ask.
+A model may implement `AcceptsTargets` and `HasContext`, which tasks look for.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,7 @@ from zoo.batch import Batch
 
 
 class StepOutput(NamedTuple):
-    """What one batch contributes.
+    """The contribution of one batch.
 
     Attributes:
         loss_sum: Scalar, differentiable, summed over predictions.

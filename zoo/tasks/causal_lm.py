@@ -75,7 +75,7 @@ class CausalLM:
         return metrics
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
-        """Nothing more."""
+        """No further metrics."""
         return {}
 
     def preview(

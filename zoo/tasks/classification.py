@@ -58,16 +58,16 @@ class Classification:
         self.weights = self._weights(class_weights, class_counts)
 
     def _weights(
-        self, given: list[float] | Literal["balanced"] | None, class_counts: list[int]
+        self, setting: list[float] | Literal["balanced"] | None, class_counts: list[int]
     ) -> Tensor | None:
-        if given is None:
+        if setting is None:
             return None
         counts = torch.tensor(class_counts, dtype=torch.float32)
-        weights = 1 / counts.clamp(min=1) if given == "balanced" else torch.tensor(given)
+        weights = 1 / counts.clamp(min=1) if setting == "balanced" else torch.tensor(setting)
         if len(weights) != self.num_classes or bool((weights < 0).any()):
             raise UserError(
-                f"task.class_weights: got {list(given)}, expected {self.num_classes} numbers, none "
-                f"negative, one for each of {', '.join(self.class_names)}"
+                f"task.class_weights: got {list(setting)}, expected {self.num_classes} numbers, "
+                f"none negative, one for each of {', '.join(self.class_names)}"
             )
         return weights * counts.sum() / (weights * counts).sum()
 

@@ -88,7 +88,7 @@ class MaskedLM:
         return metrics
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
-        """Nothing more."""
+        """No further metrics."""
         return {}
 
     def preview(

@@ -1,4 +1,4 @@
-"""Which tokens a masked language model has to predict, and what it reads in their place.
+"""Choice of the tokens that a masked language model predicts, and of their replacements.
 
 Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1 and appendix A.
 The masked positions of a sequence are a function of its tokens alone: batch size, order,

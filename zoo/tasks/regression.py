@@ -70,7 +70,7 @@ class Regression:
         return metrics
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
-        """Nothing more."""
+        """No further metrics."""
         return {}
 
     def preview(

@@ -126,7 +126,7 @@ class WordVectors:
         return {name: float(mean) for name, mean in means.items() if name != "count"}
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
-        """Nothing more."""
+        """No further metrics."""
         return {}
 
     def preview(

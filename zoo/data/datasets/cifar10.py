@@ -89,12 +89,12 @@ def _from_folder(folder: Path, file: Remote) -> bytes:
 
 def _from_archive(raw: bytes, files: tuple[Remote, ...], name: str) -> list[bytes]:
     """The content of these files, in this order; nothing else is read, and nothing is written."""
-    wanted = {f"{FOLDER}/{file.name}": file for file in files}
+    members = {f"{FOLDER}/{file.name}": file for file in files}
     contents: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(raw), mode="r:gz") as tar:
             for member in tar:
-                file = wanted.get(member.name)
+                file = members.get(member.name)
                 if file is None or not member.isreg() or member.size != file.size:
                     continue
                 stream = tar.extractfile(member)

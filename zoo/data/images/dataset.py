@@ -1,4 +1,4 @@
-"""From decoded images and labels to a `Dataset`: what every image dataset has in common."""
+"""From decoded images and labels to a `Dataset`: the part that all image datasets share."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -56,7 +56,7 @@ def image_dataset(
 
 
 def image_facts(encoding: ImageEncoding, train_labels: Tensor) -> dict[str, Any]:
-    """What models and tasks may ask for."""
+    """Facts that models and tasks may ask for."""
     number = len(encoding.class_names)
     return {
         "input_shape": (encoding.channels, *encoding.size),

@@ -1,4 +1,4 @@
-"""From columns by name to a `Dataset`: what every table has in common."""
+"""From columns by name to a `Dataset`: the part that all tables share."""
 
 from collections.abc import Sequence
 from typing import Any

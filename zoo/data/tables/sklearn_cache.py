@@ -1,7 +1,7 @@
 """The small real datasets that scikit-learn carries, cached as tensors.
 
 Importing scikit-learn takes about two seconds, reading the cache a few milliseconds. A cache that
-is damaged or cannot be written is no error: scikit-learn is asked again.
+is damaged or cannot be written is no error: scikit-learn is used again.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class SklearnData(NamedTuple):
 
 
 def load_sklearn(name: str, root: str, **options: Any) -> SklearnData:
-    """What `sklearn.datasets.load_<name>` gives, from `root/<name>.safetensors` if it is there.
+    """The data of `sklearn.datasets.load_<name>`, from `root/<name>.safetensors` if it is there.
 
     Args:
         name: "digits", "iris", "wine", "breast_cancer", "diabetes".

@@ -1,4 +1,4 @@
-"""How text becomes token ids: what all encodings of text share, and the one of running text."""
+"""Text to token ids: the base of all text encodings, and the encoding of running text."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from zoo.data.tokenizers.registry import EOT, MASK, Tokenizer, load_tokenizer
 
 
 class TokenEncoding:
-    """What all encodings by a tokenizer share."""
+    """The base of encodings by a tokenizer."""
 
     tokenizer: Tokenizer
 
@@ -55,7 +55,7 @@ class TextEncoding(TokenEncoding):
         return [path], {"input": ids[None]}
 
     def facts(self) -> dict[str, Any]:
-        """What models and tasks may ask for."""
+        """Facts that models and tasks may ask for."""
         specials = self.tokenizer.specials
         facts: dict[str, Any] = {
             "vocab_size": self.tokenizer.vocab_size,

@@ -75,7 +75,7 @@ def _matching(pattern: Path) -> tuple[Path, list[Path], list[Path]]:
 
 def _in_folder(folder: Path, pattern: str | None) -> tuple[list[Path], list[Path]]:
     """The files that are wanted, and the others; no hidden ones."""
-    wanted: list[Path] = []
+    matched: list[Path] = []
     other: list[Path] = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -83,8 +83,8 @@ def _in_folder(folder: Path, pattern: str | None) -> tuple[list[Path], list[Path
             if not name.startswith("."):
                 path = Path(parent, name)
                 relative = path.relative_to(folder).as_posix()
-                (wanted if _is_wanted(name, relative, pattern) else other).append(path)
-    return sorted(wanted), other
+                (matched if _is_wanted(name, relative, pattern) else other).append(path)
+    return sorted(matched), other
 
 
 def _is_wanted(name: str, relative: str, pattern: str | None) -> bool:

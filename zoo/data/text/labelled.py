@@ -1,4 +1,4 @@
-"""From texts and their classes to a `Dataset`: what all text classification has in common.
+"""From texts and their classes to a `Dataset`: the part that all text classification shares.
 
 Ids are stored one after another, without padding; a batch is padded to its longest text. The source
 states the length of each text (`bucket_key`), and the loader groups texts of similar length into
@@ -32,7 +32,7 @@ class LabelledTextSource:
     Args:
         texts: Their ids.
         target: Class numbers, int64 (N,).
-        pad_id: What fills up the shorter texts of a batch.
+        pad_id: The id that pads the shorter texts of a batch.
     """
 
     def __init__(self, texts: Ragged, target: Tensor, pad_id: int) -> None:

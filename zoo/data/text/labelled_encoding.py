@@ -96,7 +96,7 @@ class LabelledTextEncoding(TokenEncoding):
         return [f"{path}:{number}" for number, _ in numbered], [line for _, line in numbered]
 
     def facts(self) -> dict[str, Any]:
-        """What models and tasks may ask for."""
+        """Facts that models and tasks may ask for."""
         number, specials = len(self.class_names), self.tokenizer.specials
         facts: dict[str, Any] = {
             "vocab_size": self.tokenizer.vocab_size,

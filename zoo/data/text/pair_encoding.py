@@ -65,7 +65,7 @@ class PairEncoding(TokenEncoding):
         return texts, {"source": padded(rows, self.tokenizer.specials[PAD])}
 
     def facts(self) -> dict[str, Any]:
-        """What models and tasks may ask for."""
+        """Facts that models and tasks may ask for."""
         pad, bos, eos = (self.tokenizer.specials[name] for name in SPECIALS)
         return {
             "vocab_size": self.tokenizer.vocab_size,

@@ -1,4 +1,4 @@
-"""From pairs of texts to a `Dataset`: what translations and other pairs have in common.
+"""From pairs of texts to a `Dataset`: the part that translations and other pairs share.
 
 Ids are stored one after another, without padding; a batch is padded to its longest text. The source
 states the length of each pair (`bucket_key`), and the loader groups pairs of similar length into

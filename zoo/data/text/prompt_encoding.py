@@ -87,7 +87,7 @@ class PromptEncoding(TokenEncoding):
         return [path], {"input": torch.from_numpy(ids).to(torch.int64)[None]}
 
     def facts(self) -> dict[str, Any]:
-        """What models and tasks may ask for."""
+        """Facts that models and tasks may ask for."""
         return {
             "vocab_size": self.tokenizer.vocab_size,
             "block_size": self.length,

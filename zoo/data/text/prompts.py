@@ -29,7 +29,7 @@ class PromptSource:
     Args:
         rows: Their ids.
         prompt_lengths: How many tokens of each row are the prompt's, int64 (N,).
-        pad_id: What fills up shorter rows.
+        pad_id: The id that pads shorter rows.
     """
 
     def __init__(self, rows: Ragged, prompt_lengths: Tensor, pad_id: int) -> None:

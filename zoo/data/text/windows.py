@@ -1,4 +1,4 @@
-"""From documents to a `Dataset` of token windows: what all running text has in common.
+"""From documents to a `Dataset` of token windows: the part that all running text shares.
 
 Text is tokenised once, document by document, into one array of ids per split, which is kept on the
 disk and memory-mapped where it is large: a text may be larger than memory.

@@ -1,4 +1,4 @@
-"""What all tokenizers have in common.
+"""The base of all tokenizers.
 
 Special tokens (`<|endoftext|>`, `[MASK]`, ...) come first in every vocabulary, and no text is ever
 encoded as one of them.
@@ -16,7 +16,7 @@ Ids = np.ndarray
 
 
 class Tokenizer:
-    """What all kinds have in common.
+    """The base of all kinds of tokenizers.
 
     Args:
         specials: Names of the special tokens; their ids are 0, 1, ... in this order.

@@ -10,7 +10,7 @@ from zoo.errors import UserError
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """What `data.tokenizer`, `data.vocab_size`, ... say.
+    """The settings `data.tokenizer`, `data.vocab_size`, ...
 
     Attributes:
         tokenizer: "byte", "char", "word" or "bpe".

@@ -158,8 +158,8 @@ def first_layer(model: nn.Module) -> nn.Module | None:
 def is_linear(model: nn.Module) -> bool:
     """Whether one linear layer has all parameters of the model."""
     layer = first_layer(model)
-    own = sum(p.numel() for p in layer.parameters()) if layer is not None else 0
-    return isinstance(layer, nn.Linear) and own == sum(p.numel() for p in model.parameters())
+    in_layer = sum(p.numel() for p in layer.parameters()) if layer is not None else 0
+    return isinstance(layer, nn.Linear) and in_layer == sum(p.numel() for p in model.parameters())
 
 
 def first_layer_images(model: nn.Module, samples: Tensor) -> Tensor | None:
