@@ -26,7 +26,7 @@ def test_settings_facts_and_results(tmp_path):
         "commit": ["a" * 40, "b" * 40], "data sha256": ["d1", "d2"], "precision": ["fp32", "bf16"],
         "torch": ["2.13", "2.12"], "threads": [1, 2],
     }  # fmt: skip
-    assert difference.figures == [("test/accuracy", 0.25, 0.5), ("val/accuracy", 0.5, 0.75)]
+    assert difference.metrics == [("test/accuracy", 0.25, 0.5), ("val/accuracy", 0.5, 0.75)]
     assert difference.divergence is None, "neither has reported"
 
 

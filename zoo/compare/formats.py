@@ -208,7 +208,7 @@ def _records(table: Table) -> Iterator[dict[str, Any]]:
     for rank, group in enumerate(table.groups, 1):
         line: dict[str, Any] = {"state": "done", "experiment": table.experiment, "data": table.data}
         line |= {"metric": table.metric, "place": rank, "runs": len(group.runs)}
-        for name in sorted({name for run in group.runs for name in run.figures}):
+        for name in sorted({name for run in group.runs for name in run.metrics}):
             spread = group.figure(name)
             line |= {name: spread.mean, f"{name} deviation": spread.deviation}
         line |= {name: group.cost(name) for name in ("seconds", "steps", "parameters")}
@@ -256,7 +256,7 @@ def _table(table: Table) -> dict[str, Any]:
 
 
 def _group(rank: int, group: Group, table: Table) -> dict[str, Any]:
-    names = sorted({name for run in group.runs for name in run.figures})
+    names = sorted({name for run in group.runs for name in run.metrics})
     spreads = {name: group.figure(name) for name in names}
     of_run = ("seed", "steps", "parameters", "seconds", "rate", "precision", "device", "commit")
     experiment = {"experiment": group.runs[0].experiment}
@@ -265,7 +265,7 @@ def _group(rank: int, group: Group, table: Table) -> dict[str, Any]:
         "settings": {name: (experiment | group.settings).get(name) for name in table.columns},
         "figures": {n: {"mean": s.mean, "deviation": s.deviation} for n, s in spreads.items()},
         "runs": [
-            {"path": str(run.path), "figures": run.figures}
+            {"path": str(run.path), "figures": run.metrics}
             | {name: run.result.get(name) for name in of_run}
             | {name: run.settings.get(name) for name in table.over}
             for run in group.runs

@@ -54,53 +54,53 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(argv: list[str]) -> int:
     flags = parser()
-    given, unknown = flags.parse_known_args(argv)
+    arguments, unknown = flags.parse_known_args(argv)
     if unknown:
         valid = [flag for action in flags._actions for flag in action.option_strings]
         guess = closest_match(unknown[0].partition("=")[0], valid)
         hint = f"; did you mean {guess}?" if guess else ""
         raise UserError(f"unknown option '{unknown[0]}'{hint} (see --help)")
-    if given.diff is not None:
-        return _diff(given)
-    if not given.folders:
+    if arguments.diff is not None:
+        return _diff(arguments)
+    if not arguments.folders:
         raise UserError("which runs? give folders, such as outputs (see --help)")
-    return _rank(given)
+    return _rank(arguments)
 
 
-def _rank(given: argparse.Namespace) -> int:
-    folders = [Path(folder).expanduser() for folder in given.folders]
-    over = [] if given.group_by == "none" else given.group_by.split(",")
+def _rank(arguments: argparse.Namespace) -> int:
+    folders = [Path(folder).expanduser() for folder in arguments.folders]
+    over = [] if arguments.group_by == "none" else arguments.group_by.split(",")
     done, unranked = read_runs(folders)
-    tables, lacking = rank(done, given.metric, over)
+    tables, lacking = rank(done, arguments.metric, over)
     unranked += lacking
-    if given.plot:
+    if arguments.plot:
         plots.check(tables)
-    if given.csv:
+    if arguments.csv:
         print(formats.as_csv(tables, unranked))
-    elif given.md:
+    elif arguments.md:
         print(formats.markdown(tables, unranked))
-    elif given.json:
+    elif arguments.json:
         print(formats.as_json(tables, unranked))
     else:
         print(formats.text(tables, unranked, fit=sys.stdout.isatty()))
-    if given.plot:
+    if arguments.plot:
         paths, notes = plots.draw(tables, plots.output_folder(folders))
-        stream = sys.stderr if given.csv or given.md or given.json else sys.stdout
+        stream = sys.stderr if arguments.csv or arguments.md or arguments.json else sys.stdout
         for line in ("", *(f"plot      {path}" for path in paths), *notes):
             print(line, file=stream)
     return 0 if tables else 1
 
 
-def _diff(given: argparse.Namespace) -> int:
-    if len(given.diff) != 2:
-        raise UserError(f"--diff takes two runs, got {len(given.diff)} (see --help)")
+def _diff(arguments: argparse.Namespace) -> int:
+    if len(arguments.diff) != 2:
+        raise UserError(f"--diff takes two runs, got {len(arguments.diff)} (see --help)")
     for name in ("folders", "metric", "csv", "md", "plot"):
-        if value := getattr(given, name):
+        if value := getattr(arguments, name):
             refused = f"'{value[0]}'" if name == "folders" else f"--{name}"
             raise UserError(f"--diff compares two runs, and takes no {refused} (see --help)")
-    first, second = (Record.read(RunDirectory.open(path, "--diff").path) for path in given.diff)
+    first, second = (Record.read(RunDirectory.open(path, "--diff").path) for path in arguments.diff)
     difference = diff(first, second)
-    if given.json:
+    if arguments.json:
         print(side_by_side.as_json(first, second, difference))
     else:
         print(side_by_side.as_text(first, second, difference, fit=sys.stdout.isatty()))

@@ -22,15 +22,15 @@ def as_text(first: Record, second: Record, difference: Difference, fit: bool) ->
     facts = [
         (name, *(_fact(value)[:MAX_FACT] for value in pair)) for name, *pair in difference.facts
     ]
-    figures = [(n, _metric(a), _metric(b), _change(a, b)) for n, a, b in difference.figures]
+    metrics = [(n, _metric(a), _metric(b), _change(a, b)) for n, a, b in difference.metrics]
     blocks = [f"A  {first.path}\nB  {second.path}"]
     for title, rows, if_none in (
         ("settings", settings, "no setting that has an effect differs"),
         ("run", facts, "code, data and environment are the same"),
     ):
         blocks.append(_table([(title, "A", "B"), *rows], fit) if rows else if_none)
-    if figures:
-        blocks.append(_table([("result", "A", "B", "B - A"), *figures], fit))
+    if metrics:
+        blocks.append(_table([("result", "A", "B", "B - A"), *metrics], fit))
     else:
         blocks.append("neither has a result")
     blocks.append(describe(difference.divergence))
@@ -44,7 +44,7 @@ def as_json(first: Record, second: Record, difference: Difference) -> str:
         for section, pairs in (
             ("settings", difference.settings),
             ("run", difference.facts),
-            ("result", difference.figures),
+            ("result", difference.metrics),
         )
     }
     losses = asdict(difference.divergence) if difference.divergence else None

@@ -1,1 +1,1 @@
-"""Run directories: what every tool reads. Knows nothing of models or torch."""
+"""Run directories, which every tool reads; independent of models and torch."""

@@ -37,16 +37,16 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs between two runs, as (name, value of the first, value of the second)."""
+    """The differences of two runs, as (name, value of the first, value of the second)."""
 
     settings: list[Pair]
     facts: list[Pair]
-    figures: list[Pair]
+    metrics: list[Pair]
     divergence: Divergence | None
 
 
 def diff(first: Record, second: Record) -> Difference:
-    """What differs between two runs.
+    """Compare two runs.
 
     Raises:
         UserError: They are the same run, or have nothing in common.
@@ -60,13 +60,13 @@ def diff(first: Record, second: Record) -> Difference:
         )
     names = dict.fromkeys([*first.settings, *second.settings])
     values = [(n, first.settings.get(n, ABSENT), second.settings.get(n, ABSENT)) for n in names]
-    figures = dict.fromkeys([*first.figures, *second.figures])
+    metric_names = dict.fromkeys([*first.metrics, *second.metrics])
     other_facts = _facts(second)
     facts = [(name, value, other_facts[name]) for name, value in _facts(first).items()]
     return Difference(
         settings=[pair for pair in values if identity(pair[1]) != identity(pair[2])],
         facts=[(name, a, b) for name, a, b in facts if a != b],
-        figures=[(n, first.figures.get(n), second.figures.get(n)) for n in sorted(figures)],
+        metrics=[(n, first.metrics.get(n), second.metrics.get(n)) for n in sorted(metric_names)],
         divergence=find_divergence(first, second),
     )
 

@@ -54,7 +54,7 @@ class Group:
 
     def figure(self, name: str) -> Spread:
         """Mean and deviation of `val/<name>` or `test/<name>`; nan if a run lacks it."""
-        return Spread.of([run.figures.get(name, math.nan) for run in self.runs])
+        return Spread.of([run.metrics.get(name, math.nan) for run in self.runs])
 
     def cost(self, name: str) -> float:
         """The mean of a number in result.json: `seconds`, `steps`; nan if a run lacks it."""
@@ -127,8 +127,8 @@ def rank(
     unranked: list[UnrankedRun] = []
     for (data, *_), runs in by_table.items():
         name = metric or "val/" + runs[0].monitor.lstrip("-")
-        unranked += [_lacking(r, name) for r in runs if name not in r.figures]
-        if scored := [run for run in runs if name in run.figures]:
+        unranked += [_lacking(r, name) for r in runs if name not in r.metrics]
+        if scored := [run for run in runs if name in run.metrics]:
             experiments = {run.experiment for run in scored}
             experiment = experiments.pop() if len(experiments) == 1 else None
             tables.append(_table(experiment, data, name, scored, tuple(over)))
@@ -136,7 +136,7 @@ def rank(
 
 
 def _check(records: Sequence[Record], metric: str | None, over: Sequence[str]) -> None:
-    known = {name for record in records for name in record.figures}
+    known = {name for record in records for name in record.metrics}
     if metric and records and metric not in known:
         raise UserError(unknown_name("metric", metric, known))
     settings = {name for record in records for name in record.settings}
@@ -150,7 +150,7 @@ def _check(records: Sequence[Record], metric: str | None, over: Sequence[str]) -
 
 
 def _lacking(record: Record, metric: str) -> UnrankedRun:
-    available = ", ".join(sorted(record.figures)) or "no metrics"
+    available = ", ".join(sorted(record.metrics)) or "no metrics"
     return UnrankedRun(record.path, "without", f"it has no {metric}; it has {available}")
 
 

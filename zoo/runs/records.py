@@ -88,7 +88,7 @@ class Record:
         return str(self.result.get("monitor", "-loss"))
 
     @functools.cached_property
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """`val/<name>` at the best step and `test/<name>`, as far as the run has them."""
         validated = self.result.get("best") or self.result.get("val")
         rows = {"val": validated, "test": self.result.get("test")}
