@@ -52,7 +52,7 @@ class ForkRequest:
 
     Attributes:
         number: Identifies the trial when its exit is reported.
-        work: What to run, pickled; returns the exit code.
+        work: The function to run, pickled; returns the exit code.
         log: File for the trial's output.
         slot: The part of the machine to use.
     """

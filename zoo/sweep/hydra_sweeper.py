@@ -54,21 +54,21 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
     if launchers.chosen(config):
         launchers.check(config, options)
         launch = partial(launchers.run, hydra_context=hydra_context, config=config)
-    own = [a for a in arguments if not configs.is_sweep_override(a)]
+    overrides = [a for a in arguments if not configs.is_sweep_override(a)]
     server: ForkServer = task_function.fork_server
     if options.resume:
         typed = [a for a in arguments if configs.is_sweep_override(a)]
         state = SweepState.open(options.resume)
         with configs.config_dir(configs.added_config_dir() or state.config_dir):
-            return resume(state, options, own, typed, server, launch)
+            return resume(state, options, overrides, typed, server, launch)
     if options.method != "grid":
-        return search(options, own, server)
+        return search(options, overrides, server)
     if options.when:
         raise UserError("sweep.when is for sweep.method=tpe or random: a grid has all combinations")
-    given = set(map(configs.key_of, own))
-    own += [f"{key}={values}" for key, values in options.space.items() if key not in given]
+    keys = set(map(configs.key_of, overrides))
+    overrides += [f"{key}={values}" for key, values in options.space.items() if key not in keys]
     parser = OverridesParser.create(config_loader=hydra_context.config_loader)
-    trials = grid(parser.parse_overrides(own), options.zip)
+    trials = grid(parser.parse_overrides(overrides), options.zip)
     settings = load_configs(trials)
     slots = [] if launch else options.find_slots(len(trials), *server.machine())
     root = _root([settings[trial.name] for trial in trials])
@@ -99,7 +99,7 @@ def search(options: SweepOptions, typed: list[str], server: ForkServer) -> int:
 def resume(
     state: SweepState,
     options: SweepOptions,
-    own: list[str],
+    overrides: list[str],
     typed: list[str],
     server: ForkServer,
     launch: Launch | None,
@@ -109,7 +109,7 @@ def resume(
     Args:
         state: The sweep.
         options: How to run the rest.
-        own: Overrides that are not the sweep's options: refused, as they would change the trials.
+        overrides: Those of other settings: refused, as they would change the trials.
         typed: Overrides that are.
         server: Forks the trials.
         launch: Hands trials to a launcher; None to run them here.
@@ -117,7 +117,7 @@ def resume(
     Raises:
         UserError: An override that would change the sweep.
     """
-    _check_resume(state, own, typed)
+    _check_resume(state, overrides, typed)
     unfinished = [trial for trial in state.trials if not state.done(trial)]
     if launch and state.search is not None:
         raise UserError(f"{state.path} is a search, which runs here; leave out hydra/launcher")
@@ -135,9 +135,9 @@ def resume(
     return Sweep(state, settings, options, server, slots, resumed_search).run()
 
 
-def _check_resume(state: SweepState, own: list[str], typed: list[str]) -> None:
+def _check_resume(state: SweepState, overrides: list[str], typed: list[str]) -> None:
     permitted = RESUME_MAY_SET | ({"trials"} if state.search else set())
-    refused = list(own)
+    refused = list(overrides)
     for override in typed:
         group, _, key = configs.key_of(override).partition(".")
         if group == "sweep" and key not in permitted:

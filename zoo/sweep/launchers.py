@@ -114,7 +114,7 @@ def run(
 def _launch(
     launcher: Any, job: LauncherJob, unfinished: list[Trial], state: SweepState, watcher: "Watcher"
 ) -> tuple[list[Any], BaseException | None]:
-    """What the launcher returns for each job, and the exception that ended it early, if any."""
+    """The launcher's result for each job, and the exception that ended it early, if any."""
     quoted = str(job.folder).replace("\\", "\\\\").replace("'", "\\'")
     overrides = [[f"hydra.sweep.dir='{quoted}'"]] * len(job.names)
     returns: list[Any] = []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """What configs/sweep sets.
+    """The settings of configs/sweep.
 
     Attributes:
         slots: Number of trials that run at a time.

@@ -22,7 +22,7 @@ class Job:
     """One process.
 
     Attributes:
-        work: What to run, pickled; returns the exit code.
+        work: The function to run, pickled; returns the exit code.
         log: File for its output.
         limit: Time limit in seconds; None for no limit.
         slot: The part of the machine it runs on, once started.

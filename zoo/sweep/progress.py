@@ -1,4 +1,4 @@
-"""What a sweep prints: a live display on a terminal, lines elsewhere, a table at the end."""
+"""Output of a sweep: a live display on a terminal, lines elsewhere, a table at the end."""
 
 import sys
 import time

@@ -18,7 +18,7 @@ MIN_OTHERS = 4  # trials that the median rule compares with, at least
 
 
 def prune_reason(
-    rule: PruneName, after: int, own: list[float], others: Iterable[list[float]]
+    rule: PruneName, after: int, curve: list[float], others: Iterable[list[float]]
 ) -> str:
     """Why a trial should be pruned; empty if it should continue.
 
@@ -30,22 +30,22 @@ def prune_reason(
     Args:
         rule: Which of the two.
         after: Evaluations that no trial is pruned before.
-        own: The trial's curve.
+        curve: The trial's curve.
         others: The curves of the others, of any length.
     """
-    rung = len(own)
+    rung = len(curve)
     if rung < after:
         return ""
     if rule == "halving":
         exponent = math.floor(math.log(rung / after, REDUCTION_FACTOR) + 1e-9)
         rung = after * REDUCTION_FACTOR**exponent
-    score = own[rung - 1]
-    scores = [curve[rung - 1] for curve in others if len(curve) >= rung]
+    score = curve[rung - 1]
+    scores = [other[rung - 1] for other in others if len(other) >= rung]
     if rule == "median":
         if len(scores) < MIN_OTHERS or score >= median(scores):
             return ""
         return f"after {rung} evaluations worse than the median of {len(scores)} others"
-    rank, total = 1 + sum(other > score for other in scores), 1 + len(scores)
+    rank, total = 1 + sum(x > score for x in scores), 1 + len(scores)
     if total < REDUCTION_FACTOR or rank <= math.ceil(total / REDUCTION_FACTOR):
         return ""
     return f"after {rung} evaluations in place {rank} of {total}"
@@ -71,7 +71,7 @@ class Curve:
         self._offset = 0  # bytes of the file that were read
 
     def update(self) -> bool:
-        """Read what is new; returns whether there was an evaluation."""
+        """Read new lines; returns whether there was an evaluation."""
         try:
             if not self.monitor:
                 self.monitor = json.loads((self.run / "dataset.json").read_text())["monitor"]

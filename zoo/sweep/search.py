@@ -21,7 +21,7 @@ MAX_REPEATS = 100  # known suggestions in a row, after which the space counts as
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What a search was asked for; sweep.json keeps it.
+    """The settings of a search; sweep.json keeps them.
 
     Attributes:
         method: random or tpe.
@@ -59,7 +59,7 @@ class Search:
 
     Args:
         folder: The sweep's folder.
-        plan: What to search.
+        plan: The search's settings.
 
     Raises:
         UserError: As SearchPlan.read.

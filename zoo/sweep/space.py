@@ -115,21 +115,21 @@ def read_space(
     """
     always: list[Dimension] = []
     fixed: list[str] = []
-    given = {override.partition("=")[0] for override in typed}
+    keys = {override.partition("=")[0] for override in typed}
     for override in typed:
         if dimension := _parse_dimension(override):
             always.append(dimension)
         else:
             fixed.append(override)
-    always += _listed(space, given, "space")
+    always += _listed(space, keys, "space")
     conditional = {}
     for condition, settings in when.items():
         key, _, value = str(condition).partition("=")
         if f"{key}={value}" in fixed:
-            always += _listed(settings, given, "when")
-        elif key not in given or value in _choices(key, always):
+            always += _listed(settings, keys, "when")
+        elif key not in keys or value in _choices(key, always):
             _check_condition(key, value, always)
-            conditional[f"{key}={value}"] = tuple(_listed(settings, given, "when"))
+            conditional[f"{key}={value}"] = tuple(_listed(settings, keys, "when"))
     if not always:
         raise UserError(
             "there is nothing to choose from: give values, key=1,2,3 or key=interval(1e-4,1e-2), "
@@ -156,11 +156,11 @@ def _check_condition(key: str, value: str, always: Sequence[Dimension]) -> None:
         raise UserError(unknown_name(f"choice in sweep.when.'{key}={value}':", value, choices))
 
 
-def _listed(settings: Mapping[str, Any], given: set[str], option: str) -> list[Dimension]:
+def _listed(settings: Mapping[str, Any], typed: set[str], option: str) -> list[Dimension]:
     """The dimensions of `sweep.space` or `sweep.when`, without those given on the command line."""
     dimensions = []
     for key, values in settings.items():
-        if key in given:
+        if key in typed:
             continue
         text = str(values).replace(" ", "") if isinstance(values, str) else None
         dimension = _parse_dimension(f"{key}={text}") if text else None

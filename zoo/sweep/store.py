@@ -37,7 +37,7 @@ class SweepState:
         path: The folder.
         trials: Those known so far.
         command: The command line that started the sweep.
-        search: What the search was asked for; None for a grid.
+        search: The settings of a search; None for a grid.
         config_dir: The user's folder of configs, if one was named.
     """
 

@@ -28,7 +28,7 @@ def train_trial(state: SweepState, trial: Trial, config: RunConfig | None = None
 
     Args:
         state: The sweep.
-        trial: What to train.
+        trial: The trial to train.
         config: Its checked config, if the caller has it.
     """
     with configs.config_dir(state.config_dir):
@@ -106,7 +106,7 @@ def find(folder: Path, name: str) -> tuple[SweepState, Trial]:
 
 @dataclass(frozen=True)
 class LauncherJob:
-    """What a launcher calls once for each trial, in a process that it starts.
+    """The function that a launcher calls once for each trial, in a process that it starts.
 
     The trial runs in a new interpreter: this process can report a crash, and no trial sees what
     an earlier one has left in memory.
@@ -156,7 +156,7 @@ class LauncherJob:
                 child.wait(None if minutes is None else 60 * minutes)
             except subprocess.TimeoutExpired:
                 timed_out = True
-            finally:  # also after an exception of the launcher's: it wants the machine back
+            finally:  # also after an exception of the launcher, which needs the machine
                 _terminate(child)
         code = 128 - child.returncode if child.returncode < 0 else child.returncode
         if state.done(trial):
@@ -166,8 +166,8 @@ class LauncherJob:
 
 def _paths() -> list[str]:
     """Entries of sys.path that do not belong to the Python installation."""
-    own = (sys.prefix, sys.base_prefix)
-    return [p for p in sys.path if p and not p.startswith(own)]
+    prefixes = (sys.prefix, sys.base_prefix)
+    return [p for p in sys.path if p and not p.startswith(prefixes)]
 
 
 def _terminate(child: subprocess.Popen[bytes]) -> None:
