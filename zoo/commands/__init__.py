@@ -1,1 +1,1 @@
-"""What each command does: options, answers, exit codes; scripts/ call these."""
+"""The commands: options, output, exit codes; scripts/ call these."""

@@ -36,8 +36,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> int:
-    given: dict[str, Any] = {"metric": "train/loss", "by": "[]", "out": "", "smooth": "1"}
-    values, overrides = options(argv, USAGE, runs=..., **given)
+    defaults: dict[str, Any] = {"metric": "train/loss", "by": "[]", "out": "", "smooth": "1"}
+    values, overrides = options(argv, USAGE, runs=..., **defaults)
     if overrides:
         raise UserError(f"'{overrides[0]}': curves are drawn of runs as they are")
     if not values["smooth"].isdecimal() or int(values["smooth"]) < 1:

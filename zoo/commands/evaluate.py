@@ -61,7 +61,7 @@ def _main(argv: list[str]) -> int:
         plugins="[]",
     )
     as_json = switch(values, "json")
-    RunDirectory.open(values["run"])  # a wrong path answers before torch is imported
+    RunDirectory.open(values["run"])  # reports a wrong path before torch is imported
     from zoo.restore import restore
 
     warnings: list[str] = []
@@ -125,10 +125,10 @@ def data_settings(trained: Options, overrides: list[str]) -> tuple[Options, bool
 
 
 def _as_trained(data: Options, trained: Options, overrides: list[str]) -> Options:
-    """Other data, but what text is cut into is the run's, unless the user says otherwise."""
+    """Other data with the run's tokenizer and text lengths, unless the user sets them."""
     typed = {configs.key_of(override).removeprefix("data.") for override in overrides}
-    kept = [key for key in TEXT_FORM if key in data and key in trained and key not in typed]
-    return data | {key: trained[key] for key in kept}
+    keys = [key for key in TEXT_FORM if key in data and key in trained and key not in typed]
+    return data | {key: trained[key] for key in keys}
 
 
 def evaluate_run(

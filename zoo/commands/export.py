@@ -40,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> int:
-    given: dict[str, Any] = {"checkpoint": "best", "plugins": "[]"}
-    values, overrides = options(argv, USAGE, run=..., format=..., out=..., **given)
+    defaults: dict[str, Any] = {"checkpoint": "best", "plugins": "[]"}
+    values, overrides = options(argv, USAGE, run=..., format=..., out=..., **defaults)
     if overrides:
         raise UserError(f"'{overrides[0]}': a run is exported as trained; give run= alone")
     if values["format"] not in FORMATS:
@@ -49,7 +49,7 @@ def _main(argv: list[str] | None) -> int:
     out = Path(values["out"]).expanduser()
     if out.exists():
         raise UserError(f"out={out} exists already; name a folder that is not there yet")
-    RunDirectory.open(values["run"])  # a wrong path answers before torch is imported
+    RunDirectory.open(values["run"])  # reports a wrong path before torch is imported
     from zoo.adapters.lora import fold
     from zoo.restore import restore
     from zoo.weights.card import model_card
@@ -104,7 +104,7 @@ def safetensors(restored: "Restored", folder: Path) -> str:
 
 
 def hf(restored: "Restored", folder: Path) -> str:
-    """What `transformers` opens."""
+    """A folder that `transformers` loads."""
     from safetensors.torch import save_file
 
     from zoo.weights.hf_tokenizer import tokenizer_json
@@ -164,7 +164,7 @@ def onnx(restored: "Restored", folder: Path) -> str:
 
 
 def int8(restored: "Restored", folder: Path) -> str:
-    """The graph in 8 bits, and what that changes."""
+    """The graph in 8 bits, and how size, speed and metrics change."""
     from zoo.commands.int8 import compare_int8
 
     return compare_int8(restored, folder)

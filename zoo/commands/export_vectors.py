@@ -44,13 +44,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> int:
-    given: dict[str, Any] = {"checkpoint": "best", "path": "", "plugins": "[]"}
-    values, overrides = options(argv, USAGE, run=..., projector="5000", **given)
+    defaults: dict[str, Any] = {"checkpoint": "best", "path": "", "plugins": "[]"}
+    values, overrides = options(argv, USAGE, run=..., projector="5000", **defaults)
     if overrides:
         raise UserError(f"'{overrides[0]}': a run's vectors are as trained; give run= alone")
     if not values["projector"].isdecimal():
         raise UserError(f"projector={values['projector']}: expected a whole number, 0 for none")
-    run = RunDirectory.open(values["run"])  # a wrong path answers before torch is imported
+    run = RunDirectory.open(values["run"])  # reports a wrong path before torch is imported
     words, vectors = word_vectors(values["run"], values["checkpoint"], modules(values["plugins"]))
     path = Path(values["path"] or run.path / "vectors.txt")
     try:

@@ -25,8 +25,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str]) -> int:
-    given = {"output_dir": "outputs", "seed": "0", "plugins": ""}
-    values, overrides = options(argv, __doc__ or "", low="1e-6", high="1", steps="200", **given)
+    defaults = {"output_dir": "outputs", "seed": "0", "plugins": ""}
+    values, overrides = options(argv, __doc__ or "", low="1e-6", high="1", steps="200", **defaults)
     overrides += [f"plugins={values['plugins']}"] if values["plugins"] else []
     low, high, steps = search_range(values)
     config = compose.load([*overrides, f"seed={values['seed']}"])

@@ -1,4 +1,4 @@
-"""What Hydra itself does with a command line: sweeps (`-m`), and its own flags."""
+"""Command lines that Hydra handles itself: sweeps (`-m`), and its own flags."""
 
 import contextlib
 import io
@@ -27,10 +27,10 @@ def run_hydra(
     Args:
         run: Trains from overrides.
         arguments: As typed, but for `--config-dir`.
-        server: What trials of a sweep are forked from.
+        server: Forks the trials of a sweep.
 
     Raises:
-        UserError: What Hydra, OmegaConf or YAML found wrong.
+        UserError: A mistake that Hydra, OmegaConf or YAML reports.
     """
     codes: list[int] = []
     overrides = [a for a in arguments if not a.startswith("-")]
@@ -59,8 +59,8 @@ def run_hydra(
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except Exception as error:
-        ours = type(error).__module__.split(".")[0] not in ("hydra", "omegaconf", "yaml")
-        if ours and (started or not isinstance(error, ValueError)):
+        is_internal = type(error).__module__.split(".")[0] not in ("hydra", "omegaconf", "yaml")
+        if is_internal and (started or not isinstance(error, ValueError)):
             raise
         raise UserError(compose.explain(error, overrides)) from None
     finally:
@@ -72,13 +72,13 @@ def _check_flags(arguments: list[str]) -> None:
     """Hydra's own parser prints a page for a flag that it does not know; a line is enough."""
     from hydra._internal.utils import get_args_parser
 
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(io.StringIO()):
         try:
             get_args_parser().parse_args(arguments)
         except SystemExit as stop:
             if stop.code:
-                reason = said.getvalue().strip().rpartition("error: ")[2]
+                reason = stderr.getvalue().strip().rpartition("error: ")[2]
                 raise UserError(f"{reason} (see --help)") from None
 
 

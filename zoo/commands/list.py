@@ -1,4 +1,4 @@
-"""`python scripts/list.py [models|data|experiments]`: what there is, read from the files alone."""
+"""`python scripts/list.py [models|data|experiments]`: what is available, read from files alone."""
 
 import importlib
 import json
@@ -115,7 +115,7 @@ def comment(text: str) -> str:
 
 
 def experiments() -> str:
-    """Name, model, data, what is promised and what was measured."""
+    """Name, model, data, expected and measured metric."""
     default = _chosen(yaml.safe_load((configs.CONFIG_DIR / "train.yaml").read_text("utf-8")))
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     rows = [("experiment", "model", "data", "expects", "measured")]

@@ -8,7 +8,7 @@ from zoo.errors import UserError, report, unknown_name
 COMMANDS = {  # name: (module of zoo with a `main`, what it does)
     "train": ("commands.train", "train a model: zoo train experiment=cnn_digits"),
     "sweep": ("commands.train", "train many: zoo sweep optim.lr=1e-3,3e-3 seed=1,2"),
-    "evaluate": ("commands.evaluate", "judge a trained model: zoo evaluate run=outputs/..."),
+    "evaluate": ("commands.evaluate", "evaluate a trained model: zoo evaluate run=outputs/..."),
     "predict": ("commands.predict", "ask a trained model: zoo predict run=... input=a.png"),
     "compare": ("compare.main", "rank runs, and say what differs: zoo compare outputs"),
     "curves": ("commands.curves", "draw learning curves: zoo curves runs=outputs/..."),

@@ -64,21 +64,21 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str]) -> int:
-    known, others = [], {}
+    arguments, chosen_text = [], {}
     for argument in argv:
         key, equals, value = argument.partition("=")
-        ours = key in (*COMMON, *configs.GROUPS, "run", "input", "experiment")
-        if ours or not equals or not key.isidentifier():
-            known.append(argument)
+        is_common = key in (*COMMON, *configs.GROUPS, "run", "input", "experiment")
+        if is_common or not equals or not key.isidentifier():
+            arguments.append(argument)
         else:
-            others[key] = value
-    values, overrides = options(known, USAGE, run=..., input=..., **COMMON)
+            chosen_text[key] = value
+    values, overrides = options(arguments, USAGE, run=..., input=..., **COMMON)
     if overrides:
         raise UserError(f"'{overrides[0]}': a model predicts as it was trained; give input= alone")
     as_json = switch(values, "json")
     if values["top"] and (not values["top"].isdecimal() or int(values["top"]) < 1):
         raise UserError(f"top={values['top']}: expected a whole number above 0")
-    RunDirectory.open(values["run"])  # a wrong path answers before torch is imported
+    RunDirectory.open(values["run"])  # reports a wrong path before torch is imported
     from zoo.restore import restore
     from zoo.tasks.base import Responder
 
@@ -86,7 +86,7 @@ def _main(argv: list[str]) -> int:
         values["run"], values["checkpoint"], values["device"], modules(values["plugins"]), warn
     )
     respond = restored.task.respond if isinstance(restored.task, Responder) else None
-    chosen = _bind(respond, others | ({"top": values["top"]} if values["top"] else {}))
+    chosen = _bind(respond, chosen_text | ({"top": values["top"]} if values["top"] else {}))
     top = int(values["top"] or chosen.get("top", TOP))
     from zoo.adapters.lora import fold
     from zoo.weights.adapters import each_adapter
@@ -96,13 +96,13 @@ def _main(argv: list[str]) -> int:
         fold(restored.model)
     for text in [values["input"]] if respond is None else _texts(values["input"]):
         for name in each_adapter(restored.model, adapters):
-            given = {"adapter": name} if name else {}
+            fields = {"adapter": name} if name else {}
             if name and not as_json:
                 print(f"--- adapter {name}")
             if respond is None:
-                show(predict(restored, text), top, as_json, given)
+                show(predict(restored, text), top, as_json, fields)
             else:
-                show(answer(restored, text, chosen), top, as_json, {"input": text} | given)
+                show(answer(restored, text, chosen), top, as_json, {"input": text} | fields)
     return 0
 
 
@@ -116,17 +116,17 @@ def _adapters(restored: "Restored", paths: list[str]) -> "dict[str, Adapter | No
     return read_adapters(paths, str(base), config.model["name"], options)
 
 
-def _bind(respond: Callable[..., Any] | None, given: dict[str, str]) -> Row:
+def _bind(respond: Callable[..., Any] | None, texts: dict[str, str]) -> Row:
     """Options for a task's `respond`, from the command line's text by its signature."""
     schema = parameters(respond) if respond else {}
     schema = {name: p for name, p in schema.items() if name not in ("model", "input")}
     chosen = {name: p.default for name, p in schema.items() if name == "top"}
-    for name, text in given.items():
+    for name, text in texts.items():
         if name not in schema and name == "top":
             continue  # of tables
         if name not in schema:
-            own = [option for option in schema if option not in COMMON]
-            valid = ["run", "input", *COMMON, *own]
+            task_options = [option for option in schema if option not in COMMON]
+            valid = ["run", "input", *COMMON, *task_options]
             guess = closest_match(name, valid)
             hint = f"; did you mean '{guess}='?" if guess else ""
             raise UserError(f"unknown option '{name}={text}'{hint} (options: {'=, '.join(valid)}=)")
@@ -150,10 +150,10 @@ def _readings(text: str) -> list[Any]:
     return readings
 
 
-def _texts(given: str) -> Iterator[str]:
+def _texts(text: str) -> Iterator[str]:
     """The input, or with `-` each line of the standard input; a terminal is shown a prompt."""
-    if given != "-":
-        yield given
+    if text != "-":
+        yield text
         return
     while True:
         if sys.stdin.isatty():
@@ -183,7 +183,7 @@ def answer(restored: "Restored", text: str, chosen: Row) -> Iterator[Row]:
         yield from restored.task.respond(restored.model, text, **chosen)
 
 
-def show(rows: Iterable[Row], top: int, as_json: bool, given: Row | None = None) -> None:
+def show(rows: Iterable[Row], top: int, as_json: bool, fields: Row | None = None) -> None:
     """Print rows: text as it comes, others as a table; or all as JSON.
 
     Pieces of text follow each other as long as all else in their rows stays the same (`sample`).
@@ -192,12 +192,12 @@ def show(rows: Iterable[Row], top: int, as_json: bool, given: Row | None = None)
         rows: Predictions.
         top: Classes or words in a table.
         as_json: Whether to print JSON, an object a line; texts when they are complete.
-        given: What each row's JSON begins with.
+        fields: First entries of each row's JSON.
     """
     for name, group in groupby(rows, lambda row: _name(row) if "text" in row else None):
         if as_json:
             for row in group if name is None else [_joined(list(group))]:
-                print(json.dumps(finite((given or {}) | row)), flush=True)
+                print(json.dumps(finite((fields or {}) | row)), flush=True)
         elif name is None:
             print(describe(list(group), top))
         else:

@@ -85,7 +85,7 @@ def collect(folders: Iterable[Path]) -> dict[str, Row]:
 
 @functools.cache
 def settings(experiment: str, seed: int = 0) -> Row:
-    """What decides the outcome of a published experiment, by dotted name."""
+    """The settings that decide a published experiment's outcome, by dotted name."""
     return flat(compose.load([f"experiment={experiment}", f"seed={seed}"]).to_dict())
 
 

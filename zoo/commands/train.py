@@ -1,4 +1,4 @@
-"""The command line: what was typed, to a checked config, to a run; mistakes in one line.
+"""From the command line to a checked config and a run; mistakes are reported in one line.
 
 Exit codes: 0 done, 1 training failed, 2 a mistake to correct, 128 + n stopped by signal n.
 """

@@ -177,7 +177,7 @@ def _plain(composed: DictConfig) -> Config:
 
 
 def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
-    """One line for what Hydra, OmegaConf or YAML found wrong."""
+    """One line for a mistake that Hydra, OmegaConf or YAML reports."""
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         options = [o for o in error.options if not o.startswith("_")]
@@ -202,7 +202,7 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
 
 
 def _valid_keys(overrides: Sequence[str]) -> list[str]:
-    """What may be set with the choices of a command line."""
+    """The keys that may be set with the choices of a command line."""
     groups = (*GROUPS, "experiment", "hydra/launcher")
     chosen = [o for o in overrides if o.partition("=")[0] in groups]
     try:

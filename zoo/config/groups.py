@@ -1,9 +1,8 @@
-"""Configs: what there is to choose and to set, and whether it fits.
+"""Config groups: their choices and settings, and checks of both.
 
-What a YAML file of a group lists is what may be set in it. Hydra holds command lines to that
-(zoo/config/compose.py); `check` holds experiment files and `+key=value` to it as well. No torch, so
-that mistakes answer at once; nor Hydra, which what goes on with a config that is written down needs
-not.
+The YAML file of a group lists every setting that it has. Hydra enforces this for command lines
+(zoo/config/compose.py), `check` for experiment files and `+key=value`. Imports neither torch, so
+that mistakes are reported at once, nor Hydra, which reading a saved config does not need.
 """
 
 import contextlib
@@ -75,7 +74,7 @@ def added_config_dir() -> Path | None:
 
 
 def config_dir_flag() -> list[str]:
-    """What names the user's folder on a command line."""
+    """The arguments that name the user's folder on a command line."""
     return [f"{CONFIG_DIR_FLAG}={_added}"] if _added else []
 
 
@@ -115,7 +114,7 @@ def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def check(config: Config, reference: Config, experiment: str | None) -> None:
-    """Hold a composed config to what the chosen groups' files list.
+    """Check a composed config against the settings that the chosen groups' files list.
 
     Raises:
         UserError: All unknown keys and wrong types, in one line.
@@ -160,10 +159,10 @@ def _kind(value: Any) -> Any:
 
 def _in_experiment(experiment: str, name: str) -> bool:
     node: Any = yaml.safe_load(config_file("experiment", experiment).read_text("utf-8")) or {}
-    for part in name.split("."):
-        if not isinstance(node, dict) or part not in node:
+    for key in name.split("."):
+        if not isinstance(node, dict) or key not in node:
             return False
-        node = node[part]
+        node = node[key]
     return True
 
 

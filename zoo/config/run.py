@@ -1,8 +1,8 @@
-"""The config of a run, typed: what `config.yaml` says, and what every command works with.
+"""The typed config of a run: the content of `config.yaml`, used by every command.
 
 `model`, `data`, `task`, `adapter`, `optim` and `schedule` stay open mappings: the signature of what
-they name is their schema. All else has fields of its own. No torch, so that mistakes answer at
-once.
+they name is their schema. All else has fields of its own. No torch, so that mistakes are
+reported at once.
 """
 
 import dataclasses
@@ -23,13 +23,13 @@ Section = TypeVar("Section")
 
 @dataclass(frozen=True)
 class InitConfig:
-    """What `init.*` says: weights to start from.
+    """The settings `init.*`: weights to start from.
 
     Attributes:
         from_: A run directory, a folder or file of published weights, a name on the Hub; or null.
         adapter: An adapter to start from: a run directory, or a folder of PEFT's; or null.
         skip: Parts of the model that keep their random initialisation.
-        resize: Parts of which the rows and columns that both have are taken.
+        resize: Parts whose shapes differ: rows and columns that both have are loaded.
     """
 
     from_: str | None = None
@@ -40,7 +40,7 @@ class InitConfig:
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """What `teacher.*` says: another trained network, which the task or the model needs.
+    """The settings `teacher.*`: another trained network, which the task or the model needs.
 
     Attributes:
         from_: A run directory, or a folder of runs, of which the newest finished one is taken.
@@ -64,7 +64,7 @@ class RunConfig:
         plugins: Modules of the user's to import first.
         init: Weights to start from.
         teacher: A trained network that the task or the model needs.
-        expect: What the run should reach, by metric: `{"test/accuracy": ">= 0.98"}`.
+        expect: Expected results by metric: `{"test/accuracy": ">= 0.98"}`.
         model, data, task, adapter, optim, schedule: A name, and options of what it names.
         trainer: The budget, and how to spend it.
     """
@@ -134,7 +134,7 @@ class RunConfig:
 
 
 def _types(section: type) -> dict[str, Any]:
-    """The keys of a section and their types; `from_` is a keyword's way to say `from`."""
+    """The keys of a section and their types; `from_` stands for the keyword `from`."""
     return {name.removesuffix("_"): hint for name, hint in typing.get_type_hints(section).items()}
 
 
@@ -160,5 +160,5 @@ def types_of_settings() -> dict[str, Any]:
     """The types of all settings with fields of their own, by dotted name."""
     sections = {"init": InitConfig, "teacher": TeacherConfig, "trainer": TrainerConfig}
     nested = {f"{name}.{k}": t for name, cls in sections.items() for k, t in _types(cls).items()}
-    own = {k: t for k, t in _types(RunConfig).items() if k not in (*sections, *GROUPS, "expect")}
-    return own | {"name": str | None} | nested
+    top = {k: t for k, t in _types(RunConfig).items() if k not in (*sections, *GROUPS, "expect")}
+    return top | {"name": str | None} | nested

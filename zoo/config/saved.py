@@ -1,4 +1,4 @@
-"""The config of a run that there is already, by YAML alone: mistakes answer at once."""
+"""The config of an existing run, by YAML alone, so that mistakes are reported at once."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ ADDED = {  # groups that older runs lack
 
 
 def read_config(folder: Path) -> RunConfig:
-    """The config of a run; what there was not yet when it was trained is at its default.
+    """The config of a run; settings added since it was trained have their defaults.
 
     Raises:
         UserError: No config there that train.py wrote.
