@@ -1,4 +1,4 @@
-"""A trained network beside the model: loaded frozen, recorded, demanded again, in no checkpoint."""
+"""Another trained network: loaded frozen, recorded, demanded again, in no checkpoint."""
 
 import json
 import shutil
@@ -166,7 +166,7 @@ def test_mistakes(train, teacher):
     shutil.move(teacher, teacher := train.outputs.parent / "teacher")
     shutil.rmtree(train.outputs)
     line = refused(train(*TINY, *DISTIL), train.outputs)
-    assert "task=distillation needs a trained network beside the model: set teacher.from" in line
+    assert "task=distillation needs another trained network: set teacher.from" in line
     line = refused(train(*TINY, f"teacher.from={teacher}"), train.outputs)
     assert "neither model=mlp nor task=classification takes a teacher" in line
     line = refused(train(*TINY, *DISTIL, "teacher.from=nowhere"), train.outputs)

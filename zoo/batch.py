@@ -1,4 +1,4 @@
-"""What a model is trained on at once, and the splits that give it."""
+"""Batches of samples, and the splits that yield them."""
 
 from typing import Protocol, runtime_checkable
 
@@ -34,5 +34,5 @@ class Bucketed(Protocol):
 
     @property
     def bucket_key(self) -> Tensor:
-        """What samples are sorted by, (size,)."""
+        """Sort key of each sample, (size,)."""
         ...

@@ -1,4 +1,4 @@
-"""Config to trainer: the only file that sees everything."""
+"""Builds a trainer from a config: the only module that knows all parts."""
 
 import contextlib
 from dataclasses import replace
@@ -44,7 +44,7 @@ SHARED_KEYS = {"root": ("root",), "augment": ("augment",), "tokenizer": TOKENIZE
 
 
 def check_options(config: RunConfig) -> None:
-    """Hold every group to the signature of what it names, before any data is read.
+    """Check every group against the signature of what it names, before any data is read.
 
     Raises:
         UserError: Unknown names and options, wrong types, groups that do not go together.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 
 class UserError(Exception):
-    """A mistake in what the user gave: one line says what was got, what was expected, the fix.
+    """A user's mistake: one line with the value given, what was expected, and the fix.
 
     The command line prints the message without a traceback and exits with code 2.
     """
@@ -25,7 +25,7 @@ class MissingFact(UserError):
 
 
 class TrainingFailed(Exception):
-    """Training cannot go on (a loss that is not finite, say); exit code 1."""
+    """Training cannot continue (a loss that is not finite, say); exit code 1."""
 
 
 def report(work: Callable[[], int | None]) -> int:

@@ -14,7 +14,7 @@ from zoo.errors import UserError
 def gc_paused() -> Iterator[None]:
     """Import modules without garbage collection: they load a tenth sooner.
 
-    What they made is kept out of later collections too, so that forks of this process share it.
+    Their objects are kept out of later collections too, so that forks of this process share it.
     Works once, while torch is not imported yet: afterwards there would be garbage to keep.
     """
     if "torch" in sys.modules:

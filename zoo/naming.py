@@ -1,4 +1,4 @@
-"""Names that mean something: which part of a model is its output layer."""
+"""Naming conventions: which part of a model is its output layer."""
 
 HEADS = ("head", "fc")  # ours; that of residual networks, whose names are torchvision's
 

@@ -12,7 +12,7 @@ SCRIPT = re.compile(r"python (?:scripts/)?(\w+)\.py")
 
 
 def command_line() -> str:
-    """What started this process, to be typed again."""
+    """The command that started this process, to be typed again."""
     program, *arguments = sys.argv
     words = program.split() if by_zoo() else ["python", program]
     return shlex.join([*words, *arguments])

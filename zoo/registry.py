@@ -38,7 +38,7 @@ class Registry:
         Args:
             kind: The group of configs.
             *packages: Whose modules register builders.
-            shared: Options of the whole group, which no builder takes: whoever builds sees to them.
+            shared: Options of the whole group, which no builder takes: the caller handles them.
         """
         self.kind, self.packages, self.shared = kind, packages, shared
         self._entries: dict[str, Entry] = {}
@@ -114,10 +114,10 @@ class Registry:
         try:
             return self[config["name"]].builder(**arguments)
         except (ValueError, IndexError, RuntimeError, ArithmeticError, MemoryError) as error:
-            given = ", ".join(f"{k}={v}" for k, v in config.items() if k != "name")
+            options = ", ".join(f"{k}={v}" for k, v in config.items() if k != "name")
             where = traceback.extract_tb(error.__traceback__)[-1]
             raise UserError(
-                f"{self.kind}={config['name']} cannot be built with {given}: "
+                f"{self.kind}={config['name']} cannot be built with {options}: "
                 f"{type(error).__name__}: {' '.join(str(error).split())[:200]} "
                 f"({Path(where.filename).name}, line {where.lineno})"
             ) from error

@@ -35,7 +35,7 @@ Warn = Callable[[str], None]
 
 @dataclass
 class Restored:
-    """What a run left behind.
+    """A restored run.
 
     Attributes:
         run: Its folder.
@@ -107,22 +107,22 @@ def restore(
     )
 
 
-def load_teacher(given: TeacherConfig, runtime: Runtime, warn: Warn = print) -> Teacher:
+def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -> Teacher:
     """The network that `teacher.from` names: frozen, evaluating, on the device.
 
     Raises:
         UserError: No run, no such checkpoint, weights that do not fit, an unknown model.
     """
-    path = Path(str(given.from_)).expanduser()
+    path = Path(str(teacher.from_)).expanduser()
     run = RunDirectory.open(newest_run(path) or path, "teacher.from")
     config = read_config(run.path)
     dataset = run.read_json("dataset.json")
-    own = None  # a task's teacher is no longer needed, a model's is
+    nested_teacher = None  # a task's teacher is no longer needed, a model's is
     if takes_teacher(MODELS, config.model):
-        own = _teacher_of(config, dataset, runtime, warn)
+        nested_teacher = _teacher_of(config, dataset, runtime, warn)
     facts = dataset["facts"] | load_encoding(dataset["encoding"], config.plugins).runtime_facts
-    facts |= own.facts if own else {}
-    model, saved = _load(run, config, facts, own, given.checkpoint, runtime, warn)
+    facts |= nested_teacher.facts if nested_teacher else {}
+    model, saved = _load(run, config, facts, nested_teacher, teacher.checkpoint, runtime, warn)
     return Teacher(
         model=model.requires_grad_(False),
         run=str(run.path.resolve()),
@@ -166,11 +166,11 @@ def _load(
     return model.eval(), saved
 
 
-def _device(name: str, own: str) -> torch.device:
+def _device(name: str, recorded: str) -> torch.device:
     if name != "auto":
         return choose_device(name)
     try:
-        return choose_device(own)
+        return choose_device(recorded)
     except UserError:  # the run's machine had what this one lacks
         return choose_device("auto")
 
@@ -188,7 +188,7 @@ def _build(
     return registry.build(options, **facts)
 
 
-def find_checkpoint(run: RunDirectory, wanted: str, warn: Warn) -> Checkpoint:
+def find_checkpoint(run: RunDirectory, checkpoint: str, warn: Warn) -> Checkpoint:
     """A verified checkpoint of a run, by kind, step or name; damaged ones are skipped.
 
     Raises:
@@ -199,19 +199,19 @@ def find_checkpoint(run: RunDirectory, wanted: str, warn: Warn) -> Checkpoint:
     names = [name for name in names if NAME.fullmatch(name)]
     if not names:
         raise UserError(f"{run.path} holds no checkpoint; the run did not get that far")
-    if wanted in ("best", "last"):
-        saved = Checkpointer(folder).load(wanted, warn)
+    if checkpoint in ("best", "last"):
+        saved = Checkpointer(folder).load(checkpoint, warn)
         if saved is None:
-            other = "last" if wanted == "best" else "best"
+            alternative = "last" if checkpoint == "best" else "best"
             raise UserError(
-                f"{run.path} has no checkpoint '{wanted}' yet; take checkpoint={other} "
+                f"{run.path} has no checkpoint '{checkpoint}' yet; take checkpoint={alternative} "
                 f"(there are: {', '.join(names)})"
             )
         return saved
-    step = int(wanted) if wanted.isdecimal() else None
-    fitting = [n for n in names if n == wanted or int(n.split("-")[1]) == step]
+    step = int(checkpoint) if checkpoint.isdecimal() else None
+    fitting = [n for n in names if n == checkpoint or int(n.split("-")[1]) == step]
     if not fitting:
-        raise UserError(unknown_name("checkpoint", wanted, ["best", "last", *names]))
+        raise UserError(unknown_name("checkpoint", checkpoint, ["best", "last", *names]))
     reasons = []
     for name in fitting:
         try:
@@ -227,7 +227,7 @@ def find_checkpoint(run: RunDirectory, wanted: str, warn: Warn) -> Checkpoint:
 def _precision(
     run: RunDirectory, name: str, saved: Checkpoint, runtime: Runtime, warn: Warn
 ) -> Precision:
-    """What the run computed in, so that its metrics are reproduced."""
+    """The number format of the run, so that its metrics are reproduced."""
     if name == "auto" and (run.path / "result.json").is_file():
         name = run.read_json("result.json").get("precision", name)
     if name == "auto":

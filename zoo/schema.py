@@ -1,4 +1,4 @@
-"""A signature is a schema: check what a config gives against what a function takes."""
+"""A signature is a schema: check options from a config against a function's parameters."""
 
 import inspect
 import types
@@ -71,7 +71,7 @@ def type_mismatch(name: str, value: Any, annotation: Any) -> str:
 
 def bind(
     function: Callable[..., Any],
-    given: Mapping[str, Any],
+    config: Mapping[str, Any],
     facts: Mapping[str, Any],
     kind: str,
     name: str,
@@ -80,7 +80,7 @@ def bind(
 
     Args:
         function: A class or function whose annotated parameters are the schema.
-        given: Options from the config; they win over facts.
+        config: Options; they win over facts.
         facts: What the data states; facts that the signature does not name are left out.
         kind, name: For messages: `model`, `mlp`.
 
@@ -90,7 +90,7 @@ def bind(
     """
     schema = parameters(function)
     problems = []
-    for option, value in given.items():
+    for option, value in config.items():
         if option not in schema:
             options = [o for o in schema if o not in facts]
             guess = closest_match(option, options)
@@ -103,7 +103,7 @@ def bind(
             problems.append(type_mismatch(f"{kind}.{option}", value, schema[option].annotation))
     if problems:
         raise UserError("; ".join(problems))
-    arguments = {fact: value for fact, value in facts.items() if fact in schema} | dict(given)
+    arguments = {fact: value for fact, value in facts.items() if fact in schema} | dict(config)
     for option, parameter in schema.items():
         if parameter.default is parameter.empty and option not in arguments:
             raise MissingFact(kind, name, option)

@@ -97,7 +97,7 @@ def _write_config(run: RunDirectory, config: RunConfig) -> None:
 
 
 def _record(trainer: Trainer, start: Start, overrides: list[str], dataset: Dataset) -> None:
-    """Write what was asked for, what the data states and what is monitored, before any step."""
+    """Write the config, the data's facts and the monitored metric, before any step."""
     run = trainer.run
     _write_config(run, start.config)
     write_text(run.path / "overrides.txt", "\n".join(overrides) + "\n")
@@ -110,7 +110,7 @@ def _record(trainer: Trainer, start: Start, overrides: list[str], dataset: Datas
 
 
 def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:
-    """Print what is about to be trained, and how long."""
+    """Print the model, the data, the device and the budget."""
     console, budget, config = trainer.console, trainer.budget, start.config
     facts = dataset.facts
     classes = f", {n} classes" if (n := facts.get("num_classes")) else ""
@@ -135,11 +135,11 @@ def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:
 
 
 def _parameters(trainer: Trainer) -> str:
-    """How many there are, and how many are trained if not all."""
+    """The number of parameters, and of trained ones if not all are."""
     total = sum(p.numel() for p in trainer.model.parameters())
     trained = sum(p.numel() for p in trainer.parameters)
-    share = f", {trained:,} trained ({trained / total:.2%})" if trained < total else ""
-    return f"{total:,} parameters{share}"
+    note = f", {trained:,} trained ({trained / total:.2%})" if trained < total else ""
+    return f"{total:,} parameters{note}"
 
 
 def _device(runtime: Runtime) -> str:

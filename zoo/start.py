@@ -1,4 +1,4 @@
-"""What a run starts from in addition to its data: weights, an adapter, a teacher."""
+"""The start of a run in addition to its data: weights, an adapter, a teacher."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from zoo.weights.source import Source, open_source
 
 @dataclass(frozen=True)
 class Start:
-    """What a run starts from in addition to its data.
+    """Weights, adapter and teacher that a run starts from.
 
     Attributes:
         config: As the weights change it, with absolute paths.

@@ -1,7 +1,7 @@
 """Another trained network, which a task or a model needs during training.
 
-Whoever names the parameter `teacher` in its signature gets it, from the run that `teacher.from`
-names (zoo/restore.py loads it): frozen, evaluating, on the device. It is in no checkpoint; a run
+A builder with a parameter `teacher` gets it, from the run that `teacher.from` names
+(zoo/restore.py loads it): frozen, in evaluation mode, on the device. It is in no checkpoint; a run
 records its identity instead, and demands the same one when it is resumed or evaluated.
 """
 
@@ -38,7 +38,7 @@ class Teacher:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What builders may ask for."""
+        """Facts that builders may ask for."""
         return {FACT: self.model}
 
     @property
@@ -53,25 +53,25 @@ def takes_teacher(registry: Registry, options: Options) -> bool:
 
 
 def check_teacher(config: RunConfig) -> None:
-    """Hold `teacher.from` to what the task and the model take.
+    """Check that the task and the model need or take the teacher that `teacher.from` names.
 
     Raises:
         UserError: One of them needs a teacher and there is none; none of them takes the one given.
     """
-    given, taken = config.teacher.from_, False
+    path, is_used = config.teacher.from_, False
     for registry, options in ((MODELS, config.model), (TASKS, config.task)):
         if not takes_teacher(registry, options):
             continue
-        taken = True
+        is_used = True
         parameter = parameters(registry[options["name"]].builder)[FACT]
-        if given is None and parameter.default is parameter.empty:
+        if path is None and parameter.default is parameter.empty:
             raise UserError(
-                f"{registry.kind}={options['name']} needs a trained network beside the model: set "
+                f"{registry.kind}={options['name']} needs another trained network: set "
                 f"teacher.from=<a run directory>"
             )
-    if given is not None and not taken:
+    if path is not None and not is_used:
         raise UserError(
-            f"teacher.from={given}: neither model={config.model['name']} nor "
+            f"teacher.from={path}: neither model={config.model['name']} nor "
             f"task={config.task['name']} takes a teacher; leave it out"
         )
 
