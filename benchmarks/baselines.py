@@ -1,4 +1,4 @@
-"""What scikit-learn's classical models reach on the same splits as the recipes.
+"""Test metrics of scikit-learn's classical models, on the same splits as the recipes.
 
     python scripts/baselines.py [seeds=0,1,2,3,4] [root=data]
 

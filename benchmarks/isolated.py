@@ -1,6 +1,6 @@
 """A case of a comparison in a process of its own, so that no side profits from another's setup.
 
-Zoo's starts as train.py does, the others' with torch as it comes.
+Zoo's starts as train.py does, the others' with torch's defaults.
 """
 
 import contextlib

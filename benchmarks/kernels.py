@@ -1,6 +1,6 @@
-"""Each implementation of a kernel: beside its reference, and in the training step of a recipe.
+"""Kernel implementations compared with their references, alone and in a recipe's training step.
 
-Figures are ratios of processor seconds within a round, so that other programs disturb them little.
+Results are ratios of processor seconds within a round, so that other programs disturb them little.
 """
 
 import contextlib
@@ -53,11 +53,11 @@ def kernels(rounds: int, threads: int, overrides: list[str]) -> None:
                 partial(forward_backward, kernel.reference, arguments),
                 4 * rounds,
             )
-            whole = ratios(step, partial(step_without, step, kernel, fast), rounds)
-            best[fast.name] = min(best.get(fast.name, 1.0), whole[0])
+            in_step = ratios(step, partial(step_without, step, kernel, fast), rounds)
+            best[fast.name] = min(best.get(fast.name, 1.0), in_step[0])
             print(
                 f"{recipe:17s} {fast.name:34s} alone {alone[0]:.3f} [{alone[1]:.3f} to "
-                f"{alone[2]:.3f}]  step {whole[0]:.3f} [{whole[1]:.3f} to {whole[2]:.3f}]",
+                f"{alone[2]:.3f}]  step {in_step[0]:.3f} [{in_step[1]:.3f} to {in_step[2]:.3f}]",
                 flush=True,
             )
     for name, ratio in best.items():
@@ -84,11 +84,11 @@ def training_step(overrides: list[str]) -> Callable[[], None]:
 
 def used_in(step: Callable[[], None]) -> list[tuple[Kernel, Implementation, tuple[Any, ...]]]:
     """The implementations that a step calls, each with the largest arguments it was given."""
-    seen: dict[str, tuple[Kernel, Implementation, tuple[Any, ...]]] = {}
+    calls: dict[str, tuple[Kernel, Implementation, tuple[Any, ...]]] = {}
     restore = [(kernel, list(kernel.implementations)) for kernel in KERNELS.values()]
     for kernel, implementations in restore:
         kernel.implementations[:] = [
-            Implementation(watched(kernel, fast, seen), fast.dtypes, fast.supports, fast.pays)
+            Implementation(watched(kernel, fast, calls), fast.dtypes, fast.supports, fast.pays)
             for fast in implementations
         ]
     try:
@@ -96,16 +96,16 @@ def used_in(step: Callable[[], None]) -> list[tuple[Kernel, Implementation, tupl
     finally:
         for kernel, implementations in restore:
             kernel.implementations[:] = implementations
-    return list(seen.values())
+    return list(calls.values())
 
 
-def watched(kernel: Kernel, fast: Implementation, seen: dict[str, Any]) -> Callable[..., Any]:
+def watched(kernel: Kernel, fast: Implementation, calls: dict[str, Any]) -> Callable[..., Any]:
     """The implementation's function, which notes its arguments."""
 
     def function(*arguments: Any, **options: Any) -> Any:
         size = sum(t.numel() for t in tensors(arguments))
-        if fast.name not in seen or size > sum(t.numel() for t in tensors(seen[fast.name][2])):
-            seen[fast.name] = kernel, fast, detached(arguments)
+        if fast.name not in calls or size > sum(t.numel() for t in tensors(calls[fast.name][2])):
+            calls[fast.name] = kernel, fast, detached(arguments)
         return fast.function(*arguments, **options)
 
     return function
@@ -163,13 +163,13 @@ def step_without(step: Callable[[], None], kernel: Kernel, fast: Implementation)
 
 
 def ratios(
-    one: Callable[[], None], other: Callable[[], None], rounds: int
+    first: Callable[[], None], second: Callable[[], None], rounds: int
 ) -> tuple[float, float, float]:
-    """Of processor seconds by turns, after one round to warm up: median, least, greatest."""
-    figures: dict[int, list[float]] = {0: [], 1: []}
+    """Ratio of processor seconds, interleaved, after a warm-up round: median, least, greatest."""
+    seconds: dict[int, list[float]] = {0: [], 1: []}
     for k in range(rounds + 1):
         for case in (0, 1) if k % 2 else (1, 0):
             start = time.process_time()
-            (one, other)[case]()
-            figures[case].append(time.process_time() - start)
-    return paired_ratio(figures[0][1:], figures[1][1:])
+            (first, second)[case]()
+            seconds[case].append(time.process_time() - start)
+    return paired_ratio(seconds[0][1:], seconds[1][1:])

@@ -1,4 +1,4 @@
-"""GPT and BERT beside Hugging Face's of equal size: text generation and training steps."""
+"""GPT and BERT compared with Hugging Face's of equal size: text generation, training steps."""
 
 import time
 from collections.abc import Callable

@@ -1,11 +1,11 @@
-"""What n-gram counts reach at predicting masked tokens, on the data and tokenizer of a recipe.
+"""Accuracy of n-gram counts at predicting masked tokens, on a recipe's data and tokenizer.
 
     python scripts/masked_baselines.py [experiment=bert_pydoc] [data.root=data] [group.key=value]
 
 Counts of the training split predict the masked tokens of the test split: the same positions that
 the recipe's model is evaluated on, from the same corrupted text, in which a neighbour may be masked
-too. Where a token is shown in place of `[MASK]`, Bayes' rule says how far to trust it. The column
-`clean` gives the counts what the model never has: the true neighbours everywhere.
+too. Where a token is shown in place of `[MASK]`, Bayes' rule weighs it. The column
+`clean` is the accuracy with the true neighbours everywhere, which the model never has.
 """
 
 from typing import Any, NamedTuple

@@ -11,7 +11,7 @@ BUCKETS = (1, 2, 3, 5, 9, 17)  # weights of the mixture differ by how often both
 
 
 class MaskedTokens(NamedTuple):
-    """What stands left and right (V: unknown), what is shown, the truth; each (N,)."""
+    """Left and right neighbour (V: unknown), token shown in its place, true token; each (N,)."""
 
     left: np.ndarray
     right: np.ndarray

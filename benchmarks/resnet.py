@@ -1,4 +1,4 @@
-"""ResNet-18 with the stem for photographs on 32 x 32 pixels beside Hugging Face's."""
+"""ResNet-18 with the stem for photographs on 32 x 32 pixels, compared with Hugging Face's."""
 
 import time
 from collections.abc import Callable

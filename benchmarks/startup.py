@@ -33,7 +33,7 @@ SETTINGS = ("model=mlp", "data=digits", "trainer.max_steps=1", "trainer.precisio
 
 
 def startup(rounds: int) -> None:
-    """Seconds of whole processes, file caches warm; both ratios beside their targets."""
+    """Seconds of whole processes, file caches warm; both ratios and their targets."""
     folder = tempfile.mkdtemp()
     settings = [*SETTINGS, f"output_dir={folder}", f"data.root={folder}"]
     cases = {

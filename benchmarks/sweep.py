@@ -1,4 +1,4 @@
-"""Sweeps beside Hydra's launchers, and a search by TPE with pruning compared with a grid."""
+"""Sweeps compared with Hydra's launchers, and TPE search with pruning with a grid."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Training steps per second where overhead is all there is: a bare loop, Zoo, Lightning.
+"""Training steps per second where overhead dominates: a bare loop, Zoo, Lightning.
 
 Digits by a 64-128-10 MLP, batches of 64. Lightning is measured where it is installed.
 """

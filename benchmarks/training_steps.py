@@ -37,7 +37,7 @@ def compare_training(
     """Tokens per second of each side in fp32, then in bf16.
 
     Args:
-        makers: By name, what makes the case of a precision.
+        makers: By name, functions that make the case of a precision.
         size: Sequences a step and tokens of each, for the heading.
         rounds: Of the comparison.
         threads: Of each process.
@@ -70,7 +70,7 @@ def hugging_face_steps(model: Any, inputs: list[dict[str, Any]], precision: str)
 
 
 def start_runtime() -> Any:
-    """What train.py does before it makes a tensor: memory is kept, and comes in large pages."""
+    """Set up memory as train.py does before its first tensor: kept, and in large pages."""
     from zoo.training.runtime import Runtime
 
     return Runtime.start("cpu")

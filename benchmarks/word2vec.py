@@ -1,4 +1,4 @@
-"""word2vec beside gensim: words per second and held-out loss, on the same text.
+"""word2vec compared with gensim: words per second and held-out loss, on the same text.
 
 Both learn skip-gram vectors of the words of `experiment=word2vec_pydoc`: same words, width, window,
 negatives, sub-sampling and epochs; gensim with two workers, Zoo through `train.py`'s own trainer.

@@ -1,4 +1,4 @@
-"""What there is, with results: python scripts/list.py [models|data|experiments]."""
+"""Models, data and experiments, with results: python scripts/list.py [models|data|experiments]."""
 
 import sys
 

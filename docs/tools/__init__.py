@@ -1,1 +1,1 @@
-"""What draws the pictures of the documentation."""
+"""Tools that make the images of the documentation."""

@@ -1,7 +1,7 @@
-"""Draw the house: the packages of zoo/ by level, from their imports.
+"""Draw the architecture: the packages of zoo/ by level, from their imports.
 
-    python docs/tools/architecture.py              renews docs/architecture.md and its picture
-    python docs/tools/architecture.py check=true   says whether they are up to date
+    python docs/tools/architecture.py              updates docs/architecture.md and its diagram
+    python docs/tools/architecture.py check=true   checks whether they are up to date
 
 A package imports only from lower floors, or from packages before it on its own. The table of
 tests/test_architecture.py says so; the tests hold every import to it.
@@ -25,23 +25,23 @@ Layers = dict[str, dict[str, tuple[str, set[str]]]]
 
 def modules(root: Path = ROOT) -> dict[str, Path]:
     """Every module of zoo/ by its dotted name."""
-    found = {}
+    paths = {}
     for path in sorted((root / "zoo").rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+        paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return paths
 
 
 def imports(path: Path, known: dict[str, Path]) -> set[str]:
     """The modules of zoo/ that a file imports anywhere, in functions and for types as well."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             full = [f"{node.module}.{alias.name}" for alias in node.names]
-            found.update(name if name in known else node.module for name in full)
-    return {name for name in found if name in known}
+            names.update(name if name in known else node.module for name in full)
+    return {name for name in names if name in known}
 
 
 def module_graph(root: Path = ROOT) -> Graph:
@@ -58,9 +58,9 @@ def package_graph(packages: list[str], root: Path = ROOT) -> Graph:
         root: The repository.
     """
     graph: Graph = {package: set() for package in packages}
-    for name, others in module_graph(root).items():
+    for name, imported in module_graph(root).items():
         if (own := package_of(name, packages)) is not None:
-            graph[own] |= {p for o in others if (p := package_of(o, packages)) not in (None, own)}
+            graph[own] |= {p for o in imported if (p := package_of(o, packages)) not in (None, own)}
     return graph
 
 
@@ -70,7 +70,7 @@ def package_of(name: str, packages: list[str]) -> str | None:
     return max(fitting, key=len, default=None)
 
 
-def circles(graph: Graph) -> list[list[str]]:
+def cycles(graph: Graph) -> list[list[str]]:
     """Groups of nodes that import each other, directly or through others."""
     reached = {name: _reachable(graph, name) for name in graph}
     mutual = {frozenset(b for b in reached[a] if a in reached[b]) for a in graph if a in reached[a]}
@@ -131,14 +131,14 @@ def table(layers: Layers) -> str:
     rows = ["| floor | package | what it holds | may import |", "|---|---|---|---|"]
     for floor, packages in layers.items():
         for name, (purpose, allowed) in packages.items():
-            others = [f"`{other.removeprefix('zoo.')}`" for other in sorted(allowed - {"zoo"})]
+            imported = [f"`{p.removeprefix('zoo.')}`" for p in sorted(allowed - {"zoo"})]
             title = "the modules of `zoo/` itself" if name == "zoo" else f"`{name[4:]}`"
-            rows.append(f"| {floor} | {title} | {purpose} | {', '.join(others) or '-'} |")
+            rows.append(f"| {floor} | {title} | {purpose} | {', '.join(imported) or '-'} |")
     return "\n".join(rows)
 
 
 def content() -> dict[Path, str]:
-    """What the picture and the page should hold."""
+    """The expected content of the diagram and of the page."""
     layers = runpy.run_path(str(ROOT / "tests" / "test_architecture.py"))["LAYERS"]
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
