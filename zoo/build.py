@@ -88,7 +88,7 @@ def build_dataset(
 
     Args:
         data: The group's settings.
-        encoding: What a run fitted on its training rows, to be used instead of fitting again.
+        encoding: Fitted by a run on its training rows, to be used instead of fitting again.
         tokenizer: To be used instead of training one, of the weights that training starts from.
     """
     uses = DATASETS[data["name"]].uses if data.get("name") else ()
@@ -122,7 +122,7 @@ def build_component(registry: Registry, options: Options, facts: dict[str, Any],
     Args:
         registry: Models or tasks.
         options: The group's settings.
-        facts: What the data states.
+        facts: Facts of the data.
         data: Its name, for the message.
     """
     try:
@@ -146,7 +146,7 @@ def build_trainer(
 
     Args:
         config: The checked config.
-        dataset: What to train on.
+        dataset: The dataset to train on.
         runtime: Device and ranks.
         run: The directory of a run that is resumed, or None for a new one.
         source: Weights to start from, or None for random ones.

@@ -79,7 +79,7 @@ def unknown_name(what: str, name: str, valid: Iterable[str]) -> str:
 
 
 def need_images(model: str, shape: Sequence[int]) -> None:
-    """Hold the shape of one sample to (channels, height, width).
+    """Check that one sample has the shape (channels, height, width).
 
     Raises:
         UserError: It is another.

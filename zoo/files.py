@@ -1,6 +1,6 @@
 """Files and folders that appear under their name complete, or not at all.
 
-What is written goes to a sibling with a temporary name, is flushed to the disk, and is then
+Content is written to a sibling with a temporary name, is flushed to the disk, and is then
 renamed: a crash leaves the old content or the new one, and no reader sees half of either.
 """
 

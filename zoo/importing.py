@@ -1,4 +1,4 @@
-"""Importing: of much at once, and of the user's own modules."""
+"""Importing many modules quickly, and the user's own modules."""
 
 import contextlib
 import gc

@@ -93,7 +93,7 @@ class Registry:
         return self._entries[name]
 
     def arguments(self, config: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
-        """What `build` would pass to the builder; raises what `build` would raise."""
+        """The arguments that `build` passes to the builder; raises as `build` does."""
         options = {key: value for key, value in config.items() if key not in self.shared}
         if (name := options.pop("name", None)) is None:
             raise UserError(f"{self.kind}.name is missing (one of: {', '.join(self.names())})")

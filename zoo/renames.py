@@ -1,6 +1,6 @@
 """Settings that have been renamed: configs and command lines with the old names keep working.
 
-No torch here, so that mistakes answer at once.
+No torch here, so that mistakes are reported at once.
 """
 
 import re
@@ -42,7 +42,7 @@ def current_config(
 
     Args:
         config: Settings by group; not changed.
-        defaults: What the chosen groups list, where `config` was composed from them: an old name
+        defaults: Settings of the chosen groups, where `config` was composed from them: an old name
             then replaces the default that stands under the current one.
 
     Raises:
@@ -58,8 +58,8 @@ def current_config(
         listed = (defaults or {}).get(group, {})
         if current in options and (current not in listed or options[current] != listed[current]):
             raise UserError(_given_twice(old, new))
-        others = {name: value for name, value in options.items() if name not in (key, current)}
-        renamed[group] = others | {current: options[key]}
+        unchanged = {name: value for name, value in options.items() if name not in (key, current)}
+        renamed[group] = unchanged | {current: options[key]}
     return renamed
 
 

@@ -40,9 +40,9 @@ class Restored:
     Attributes:
         run: Its folder.
         config: Its config.
-        facts: What its data stated.
+        facts: Facts of its data.
         encoding: How its data became model input, as fitted on the training rows.
-        model: With the checkpoint's weights (averaged ones where EMA was on), evaluating.
+        model: With the checkpoint's weights (averaged ones where EMA was on), in evaluation mode.
         task: The objective that it was trained for.
         precision: The number format that it was trained in, where this device has it.
         runtime: The device of the model.
@@ -108,7 +108,7 @@ def restore(
 
 
 def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -> Teacher:
-    """The network that `teacher.from` names: frozen, evaluating, on the device.
+    """The network that `teacher.from` names: frozen, in evaluation mode, on the device.
 
     Raises:
         UserError: No run, no such checkpoint, weights that do not fit, an unknown model.
@@ -152,7 +152,7 @@ def _load(
     runtime: Runtime,
     warn: Warn,
 ) -> tuple[nn.Module, Checkpoint]:
-    """A run's model with a checkpoint's weights, evaluating; and that checkpoint."""
+    """A run's model with a checkpoint's weights, in evaluation mode; and that checkpoint."""
     model = _build(MODELS, config.model, config.plugins, facts)
     if teacher:
         keep_apart(model, teacher)

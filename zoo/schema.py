@@ -81,7 +81,7 @@ def bind(
     Args:
         function: A class or function whose annotated parameters are the schema.
         config: Options; they win over facts.
-        facts: What the data states; facts that the signature does not name are left out.
+        facts: Facts of the data; those that the signature does not name are left out.
         kind, name: For messages: `model`, `mlp`.
 
     Raises:

@@ -42,7 +42,7 @@ def find_start(
         config: The checked config.
         overrides: As typed; what they set wins over what the weights decide.
         run: The run that is resumed, None for a new one.
-        runtime: Where the teacher goes.
+        runtime: Device of the teacher.
 
     Raises:
         UserError: Nothing there, weights that do not fit, another teacher than before.

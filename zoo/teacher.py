@@ -23,7 +23,7 @@ class Teacher:
     """Another trained network, and its identity.
 
     Attributes:
-        model: Frozen and evaluating.
+        model: Frozen, in evaluation mode.
         run: The folder of the run that trained it.
         checkpoint: The name of the checkpoint's folder.
         step: Optimizer steps behind these weights.
@@ -77,7 +77,7 @@ def check_teacher(config: RunConfig) -> None:
 
 
 def check_identity(recorded: dict[str, Any] | None, teacher: Teacher) -> None:
-    """Hold a teacher to the one that a run was trained with.
+    """Check that a teacher is the one that a run was trained with.
 
     Raises:
         UserError: Its weights are others.

@@ -260,7 +260,7 @@ def _rows(model: nn.Module, name: str, parts: str) -> Rows:
     q = attention.heads * attention.head_width
     kv = attention.kv_heads * attention.head_width
     ranges = {"q": (0, q), "k": (q, q + kv), "v": (q + kv, q + 2 * kv)}
-    return [ranges[part] for part in "qkv" if part in parts]
+    return [ranges[letter] for letter in "qkv" if letter in parts]
 
 
 def lora_layers(model: nn.Module) -> dict[str, LoRA]:

@@ -116,12 +116,12 @@ def _adapters(restored: "Restored", paths: list[str]) -> "dict[str, Adapter | No
     return read_adapters(paths, str(base), config.model["name"], options)
 
 
-def _bind(respond: Callable[..., Any] | None, texts: dict[str, str]) -> Row:
+def _bind(respond: Callable[..., Any] | None, values_by_name: dict[str, str]) -> Row:
     """Options for a task's `respond`, from the command line's text by its signature."""
     schema = parameters(respond) if respond else {}
     schema = {name: p for name, p in schema.items() if name not in ("model", "input")}
     chosen = {name: p.default for name, p in schema.items() if name == "top"}
-    for name, text in texts.items():
+    for name, text in values_by_name.items():
         if name not in schema and name == "top":
             continue  # of tables
         if name not in schema:
@@ -191,7 +191,7 @@ def show(rows: Iterable[Row], top: int, as_json: bool, fields: Row | None = None
     Args:
         rows: Predictions.
         top: Classes or words in a table.
-        as_json: Whether to print JSON, an object a line; texts when they are complete.
+        as_json: Whether to print JSON, an object a line; text when it is complete.
         fields: First entries of each row's JSON.
     """
     for name, group in groupby(rows, lambda row: _name(row) if "text" in row else None):
@@ -233,7 +233,7 @@ def predict(restored: "Restored", path: str) -> Iterator[dict[str, Any]]:
 
     Args:
         restored: The run.
-        path: What its encoding reads: an image file, a folder, a CSV file, a row.
+        path: An input of its encoding: an image file, a folder, a CSV file, a row.
 
     Raises:
         UserError: Inputs that cannot be read.

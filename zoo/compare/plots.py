@@ -179,8 +179,8 @@ def _curves(table: Table) -> Any:
         axes.set_title(metric, fontsize=11)
         _limit_outliers(axes, groups)
     names = [label for label in colors if label in handles]
-    others = len(table.groups) - len(names)
-    title = f"{table.title}: best {len(names)} of {len(table.groups)}" if others else table.title
+    uncolored = len(table.groups) - len(names)
+    title = f"{table.title}: best {len(names)} of {len(table.groups)}" if uncolored else table.title
     figure.legend(
         [handles[label] for label in names], names, loc="outside right upper", frameon=False,
         fontsize=8.5, title=title, title_fontsize=9, alignment="left",

@@ -33,7 +33,7 @@ from zoo.renames import current_config, current_overrides
 
 LAUNCHERS = {"submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}  # extras
 OPEN = ("expect", "optim[.]rates")  # these take any key
-PROMISED = {"model", "data", "task", "trainer"}  # what `expect` of an experiment rests on
+PROMISED = {"model", "data", "task", "trainer"}  # settings that an experiment's `expect` depends on
 
 
 def load(overrides: list[str]) -> RunConfig:
@@ -69,8 +69,8 @@ def load(overrides: list[str]) -> RunConfig:
     if {"init.from", "teacher.from"} & set(map(key_of, overrides)):
         with_values["expect"] = {}  # promised for other weights
     if experiment and (retyped := chosen & set(GROUPS)):
-        others = {"experiment", *GROUPS} - retyped
-        values = [o for o in overrides if key_of(o).split(".")[0] not in others]
+        replaced = {"experiment", *GROUPS} - retyped
+        values = [o for o in overrides if key_of(o).split(".")[0] not in replaced]
         as_filed = _plain(_compose(pinned + [o for o in values if key_of(o) not in retyped]))
         with_values |= {group: as_filed[group] for group in retyped}
         if retyped & PROMISED:
@@ -84,7 +84,7 @@ def load(overrides: list[str]) -> RunConfig:
 
 
 def check_choices(overrides: Sequence[str]) -> None:
-    """Hold the choice for each config group to a name: for a list or a number Hydra raises
+    """Check that the choice for each config group is a name: for a list or a number Hydra raises
     exceptions of many kinds.
 
     Raises:

@@ -57,7 +57,7 @@ class RunConfig:
 
     Attributes:
         experiment: The recipe that was chosen, or None.
-        name: Of the folder that the run's own goes to.
+        name: Of the parent of the run's folder.
         seed: Of initialisation, batch order, dropout and augmentation.
         output_dir: Runs go to `<output_dir>/<name>/<date_time>`.
         resume: The run directory to resume, or None.

@@ -85,7 +85,7 @@ def fetch(remote: Remote, root: str, name: str) -> bytes:
         name: The dataset.
 
     Raises:
-        UserError: It is there but damaged, or no mirror gave it.
+        UserError: It is there but damaged, or no mirror has it.
     """
     folders = [Path(root) / name, Path(root)]
     for path in (folder / file_name for folder in folders for file_name in remote.names):

@@ -29,7 +29,7 @@ class Encoding(Protocol):
 
     Attributes:
         kind: The name under which the class is registered.
-        holds: What data of this kind holds, for messages: "images".
+        holds: Name of the samples, for messages: "images".
         tokenizer: Of texts; None where there are none.
         runtime_facts: Facts that are objects and have no place in JSON, such as the tokenizer.
     """

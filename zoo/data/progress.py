@@ -12,7 +12,7 @@ class Progress:
     """Counts up to `total`; a context manager.
 
     Args:
-        text: What is being done: "downloading cifar-10-binary.tar.gz".
+        text: The work: "downloading cifar-10-binary.tar.gz".
         total: The final count, None when not known.
         unit: "B" (shown as kB, MB), "files" ...
     """

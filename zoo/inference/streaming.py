@@ -6,7 +6,7 @@ from zoo.inference.generation import Sampling, generate
 from zoo.inference.protocols import LanguageModel
 
 Decode = Callable[[Sequence[int]], str]
-REPLACEMENT = "\ufffd"  # what a decoder returns for bytes that are not a character, or not yet
+REPLACEMENT = "\ufffd"  # stands for bytes that are not a character, or not yet
 MAX_DECODED = 16  # tokens that are decoded again with each new one
 
 
@@ -83,13 +83,13 @@ def stream(
         model, prompts, max_tokens, sampling, end, cached: As in `generate`.
         decode, stop: As in `TextStream`.
     """
-    texts = [TextStream(decode, prompt, stop) for prompt in prompts]
+    streams = [TextStream(decode, prompt, stop) for prompt in prompts]
     for step in generate(model, prompts, max_tokens, sampling, end, cached):
         for row, token in enumerate(step):
-            if token is not None and (piece := texts[row].push(token)):
+            if token is not None and (piece := streams[row].push(token)):
                 yield row, piece
-        if all(text.stopped or token is None for text, token in zip(texts, step)):
+        if all(text.stopped or token is None for text, token in zip(streams, step)):
             break
-    for row, text in enumerate(texts):
+    for row, text in enumerate(streams):
         if piece := text.finish():
             yield row, piece

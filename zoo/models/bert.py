@@ -50,7 +50,7 @@ class BERT(nn.Module):
             have unit scale.
         token_types: Number of segment types (published models have 2); 0 for no segment embedding.
         dropout: Dropout probability, on embeddings and at the end of each residual branch.
-        pool: What a classifier reads: the `mean` over tokens, or the `first` token, which suits
+        pool: Input of the classifier: the `mean` over tokens, or the `first` token, which suits
             models that were pretrained with a `[CLS]` token there.
         num_outputs: Number of classes K: the model then classifies the sequence, instead of
             predicting tokens.
@@ -154,7 +154,7 @@ class BERT(nn.Module):
             x = block(x, mask, rotation)
         if positions is None:
             x = last_block(x, mask, rotation)
-        else:  # what follows the last attention treats each token separately
+        else:  # layers after the last attention treat each token separately
             x = last_block.attend(x, mask, rotation)
             x = last_block.transform(x.flatten(0, 1).index_select(0, positions))  # (M, D)
         x = self.norm(x)

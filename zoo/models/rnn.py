@@ -59,7 +59,7 @@ class RNN(nn.Module):
         tie: Whether head and embedding share their weights (Press and Wolf, 2017,
             arXiv:1608.05859).
         bidirectional: Whether each layer reads in both directions; for classifiers only.
-        pool: What a classifier reads: the state after the `last` token, or the `mean` over tokens.
+        pool: Input of the classifier: the state after the `last` token, or the `mean` over tokens.
         num_outputs: Number of classes K: the model then classifies the sequence, instead of
             predicting tokens.
         pad_id: Id of the padding, on the right of shorter sequences.

@@ -34,7 +34,7 @@ class ViT(nn.Module):
         patch: P; divides height and width.
         width, depth, heads: D, number of blocks, attention heads.
         dropout: Dropout probability, on embeddings and at the end of each residual branch.
-        pool: What the head reads: the `mean` over patches, or the `first` token, a class token.
+        pool: Input of the head: the `mean` over patches, or the `first` token, a class token.
     """
 
     def __init__(

@@ -65,8 +65,8 @@ def scale_rates(optimizer: Any, model: nn.Module, rates: Mapping[str, float]) ->
     if not rates:
         return
     factors = _factors(model, rates)
-    for part in parts(optimizer):
-        groups = part.param_groups
+    for inner in parts(optimizer):
+        groups = inner.param_groups
         groups[:] = [new for group in groups for new in _split(group, factors)]
 
 

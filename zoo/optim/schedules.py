@@ -121,8 +121,8 @@ class WarmupStableDecay(Schedule):
         self.final = final
 
     def shape(self, progress: float) -> float:
-        left = (1 - progress) / self.decay if self.decay else 1.0
-        return 1.0 if left >= 1 else self.final + (1 - self.final) * left
+        remaining = (1 - progress) / self.decay if self.decay else 1.0
+        return 1.0 if remaining >= 1 else self.final + (1 - self.final) * remaining
 
 
 @SCHEDULES.register("plateau")

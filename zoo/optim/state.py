@@ -19,8 +19,8 @@ def optimizer_tensors(optimizer: Any, names: dict[int, str]) -> dict[str, Tensor
         names: Parameter names by `id`.
     """
     tensors = {}
-    for part in parts(optimizer):
-        for parameter, state in part.state.items():
+    for inner in parts(optimizer):
+        for parameter, state in inner.state.items():
             for key, value in state.items():
                 tensor = value if isinstance(value, Tensor) else torch.tensor(value)
                 tensors[f"{names[id(parameter)]}|{key}"] = tensor.cpu().contiguous()
@@ -33,15 +33,15 @@ def load_optimizer(optimizer: Any, names: dict[int, str], tensors: dict[str, Ten
     for key, tensor in tensors.items():
         name, quantity = key.rsplit("|", 1)
         by_parameter.setdefault(name, {})[quantity] = tensor
-    for part in parts(optimizer):
-        state = part.state_dict()
-        flat = [p for group in part.param_groups for p in group["params"]]
+    for inner in parts(optimizer):
+        state = inner.state_dict()
+        flat = [p for group in inner.param_groups for p in group["params"]]
         state["state"] = {
             i: {key: _match_memory_format(p, t) for key, t in by_parameter[names[id(p)]].items()}
             for i, p in enumerate(flat)
             if names[id(p)] in by_parameter
         }
-        part.load_state_dict(state)
+        inner.load_state_dict(state)
 
 
 def _match_memory_format(parameter: Tensor, tensor: Tensor) -> Tensor:

@@ -156,9 +156,9 @@ def read_runs(folders: Iterable[Path]) -> tuple[list[Record], list[UnrankedRun]]
 def _merge_pruned(unranked: list[UnrankedRun]) -> list[UnrankedRun]:
     """One entry for all pruned trials of a sweep: they may be most of a search."""
     counts = Counter(run.path.parent for run in unranked if run.state == "pruned")
-    others = [run for run in unranked if run.state != "pruned"]
+    entries = [run for run in unranked if run.state != "pruned"]
     reason = "that fell behind the others (sweep.prune)"
-    return others + [UnrankedRun(sweep, "pruned", f"{n} {reason}") for sweep, n in counts.items()]
+    return entries + [UnrankedRun(sweep, "pruned", f"{n} {reason}") for sweep, n in counts.items()]
 
 
 def _add(path: Path, done: list[Record], unranked: list[UnrankedRun]) -> None:

@@ -132,9 +132,9 @@ class Sweep:
         for job, trial in trials:
             curve = self.curves[trial.name]
             if curve.update() and self.options.prune and not job.cancel_requested:
-                others = [c.bests for name, c in self.curves.items() if name != trial.name]
+                other_curves = [c.bests for name, c in self.curves.items() if name != trial.name]
                 rule, after = self.options.prune, self.options.prune_after
-                if reason := prune_reason(rule, after, curve.bests, others):
+                if reason := prune_reason(rule, after, curve.bests, other_curves):
                     self.prune_reasons[trial.name], job.cancel_requested = reason, True
         self.progress.running(
             [(trial.name, job.started, self.curves[trial.name]) for job, trial in trials]

@@ -100,7 +100,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class HasTestStep(Protocol):
-    """A task with sums that are too costly for validation, which comes often."""
+    """A task with sums that are too costly for validation, which is frequent."""
 
     def test_step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """In place of `step` for the test split and for other data."""

@@ -27,7 +27,7 @@ class TaskExample:
     """A small data set in memory that a small network can memorise.
 
     Attributes:
-        facts: What a dataset would state: the task's constructor arguments.
+        facts: Facts of a dataset: the task's constructor arguments.
         batch: Tensors by name, or nested dictionaries, tuples and lists of them, N samples in each.
         inputs: The batch to the positional arguments of the model.
         output_shape: Shape of what the model returns for one sample, of the same structure as its

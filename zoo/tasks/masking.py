@@ -24,7 +24,7 @@ class MaskedBatch(NamedTuple):
     """A batch with some tokens masked.
 
     Attributes:
-        input_ids: What the model reads, int64 (B, T).
+        input_ids: Input of the model, int64 (B, T).
         positions: In the flattened tokens, int64 (M,): those that may have to be predicted. M
             depends on B and T alone, so that counting them needs no synchronisation with a GPU.
         labels: The original tokens there, int64 (M,); IGNORE_INDEX where none is to be predicted.

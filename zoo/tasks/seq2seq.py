@@ -1,7 +1,7 @@
 """Sequence to sequence: generate the target text from the source text, as in translation.
 
 Training predicts each target token from the correct tokens before it (teacher forcing). Evaluation
-generates texts as well: by greedy search in validation, which comes often, and by beam search in
+generates targets as well: by greedy search in validation, which is frequent, and by beam search in
 `test_step` (test split, other data).
 
 BLEU (Papineni et al., 2002, https://aclanthology.org/P02-1040) is sacrebleu's, on plain text with
@@ -36,14 +36,14 @@ class Seq2Seq:
 
     Args:
         tokenizer: Ids to text and back.
-        pad_id, bos_id, eos_id: Pads shorter texts on the right; begins and ends every text.
+        pad_id, bos_id, eos_id: Pads shorter sequences on the right; begins and ends every sequence.
         max_length: The most tokens of a source or target, including those two.
         label_smoothing: Fraction of the target spread over all tokens, in training only (Szegedy et
             al., 2016, arXiv:1512.00567).
         metric: Selects the best weights. `bleu` reports exact matches, too; `exact_match` no BLEU;
             `loss` generates no text in validation.
         beam: Beam width on the test split (validation is greedy).
-        length_penalty: Favours longer texts, as in `beam_search`.
+        length_penalty: Favours longer targets, as in `beam_search`.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Seq2Seq:
         return output
 
     def test_step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        """As `step`, for the test split: texts by beam search."""
+        """As `step`, for the test split: targets by beam search."""
         output = self._loss(model, batch)
         hypotheses = self.search(model, batch["source"], self.beam, self.length_penalty)
         texts = [self.tokenizer.decode(best.tokens) for best, *_ in hypotheses]
@@ -95,15 +95,15 @@ class Seq2Seq:
         return trim_padding(tokens, self.pad_id, self.max_length)
 
     def _text_sums(self, batch: Batch, texts: list[str]) -> dict[str, Tensor]:
-        """The number of exact matches and of texts, and sacrebleu's counts."""
+        """The number of exact matches and of sentences, and sacrebleu's counts."""
         references = [self.tokenizer.decode(row) for row in batch["target"].tolist()]
         matches = sum(map(str.__eq__, texts, references))
         sums = {"exact_match": torch.tensor(matches), "sentences": torch.tensor(len(texts))}
         return sums | ({"bleu": bleu_counts(texts, references)} if self.metric == "bleu" else {})
 
     def generate(self, model: nn.Module, source: Tensor) -> list[str]:
-        """Texts for sources (B, S), by greedy search."""
-        texts = greedy_search(
+        """Target texts of sources (B, S), by greedy search."""
+        targets = greedy_search(
             cast(EncoderDecoder, model),
             self._trim(source),
             self.bos_id,
@@ -111,12 +111,12 @@ class Seq2Seq:
             self.max_length - 1,
             self._never(),
         )
-        return [self.tokenizer.decode(ids) for ids in texts]
+        return [self.tokenizer.decode(ids) for ids in targets]
 
     def search(
         self, model: nn.Module, source: Tensor, beam: int, length_penalty: float, n_best: int = 1
     ) -> list[list[Hypothesis]]:
-        """Texts for sources (B, S), by beam search, best first."""
+        """Target texts of sources (B, S), by beam search, best first."""
         return beam_search(
             cast(EncoderDecoder, model),
             self._trim(source),
@@ -189,13 +189,13 @@ class Seq2Seq:
         length_penalty: float | None = None,
         n_best: int = 1,
     ) -> Iterator[dict[str, Any]]:
-        """The most probable texts for a source text, and their length-normalised log-probabilities.
+        """The most probable targets of a source text, their length-normalised log-probabilities.
 
         Args:
             model: The model, in evaluation mode.
             input: The source text.
             beam, length_penalty: Instead of the task's own.
-            n_best: Number of texts.
+            n_best: Number of target texts.
 
         Raises:
             UserError: An empty text, one longer than the model reads, an option out of range.
@@ -233,7 +233,7 @@ def check_search(beam: int, length_penalty: float, n_best: int, prefix: str = ""
 
 
 def bleu_counts(texts: list[str], references: list[str]) -> Tensor:
-    """sacrebleu's counts of some texts: matching n-grams, all n-grams (n = 1 to 4), lengths."""
+    """sacrebleu's counts of generated text: matching n-grams, all n-grams (n = 1 to 4), lengths."""
     from sacrebleu.metrics import BLEU
 
     metric = BLEU(force=True)  # without its warning about tokenised text

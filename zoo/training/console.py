@@ -23,7 +23,7 @@ class Console:
         self._shown: dict[str, str] = {}
         self._total = 0
         self.precision_reason = ""
-        self.weights: Any = None  # what was loaded to start from
+        self.weights: Any = None  # outcome of loading the initial weights
 
     def log_to(self, path: Path) -> None:
         """Also write what is printed to a file, from now on."""

@@ -79,7 +79,7 @@ class Runtime:
 
     @classmethod
     def start(cls, device: str) -> "Runtime":
-        """Read the place that torchrun (or our own launcher) gave, and join the other ranks."""
+        """Read the rank that torchrun (or our own launcher) set, and join the other ranks."""
         rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         chosen = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
         if chosen.type == "cpu":

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and their kin: remembered at once, acted on at the end of a step."""
+"""SIGINT, SIGTERM and similar signals: recorded when received, handled at the end of a step."""
 
 import signal
 from collections.abc import Iterator

@@ -71,9 +71,9 @@ class TrainState:
         values = {name: value for name, value in vars(self).items() if name not in FILES}
         return values | {"best": vars(self.best)}
 
-    def of_rank(self, rank: int, part: str) -> Tensors:
-        """The tensors of one part of one rank; none where there was no such rank."""
-        prefix = f"{rank}.{part}."
+    def of_rank(self, rank: int, kind: str) -> Tensors:
+        """The tensors of one kind (`rng`, `window`) of a rank; none for a new rank."""
+        prefix = f"{rank}.{kind}."
         return {n.removeprefix(prefix): t for n, t in self.ranks.items() if n.startswith(prefix)}
 
     def differences(self, data_sha256: str, environment: dict[str, Any]) -> Iterator[str]:

@@ -42,7 +42,7 @@ class RunningMetrics:
 
 
 def wrapped(model: nn.Module, runtime: Runtime, compile: bool) -> nn.Module:
-    """The model as training calls it: compiled if asked, its gradients averaged over ranks."""
+    """The model as training calls it: compiled if configured, its gradients averaged over ranks."""
     if compile:
         model = torch.compile(model)  # type: ignore[assignment]
     if runtime.ranks == 1:

@@ -38,13 +38,13 @@ def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str])
 
 
 def given_tokenizer(data: Options, source: Source, typed: Iterable[str]) -> Tokenizer | None:
-    """The weights' tokenizer, where the data is text and the user asked for no other."""
+    """The weights' tokenizer, where the data is text and the user set no other."""
     adopts = "tokenizer" in data and "data.tokenizer" not in set(typed)
     return source.tokenizer if adopts else None
 
 
 def _check_positions(length: int | None, options: Options, resize: list[str]) -> None:
-    """Hold the length of blocks to the positions of the weights, or lengthen these if they may."""
+    """Check that blocks fit the positions of the weights, or add positions where allowed."""
     available = options.get("block_size")
     if isinstance(length, int) and isinstance(available, int):
         if options.get("positions") != "learned" or "position" in resize:

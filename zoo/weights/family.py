@@ -75,8 +75,8 @@ class Family:
             if link.name in remaining:
                 tensor, number = remaining.pop(link.name), len(link.published)
                 parts = tensor.chunk(number) if number > 1 else (tensor,)
-                for name, part in zip(link.published, parts, strict=True):
-                    renamed[name] = (part.T if link.transposed else part).contiguous().clone()
+                for name, chunk in zip(link.published, parts, strict=True):
+                    renamed[name] = (chunk.T if link.transposed else chunk).contiguous().clone()
         if remaining:
             raise ValueError(f"{self.name} has no {', '.join(sorted(remaining)[:3])}")
         return renamed
@@ -114,7 +114,7 @@ def published_value(value: str, known: dict[str, str], family: str) -> str:
 
 
 def require(family: str, settings: Settings, **required: Any) -> None:
-    """Hold options to what a family can express.
+    """Check that a family can express some options.
 
     Raises:
         ValueError: One that it cannot.

@@ -32,7 +32,7 @@ class Inputs:
     """Examples of what a model reads, and which of their dimensions may vary.
 
     Args:
-        facts: What the model's data stated.
+        facts: Facts of the model's data.
         model: The model.
     """
 
@@ -173,8 +173,8 @@ def _store_convolutions_small(graph: Any) -> None:
         scale = weight.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-30) / 127
         small = (weight / scale).round().to(torch.int8)
         graph.initializer.remove(weights[name])
-        for part, value in (("int8", small), ("scale", scale)):
-            graph.initializer.append(numpy_helper.from_array(value.numpy(), f"{name}.{part}"))
+        for suffix, value in (("int8", small), ("scale", scale)):
+            graph.initializer.append(numpy_helper.from_array(value.numpy(), f"{name}.{suffix}"))
         # Plain arithmetic, which is done once when the file is loaded; DequantizeLinear is not.
         widen = helper.make_node("Cast", [f"{name}.int8"], [f"{name}.float"], to=TensorProto.FLOAT)
         scaled = helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [name])

@@ -62,7 +62,7 @@ def write_peft(
         adapter: Options of `adapter=lora`.
         family: Whose names to take, None for our own.
         settings: Options of the model.
-        base: What the adapter belongs to: a name or path.
+        base: Name or path of the weights that the adapter belongs to.
     """
     pieces = [
         (target, isinstance(layer, nn.Embedding), a, b)

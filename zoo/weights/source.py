@@ -26,7 +26,7 @@ from zoo.weights.resnet import RESNET, TORCHVISION
 FAMILIES: list[Family] = [GPT2, BERT, RESNET, TORCHVISION]
 PATTERNS = ["*.json", "*.txt", "*.safetensors", "pytorch_model*.bin"]  # of a Hub's repository
 OPTIONS, TOKENIZER = "zoo.json", "zoo_tokenizer.json"  # of what scripts/export.py writes
-PATH_MARKS = (".", "/", "~")  # what a name on the Hub does not start with
+PATH_MARKS = (".", "/", "~")  # a name on the Hub does not start with these
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def load_cifar(
 
     Args:
         archive: The tar.gz, looked for and downloaded when there is no folder.
-        files: What it holds; the last one is the test split.
+        files: Its content; the last one is the test split.
         root: Folder of either; so are its subfolders `name` and `cifar-10-batches-bin`.
         name: The dataset.
 

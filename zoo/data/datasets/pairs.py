@@ -36,9 +36,9 @@ def pairs(
         lines = read_parallel(Path(source), Path(target))
     else:
         options = {"data.path": path, "data.source": source, "data.target": target}
-        given = " and ".join(name for name, value in options.items() if value is not None)
+        named = " and ".join(name for name, value in options.items() if value is not None)
         raise UserError(
-            f"data=pairs: got {given or 'no file'}, expected data.path=<file of lines source TAB "
+            f"data=pairs: got {named or 'no file'}, expected data.path=<file of lines source TAB "
             "target>, or data.source=<file> data.target=<file> with one text per line"
         )
     splits = split_pairs(lines, context)

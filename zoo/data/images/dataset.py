@@ -70,8 +70,8 @@ def image_facts(encoding: ImageEncoding, train_labels: Tensor) -> dict[str, Any]
 def _check_shape(images: Tensor, encoding: ImageEncoding) -> None:
     shape, trained = tuple(images.shape[1:]), (encoding.channels, *encoding.size)
     if shape != trained:
-        given, expected = ("x".join(map(str, sizes)) for sizes in (shape, trained))
+        actual, expected = ("x".join(map(str, sizes)) for sizes in (shape, trained))
         raise UserError(
-            f"the data's images are {given} (channels x height x width), the run was trained on "
+            f"the data's images are {actual} (channels x height x width), the run was trained on "
             f"{expected}; evaluate on data of that shape (data=image_folder resizes)"
         )

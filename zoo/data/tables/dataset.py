@@ -27,7 +27,7 @@ def table_dataset(
     Args:
         raw: Columns by name: float64 (N,) with NaN, or texts with None.
         target: Int64 (N,) class numbers, or float64 (N,) values.
-        target_name: What the target is called.
+        target_name: Name of the target.
         class_names: Name of each class; None for regression.
         context: The shared settings.
         delimiter: Of the CSV file, for `TableEncoding.read`.

@@ -91,7 +91,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Target:
-    """What is predicted: classes by name, or a number standardised on the training rows."""
+    """The target: classes by name, or a number standardised on the training rows."""
 
     name: str
     kind: str

@@ -156,7 +156,7 @@ def train_tokenizer(
 
     Args:
         kind: "byte", "char", "word" or "bpe".
-        texts: What to learn from, read once; bytes need none.
+        texts: Texts to learn from, read once; bytes need none.
         vocab_size: Ids at most (word) or exactly, where the text is rich enough (bpe).
         min_count: How often a word must occur to get an id.
         specials: Names of special tokens, which get the first ids.

@@ -181,7 +181,7 @@ class _CausalProducts(torch.autograd.Function):
 
 def _heads(packed: Sequence[Tensor], heads: int) -> list[Tensor]:
     """Queries, keys, values, (B, H, T, E) each."""
-    return [part for tensor in packed for part in tensor.split(heads, 1)]
+    return [qkv for tensor in packed for qkv in tensor.split(heads, 1)]
 
 
 def _empty_like(x: Tensor) -> Tensor:
