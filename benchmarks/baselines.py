@@ -46,7 +46,7 @@ def score(experiment: str, make: Callable[[], Any], seed: int, root: str) -> flo
 
 
 def samples(dataset: Any, split: str) -> tuple[Any, Any]:
-    """Inputs and targets of a split as the networks get them; texts as texts of their tokens."""
+    """Inputs and targets of a split as the networks get them; texts as strings of their tokens."""
     import torch
 
     source = dataset.splits[split]

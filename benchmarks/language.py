@@ -15,7 +15,7 @@ from benchmarks.training_steps import (
 
 
 class Size(NamedTuple):
-    """What both sides of a comparison are built with."""
+    """Model and batch sizes of both sides of a comparison."""
 
     vocabulary: int
     context: int

@@ -10,5 +10,5 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).parent
 ROOT = SCRIPTS.parent
-others = [entry for entry in sys.path if entry not in (str(ROOT), str(SCRIPTS))]
-sys.path[:] = [str(ROOT), *others, str(SCRIPTS)]
+rest = [entry for entry in sys.path if entry not in (str(ROOT), str(SCRIPTS))]
+sys.path[:] = [str(ROOT), *rest, str(SCRIPTS)]

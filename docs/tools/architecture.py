@@ -59,8 +59,9 @@ def package_graph(packages: list[str], root: Path = ROOT) -> Graph:
     """
     graph: Graph = {package: set() for package in packages}
     for name, imported in module_graph(root).items():
-        if (own := package_of(name, packages)) is not None:
-            graph[own] |= {p for o in imported if (p := package_of(o, packages)) not in (None, own)}
+        if (user := package_of(name, packages)) is not None:
+            targets = {package_of(other, packages) for other in imported}
+            graph[user] |= {target for target in targets if target not in (None, user)}
     return graph
 
 
