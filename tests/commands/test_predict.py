@@ -205,11 +205,11 @@ def test_rows_without_text_are_a_table(capsys):
         {"blank": k, "token": "cat", "probabilities": {"dog": 0.25, "cat": 0.5, "mat": 0.125}}
         for k in (1, 2)
     ]
-    predict.show(rows, 3, as_json=False, given={"input": "a [MASK]"})
+    predict.show(rows, 3, as_json=False, fields={"input": "a [MASK]"})
     heading, first, _ = capsys.readouterr().out.splitlines()
     assert heading.split() == ["blank", "token", "then"]
     assert first.split() == ["1", "cat", "dog", "25.0%,", "mat", "12.5%"]
-    predict.show(rows, 3, as_json=True, given={"input": "a [MASK]"})
+    predict.show(rows, 3, as_json=True, fields={"input": "a [MASK]"})
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert shown == [{"input": "a [MASK]"} | row for row in rows]
 
