@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from zoo.build import TOKENIZER_KEYS, build_dataset
+from zoo.data.datasets import cifar10, fashion_mnist, mnist
 from zoo.errors import UserError
 from zoo.registry import DATASETS
 from zoo.schema import parameters
@@ -69,3 +70,9 @@ def test_importing_all_datasets_imports_nothing_heavy():
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_published_hashes_are_all_different_and_whole():
+    files = [*mnist.FILES, *fashion_mnist.FILES, *cifar10.FILES, cifar10.ARCHIVE]
+    hashes = [file.content_sha256 or file.sha256 for file in files]
+    assert len(set(hashes)) == 15 and all(len(one) == 64 for one in hashes)

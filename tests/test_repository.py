@@ -106,6 +106,21 @@ def test_scripts_are_entry_points():
     assert long == {}
 
 
+def test_tests_are_named_after_what_they_test():
+    """`tests/optim/test_muon.py` tests zoo/optim/muon.py, `test_checkpoint_writes.py` a part of
+    checkpoint.py; what is tested as a whole is at the top of tests/."""
+    wrong = []
+    for path in PYTHON:
+        folder = path.relative_to(ROOT).parts[1:-1]
+        if named(path).startswith("tests/") and folder and path.name.startswith("test_"):
+            homes = ROOT.joinpath("zoo", *folder), ROOT.joinpath(*folder)
+            tested = {folder[-1], *(found.stem for home in homes for found in home.glob("[a-z]*"))}
+            name = path.stem.removeprefix("test_")
+            if not any(f"{name}_".startswith(f"{module}_") for module in tested):
+                wrong.append(named(path))
+    assert wrong == []
+
+
 def test_modules_say_what_they_are():
     silent = [named(p) for p in PYTHON if not ast.get_docstring(ast.parse(p.read_text()))]
     assert silent == []

@@ -5,7 +5,7 @@ import torch
 from contexts import build_dataset
 from sample_images import fake_mnist
 
-from zoo.data.datasets import cifar10, fashion_mnist, mnist
+from zoo.data.datasets import mnist
 from zoo.data.splits import Split
 
 
@@ -19,9 +19,3 @@ def test_mnist_files_become_a_dataset(idx, tmp_path, monkeypatch, plain):
     assert torch.equal(test["input"][:, 0], tensors[2])
     assert test["target"].tolist() == tensors[3].tolist()
     assert len(data.splits["train"]) + len(data.splits["val"]) == 60
-
-
-def test_published_hashes_are_all_different_and_whole():
-    files = [*mnist.FILES, *fashion_mnist.FILES, *cifar10.FILES, cifar10.ARCHIVE]
-    hashes = [file.content_sha256 or file.sha256 for file in files]
-    assert len(set(hashes)) == 15 and all(len(one) == 64 for one in hashes)
