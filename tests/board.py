@@ -56,9 +56,9 @@ class Board:
         found = self._ask(self._hparams, "/experiment")
         settings = found["hparamInfos"]
         return (
-            [one["name"] for one in settings if one.get("differs")],
-            [one["name"] for one in settings if not one.get("differs")],
-            [one["name"]["tag"] for one in found["metricInfos"]],
+            [entry["name"] for entry in settings if entry.get("differs")],
+            [entry["name"] for entry in settings if not entry.get("differs")],
+            [entry["name"]["tag"] for entry in found["metricInfos"]],
         )
 
     def sessions(self):
@@ -68,7 +68,9 @@ class Board:
         found = {}
         for group in groups:
             (session,) = group["sessions"]
-            metrics = {one["name"]["tag"]: one["value"] for one in session.get("metricValues", [])}
+            metrics = {
+                entry["name"]["tag"]: entry["value"] for entry in session.get("metricValues", [])
+            }
             status = session["status"].removeprefix("STATUS_")
             found[session["name"]] = Session(status, group["hparams"], metrics)
         return found

@@ -39,8 +39,8 @@ def train(tmp_path, data_root, capsys):
 
     def run(*overrides):
         known = set(find_runs(outputs))
-        going_on = _given(overrides, "resume") or _given(overrides, "sweep.resume")
-        places = [] if going_on else [f"output_dir={outputs}"]
+        resuming = _given(overrides, "resume") or _given(overrides, "sweep.resume")
+        places = [] if resuming else [f"output_dir={outputs}"]
         if not places or _given(overrides, "output_dir"):
             places = []
         elif _has_root(overrides):

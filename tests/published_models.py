@@ -54,22 +54,22 @@ CASES = {
 }
 
 
-def both(case, folder):
-    """Their model with random weights everywhere, ours loaded from what theirs wrote."""
+def reference_and_model(case, folder):
+    """A model of `transformers`, all weights random; ours with the same; inputs."""
     torch.manual_seed(0)
     make, inputs, facts = CASES[case]
-    theirs = make().eval()
+    reference = make().eval()
     with torch.no_grad():
-        for p in theirs.parameters():
+        for p in reference.parameters():
             p += 0.05 * torch.randn_like(p)
-        for name, buffer in theirs.named_buffers():
+        for name, buffer in reference.named_buffers():
             if "running" in name:
                 buffer += 0.3 * torch.rand_like(buffer)
-    theirs.save_pretrained(folder)
-    return theirs, ours_of(folder, facts), inputs()
+    reference.save_pretrained(folder)
+    return reference, load_published(folder, facts), inputs()
 
 
-def ours_of(folder, facts):
+def load_published(folder, facts):
     source = open_source(str(folder))
     images = dict(input_shape=(3, 48, 48), num_classes=5) if source.model == "resnet" else {}
     dropout = {} if images else {"dropout": 0.0}

@@ -11,8 +11,8 @@ def tensors(seed=0):
 
 
 def load(keeper, kind="last"):
-    told = []
-    return keeper.load(kind, told.append), told
+    messages = []
+    return keeper.load(kind, messages.append), messages
 
 
 def is_step(checkpoint, step):

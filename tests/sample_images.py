@@ -37,7 +37,7 @@ def chunk(kind, data):
 
 
 def png_header(width, height):
-    """A PNG that promises so many pixels in a few bytes."""
+    """A PNG whose header promises many pixels, in a few bytes."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(100)))
 

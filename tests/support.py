@@ -1,4 +1,4 @@
-"""What several tests share."""
+"""Helpers that several tests share."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def write_run(path, val=None, test=None, status="done", typed=(), losses=(), **s
 
     Args:
         path: Where.
-        val, test: Figures; accuracy alone as a number.
+        val, test: Metrics; accuracy alone as a number.
         typed: Overrides.
         losses: Of training, a report every ten steps.
         **settings: `optim__lr=0.1`, `seed=1`, `experiment="x"`; `result=dict(...)` for result.json.

@@ -136,8 +136,8 @@ def forbidden(name, path):
     """What a module imports of zoo that the table does not allow its package."""
     package = package_of(name)
     allowed = {package, *PACKAGES[package][1]}
-    ours = (other for other in imported(path) if below(other, "zoo"))
-    return [o for o in ours if not {package_of(o), o} & allowed]
+    internal = (other for other in imported(path) if below(other, "zoo"))
+    return [o for o in internal if not {package_of(o), o} & allowed]
 
 
 def test_the_rule_sees_a_violation(tmp_path):
@@ -168,7 +168,7 @@ def test_the_table_stands_lowest_first_and_names_what_is_imported():
         assert others == allowed - {name}, name
 
 
-def test_the_page_and_its_picture_are_of_today():
+def test_the_page_and_its_image_are_up_to_date():
     stale = [p.name for p, text in architecture.content().items() if p.read_text() != text]
     assert not stale, "python docs/tools/architecture.py"
 
@@ -183,7 +183,7 @@ def test_rooms_of_data_do_not_import_each_other_in_circles():
     rooms = {}
     for name, path in MODULES.items():
         if below(name, "zoo.data") and name != "zoo.data":
-            others = {room_of(one) for one in imported(path) if below(one, "zoo.data")}
+            others = {room_of(module) for module in imported(path) if below(module, "zoo.data")}
             rooms.setdefault(room_of(name), set()).update(others - {room_of(name)})
     while free := {room for room, needs in rooms.items() if not needs & rooms.keys()}:
         rooms = {room: needs for room, needs in rooms.items() if room not in free}
@@ -193,7 +193,9 @@ def test_rooms_of_data_do_not_import_each_other_in_circles():
 def test_layers_need_torch_alone():
     for name, path in MODULES.items():
         if below(name, "zoo.layers"):
-            tops = {one.split(".")[0] for one in imported(path)} - set(sys.stdlib_module_names)
+            tops = {module.split(".")[0] for module in imported(path)} - set(
+                sys.stdlib_module_names
+            )
             assert tops <= {"torch", "zoo"}, name
 
 
@@ -212,7 +214,7 @@ def test_layers_and_models_know_nothing_of_processors(name):
 
 
 def closure(name, seen):
-    """All modules that importing one of ours imports."""
+    """All modules of the package that importing a module imports."""
     if name in seen or name not in MODULES:
         seen.add(name)
         return seen
@@ -220,8 +222,8 @@ def closure(name, seen):
     parts = name.split(".")
     for k in range(1, len(parts)):
         closure(".".join(parts[:k]), seen)
-    for one in imported(MODULES[name], top_level_only=True):
-        closure(one, seen)
+    for module in imported(MODULES[name], top_level_only=True):
+        closure(module, seen)
     return seen
 
 
@@ -230,7 +232,7 @@ def closure(name, seen):
     [n for n in MODULES if any(below(n, p) for p in WITHOUT_TORCH)] + ["zoo.training.config"],
 )
 def test_light_modules_import_nothing_heavy(name):
-    tops = {one.split(".")[0] for one in closure(name, set())}
+    tops = {module.split(".")[0] for module in closure(name, set())}
     assert tops.isdisjoint(HEAVY), tops & set(HEAVY)
 
 

@@ -3,7 +3,7 @@
 from zoo.errors import closest_match, unknown_name
 
 
-def test_nearest():
+def test_the_closest_name_is_found():
     valid = ["optim.lr", "trainer.max_steps", "trainer.max_epochs", "seed", "model"]
     assert closest_match("lr", valid) == "optim.lr"
     assert closest_match("trainer.max_step", valid) == "trainer.max_steps"

@@ -30,7 +30,7 @@ CLAIMS = claims(random=False)
 def cast(value, dtype):
     """An argument in another dtype, apart from the original."""
     if isinstance(value, list):
-        return [cast(one, dtype) for one in value]
+        return [cast(tensor, dtype) for tensor in value]
     if isinstance(value, nn.Linear):
         copy = nn.Linear(value.in_features, value.out_features, value.bias is not None)
         copy.load_state_dict(value.state_dict())
@@ -65,9 +65,9 @@ def computed(arguments):
 
 def run(function, arguments, gradient):
     """The result, and gradients for the leaves that require one."""
-    wanted = [leaf for leaf in leaves_of(arguments) if leaf.requires_grad]
+    leaves = [leaf for leaf in leaves_of(arguments) if leaf.requires_grad]
     y = function(*computed(arguments))
-    return [y, *torch.autograd.grad(y, wanted, gradient(y))]
+    return [y, *torch.autograd.grad(y, leaves, gradient(y))]
 
 
 def ramp(y):
@@ -85,15 +85,15 @@ def transposed(y):
     return ramp(y) if y.ndim < 2 else ramp(y.mT).mT
 
 
-def assert_near(found, exact, error):
+def assert_near(results, exact, error):
     """As a whole within `error` of the exact values; no element off by four times as much of the
     typical one."""
-    for ours, theirs in zip(found, exact, strict=True):
-        assert ours.shape == theirs.shape
-        ours, theirs = ours.detach().double(), theirs.detach()
-        typical = float(theirs.square().mean().sqrt()) + 0.01  # some gradients are zero
-        assert float((ours - theirs).square().mean().sqrt()) <= error * typical
-        torch.testing.assert_close(ours, theirs, rtol=4 * error, atol=4 * error * typical)
+    for actual, expected in zip(results, exact, strict=True):
+        assert actual.shape == expected.shape
+        actual, expected = actual.detach().double(), expected.detach()
+        typical = float(expected.square().mean().sqrt()) + 0.01  # some gradients are zero
+        assert float((actual - expected).square().mean().sqrt()) <= error * typical
+        torch.testing.assert_close(actual, expected, rtol=4 * error, atol=4 * error * typical)
 
 
 def supported(fast, kernel, dtype):
@@ -111,10 +111,10 @@ def test_results_and_gradients(kernel, fast, dtype):
     count = 0
     for given, exact in supported(fast, kernel, dtype):
         count += 1
-        found = run(fast.function, given, ramp)
-        assert found[0].dtype == kernel.reference(*given).dtype
-        assert [one.dtype for one in found[1:]] == [dtype] * (len(found) - 1)
-        assert_near(found, run(kernel.reference, exact, ramp), ERRORS[dtype])
+        actual = run(fast.function, given, ramp)
+        assert actual[0].dtype == kernel.reference(*given).dtype
+        assert [tensor.dtype for tensor in actual[1:]] == [dtype] * (len(actual) - 1)
+        assert_near(actual, run(kernel.reference, exact, ramp), ERRORS[dtype])
     assert count, f"no example of {kernel.name} is supported: the claim is untested"
 
 
@@ -122,8 +122,8 @@ def test_results_and_gradients(kernel, fast, dtype):
 @pytest.mark.parametrize("kernel, fast, dtype", CLAIMS)
 def test_gradients_that_are_not_contiguous(kernel, fast, dtype, gradient):
     for given, exact in small(supported(fast, kernel, dtype)):
-        found = run(fast.function, given, gradient)
-        assert_near(found, run(kernel.reference, exact, gradient), ERRORS[dtype])
+        actual = run(fast.function, given, gradient)
+        assert_near(actual, run(kernel.reference, exact, gradient), ERRORS[dtype])
 
 
 @pytest.mark.parametrize("kernel, fast, dtype", CLAIMS)
@@ -137,8 +137,8 @@ def test_arguments_that_are_not_contiguous(kernel, fast, dtype):
 
     for given, exact in small(supported(fast, kernel, dtype)):
         transpose(given)
-        found = run(fast.function, given, ramp)
-        assert_near(found, run(kernel.reference, exact, ramp), ERRORS[dtype])
+        actual = run(fast.function, given, ramp)
+        assert_near(actual, run(kernel.reference, exact, ramp), ERRORS[dtype])
 
 
 @pytest.mark.parametrize("kernel, fast, dtype", CLAIMS)
@@ -148,18 +148,18 @@ def test_each_gradient_alone(kernel, fast, dtype):
             for arguments in (given, exact):
                 for number, leaf in enumerate(leaves_of(arguments)):
                     leaf.requires_grad_(number == k)
-            found = run(fast.function, given, ramp)
-            assert len(found) == 2
-            assert_near(found, run(kernel.reference, exact, ramp), ERRORS[dtype])
+            actual = run(fast.function, given, ramp)
+            assert len(actual) == 2
+            assert_near(actual, run(kernel.reference, exact, ramp), ERRORS[dtype])
 
 
 @pytest.mark.parametrize("kernel, fast, dtype", CLAIMS)
 def test_without_gradients(kernel, fast, dtype):
     for given, exact in small(supported(fast, kernel, dtype)):
         with torch.no_grad():
-            found, expected = fast.function(*given), kernel.reference(*exact)
-        assert not found.requires_grad
-        assert_near([found], [expected], ERRORS[dtype])
+            actual, expected = fast.function(*given), kernel.reference(*exact)
+        assert not actual.requires_grad
+        assert_near([actual], [expected], ERRORS[dtype])
 
 
 @pytest.mark.parametrize("kernel, fast, dtype", claims(random=True))

@@ -248,7 +248,7 @@ def test_a_task_of_any_form_is_tried_as_it_registers(check, register_views):
 @pytest.mark.parametrize(
     "check", [test_memorises_a_batch, test_samples_do_not_see_each_other_in_evaluation]
 )
-def test_a_task_that_registers_too_much_is_found_out(check, register_views):
+def test_a_task_that_registers_a_wrong_example_fails(check, register_views):
     register_views(floor=0.1, independent=True)
     with pytest.raises(AssertionError):
         check("autoencoder")

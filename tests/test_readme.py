@@ -46,7 +46,7 @@ WORDS = [
 ]  # fmt: skip
 TEXT = "data=text data.path=novel.txt data.block_size=8 model.width=16"  # and any recipe's rest
 PAIRS = "data=pairs data.path=pairs.tsv model.width=16 model.depth=1 model.heads=2"
-SOURCES = {  # runs that commands go on from, made of less
+SOURCES = {  # smaller runs that commands continue from
     "mlp_csv": "model=mlp data=csv data.path=flowers.csv data.target=species",
     "word2vec_pydoc": f"experiment=word2vec_pydoc {TEXT} data.tokenizer=word",
     "gpt_stdlib": f"experiment=gpt_stdlib {TEXT} data.tokenizer=byte data.block_size=64 "
@@ -79,7 +79,7 @@ COMMANDS = sorted({(command, page) for page, command in commands()})
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with the files that the commands name, and a run to go on from."""
+    """A folder with the files that the commands name, and a run to continue from."""
     from PIL import Image
 
     folder = tmp_path_factory.mktemp("place")

@@ -1,4 +1,4 @@
-"""A signature is the schema: what builders accept, refuse, and take from the data's facts."""
+"""Registries: builders by name, their options, what YAML files list, plugins."""
 
 import itertools
 from importlib.util import find_spec
@@ -17,20 +17,20 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 @pytest.fixture
 def registry():
-    one = Registry("thing", "zoo.layers")
+    things = Registry("thing", "zoo.layers")
 
-    @one.register("box", task="any", tiny={"size": 1})
+    @things.register("box", task="any", tiny={"size": 1})
     class Box:
         def __init__(
             self, size: int, rate: float = 0.5, kind: Literal["a", "b"] = "a", deep: bool = False
         ) -> None:
             self.given = (size, rate, kind, deep)
 
-    @one.register("ball")
+    @things.register("ball")
     def ball(radius: float = 1.0) -> tuple[str, float]:
         return ("ball", radius)
 
-    return one
+    return things
 
 
 def test_builds_by_name(registry):
@@ -105,7 +105,7 @@ def test_registering_again_from_the_same_module_replaces(registry):
     assert registry.build({"name": "ball"}) == "new"
 
 
-# ------------------------------------------------ YAML files and signatures say the same
+# ------------------------------------------------------ YAML files and signatures agree
 
 SAME = {one.kind: one for one in (MODELS, TASKS, ADAPTERS, OPTIMIZERS, SCHEDULES)}
 
@@ -164,10 +164,12 @@ def test_every_yaml_has_a_builder(group):
     assert files == set(SAME[group].names())
 
 
-OURS = sorted(p for p in CONFIGS.rglob("*.yaml") if "hydra" not in p.relative_to(CONFIGS).parts)
+CONFIG_FILES = sorted(
+    p for p in CONFIGS.rglob("*.yaml") if "hydra" not in p.relative_to(CONFIGS).parts
+)
 
 
-@pytest.mark.parametrize("path", OURS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", CONFIG_FILES, ids=lambda p: p.stem)
 def test_no_yaml_names_code(path):
     def keys(node):
         if isinstance(node, dict):
@@ -196,7 +198,7 @@ class Mine(torch.nn.Module):
 """
 
 
-def test_a_plugin_trains_without_touching_the_house(train, tmp_path, monkeypatch):
+def test_a_plugin_trains_without_a_change_to_the_package(train, tmp_path, monkeypatch):
     monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))
     (tmp_path / "my_plugin_model.py").write_text(PLUGIN.format(name="mine"))
     monkeypatch.syspath_prepend(tmp_path)

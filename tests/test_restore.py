@@ -65,7 +65,7 @@ def test_the_encoding_is_the_trainings(price_run, table):
     assert batch["input"].shape == (120, *restored.facts["input_shape"])
 
 
-def test_a_damaged_checkpoint_is_passed_over_aloud(digits_run, copied):
+def test_a_damaged_checkpoint_is_skipped_with_a_warning(digits_run, copied):
     path = copied(digits_run)
     kept = sorted(p.name for p in (path / "checkpoints").glob("last-*"))
     assert len(kept) == 2

@@ -50,7 +50,7 @@ CASES = {
         "schedule=wsd",
     ),
     "patience, rmsprop, bf16": (
-        # at this rate figures leap about: two in a row fail soon after step 6, on any machine
+        # at this rate metrics fluctuate: two in a row fail soon after step 6, on any machine
         *RAIN, "trainer.patience=2", "optim=rmsprop", "optim.lr=0.3", "trainer.eval_steps=2",
         "trainer.precision=bf16", "schedule=constant", "trainer.max_steps=80",
     ),
@@ -106,7 +106,7 @@ def some_text(folder):
 
 
 def trials():
-    """Of each case; the families of text share most of what is tried."""
+    """Of each case; the families of text share most of what is tested."""
     for case, given in CASES.items():
         text = any(o.startswith("task=") for o in given)
         yield from ((case, trial) for trial in range(TRIALS_OF_TEXT if text else TRIALS))
@@ -155,10 +155,10 @@ def test_killed_twice_and_resumed(case, trial, uninterrupted, tmp_path, data_roo
         assert codes[0] == -signal.SIGKILL
     expected, points = uninterrupted(case)
     assert differences(ending(run), expected) == [], (codes, first)
-    found = curves(run)
+    actual = curves(run)
     timed = ("train/samples_per_second", "train/peak_memory_mb")
-    assert found.keys() - set(timed) == points.keys() - set(timed)
-    for tag, steps in found.items():
+    assert actual.keys() - set(timed) == points.keys() - set(timed)
+    for tag, steps in actual.items():
         if tag not in timed:
             assert steps == points[tag], tag
             assert all(len(values) == 1 for values in steps.values()), tag
@@ -193,7 +193,7 @@ def test_the_cases_cover_what_they_say(uninterrupted):
         (signal.SIGUSR2, "step", 8),
     ],
 )
-def test_a_signal_stops_within_a_step_and_the_run_goes_on(
+def test_a_signal_stops_within_a_step_and_the_run_resumes(
     number, kind, at, uninterrupted, train, data_root
 ):
     case = "ema, clip, layer norm"
@@ -227,9 +227,7 @@ def test_signals_do_what_they_did_before(train, data_root):
     assert kept == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_the_end_is_the_same(
-    uninterrupted, train, data_root
-):
+def test_a_damaged_checkpoint_is_skipped_and_the_end_is_the_same(uninterrupted, train, data_root):
     case = "plateau, sgd"
     with set_trap("step", 8, signal.SIGTERM):
         run = train(*overrides(case, train.outputs, data_root)).path
@@ -254,7 +252,7 @@ def test_only_damaged_checkpoints_stop_with_one_line(train, data_root):
 
 
 def test_no_checkpoint_yet_begins_again(uninterrupted, train, data_root):
-    """Killed before the first save: the first figures are not doubled."""
+    """Killed before the first save: the first metrics are not written twice."""
     case = "mlp, dropout"
     log = train.outputs.parent / "log"
     arguments = [*overrides(case, train.outputs, data_root), "trainer.save_steps=100"]
@@ -267,7 +265,7 @@ def test_no_checkpoint_yet_begins_again(uninterrupted, train, data_root):
     assert curves(run)["train/loss"] == points["train/loss"]
 
 
-def test_changed_data_and_another_number_of_threads_are_told(train, data_root, tmp_path):
+def test_changed_data_is_a_warning(train, data_root, tmp_path):
     table = tmp_path / "t.csv"
     rows = [f"{k * 0.37:.2f},{'xz'[k % 2]}\n" for k in range(80)]
     table.write_text("".join(["a,y\n", *rows]))

@@ -43,17 +43,17 @@ def cases(table):
 
 
 @pytest.mark.parametrize(("value", "annotation"), cases(FITTING), ids=str)
-def test_fits(value, annotation):
+def test_values_of_the_annotated_type(value, annotation):
     assert matches_type(value, annotation)
 
 
 @pytest.mark.parametrize(("value", "annotation"), cases(MISFITS), ids=str)
-def test_does_not_fit(value, annotation):
+def test_values_of_another_type(value, annotation):
     assert not matches_type(value, annotation)
     assert describe_type(annotation)
 
 
-def test_spelling():
+def test_types_are_described():
     assert describe_type(int | None) == "int or null"
     assert describe_type(Literal["relu", "gelu"]) == "one of relu, gelu"
     assert describe_type(tuple[float, ...]) == "a list of float"

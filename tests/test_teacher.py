@@ -1,4 +1,4 @@
-"""Another trained network: loaded frozen, recorded, demanded again, in no checkpoint."""
+"""Teachers: loaded frozen, recorded in the run, required again, in no checkpoint."""
 
 import json
 import shutil

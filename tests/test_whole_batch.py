@@ -86,11 +86,11 @@ def test_two_ranks_give_the_gradient_of_the_whole_batch(tmp_path, record_propert
         for r in range(2)
     ]
     assert [forked.finish(process) for process in ranks] == [0, 0], log.read_text()
-    found = [torch.load(tmp_path / f"{r}.pt", weights_only=True) for r in range(2)]
+    by_rank = [torch.load(tmp_path / f"{r}.pt", weights_only=True) for r in range(2)]
     whole = gradients(model_of(), Contrastive(), batch_of())
     apart = [gradients(model_of(), Contrastive(), {"input": half}) for half in halves()]
     for name, expected in whole.items():
-        for own in found:
+        for own in by_rank:
             torch.testing.assert_close(own[name], expected, rtol=1e-6, atol=1e-9)
         if name != "loss":  # and what it would be were each rank to see its own alone
             assert (sum(half[name] for half in apart) - expected).abs().max() > 1e-3

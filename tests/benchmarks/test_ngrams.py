@@ -1,4 +1,4 @@
-"""The counts that a masked language model has to beat, against counting by hand."""
+"""The counts that a masked language model has to beat, against a direct count."""
 
 from collections import Counter, defaultdict
 
@@ -25,7 +25,7 @@ def masked_in(tokens, shown=None):
     return MaskedTokens(tokens[:-2], tokens[2:], hidden, truth)
 
 
-def test_counts_as_by_hand():
+def test_counts_equal_a_direct_count():
     train, test = text(2000, 0), text(400, 1)
     mixture, masked = Mixture(train, SIZE), masked_in(test)
     mixture.fit(masked_in(text(400, 2)))
@@ -61,7 +61,7 @@ def test_weights_are_likeliest_where_they_were_fitted():
         assert likelihood() < best + 1e-3
 
 
-def test_a_token_shown_is_believed_where_it_is_not_absurd():
+def test_an_unmasked_token_is_predicted_unless_it_is_improbable():
     train = text(2000, 0)
     mixture, hidden = Mixture(train, SIZE), masked_in(text(400, 1))
     mixture.fit(hidden)

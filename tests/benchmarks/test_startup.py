@@ -3,7 +3,7 @@
 from benchmarks import startup
 
 
-def test_both_ratios_are_printed_beside_their_targets(monkeypatch, capsys):
+def test_both_ratios_are_printed_with_their_targets(monkeypatch, capsys):
     seconds = {"import torch": 2.0, "--help": 0.5, startup.TORCH_STEP: 2.5, startup.ZOO_STEP: 3.0}
 
     def python_process(*arguments):

@@ -9,7 +9,7 @@ from zoo.errors import UserError
 USAGE = "python scripts/results.py run=... [top=5]\n\nPrints results."
 
 
-def test_options_are_told_from_overrides_of_the_config():
+def test_options_and_overrides_of_the_config_are_separated():
     values, overrides = options(["run=a=b", "data=iris", "optim.lr=1"], USAGE, run=..., top="5")
     assert values == {"run": "a=b", "top": "5"}
     assert overrides == ["data=iris", "optim.lr=1"]

@@ -1,4 +1,4 @@
-"""evaluate.py: the run's own figures again; other data by its encoding; mistakes in one line."""
+"""evaluate.py: the run's own metrics again; other data by its encoding; mistakes in one line."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ import pytest
 from zoo.commands.evaluate import describe, main
 
 
-def judged(command, *arguments):
+def evaluated(command, *arguments):
     done = command(main, *arguments, "json=true")
     assert done.code == 0, done.err
     return json.loads(done.out)
@@ -24,10 +24,10 @@ def snapshot(path):
 
 
 @pytest.mark.parametrize("name", ["digits_run", "rain_run", "price_run"])
-def test_the_test_figures_are_those_in_result_json(name, command, request):
+def test_the_test_metrics_are_those_in_result_json(name, command, request):
     path = request.getfixturevalue(name)
     before = snapshot(path)
-    first, second = judged(command, f"run={path}"), judged(command, f"run={path}")
+    first, second = evaluated(command, f"run={path}"), evaluated(command, f"run={path}")
     assert first["metrics"] == result_of(path)["test"]
     assert first == second and first["warnings"] == []
     assert first["samples"] == result_of(path)["data"]["sizes"]["test"]
@@ -36,8 +36,8 @@ def test_the_test_figures_are_those_in_result_json(name, command, request):
     assert snapshot(path) == before
 
 
-def test_validation_figures_are_those_of_the_best_step(digits_run, command):
-    outcome = judged(command, f"run={digits_run}", "split=val")
+def test_validation_metrics_are_those_of_the_best_step(digits_run, command):
+    outcome = evaluated(command, f"run={digits_run}", "split=val")
     best = result_of(digits_run)["best"]
     assert outcome["step"] == best["step"]
     assert outcome["metrics"] == result_of(digits_run)["val"]
@@ -45,15 +45,15 @@ def test_validation_figures_are_those_of_the_best_step(digits_run, command):
 
 def test_other_splits_and_checkpoints(digits_run, command):
     sizes = result_of(digits_run)["data"]["sizes"]
-    every = judged(command, f"run={digits_run}", "split=all", "checkpoint=last")
-    train = judged(command, f"run={digits_run}", "split=train")
+    every = evaluated(command, f"run={digits_run}", "split=all", "checkpoint=last")
+    train = evaluated(command, f"run={digits_run}", "split=train")
     assert every["samples"] == sum(sizes.values()) and train["samples"] == sizes["train"]
     support = [row["support"] for row in every["details"]["classes"].values()]
     assert sum(support) == every["samples"] == sum(map(sum, every["details"]["confusion"]))
     assert every["checkpoint"] == "last-00000040"
 
 
-def test_the_printed_table_holds_the_figures(digits_run, command, monkeypatch):
+def test_the_printed_table_holds_the_metrics(digits_run, command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     done = command(main, f"run={digits_run}")
     test = result_of(digits_run)["test"]
@@ -80,23 +80,25 @@ def test_very_many_classes_show_the_worst():
 
 
 def test_other_data_by_the_runs_encoding(price_run, table, tmp_path, command):
-    """Half the rows, elsewhere: the same standardisation, all of them judged."""
+    """Half the rows, elsewhere: the same standardisation, all of them evaluated."""
     other = tmp_path / "new.csv"
     other.write_text("\n".join(table.read_text().splitlines()[:61]) + "\n")
-    own = judged(command, f"run={price_run}", "split=all")
-    half = judged(command, f"run={price_run}", f"data.path={other}")
+    own = evaluated(command, f"run={price_run}", "split=all")
+    half = evaluated(command, f"run={price_run}", f"data.path={other}")
     assert (half["split"], half["samples"], half["warnings"]) == ("all", 60, [])
     assert 0 < half["metrics"]["rmse"] < 2 * own["metrics"]["rmse"] + 1
-    named = judged(command, f"run={price_run}", "data=csv", f"data.path={other}")
+    named = evaluated(command, f"run={price_run}", "data=csv", f"data.path={other}")
     assert named["metrics"] == half["metrics"]
 
 
 def test_the_runs_own_data_under_another_name_is_noticed(price_run, table, tmp_path, command):
     copy = tmp_path / "copy.csv"
     copy.write_text(table.read_text())
-    outcome = judged(command, f"run={price_run}", f"data.path={copy}")
+    outcome = evaluated(command, f"run={price_run}", f"data.path={copy}")
     assert "training samples" in outcome["warnings"][0]
-    assert judged(command, f"run={price_run}", f"data.path={copy}", "split=test")["warnings"] == []
+    assert (
+        evaluated(command, f"run={price_run}", f"data.path={copy}", "split=test")["warnings"] == []
+    )
 
 
 def test_data_that_changed_since_the_run_is_a_warning(trained, table, tmp_path, command):
@@ -107,37 +109,37 @@ def test_data_that_changed_since_the_run_is_a_warning(trained, table, tmp_path, 
         "data.target=price",
     )  # fmt: skip
     file.write_text(table.read_text().replace("\n20,no,", "\n21,no,"))
-    outcome = judged(command, f"run={path}")
+    outcome = evaluated(command, f"run={path}")
     assert "the data changed since the run" in outcome["warnings"][0]
     done = command(main, f"run={path}")
     assert done.code == 0 and done.err.startswith("warning: the data changed")
 
 
-def test_more_of_the_same_weather(rain_run, command):
-    outcome = judged(command, f"run={rain_run}", "data.seed=7")
+def test_another_sample_of_the_same_distribution(rain_run, command):
+    outcome = evaluated(command, f"run={rain_run}", "data.seed=7")
     assert (outcome["split"], outcome["samples"]) == ("all", 300)
     assert outcome["metrics"]["accuracy"] > 0.6
 
 
 def test_data_in_another_place_is_the_same_data(digits_run, tmp_path, command):
-    outcome = judged(command, f"run={digits_run}", f"data.root={tmp_path}", "data.batch_size=50")
+    outcome = evaluated(command, f"run={digits_run}", f"data.root={tmp_path}", "data.batch_size=50")
     assert outcome["split"] == "test" and outcome["warnings"] == []
     test = result_of(digits_run)["test"]
     assert outcome["metrics"] == pytest.approx(test, rel=1e-6)
 
 
-def test_an_overfitted_run_is_judged_on_its_batch(trained, command):
+def test_an_overfitted_run_is_evaluated_on_its_batch(trained, command):
     path = trained("overfit", "model=mlp", "data=rain", "trainer=overfit", "data.samples=300")
-    outcome = judged(command, f"run={path}")
+    outcome = evaluated(command, f"run={path}")
     assert outcome["metrics"] == result_of(path)["test"]
     assert "first batch" in outcome["warnings"][0]
 
 
-def test_infinite_figures_are_null_in_json(price_run, table, tmp_path, command):
+def test_infinite_metrics_are_null_in_json(price_run, table, tmp_path, command):
     """All targets alike: R2 is not a number, and JSON has no word for that."""
     other = tmp_path / "new.csv"
     other.write_text("area,garden,price\n50,no,150\n60,yes,150\n")
-    outcome = judged(command, f"run={price_run}", f"data.path={other}")
+    outcome = evaluated(command, f"run={price_run}", f"data.path={other}")
     assert outcome["metrics"]["r2"] is None
 
 

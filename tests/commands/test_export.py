@@ -67,8 +67,8 @@ def inputs(restored, batch=3, length=11):
     return torch.randint(restored.facts["vocab_size"], (batch, length))
 
 
-def close(found, expected):
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+def close(actual, expected):
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("case", ["gpt", "gpt bytes", "gpt letters", "bert", "resnet18"])
@@ -80,13 +80,13 @@ def test_transformers_opens_it(run, tmp_path, capsys, case):
     assert name in said
     model, info = getattr(transformers, name).from_pretrained(out, output_loading_info=True)
     assert not info["missing_keys"] and not info["unexpected_keys"]
-    ours = restore(path)
-    x = inputs(ours)
+    restored = restore(path)
+    x = inputs(restored)
     with torch.no_grad():
-        close(model.eval()(x).logits, ours.model(x))
+        close(model.eval()(x).logits, restored.model(x))
     if case != "resnet18":
         tokenizer = transformers.AutoTokenizer.from_pretrained(out)
-        own = ours.encoding.tokenizer
+        own = restored.encoding.tokenizer
         for text in ("the lazy fox", "dog. pack my box\nwith", "jugs"):
             ids = tokenizer(text, add_special_tokens=False)["input_ids"]
             assert ids == own.encode(text).tolist()
@@ -113,29 +113,29 @@ def test_our_own_form_round_trips_to_the_bit(run, train, tmp_path, capsys, case)
     assert again.code == 0, again.err
     first = load_file(next((path / "checkpoints").glob("best-*")) / "model.safetensors")
     second = load_file(next((again.path / "checkpoints").glob("last-*")) / "model.safetensors")
-    learnt = {n for n, _ in restore(path).model.named_parameters()} & first.keys()
-    assert learnt and all(torch.equal(first[name], second[name]) for name in learnt)
+    trained = {n for n, _ in restore(path).model.named_parameters()} & first.keys()
+    assert trained and all(torch.equal(first[name], second[name]) for name in trained)
 
 
 @pytest.mark.parametrize("case", ["gpt", "bert", "cnn", "vit", "resnet", "mlp"])
 def test_graphs_give_the_models_logits(run, tmp_path, capsys, case):
     path = run(case)
-    ours = restore(path)
+    restored = restore(path)
     export(path, "torch_export", tmp_path / "pt2", capsys)
     graph = torch.export.load(tmp_path / "pt2" / "model.pt2").module()
     for batch, length in ((1, 16), (5, 3)):
-        x = inputs(ours, batch, length)
+        x = inputs(restored, batch, length)
         with torch.no_grad():
-            close(graph(x), ours.model(x))
+            close(graph(x), restored.model(x))
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     assert "within" in export(path, "onnx", tmp_path / "onnx", capsys)
     session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
     for batch, length in ((1, 16), (5, 3)):
-        x = inputs(ours, batch, length)
-        found = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
+        x = inputs(restored, batch, length)
+        actual = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
         with torch.no_grad():
-            close(torch.from_numpy(found), ours.model(x))
+            close(torch.from_numpy(actual), restored.model(x))
 
 
 @pytest.mark.parametrize("case", ["gpt bytes", "bert"])
@@ -154,16 +154,16 @@ def test_convolutions_of_8_bits_are_stored_not_computed(run, tmp_path, capsys):
     export(path, "int8", tmp_path / "out", capsys)
     graph = onnx.load(tmp_path / "out" / "model.onnx").graph
     kinds = [node.op_type for node in graph.node]
-    kernels = [one for one in graph.initializer if one.name.endswith(".int8")]
+    kernels = [tensor for tensor in graph.initializer if tensor.name.endswith(".int8")]
     assert len(kernels) == kinds.count("Conv") == 7 and "ConvInteger" not in kinds
-    assert all(one.data_type == onnx.TensorProto.INT8 for one in kernels)
-    ours = restore(path)
-    x = inputs(ours, 64, None)
+    assert all(tensor.data_type == onnx.TensorProto.INT8 for tensor in kernels)
+    restored = restore(path)
+    x = inputs(restored, 64, None)
     session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx")
-    found = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0])
+    actual = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0])
     with torch.no_grad():
-        expected = ours.model(x)
-    assert 0 < (found - expected).abs().max() < 0.05 * expected.abs().max()
+        expected = restored.model(x)
+    assert 0 < (actual - expected).abs().max() < 0.05 * expected.abs().max()
 
 
 def test_a_graph_of_two_sequences(train, tmp_path, capsys):
@@ -174,14 +174,14 @@ def test_a_graph_of_two_sequences(train, tmp_path, capsys):
     )  # fmt: skip
     assert done.code == 0, done.err
     export(done.path, "onnx", tmp_path / "onnx", capsys)
-    ours = restore(done.path)
+    restored = restore(done.path)
     session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
-    names = [one.name for one in session.get_inputs()]
+    names = [tensor.name for tensor in session.get_inputs()]
     for batch, (read, written) in ((1, (9, 3)), (4, (2, 6))):
         x = [torch.randint(2, 30, (batch, length)) for length in (read, written)]
-        found = session.run(None, {name: one.numpy() for name, one in zip(names, x)})[0]
+        actual = session.run(None, {name: tensor.numpy() for name, tensor in zip(names, x)})[0]
         with torch.no_grad():
-            close(torch.from_numpy(found), ours.model(*x))
+            close(torch.from_numpy(actual), restored.model(*x))
 
 
 def test_an_adapter_is_merged_or_goes_alone(run, train, tmp_path, capsys):
@@ -189,8 +189,8 @@ def test_an_adapter_is_merged_or_goes_alone(run, train, tmp_path, capsys):
     place = f"data.path={tmp_path / 'text.txt'}"
     done = train(*CASES["gpt"], place, f"init.from={base}", "adapter=lora", "optim.lr=0.1")
     assert done.code == 0, done.err
-    ours = restore(done.path)
-    x = inputs(ours)
+    restored = restore(done.path)
+    x = inputs(restored)
     export(done.path, "hf", tmp_path / "hf", capsys)
     export(done.path, "peft", tmp_path / "peft", capsys)
     transformers, peft = pytest.importorskip("transformers"), pytest.importorskip("peft")
@@ -198,10 +198,11 @@ def test_an_adapter_is_merged_or_goes_alone(run, train, tmp_path, capsys):
     export(base, "hf", tmp_path / "base", capsys)
     plain = transformers.GPT2LMHeadModel.from_pretrained(tmp_path / "base").eval()
     with torch.no_grad():
-        close(whole(x).logits, ours.model(x))
-        assert not torch.allclose(plain(x).logits, ours.model(x), atol=1e-3)
+        close(whole(x).logits, restored.model(x))
+        assert not torch.allclose(plain(x).logits, restored.model(x), atol=1e-3)
         close(
-            peft.PeftModel.from_pretrained(plain, tmp_path / "peft").eval()(x).logits, ours.model(x)
+            peft.PeftModel.from_pretrained(plain, tmp_path / "peft").eval()(x).logits,
+            restored.model(x),
         )
 
 

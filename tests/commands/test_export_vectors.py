@@ -1,4 +1,4 @@
-"""A run of word2vec from the command line: its vectors as files, its words answered, judged."""
+"""A run of word2vec from the command line: its vectors as files, nearest words, evaluation."""
 
 import json
 import random
@@ -53,29 +53,29 @@ def test_gensim_reads_them(words_run, command, tmp_path):
     models = pytest.importorskip("gensim.models")
     command(export, f"run={words_run}", f"path={tmp_path / 'v.txt'}", "projector=0")
     vectors = models.KeyedVectors.load_word2vec_format(str(tmp_path / "v.txt"))
-    theirs = [word for word, _ in vectors.most_similar("soup", topn=4)]
-    ours = rows(command(predict, f"run={words_run}", "input=soup", "top=4", "json=true"))
-    assert theirs == [row["word"] for row in ours]
+    expected = [word for word, _ in vectors.most_similar("soup", topn=4)]
+    actual = rows(command(predict, f"run={words_run}", "input=soup", "top=4", "json=true"))
+    assert expected == [row["word"] for row in actual]
 
 
-def test_tensorboard_finds_the_vectors_beside_the_run(words_run, command):
+def test_tensorboard_finds_the_vectors_in_the_run(words_run, command):
     from google.protobuf import text_format
     from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
     assert command(export, f"run={words_run}", "projector=7").code == 0
     text = (words_run / "projector_config.pbtxt").read_text()
-    (one,) = text_format.Parse(text, ProjectorConfig()).embeddings
-    table = numpy.loadtxt(words_run / one.tensor_path, delimiter="\t")
-    words = (words_run / one.metadata_path).read_text().splitlines()
+    (embedding,) = text_format.Parse(text, ProjectorConfig()).embeddings
+    table = numpy.loadtxt(words_run / embedding.tensor_path, delimiter="\t")
+    words = (words_run / embedding.metadata_path).read_text().splitlines()
     lines = (words_run / "vectors.txt").read_text().splitlines()[1:8]
     assert table.shape == (7, 6) and words == [line.split(" ")[0] for line in lines]
     assert list(words_run.glob("events.out.tfevents.*"))  # where the projector looks
 
 
 def test_answers_with_words_of_the_same_kind(words_run, command):
-    found = rows(command(predict, f"run={words_run}", "input=soup", "top=5", "json=true"))
-    assert {row["word"] for row in found} == {"bread", "cheese", "butter", "salt", "pepper"}
-    assert all(0.5 < row["cosine"] <= 1 for row in found)
+    actual = rows(command(predict, f"run={words_run}", "input=soup", "top=5", "json=true"))
+    assert {row["word"] for row in actual} == {"bread", "cheese", "butter", "salt", "pepper"}
+    assert all(0.5 < row["cosine"] <= 1 for row in actual)
     table = command(predict, f"run={words_run}", "input=soup, ship - sail + wave", "top=2").out
     assert [line.split()[0] for line in table.splitlines()] == [
         "input",
@@ -89,12 +89,12 @@ def test_a_misspelled_word_gets_one_line(words_run, refused):
     assert said == "unknown word 'harbor'; did you mean 'harbour'? (the vocabulary has 12 words)"
 
 
-def test_is_judged_as_at_the_end_of_training(words_run, command):
-    (found,) = rows(command(evaluate, f"run={words_run}", "split=test", "json=true"))
+def test_evaluation_equals_that_at_the_end_of_training(words_run, command):
+    (actual,) = rows(command(evaluate, f"run={words_run}", "split=test", "json=true"))
     result = json.loads((words_run / "result.json").read_text())
-    found = found["metrics"]
-    assert found["loss"] == pytest.approx(result["test"]["loss"], rel=1e-6)
-    assert 0.5 < found["accuracy"] == pytest.approx(result["test"]["accuracy"])
+    actual = actual["metrics"]
+    assert actual["loss"] == pytest.approx(result["test"]["loss"], rel=1e-6)
+    assert 0.5 < actual["accuracy"] == pytest.approx(result["test"]["accuracy"])
 
 
 def test_previews_are_words_and_a_map(words_run):

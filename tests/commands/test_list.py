@@ -56,7 +56,7 @@ def test_every_experiment_with_its_promise(listed):
             assert f"{metric} {bound}" in flat
 
 
-def test_measured_results_stand_beside_the_promise(listed, monkeypatch, tmp_path):
+def test_measured_results_are_next_to_the_expectations(listed, monkeypatch, tmp_path):
     found = {"mean": 0.98765, "std": 0.0012, "values": [0.98, 0.99]}
     results = {"cnn_digits": {"metrics": {"test/accuracy": found}, "runs": 2}}
     file = tmp_path / "results.json"

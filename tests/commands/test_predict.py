@@ -41,9 +41,9 @@ def test_a_folder_of_images_as_json(digits_run, photos, command):
 
 def test_a_single_image_says_what_it_would_say_in_the_folder(digits_run, photos, command):
     rows = lines(command(main, f"run={digits_run}", f"input={photos}", "json=true"))
-    (one,) = lines(command(main, f"run={digits_run}", f"input={rows[3]['input']}", "json=true"))
-    assert one["class"] == rows[3]["class"]
-    assert one["probability"] == pytest.approx(rows[3]["probability"], rel=1e-5)
+    (answer,) = lines(command(main, f"run={digits_run}", f"input={rows[3]['input']}", "json=true"))
+    assert answer["class"] == rows[3]["class"]
+    assert answer["probability"] == pytest.approx(rows[3]["probability"], rel=1e-5)
 
 
 def test_the_table_names_the_runners_up(digits_run, photos, command):

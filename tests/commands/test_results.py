@@ -54,11 +54,11 @@ def test_mean_and_deviation_over_seeds(place):
     for seed, accuracy in enumerate((0.97, 0.98, 0.99)):
         finished(place / "outputs", seed=seed, day=seed + 1, accuracy=accuracy)
     code, record = write(place)
-    one = record["mlp_digits"]
-    assert code == 0 and one["runs"] == 3 and one["seeds"] == [0, 1, 2]
-    assert one["metrics"]["test/accuracy"]["mean"] == pytest.approx(0.98)
-    assert one["metrics"]["test/accuracy"]["std"] == pytest.approx(0.01)
-    assert one["seconds"]["mean"] == pytest.approx(11.0)
+    entry = record["mlp_digits"]
+    assert code == 0 and entry["runs"] == 3 and entry["seeds"] == [0, 1, 2]
+    assert entry["metrics"]["test/accuracy"]["mean"] == pytest.approx(0.98)
+    assert entry["metrics"]["test/accuracy"]["std"] == pytest.approx(0.01)
+    assert entry["seconds"]["mean"] == pytest.approx(11.0)
     readme = (place / "README.md").read_text()
     assert readme.startswith("Above\n") and readme.endswith("Below\n")
     assert "| accuracy 98.00 ± 1.00 % (3 seeds) | 11 s, fp32 |" in readme
@@ -102,7 +102,7 @@ def test_a_setting_added_since_does_not_disqualify(place):
     assert "mlp_digits" in write(place)[1]
 
 
-def test_figures_stay_where_there_are_no_new_runs(place):
+def test_results_stay_where_there_are_no_new_runs(place):
     finished(place / "outputs")
     write(place)
     finished(place / "more", experiment="mlp_rain")
@@ -138,6 +138,6 @@ def test_every_experiment_says_what_it_shows(name):
     assert len(results.about(name)) > 10
 
 
-def test_the_published_table_is_todays(capsys):
+def test_the_published_table_is_up_to_date(capsys):
     code = results.main(["check=true"])
     assert code == 0, capsys.readouterr().err

@@ -88,7 +88,7 @@ MISTAKES = {
     "no steps": (["trainer.max_steps=0"], "trainer.max_steps: got 0"),
     "negative minutes": (["trainer.save_minutes=-1"], "trainer.save_minutes: got -1"),
     "an average": (["trainer.ema=1"], "trainer.ema: got 1"),
-    "a share": (["schedule.warmup=1"], "schedule.warmup: got 1, expected a fraction"),
+    "a fraction": (["schedule.warmup=1"], "schedule.warmup: got 1, expected a fraction"),
     "a rate": (["optim.lr=-1"], "Invalid learning rate"),
     "betas": (["optim.betas=[0.9]"], "optim=adamw cannot be built with"),
     "dropout": (["model.dropout=2"], "dropout probability has to be between 0 and 1"),
@@ -215,7 +215,7 @@ def test_resuming_a_finished_run_changes_nothing_and_says_so(train):
     assert [json.loads(line) for line in kept.splitlines()] == rows
 
 
-def test_a_larger_budget_goes_on(train):
+def test_a_larger_budget_continues_the_run(train):
     first = train(*TINY)
     longer = train(f"resume={first.path}", "trainer.max_steps=9")
     assert longer.code == 0, longer.err
@@ -262,7 +262,7 @@ def test_a_trial_of_a_sweep_equals_the_single_run(train):
     assert single == trials["seed=2"] != trials["seed=1"] and len(trials) == 2
 
 
-def test_a_run_that_goes_on_keeps_its_new_budget(train):
+def test_a_resumed_run_keeps_its_new_budget(train):
     """So that going on a second time needs no reminder, and the config says what was done."""
     done = train("experiment=mlp_rain", "trainer.max_steps=4")
     train(f"resume={done.path}", "trainer.max_steps=6")

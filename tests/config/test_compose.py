@@ -17,7 +17,7 @@ from zoo.errors import UserError, closest_match
 
 @pytest.fixture
 def experiment(tmp_path, monkeypatch):
-    """Write an experiment file beside the real ones (in a copy of configs/)."""
+    """Write an experiment file next to the real ones (in a copy of configs/)."""
     import shutil
 
     folder = tmp_path / "configs"
@@ -175,7 +175,7 @@ def test_a_mistake_is_one_line(override):
     assert MISTAKES[override] in said(override)
 
 
-def test_several_mistakes_are_told_at_once():
+def test_several_mistakes_are_reported_at_once():
     line = said("trainer.max_steps=x", "seed=y", "trainer.clip=z")
     assert all(name in line for name in ("trainer.max_steps", "seed", "trainer.clip"))
 

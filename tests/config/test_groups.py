@@ -1,4 +1,4 @@
-"""A folder of the user's configs beside ours, for every command that reads configs."""
+"""A folder of the user's configs in addition to the package's, for every command."""
 
 import shlex
 
@@ -38,7 +38,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_its_choices_stand_beside_ours(folder):
+def test_its_choices_are_added_to_the_packages(folder):
     before = compose.load([])
     with groups.config_dir(folder):
         config = compose.load(["experiment=drizzle", "model.width=5"])
@@ -64,7 +64,7 @@ def test_typos_are_answered_from_both(folder, mistake, typed, said):
     assert said in mistake("--config-dir", str(folder), "experiment=drizzle", typed)
 
 
-def test_an_unknown_key_of_its_recipe_is_told_by_the_recipe(folder):
+def test_an_unknown_key_of_a_recipe_names_the_recipe(folder):
     (folder / "experiment" / "drizzle.yaml").write_text(EXPERIMENT.replace("lr:", "lrr:"))
     with groups.config_dir(folder), pytest.raises(UserError) as caught:
         compose.load(["experiment=drizzle"])
@@ -92,7 +92,7 @@ def test_commands_take_it(folder, capsys, tmp_path):
     assert (tmp_path / "find_lr" / "drizzle.png").is_file()
 
 
-def test_a_run_can_be_repeated_and_a_sweep_gone_on_with(train, folder, tmp_path):
+def test_a_run_can_be_repeated_and_a_sweep_resumed(train, folder, tmp_path):
     small = ("trainer.max_steps=2", "trainer.eval_steps=2")
     done = train("--config-dir", str(folder), "experiment=drizzle", "data=rain", *small)
     assert done.code == 0, done.err

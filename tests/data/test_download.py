@@ -54,22 +54,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    one = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    one.asked, one.release = [], threading.Event()
-    thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
+    file = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    file.asked, file.release = [], threading.Event()
+    thread = threading.Thread(target=file.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    one.url = f"http://127.0.0.1:{one.server_port}/"
-    yield one
-    one.release.set()
-    one.shutdown()
+    file.url = f"http://127.0.0.1:{file.server_port}/"
+    yield file
+    file.release.set()
+    file.shutdown()
     thread.join()
-    one.server_close()
+    file.server_close()
 
 
 def remote(server, *kinds, **changes):
     mirrors = tuple(f"{server.url}{kind}/" for kind in kinds) if server else ()
-    one = Remote(NAME, mirrors, len(CONTENT), content_sha256=sha(CONTENT))
-    return replace(one, **changes)
+    file = Remote(NAME, mirrors, len(CONTENT), content_sha256=sha(CONTENT))
+    return replace(file, **changes)
 
 
 def files(folder):
@@ -88,10 +88,10 @@ def test_a_good_mirror_after_bad_ones(server, tmp_path):
 
 def test_all_mirrors_bad_lists_each_with_its_reason(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT", 0.2)
-    one = remote(server, "missing", "short", "other", "html", "slow")
-    one = replace(one, mirrors=(*one.mirrors, "http://127.0.0.1:9/"))
+    file = remote(server, "missing", "short", "other", "html", "slow")
+    file = replace(file, mirrors=(*file.mirrors, "http://127.0.0.1:9/"))
     with pytest.raises(UserError) as error:
-        fetch(one, str(tmp_path), "set")
+        fetch(file, str(tmp_path), "set")
     text = str(error.value)
     assert "\n" not in text
     for part in (
@@ -138,16 +138,16 @@ def test_a_damaged_file_on_disk_is_never_used_and_never_touched(server, tmp_path
 
 
 def test_the_hash_of_the_file_itself_can_be_the_known_one(tmp_path):
-    one = remote(None, sha256=sha(PACKED), content_sha256=None)
+    file = remote(None, sha256=sha(PACKED), content_sha256=None)
     (tmp_path / NAME).write_bytes(PACKED)
-    assert fetch(one, str(tmp_path), "set") == CONTENT
+    assert fetch(file, str(tmp_path), "set") == CONTENT
     (tmp_path / NAME).write_bytes(gzip.compress(CONTENT, 1))
     with pytest.raises(UserError, match="expected " + sha(PACKED)[:12]):
-        fetch(one, str(tmp_path), "set")
+        fetch(file, str(tmp_path), "set")
     (tmp_path / NAME).unlink()
     (tmp_path / "thing-ubyte").write_bytes(CONTENT)
     with pytest.raises(UserError, match="could not be downloaded"):
-        fetch(one, str(tmp_path), "set")  # nothing to verify the plain file by
+        fetch(file, str(tmp_path), "set")  # nothing to verify the plain file by
 
 
 def test_a_root_that_cannot_be_written(tmp_path):
@@ -171,10 +171,10 @@ def zipped(**files):
 
 
 def test_a_zip_file_gives_the_file_of_its_name(tmp_path):
-    one = Remote("thing.zip", (), len(CONTENT), content_sha256=sha(CONTENT))
+    file = Remote("thing.zip", (), len(CONTENT), content_sha256=sha(CONTENT))
     path = tmp_path / "thing.zip"
     path.write_bytes(zipped(other=b"?", thing=CONTENT))
-    assert fetch(one, str(tmp_path), "set") == CONTENT
+    assert fetch(file, str(tmp_path), "set") == CONTENT
     for content, said in [
         (zipped(other=CONTENT), "a zip file without thing in it"),
         (zipped(thing=CONTENT[:-1]), "10,239 bytes of content, expected 10,240"),
@@ -183,7 +183,7 @@ def test_a_zip_file_gives_the_file_of_its_name(tmp_path):
     ]:
         path.write_bytes(content)
         with pytest.raises(UserError, match=said):
-            fetch(one, str(tmp_path), "set")
+            fetch(file, str(tmp_path), "set")
     path.unlink()
     (tmp_path / "thing").write_bytes(CONTENT)
-    assert fetch(one, str(tmp_path), "set") == CONTENT
+    assert fetch(file, str(tmp_path), "set") == CONTENT

@@ -13,7 +13,7 @@ def counts(classes, index):
     return {name: torch.bincount(classes[i], minlength=3).tolist() for name, i in index.items()}
 
 
-def test_splits_are_disjoint_cover_all_and_keep_class_shares():
+def test_splits_are_disjoint_cover_all_and_keep_class_fractions():
     index = Split(0.1, 0.2, split_seed=0).indices(CLASSES)
     everything = torch.cat(list(index.values()))
     assert sorted(everything.tolist()) == list(range(160))
@@ -29,12 +29,12 @@ def test_fractions_round_to_the_total_by_largest_remainder():
 
 def test_the_seed_decides_and_the_global_generator_does_not():
     torch.manual_seed(1)
-    one = Split(split_seed=3).indices(CLASSES)
+    index = Split(split_seed=3).indices(CLASSES)
     torch.manual_seed(2)
     two = Split(split_seed=3).indices(CLASSES)
     other = Split(split_seed=4).indices(CLASSES)
-    assert all(torch.equal(one[k], two[k]) for k in one)
-    assert not torch.equal(one["test"], other["test"])
+    assert all(torch.equal(index[k], two[k]) for k in index)
+    assert not torch.equal(index["test"], other["test"])
 
 
 def test_a_known_split_stays_as_it_is():
@@ -49,10 +49,10 @@ KNOWN = {"train": [1, 2, 3, 6, 10, 11], "val": [4, 7, 9], "test": [0, 5, 8]}
 def test_rare_classes_reach_every_split_as_far_as_they_can():
     classes = torch.tensor([0] * 97 + [1] * 3 + [2] * 2 + [3])
     index = Split(0.1, 0.1).indices(classes)
-    found = {k: set(classes[v].tolist()) for k, v in index.items()}
-    assert found["train"] == {0, 1, 2, 3}, "a class of one goes to train"
-    assert found["test"] == {0, 1, 2}
-    assert found["val"] == {0, 1}
+    actual = {k: set(classes[v].tolist()) for k, v in index.items()}
+    assert actual["train"] == {0, 1, 2, 3}, "a class of one goes to train"
+    assert actual["test"] == {0, 1, 2}
+    assert actual["val"] == {0, 1}
 
 
 def test_an_official_test_split_is_kept_and_val_comes_from_the_rest():

@@ -1,4 +1,4 @@
-"""Kernels: which implementation a call takes, and what a run can say about it."""
+"""Kernels: which implementation a call takes, what a run records, a new one in one file."""
 
 import os
 import shutil
@@ -90,7 +90,7 @@ def test_the_environment_variable(value, said):
     assert (done.stdout + done.stderr).strip() == said
 
 
-def test_what_a_run_used_begins_anew():
+def test_used_kernels_are_reset():
     cross_entropy(torch.randn(2, 3), torch.tensor([0, 1]))
     assert used_kernels()["cross_entropy"]
     forget_used_kernels()
@@ -126,7 +126,7 @@ print(used_kernels()["gelu_tanh"])
 
 
 @pytest.mark.parametrize("wrong", [False, True])
-def test_a_file_beside_the_others_is_enough(wrong, tmp_path):
+def test_a_new_implementation_is_one_file(wrong, tmp_path):
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "zoo" / "kernels", tmp_path / "zoo" / "kernels", ignore=ignored)
     for name in ("__init__.py", "errors.py"):

@@ -34,15 +34,15 @@ def by_definition(layer, x, memory=None, allowed=None):
         for t in range(x.shape[1]):
             for h in range(layer.heads):
                 own = slice(h * size, (h + 1) * size)
-                theirs = slice(h // shared * size, (h // shared + 1) * size)
+                shared_head = slice(h // shared * size, (h // shared + 1) * size)
                 scores = [
-                    float(q[b, t, own] @ k[b, s, theirs]) / math.sqrt(size)
+                    float(q[b, t, own] @ k[b, s, shared_head]) / math.sqrt(size)
                     if allowed is None or allowed[b, t, s]
                     else -math.inf
                     for s in range(memory.shape[1])
                 ]
                 weights = torch.tensor(scores, dtype=x.dtype).softmax(0)
-                out[b, t, own] = weights @ v[b, :, theirs]
+                out[b, t, own] = weights @ v[b, :, shared_head]
     return layer.out(out)
 
 
@@ -77,14 +77,17 @@ def test_attention_to_another_sequence(kv_heads):
 
 
 def test_equals_torch_multihead_attention():
-    ours = make(width=12, heads=3)
-    theirs = nn.MultiheadAttention(12, 3, batch_first=True).double()
-    theirs.in_proj_weight.data, theirs.in_proj_bias.data = ours.qkv.weight.data, ours.qkv.bias.data
-    theirs.out_proj.load_state_dict(ours.out.state_dict())
+    layer = make(width=12, heads=3)
+    reference = nn.MultiheadAttention(12, 3, batch_first=True).double()
+    reference.in_proj_weight.data, reference.in_proj_bias.data = (
+        layer.qkv.weight.data,
+        layer.qkv.bias.data,
+    )
+    reference.out_proj.load_state_dict(layer.out.state_dict())
     x = torch.randn(2, 7, 12, dtype=torch.float64)
-    expected, weights = theirs(x, x, x, average_attn_weights=False)
-    with record_attention(nn.ModuleDict({"layer": ours})) as maps:
-        torch.testing.assert_close(ours(x), expected)
+    expected, weights = reference(x, x, x, average_attn_weights=False)
+    with record_attention(nn.ModuleDict({"layer": layer})) as maps:
+        torch.testing.assert_close(layer(x), expected)
     torch.testing.assert_close(maps["layer"][0].double(), weights, rtol=1e-5, atol=1e-6)
 
 

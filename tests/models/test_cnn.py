@@ -65,7 +65,7 @@ def test_takes_any_image(size, channels):
     assert model(torch.randn(2, channels, *size)).shape == (2, 3)
 
 
-def test_a_picture_shifted_within_its_border_is_the_same_picture():
+def test_an_image_shifted_within_its_border_gives_the_same_logits():
     """Shared filters and an average over the whole image, before any halving."""
     model = CNN((1, 12, 12), 4, width=4, stages=1, blocks=2).eval()
     image = torch.zeros(1, 1, 12, 12)

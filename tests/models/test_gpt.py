@@ -101,8 +101,8 @@ def test_equals_hugging_face():
     config = transformers.GPT2Config(
         vocab_size=11, n_positions=9, n_embd=16, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0
     )
-    theirs = transformers.GPT2LMHeadModel(config).double().eval()
-    ours = GPT(11, 9, width=16, depth=2, heads=4).double().eval()
+    reference = transformers.GPT2LMHeadModel(config).double().eval()
+    model = GPT(11, 9, width=16, depth=2, heads=4).double().eval()
     names = {
         "wte": "embedding", "wpe": "position", "ln_f": "norm", "h.": "blocks.",
         "ln_1": "attention_norm", "ln_2": "feed_forward_norm", "attn.c_attn": "attention.qkv",
@@ -110,14 +110,14 @@ def test_equals_hugging_face():
         "mlp.c_proj": "feed_forward.down",
     }  # fmt: skip
     weights = {}
-    for name, tensor in theirs.transformer.state_dict().items():
+    for name, tensor in reference.transformer.state_dict().items():
         turn = tensor.dim() == 2 and ".c_" in name
         for theirs_part, ours_part in names.items():
             name = name.replace(theirs_part, ours_part)
         weights[name] = tensor.T if turn else tensor
-    ours.load_state_dict(weights | {"head.weight": weights["embedding.weight"]})
+    model.load_state_dict(weights | {"head.weight": weights["embedding.weight"]})
     tokens = torch.randint(11, (3, 9))
-    torch.testing.assert_close(ours(tokens), theirs(tokens).logits)
+    torch.testing.assert_close(model(tokens), reference(tokens).logits)
 
 
 def test_sizes_are_those_of_gpt2():

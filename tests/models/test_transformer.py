@@ -35,22 +35,22 @@ def sentences(count=3):
 def test_equals_the_torch_module_of_the_paper():
     """Post-norm, ReLU; the same weights in torch.nn.Transformer."""
     model = make(pre_norm=False)
-    theirs = nn.Transformer(16, 4, 2, 2, 24, 0.0, batch_first=True, dtype=torch.float64).eval()
-    theirs.encoder.norm = theirs.decoder.norm = None  # not in the paper
-    for ours, layer in zip(
-        [*model.encoder, *model.decoder], [*theirs.encoder.layers, *theirs.decoder.layers]
+    reference = nn.Transformer(16, 4, 2, 2, 24, 0.0, batch_first=True, dtype=torch.float64).eval()
+    reference.encoder.norm = reference.decoder.norm = None  # not in the paper
+    for block, layer in zip(
+        [*model.encoder, *model.decoder], [*reference.encoder.layers, *reference.decoder.layers]
     ):
-        copy_attention(ours.attention, layer.self_attn)
-        copy_linear(ours.feed_forward.up, layer.linear1)
-        copy_linear(ours.feed_forward.down, layer.linear2)
-        norms = [ours.attention_norm, ours.feed_forward_norm]
-        if ours.cross is not None:
-            copy_attention(ours.cross, layer.multihead_attn)
-            norms.insert(1, ours.cross_norm)
+        copy_attention(block.attention, layer.self_attn)
+        copy_linear(block.feed_forward.up, layer.linear1)
+        copy_linear(block.feed_forward.down, layer.linear2)
+        norms = [block.attention_norm, block.feed_forward_norm]
+        if block.cross is not None:
+            copy_attention(block.cross, layer.multihead_attn)
+            norms.insert(1, block.cross_norm)
         for k, norm in enumerate(norms, 1):
             copy_linear(norm, getattr(layer, f"norm{k}"))
     source, target = sentences()
-    hidden = theirs(
+    hidden = reference(
         model.source(source),
         model.target(target),
         tgt_mask=torch.ones(6, 6, dtype=torch.bool).triu(1),
@@ -61,16 +61,16 @@ def test_equals_the_torch_module_of_the_paper():
     torch.testing.assert_close(model(source, target), expected, rtol=1e-10, atol=1e-10)
 
 
-def copy_linear(ours, theirs):
-    theirs.weight.data.copy_(ours.weight)
-    theirs.bias.data.copy_(ours.bias)
+def copy_linear(layer, reference):
+    reference.weight.data.copy_(layer.weight)
+    reference.bias.data.copy_(layer.bias)
 
 
-def copy_attention(ours, theirs):
-    projections = [ours.qkv] if hasattr(ours, "qkv") else [ours.q, ours.kv]
-    theirs.in_proj_weight.data.copy_(torch.cat([p.weight for p in projections]))
-    theirs.in_proj_bias.data.copy_(torch.cat([p.bias for p in projections]))
-    copy_linear(ours.out, theirs.out_proj)
+def copy_attention(layer, reference):
+    projections = [layer.qkv] if hasattr(layer, "qkv") else [layer.q, layer.kv]
+    reference.in_proj_weight.data.copy_(torch.cat([p.weight for p in projections]))
+    reference.in_proj_bias.data.copy_(torch.cat([p.bias for p in projections]))
+    copy_linear(layer.out, reference.out_proj)
 
 
 def test_embeddings_are_scaled_and_know_their_position():
@@ -120,7 +120,7 @@ def test_decoding_with_the_cache_gives_the_same(options, steps):
 
 @every_kind
 def test_beams_are_chosen_among_by_selecting(options):
-    """After three tokens sentence 2 goes on twice, 0 once, 1 not at all."""
+    """After three tokens sentence 2 continues twice, 0 once, 1 not at all."""
     model = make(**options)
     source, target = sentences()
     memory, cache = model.encode(source), model.new_cache(len(source))
@@ -133,7 +133,7 @@ def test_beams_are_chosen_among_by_selecting(options):
     torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_logits_where_wanted():
+def test_logits_at_given_positions():
     model = make()
     source, target = sentences()
     at = torch.tensor([0, 7, 17])

@@ -23,8 +23,8 @@ def groups(network):
 def optimizers(network):
     twin = copy.deepcopy(network)
     options = dict(lr=1e-2, betas=(0.8, 0.95), eps=1e-6, fused=True)
-    ours = FusedAdamW(groups(network), **options)
-    return (network, ours), (twin, torch.optim.AdamW(groups(twin), **options))
+    fused = FusedAdamW(groups(network), **options)
+    return (network, fused), (twin, torch.optim.AdamW(groups(twin), **options))
 
 
 def steps(pairs, count, start=0, keep=lambda step, name: True):
@@ -42,11 +42,13 @@ def steps(pairs, count, start=0, keep=lambda step, name: True):
 
 
 def assert_equal(pairs):
-    (ours, our_optimizer), (theirs, their_optimizer) = pairs
-    for a, b in zip(ours.parameters(), theirs.parameters()):
+    (fused, fused_optimizer), (reference, reference_optimizer) = pairs
+    for a, b in zip(fused.parameters(), reference.parameters()):
         assert torch.equal(a, b)
         for key in ("step", "exp_avg", "exp_avg_sq"):
-            assert torch.equal(our_optimizer.state[a][key], their_optimizer.state[b][key]), key
+            assert torch.equal(fused_optimizer.state[a][key], reference_optimizer.state[b][key]), (
+                key
+            )
 
 
 def test_equals_torch_bit_for_bit():
@@ -61,14 +63,14 @@ def test_a_parameter_without_gradient_is_left_alone():
     assert_equal(pairs)
 
 
-def test_goes_on_from_a_state_dict_of_torch():
+def test_resumes_from_a_state_dict_of_torch():
     pairs = optimizers(model())
-    (ours, our_optimizer), (theirs, their_optimizer) = pairs
+    (fused, fused_optimizer), (reference, reference_optimizer) = pairs
     steps(pairs[1:], 5)
-    ours.load_state_dict(theirs.state_dict())
+    fused.load_state_dict(reference.state_dict())
     steps(pairs[:1], 1)  # its lists are collected, and must be dropped by the loading
-    ours.load_state_dict(theirs.state_dict())
-    our_optimizer.load_state_dict(copy.deepcopy(their_optimizer.state_dict()))
+    fused.load_state_dict(reference.state_dict())
+    fused_optimizer.load_state_dict(copy.deepcopy(reference_optimizer.state_dict()))
     steps(pairs, 5, start=5)
     assert_equal(pairs)
 

@@ -35,9 +35,9 @@ def test_muon_steps_as_torchs_own_matrix_by_matrix():
     torch.manual_seed(0)
     shapes = [(8, 24), (24, 8), (8, 24), (8, 8), (5, 7), (7, 5)]
     start = [torch.randn(shape) for shape in shapes]
-    found = []
+    trained = []
     for make in (torch.optim.Muon, StackedMuon):
-        params = [nn.Parameter(one.clone()) for one in start]
+        params = [nn.Parameter(matrix.clone()) for matrix in start]
         optimizer = make(params, lr=0.1, weight_decay=0.1, momentum=0.9)
         generator = torch.Generator().manual_seed(1)
         for k in range(6):
@@ -46,16 +46,16 @@ def test_muon_steps_as_torchs_own_matrix_by_matrix():
             if k % 2:
                 params[-1].grad = None
             optimizer.step()
-        found.append(params)
-    for ours, torchs in zip(found[1], found[0], strict=True):
-        torch.testing.assert_close(ours, torchs, rtol=0, atol=0.02)
+        trained.append(params)
+    for actual, expected in zip(trained[1], trained[0], strict=True):
+        torch.testing.assert_close(actual, expected, rtol=0, atol=0.02)
 
 
 def test_muon_makes_matrices_orthogonal():
     x = torch.randn(3, 6, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = orthogonalise(x, (3.4445, -4.775, 2.0315), 5, 1e-7)
+    actual = orthogonalise(x, (3.4445, -4.775, 2.0315), 5, 1e-7)
     u, _, v = torch.linalg.svd(x, full_matrices=False)
-    inside = u.mT @ found @ v.mT  # the same singular vectors, other singular values
+    inside = u.mT @ actual @ v.mT  # the same singular vectors, other singular values
     values = inside.diagonal(dim1=1, dim2=2)
     torch.testing.assert_close(inside, torch.diag_embed(values), rtol=0, atol=1e-9)
     assert values.min() > 0.6 and values.max() < 1.25

@@ -60,8 +60,8 @@ def test_what_matches_is_scaled_and_nothing_else(name):
     model = model_of()
     plain = rates_of(model, build_optimizer({"name": name}, model))
     rates = {"embedding": 0.1, "blocks.[01]": 0.5, "head.bias": 3}
-    found = rates_of(model, build_optimizer({"name": name, "rates": rates}, model))
-    factors = {n: found[n] / plain[n] for n in plain}
+    actual = rates_of(model, build_optimizer({"name": name, "rates": rates}, model))
+    factors = {n: actual[n] / plain[n] for n in plain}
     assert factors == pytest.approx(
         {
             "embedding.weight": 0.1, "position_embedding": 1.0,
@@ -101,7 +101,7 @@ def test_a_step_is_longer_by_the_factor(name):
 
 
 @every_optimizer
-def test_a_checkpoint_goes_on_bit_for_bit_and_loads_without_the_rates(name):
+def test_a_checkpoint_resumes_bit_for_bit_and_loads_without_the_rates(name):
     config = {"name": name, "rates": {"blocks": 0.5, "embedding": 0.1}}
     whole, first = model_of(), model_of()
     optimizers = build_optimizer(config, whole), build_optimizer(config, first)
@@ -132,8 +132,8 @@ def test_the_schedule_multiplies_what_the_factors_left(tmp_path):
     rate = LearningRate(optimizer, Half())
     rate.set(0.3)
     assert rate.now == pytest.approx(0.1)  # as reported: of what has no factor
-    found = rates_of(model, optimizer)
-    assert found["head.weight"] == pytest.approx(1.0) and found["embedding.weight"] == rate.now
+    actual = rates_of(model, optimizer)
+    assert actual["head.weight"] == pytest.approx(1.0) and actual["embedding.weight"] == rate.now
 
 
 def test_training_takes_them(tmp_path):

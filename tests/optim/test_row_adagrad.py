@@ -84,11 +84,11 @@ def test_follows_its_equations(options, size):
 
 def test_dense_gradients_give_the_same():
     ones = Tables(), Tables()
-    optimizers = [build(one, initial=0.1) for one in ones]
+    optimizers = [build(model, initial=0.1) for model in ones]
     ones[1].table.sparse = False
     for rows in draws(5):
-        for one, optimizer in zip(ones, optimizers):
-            backward(one, rows)
+        for model, optimizer in zip(ones, optimizers):
+            backward(model, rows)
             optimizer.step()
     assert not ones[1].table.weight.grad.is_sparse
     torch.testing.assert_close(ones[0].table.weight, ones[1].table.weight)
@@ -117,8 +117,8 @@ def test_sums_of_rows_are_those_of_coalesce(rows, width):
     gradient = torch.sparse_coo_tensor(names, values, (rows, *width), check_invariants=True)
     expected = gradient.coalesce()
     for given in (gradient, expected):
-        found, sums = summed_rows(given)
-        assert torch.equal(found, expected.indices()[0])
+        actual, sums = summed_rows(given)
+        assert torch.equal(actual, expected.indices()[0])
         torch.testing.assert_close(sums, expected.values())
 
 
@@ -141,10 +141,10 @@ def test_clipping_sees_rows_as_a_table(limit):
     """The norm is that of the summed rows, of several backward passes too."""
     sparse, dense = Tables(), Tables()
     build(sparse)
-    for one in (sparse, dense):
+    for model in (sparse, dense):
         for rows in draws(2):
-            one(rows).sum().backward()
-    norms = [clip_gradients(one.parameters(), limit) for one in (sparse, dense)]
+            model(rows).sum().backward()
+    norms = [clip_gradients(model.parameters(), limit) for model in (sparse, dense)]
     torch.testing.assert_close(*norms)
     assert sparse.table.weight.grad.is_coalesced()  # the optimizer need not sum again
     torch.testing.assert_close(sparse.table.weight.grad.to_dense(), dense.table.weight.grad)
@@ -176,8 +176,8 @@ def test_its_state_comes_back_bit_for_bit():
     again = build(other, initial=0.1)
     load_optimizer(again, {id(p): name for name, p in other.named_parameters()}, saved)
     for rows in draws(3, MANY):
-        for one, stepped in ((model, optimizer), (other, again)):
-            backward(one, rows)
+        for network, stepped in ((model, optimizer), (other, again)):
+            backward(network, rows)
             stepped.step()
     assert torch.equal(model.table.weight, other.table.weight)
 

@@ -42,8 +42,8 @@ def test_closed_forms(config, expected):
 @pytest.mark.parametrize("name", [n for n in SCHEDULES.names() if n != "one_cycle"])
 def test_warm_up_is_a_straight_line_to_the_peak(name):
     points = [0.0, 0.05, 0.1, 0.2]
-    found = factors({"name": name, "warmup": 0.2}, points)
-    assert found == pytest.approx([0.0, 0.25, 0.5, 1.0])
+    actual = factors({"name": name, "warmup": 0.2}, points)
+    assert actual == pytest.approx([0.0, 0.25, 0.5, 1.0])
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.2, 0.5])
@@ -57,8 +57,8 @@ def test_after_warm_up_the_shape_is_stretched_over_the_rest(warmup):
 
 def test_one_cycle_goes_up_and_down_in_half_cosines():
     config = {"name": "one_cycle", "warmup": 0.4, "start": 0.1, "final": 0.05}
-    found = factors(config, [0.0, 0.2, 0.4, 0.7, 1.0])
-    assert found == pytest.approx([0.1, 0.55, 1.0, 0.525, 0.05])
+    actual = factors(config, [0.0, 0.2, 0.4, 0.7, 1.0])
+    assert actual == pytest.approx([0.1, 0.55, 1.0, 0.525, 0.05])
 
 
 @pytest.mark.parametrize("name", SCHEDULES.names())
@@ -70,9 +70,9 @@ def test_always_between_zero_and_the_peak_and_continuous(name):
     assert schedule.factor(0.5) == schedule.factor(0.5)  # asking changes nothing
 
 
-def test_wsd_decays_in_the_last_share_of_the_whole():
-    found = factors({"name": "wsd", "warmup": 0.2, "decay": 0.3}, [0.5, 0.7, 0.85, 1.0])
-    assert found == pytest.approx([1.0, 1.0, 0.5, 0.0])
+def test_wsd_decays_in_the_last_fraction_of_training():
+    actual = factors({"name": "wsd", "warmup": 0.2, "decay": 0.3}, [0.5, 0.7, 0.85, 1.0])
+    assert actual == pytest.approx([1.0, 1.0, 0.5, 0.0])
     assert factors({"name": "wsd", "decay": 0.0}, [0.5, 0.99]) == [1.0, 1.0]
 
 
@@ -121,6 +121,6 @@ def test_a_state_round_trip_through_json(name, seen):
         {"name": "wsd", "warmup": 0.6, "decay": 0.5},
     ],
 )
-def test_shares_that_do_not_fit(config):
+def test_fractions_that_do_not_fit(config):
     with pytest.raises(UserError, match="expected a fraction of training"):
         SCHEDULES.build(config)

@@ -13,7 +13,7 @@ every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS.names())
 
 @every_optimizer
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_a_state_round_trip_goes_on_bit_for_bit(name, layout):
+def test_a_state_round_trip_resumes_bit_for_bit(name, layout):
     def build():
         torch.manual_seed(1)
         model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Flatten(), nn.Linear(16, 3))

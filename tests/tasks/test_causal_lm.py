@@ -1,4 +1,4 @@
-"""Next-token prediction: figures against a direct computation, samples, what refuses a prompt."""
+"""Next-token prediction: metrics against a direct computation, samples, prompts refused."""
 
 import contextlib
 import math
@@ -41,11 +41,11 @@ def written(rows):
     return "".join(row["text"] for row in rows)
 
 
-# ---------------------------------------------------------------------------------- figures
+# ---------------------------------------------------------------------------------- metrics
 
 
 @pytest.mark.parametrize("kind", ["byte", "char", "bpe"])
-def test_figures_are_those_of_a_direct_computation(kind):
+def test_metrics_equal_a_direct_computation(kind):
     task, model, tokenizer = make(kind, specials=[EOT])
     ids = [*tokenizer.encode(TEXT).tolist(), tokenizer.specials[EOT]]
     windows = torch.tensor([ids[0:9], ids[8:17], ids[-9:]])  # the last ends in the special token
@@ -67,7 +67,7 @@ def test_figures_are_those_of_a_direct_computation(kind):
 
 
 def test_bits_per_byte_of_a_uniform_guess_is_that_of_any_tokenizer():
-    """log2 V a token, over its bytes: a byte tokenizer that knows nothing needs 8 bits."""
+    """log2 V a token, over its bytes: a byte tokenizer with uniform predictions needs 8 bits."""
     task, model, tokenizer = make("byte")
     for parameter in model.parameters():
         parameter.data.zero_()
@@ -93,7 +93,7 @@ def test_training_leaves_the_accuracy_away():
     assert set(task.step(model.train(), {"input": torch.ones(1, 5).long()}).sums) == {"bytes"}
 
 
-def test_huge_losses_are_figures_still():
+def test_huge_losses_stay_finite():
     task, _, _ = make()
     means = {"loss": torch.tensor(1e4), "bytes": torch.tensor(0.0)}
     figures = task.summarize(means)
@@ -210,13 +210,16 @@ def test_trains_the_same_without_all_logits(wrapped, monkeypatch):
     batch = {"input": ids[:51].view(3, 17), "scored": torch.rand(3, 16) > 0.3}
     outer = torch.nn.Module()
     outer.module, outer.forward = model, model.forward
-    found = []
+    gradients = []
     for choice in (contextlib.nullcontext(), reference_kernels()):
         monkeypatch.setattr(linear_cross_entropy, "used", set())
         with choice:
             loss = task.step(outer if wrapped else model, batch).loss_sum
-        found.append([loss, *torch.autograd.grad(loss, list(model.parameters()))])
-        found[-1].append(linear_cross_entropy.used)
-    assert [losses.pop() for losses in found] == [{"linear_cross_entropy_by_rows"}, {"reference"}]
-    for ours, theirs in zip(*found):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+        gradients.append([loss, *torch.autograd.grad(loss, list(model.parameters()))])
+        gradients[-1].append(linear_cross_entropy.used)
+    assert [losses.pop() for losses in gradients] == [
+        {"linear_cross_entropy_by_rows"},
+        {"reference"},
+    ]
+    for actual, expected in zip(*gradients):
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Classification's figures against scikit-learn's and torch's, over batches of unequal size."""
+"""Classification's metrics against scikit-learn's and torch's, over batches of unequal size."""
 
 import pytest
 import torch
@@ -36,7 +36,7 @@ def batches(logits, target, sizes=(40, 40, 20, 1)):
         yield {"input": x, "target": y}
 
 
-def judged(task, logits, target, **options):
+def evaluated(task, logits, target, **options):
     return evaluate(
         MODEL, task, batches(logits, target, **options), Precision("fp32", RUNTIME.device), RUNTIME
     )
@@ -51,7 +51,7 @@ def trained(task, logits, target):
 def test_evaluation_agrees_with_scikit_learn():
     logits, target = samples()
     task = make()
-    figures = task.summarize(judged(task, logits, target))
+    figures = task.summarize(evaluated(task, logits, target))
     said = logits.argmax(1)
     expected = metrics.log_loss(target, logits.double().softmax(1), labels=range(4))
     assert figures["loss"] == pytest.approx(expected, rel=1e-6)
@@ -62,7 +62,7 @@ def test_evaluation_agrees_with_scikit_learn():
 def test_details_agree_with_scikit_learn():
     logits, target = samples()
     task = make()
-    details = task.details(judged(task, logits, target))
+    details = task.details(evaluated(task, logits, target))
     said = logits.argmax(1)
     assert 3 not in said and 3 in target
     assert details["confusion"] == metrics.confusion_matrix(target, said).tolist()
@@ -76,8 +76,8 @@ def test_details_agree_with_scikit_learn():
 def test_batches_of_unequal_size_add_up():
     logits, target = samples()
     task = make()
-    parts = judged(task, logits, target)
-    whole = judged(task, logits, target, sizes=(101,))
+    parts = evaluated(task, logits, target)
+    whole = evaluated(task, logits, target, sizes=(101,))
     assert parts.keys() == whole.keys()
     for name in whole:
         torch.testing.assert_close(parts[name], whole[name], rtol=1e-6, atol=0)
@@ -87,7 +87,7 @@ def test_batches_of_unequal_size_add_up():
 def test_top_five_from_ten_classes_on(classes):
     logits, target = samples(classes=classes)
     task = make(classes)
-    figures = task.summarize(judged(task, logits, target))
+    figures = task.summarize(evaluated(task, logits, target))
     if classes < 10:
         assert "top5_accuracy" not in figures
         return
@@ -96,7 +96,7 @@ def test_top_five_from_ten_classes_on(classes):
     assert figures["accuracy"] < figures["top5_accuracy"] < 1
 
 
-def test_smoothing_is_trained_but_not_judged():
+def test_label_smoothing_is_for_training_alone():
     logits, target = samples()
     task = make(label_smoothing=0.2)
     share = torch.full((101, 4), 0.2 / 4).double()
@@ -104,7 +104,7 @@ def test_smoothing_is_trained_but_not_judged():
     expected = -(share * logits.double().log_softmax(1)).sum(1).mean()
     assert trained(task, logits, target) == pytest.approx(float(expected), rel=1e-6)
     plain = float(F.cross_entropy(logits.double(), target))
-    assert task.summarize(judged(task, logits, target))["loss"] == pytest.approx(plain, rel=1e-6)
+    assert task.summarize(evaluated(task, logits, target))["loss"] == pytest.approx(plain, rel=1e-6)
 
 
 def test_balanced_weights_are_inverse_to_the_counts_and_of_mean_one():
@@ -118,7 +118,7 @@ def test_balanced_weights_are_inverse_to_the_counts_and_of_mean_one():
     expected = F.cross_entropy(logits.double(), target, weights.double())  # divides by 101 too
     assert trained(task, logits, target) == pytest.approx(float(expected), rel=1e-5)
     plain = float(F.cross_entropy(logits.double(), target))
-    assert task.summarize(judged(task, logits, target))["loss"] == pytest.approx(plain, rel=1e-6)
+    assert task.summarize(evaluated(task, logits, target))["loss"] == pytest.approx(plain, rel=1e-6)
 
 
 def test_given_weights_are_scaled_and_keep_the_smoothing():

@@ -1,4 +1,4 @@
-"""Mask rates, whole words, sums by hand, exact accumulation, answers to prompts."""
+"""Mask rates, whole words, sums, exact accumulation, answers to prompts."""
 
 import pytest
 import torch
@@ -37,8 +37,8 @@ def test_the_last_token_of_a_window_is_never_read():
     task, batch = task_of(), texts(4)
     other = batch["input"].clone()
     other[:, -1] = 2
-    found = [task.mask({"input": x}, True) for x in (batch["input"], other)]
-    assert all(torch.equal(a, b) for a, b in zip(*found))
+    masked = [task.mask({"input": x}, True) for x in (batch["input"], other)]
+    assert all(torch.equal(a, b) for a, b in zip(*masked))
 
 
 class Syllables:
@@ -93,7 +93,7 @@ class Table(nn.Module):
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_sums_by_hand(training):
+def test_sums_equal_a_direct_computation(training):
     task, batch, model = task_of(mask_rate=0.3), texts(7), Table().train(training)
     output = task.step(model, batch)
     masked = task.mask(batch, training)
@@ -140,8 +140,8 @@ def test_micro_batches_and_ranks_of_unequal_counts_give_the_gradient_of_the_whol
     assert len({int(task.step(cut, part).count) for part in micro_batches}) == len(counts)
     precision = Precision("fp32", HERE.device)
     accumulate_gradients(cut, task, micro_batches, precision, HERE, RunningMetrics())
-    for ours, true in zip(cut.parameters(), whole.parameters()):
-        error = (ours.grad.double() - true.grad).norm() / true.grad.norm()
+    for actual, expected in zip(cut.parameters(), whole.parameters()):
+        error = (actual.grad.double() - expected.grad).norm() / expected.grad.norm()
         assert error < 1e-5
 
 
@@ -164,11 +164,11 @@ def test_names_the_likeliest_tokens_for_each_blank():
 def test_a_byte_pair_token_brings_its_own_space():
     corpus = "the name of the list, the value of the name " * 20
     bpe = train_tokenizer("bpe", [corpus], vocab_size=300, specials=SPECIALS)
-    true = bpe.encode("the name of").tolist()
-    assert len(true) == 3
-    assert task_of(bpe).encode("the [MASK] of") == [true[0], MASK_ID, true[2]]
+    expected = bpe.encode("the name of").tolist()
+    assert len(expected) == 3
+    assert task_of(bpe).encode("the [MASK] of") == [expected[0], MASK_ID, expected[2]]
     two = task_of(bpe).encode("[MASK] [MASK] of")
-    assert two == [MASK_ID, MASK_ID, true[2]]
+    assert two == [MASK_ID, MASK_ID, expected[2]]
     assert task_of().encode("a [MASK]") == [*CHAR.encode("a ").tolist(), MASK_ID]
 
 

@@ -51,5 +51,5 @@ def test_the_mask_of_a_sequence_depends_on_its_tokens_alone():
     other = batch["input"].clone()
     other[:, 0] = 2 + (other[:, 0] - 1) % 27  # one letter differs
     both = (batch, {"input": other})
-    before, after = (guessed(masked(one), one)[0] for one in both)
+    before, after = (guessed(masked(tokens), tokens)[0] for tokens in both)
     assert float((before & after).sum() / before.sum()) < 0.3  # by chance: 0.15

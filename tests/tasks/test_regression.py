@@ -1,4 +1,4 @@
-"""Regression's figures against scikit-learn's, in the target's own units."""
+"""Regression's metrics against scikit-learn's, in the target's own units."""
 
 import pytest
 import torch
@@ -22,16 +22,16 @@ def samples(number=53):
     return target + 0.5 * torch.randn(number, 1, generator=generator), target
 
 
-def judged(task, predicted, target, sizes=(25, 25, 3)):
+def evaluated(task, predicted, target, sizes=(25, 25, 3)):
     parts = zip(predicted.split(sizes), target.split(sizes), strict=True)
     batches = ({"input": x, "target": y} for x, y in parts)
     return evaluate(MODEL, task, batches, Precision("fp32", RUNTIME.device), RUNTIME)
 
 
-def test_figures_agree_with_scikit_learn_in_the_targets_units():
+def test_metrics_agree_with_scikit_learn_in_the_targets_units():
     predicted, target = samples()
     task = Regression(MEAN, STD)
-    figures = task.summarize(judged(task, predicted, target))
+    figures = task.summarize(evaluated(task, predicted, target))
     true, said = (x.double() * STD + MEAN for x in (target, predicted))
     assert figures["r2"] == pytest.approx(metrics.r2_score(true, said), rel=1e-9)
     assert figures["rmse"] == pytest.approx(metrics.root_mean_squared_error(true, said), rel=1e-6)
@@ -43,8 +43,8 @@ def test_figures_agree_with_scikit_learn_in_the_targets_units():
 def test_batches_of_unequal_size_add_up():
     predicted, target = samples()
     task = Regression(MEAN, STD)
-    parts = judged(task, predicted, target)
-    whole = judged(task, predicted, target, sizes=(53,))
+    parts = evaluated(task, predicted, target)
+    whole = evaluated(task, predicted, target, sizes=(53,))
     for name in whole:
         torch.testing.assert_close(parts[name], whole[name], rtol=1e-6, atol=1e-12)
 
@@ -81,7 +81,7 @@ def test_training_sums_give_errors_but_no_r2():
 
 def test_r2_of_targets_that_are_all_alike_is_not_a_number():
     task = Regression(MEAN, STD)
-    figures = task.summarize(judged(task, torch.zeros(4, 1), torch.ones(4, 1), sizes=(4,)))
+    figures = task.summarize(evaluated(task, torch.zeros(4, 1), torch.ones(4, 1), sizes=(4,)))
     assert figures["r2"] != figures["r2"]
 
 

@@ -45,7 +45,7 @@ WRITTEN = [
 
 
 def rows(texts, extra=0):
-    """Texts as padded ids, with so many columns of padding more."""
+    """Sequences as padded ids, with more columns of padding."""
     ids = [[BOS, *TOKENIZER.encode(text).tolist(), EOS] for text in texts]
     width = max(map(len, ids)) + extra
     return torch.tensor([one + [PAD] * (width - len(one)) for one in ids])
@@ -81,16 +81,16 @@ class Parrot(nn.Module):
         return logits if positions is None else logits.flatten(0, 1)[positions]
 
     def encode(self, source):
-        found = [self.answers[tuple(row[row != PAD].tolist())] for row in source]
-        return torch.stack([F.pad(row[1:], (0, LENGTH)) for row in found])
+        actual = [self.answers[tuple(row[row != PAD].tolist())] for row in source]
+        return torch.stack([F.pad(row[1:], (0, LENGTH)) for row in actual])
 
     def decode(self, tokens, memory, cache=None):
         self.calls += 1
         start = 0 if cache is None else cache[0]
         if cache is not None:
             cache[0] += tokens.shape[1]
-        wanted = memory[:, start : start + tokens.shape[1]]
-        return 9.0 * F.one_hot(wanted, TOKENIZER.vocab_size).float() + self.marker
+        expected = memory[:, start : start + tokens.shape[1]]
+        return 9.0 * F.one_hot(expected, TOKENIZER.vocab_size).float() + self.marker
 
     def new_cache(self, batch_size):
         return [0]
@@ -111,7 +111,7 @@ def network(name="transformer", seed=0):
     return MODELS.build({"name": name, **options, "dropout": 0.0}, **facts)
 
 
-def judged(model, task, parts, final=False):
+def evaluated(model, task, parts, final=False):
     return evaluate(model, task, parts, FP32, HERE, final=final)
 
 
@@ -129,11 +129,11 @@ def test_the_loss_is_that_of_each_next_token_alone(name, smoothing):
         total = count = right = 0
         for source, target in zip(SOURCES, REFERENCES, strict=True):
             logits = model(rows([source]), rows([target])[:, :-1])[0].detach()
-            log_probs, wanted = logits.log_softmax(1), rows([target])[0, 1:]
-            picked = log_probs[range(len(wanted)), wanted].sum()
+            log_probs, expected = logits.log_softmax(1), rows([target])[0, 1:]
+            picked = log_probs[range(len(expected)), expected].sum()
             total += -((1 - eps) * picked + eps * log_probs.mean(1).sum())
-            count += len(wanted)
-            right += int((logits.argmax(1) == wanted).sum())
+            count += len(expected)
+            right += int((logits.argmax(1) == expected).sum())
         assert float(output.loss_sum.detach()) == pytest.approx(float(total), rel=1e-9)
         assert int(output.count) == count
         assert training or int(output.sums["accuracy"]) == right
@@ -153,7 +153,7 @@ def test_gradients_do_not_see_how_a_batch_is_cut_and_padded(name):
 @pytest.mark.parametrize("cuts", [(6,), (2, 3, 1), (1,) * 6])
 def test_bleu_is_sacrebleus_over_the_whole_corpus(cuts, final):
     task = task_of()
-    means = judged(Parrot(), task, batches(cuts), final)
+    means = evaluated(Parrot(), task, batches(cuts), final)
     figures = task.summarize(means)
     expected = sacrebleu.corpus_bleu(WRITTEN, [REFERENCES])
     assert figures["bleu"] == expected.score and 20 < expected.score < 80
@@ -167,17 +167,19 @@ def test_bleu_is_sacrebleus_over_the_whole_corpus(cuts, final):
     assert details["signature"] == str(metric.get_signature())
 
 
-def test_nothing_right_is_a_bleu_of_nought():
+def test_nothing_right_has_a_bleu_of_zero():
     task = task_of()
-    assert task.summarize(judged(Parrot([""] * 6), task, batches()))["bleu"] == 0.0
-    assert task.summarize(judged(Parrot(REFERENCES), task, batches()))["bleu"] == pytest.approx(100)
+    assert task.summarize(evaluated(Parrot([""] * 6), task, batches()))["bleu"] == 0.0
+    assert task.summarize(evaluated(Parrot(REFERENCES), task, batches()))["bleu"] == pytest.approx(
+        100
+    )
 
 
 def test_a_corpus_without_any_right_phrase_is_smoothed_as_sacrebleu_does():
     task, few = task_of(), ["A man walks", "Two red men sing", "fox", "four", "A girl", "yes"]
     expected = sacrebleu.corpus_bleu(few, [REFERENCES])
     assert 0 in expected.counts and expected.score > 0
-    assert task.summarize(judged(Parrot(few), task, batches()))["bleu"] == expected.score
+    assert task.summarize(evaluated(Parrot(few), task, batches()))["bleu"] == expected.score
 
 
 def test_ranks_add_up():
@@ -190,7 +192,7 @@ def test_ranks_add_up():
             total[key] = total.get(key, 0) + value.detach().double()
     count = total.pop("count")
     means = {key: value / count for key, value in total.items()} | {"count": count}
-    assert task.summarize(means) == task.summarize(judged(Parrot(), task, parts))
+    assert task.summarize(means) == task.summarize(evaluated(Parrot(), task, parts))
 
 
 @pytest.mark.parametrize(
@@ -205,8 +207,8 @@ def test_what_is_measured_when(metric, monitor, during, after):
     task = task_of(metric=metric)
     assert task.monitor == monitor
     common = {"loss", "perplexity", "accuracy"}
-    assert set(task.summarize(judged(Parrot(), task, batches()))) == common | during
-    assert set(task.summarize(judged(Parrot(), task, batches(), final=True))) == common | after
+    assert set(task.summarize(evaluated(Parrot(), task, batches()))) == common | during
+    assert set(task.summarize(evaluated(Parrot(), task, batches(), final=True))) == common | after
     output = task.step(Parrot().train(), batch_of())
     means = {"loss": output.loss_sum.detach() / output.count, "count": output.count}
     assert not output.sums and set(task.summarize(means)) == {"loss"}
@@ -214,21 +216,21 @@ def test_what_is_measured_when(metric, monitor, during, after):
 
 def test_validation_is_greedy_and_the_test_by_beam():
     model, task = network(seed=3).eval(), task_of(beam=5, length_penalty=0.0)
-    found = {}
+    actual = {}
     for name in ("step", "test_step"):
         seen = []
         spied = copy.copy(task)
         spied._text_sums = lambda batch, texts, seen=seen: seen.extend(texts) or {}
         with torch.no_grad():
             getattr(spied, name)(model, batch_of())
-        found[name] = seen
-    assert found["step"] == task.generate(model, rows(SOURCES))
+        actual[name] = seen
+    assert actual["step"] == task.generate(model, rows(SOURCES))
     best = task.search(model, rows(SOURCES), beam=5, length_penalty=0.0)
-    assert found["test_step"] == [TOKENIZER.decode(one[0].tokens) for one in best]
-    assert found["step"] != found["test_step"]
+    assert actual["test_step"] == [TOKENIZER.decode(one[0].tokens) for one in best]
+    assert actual["step"] != actual["test_step"]
 
 
-def test_the_preview_sets_translations_beside_references():
+def test_the_preview_shows_translations_and_references():
     writer = Previews()
     with torch.no_grad():
         task_of().preview(Parrot().eval(), batch_of(), {}, writer)

@@ -147,7 +147,7 @@ def test_a_text_of_unknown_words_alone_teaches_nothing(name):
 # ------------------------------------------------------------------------- evaluation
 
 
-def judged(made, net, batches):
+def evaluated(made, net, batches):
     return evaluate(net, made, batches, Precision("fp32", HERE.device), HERE)
 
 
@@ -158,7 +158,7 @@ def test_evaluation_repeats_exactly_and_leaves_the_random_numbers_alone(name):
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    first, second = (made.summarize(judged(made, net, batches)) for _ in range(2))
+    first, second = (made.summarize(evaluated(made, net, batches)) for _ in range(2))
     assert first == second and set(first) == {"loss", "accuracy"}
     assert torch.equal(torch.rand(3), expected)
 
@@ -193,8 +193,8 @@ def topics():
 def test_words_of_one_topic_come_to_lie_together(name):
     torch.manual_seed(0)
     net, batch = Word2Vec(WORDS, 8), {"input": topics()}
-    found = torch.bincount(batch["input"].flatten(), minlength=WORDS).tolist()
-    facts = dict(token_counts=found, tokenizer=tokenizer(), eot_id=EOT)
+    actual = torch.bincount(batch["input"].flatten(), minlength=WORDS).tolist()
+    facts = dict(token_counts=actual, tokenizer=tokenizer(), eot_id=EOT)
     made = TASKS.build({"name": name, "sample": 0.0}, **facts)
     optimizer = OPTIMIZERS.build({"name": "row_adagrad", "lr": 0.3}, model=net)
     for _ in range(30):

@@ -22,7 +22,7 @@ def pairs_of(blocks):
 def test_a_window_of_one_has_the_adjacent_words():
     """Unknown words are skipped; no pair crosses a sequence or a document."""
     rows = text(5, 90)
-    found = [pair for pair in pairs_of(windows(window=1).blocks(rows)) if pair[1]]
+    actual = [pair for pair in pairs_of(windows(window=1).blocks(rows)) if pair[1]]
     expected = []
     for row in rows.tolist():
         documents, known = [[]], [i for i in row if i != 0]
@@ -31,7 +31,7 @@ def test_a_window_of_one_has_the_adjacent_words():
         for words in documents:
             sides = [words[max(k - 1, 0) : k] + words[k + 1 : k + 2] for k in range(len(words))]
             expected += [(word, side) for word, side in zip(words, sides) if side]
-    assert found == expected
+    assert actual == expected
 
 
 def test_window_sizes_are_drawn_uniformly():

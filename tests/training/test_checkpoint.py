@@ -21,8 +21,8 @@ from zoo.training.checkpoint import (
 
 
 def test_the_newest_is_read(checkpoints):
-    found, told = load(checkpoints)
-    assert is_step(found, 20) and told == []
+    checkpoint, messages = load(checkpoints)
+    assert is_step(checkpoint, 20) and messages == []
     assert load(checkpoints, "best") == (None, [])
     assert load(Checkpointer(checkpoints.folder / "nowhere")) == (None, [])
 
@@ -92,9 +92,9 @@ def test_every_flipped_bit_is_found(checkpoints, name):
     for bit in {0, bits - 1, *(rng.randrange(bits) for _ in range(60))}:
         (newest / name).write_bytes(content)
         rewrite(newest / name, lambda c, bit=bit: flip(c, bit))
-        found, told = load(checkpoints)
-        assert is_step(found, 10), (name, bit)
-        assert len(told) == 1 and "last-00000020 is damaged" in told[0], (name, bit)
+        checkpoint, messages = load(checkpoints)
+        assert is_step(checkpoint, 10), (name, bit)
+        assert len(messages) == 1 and "last-00000020 is damaged" in messages[0], (name, bit)
 
 
 def swap_with_older(newest, name):
@@ -118,23 +118,23 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_found_and_the_one_before_is_taken(checkpoints, damage, name):
     DAMAGE[damage](checkpoints.folder / "last-00000020", name)
-    found, told = load(checkpoints)
-    assert is_step(found, 10)
-    assert len(told) == 1 and "falling back to the one before" in told[0]
+    checkpoint, messages = load(checkpoints)
+    assert is_step(checkpoint, 10)
+    assert len(messages) == 1 and "falling back to the one before" in messages[0]
 
 
 def test_a_link_is_not_followed(checkpoints, tmp_path):
     target = checkpoints.folder / "last-00000020" / "model.safetensors"
     shutil.move(target, tmp_path / "elsewhere")
     target.symlink_to(tmp_path / "elsewhere")
-    found, told = load(checkpoints)
-    assert is_step(found, 10) and "lies outside the checkpoint" in told[0]
+    checkpoint, messages = load(checkpoints)
+    assert is_step(checkpoint, 10) and "lies outside the checkpoint" in messages[0]
 
 
 def test_a_renamed_checkpoint_is_not_taken_for_another(checkpoints):
     (checkpoints.folder / "last-00000010").rename(checkpoints.folder / "last-00000030")
-    found, told = load(checkpoints)
-    assert is_step(found, 20) and "it is a copy of last-00000010" in told[0]
+    checkpoint, messages = load(checkpoints)
+    assert is_step(checkpoint, 20) and "it is a copy of last-00000010" in messages[0]
 
 
 def test_an_unfinished_write_is_not_seen(checkpoints):
@@ -158,7 +158,7 @@ def test_all_damaged_is_a_clear_stop(checkpoints):
     assert "last-00000010: " in line and "last-00000020: " in line
 
 
-def test_a_damaged_checkpoint_is_written_anew(checkpoints):
+def test_a_damaged_checkpoint_is_rewritten(checkpoints):
     rewrite(checkpoints.folder / "last-00000020" / "model.safetensors", lambda c: flip(c, 800))
     checkpoints.save("last", 20, tensors(20), {"step": 20})
     assert is_step(load(checkpoints)[0], 20)
@@ -201,7 +201,7 @@ def test_tied_weights_are_written_once_and_come_back_tied(tmp_path):
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])
-def test_a_tied_model_trains_and_is_judged_by_its_best_weights(tmp_path, ema):
+def test_a_tied_model_trains_and_its_best_weights_are_evaluated(tmp_path, ema):
     from zoo.training import finish
 
     trainer = trainer_of(
@@ -240,6 +240,6 @@ def test_weights_of_another_model_are_refused(tmp_path, change, words):
 # ------------------------------------------------------------------------------- hostility
 
 
-def test_damage_is_told_in_words():
+def test_damage_is_described():
     with pytest.raises(Damaged, match="No such file"):
         read(Path("/nowhere/last-00000001"))

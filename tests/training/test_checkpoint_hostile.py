@@ -66,14 +66,17 @@ def test_a_hostile_folder_runs_nothing(checkpoints, kind):
         lambda event, args: opened.append(str(args[0])) if listening and event == "open" else None
     )
     try:
-        found, _ = load(checkpoints)
+        checkpoint, _ = load(checkpoints)
     finally:
         listening.clear()
     assert events == []
     assert all(str(checkpoints.folder) in path for path in opened), opened
-    assert found.step in (10, 20)  # "a pickle beside" may be read as bytes; nothing interprets it
+    assert checkpoint.step in (
+        10,
+        20,
+    )  # "a pickle beside" may be read as bytes; nothing interprets it
     if kind not in ("a pickle beside", "state is a list"):
-        assert is_step(found, 10)
+        assert is_step(checkpoint, 10)
 
 
 def test_a_config_runs_nothing(tmp_path, checkpoints, capsys):

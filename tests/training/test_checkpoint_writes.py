@@ -26,10 +26,10 @@ def save(folder, step):
 
 def loaded(folder):
     """The step of the newest checkpoint that verifies, its content checked."""
-    found = Checkpointer(folder).load("last", lambda text: None)
-    assert torch.equal(found.tensors["model"]["w"], tensors(found.step)["model"]["w"])
-    assert found.state == {"step": found.step}
-    return found.step
+    checkpoint = Checkpointer(folder).load("last", lambda text: None)
+    assert torch.equal(checkpoint.tensors["model"]["w"], tensors(checkpoint.step)["model"]["w"])
+    assert checkpoint.state == {"step": checkpoint.step}
+    return checkpoint.step
 
 
 # ----------------------------------------------------- every call may be the last before a crash
@@ -169,7 +169,7 @@ def test_the_manifest_is_last_and_the_rename_after_it(tmp_path, monkeypatch):
 
 
 class Refusing:
-    """Lets `allowed` calls pass and fails the next one, and all that follow if told so."""
+    """Lets `allowed` calls pass and fails the next one, and, with `for_ever`, all that follow."""
 
     def __init__(self, monkeypatch, allowed, number, for_ever):
         self.left, self.number, self.for_ever, self.refused = allowed, number, for_ever, 0
@@ -242,12 +242,12 @@ def small_disk(tmp_path):
 
 
 def fill(disk, leave):
-    """Leave about so many bytes free."""
+    """Leave about `leave` bytes free."""
     free = shutil.disk_usage(disk).free - leave
     (disk / "filler").write_bytes(bytes(max(0, free)))
 
 
-def test_a_disk_too_small_is_told_before_anything_is_written(small_disk, train):
+def test_a_disk_too_small_is_reported_before_anything_is_written(small_disk, train):
     fill(small_disk, 300_000)
     done = train(*TINY, f"output_dir={small_disk / 'runs'}")
     assert done.code == 2 and done.err.startswith("error: no space left for the run")

@@ -1,4 +1,4 @@
-"""The end of a run: expectations, the judgement, result.json."""
+"""The end of a run: expectations, the final evaluation, result.json."""
 
 import json
 import subprocess
@@ -31,11 +31,11 @@ def test_expectations_of_another_form(text):
         finish.parse_expectation("test/x", text)
 
 
-def test_each_expectation_beside_what_was_reached():
+def test_each_expectation_is_compared_with_the_result():
     expect = {"test/accuracy": ">= 0.9", "test/loss": "< 0.4", "val/loss": "<= 0.5"}
-    found = finish.check_expectations(expect, FIGURES)
-    assert [found[name]["met"] for name in expect] == [True, False, True]
-    assert found["test/loss"] == {"expected": "< 0.4", "reached": 0.4, "met": False}
+    actual = finish.check_expectations(expect, FIGURES)
+    assert [actual[name]["met"] for name in expect] == [True, False, True]
+    assert actual["test/loss"] == {"expected": "< 0.4", "reached": 0.4, "met": False}
     assert finish.check_expectations({}, FIGURES) == {}
 
 
@@ -44,23 +44,23 @@ def test_an_expectation_of_something_else():
         finish.check_expectations({"test/acuracy": "> 1"}, FIGURES)
 
 
-def test_the_best_weights_are_judged_not_the_last(tmp_path):
+def test_the_best_weights_are_evaluated_not_the_last(tmp_path):
     trainer = trainer_of(
         tmp_path, cloud(), network(), Masked(), max_steps=12, eval_steps=3, save_steps=3,
         optim={"name": "sgd", "lr": 0.05, "weight_decay": 0.0},
     )  # fmt: skip
-    judged = []
-    judge = trainer.update_best
+    evaluated = []
+    update_best = trainer.update_best
 
     def worse_later(figures):
-        judge(figures | {"loss": figures["loss"] + 100 * (trainer.step > 3)})
-        judged.append(weights(trainer.model))
+        update_best(figures | {"loss": figures["loss"] + 100 * (trainer.step > 3)})
+        evaluated.append(weights(trainer.model))
 
     trainer.update_best = worse_later
     trainer.fit()
-    assert trainer.best.step == 3 and not same(judged[0], judged[-1])
+    assert trainer.best.step == 3 and not same(evaluated[0], evaluated[-1])
     figures, details = finish.evaluate_best(trainer)
-    assert same(weights(trainer.model), judged[0]) and details == {}
+    assert same(weights(trainer.model), evaluated[0]) and details == {}
     assert figures["val"] == trainer.best.metrics
 
 
@@ -69,7 +69,7 @@ def test_result_json_says_what_ranks_and_repeats_a_run(train):
         "model=mlp", "data=rain", "data.samples=100", "trainer=debug",
         "expect={test/accuracy: '>= 2', val/loss: '< 100'}",
     )  # fmt: skip
-    assert done.code == 0  # a promise missed is told, not an error
+    assert done.code == 0  # an expectation that is not met is reported, not an error
     result = json.loads((done.path / "result.json").read_text())
     assert result["status"] == "done" and result["reason"] is None
     assert result["command"].startswith("python ")

@@ -40,8 +40,8 @@ def test_two_devices_end_where_one_does(family, train, tmp_path):
     paths = []
     for devices in (1, 2):
         folder = train.outputs / str(devices)
-        found = train(*small, f"trainer.devices={devices}", f"output_dir={folder}")
-        assert found.code == 0, found.err
+        done = train(*small, f"trainer.devices={devices}", f"output_dir={folder}")
+        assert done.code == 0, done.err
         paths += folder.glob("*/*")
     figures = [[json.loads(row) for row in (p / "metrics.jsonl").open()] for p in paths]
     assert len(figures[0]) == len(figures[1]) > 0
@@ -72,7 +72,7 @@ def test_word2vec_on_two_devices(train, tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
-def test_a_mistake_on_two_ranks_is_told_once(tmp_path):
+def test_a_mistake_on_two_ranks_is_reported_once(tmp_path):
     mistake = ["model=mlp", "data=rain", "trainer=debug", "trainer.devices=2", "data.batch_size=1"]
     log = tmp_path / "log"
     assert forked.call(log, killed.train, [*mistake, f"output_dir={tmp_path}"]) == 2

@@ -27,7 +27,7 @@ def test_every_sample_exactly_once_an_epoch(size, batch):
     assert len(epochs) == 3 * batch
     assert all(sorted(epoch) == list(range(size)) for epoch in epochs)
     if size > 4:
-        assert len({tuple(epoch) for epoch in epochs}) > len(epochs) // 2  # shuffled anew
+        assert len({tuple(epoch) for epoch in epochs}) > len(epochs) // 2  # reshuffled
 
 
 def test_batches_are_full_and_straddle_epochs():
@@ -114,7 +114,7 @@ def test_workers_give_what_memory_gives(workers):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_no_loader_touches_the_random_numbers(workers):
-    """Or a resumed run, which starts the workers anew, would draw other dropout masks."""
+    """Or a resumed run, which restarts the workers, would draw other dropout masks."""
     loader = Loader(numbered(11, wrap=Slow), 4, 0, HERE, workers=workers)
     before = rng_state(CPU)
     next(loader.training(0, 5))

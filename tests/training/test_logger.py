@@ -1,4 +1,4 @@
-"""metrics.jsonl and TensorBoard say the same, once."""
+"""metrics.jsonl and TensorBoard hold the same numbers, each once."""
 
 import pytest
 from killed import age, curves
@@ -34,7 +34,7 @@ def test_the_same_numbers_in_both(run):
     assert len(rows) == 6 and len(list(run.metrics("val"))) == 3
 
 
-def test_going_on_drops_what_is_later_and_keeps_what_counts(run):
+def test_resuming_drops_later_rows_and_keeps_earlier_ones(run):
     logger = Logger(run)
     write(logger, [1, 2])
     offset = logger.offset()

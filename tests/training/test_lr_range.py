@@ -28,6 +28,6 @@ def test_what_happens_after_the_lowest_point_is_ignored():
         fall = 2 / (1 + rate / 1e-3)
         return fall if rate < 0.05 else fall + 10 * math.sin(40 * rate)  # wild, with steep falls
 
-    found = curve([r for r in rates if r < 0.2], loss)
-    lowest = min(found, key=lambda point: point[1])[0]
-    assert suggest(found) <= lowest
+    actual = curve([r for r in rates if r < 0.2], loss)
+    lowest = min(actual, key=lambda point: point[1])[0]
+    assert suggest(actual) <= lowest

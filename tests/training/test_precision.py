@@ -132,5 +132,5 @@ def test_rescaling_skips_what_has_no_gradient():
     first.grad = None
     kept = [p.grad.clone() for p in model.parameters() if p.grad is not None]
     rescale_gradients(model.parameters(), torch.tensor(0.5))
-    found = [p.grad for p in model.parameters() if p.grad is not None]
-    assert all(torch.equal(a, b / 2) for a, b in zip(found, kept)) and first.grad is None
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert all(torch.equal(a, b / 2) for a, b in zip(gradients, kept)) and first.grad is None

@@ -71,9 +71,9 @@ def test_devices():
 
 
 def test_the_environment_is_json_and_says_what_bits_depend_on():
-    found = environment(Runtime(CPU, 1, 3))
-    assert json.loads(json.dumps(found)) == found
-    assert found["ranks"] == 3 and found["threads"] == 1 and found["torch"] == torch.__version__
+    facts = environment(Runtime(CPU, 1, 3))
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["ranks"] == 3 and facts["threads"] == 1 and facts["torch"] == torch.__version__
 
 
 @pytest.mark.parametrize("found, name", [({"cpu_name": "AMD EPYC"}, "AMD EPYC "), ({}, "")])
@@ -125,12 +125,12 @@ print(without, faults())
 def test_memory_is_kept_from_step_to_step():
     """From where glibc gives back what it can; left to itself it learns to, now and then."""
     tunables = "glibc.malloc.mmap_threshold=131072:glibc.malloc.trim_threshold=131072"
-    found = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", KEPT],
         env={**os.environ, "GLIBC_TUNABLES": tunables},
         capture_output=True,
         text=True,
         check=True,
     )
-    without, kept = map(int, found.stdout.split())
+    without, kept = map(int, done.stdout.split())
     assert kept < without / 10

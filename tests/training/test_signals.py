@@ -24,13 +24,13 @@ def test_a_signal_is_remembered_and_the_handler_put_back(name):
 
 
 def test_outside_the_main_thread_signals_go_elsewhere():
-    told = []
+    received = []
 
     def work():
         with StopSignals().caught() as signals:
-            told.append(signals.received)
+            received.append(signals.received)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert told == [None]
+    assert received == [None]

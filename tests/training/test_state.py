@@ -69,11 +69,14 @@ def test_a_trainer_takes_it_back(tmp_path):
     second.load(read(first.run.checkpoints / "last-00000006"))
     second.logger, second.clock = first.logger, first.clock
     assert same(weights(second.model), weights(first.model)) and second.step == 6
-    one, other = (t.state([t.rank_state()]) for t in (first, second))
-    assert {n for n in one.ranks if "window" in n} == {"0.window.loss", "0.window.count"}
-    assert all(same(one.tensors()[name], other.tensors()[name]) for name in one.tensors())
-    assert {k: v for k, v in one.values().items() if k != "seconds"} == {
-        k: v for k, v in other.values().items() if k != "seconds"
+    first_state, second_state = (t.state([t.rank_state()]) for t in (first, second))
+    assert {n for n in first_state.ranks if "window" in n} == {"0.window.loss", "0.window.count"}
+    assert all(
+        same(first_state.tensors()[name], second_state.tensors()[name])
+        for name in first_state.tensors()
+    )
+    assert {k: v for k, v in first_state.values().items() if k != "seconds"} == {
+        k: v for k, v in second_state.values().items() if k != "seconds"
     }
 
 

@@ -21,8 +21,8 @@ FP32 = Precision("fp32", CPU)
 SLOW_SGD = {"name": "sgd", "lr": 0.01, "weight_decay": 0.0}  # Adam would hide a wrong scale
 
 
-def relative_error(found, true):
-    error = sum((a.double() - b).square().sum() for a, b in zip(found, true))
+def relative_error(actual, true):
+    error = sum((a.double() - b).square().sum() for a, b in zip(actual, true))
     return float((error / sum(b.square().sum() for b in true)).sqrt())
 
 
@@ -107,8 +107,10 @@ def test_training_in_micro_batches_ends_at_the_same_weights(tmp_path, clip):
 
 def best_first(trainer):
     """The first validation stays the best one, so that the best weights are not the last."""
-    judge = trainer.update_best
-    trainer.update_best = lambda figures: judge(figures | {"loss": figures["loss"] + trainer.step})
+    update_best = trainer.update_best
+    trainer.update_best = lambda figures: update_best(
+        figures | {"loss": figures["loss"] + trainer.step}
+    )
 
 
 def one_rank(folder, rank):
@@ -159,8 +161,8 @@ def test_two_ranks_train_as_one_process_does(tmp_path, record_property):
     )  # fmt: skip
     best_first(alone)
     alone.fit()
-    one = weights(alone.model)
-    error = max(float((both[0][name] - one[name]).abs().max()) for name in one)
+    expected = weights(alone.model)
+    error = max(float((both[0][name] - expected[name]).abs().max()) for name in expected)
     record_property("largest_difference", error)
     assert error < 1e-6
 
@@ -213,11 +215,11 @@ def test_evaluation_repeats_and_leaves_no_trace(training):
 @pytest.mark.parametrize("size", [1, 7, 30, 64])
 def test_evaluation_is_the_mean_over_samples_whatever_the_batch(size):
     loader, model = Loader(cloud(val=30), 8, 0, HERE), network()
-    found = evaluate(model, Masked(), loader.evaluation("val", size), FP32, HERE)
+    actual = evaluate(model, Masked(), loader.evaluation("val", size), FP32, HERE)
     columns = loader.splits["val"].columns
     with torch.no_grad():
         error = (model(columns["input"]) - columns["target"]).square() * columns["weight"]
-    assert float(found["loss"]) == pytest.approx(float(error.sum() / columns["weight"].sum()))
+    assert float(actual["loss"]) == pytest.approx(float(error.sum() / columns["weight"].sum()))
 
 
 def test_evaluation_switches_dropout_off():

@@ -13,7 +13,7 @@ def rows(trainer, split):
 
 
 class Scripted(Masked):
-    """A validation that reports what it is told, evaluation by evaluation."""
+    """A task whose validation losses are given in advance, one for each evaluation."""
 
     def __init__(self, losses):
         super().__init__()
@@ -127,7 +127,7 @@ def test_patience(tmp_path):
     assert trainer.best.step == 4 and trainer.best.metrics["loss"] == 4
 
 
-def test_an_improvement_starts_patience_anew(tmp_path):
+def test_an_improvement_resets_patience(tmp_path):
     trainer = scripted(tmp_path, [5, 6, 4, 6, 3, 6, 6], patience=2, max_steps=30)
     trainer.fit()
     assert trainer.step == 14 and trainer.best.step == 10

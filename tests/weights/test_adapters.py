@@ -21,7 +21,7 @@ def test_adapters_change_places(tmp_path):
     torch.manual_seed(0)
     base = GPT(V, T, width=16, depth=1, heads=2).eval()
     x = torch.randint(V, (2, T))
-    plain, found, adapters = base(x), [], []
+    plain, outputs, adapters = base(x), [], []
     for rank, targets in ((2, ["qkv"]), (4, ["up", "down"])):
         model = lora(copy.deepcopy(base), rank=rank, targets=targets).eval()
         for layer in lora_layers(model).values():
@@ -29,9 +29,9 @@ def test_adapters_change_places(tmp_path):
         options = BASE | {"rank": rank, "targets": targets, "alpha": 16.0}
         dump(tmp_path, *write_peft(model, options, None, {}, "base"))
         adapters.append(read_peft(tmp_path, None, {}))
-        found.append(model(x))
+        outputs.append(model(x))
     for k in (0, 1, 0):
         apply_adapter(base, adapters[k], "here")
-        assert torch.equal(base(x), found[k])
+        assert torch.equal(base(x), outputs[k])
     apply_adapter(base, None, "")
     assert torch.equal(base(x), plain)

@@ -29,7 +29,7 @@ def text(tmp_path):
 
 @pytest.fixture
 def base(train, text):
-    """A run of two blocks, and the options to go on from it."""
+    """A run of two blocks, and the options to continue from it."""
     done = train(*SMALL, *SIZE, f"data.path={text / 'a.txt'}", "data.tokenizer=char")
     assert done.code == 0, done.err
     return done.path
@@ -142,7 +142,7 @@ def test_it_can_be_restored_and_changes_the_answer(adapted, base):
     assert second.encoding.tokenizer.to_json() == first.encoding.tokenizer.to_json()
 
 
-def test_an_adapter_goes_on_from_another(train, text, base, adapted):
+def test_an_adapter_continues_from_another(train, text, base, adapted):
     """With its rank and targets, whatever the recipe says; on its own base alone."""
     options = (*SMALL, f"data.path={text / 'a.txt'}", "adapter=lora", "optim.lr=0")
     done = train(*options, f"init.from={base}", f"init.adapter={adapted.path}")
@@ -189,7 +189,7 @@ def test_the_base_is_the_run_that_was_taken(train, text, base, monkeypatch):
     assert restore(done.path).config.init.from_ == str(base.resolve())
 
 
-def test_it_goes_on_after_a_stop_to_the_same_end(train, text, base):
+def test_a_stopped_run_resumes_to_the_same_end(train, text, base):
     options = (
         *SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "adapter=lora",
         "adapter.dropout=0.1", "optim.lr=0.05", "trainer.save_steps=2", "schedule=constant",
@@ -204,7 +204,7 @@ def test_it_goes_on_after_a_stop_to_the_same_end(train, text, base):
 
 
 def test_two_ranks_adapt_as_one_process_does(train, text, base):
-    found = {}
+    bits = {}
     for devices in (1, 2):
         folder = text / str(devices)
         done = train(
@@ -213,11 +213,11 @@ def test_two_ranks_adapt_as_one_process_does(train, text, base):
         )  # fmt: skip
         assert done.code == 0, done.err
         (path,) = folder.glob("*/*")
-        found[devices] = weights(path)
-    assert found[1].keys() == found[2].keys() and all("lora" in name for name in found[1])
-    assert any(tensor.abs().max() > 0 for name, tensor in found[1].items() if "lora_b" in name)
-    for name, tensor in found[1].items():
-        torch.testing.assert_close(tensor, found[2][name], rtol=1e-3, atol=1e-4)
+        bits[devices] = weights(path)
+    assert bits[1].keys() == bits[2].keys() and all("lora" in name for name in bits[1])
+    assert any(tensor.abs().max() > 0 for name, tensor in bits[1].items() if "lora_b" in name)
+    for name, tensor in bits[1].items():
+        torch.testing.assert_close(tensor, bits[2][name], rtol=1e-3, atol=1e-4)
 
 
 def test_on_another_base_it_is_refused(train, text, base, adapted, capsys):
@@ -228,7 +228,7 @@ def test_on_another_base_it_is_refused(train, text, base, adapted, capsys):
     assert again.code == 2 and "holds an adapter of other weights" in again.err
 
 
-def test_a_run_that_starts_from_weights_goes_on_without_them(train, text, base):
+def test_a_run_that_starts_from_weights_resumes_without_them(train, text, base):
     done = train(*SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}")
     base.rename(base.with_name("elsewhere"))
     again = train(f"resume={done.path}", "trainer.max_steps=6")

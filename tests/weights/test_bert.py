@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from published_models import T, V, both
+from published_models import T, V, reference_and_model
 from safetensors.torch import load_file
 
 from zoo.errors import UserError
@@ -15,7 +15,7 @@ from zoo.weights.source import open_source
 @pytest.mark.parametrize("trunk", [False, True])
 def test_names_of_old_bert_files(tmp_path, trunk):
     """`gamma` and `beta`, next-sentence prediction, position numbers; torch.save."""
-    theirs, _, x = both("bert", tmp_path)
+    reference, _, x = reference_and_model("bert", tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
     old = {
         name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
@@ -40,8 +40,8 @@ def test_names_of_old_bert_files(tmp_path, trunk):
         load_weights(model, source.tensors, "x", ["transform*", "head"], [])
         model.transform, model.transform_norm = torch.nn.Identity(), torch.nn.Identity()
         model.head = torch.nn.Identity()
-        expected = F.gelu(theirs.bert(x).last_hidden_state)
+        expected = F.gelu(reference.bert(x).last_hidden_state)
     else:
         load_weights(model, source.tensors, "x", [], [])
-        expected = theirs(x).logits
+        expected = reference(x).logits
     torch.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-4)

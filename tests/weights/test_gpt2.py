@@ -1,7 +1,7 @@
 """Names in published files of GPT-2."""
 
 import torch
-from published_models import T, V, both, ours_of
+from published_models import T, V, load_published, reference_and_model
 from safetensors.torch import load_file, save_file
 
 
@@ -14,11 +14,11 @@ def rewrite(folder, change):
 
 def test_names_of_the_hubs_gpt2(tmp_path):
     """`transformer.` left out, masks among the weights, a head that is tied."""
-    theirs, _, x = both("gpt2", tmp_path)
+    reference, _, x = reference_and_model("gpt2", tmp_path)
     rewrite(tmp_path, lambda name: name.removeprefix("transformer."))
     tensors = load_file(tmp_path / "model.safetensors")
     assert "lm_head.weight" not in tensors
     masks = {f"h.{k}.attn.bias": torch.ones(1, 1, T, T).tril() for k in range(3)}
     save_file(tensors | masks, tmp_path / "model.safetensors")
-    ours = ours_of(tmp_path, dict(vocab_size=V))
-    torch.testing.assert_close(ours(x), theirs(x).logits, rtol=1e-4, atol=1e-4)
+    model = load_published(tmp_path, dict(vocab_size=V))
+    torch.testing.assert_close(model(x), reference(x).logits, rtol=1e-4, atol=1e-4)

@@ -24,7 +24,7 @@ V, T = 61, 16
 BASE = dict(rank=3, alpha=6.0, dropout=0.0, rslora=False)
 
 
-def theirs_and_ours(kind, folder, tie=True):
+def reference_and_model(kind, folder, tie=True):
     torch.manual_seed(0)
     if kind == "gpt2":
         config = transformers.GPT2Config(
@@ -32,20 +32,20 @@ def theirs_and_ours(kind, folder, tie=True):
             eos_token_id=0, tie_word_embeddings=tie, resid_pdrop=0.0, embd_pdrop=0.0,
             attn_pdrop=0.0,
         )  # fmt: skip
-        theirs = transformers.GPT2LMHeadModel(config)
+        reference = transformers.GPT2LMHeadModel(config)
     else:
         config = transformers.BertConfig(
             vocab_size=V, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
             intermediate_size=128, max_position_embeddings=T, hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )  # fmt: skip
-        theirs = transformers.BertForMaskedLM(config)
-    theirs.eval().save_pretrained(folder / "base")
+        reference = transformers.BertForMaskedLM(config)
+    reference.eval().save_pretrained(folder / "base")
     source = open_source(str(folder / "base"))
     options = {"name": source.model, **source.settings, "dropout": 0.0}
-    ours = MODELS.build(options, vocab_size=V)
-    load_weights(ours, source.tensors, "base", [], [])
-    return theirs, ours.eval(), source.settings
+    model = MODELS.build(options, vocab_size=V)
+    load_weights(model, source.tensors, "base", [], [])
+    return reference, model.eval(), source.settings
 
 
 CASES = [
@@ -62,20 +62,20 @@ CASES = [
 @pytest.mark.parametrize(("kind", "targets"), CASES)
 def test_what_we_write_peft_reads(tmp_path, kind, targets, rslora):
     tie = "embedding" not in (targets or [])
-    theirs, ours, settings = theirs_and_ours(kind, tmp_path, tie)
+    reference, model, settings = reference_and_model(kind, tmp_path, tie)
     options = BASE | {"rslora": rslora, "targets": targets}
-    plain = copy.deepcopy(ours)
-    lora(ours, **options)
-    for layer in lora_layers(ours).values():
+    plain = copy.deepcopy(model)
+    lora(model, **options)
+    for layer in lora_layers(model).values():
         nn.init.normal_(layer.lora_b, std=0.2)
     family = family_of(kind.removesuffix("2"), settings)
     assert family is not None and family.name == kind
-    tensors, config = write_peft(ours, options, family, settings, "base")
+    tensors, config = write_peft(model, options, family, settings, "base")
     dump(tmp_path, tensors, config)
     x = torch.randint(V, (2, T))
-    expected = ours(x)
-    other = peft.PeftModel.from_pretrained(theirs, tmp_path).eval()
-    torch.testing.assert_close(other(x).logits, expected, rtol=1e-4, atol=1e-5)
+    expected = model(x)
+    peft_model = peft.PeftModel.from_pretrained(reference, tmp_path).eval()
+    torch.testing.assert_close(peft_model(x).logits, expected, rtol=1e-4, atol=1e-5)
     adapter = read_peft(tmp_path, family, settings)
     apply_adapter(plain, adapter, "here")
     torch.testing.assert_close(plain(x), expected, rtol=1e-5, atol=1e-6)
@@ -90,48 +90,48 @@ def test_what_we_write_peft_reads(tmp_path, kind, targets, rslora):
     [("gpt2", ["c_attn", "c_fc"]), ("bert", ["query", "value"]), ("bert", ["key", "output.dense"])],
 )
 def test_what_peft_writes_we_read(tmp_path, kind, modules):
-    theirs, ours, settings = theirs_and_ours(kind, tmp_path)
+    reference, model, settings = reference_and_model(kind, tmp_path)
     config = peft.LoraConfig(
         r=4, lora_alpha=8, target_modules=modules, fan_in_fan_out=kind == "gpt2",
         init_lora_weights=False,
     )  # fmt: skip
-    model = peft.get_peft_model(theirs, config).eval()
-    model.save_pretrained(tmp_path / "adapter")
+    peft_model = peft.get_peft_model(reference, config).eval()
+    peft_model.save_pretrained(tmp_path / "adapter")
     family = family_of(kind.removesuffix("2"), settings)
-    apply_adapter(ours, read_peft(tmp_path / "adapter", family, settings), "adapter")
+    apply_adapter(model, read_peft(tmp_path / "adapter", family, settings), "adapter")
     x = torch.randint(V, (2, T))
-    torch.testing.assert_close(ours(x), model(x).logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model(x), peft_model(x).logits, rtol=1e-4, atol=1e-5)
 
 
 def test_loss_curves_are_pefts(tmp_path):
-    """Fifty steps from the same thin matrices on the same batches."""
-    theirs, ours, _ = theirs_and_ours("gpt2", tmp_path)
+    """Fifty steps from the same low-rank matrices on the same batches."""
+    reference, model, _ = reference_and_model("gpt2", tmp_path)
     config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn"], fan_in_fan_out=True)
-    other = peft.get_peft_model(theirs, config)
-    lora(ours, rank=4, alpha=8.0, targets=["qkv"])
+    peft_model = peft.get_peft_model(reference, config)
+    lora(model, rank=4, alpha=8.0, targets=["qkv"])
     with torch.no_grad():
-        for k, block in enumerate(ours.blocks):
-            layer = other.base_model.model.transformer.h[k].attn.c_attn
+        for k, block in enumerate(model.blocks):
+            layer = peft_model.base_model.model.transformer.h[k].attn.c_attn
             block.attention.qkv.lora_a.copy_(layer.lora_A["default"].weight)
     generator = torch.Generator().manual_seed(1)
     batches = torch.randint(V, (50, 4, T + 1), generator=generator) // 3
     curves = []
-    for model in (other, ours):
-        learnt = [p for p in model.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(learnt, lr=1e-2, weight_decay=0.01)
+    for network in (peft_model, model):
+        trained = [p for p in network.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=1e-2, weight_decay=0.01)
         losses = []
         for batch in batches:
             x, y = batch[:, :-1], batch[:, 1:].flatten()
-            if model is ours:
-                loss = cross_entropy(model(x).flatten(0, 1), y) / len(y)
+            if network is model:
+                loss = cross_entropy(network(x).flatten(0, 1), y) / len(y)
             else:
-                loss = F.cross_entropy(model(input_ids=x).logits.flatten(0, 1), y)
+                loss = F.cross_entropy(network(input_ids=x).logits.flatten(0, 1), y)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
         curves.append(torch.tensor(losses))
-    assert curves[0][0] - curves[0][-1] > 0.05  # something was learnt
+    assert curves[0][0] - curves[0][-1] > 0.05  # the loss fell
     torch.testing.assert_close(curves[0], curves[1], rtol=0.0, atol=1e-4)
 
 
@@ -153,13 +153,13 @@ def test_a_model_that_no_family_knows_keeps_our_names(tmp_path):
 
 
 def test_adapters_that_do_not_fit(tmp_path):
-    _, ours, settings = theirs_and_ours("gpt2", tmp_path)
+    _, model, settings = reference_and_model("gpt2", tmp_path)
     family = family_of("gpt", settings)
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "IA3"}')
     with pytest.raises(UserError, match="expected plain LoRA, got peft_type=IA3"):
         read_peft(tmp_path, family, settings)
-    lora(ours, targets=["out"], rank=3, alpha=6.0)
-    tensors, config = write_peft(ours, BASE | {"targets": ["out"]}, family, settings, "base")
+    lora(model, targets=["out"], rank=3, alpha=6.0)
+    tensors, config = write_peft(model, BASE | {"targets": ["out"]}, family, settings, "base")
     other = {name.replace("h.1.", "h.7."): tensor for name, tensor in tensors.items()}
     dump(tmp_path, other, config)
     with pytest.raises(UserError, match="the model has no 'transformer.h.7.attn.c_proj'"):

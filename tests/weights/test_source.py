@@ -1,4 +1,4 @@
-"""Names on the Hugging Face Hub, without a network: what is asked of its package, what is said."""
+"""Names on the Hugging Face Hub, without a network: requests to its package, messages."""
 
 import sys
 from types import SimpleNamespace

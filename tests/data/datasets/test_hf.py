@@ -65,7 +65,11 @@ def test_labelled_text_keeps_the_test_split_and_the_names_of_classes(library):
         "unsupervised": Rows({"label": label}, text=words("c", 0, 10), label=[-1] * 10),
     }
     data = build("imdb", kind="labelled_text")
-    assert {s: len(one) for s, one in data.splits.items()} == {"train": 32, "val": 8, "test": 10}
+    assert {s: len(source) for s, source in data.splits.items()} == {
+        "train": 32,
+        "val": 8,
+        "test": 10,
+    }
     batch = data.splits["test"].fetch(torch.arange(10))
     assert batch["target"].tolist() == [1] * 10 and data.facts["class_names"] == ["neg", "pos"]
     assert data.encoding.tokenizer.decode(batch["input"][3].tolist()) == "b 3"
@@ -79,7 +83,11 @@ def test_pairs_may_lie_in_fields_of_one_column(library):
         "test": Rows(feature, translation=[{"en": "last", "de": "letzte"}]),
     }
     data = build("opus", kind="pairs", input="translation.en", target="translation.de")
-    assert {s: len(one) for s, one in data.splits.items()} == {"train": 16, "val": 4, "test": 1}
+    assert {s: len(source) for s, source in data.splits.items()} == {
+        "train": 16,
+        "val": 4,
+        "test": 1,
+    }
     batch = data.splits["test"].fetch(torch.tensor([0]), torch.tensor([0]))
     shown = {name: data.encoding.tokenizer.decode(rows[0].tolist()) for name, rows in batch.items()}
     assert shown == {"source": "last", "target": "letzte"}
@@ -94,7 +102,11 @@ def test_images_are_fitted_to_the_size_and_keep_their_classes(library):
     library["photos", None] = {"train": train, "dev": dev}
     data = build("photos", kind="images", size=[4, 5])
     assert data.facts["input_shape"] == (3, 4, 5) and data.facts["class_names"] == ["dark", "light"]
-    assert {s: len(one) for s, one in data.splits.items()} == {"train": 16, "val": 2, "test": 4}
+    assert {s: len(source) for s, source in data.splits.items()} == {
+        "train": 16,
+        "val": 2,
+        "test": 4,
+    }
     assert data.splits["val"].columns["target"].tolist() == [1, 0]
     for split in ("train", "test"):
         columns = data.splits[split].columns
@@ -178,6 +190,6 @@ def test_reads_a_folder_of_images(offline, tmp_path):
             for i in range(number):
                 Image.fromarray(np.full((6, 8, 3), 200 * level, np.uint8)).save(folder / f"{i}.png")
     data = build(str(tmp_path / "photos"), kind="images", size=4)
-    assert {s: len(one) for s, one in data.splits.items()}["test"] == 6
+    assert {s: len(source) for s, source in data.splits.items()}["test"] == 6
     columns = data.splits["train"].columns
     assert torch.equal(columns["input"][:, 0, 0, 0] // 200, columns["target"].to(torch.uint8))

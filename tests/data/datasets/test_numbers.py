@@ -38,16 +38,16 @@ def test_numbers_are_spelt_as_they_are_read():
 
 def test_no_test_number_is_trained_on_and_the_longer_ones_are_longer():
     dataset = numbers(context(Split(0.1, 0.1), tokenizer=CHAR), size=600, letters=60)
-    found = {name: texts(dataset, name) for name in dataset.splits}
+    actual = {name: texts(dataset, name) for name in dataset.splits}
     known = {
-        name: {n for pair in rows for n in pair if n.isdigit()} for name, rows in found.items()
+        name: {n for pair in rows for n in pair if n.isdigit()} for name, rows in actual.items()
     }
     assert len(known["train"] | known["val"] | known["test"]) == 600 + len(known["longer"])
     assert known["longer"] < known["test"] and 5 * len(known["longer"]) == len(known["test"])
-    for rows in found.values():
+    for rows in actual.values():
         assert all(b == in_words(int(a)) if a.isdigit() else a == in_words(int(b)) for a, b in rows)
         assert 2 * sum(a.isdigit() for a, _ in rows) == len(rows)
-    letters = {name: [len(t) for pair in rows for t in pair] for name, rows in found.items()}
+    letters = {name: [len(t) for pair in rows for t in pair] for name, rows in actual.items()}
     assert max(letters["train"] + letters["val"]) <= 60
     assert min(len(in_words(int(n))) for n in known["longer"]) > 60
     assert {len(n) for n in known["train"]} == set(range(1, 8))

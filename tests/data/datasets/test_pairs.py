@@ -9,13 +9,13 @@ from zoo.errors import UserError
 
 
 def test_a_table_and_two_files_are_the_same_pairs(write, split):
-    found = tiny_pairs()
-    table = write("pairs.tsv", "\ufeff" + "\r\n".join(f" {a}\t{b}" for a, b in found) + "\r\n\n")
-    sides = [write(f"{k}.txt", "\n".join(pair[k] for pair in found)) for k in (0, 1)]
+    expected = tiny_pairs()
+    table = write("pairs.tsv", "\ufeff" + "\r\n".join(f" {a}\t{b}" for a, b in expected) + "\r\n\n")
+    sides = [write(f"{k}.txt", "\n".join(pair[k] for pair in expected)) for k in (0, 1)]
     one = pairs(context(split, tokenizer=CHAR), path=table)
     other = pairs(context(split, tokenizer=CHAR), source=sides[0], target=sides[1])
     assert one.sha256 == other.sha256
-    assert sorted(sum((texts(one, s) for s in one.splits), [])) == sorted(found)
+    assert sorted(sum((texts(one, s) for s in one.splits), [])) == sorted(expected)
 
 
 def test_only_line_feeds_part_lines(write, split):

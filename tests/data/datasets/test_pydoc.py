@@ -11,10 +11,10 @@ def test_docstrings_are_those_that_python_finds():
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module
     checked = 0
     for name, source in islice(stdlib.sources(), 0, None, 25):
-        ours = set(paragraphs(source))
+        actual = set(paragraphs(source))
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, kinds) and (text := ast.get_docstring(node)):
-                assert text in ours, (name, text)
+                assert text in actual, (name, text)
                 checked += 1
     assert checked > 100
 
@@ -61,7 +61,7 @@ def test_prose_of_a_file():
     ]
 
 
-def test_no_paragraph_is_told_twice(monkeypatch):
+def test_no_paragraph_is_repeated(monkeypatch):
     shared = "This sentence is found in two files, and is longer than a phrase."
     one, two = f'"""{shared}\n\nShort.\n"""', f'"""Another.\n\n{shared}\n\nShort.\n"""'
     monkeypatch.setattr(
@@ -80,5 +80,5 @@ def missing(name):
 
 def test_topics_of_help_are_there(monkeypatch):
     monkeypatch.setattr(pydoc, "sources", lambda: iter([]))
-    found = dict(pydoc.prose())
-    assert "topics/lambda" in found and "anonymous" in found["topics/lambda"]
+    prose = dict(pydoc.prose())
+    assert "topics/lambda" in prose and "anonymous" in prose["topics/lambda"]

@@ -22,7 +22,7 @@ def test_rain_needs_more_than_a_line(tmp_path):
     assert mlp.score(test["input"], test["target"]) > 0.99
 
 
-def test_rain_tells_its_story_and_repeats():
+def test_rain_follows_its_rule_and_its_seed():
     data = build_dataset({"name": "rain", "samples": 4000}, split=Split())
     again = build_dataset({"name": "rain", "samples": 4000}, split=Split())
     other = build_dataset({"name": "rain", "samples": 4000, "seed": 1}, split=Split())

@@ -1,4 +1,4 @@
-"""The user's own prompts and responses: mistakes in the file, and an answer learnt."""
+"""The user's own prompts and responses: mistakes in the file, and training on answers."""
 
 import json
 

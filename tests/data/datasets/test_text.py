@@ -80,9 +80,9 @@ def books(write, count, folder="books"):
 def test_each_of_many_files_is_in_one_split(write, tmp_path):
     books(write, 20)
     parts = contents(build(tmp_path / "books", tmp_path))
-    found = {name: {int(b) for b in part.split() if b.isdigit()} for name, part in parts.items()}
-    assert len(found["val"]) == len(found["test"]) == 2 and len(found["train"]) == 16
-    assert not found["train"] & found["val"] and not found["val"] & found["test"]
+    actual = {name: {int(b) for b in part.split() if b.isdigit()} for name, part in parts.items()}
+    assert len(actual["val"]) == len(actual["test"]) == 2 and len(actual["train"]) == 16
+    assert not actual["train"] & actual["val"] and not actual["val"] & actual["test"]
     assert contents(build(tmp_path / "books", tmp_path, Split(0.1, 0.1, split_seed=1))) != parts
 
 

@@ -57,7 +57,7 @@ def test_rows_without_a_text_are_left_out(write):
 
 
 def test_trains_evaluates_and_predicts(train, write, tmp_path, capsys):
-    """The whole way on the command line: one word decides the class, so it must be learnt."""
+    """From the command line: one word decides the class, and training finds it."""
     from zoo.commands.evaluate import main as evaluate
     from zoo.commands.predict import main as predict
 

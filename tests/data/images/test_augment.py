@@ -42,14 +42,14 @@ def test_shift_equals_a_loop_and_takes_every_value():
     out = run(Augment(shift=2))
     moves = {}
     for i in range(64):
-        found = [
+        actual = [
             (dy, dx)
             for dy in range(-2, 3)
             for dx in range(-2, 3)
             if torch.equal(out[i], shifted(IMAGES[i], dy, dx))
         ]
-        assert len(found) == 1
-        moves[found[0]] = True
+        assert len(actual) == 1
+        moves[actual[0]] = True
     assert {dy for dy, _ in moves} == {dx for _, dx in moves} == {-2, -1, 0, 1, 2}
 
 
@@ -58,14 +58,14 @@ def test_crop_is_a_window_of_the_mirrored_image():
     padded = torch.nn.functional.pad(IMAGES, (3, 3, 3, 3), mode="reflect")
     places = set()
     for i in range(64):
-        found = [
+        actual = [
             (y, x)
             for y in range(7)
             for x in range(7)
             if torch.equal(out[i], padded[i, :, y : y + 9, x : x + 7])
         ]
-        assert len(found) == 1
-        places.add(found[0])
+        assert len(actual) == 1
+        places.add(actual[0])
     assert {y for y, _ in places} == set(range(7))
 
 

@@ -13,11 +13,11 @@ def test_files_decoded_on_demand_equal_those_in_memory(tmp_path, split):
     assert not hasattr(demand.splits["train"], "columns")
     assert demand.encoding == memory.encoding and demand.facts == memory.facts
     for part in ("train", "val", "test"):
-        one, two = memory.splits[part], demand.splits[part]
-        assert len(one) == len(two)
-        for i in range(len(one)):
-            assert torch.equal(one[i]["input"], two[i]["input"])
-            assert one[i]["target"] == two[i]["target"]
+        held, on_demand = memory.splits[part], demand.splits[part]
+        assert len(held) == len(on_demand)
+        for i in range(len(held)):
+            assert torch.equal(held[i]["input"], on_demand[i]["input"])
+            assert held[i]["target"] == on_demand[i]["target"]
 
 
 def test_worker_processes_give_the_same(tmp_path, split):

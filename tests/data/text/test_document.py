@@ -13,14 +13,17 @@ def test_a_long_text_is_read_in_pieces(monkeypatch):
 
 
 def test_a_sample_is_taken_evenly():
-    found = [Document.of(str(i), "x" * 100) for i in range(10)]
-    assert len(list(sample(found, 1000, "all"))) == 10
-    assert len(list(sample(found, 999, "half"))) == 5 and len(list(sample(found, 340, "a"))) == 4
+    documents = [Document.of(str(i), "x" * 100) for i in range(10)]
+    assert len(list(sample(documents, 1000, "all"))) == 10
+    assert (
+        len(list(sample(documents, 999, "half"))) == 5
+        and len(list(sample(documents, 340, "a"))) == 4
+    )
     mixed = [Document.of("a", "1"), Document.of("b", "2"), Document.of("c", "明")]
     assert list(sample(mixed, 3, "every second")) == ["1", "明"]
 
 
-def test_the_digest_tells_texts_splits_and_borders_apart():
+def test_the_digest_depends_on_texts_splits_and_boundaries():
     def of(**splits):
         return digest({s: [Document.of("", t) for t in ts] for s, ts in splits.items()}, "x")
 

@@ -23,12 +23,12 @@ def test_pieces_are_the_text_whatever_their_size(text, size, start, tmp_path_fac
     text_files.PIECE = size
     try:
         cut = line_boundary(path, min(start, len(raw)), 10)
-        found = [*pieces(path, 0, cut), *pieces(path, cut)]
+        actual = [*pieces(path, 0, cut), *pieces(path, cut)]
     finally:
         text_files.PIECE = before
     plain = raw[:cut].decode().replace("\r\n", "\n") + raw[cut:].decode().replace("\r\n", "\n")
-    assert "".join(found) == plain
-    assert all(len(piece.encode()) <= 2 * size + 4 for piece in found)
+    assert "".join(actual) == plain
+    assert all(len(piece.encode()) <= 2 * size + 4 for piece in actual)
 
 
 def test_folders_give_what_is_text(write, tmp_path):

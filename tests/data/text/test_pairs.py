@@ -26,7 +26,7 @@ def test_batches_are_as_tasks_and_models_expect():
     assert dataset.encoding.runtime_facts == {"tokenizer": dataset.encoding.tokenizer}
 
 
-def test_bpe_is_learnt_on_training_text_alone():
+def test_bpe_is_trained_on_training_text_alone():
     plain = [("ab", "ab")] * 9
     rare = {"train": plain, "val": [("zqzq", "zqzq")] * 99, "test": plain}
     tokenizer = pair_dataset("toy", rare, context(tokenizer=BPE)).encoding.tokenizer

@@ -40,7 +40,7 @@ def rows(dataset, split="train"):
         batch = dataset.encoding.prepare(source.fetch(torch.tensor([k])))
         input, scored = batch["input"][0], batch["scored"][0]
         found.append((tokenizer.decode(input), tokenizer.decode(input[1:][scored])))
-        assert scored.sum() == len(tokenizer.encode(found[-1][1])) + 1  # its end is learnt too
+        assert scored.sum() == len(tokenizer.encode(found[-1][1])) + 1  # its end is a target too
     return found
 
 

@@ -91,8 +91,8 @@ def test_two_processes_at_once(tmp_path, monkeypatch):
         tokenise(*arguments)
 
     monkeypatch.setattr(token_cache, "_tokenise", interrupted)
-    one = build(tmp_path, TokenizerConfig("char", None))
-    assert torch.equal(windows(others[0].splits["train"]), windows(one.splits["train"]))
+    data = build(tmp_path, TokenizerConfig("char", None))
+    assert torch.equal(windows(others[0].splits["train"]), windows(data.splits["train"]))
     assert len(kept(tmp_path)) == 4
 
 

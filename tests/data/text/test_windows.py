@@ -1,4 +1,4 @@
-"""Running text becomes windows of tokens, made once and kept, whatever befalls the disk."""
+"""Running text becomes windows of tokens, made once and kept, whatever happens to the disk."""
 
 import numpy as np
 import pytest
@@ -20,9 +20,9 @@ def test_evaluation_predicts_each_token_once(length, block):
     if len(source) == 0:
         assert length < block + 1
         return
-    found = windows(source)
-    assert found.shape == (len(source), block + 1)
-    targets = found[:, 1:].flatten().tolist()
+    actual = windows(source)
+    assert actual.shape == (len(source), block + 1)
+    targets = actual[:, 1:].flatten().tolist()
     assert targets == list(range(1, len(source) * block + 1)), "in order, none twice, none left out"
     assert length - 1 - len(targets) < block, "but for a rest shorter than a window"
 
@@ -31,9 +31,9 @@ def test_evaluation_predicts_each_token_once(length, block):
 @settings(deadline=None)
 def test_each_epoch_is_shifted_and_stays_inside(length, epoch):
     source = TokenSource(np.arange(length, dtype=np.uint8), 8)
-    found = windows(source, epoch)
-    starts = found[:, 0]
-    assert torch.equal(found, starts[:, None] + torch.arange(9)), "windows of the text itself"
+    actual = windows(source, epoch)
+    starts = actual[:, 0]
+    assert torch.equal(actual, starts[:, None] + torch.arange(9)), "windows of the text itself"
     shifts = (starts - torch.arange(len(source)) * 8)[:-1]
     assert shifts.numel() == 0 or (shifts.unique().numel() == 1 and 0 <= int(shifts[0]) < 8)
 
@@ -57,8 +57,8 @@ def test_tokens_in_memory_mapped_and_on_a_device_are_the_same(tmp_path, kind):
 
 
 def test_documents_are_parted_where_there_are_several(tmp_path):
-    found = documents(train=("abc" * 9, "xyz" * 9))
-    dataset = build(tmp_path, found=found)
+    actual = documents(train=("abc" * 9, "xyz" * 9))
+    dataset = build(tmp_path, found=actual)
     eot = dataset.facts["eot_id"]
     assert eot == 0 and dataset.facts["token_bytes"][0] == 0
     text = bytes((dataset.splits["train"].tokens.astype(int) - 1 & 255).tolist())
@@ -84,7 +84,7 @@ def test_a_run_reads_other_text_with_its_own_tokenizer(tmp_path):
     run = build(tmp_path, TokenizerConfig("char", None))
     other = documents(train=("hgfe" * 10,), val=("",), test=("",))
     json = run.encoding.to_json()
-    found = build(
+    actual = build(
         tmp_path,
         TokenizerConfig("char", None),
         99,
@@ -92,11 +92,11 @@ def test_a_run_reads_other_text_with_its_own_tokenizer(tmp_path):
         encoding=json,
         all_documents=other["train"],
     )
-    assert found.facts["vocab_size"] == 16 and found.facts["block_size"] == 8
-    text = run.encoding.tokenizer.decode(found.splits["all"].tokens)
-    assert text == "hgfe" * 10 and len(found.splits["all"]) == 4
+    assert actual.facts["vocab_size"] == 16 and actual.facts["block_size"] == 8
+    text = run.encoding.tokenizer.decode(actual.splits["all"].tokens)
+    assert text == "hgfe" * 10 and len(actual.splits["all"]) == 4
     with pytest.raises(UserError, match="split=val has 0 tokens, expected at least the run's "):
-        len(found.splits["val"])
+        len(actual.splits["val"])
 
 
 def test_evaluating_on_the_runs_own_data_tokenises_nothing(tmp_path, monkeypatch):
@@ -116,9 +116,9 @@ def test_another_tokenizer_is_refused(tmp_path):
 def test_unknown_characters_name_the_document(tmp_path):
     json = build(tmp_path, TokenizerConfig("char", None)).encoding.to_json()
     other = documents(test=("abc?",))
-    found = build(tmp_path, TokenizerConfig("char", None), found=other, encoding=json)
+    actual = build(tmp_path, TokenizerConfig("char", None), found=other, encoding=json)
     with pytest.raises(UserError, match=r"^test0: the text has characters .*'\?'"):
-        len(found.splits["test"])
+        len(actual.splits["test"])
 
 
 # ------------------------------------------------------------------------------- mistakes

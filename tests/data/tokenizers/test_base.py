@@ -22,27 +22,27 @@ MADE = {
 
 @pytest.mark.parametrize("kind", MADE)
 def test_no_text_is_encoded_as_a_special_token(kind):
-    one = MADE[kind]
-    numbers = {one.specials[name] for name in SPECIALS}
-    assert numbers.isdisjoint(one.encode(MIXED).tolist())
+    tokenizer = MADE[kind]
+    numbers = {tokenizer.specials[name] for name in SPECIALS}
+    assert numbers.isdisjoint(tokenizer.encode(MIXED).tolist())
     for name in SPECIALS:
         if kind == "char":
-            assert one.decode(one.encode(name)) == name
-        assert one.specials[name] not in one.encode(name)
+            assert tokenizer.decode(tokenizer.encode(name)) == name
+        assert tokenizer.specials[name] not in tokenizer.encode(name)
 
 
 @pytest.mark.parametrize("kind", MADE)
 def test_special_tokens_come_first_have_names_and_no_bytes(kind):
-    one = MADE[kind]
+    tokenizer = MADE[kind]
     first = ["<unk>"] if kind == "word" else []
-    assert list(one.specials.items()) == [(n, i) for i, n in enumerate([*first, *SPECIALS])]
-    assert [one.token(i) for i in range(len(one.specials))] == [*first, *SPECIALS]
-    assert one.token_bytes()[: len(one.specials)] == [0] * len(one.specials)
-    assert len(one.token_bytes()) == len(one.word_starts()) == one.vocab_size
-    ids = one.encode("the cat").tolist()
-    assert one.decode([one.specials[EOT], *ids, one.specials[MASK]]) == "the cat"
+    assert list(tokenizer.specials.items()) == [(n, i) for i, n in enumerate([*first, *SPECIALS])]
+    assert [tokenizer.token(i) for i in range(len(tokenizer.specials))] == [*first, *SPECIALS]
+    assert tokenizer.token_bytes()[: len(tokenizer.specials)] == [0] * len(tokenizer.specials)
+    assert len(tokenizer.token_bytes()) == len(tokenizer.word_starts()) == tokenizer.vocab_size
+    ids = tokenizer.encode("the cat").tolist()
+    assert tokenizer.decode([tokenizer.specials[EOT], *ids, tokenizer.specials[MASK]]) == "the cat"
 
 
 def test_visible_tokens():
-    one = train_tokenizer("char", ["a b\n\t"])
-    assert [one.token(i) for i in one.encode("a b\n\t")] == ["a", "·", "b", "↵", "⇥"]
+    tokenizer = train_tokenizer("char", ["a b\n\t"])
+    assert [tokenizer.token(i) for i in tokenizer.encode("a b\n\t")] == ["a", "·", "b", "↵", "⇥"]

@@ -7,21 +7,21 @@ from zoo.errors import UserError
 
 
 def test_byte_pairs_learn_what_comes_together():
-    one = train_tokenizer("bpe", ["low lower lowest " * 50], vocab_size=270)
-    assert 256 < one.vocab_size <= 270
-    assert [one.token(i) for i in one.encode("low lower lowest!")] == [
+    tokenizer = train_tokenizer("bpe", ["low lower lowest " * 50], vocab_size=270)
+    assert 256 < tokenizer.vocab_size <= 270
+    assert [tokenizer.token(i) for i in tokenizer.encode("low lower lowest!")] == [
         "low", "·lower", "·lowest", "!",
     ]  # fmt: skip
 
 
 def test_byte_pairs_know_where_a_word_begins():
     text = "a lower, lower: Größe 12 明明明\n" * 9
-    one = train_tokenizer("bpe", [text], vocab_size=400, specials=[EOT])
-    starts = one.word_starts()
+    tokenizer = train_tokenizer("bpe", [text], vocab_size=400, specials=[EOT])
+    starts = tokenizer.word_starts()
     assert starts[0], "a special token"
 
     def begins(text):
-        ids = one.encode(text).tolist()
+        ids = tokenizer.encode(text).tolist()
         return [starts[i] for i in ids]
 
     assert begins(" lower") == [True] and begins(" 12") == [True]

@@ -29,37 +29,39 @@ known_text = st.text(st.sampled_from(sorted(set(MIXED))), max_size=60)
 @given(text=st.one_of(any_text, known_text))
 @few
 def test_bytes_and_byte_pairs_give_any_text_back(kind, text):
-    one = MADE[kind]
-    ids = one.encode(text)
-    assert one.decode(ids) == text
-    assert sum(one.token_bytes()[i] for i in ids) == len(text.encode())
+    tokenizer = MADE[kind]
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    assert sum(tokenizer.token_bytes()[i] for i in ids) == len(text.encode())
 
 
 @given(text=known_text)
 @few
 def test_characters_give_their_text_back(text):
-    one = MADE["char"]
-    ids = one.encode(text)
-    assert one.decode(ids) == text and len(ids) == len(text)
-    assert sum(one.token_bytes()[i] for i in ids) == len(text.encode())
+    tokenizer = MADE["char"]
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text and len(ids) == len(text)
+    assert sum(tokenizer.token_bytes()[i] for i in ids) == len(text.encode())
 
 
 @given(text=any_text)
 @few
 def test_words_are_runs_of_letters_in_lower_case(text):
-    one = MADE["word"]
+    tokenizer = MADE["word"]
     runs = re.findall(r"[^\W\d_]+", text.lower())
     known = set(re.findall(r"[^\W\d_]+", MIXED.lower()))
-    assert one.decode(one.encode(text)).split() == [w if w in known else "<unk>" for w in runs]
+    assert tokenizer.decode(tokenizer.encode(text)).split() == [
+        w if w in known else "<unk>" for w in runs
+    ]
 
 
 @pytest.mark.parametrize("kind", MADE)
 def test_survives_being_written_as_json(kind):
-    one = MADE[kind]
-    again = load_tokenizer(json.loads(json.dumps(one.to_json())))
-    assert again.encode(MIXED).tolist() == one.encode(MIXED).tolist()
-    assert again.specials == one.specials and again.vocab_size == one.vocab_size
-    assert again.token_bytes() == one.token_bytes() and again.to_json() == one.to_json()
+    tokenizer = MADE[kind]
+    again = load_tokenizer(json.loads(json.dumps(tokenizer.to_json())))
+    assert again.encode(MIXED).tolist() == tokenizer.encode(MIXED).tolist()
+    assert again.specials == tokenizer.specials and again.vocab_size == tokenizer.vocab_size
+    assert again.token_bytes() == tokenizer.token_bytes() and again.to_json() == tokenizer.to_json()
 
 
 def test_cut_characters_do_not_stop_decoding():
@@ -68,18 +70,18 @@ def test_cut_characters_do_not_stop_decoding():
 
 
 def test_characters_are_those_of_the_text_by_code_point():
-    one = train_tokenizer("char", ["banana", "明b"])
-    assert one.characters == "abn明" and one.vocab_size == 4
-    assert one.encode("明a").tolist() == [3, 0]
+    tokenizer = train_tokenizer("char", ["banana", "明b"])
+    assert tokenizer.characters == "abn明" and tokenizer.vocab_size == 4
+    assert tokenizer.encode("明a").tolist() == [3, 0]
 
 
 def test_unknown_characters_are_named():
-    one = train_tokenizer("char", ["abc"])
+    tokenizer = train_tokenizer("char", ["abc"])
     with pytest.raises(UserError) as error:
-        one.encode("ab明a👍xx")
+        tokenizer.encode("ab明a👍xx")
     assert "characters that the vocabulary of 3 lacks: '明' '👍' 'x'; " in str(error.value)
     assert "data.tokenizer=byte" in str(error.value)
-    assert one.encode("").tolist() == []
+    assert tokenizer.encode("").tolist() == []
 
 
 def test_words_are_counted_ranked_and_cut():

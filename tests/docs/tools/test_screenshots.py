@@ -1,4 +1,4 @@
-"""The script that takes the documentation's pictures: what it needs, and what it says without."""
+"""The script that takes the documentation's screenshots: what it needs, and its messages."""
 
 import io
 import re
@@ -37,7 +37,7 @@ def test_mistakes(tmp_path, capsys):
     assert screenshots.main(arguments) == 2 and "no Chromium or Chrome" in capsys.readouterr().err
 
 
-def test_pictures_are_small(tmp_path):
+def test_images_are_small(tmp_path):
     from PIL import Image
 
     png = io.BytesIO()

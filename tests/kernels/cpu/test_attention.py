@@ -26,7 +26,7 @@ def test_a_layer_trains_as_in_float64(options, used):
     rotation = Rotary(256, 64)(0, 256) if options.get("rotary") else None
     x = torch.randn(2, 256, 256)
     gradients = []
-    for dtype, expected in (
+    for dtype, implementation in (
         (torch.float32, "causal_attention_by_blocks"),
         (torch.float64, "reference"),
     ):
@@ -34,10 +34,10 @@ def test_a_layer_trains_as_in_float64(options, used):
         layer, x = layer.to(dtype), x.to(dtype)
         turn = tuple(angles.to(dtype) for angles in rotation) if rotation else None
         y = layer(x, rotation=turn)
-        assert used == {expected}
+        assert used == {implementation}
         gradients.append(torch.autograd.grad(y.square().sum(), list(layer.parameters())))
-    for ours, theirs in zip(*gradients):
-        torch.testing.assert_close(ours.double(), theirs, rtol=1e-4, atol=1e-4)
+    for actual, expected in zip(*gradients):
+        torch.testing.assert_close(actual.double(), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_float32_arguments_that_the_reference_computes(name, used):
     assert used == {"reference"}
 
 
-def test_recorded_weights_come_beside_the_same_output(used):
+def test_recording_weights_does_not_change_the_output(used):
     torch.manual_seed(0)
     layer, x = Attention(512, 4, causal=True), torch.randn(1, 256, 512)
     plain = layer(x)
@@ -69,13 +69,13 @@ def test_a_layer_in_bf16_trains_as_in_float64(groups, used):
     layer, x = Attention(64, 4, groups, causal=True), torch.randn(2, 200, 64)
     with torch.autocast("cpu", torch.bfloat16):
         y = layer(x)
-    found = torch.autograd.grad(y.float().square().sum(), list(layer.parameters()))
+    actual = torch.autograd.grad(y.float().square().sum(), list(layer.parameters()))
     assert used == {"attention_by_products"} and y.dtype == torch.bfloat16
     exact = layer.double()(x.double())
-    wanted = torch.autograd.grad(exact.square().sum(), list(layer.parameters()))
+    expected = torch.autograd.grad(exact.square().sum(), list(layer.parameters()))
     assert (y.double() - exact).norm() < 0.01 * exact.norm()
-    for ours, theirs in zip(found, wanted):
-        assert (ours.double() - theirs).norm() < 0.02 * theirs.norm() + 1e-3
+    for gradient, reference in zip(actual, expected):
+        assert (gradient.double() - reference).norm() < 0.02 * reference.norm() + 1e-3
 
 
 @pytest.mark.parametrize("tokens", [1, 127, 128, 129, 300])
@@ -88,9 +88,9 @@ def test_blocks_of_products_are_exact_in_float64(tokens):
     expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
     torch.testing.assert_close(y, expected)
     gradient = torch.randn(6, 8, tokens, dtype=torch.float64).mT
-    found, wanted = (torch.autograd.grad(one, leaves, gradient) for one in (y, expected))
-    for ours, theirs in zip(found, wanted):
-        torch.testing.assert_close(ours, theirs)
+    gradients = (torch.autograd.grad(output, leaves, gradient) for output in (y, expected))
+    for actual, reference in zip(*gradients):
+        torch.testing.assert_close(actual, reference)
 
 
 def test_gpt_reads_left_to_right_while_training(used):

@@ -33,10 +33,10 @@ def test_computed_logits_give_way_to_their_gradient(dtype):
         logits.register_hook(lambda g: in_place.append(g.data_ptr() == logits.data_ptr()))
         return torch.autograd.grad(loss_of(logits), w)[0]
 
-    ours = gradient(lambda logits: cross_entropy(logits, target))
-    theirs = gradient(lambda logits: F.cross_entropy(logits.float(), target, reduction="sum"))
+    actual = gradient(lambda logits: cross_entropy(logits, target))
+    expected = gradient(lambda logits: F.cross_entropy(logits.float(), target, reduction="sum"))
     tolerance = 1e-5 if dtype == torch.float32 else 2e-2
-    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance)
     assert in_place == [True, False]
 
 
@@ -63,17 +63,17 @@ def test_a_head_in_pieces_keeps_no_logits(bias, frozen, small_pieces):
     head, x = nn.Linear(8, 50, bias=bias).requires_grad_(not frozen), torch.randn(70, 8)
     target = torch.randint(50, (70,))
     target[[3, 40]] = IGNORE_INDEX
-    found, saved = [], []
+    gradients, saved = [], []
     for dtype in (torch.float32, torch.float64):  # float64 takes the reference
         own, leaf = head.to(dtype), x.to(dtype).requires_grad_()
         with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
             loss = linear_cross_entropy(leaf, own, target)
-        wanted = [leaf, *(p for p in own.parameters() if p.requires_grad)]
-        found.append([loss, *torch.autograd.grad(loss / 7, wanted)])
+        leaves = [leaf, *(p for p in own.parameters() if p.requires_grad)]
+        gradients.append([loss, *torch.autograd.grad(loss / 7, leaves)])
         assert any(t.numel() == 70 * 50 for t in saved) == (dtype == torch.float64)
-    assert len(found[0]) == 2 + (not frozen) * (1 + bias)
-    for ours, theirs in zip(*found):
-        torch.testing.assert_close(ours.double(), theirs.double(), rtol=1e-5, atol=1e-6)
+    assert len(gradients[0]) == 2 + (not frozen) * (1 + bias)
+    for actual, expected in zip(*gradients):
+        torch.testing.assert_close(actual.double(), expected.double(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["few", "bf16", "another head", "no gradient", "hook", "hooks"])

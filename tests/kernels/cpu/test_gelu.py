@@ -29,7 +29,7 @@ def test_large_arguments_in_training_take_it(name, monkeypatch):
     else:
         assert gelu_tanh.used == (set() if name == "erf" else {"reference"})
     if name == "fp32":
-        (found,) = torch.autograd.grad(y.square().sum(), layer.up.weight)
+        (actual,) = torch.autograd.grad(y.square().sum(), layer.up.weight)
         layer, x = layer.double(), x.double()
         (expected,) = torch.autograd.grad(layer(x).square().sum(), layer.up.weight)
-        torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(actual.double(), expected, rtol=1e-4, atol=1e-4)

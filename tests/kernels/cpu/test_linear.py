@@ -23,7 +23,7 @@ def calls(monkeypatch):
 
 
 @pytest.mark.parametrize("trained", [0, 1, 2])
-def test_no_product_for_a_gradient_that_nobody_wants(trained, calls):
+def test_no_product_for_a_gradient_that_is_not_required(trained, calls):
     inputs = [torch.randn(65, 17), torch.randn(19, 17), torch.randn(19)]
     inputs[trained].requires_grad_()
     torch.autograd.grad(linear(*inputs), inputs[trained], torch.randn(65, 19))

@@ -17,7 +17,7 @@ LETTERS = train_tokenizer("char", ["abcdefghijklm"], specials=["<pad>", "<s>", "
 
 
 def drawn(figure):
-    """The picture, as weights, and all that is written on it."""
+    """The plot's weights, and its labels."""
     (axes,) = figure.axes
     image = axes.images[0].get_array()
     return numpy.ma.filled(image, numpy.nan) ** 2, [text.get_text() for text in axes.texts]
