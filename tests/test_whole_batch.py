@@ -36,7 +36,7 @@ class Contrastive(WholeBatchTask):
     def details(self, means):
         return {}
 
-    def preview(self, model, batch, means, pictures):
+    def preview(self, model, batch, means, writer):
         pass
 
 

@@ -48,7 +48,7 @@ def rows(texts, extra=0):
     """Sequences as padded ids, with more columns of padding."""
     ids = [[BOS, *TOKENIZER.encode(text).tolist(), EOS] for text in texts]
     width = max(map(len, ids)) + extra
-    return torch.tensor([one + [PAD] * (width - len(one)) for one in ids])
+    return torch.tensor([sequence + [PAD] * (width - len(sequence)) for sequence in ids])
 
 
 def batch_of(texts=SOURCES, references=REFERENCES, extra=0):

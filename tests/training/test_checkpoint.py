@@ -237,9 +237,6 @@ def test_weights_of_another_model_are_refused(tmp_path, change, words):
         load_model(model, saved, tmp_path)
 
 
-# ------------------------------------------------------------------------------- hostility
-
-
 def test_damage_is_described():
     with pytest.raises(Damaged, match="No such file"):
         read(Path("/nowhere/last-00000001"))

@@ -36,7 +36,7 @@ class Bomb:
 
 HOSTILE = {
     "a pickle as weights": {"files": {"model.safetensors": pickle.dumps(Bomb())}},
-    "a pickle beside": {"files": {"model.pt": pickle.dumps(Bomb())}},
+    "a pickle that is listed": {"files": {"model.pt": pickle.dumps(Bomb())}},
     "a pickle as state": {"files": {"state.json": pickle.dumps(Bomb())}},
     "a path upwards": {"files": {"../../../etc/passwd": b"x"}},
     "an absolute path": {"files": {"/etc/passwd": b"x"}},
@@ -74,8 +74,8 @@ def test_a_hostile_folder_runs_nothing(checkpoints, kind):
     assert checkpoint.step in (
         10,
         20,
-    )  # "a pickle beside" may be read as bytes; nothing interprets it
-    if kind not in ("a pickle beside", "state is a list"):
+    )  # "a pickle that is listed" may be read as bytes; nothing interprets it
+    if kind not in ("a pickle that is listed", "state is a list"):
         assert is_step(checkpoint, 10)
 
 

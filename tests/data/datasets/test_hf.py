@@ -94,11 +94,11 @@ def test_pairs_may_lie_in_fields_of_one_column(library):
 
 
 def test_images_are_fitted_to_the_size_and_keep_their_classes(library):
-    def picture(level):
+    def image(level):
         return Image.fromarray(np.full((9, 12, 3), level, np.uint8))
 
-    train = Rows(img=[picture(10 * i) for i in range(20)], label=["dark", "light"] * 10)
-    dev = Rows(img=[picture(200)] * 2, label=["light", "dark"])
+    train = Rows(img=[image(10 * i) for i in range(20)], label=["dark", "light"] * 10)
+    dev = Rows(img=[image(200)] * 2, label=["light", "dark"])
     library["photos", None] = {"train": train, "dev": dev}
     data = build("photos", kind="images", size=[4, 5])
     assert data.facts["input_shape"] == (3, 4, 5) and data.facts["class_names"] == ["dark", "light"]

@@ -12,10 +12,10 @@ def test_a_table_and_two_files_are_the_same_pairs(write, split):
     expected = tiny_pairs()
     table = write("pairs.tsv", "\ufeff" + "\r\n".join(f" {a}\t{b}" for a, b in expected) + "\r\n\n")
     sides = [write(f"{k}.txt", "\n".join(pair[k] for pair in expected)) for k in (0, 1)]
-    one = pairs(context(split, tokenizer=CHAR), path=table)
+    data = pairs(context(split, tokenizer=CHAR), path=table)
     other = pairs(context(split, tokenizer=CHAR), source=sides[0], target=sides[1])
-    assert one.sha256 == other.sha256
-    assert sorted(sum((texts(one, s) for s in one.splits), [])) == sorted(expected)
+    assert data.sha256 == other.sha256
+    assert sorted(sum((texts(data, s) for s in data.splits), [])) == sorted(expected)
 
 
 def test_only_line_feeds_part_lines(write, split):
@@ -30,7 +30,9 @@ def test_translations_of_one_source_share_a_split(write, split):
     table = write("pairs.tsv", "".join(f"s{k % 10}\tt{k}\n" for k in range(100)))
     dataset = pairs(context(split, tokenizer=CHAR), path=table)
     sources = [{a for a, _ in texts(dataset, name)} for name in ("train", "val", "test")]
-    assert [len(one) for one in sources] == [6, 2, 2] and len(set().union(*sources)) == 10
+    assert [len(texts_of_split) for texts_of_split in sources] == [6, 2, 2] and len(
+        set().union(*sources)
+    ) == 10
 
 
 @pytest.mark.parametrize(
@@ -51,15 +53,15 @@ def test_mistakes_in_a_table(write, split, content, message):
 
 
 def test_mistakes_in_two_files(write, split):
-    one, other, hole = (
+    source, target, hole = (
         write(n, t) for n, t in {"a": "x\ny\nz\n", "b": "x\n", "c": "x\n\nz"}.items()
     )
-    with pytest.raises(UserError, match=f"{one} has 3 lines, {other} has 1; expected as many"):
-        pairs(context(split, tokenizer=CHAR), source=one, target=other)
+    with pytest.raises(UserError, match=f"{source} has 3 lines, {target} has 1; expected as many"):
+        pairs(context(split, tokenizer=CHAR), source=source, target=target)
     with pytest.raises(UserError, match=f"{hole}, line 2: the target is empty.*of both files"):
-        pairs(context(split, tokenizer=CHAR), source=one, target=hole)
+        pairs(context(split, tokenizer=CHAR), source=source, target=hole)
     with pytest.raises(UserError, match="no such file or folder"):
-        pairs(context(split, tokenizer=CHAR), source=one, target=other + "x")
+        pairs(context(split, tokenizer=CHAR), source=source, target=target + "x")
 
 
 @pytest.mark.parametrize("given", [{}, {"source": "a"}, {"path": "a", "target": "b"}])

@@ -135,13 +135,13 @@ def test_nothing_to_read(write, tmp_path):
     assert "no file matches data.path=" in line and "did you mean" in line
     (tmp_path / "none").mkdir()
     assert "none: the folder has no files" in said(tmp_path / "none", tmp_path)
-    write("pictures/a.jpg", b"\0")
-    write("pictures/b.png", b"\0")
-    line = said(tmp_path / "pictures", tmp_path)
+    write("images/a.jpg", b"\0")
+    write("images/b.png", b"\0")
+    line = said(tmp_path / "images", tmp_path)
     assert (
         "none of its 2 files has the extension of a text (1 .jpg, 1 .png); set the pattern" in line
     )
-    line = said(tmp_path / "pictures", tmp_path, pattern="*.txt")
+    line = said(tmp_path / "images", tmp_path, pattern="*.txt")
     assert "none of its 2 files matches data.pattern='*.txt'" in line
     write("odd/a.txt", b"\0")
     assert "no text among 1 files (1 binary)" in said(tmp_path / "odd", tmp_path)

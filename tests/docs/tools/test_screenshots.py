@@ -11,8 +11,8 @@ from docs.tools import screenshots
 def test_it_takes_all_that_the_page_shows():
     page = (ROOT / "docs" / "tensorboard.md").read_text()
     assert set(re.findall(r"images/(\w+)\.png", page)) == screenshots.PICTURES.keys()
-    for picture in screenshots.PICTURES.values():
-        assert picture.folder.partition("/")[0] in screenshots.COMMANDS
+    for screenshot in screenshots.PICTURES.values():
+        assert screenshot.folder.partition("/")[0] in screenshots.COMMANDS
 
 
 def test_the_newest_run_is_taken(tmp_path):
@@ -43,5 +43,5 @@ def test_images_are_small(tmp_path):
     png = io.BytesIO()
     Image.effect_mandelbrot((300, 200), (-2, -1, 1, 1), 50).convert("RGB").save(png, "PNG")
     screenshots.compress(png.getvalue(), tmp_path / "one.png")
-    picture = Image.open(tmp_path / "one.png")
-    assert picture.size == (300, 200) and len(picture.getcolors()) <= 128
+    image = Image.open(tmp_path / "one.png")
+    assert image.size == (300, 200) and len(image.getcolors()) <= 128
