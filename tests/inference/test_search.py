@@ -56,11 +56,11 @@ def every_target(model, source, length_penalty):
     scored = []
     for words in range(LENGTH):
         for text in itertools.product(range(3, SIZE), repeat=words):
-            wanted = torch.tensor([*text, EOS])
+            expected = torch.tensor([*text, EOS])
             tokens = torch.tensor([[BOS, *text]])
             with torch.no_grad():
                 logits = model.decode(tokens, model.encode(source))[0]
-            log_prob = float(logits.log_softmax(-1)[range(words + 1), wanted].sum())
+            log_prob = float(logits.log_softmax(-1)[range(words + 1), expected].sum())
             scored.append((log_prob / ((5 + words + 1) / 6) ** length_penalty, list(text)))
     return sorted(scored, reverse=True)
 
@@ -106,8 +106,8 @@ def test_greedy_search_takes_the_likeliest_token_each_time(name):
         with torch.no_grad():
             logits = model.decode(tokens, model.encode(source))[0]
         logits[:, [PAD, BOS]] = float("-inf")
-        wanted = [*text, EOS] if len(text) < LENGTH - 1 else text
-        assert logits.argmax(1).tolist()[: len(wanted)] == wanted
+        expected = [*text, EOS] if len(text) < LENGTH - 1 else text
+        assert logits.argmax(1).tolist()[: len(expected)] == expected
 
 
 @every_model

@@ -37,11 +37,11 @@ def torch_encoder(model, pre_norm):
         "norm1.": "attention_norm.",
         "norm2.": "feed_forward_norm.",
     }
-    for theirs, ours in zip(encoder.layers, model.blocks, strict=True):
-        state = ours.state_dict()
-        for their_name, our_name in names.items():
+    for reference, block in zip(encoder.layers, model.blocks, strict=True):
+        state = block.state_dict()
+        for layer_name, block_name in names.items():
             for kind in ("weight", "bias"):
-                theirs.get_parameter(their_name + kind).data = state[our_name + kind]
+                reference.get_parameter(layer_name + kind).data = state[block_name + kind]
     return encoder
 
 
@@ -68,7 +68,7 @@ def test_agrees_with_the_equations_in_float64(pre_norm, padded):
 
 
 def from_hugging_face(state):
-    """Their names to ours; query, key and value in one matrix."""
+    """Hugging Face's names to ours; query, key and value in one matrix."""
     renamed = {
         "embedding.weight": state["bert.embeddings.word_embeddings.weight"],
         "position.weight": state["bert.embeddings.position_embeddings.weight"],
@@ -91,8 +91,8 @@ def from_hugging_face(state):
             layer = f"bert.encoder.layer.{k}."
             three = [f"{layer}attention.self.{n}.{kind}" for n in ("query", "key", "value")]
             renamed[f"blocks.{k}.attention.qkv.{kind}"] = torch.cat([state[n] for n in three])
-            for ours, theirs in parts.items():
-                renamed[f"blocks.{k}.{ours}.{kind}"] = state[f"{layer}{theirs}.{kind}"]
+            for our_name, published_name in parts.items():
+                renamed[f"blocks.{k}.{our_name}.{kind}"] = state[f"{layer}{published_name}.{kind}"]
     return renamed
 
 
@@ -107,22 +107,22 @@ def test_has_hugging_faces_logits_with_its_weights():
         intermediate_size=64,
         max_position_embeddings=12,
     )
-    theirs = transformers.BertForMaskedLM(config).double().eval()
+    reference = transformers.BertForMaskedLM(config).double().eval()
     with torch.no_grad():
-        for parameter in theirs.parameters():
+        for parameter in reference.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
-    ours = BERT(**SIZES, pad_id=0).double().eval()
-    ours.load_state_dict(from_hugging_face(theirs.state_dict()))
+    model = BERT(**SIZES, pad_id=0).double().eval()
+    model.load_state_dict(from_hugging_face(reference.state_dict()))
     tokens, types = TOKENS.clone(), (torch.arange(12) > 6).long().expand(5, 12)
     tokens[0, 7:] = 0
     seen = tokens != 0
     with torch.no_grad():
-        expected = theirs(tokens, attention_mask=seen.long(), token_type_ids=types).logits
-        actual = ours(tokens, types=types)
+        expected = reference(tokens, attention_mask=seen.long(), token_type_ids=types).logits
+        actual = model(tokens, types=types)
     torch.testing.assert_close(actual[seen], expected[seen], rtol=0, atol=1e-10)
 
 
-def test_gives_logits_only_where_asked():
+def test_gives_logits_only_at_given_positions():
     model = bert()
     at = torch.tensor([59, 0, 13, 13])
     everywhere = model(TOKENS).flatten(0, 1)
@@ -166,7 +166,7 @@ def test_what_a_classifier_reads_differs():
     assert not torch.allclose(mean(TOKENS), first(TOKENS))
 
 
-def test_zero_initialisation_knows_nothing_yet():
+def test_zero_initialisation_gives_uniform_predictions():
     model = BERT(**SIZES, init="zero", tie=False, pre_norm=True)
     assert model(TOKENS).abs().max() == 0
     with pytest.raises(UserError, match="tie=false"):

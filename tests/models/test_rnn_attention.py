@@ -143,7 +143,7 @@ def test_beams_are_chosen_among_by_selecting():
     torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_logits_where_wanted():
+def test_logits_at_given_positions():
     model = make()
     source, target = sentences()
     at = torch.tensor([0, 7, 17])
