@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from zoo.data.tokenizers.base import EOT
+from zoo.data.tokenizers.bpe import BpeTokenizer
 from zoo.data.tokenizers.registry import ByteTokenizer, CharTokenizer, WordTokenizer
 from zoo.weights.hf_tokenizer import tokenizer_json
 
@@ -11,7 +13,13 @@ TEXT = "Größe of a naïve fox\n"
 
 
 @pytest.mark.parametrize(
-    "tokenizer", [ByteTokenizer(), CharTokenizer.train([TEXT])], ids=["byte", "char"]
+    "tokenizer",
+    [
+        ByteTokenizer([EOT]),
+        CharTokenizer.train([TEXT], [EOT]),
+        BpeTokenizer.train([TEXT * 9], 270, [EOT]),
+    ],
+    ids=["byte", "char", "bpe"],
 )
 def test_it_encodes_and_decodes_as_ours(tokenizer):
     published = pytest.importorskip("tokenizers").Tokenizer.from_str(
@@ -20,6 +28,7 @@ def test_it_encodes_and_decodes_as_ours(tokenizer):
     ids = published.encode(TEXT).ids
     assert ids == tokenizer.encode(TEXT).tolist()
     assert published.decode(ids) == TEXT
+    assert published.token_to_id(EOT) == tokenizer.specials[EOT]
 
 
 def test_words_have_no_such_file():

@@ -27,7 +27,9 @@ def tokenizer_json(tokenizer: Tokenizer) -> Json | None:
     else:
         return None
     first = len(tokenizer.specials)  # special tokens come before all others
-    content["model"]["vocab"] = {token: i + first for token, i in content["model"]["vocab"].items()}
+    vocabulary = {token: i + first for token, i in content["model"]["vocab"].items()}
+    # Special tokens are in it too: `tokenizers` gives others the next free id, whatever theirs is.
+    content["model"]["vocab"] = dict(tokenizer.specials) | vocabulary
     content["added_tokens"] = [
         {
             "id": number,
