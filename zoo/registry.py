@@ -34,7 +34,8 @@ class Registry:
     """Builders of one kind, found by importing every module of some packages."""
 
     def __init__(self, kind: str, *packages: str, shared: tuple[str, ...] = ()) -> None:
-        """
+        """Start empty; the packages are imported at the first look-up.
+
         Args:
             kind: The group of configs.
             *packages: Whose modules register builders.

@@ -38,10 +38,14 @@ class Encoding(Protocol):
     holds: ClassVar[str]
 
     @property
-    def tokenizer(self) -> Tokenizer | None: ...
+    def tokenizer(self) -> Tokenizer | None:
+        """Text to ids and back; None where the data is no text."""
+        ...
 
     @property
-    def runtime_facts(self) -> dict[str, Any]: ...
+    def runtime_facts(self) -> dict[str, Any]:
+        """Facts that are objects, such as the tokenizer, and so not in dataset.json."""
+        ...
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to rebuild this encoding, its `kind` among it."""

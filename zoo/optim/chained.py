@@ -13,12 +13,15 @@ class ChainedOptimizer:
 
     @property
     def param_groups(self) -> Groups:
+        """The groups of all of them."""
         return [group for optimizer in self.parts for group in optimizer.param_groups]
 
     def step(self) -> None:
+        """Step each."""
         for optimizer in self.parts:
             optimizer.step()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clear all gradients."""
         for optimizer in self.parts:
             optimizer.zero_grad(set_to_none)

@@ -271,6 +271,7 @@ class Clock:
 
     @property
     def seconds(self) -> float:
+        """Seconds of training so far, earlier sessions included."""
         return self._before + time.perf_counter() - self._start
 
     def restart(self, before: float) -> None:
