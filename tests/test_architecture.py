@@ -1,4 +1,4 @@
-"""Who may import whom, from the syntax trees; and that mistakes answer without torch."""
+"""Who may import whom, from the syntax trees; mistakes are reported without importing torch."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ from docs.tools import architecture
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = {"zoo"}  # the modules at the top that everything may use: errors, registry, files, ...
-LAYERS = {  # floor: {package: (what it holds, what of zoo it may import)}, lowest first
+LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowest first
     "base": {
         "zoo": ("used by every package", set()),
     },
@@ -82,7 +82,7 @@ LAYERS = {  # floor: {package: (what it holds, what of zoo it may import)}, lowe
         ),
     },
 }  # fmt: skip
-PACKAGES = {name: entry for floor in LAYERS.values() for name, entry in floor.items()}
+PACKAGES = {name: entry for level in LAYERS.values() for name, entry in level.items()}
 WITHOUT_TORCH = (
     "zoo.commands.main",
     "zoo.commands.train",
@@ -155,8 +155,8 @@ def test_no_module_imports_itself_through_others():
 
 def test_no_package_imports_itself_through_others():
     assert architecture.cycles(architecture.package_graph(list(PACKAGES))) == []
-    circle = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
-    assert architecture.cycles(circle) == [["a", "b", "c"]]
+    cyclic = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
+    assert architecture.cycles(cyclic) == [["a", "b", "c"]]
 
 
 def test_the_table_stands_lowest_first_and_names_what_is_imported():
@@ -173,21 +173,21 @@ def test_the_page_and_its_image_are_up_to_date():
     assert not stale, "python docs/tools/architecture.py"
 
 
-def room_of(name):
+def part_of(name):
     """A package or module right below zoo.data."""
     return ".".join(name.split(".")[:3])
 
 
-def test_rooms_of_data_do_not_import_each_other_in_circles():
+def test_the_parts_of_data_do_not_import_each_other_in_cycles():
     """Packages and modules of zoo/data, imports for types and within functions included."""
-    rooms = {}
+    parts = {}
     for name, path in MODULES.items():
         if below(name, "zoo.data") and name != "zoo.data":
-            others = {room_of(module) for module in imported(path) if below(module, "zoo.data")}
-            rooms.setdefault(room_of(name), set()).update(others - {room_of(name)})
-    while free := {room for room, needs in rooms.items() if not needs & rooms.keys()}:
-        rooms = {room: needs for room, needs in rooms.items() if room not in free}
-    assert rooms == {}, "in circles, or above them"
+            others = {part_of(module) for module in imported(path) if below(module, "zoo.data")}
+            parts.setdefault(part_of(name), set()).update(others - {part_of(name)})
+    while free := {part for part, needs in parts.items() if not needs & parts.keys()}:
+        parts = {part: needs for part, needs in parts.items() if part not in free}
+    assert parts == {}, "in a cycle, or imports one"
 
 
 def test_layers_need_torch_alone():

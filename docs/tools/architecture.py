@@ -3,7 +3,7 @@
     python docs/tools/architecture.py              updates docs/architecture.md and its diagram
     python docs/tools/architecture.py check=true   checks whether they are up to date
 
-A package imports only from lower floors, or from packages before it on its own. The table of
+A package imports only from lower levels, or from packages before it on its own. The table of
 tests/test_architecture.py says so; the tests hold every import to it.
 """
 
@@ -16,9 +16,9 @@ from xml.sax.saxutils import escape
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
-PICTURE, PAGE = ROOT / "docs/images/architecture.svg", ROOT / "docs/architecture.md"
+DIAGRAM, PAGE = ROOT / "docs/images/architecture.svg", ROOT / "docs/architecture.md"
 BEGIN, END = "<!-- layers: python docs/tools/architecture.py -->", "<!-- end of layers -->"
-BOX, GAP, FLOOR, LABEL = (140, 46), 12, 82, 116  # pixels: a box, between, a floor, its name
+BOX, GAP, LEVEL, LABEL = (140, 46), 12, 82, 116  # pixels: a box, between, a level, its name
 Graph = dict[str, set[str]]
 Layers = dict[str, dict[str, tuple[str, set[str]]]]
 
@@ -89,23 +89,23 @@ def _reachable(graph: Graph, start: str) -> set[str]:
     return seen
 
 
-def picture(layers: Layers) -> str:
-    """The floors as SVG, the lowest at the bottom."""
+def diagram(layers: Layers) -> str:
+    """The levels as SVG, the lowest at the bottom."""
     widest = max(map(len, layers.values()))
     width = LABEL + widest * (BOX[0] + GAP) + GAP
-    height = len(layers) * FLOOR + GAP
+    height = len(layers) * LEVEL + GAP
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'font-family="sans-serif">',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
-    for k, (floor, packages) in enumerate(reversed(layers.items())):
-        top = GAP + k * FLOOR
+    for k, (level, packages) in enumerate(reversed(layers.items())):
+        top = GAP + k * LEVEL
         lines += [
-            f'<rect x="{GAP}" y="{top}" width="{width - 2 * GAP}" height="{FLOOR - GAP}" rx="8" '
+            f'<rect x="{GAP}" y="{top}" width="{width - 2 * GAP}" height="{LEVEL - GAP}" rx="8" '
             f'fill="#f4f6f8"/>',
-            f'<text x="{2 * GAP}" y="{top + FLOOR / 2:g}" font-size="13" fill="#44566c">'
-            f"{escape(floor)}</text>",
+            f'<text x="{2 * GAP}" y="{top + LEVEL / 2:g}" font-size="13" fill="#44566c">'
+            f"{escape(level)}</text>",
         ]
         size = ((width - LABEL - GAP) // len(packages)) - GAP
         for j, (name, (purpose, _)) in enumerate(packages.items()):
@@ -128,13 +128,13 @@ def _box(left: int, top: int, width: int, name: str, purpose: str) -> list[str]:
 
 
 def table(layers: Layers) -> str:
-    """The floors as Markdown: lowest first."""
-    rows = ["| floor | package | what it holds | may import |", "|---|---|---|---|"]
-    for floor, packages in layers.items():
+    """The levels as Markdown: lowest first."""
+    rows = ["| level | package | what it holds | may import |", "|---|---|---|---|"]
+    for level, packages in layers.items():
         for name, (purpose, allowed) in packages.items():
             imported = [f"`{p.removeprefix('zoo.')}`" for p in sorted(allowed - {"zoo"})]
             title = "the modules of `zoo/` itself" if name == "zoo" else f"`{name[4:]}`"
-            rows.append(f"| {floor} | {title} | {purpose} | {', '.join(imported) or '-'} |")
+            rows.append(f"| {level} | {title} | {purpose} | {', '.join(imported) or '-'} |")
     return "\n".join(rows)
 
 
@@ -145,7 +145,7 @@ def content() -> dict[Path, str]:
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
     page = f"{before}{BEGIN}\n{table(layers)}\n{END}{after}"
-    return {PICTURE: picture(layers), PAGE: page}
+    return {DIAGRAM: diagram(layers), PAGE: page}
 
 
 def main(argv: list[str]) -> int:
