@@ -44,6 +44,12 @@ def test_every_data_choice_with_its_needs(listed):
     assert "your files" in needs["csv"] and "CSV file" in needs["csv"]
 
 
+@pytest.mark.parametrize("name", configs.choices("data"))
+def test_the_description_of_a_data_choice_ends_with_its_sentence(name):
+    text = configs.config_file("data", name).read_text(encoding="utf-8")
+    assert listing.comment(text).endswith((".", "?"))
+
+
 def test_every_experiment_with_its_promise(listed):
     text = listed("experiments")
     assert rows(text) == list(configs.experiments())
