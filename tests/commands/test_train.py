@@ -44,6 +44,7 @@ def test_a_run(train):
 def test_help_and_cfg_show_the_settings(train, capsys):
     assert cli.main(["--help"]) == 0
     text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 100
     for group in configs.GROUPS:
         for choice in configs.choices(group):
             assert choice in text

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zoo.config.run import RunConfig
     from zoo.sweep.fork_server import ForkServer
 
+HELP_WIDTH = 100
 HELP = """\
 Train a model of the zoo.
 
@@ -29,7 +30,7 @@ See all settings of a recipe:  python train.py experiment=mlp_mnist --cfg job
 Sweep:                         python train.py -m optim.lr=1e-3,3e-3 seed=1,2,3
 Search:                        python train.py -m experiment=mlp_digits sweep=mlp
 Resume after a stop:           python train.py resume=outputs/mlp_mnist/<date_time>
-What there is, with results:   python scripts/list.py"""
+List everything, with results: python scripts/list.py"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -111,8 +112,14 @@ def _help(overrides: list[str]) -> str:
     from zoo.program import spelled
 
     groups = {group: configs.choices(group) for group in ("experiment", *configs.GROUPS, "sweep")}
-    listed = "\n".join(f"  {group}: {', '.join(names)}" for group, names in groups.items())
+    listed = "\n".join(_wrapped(f"{group}: {', '.join(names)}") for group, names in groups.items())
     return spelled(HELP).format(groups=listed, config=_yaml(compose.load(overrides)))
+
+
+def _wrapped(text: str) -> str:
+    import textwrap
+
+    return textwrap.fill(text, HELP_WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _yaml(config: "RunConfig", compact: bool | None = None) -> str:
