@@ -50,7 +50,7 @@ def test_the_table_names_the_runners_up(digits_run, photos, command):
     rows = lines(command(main, f"run={digits_run}", f"input={photos}", "json=true"))
     done = command(main, f"run={digits_run}", f"input={photos}", "top=2")
     heading, first = done.out.splitlines()[:2]
-    assert heading.split() == ["input", "class", "probability", "then"]
+    assert heading.split() == ["input", "class", "probability", "alternatives"]
     second = sorted(rows[0]["probabilities"].values())[-2]
     assert first.split()[-4:-2] == [rows[0]["class"], f"{rows[0]['probability']:.1%}"]
     assert first.endswith(f" {second:.1%}")
@@ -207,7 +207,7 @@ def test_rows_without_text_are_a_table(capsys):
     ]
     predict.show(rows, 3, as_json=False, fields={"input": "a [MASK]"})
     heading, first, _ = capsys.readouterr().out.splitlines()
-    assert heading.split() == ["blank", "token", "then"]
+    assert heading.split() == ["blank", "token", "alternatives"]
     assert first.split() == ["1", "cat", "dog", "25.0%,", "mat", "12.5%"]
     predict.show(rows, 3, as_json=True, fields={"input": "a [MASK]"})
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

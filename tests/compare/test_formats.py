@@ -19,7 +19,7 @@ def test_text(sweep, say):
     assert lines[3].split()[:6] == ["1", "0.8500", "±", "0.0707", "2", "0.1"]
     assert "0.4250 ± 0.0354" in lines[3]
     assert lines[4].split()[:6] == ["2", "0.6000", "±", "0.1414", "2", "0.01"]
-    assert "in all    model.width=8" in out
+    assert "all runs  model.width=8" in out
     assert f"best      {sweep / '0.1-0'} and 1 more" in out
     assert f"failed  {sweep / 'bad'}: loss is nan | at step 7" in out
     repeat = next(line for line in lines if line.startswith("repeat"))

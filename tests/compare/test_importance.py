@@ -48,5 +48,5 @@ def test_noise_fits_nothing():
 
 def test_too_few_runs_are_refused_in_a_line():
     assert "fewer than two settings" in too_few(100, 1)
-    assert "7 combinations of 2 settings tell too little; 8 are needed" in too_few(7, 2)
+    assert "7 combinations of 2 settings are too few; 8 are needed" in too_few(7, 2)
     assert "16 are needed" in too_few(15, 8) and too_few(16, 8) is None

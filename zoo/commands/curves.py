@@ -20,12 +20,12 @@ from zoo.text_table import text_table
 USAGE = """\
 python scripts/curves.py runs=outputs/<name> [metric=train/loss] [by=model.depth,...] [out=]
 
-Learning curves of the runs below a folder, one line for all that agree in the settings named.
+Plot the learning curves of the runs in a folder, one line for all runs with the same by= settings.
 
 runs=    a folder of runs
 metric=  train/loss (default), val/accuracy, ...
-by=      settings by which runs are grouped, as [model.depth,model.residual]; none: a line a run
-out=     the figure (default: curves.png in the folder)
+by=      settings by which runs are grouped, as [model.depth,model.residual]; none: one line per run
+out=     the image file (default: curves.png in the folder)
 smooth=  moving average over this many points (default 1)
 """
 

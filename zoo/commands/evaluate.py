@@ -30,12 +30,12 @@ Evaluate a trained model; nothing is written.
 run=         a run directory
 split=       test (default), val, train or all; all is the default for other data
 checkpoint=  best (default), last, a step, or the name of a checkpoint
-data=        other data of the same kind, such as data=csv data.path=new.csv; alone, data.key=...
-             changes the run's own (data.path=elsewhere.csv, data.root=/data)
+data=        other data of the same kind, such as data=csv data.path=new.csv; without data=,
+             data.key=... changes the run's data (data.path=elsewhere.csv, data.root=/data)
 device=      auto (default), cpu, cuda, ...
 json=true    print JSON, nothing else
-plugins=     [modules] of your own to import first; those that the run names are not by themselves
---config-dir a folder of your own configs, where data= names one
+plugins=     [modules] to import first; those in the run's config are not imported by default
+--config-dir a folder of your own configs, if data= names one of them
 """
 SAME_DATA = ("root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken")
 TEXT_FORM = ("tokenizer", "vocab_size", "min_count", "mask_token", "block_size")
@@ -195,7 +195,7 @@ def _check_split(splits: dict[str, Any], split: str) -> None:
         raise UserError(unknown_name("split", split, splits))
     if len(splits[split]) == 0:
         sizes = ", ".join(f"{name} {len(source)}" for name, source in splits.items())
-        raise UserError(f"split={split} is empty ({sizes}); take split=all")
+        raise UserError(f"split={split} is empty ({sizes}); use split=all")
 
 
 def _about_data(restored: "Restored", sha256: str, other: bool, split: str) -> list[str]:

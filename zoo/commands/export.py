@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 USAGE = """\
 python scripts/export.py run=outputs/<name>/<date_time> format=... out=folder [checkpoint=best]
 
-A trained model, for other programs. An adapter is merged into its base, but for format=peft.
+Export a trained model for other programs. An adapter is merged into the base model, except with
+format=peft.
 
 run=         a run directory
-format=      safetensors   weights by our names, options and tokenizer: init.from reads it again
-             hf            the form of the Hugging Face Hub, for `transformers`: gpt, bert, resnet
-             peft          the adapter alone, for PEFT
-             onnx          a graph, checked against the model; batch and length are free
-             int8          the same in 8 bits; prints what that changes in size, speed and metrics
-             torch_export  a graph for torch.export.load, with no code of ours
-out=         the folder to make
+format=      safetensors   weights with our names, options and tokenizer: init.from reads it
+             hf            the format of the Hugging Face Hub, for `transformers`: gpt, bert, resnet
+             peft          only the adapter, for PEFT
+             onnx          a graph, compared with the model; batch size and length are dynamic
+             int8          the same in 8 bits; prints the change in size, speed and metrics
+             torch_export  a graph for torch.export.load, which does not need Zoo
+out=         the folder to create
 checkpoint=  best (default), last, a step, or the name of a checkpoint
-plugins=     [modules] of your own to import first; those that the run names are not by themselves
+plugins=     [modules] to import first; those in the run's config are not imported by default
 """
 README = "README.md"
 Write = Callable[["Restored", Path], str]
@@ -43,7 +44,7 @@ def _main(argv: list[str] | None) -> int:
     defaults: dict[str, Any] = {"checkpoint": "best", "plugins": "[]"}
     values, overrides = options(argv, USAGE, run=..., format=..., out=..., **defaults)
     if overrides:
-        raise UserError(f"'{overrides[0]}': a run is exported as trained; give run= alone")
+        raise UserError(f"'{overrides[0]}': a run is exported as trained; give only run=")
     if values["format"] not in FORMATS:
         raise UserError(unknown_name("format", values["format"], FORMATS))
     out = Path(values["out"]).expanduser()
@@ -137,7 +138,7 @@ def hf(restored: "Restored", folder: Path) -> str:
 
 
 def peft(restored: "Restored", folder: Path) -> str:
-    """The adapter alone."""
+    """Only the adapter."""
     from zoo.weights.adapters import family_of
     from zoo.weights.peft import dump, write_peft
 
@@ -158,7 +159,7 @@ def onnx(restored: "Restored", folder: Path) -> str:
     inputs = Inputs(restored.facts, restored.model)
     worst = write_onnx(restored.model, inputs, folder / "model.onnx")
     return (
-        f"For ONNX runtimes: inputs {', '.join(inputs.names)}; batch and length are free.\n"
+        f"For ONNX runtimes: inputs {', '.join(inputs.names)}; batch size and length are dynamic.\n"
         f"onnxruntime gives the model's logits within {worst:.1g}"
     )
 
@@ -171,7 +172,7 @@ def int8(restored: "Restored", folder: Path) -> str:
 
 
 def torch_export(restored: "Restored", folder: Path) -> str:
-    """A graph for torch alone."""
+    """A graph that needs only torch."""
     import torch
 
     from zoo.weights.onnx import Inputs, export_program, quiet
@@ -180,7 +181,7 @@ def torch_export(restored: "Restored", folder: Path) -> str:
     program = export_program(restored.model, inputs)
     with quiet():
         torch.export.save(program, folder / "model.pt2")
-    return "For torch alone: `torch.export.load('model.pt2').module()`; batch and length are free."
+    return "`torch.export.load('model.pt2').module()`, no Zoo; batch size and length are dynamic."
 
 
 FORMATS: dict[str, Write] = {

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 USAGE = """\
 python scripts/export_vectors.py run=outputs/<name>/<date_time> [checkpoint=] [path=] [projector=]
 
-Word vectors in word2vec's text format, and as files for TensorBoard's projector.
+Export word vectors in word2vec's text format, and as files for TensorBoard's projector.
 
-run=         the run directory of a word2vec
+run=         the run directory of a word2vec model
 checkpoint=  best (default), last, a step, or the name of a checkpoint
 path=        the text file to write (default: vectors.txt in the run directory)
 projector=   words to show in TensorBoard's projector (default 5000, the most frequent; 0 for none)
-plugins=     [modules] of your own to import first; those that the run names are not by themselves
+plugins=     [modules] to import first; those in the run's config are not imported by default
 """
 CONFIG = """\
 embeddings {
@@ -47,7 +47,7 @@ def _main(argv: list[str] | None) -> int:
     defaults: dict[str, Any] = {"checkpoint": "best", "path": "", "plugins": "[]"}
     values, overrides = options(argv, USAGE, run=..., projector="5000", **defaults)
     if overrides:
-        raise UserError(f"'{overrides[0]}': a run's vectors are as trained; give run= alone")
+        raise UserError(f"'{overrides[0]}': a run's vectors are as trained; give only run=")
     if not values["projector"].isdecimal():
         raise UserError(f"projector={values['projector']}: expected a whole number, 0 for none")
     run = RunDirectory.open(values["run"])  # reports a wrong path before torch is imported

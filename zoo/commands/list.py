@@ -20,8 +20,8 @@ from zoo.text_table import text_table
 USAGE = """\
 python scripts/list.py [models|data|experiments] [--config-dir DIR] [plugins=[my_models]]
 
-What there is: models with their papers, data, and experiments with what they reach; with those of
-a folder of configs and modules of your own, where you name them."""
+List the available models with their papers, the data, and the experiments with their results;
+--config-dir and plugins= add your own."""
 RESULTS = configs.shipped("docs/results.json")
 DIGITS = {"input_shape": (1, 8, 8), "num_classes": 10, "num_outputs": 10}  # the default's facts
 PAPER = re.compile(r"^(.+?, \d{4}), https?://(\S+)", re.MULTILINE)

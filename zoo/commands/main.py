@@ -9,15 +9,15 @@ COMMANDS = {  # name: (module of zoo with a `main`, what it does)
     "train": ("commands.train", "train a model: zoo train experiment=cnn_digits"),
     "sweep": ("commands.train", "train many: zoo sweep optim.lr=1e-3,3e-3 seed=1,2"),
     "evaluate": ("commands.evaluate", "evaluate a trained model: zoo evaluate run=outputs/..."),
-    "predict": ("commands.predict", "ask a trained model: zoo predict run=... input=a.png"),
-    "compare": ("compare.main", "rank runs, and say what differs: zoo compare outputs"),
+    "predict": ("commands.predict", "apply a trained model: zoo predict run=... input=a.png"),
+    "compare": ("compare.main", "rank runs, and show what differs: zoo compare outputs"),
     "curves": ("commands.curves", "draw learning curves: zoo curves runs=outputs/..."),
-    "list": ("commands.list", "list the models, data and experiments that there are"),
-    "find-lr": ("commands.find_lr", "find a learning rate for a recipe, by a range test"),
-    "export": ("commands.export", "write a model for other programs: zoo export run=..."),
-    "export-vectors": ("commands.export_vectors", "write word vectors for other programs"),
+    "list": ("commands.list", "list the available models, data and experiments"),
+    "find-lr": ("commands.find_lr", "find a learning rate by a range test"),
+    "export": ("commands.export", "export a model for other programs: zoo export run=..."),
+    "export-vectors": ("commands.export_vectors", "export word vectors for other programs"),
 }
-USAGE = "usage: zoo <command> ...    (zoo <command> --help says what it takes)"
+USAGE = "usage: zoo <command> ...    (zoo <command> --help shows its options)"
 
 
 def main(argv: list[str] | None = None) -> int:

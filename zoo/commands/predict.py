@@ -26,19 +26,19 @@ python scripts/predict.py run=outputs/<name>/<date_time> input=... [option=value
 Predictions of a trained model for new inputs.
 
 run=         a run directory
-input=       for models of images: an image file, or a folder of images; for models of tables: a
-             CSV file with the columns of the training, or one row as name=value,name=value; for
-             models of language: a text; input=- reads texts from standard input, one a line
+input=       for image models: an image file, or a folder of images; for table models: a CSV file
+             with the columns of the training data, or one row as name=value,name=value; for
+             language models: a text; input=- reads texts from standard input, one per line
 checkpoint=  best (default), last, a step, or the name of a checkpoint
 top=         classes (default 3) or words to list for each input
 device=      auto (default), cpu, cuda, ...
-json=true    print one JSON object a line, with every class's probability; text when it is complete
-plugins=     [modules] of your own to import first; those that the run names are not by themselves
+json=true    print one JSON object per line, with all probabilities; text once it is complete
+plugins=     [modules] to import first; those in the run's config are not imported by default
 adapters=    [folders] of LoRA runs or PEFT adapters, applied one after another; none: without one
 
 Models that continue text (causal_lm) also take max_tokens=200 temperature=0.8 (0: greedy decoding)
-top_k=null top_p=1 repetition_penalty=1 stop='["\\n\\n"]' seed=0 samples=1; other models of language
-have options of their own, which any wrong one lists.
+top_k=null top_p=1 repetition_penalty=1 stop='["\\n\\n"]' seed=0 samples=1; other language models
+have other options; the error message for an unknown option lists them.
 """
 BATCH = 256
 STRANGE = {"image": 1.0, "table": 8.0}  # standard deviations from the training mean
@@ -74,7 +74,7 @@ def _main(argv: list[str]) -> int:
             chosen_text[key] = value
     values, overrides = options(arguments, USAGE, run=..., input=..., **COMMON)
     if overrides:
-        raise UserError(f"'{overrides[0]}': a model predicts as it was trained; give input= alone")
+        raise UserError(f"'{overrides[0]}': a model predicts as it was trained; give only input=")
     as_json = switch(values, "json")
     if values["top"] and (not values["top"].isdecimal() or int(values["top"]) < 1):
         raise UserError(f"top={values['top']}: expected a whole number above 0")
@@ -280,6 +280,6 @@ def describe(rows: list[dict[str, Any]], top: int) -> str:
             cells["probability"] = f"{cells['probability']:.1%}"
         if "probabilities" in row and top > 1:
             ranked = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[1:top]
-            cells["then"] = ", ".join(f"{name} {p:.1%}" for name, p in ranked)
+            cells["alternatives"] = ", ".join(f"{name} {p:.1%}" for name, p in ranked)
         table.append([show(v) if isinstance(v, float) else str(v) for v in cells.values()])
     return text_table([list(cells), *table])

@@ -108,7 +108,7 @@ def _block(table: Table, fit: bool) -> str:
     lines += [text_table(rows, None if fit else 10**6), *notes]
     if tied := ties(table):
         ranks = ", ".join(map(str, tied[:8])) + ", ..." * (len(tied) > 8)
-        lines.append(f"too close to 1 for so few runs (within two standard errors): {ranks}")
+        lines.append(f"not clearly different from 1 (within two standard errors): {ranks}")
     if table.changed:
         first, second = table.changed
         lines.append(f"warning: equal settings, other data: {first.path} and {second.path}")
@@ -120,7 +120,7 @@ def _block(table: Table, fit: bool) -> str:
     best = table.groups[0]
     if table.constant:
         same = " ".join(f"{name}={format_value(value)}" for name, value in table.constant.items())
-        lines.append(f"in all    {same}")
+        lines.append(f"all runs  {same}")
     lines.append(f"best      {best.runs[0].path}" + _more(best))
     lines.append(f"repeat    {repeat_all(best, table.over)}")
     return "\n".join(lines)

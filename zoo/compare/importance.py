@@ -41,7 +41,7 @@ def too_few(lines: int, settings: int) -> str | None:
         return "importance: fewer than two settings differ, so there is nothing to divide"
     if lines < (needed := max(MIN_GROUPS, 2 * settings)):
         return (
-            f"importance: {lines} combinations of {settings} settings tell too little; "
+            f"importance: {lines} combinations of {settings} settings are too few; "
             f"{needed} are needed"
         )
     return None

@@ -145,7 +145,7 @@ def _check(records: Sequence[Record], metric: str | None, over: Sequence[str]) -
             guess = closest_match(name, settings)
             hint = f"; did you mean '{guess}'?" if guess else ""
             raise UserError(
-                f"--group-by {name}: no run has such a setting{hint} (or none: a line a run)"
+                f"--group-by {name}: no run has such a setting{hint} (or none: one line per run)"
             )
 
 
