@@ -97,7 +97,7 @@ def test_files_are_short():
 
 
 def test_scripts_are_entry_points():
-    """Logic stands in zoo/commands or benchmarks/, where tests import it."""
+    """Logic is in zoo/commands or benchmarks/, where tests import it."""
     long = {
         path.name: lines
         for path in (ROOT / "scripts").glob("*.py")

@@ -1,4 +1,4 @@
-"""Builds a trainer from a config: the only module that knows all parts."""
+"""Builds a trainer from a config; the only module that imports every kind of part."""
 
 import contextlib
 from dataclasses import replace

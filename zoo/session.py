@@ -36,7 +36,7 @@ def train(
     run: RunDirectory | None = None,
     folder: Path | None = None,
 ) -> int:
-    """Train what a config says, in one process or in one for each device; the exit code.
+    """Train as the config says, in one process or one per device; returns the exit code.
 
     Args:
         config: The checked config.
@@ -86,7 +86,7 @@ def _train(
             if run is None:
                 _record(trainer, start, overrides, dataset)
             elif config.to_dict() != configs.read_yaml(run.path / "config.yaml"):
-                _write_config(run, config)  # a budget that was changed
+                _write_config(run, config)  # the budget was changed
             trainer.console.log_to(trainer.run.path / "train.log")
         _header(trainer, start, dataset)
         return _fit(trainer, start)

@@ -1,4 +1,4 @@
-"""Operations: a reference of each (attention.py, functional.py, word2vec.py), faster ones (cpu/).
+"""Operations: their references (attention.py, functional.py, word2vec.py) and faster ones (cpu/).
 
 Importing the package registers every implementation: each module of each subpackage is imported.
 """

@@ -48,7 +48,7 @@ def attention(
             (B, T, H + 2 G, E), or cut into several: keys and values may then be longer, S for T.
         heads, kv_heads: H, G.
         mask: True where a query may attend, broadcastable to (B, 1, T, S); None for everywhere.
-        causal: Whether query t attends to keys 0 to S - T + t alone.
+        causal: Whether query t attends only to keys 0 to S - T + t.
     """
     q, k, v = unpack(packed, heads, kv_heads)
     mask, causal = causal_mask(q, k, mask, causal)
@@ -62,7 +62,7 @@ def attention_weights(
     mask: Tensor | None = None,
     causal: bool = False,
 ) -> Tensor:
-    """The softmax alone, (B, H, T, S): rows sum to one."""
+    """Only the softmax, (B, H, T, S): rows sum to one."""
     q, k, _ = unpack(packed, heads, kv_heads)
     scores = q.float() @ k.float().mT / q.shape[-1] ** 0.5
     mask, causal = causal_mask(q, k, mask, causal)
@@ -87,7 +87,7 @@ def unpack(packed: Sequence[Tensor], heads: int, kv_heads: int) -> tuple[Tensor,
 def causal_mask(
     q: Tensor, k: Tensor, mask: Tensor | None, causal: bool
 ) -> tuple[Tensor | None, bool]:
-    """A causal mask written out, where torch's flag cannot say it (a mask; keys of a cache)."""
+    """A causal mask written out, where torch's flag cannot express it (a mask; cached keys)."""
     tokens, keys = q.shape[2], k.shape[2]
     causal = causal and bool(tokens > 1)  # a traced length gives no plain bool
     if causal and (mask is not None or tokens != keys):

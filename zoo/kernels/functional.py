@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo.kernels.registry import Arguments, kernel
 
-IGNORE_INDEX = -100  # a target that counts for nothing
+IGNORE_INDEX = -100  # a target that is not part of the loss
 
 
 def _random(*shape: int, scale: float = 1.0) -> Tensor:
@@ -79,7 +79,7 @@ def cross_entropy(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) 
     """Summed cross-entropy of logits (N, V) for targets int64 (N,), in float32 at least.
 
     Read nothing from logits that were computed afterwards: while training, an implementation may
-    write their gradient in their place.
+    overwrite them with their gradient.
     """
     wide = logits if logits.dtype == torch.float64 else logits.float()
     return F.cross_entropy(wide, target, reduction="sum", label_smoothing=label_smoothing)
@@ -92,7 +92,7 @@ def linear_cross_entropy(x: Tensor, head: nn.Module, target: Tensor) -> Tensor:
 
 
 def normalise(name: Literal["layer", "rms"], x: Tensor) -> Tensor:
-    """LayerNorm or RMSNorm over the last dimension, without anything to learn.
+    """LayerNorm or RMSNorm over the last dimension, without learned parameters.
 
     In x's own dtype: autocast would cast to float32 and back.
     """

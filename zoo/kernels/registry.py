@@ -8,8 +8,8 @@
     def gelu_tanh_saving_derivative(x): ...
 
 A test holds every implementation to its reference, results and gradients, on the examples.
-Environment variable `ZOO_KERNELS=reference` (or `with reference_kernels():`) takes the references
-everywhere; so do torch.compile and torch.export, which make kernels of their own.
+Environment variable `ZOO_KERNELS=reference` (or `with reference_kernels():`) uses the references
+everywhere; so do torch.compile and torch.export, which generate kernels of their own.
 """
 
 import contextlib
@@ -64,7 +64,7 @@ class Kernel:
         random: Whether the result is random: implementations then equal it in distribution.
 
     Attributes:
-        used: Names of the implementations called so far, `reference` for that.
+        used: Names of the implementations called so far; `reference` if that was called.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ _references_only = _choice_of_environment() == REFERENCE
 
 
 def kernel_choice() -> str:
-    """`auto`, or `reference` where references alone are taken."""
+    """`auto`, or `reference` if only the references are used."""
     return REFERENCE if _references_only else AUTO
 
 
@@ -147,7 +147,7 @@ def forget_used_kernels() -> None:
 
 @contextlib.contextmanager
 def reference_kernels() -> Iterator[None]:
-    """Take references alone inside."""
+    """Use only the references inside the `with` block."""
     global _references_only
     before, _references_only = _references_only, True
     try:

@@ -10,7 +10,7 @@ same holds for ragged last batches and for ranks. So a step reports sums, which 
 - `SplitMetrics`: a metric of a whole split that is no mean over predictions (AUC, recall at k). A
   metric that follows from sums, as a confusion matrix or a correlation does, needs none of this:
   sums may be tensors of any shape.
-- `Responder`: answers to a text. `HasWordVectors`: vectors of words.
+- `Responder`: generates an answer to a text. `HasWordVectors`: has vectors of words.
 
 A model may implement `AcceptsTargets` and `HasContext`, which tasks look for.
 """
@@ -31,7 +31,7 @@ class StepOutput(NamedTuple):
         loss_sum: Scalar, differentiable, summed over predictions.
         count: Scalar tensor, how many predictions.
         sums: Metric sums, e.g. {"accuracy": number correct}; any shape (a confusion matrix).
-        rows: In evaluation alone, for `SplitMetrics`: what to keep of each sample, (N, ...), N
+        rows: Only in evaluation, for `SplitMetrics`: what to keep of each sample, (N, ...), N
             samples. Kept in memory over the split, on every rank: a few numbers a sample.
     """
 
@@ -69,7 +69,7 @@ class PreviewWriter(Protocol):
 
 
 class Task(Protocol):
-    """An objective. Behaves by `model.training`: evaluation may add costlier sums."""
+    """An objective. Depends on `model.training`: evaluation may add costlier sums."""
 
     monitor: str  # "accuracy", or "-loss" where less is better
 

@@ -90,7 +90,7 @@ class Loader:
         runtime: Device, rank and number of ranks.
         accumulate: Micro-batches per step.
         workers: Processes that decode samples which are not held as tensors.
-        overfit: Serve the first batch for ever, unaugmented, also as every other split.
+        overfit: Return the first batch in every step, unaugmented, also for the other splits.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Loader:
         self.steps_per_epoch = len(self.splits["train"]) / batch_size
 
     def _place(self, source: Any) -> Any:
-        """Tensors go to the device where they fit with room to spare."""
+        """Tensors go to the device if they take little of its memory."""
         if not isinstance(source, BatchSource) or self.runtime.device.type == "cpu":
             return source
         if source.nbytes < DEVICE_FRACTION * self.runtime.free_bytes():

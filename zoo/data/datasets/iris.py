@@ -1,4 +1,4 @@
-"""Iris: 150 flowers of three species, four lengths in cm, carried by scikit-learn.
+"""Iris: 150 flowers of three species, four lengths in cm, bundled with scikit-learn.
 
 Fisher, 1936, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x.
 """
