@@ -255,7 +255,7 @@ def predict(restored: "Restored", path: str) -> Iterator[dict[str, Any]]:
     if 2 * strange > len(names):
         warn(
             f"{strange} of {len(names)} inputs are unlike the training data (much brighter, darker "
-            f"or larger): are they of the same kind, in the same units, as light or dark?"
+            f"or larger); check their units, and whether light and dark are swapped"
         )
 
 

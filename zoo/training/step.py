@@ -101,7 +101,7 @@ def accumulate_gradients(
 
 
 def _no_sync(model: nn.Module) -> contextlib.AbstractContextManager[Any]:
-    """Gradients of ranks are averaged with the last micro-batch alone."""
+    """Gradients of ranks are averaged only with the last micro-batch."""
     if isinstance(model, nn.parallel.DistributedDataParallel):
         return model.no_sync()
     return contextlib.nullcontext()

@@ -1,4 +1,4 @@
-"""The trainer: one visible loop of named parts.
+"""The trainer: one loop, each part a method.
 
 Read `fit` first. A new model, dataset, task, optimizer or schedule changes nothing here; a new
 kind of behaviour (something else to do between steps) is one more line in the loop.
@@ -99,7 +99,7 @@ class Trainer:
             self.console.end(self.step)
 
     def train_step(self, micro_batches: list[Batch]) -> Tensor:
-        """One optimizer step; the mean loss of its batch."""
+        """One optimizer step; the summed loss of its batch."""
         self.rate.set(self.progress())
         local = self.requests.local()
         parts = (self.precision, self.runtime, self.running, local)
