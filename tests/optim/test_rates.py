@@ -12,7 +12,8 @@ from zoo.errors import UserError
 from zoo.optim.learning_rate import LearningRate
 from zoo.optim.rates import build_optimizer, check_rates
 from zoo.optim.state import load_optimizer, optimizer_tensors
-from zoo.registry import OPTIMIZERS
+from zoo.registry import OPTIMIZERS, SCHEDULES
+from zoo.training.lr_range import lr_range
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS.names())
 
@@ -146,6 +147,30 @@ def test_training_takes_them(tmp_path):
     assert same(*ends)
 
 
+def test_a_dotted_pattern_may_be_typed_as_one():
+    optim = compose.load(["data=rain", "optim.rates.blocks.0=0.5", "optim.rates.blocks.2=4"]).optim
+    assert check_rates(optim) == {"blocks.0": 0.5, "blocks.2": 4.0}
+
+
+def test_a_range_test_measures_the_rate_itself_where_the_first_group_has_a_factor(tmp_path):
+    """Its curve is over `optim.lr`; a factor on every parameter must shift it."""
+    curves = {}
+    for factor in (1.0, 4.0):
+        optim = {"name": "sgd", "lr": 0.1, "rates": {"*": factor}}
+        trainer = trainer_of(tmp_path / str(factor), cloud(), network(), Masked(), optim=optim)
+        curves[factor] = lr_range(trainer, 0.01 / factor, 0.1 / factor, 4)
+    for (plain, loss), (scaled, same_loss) in zip(curves[1.0], curves[4.0], strict=True):
+        assert (4 * scaled, same_loss) == pytest.approx((plain, loss))
+
+
+def test_the_rate_that_is_reported_has_no_factor():
+    optimizer = build_optimizer({"name": "sgd", "lr": 0.2, "rates": {"*": 10}}, model_of())
+    rate = LearningRate(optimizer, SCHEDULES.build({"name": "linear"}))
+    rate.set(0.5)
+    assert rate.now == pytest.approx(0.1)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1.0, 1.0])
+
+
 def test_tied_weights_match_by_either_name():
     model = model_of()
     model.tied = nn.Linear(4, 5, bias=False)
@@ -187,7 +212,8 @@ def test_an_optimizer_that_knows_nothing_of_it(tmp_path):
         ({"head": True}, "optim.rates.head: got True"),
         ({"head": None}, "optim.rates.head: got null"),
         ({"head": math.inf}, "optim.rates.head: got inf"),
-        ({"head": {"weight": 2}}, "optim.rates.head: got"),
+        ({"head": {"weight": -2}}, "optim.rates.head.weight: got -2"),
+        ({"head": {}}, "optim.rates.head: got {}"),
         ([1.0], "optim.rates: got .* expected {name: factor}"),
     ],
 )  # fmt: skip

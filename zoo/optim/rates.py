@@ -6,7 +6,7 @@ plugins included: the groups of the built optimizer are split, and no builder ne
 
 import fnmatch
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import nn
@@ -40,13 +40,24 @@ def check_rates(config: Mapping[str, Any]) -> dict[str, float]:
     rates = config.get("rates") or {}
     if not isinstance(rates, Mapping):
         raise UserError(f"optim.rates: got {describe_value(rates)}, expected {{name: factor}}")
-    for pattern, factor in rates.items():
+    factors: dict[str, float] = {}
+    for pattern, factor in _leaves(rates):
         number = isinstance(factor, int | float) and not isinstance(factor, bool)
         if not (number and 0 < factor < math.inf):
             raise UserError(
                 f"optim.rates.{pattern}: got {describe_value(factor)}, expected a number above 0"
             )
-    return {str(pattern): float(factor) for pattern, factor in rates.items()}
+        factors[pattern] = float(factor)
+    return factors
+
+
+def _leaves(rates: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Patterns and factors; `optim.rates.hidden.0=2` on a command line makes mappings in one."""
+    for key, value in rates.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def scale_rates(optimizer: Any, model: nn.Module, rates: Mapping[str, float]) -> None:
@@ -109,7 +120,7 @@ def _split(group: dict[str, Any], factors: Mapping[int, float]) -> Groups:
     for parameter in group["params"]:
         by_factor.setdefault(factors.get(id(parameter), 1.0), []).append(parameter)
     return [
-        {**group, "params": members, "lr": group["lr"] * factor}
+        {**group, "params": members, "lr": group["lr"] * factor, "unscaled_lr": group["lr"]}
         for factor, members in by_factor.items()
         if members
     ]

@@ -25,7 +25,7 @@ def lr_range(trainer: Trainer, low: float, high: float, steps: int) -> list[tupl
     for k, micro_batches in enumerate(trainer.loader.training(0, steps)):
         rate = low * (high / low) ** (k / max(1, steps - 1))
         for group, peak in zip(trainer.optimizer.param_groups, trainer.rate.peaks):
-            group["lr"] = rate * peak / trainer.rate.peaks[0]
+            group["lr"] = rate * peak / trainer.rate.peak
         accumulate_gradients(
             trainer.wrapped_model,
             trainer.task,
