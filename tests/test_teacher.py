@@ -3,15 +3,22 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 import yaml
 from support import refused
+from torch import nn
 
+from zoo.build import build_model
 from zoo.commands.evaluate import main as evaluate
+from zoo.config.compose import load
+from zoo.errors import UserError
 from zoo.registry import MODELS, TASKS
+from zoo.teacher import Teacher, keep_apart
 from zoo.training.checkpoint import Checkpointer
+from zoo.weights.files import weights_sha256
 
 PLUGIN = '''
 import torch
@@ -136,6 +143,66 @@ def test_a_resumed_student_ends_at_the_same_bits(train, teacher):
     assert expected.keys() == reached.keys()
     for file, tensors in expected.items():
         assert all(torch.equal(t, reached[file][name]) for name, t in tensors.items())
+
+
+def test_a_step_may_be_typed_as_a_number(train, teacher):
+    done = train(*TINY, *DISTIL, f"teacher.from={teacher}", "teacher.checkpoint=8")
+    assert done.code == 0, done.err
+    assert read(done.path, "result.json")["teacher"]["step"] == 8
+
+
+def test_a_teacher_of_a_plugin_names_it(train, tmp_path):
+    plugins = "plugins=[distilling]"
+    base = train(*TINY).path
+    run = train(*TINY, plugins, "model.name=residual", f"teacher.from={base}").path
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("residual", "unheard"))
+    done = train(*TINY, *DISTIL, f"teacher.from={run}")
+    assert done.code == 2 and "add plugins=[distilling]" in done.err, done.err
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.head = nn.BatchNorm1d(3), nn.Linear(3, 2)
+
+
+def teacher_of(model):
+    return Teacher(model.eval(), "run", "best-1", 1, weights_sha256(model.state_dict()))
+
+
+def test_parts_of_a_teacher_are_no_part_of_the_model_that_holds_them():
+    """BatchNorm would count with the model's batches once `train` has reached it."""
+    teacher = teacher_of(Encoder())
+    model = nn.Module()
+    model.first = model.second = teacher.model.norm
+    model.own = nn.Linear(3, 1)
+    keep_apart(model, teacher)
+    model.train()
+    assert not model.first.training and model.second is model.first is teacher.model.norm
+    assert set(model.state_dict()) == {"own.weight", "own.bias"}
+    assert teacher.model.norm is dict(teacher.model.named_children())["norm"]  # whole as before
+
+
+def test_a_container_cannot_hold_a_teacher():
+    teacher = teacher_of(Encoder())
+    with pytest.raises(UserError, match="holds its teacher in a Sequential; expected an attribute"):
+        keep_apart(nn.Sequential(teacher.model, nn.Linear(2, 2)), teacher)
+
+
+def test_a_model_that_initialises_its_teacher_is_refused():
+    @MODELS.register("careless")
+    class Careless(nn.Module):
+        def __init__(self, teacher: nn.Module):
+            super().__init__()
+            self.teacher, self.own = teacher, nn.Linear(3, 1)
+            for parameter in self.parameters():
+                nn.init.zeros_(parameter)
+
+    teacher = teacher_of(Encoder())
+    config = replace(load(["model=mlp", "data=rain"]), model={"name": "careless"})
+    with pytest.raises(UserError, match="careless changed the weights of its teacher"):
+        build_model(config, teacher.facts, None, teacher)
 
 
 def test_another_teacher_is_refused(train, teacher, capsys):

@@ -34,6 +34,7 @@ from zoo.training.precision import Precision, choose_precision
 from zoo.training.runtime import Runtime, seed_everything
 from zoo.training.step import prepare_task
 from zoo.training.trainer import Trainer
+from zoo.weights.files import weights_sha256
 from zoo.weights.load import Report, load_weights
 from zoo.weights.source import Source
 
@@ -192,6 +193,11 @@ def build_model(
     model = build_component(MODELS, config.model, facts, config.data["name"])
     if teacher:
         keep_apart(model, teacher)
+        if weights_sha256(teacher.model.state_dict()) != teacher.sha256:
+            raise UserError(
+                f"model={config.model['name']} changed the weights of its teacher when it was "
+                f"built; let it initialise its own modules alone"
+            )
     return model, initialise(model, config.init, config.adapter, source)
 
 

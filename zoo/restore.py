@@ -117,12 +117,13 @@ def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -
     run = RunDirectory.open(newest_run(path) or path, "teacher.from")
     config = read_config(run.path)
     dataset = run.read_json("dataset.json")
+    _check_known(MODELS, config.model, config.plugins)
     nested_teacher = None  # a task's teacher is no longer needed, a model's is
     if takes_teacher(MODELS, config.model):
         nested_teacher = _teacher_of(config, dataset, runtime, warn)
     facts = dataset["facts"] | load_encoding(dataset["encoding"], config.plugins).runtime_facts
     facts |= nested_teacher.facts if nested_teacher else {}
-    model, saved = _load(run, config, facts, nested_teacher, teacher.checkpoint, runtime, warn)
+    model, saved = _load(run, config, facts, nested_teacher, str(teacher.checkpoint), runtime, warn)
     return Teacher(
         model=model.requires_grad_(False),
         run=str(run.path.resolve()),
@@ -178,14 +179,23 @@ def _device(name: str, recorded: str) -> torch.device:
 def _build(
     registry: Registry, options: Options, plugins: Sequence[str], facts: dict[str, Any]
 ) -> Any:
-    """A model or task; if its name is unknown, perhaps a plugin of the run's registers it."""
+    """A model or task, of which `_check_known` holds."""
+    _check_known(registry, options, plugins)
+    return registry.build(options, **facts)
+
+
+def _check_known(registry: Registry, options: Options, plugins: Sequence[str]) -> None:
+    """Check the name of a model or task; if it is unknown, perhaps a plugin registers it.
+
+    Raises:
+        UserError: It is unknown, and the run has plugins.
+    """
     if plugins and options.get("name") not in registry.names():
         raise UserError(
             f"unknown {registry.kind} '{options.get('name')}'; the run was trained with plugins of "
             f"its own, which are imported only on request: if you trust them, add "
             f"plugins=[{','.join(plugins)}]"
         )
-    return registry.build(options, **facts)
 
 
 def find_checkpoint(run: RunDirectory, checkpoint: str, warn: Warn) -> Checkpoint:

@@ -92,12 +92,21 @@ def check_identity(recorded: dict[str, Any] | None, teacher: Teacher) -> None:
 
 
 def keep_apart(model: nn.Module, teacher: Teacher) -> None:
-    """Let a model that holds the teacher hold it as a plain attribute.
+    """Let a model that holds the teacher, or parts of it, hold them as plain attributes.
 
     A submodule would be trained, counted, saved and switched to training with the rest.
+
+    Raises:
+        UserError: It is in a container, which knows no attributes.
     """
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if child is teacher.model:
+    of_teacher = set(teacher.model.modules())
+    for module in [m for m in model.modules() if m not in of_teacher]:
+        for name, child in list(module._modules.items()):
+            if child in of_teacher:
+                if isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+                    raise UserError(
+                        f"{type(model).__name__} holds its teacher in a {type(module).__name__}; "
+                        f"expected an attribute of a module with a forward of its own"
+                    )
                 del module._modules[name]
                 vars(module)[name] = child

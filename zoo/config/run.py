@@ -48,7 +48,7 @@ class TeacherConfig:
     """
 
     from_: str | None = None
-    checkpoint: str = "best"
+    checkpoint: str | int = "best"
 
 
 @dataclass(frozen=True, kw_only=True)
