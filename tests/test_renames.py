@@ -76,6 +76,23 @@ def test_an_experiment_of_the_users_may_use_the_old_name(tmp_path):
         assert load(["experiment=mine"]).task["mask_rate"] == 0.35
 
 
+@pytest.mark.parametrize("value", [0.15, 0.2])  # the first is the default
+def test_a_command_line_wins_over_the_old_name_in_a_file(tmp_path, value):
+    folder = tmp_path / "configs"
+    for kind, text in (
+        ("experiment", "# @package _global_\ndefaults: [bert_pydoc]\ntask: {mask_share: 0.35}\n"),
+        ("task", "name: masked_lm\nmask_share: 0.35\n"),
+    ):
+        (folder / kind).mkdir(parents=True)
+        (folder / kind / "mine.yaml").write_text(text)
+    with groups.config_dir(folder):
+        for chosen in (["experiment=mine"], [*BERT[:2], "task=mine"]):
+            for name in ("mask_rate", "mask_share"):
+                assert load([*chosen, f"task.{name}={value}"]).task["mask_rate"] == value
+        for chosen in (BERT[:2], ["experiment=bert_pydoc"]):
+            assert load([*chosen, "task=mine"]).task == {"name": "masked_lm", "mask_rate": 0.35}
+
+
 def test_both_names_at_once_are_a_mistake():
     message = "task.mask_share is the old name of task.mask_rate, and both are given"
     with pytest.raises(UserError, match=message):

@@ -4,7 +4,7 @@ No torch here, so that mistakes are reported at once.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from zoo.errors import UserError
@@ -36,7 +36,9 @@ def current_overrides(overrides: Iterable[str]) -> list[str]:
 
 
 def current_config(
-    config: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+    config: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
+    typed: Collection[str] = (),
 ) -> dict[str, Any]:
     """A config of groups of settings under their current names.
 
@@ -44,6 +46,7 @@ def current_config(
         config: Settings by group; not changed.
         defaults: Settings of the chosen groups, where `config` was composed from them: an old name
             then replaces the default that stands under the current one.
+        typed: Settings of the command line, under their current names, which win over old names.
 
     Raises:
         UserError: A setting is given under both names.
@@ -55,6 +58,9 @@ def current_config(
         if not isinstance(options, Mapping) or key not in options:
             continue
         current = new.partition(".")[2]
+        if new in typed:
+            renamed[group] = {name: value for name, value in options.items() if name != key}
+            continue
         listed = (defaults or {}).get(group, {})
         if current in options and (current not in listed or options[current] != listed[current]):
             raise UserError(_given_twice(old, new))

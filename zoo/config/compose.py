@@ -29,7 +29,7 @@ from zoo.config.groups import (
 )
 from zoo.config.run import RunConfig
 from zoo.errors import UserError, unknown_name
-from zoo.renames import current_config, current_overrides
+from zoo.renames import RENAMED, current_config, current_overrides
 
 LAUNCHERS = {"submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}  # extras
 OPEN = ("expect", "optim[.]rates")  # these take any key
@@ -63,10 +63,11 @@ def load(overrides: list[str]) -> RunConfig:
     choice_of = composed.hydra.runtime.choices
     chosen_of = {group: choice_of[group] for group in (*GROUPS, "experiment")}
     pinned = [f"{group}={chosen_of[group]}" for group in GROUPS]
-    reference = _listed(tuple(configs.config_dirs()), tuple(pinned))
-    with_values = current_config(_plain(composed), reference)
+    listed = _listed(tuple(configs.config_dirs()), tuple(pinned))
+    reference, typed = current_config(listed), set(map(key_of, overrides))
+    with_values = _plain(composed)
     experiment = chosen_of["experiment"]
-    if {"init.from", "teacher.from"} & set(map(key_of, overrides)):
+    if {"init.from", "teacher.from"} & typed:
         with_values["expect"] = {}  # promised for other weights
     if experiment and (retyped := chosen & set(GROUPS)):
         replaced = {"experiment", *GROUPS} - retyped
@@ -75,6 +76,7 @@ def load(overrides: list[str]) -> RunConfig:
         with_values |= {group: as_filed[group] for group in retyped}
         if retyped & PROMISED:
             with_values["expect"] = {}  # promised for another model, other data, a full training
+    with_values = current_config(with_values, listed, typed)
     check(with_values, reference, experiment)
     if with_values["name"] is None:
         with_values["name"] = experiment or f"{chosen_of['model']}_{chosen_of['data']}"
@@ -112,8 +114,10 @@ def check_choices(overrides: Sequence[str]) -> None:
 
 
 def opened(override: str) -> str:
-    """An override as Hydra takes it where any key may be set: `++optim.rates.head=2`."""
-    anything = re.fullmatch(rf"({'|'.join(OPEN)})([.].*)?", key_of(override)) is not None
+    """An override as Hydra takes it where any key may be set: `++optim.rates.head=2`; and where a
+    file may list it under an old name."""
+    key = key_of(override)
+    anything = re.fullmatch(rf"({'|'.join(OPEN)})([.].*)?", key) or key in RENAMED.values()
     return f"++{override}" if anything and override[0] not in "+~" else override
 
 
