@@ -74,13 +74,10 @@ def _train(
     runtime: Runtime,
 ) -> int:
     with deterministic(config.trainer.deterministic):
-        if not runtime.main:
-            runtime.first(None)  # rank 0 downloads or decodes; the others find it done
-        start = find_start(config, overrides, run, runtime)
-        config = start.config
-        dataset = build_dataset(config.data, tokenizer=start.tokenizer)
-        if runtime.main:
-            runtime.first(None)
+        with _main_first(runtime):
+            start = find_start(config, overrides, run, runtime)
+            config = start.config
+            dataset = build_dataset(config.data, tokenizer=start.tokenizer)
         trainer = build_trainer(config, dataset, runtime, run, start.source, start.teacher, folder)
         if runtime.main:
             if run is None:
@@ -90,6 +87,24 @@ def _train(
             trainer.console.log_to(trainer.run.path / "train.log")
         _header(trainer, start, dataset)
         return _fit(trainer, start)
+
+
+@contextlib.contextmanager
+def _main_first(runtime: Runtime) -> Iterator[None]:
+    """Rank 0 downloads or decodes; the others wait, and find it done.
+
+    Raises:
+        UserError: On the others, where rank 0 has failed: it reports why.
+    """
+    if not runtime.main and not runtime.first(None):
+        raise UserError("rank 0 has failed")
+    is_done = False
+    try:
+        yield
+        is_done = True
+    finally:
+        if runtime.main:
+            runtime.first(is_done)
 
 
 def _write_config(run: RunDirectory, config: RunConfig) -> None:

@@ -72,9 +72,13 @@ def test_word2vec_on_two_devices(train, tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
-def test_a_mistake_on_two_ranks_is_reported_once(tmp_path):
-    mistake = ["model=mlp", "data=rain", "trainer=debug", "trainer.devices=2", "data.batch_size=1"]
+@pytest.mark.parametrize(
+    ("mistake", "expected"),
+    [("data.batch_size=1", "cannot be cut"), ("init.from=nowhere", "init.from=nowhere")],
+)  # on every rank; on the one that goes first
+def test_a_mistake_on_two_ranks_is_reported_once(tmp_path, mistake, expected):
+    common = ["model=mlp", "data=rain", "trainer=debug", "trainer.devices=2"]
     log = tmp_path / "log"
-    assert forked.call(log, killed.train, [*mistake, f"output_dir={tmp_path}"]) == 2
+    assert forked.call(log, killed.train, [*common, mistake, f"output_dir={tmp_path}"]) == 2
     said = log.read_text()
-    assert said.count("error: ") == 1 and "cannot be cut" in said and "Traceback" not in said
+    assert said.count("error: ") == 1 and expected in said and "Traceback" not in said
