@@ -12,6 +12,7 @@ from pathlib import Path
 import forked
 import pytest
 
+from zoo.errors import UserError
 from zoo.sweep import fork_server
 from zoo.sweep.fork_server import ForkRequest, ForkServer, Slot, start_for_sweep
 
@@ -119,6 +120,18 @@ def test_no_trial_outlives_it(tmp_path, then):
     assert code == {hang: -signal.SIGKILL, ForkServer.close: 0, kill_and_wait: 99}[then]
     if then is kill_and_wait:
         assert "TrainingFailed: the process that trials are forked from has died" in log.read_text()
+
+
+def test_a_mistake_that_its_imports_meet_is_that_of_the_sweep(monkeypatch, capfd):
+    def refuse():
+        raise UserError("ZOO_KERNELS=fast: expected auto or reference")
+
+    monkeypatch.setattr(fork_server, "preload", refuse)
+    server = ForkServer.start()
+    with pytest.raises(UserError, match="ZOO_KERNELS=fast"):
+        server.machine()
+    server.close()
+    assert not capfd.readouterr().err
 
 
 def test_a_trial_that_cannot_be_forked_says_so_in_its_log(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import TrainingFailed
+from zoo.errors import TrainingFailed, UserError
 from zoo.importing import gc_paused
 
 PR_SET_PDEATHSIG = 1  # of prctl.h
@@ -100,9 +100,13 @@ class ForkServer:
 
         Raises:
             TrainingFailed: The server has died.
+            UserError: A mistake that the imports met.
         """
         if self._machine is None:
-            self._machine = self._receive()
+            message = self._receive()
+            if isinstance(message, UserError):
+                raise message
+            self._machine = message
         return self._machine
 
     def fork(self, request: ForkRequest) -> None:
@@ -188,7 +192,11 @@ def _serve(connection: "Connection[Any, Any]") -> None:
     """Fork and report until the client closes the connection."""
     for signum in (signal.SIGINT, signal.SIGTERM):  # the client decides what to do about them
         signal.signal(signum, signal.SIG_IGN)
-    preload()
+    try:
+        preload()
+    except UserError as error:  # such as a wrong value of ZOO_KERNELS
+        connection.send(error)
+        return
     import torch
 
     connection.send((torch.cuda.device_count(), torch.get_num_threads()))
