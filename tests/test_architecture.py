@@ -78,7 +78,8 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
         "zoo.commands": (
             "train, evaluate, ...",
             {"zoo.adapters", "zoo.build", "zoo.compare", "zoo.config", "zoo.restore", "zoo.runs",
-             "zoo.session", "zoo.sweep", "zoo.tasks", "zoo.training", "zoo.weights", *BASE},
+             "zoo.session", "zoo.start", "zoo.sweep", "zoo.tasks", "zoo.training",
+             "zoo.weights", *BASE},
         ),
     },
 }  # fmt: skip

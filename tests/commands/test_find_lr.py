@@ -16,6 +16,17 @@ def test_it_plots_the_curve_and_suggests_a_rate_that_trains(tmp_path, capsys, da
     assert (tmp_path / "find_lr" / "mlp_digits.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_it_starts_from_the_weights_that_training_would(tmp_path, train, capsys):
+    common = ["model=mlp", "model.width=4", "data=rain", "trainer.precision=fp32"]
+    run = train(*common, "trainer.max_steps=300", "optim.lr=0.01").path
+    firsts = []
+    for start in ([], [f"init.from={run}"]):
+        capsys.readouterr()
+        assert find_lr.main([*common, *start, "steps=20", f"output_dir={tmp_path}"]) == 0
+        firsts.append(float(capsys.readouterr().out.splitlines()[0].split()[3]))
+    assert firsts[1] < 0.7 * firsts[0]  # the loss of trained weights
+
+
 @pytest.mark.parametrize("option", ["low=2", "steps=3", "high=x", "hgih=1"])
 def test_a_mistake_names_the_option(option, capsys):
     assert find_lr.main([option]) == 2

@@ -26,11 +26,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(argv: list[str]) -> int:
     defaults = {"output_dir": "outputs", "seed": "0", "plugins": ""}
-    values, overrides = options(argv, __doc__ or "", low="1e-6", high="1", steps="200", **defaults)
+    started = [a for a in argv if a.startswith(("init.", "teacher."))]
+    rest = [a for a in argv if a not in started]
+    values, overrides = options(rest, __doc__ or "", low="1e-6", high="1", steps="200", **defaults)
+    overrides += started
     overrides += [f"plugins={values['plugins']}"] if values["plugins"] else []
     low, high, steps = search_range(values)
     config = compose.load([*overrides, f"seed={values['seed']}"])
-    curve = measure(config, low, high, steps)
+    curve = measure(config, overrides, low, high, steps)
 
     from zoo.training.lr_range import draw, suggest
 
@@ -62,19 +65,27 @@ def search_range(values: dict[str, Any]) -> tuple[float, float, int]:
     return low, high, steps
 
 
-def measure(config: RunConfig, low: float, high: float, steps: int) -> Curve:
-    """The loss at each rate, of a trainer whose run directory is thrown away."""
+def measure(config: RunConfig, overrides: list[str], low: float, high: float, steps: int) -> Curve:
+    """The loss at each rate, of a trainer whose run directory is thrown away.
+
+    It starts from the weights and with the teacher that training would have.
+    """
     from zoo import build
     from zoo.importing import import_plugins
     from zoo.runs.directory import RunDirectory
+    from zoo.start import find_start
     from zoo.training.lr_range import lr_range
     from zoo.training.runtime import Runtime
 
     import_plugins(config.plugins)
     build.check_options(config)
-    dataset = build.build_dataset(config.data)
     runtime = Runtime.start(config.trainer.device)
+    start = find_start(config, overrides, None, runtime)
+    config = start.config
+    dataset = build.build_dataset(config.data, tokenizer=start.tokenizer)
     with tempfile.TemporaryDirectory() as scratch:
         directory = RunDirectory(Path(scratch))
-        trainer = build.build_trainer(config, dataset, runtime, directory)
+        trainer = build.build_trainer(
+            config, dataset, runtime, directory, start.source, start.teacher
+        )
         return lr_range(trainer, low, high, steps)
