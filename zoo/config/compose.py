@@ -57,6 +57,8 @@ def load(overrides: list[str]) -> RunConfig:
     chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
     overrides = [o for o in overrides if o != "experiment=null"]
     overrides = [opened(o) for o in overrides]
+    current = tuple(f"{name}=" for name in RENAMED.values())  # files may list the old names
+    overrides = [f"++{o}" if o.startswith(current) else o for o in overrides]
     if not chosen:
         overrides = [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
     composed = _compose(overrides, return_hydra_config=True)
@@ -114,10 +116,8 @@ def check_choices(overrides: Sequence[str]) -> None:
 
 
 def opened(override: str) -> str:
-    """An override as Hydra takes it where any key may be set: `++optim.rates.head=2`; and where a
-    file may list it under an old name."""
-    key = key_of(override)
-    anything = re.fullmatch(rf"({'|'.join(OPEN)})([.].*)?", key) or key in RENAMED.values()
+    """An override as Hydra takes it where any key may be set: `++optim.rates.head=2`."""
+    anything = re.fullmatch(rf"({'|'.join(OPEN)})([.].*)?", key_of(override)) is not None
     return f"++{override}" if anything and override[0] not in "+~" else override
 
 
