@@ -8,6 +8,7 @@ import pytest
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.sweep.search import SearchPlan
+from zoo.sweep.space import read_space
 
 RATE = "optim.lr=tag(log,interval(1e-4,1))"
 
@@ -24,6 +25,13 @@ def test_every_space_fits_the_recipe_that_it_names(name):
     space, _ = plan.read()
     trial = optuna.create_study().ask()
     compose.load([f"experiment={recipe}", *space.suggest(trial)])
+
+
+def test_what_is_typed_wins_over_the_space_where_any_key_may_be_set():
+    typed = [compose.opened("optim.rates.head=2"), "seed=3"]
+    rates = {"optim.rates.head": "choice(1,4)", "optim.lr": "choice(0.1,0.2)"}
+    space, fixed = read_space(typed, rates, {})
+    assert space.keys() == ["optim.lr"] and fixed == typed
 
 
 SOME = ("experiment=mlp_rain", "sweep.method=tpe")

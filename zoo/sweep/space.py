@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, RangeSweep
 from hydra.errors import OverrideParseException
 
+from zoo.config.groups import key_of
 from zoo.errors import UserError, unknown_name
 
 DIGITS = 3  # significant digits of a sampled number: enough, and short to type
@@ -115,7 +116,7 @@ def read_space(
     """
     always: list[Dimension] = []
     fixed: list[str] = []
-    keys = {override.partition("=")[0] for override in typed}
+    keys = set(map(key_of, typed))
     for override in typed:
         if dimension := _parse_dimension(override):
             always.append(dimension)
