@@ -6,6 +6,7 @@ A training process of its own would spend eight seconds on imports; a forked one
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import traceback
 from pathlib import Path
@@ -47,6 +48,19 @@ def finish(process, seconds=120):
 def call(log, function, *arguments):
     """Run to the end; the exit code."""
     return finish(start(log, function, *arguments))
+
+
+def call_ranks(log, function, folder, number=2):
+    """Run `function(folder, rank)` in a process for each rank; their exit codes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    ranks = {"WORLD_SIZE": str(number), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    processes = [
+        start(log, function, folder, rank, RANK=str(rank), LOCAL_RANK=str(rank), **ranks)
+        for rank in range(number)
+    ]
+    return [finish(process) for process in processes]
 
 
 def _inside(log, environment, function, arguments):

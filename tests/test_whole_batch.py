@@ -74,18 +74,8 @@ def rank(folder, number):
 
 
 def test_two_ranks_give_the_gradient_of_the_whole_batch(tmp_path, record_property):
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     log = tmp_path / "log"
-    ranks = [
-        forked.start(log, rank, tmp_path, r, RANK=str(r), LOCAL_RANK=str(r), **place)
-        for r in range(2)
-    ]
-    assert [forked.finish(process) for process in ranks] == [0, 0], log.read_text()
+    assert forked.call_ranks(log, rank, tmp_path) == [0, 0], log.read_text()
     by_rank = [torch.load(tmp_path / f"{r}.pt", weights_only=True) for r in range(2)]
     whole = gradients(model_of(), Contrastive(), batch_of())
     apart = [gradients(model_of(), Contrastive(), {"input": half}) for half in halves()]

@@ -205,15 +205,8 @@ def build_loader(
     dataset: Dataset, data: Options, seed: int, options: TrainerConfig, runtime: Runtime
 ) -> Loader:
     """Batches of a dataset, as the groups `data` and `trainer` cut them."""
-    return Loader(
-        dataset,
-        data["batch_size"],
-        seed,
-        runtime,
-        options.accumulate,
-        data["workers"],
-        options.overfit,
-    )
+    size, workers = data["batch_size"], data["workers"]
+    return Loader(dataset, size, seed, runtime, options.accumulate, workers, options.overfit)
 
 
 def initialise(

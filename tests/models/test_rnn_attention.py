@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from beams import check_selected_beams
 from torch import nn
 
 from zoo.layers.recording import record_attention
@@ -130,17 +131,7 @@ def test_decoding_with_the_state_gives_the_same(steps):
 
 
 def test_beams_are_chosen_among_by_selecting():
-    """After three tokens sentence 2 goes on twice, 0 once, 1 not at all."""
-    model = make()
-    source, target = sentences()
-    memory, cache = model.encode(source), model.new_cache(len(source))
-    model.decode(target[:, :3], memory, cache)
-    index = torch.tensor([2, 0, 2])
-    memory, cache = model.select(memory, index), model.select(cache, index)
-    tail = target[:, 3:]  # of other sentences than the heads
-    expected = model(source[index], torch.cat([target[index, :3], tail], 1))[:, 3:]
-    actual = model.decode(tail, memory, cache)
-    torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12)
+    check_selected_beams(make(), *sentences())
 
 
 def test_logits_at_given_positions():

@@ -140,18 +140,8 @@ def one_rank(folder, rank):
 
 
 def test_two_ranks_train_as_one_process_does(tmp_path, record_property):
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     log = tmp_path / "log"
-    ranks = [
-        forked.start(log, one_rank, tmp_path, r, RANK=str(r), LOCAL_RANK=str(r), **place)
-        for r in range(2)
-    ]
-    assert [forked.finish(p) for p in ranks] == [0, 0], log.read_text()
+    assert forked.call_ranks(log, one_rank, tmp_path) == [0, 0], log.read_text()
     both = [torch.load(tmp_path / f"rank{r}.pt", weights_only=True) for r in range(2)]
     assert same(*both)
 

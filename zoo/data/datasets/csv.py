@@ -1,5 +1,6 @@
 """The user's own table: a CSV file, one column of it to predict."""
 
+from dataclasses import replace
 from typing import Literal
 
 from zoo.data.context import DataContext
@@ -62,5 +63,4 @@ def csv_table(
         names = [n for n in columns or table.header if n != target and n not in (drop or [])]
         raw = read_columns(table, names, set(numeric or []), set(categorical or []), notes)
     dataset = table_dataset(raw, values, target, classes, context, delimiter)
-    dataset.notes = notes
-    return dataset
+    return replace(dataset, notes=notes)
