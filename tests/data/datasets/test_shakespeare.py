@@ -1,35 +1,13 @@
-"""The plays and text8: customary splits, of files found and verified."""
-
-import hashlib
+"""The plays: their customary split, from a file that is verified."""
 
 import pytest
-from contexts import build_dataset
+from sample_characters import build, contents, sha
 
 from zoo.data.datasets import shakespeare, text8
 from zoo.data.download import Remote
-from zoo.data.splits import Split
-from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
 
 PLAY = "First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 40
-LETTERS = "anarchism originated as a term of abuse " * 50
-
-
-def sha(data):
-    return hashlib.sha256(data).hexdigest()
-
-
-def build(name, root, **more):
-    return build_dataset(
-        {"name": name, "root": str(root), "block_size": 8},
-        split=Split(0.3, 0.3),
-        tokenizer=TokenizerConfig("char", None),
-        **more,
-    )
-
-
-def contents(dataset):
-    return {s: dataset.encoding.tokenizer.decode(t.tokens) for s, t in dataset.splits.items()}
 
 
 @pytest.fixture

@@ -1,35 +1,15 @@
 """text8: its customary split, from a zip file or its content."""
 
-import hashlib
 import io
 import zipfile
 
 import pytest
-from contexts import build_dataset
+from sample_characters import build, contents, sha
 
 from zoo.data.datasets import text8
 from zoo.data.download import Remote
-from zoo.data.splits import Split
-from zoo.data.tokenizers.config import TokenizerConfig
 
 LETTERS = "anarchism originated as a term of abuse " * 50
-
-
-def sha(data):
-    return hashlib.sha256(data).hexdigest()
-
-
-def build(name, root, **more):
-    return build_dataset(
-        {"name": name, "root": str(root), "block_size": 8},
-        split=Split(0.3, 0.3),
-        tokenizer=TokenizerConfig("char", None),
-        **more,
-    )
-
-
-def contents(dataset):
-    return {s: dataset.encoding.tokenizer.decode(t.tokens) for s, t in dataset.splits.items()}
 
 
 @pytest.mark.parametrize("packed", [True, False])

@@ -1,32 +1,17 @@
 """Prompts as ids: the template, and what a run keeps."""
 
-import json
-
 import pytest
 from contexts import context
+from sample_prompts import BYTES, build, write_prompts
 
-from zoo.data.dataset import Dataset
 from zoo.data.datasets.sft import sft
 from zoo.data.encoding import load_encoding
-from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
-
-BYTES = TokenizerConfig(tokenizer="byte", vocab_size=None)
-
-
-PAIRS = [(f"say {'ab'[k % 2] * (k % 5 + 1)}", f"said {k}") for k in range(40)]
 
 
 @pytest.fixture
 def file(tmp_path):
-    path = tmp_path / "answers.jsonl"
-    lines = [json.dumps({"prompt": a, "response": b}) for a, b in PAIRS]
-    path.write_text("\n".join(lines) + "\n\n", encoding="utf-8")
-    return path
-
-
-def build(path, block_size=64, encoding=None, **options) -> Dataset:
-    return sft(context(tokenizer=BYTES, encoding=encoding), block_size, path=str(path), **options)
+    return write_prompts(tmp_path)
 
 
 def test_a_run_keeps_its_encoding(file):

@@ -1,34 +1,19 @@
 """Prompts and responses: what is scored, what is left out, what is said of wrong files."""
 
-import json
-
 import pytest
 import torch
-from contexts import context
+from sample_prompts import PAIRS, build, write_prompts
 
-from zoo.data.dataset import Dataset
-from zoo.data.datasets.sft import sft
-from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
 from zoo.models.gpt import GPT
 from zoo.tasks.causal_lm import CausalLM
 from zoo.training.loader import Loader
 from zoo.training.runtime import Runtime
 
-BYTES = TokenizerConfig(tokenizer="byte", vocab_size=None)
-PAIRS = [(f"say {'ab'[k % 2] * (k % 5 + 1)}", f"said {k}") for k in range(40)]
-
 
 @pytest.fixture
 def file(tmp_path):
-    path = tmp_path / "answers.jsonl"
-    lines = [json.dumps({"prompt": a, "response": b}) for a, b in PAIRS]
-    path.write_text("\n".join(lines) + "\n\n", encoding="utf-8")
-    return path
-
-
-def build(path, block_size=64, encoding=None, **options) -> Dataset:
-    return sft(context(tokenizer=BYTES, encoding=encoding), block_size, path=str(path), **options)
+    return write_prompts(tmp_path)
 
 
 def rows(dataset, split="train"):

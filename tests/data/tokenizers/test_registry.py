@@ -6,20 +6,11 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_tokenizers import MADE, MIXED
 
-from zoo.data.tokenizers.registry import EOT, MASK, load_tokenizer, train_tokenizer
+from zoo.data.tokenizers.registry import EOT, load_tokenizer, train_tokenizer
 from zoo.errors import UserError
 
-SPECIALS = [EOT, MASK]
-MIXED = (
-    "The cat sat on the mat; the other cats sat on the other mats.\n\tdef f(x):\r\n"
-    "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n"
-    "Größe, naïve, été. Привет, мир! שלום 👍🏽 👨‍👩‍👧 e\u0301 \u200b\x00 |<|endoftext|>[MASK]<unk>"
-)
-MADE = {
-    kind: train_tokenizer(kind, [MIXED] * 3, vocab_size=400, specials=SPECIALS)
-    for kind in ("byte", "char", "word", "bpe")
-}
 few = settings(max_examples=60, deadline=None)
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 known_text = st.text(st.sampled_from(sorted(set(MIXED))), max_size=60)
