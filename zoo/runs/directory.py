@@ -17,6 +17,7 @@ from typing import Any
 
 from zoo.errors import UserError, closest_match
 from zoo.files import write_text
+from zoo.runs.metrics_file import read_rows
 
 
 class RunDirectory:
@@ -124,12 +125,13 @@ class RunDirectory:
             raise UserError(f"{self.path / name} cannot be read: {error}") from None
 
     def metrics(self, split: str | None = None) -> Iterator[dict[str, Any]]:
-        """The rows of metrics.jsonl, of one split if named."""
-        with self.metrics_file.open(encoding="utf-8") as lines:
-            for line in lines:
-                row = json.loads(line)
-                if split is None or row["split"] == split:
-                    yield row
+        """The rows of metrics.jsonl, of one split if named.
+
+        Raises:
+            UserError: It cannot be read, or is damaged.
+        """
+        rows = read_rows(self.metrics_file)
+        return (row for row in rows if split is None or row["split"] == split)
 
 
 def fresh_folder(parent: Path) -> Path:

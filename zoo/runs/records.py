@@ -250,7 +250,7 @@ def _not_started(sweep: Path) -> list[UnrankedRun]:
 def metric_curve(run: Record, split: str, name: str) -> dict[int, float]:
     """A metric by step from metrics.jsonl, as far as the file can be read."""
     curve: dict[int, float] = {}
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(UserError):
         for row in RunDirectory(run.path).metrics(split):
             if name in row:
                 curve[row["step"]] = row[name]

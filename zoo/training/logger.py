@@ -7,9 +7,11 @@ two runs can be compared byte by byte. Speed and memory, which vary, go to Tenso
 import io
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 from zoo.runs.directory import RunDirectory
+from zoo.runs.metrics_file import cut
 
 TOGETHER = "training, validation, test"  # heading of TensorBoard's custom scalars
 
@@ -21,22 +23,34 @@ class Logger:
         run: Where to.
         step: The step that the run resumes from; later points of an earlier session are dropped.
         offset: Bytes of metrics.jsonl that belong to steps up to `step`.
+        warn: Called with a warning where the file has lost some of them.
     """
 
-    def __init__(self, run: RunDirectory, step: int = 0, offset: int = 0) -> None:
+    def __init__(
+        self,
+        run: RunDirectory,
+        step: int = 0,
+        offset: int = 0,
+        warn: Callable[[str], None] = print,
+    ) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.run, self.step, self._laid_out = run, step, False
+        rows, lost = cut(run.metrics_file, offset)
+        if lost:
+            warn(
+                f"{run.metrics_file} lacks {lost:,} of the {offset:,} bytes that the checkpoint "
+                f"counted; training goes on as it would have, earlier metrics are missing there"
+            )
         self._file = run.metrics_file.open("ab")
-        self._file.truncate(offset)
-        self._file.seek(offset)
         # TensorBoard drops whole steps only: those of `step` that count are written again.
         resumed = any(run.path.glob("events.out.tfevents.*"))
         self.writer = SummaryWriter(
             str(run.path), purge_step=step if resumed else None, flush_secs=10
         )
-        for row in run.metrics():
-            if row.pop("step") == step:
+        for row in rows:
+            if row["step"] == step:
+                row.pop("step")
                 self._draw(step, row.pop("split"), row)
 
     def metrics(self, step: int, split: str, metrics: dict[str, float]) -> None:

@@ -259,7 +259,8 @@ class Trainer:
             self._saved = (self.step, self.evaluated)
         if self.runtime.main:
             self.checkpoints.discard_after(self.step)
-            self.logger = Logger(self.run, self.step, saved.state["metrics_bytes"] if saved else 0)
+            offset = saved.state["metrics_bytes"] if saved else 0
+            self.logger = Logger(self.run, self.step, offset, self.console.warn)
             if self.best.step == self.step:  # dropped with all points of this step
                 self.logger.best(self.step, self.best.metrics)
         self.clock.restart(saved.state["seconds"] if saved else 0.0)
