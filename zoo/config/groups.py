@@ -17,6 +17,7 @@ import yaml
 from zoo.config.run import GROUPS as GROUPS
 from zoo.config.run import types_of_settings
 from zoo.errors import UserError, closest_match
+from zoo.plain_yaml import load_plain
 from zoo.renames import current_config
 from zoo.schema import describe_value, matches_type, type_mismatch
 
@@ -182,16 +183,13 @@ def read_yaml(path: Path) -> Config:
     Raises:
         UserError: It cannot be read.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
     try:
-        content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except (OSError, yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+        content = load_plain(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
     if not isinstance(content, dict) or not content:
         raise UserError(f"{path} holds no settings")
-    return current_config(content)  # type: ignore[arg-type]
+    return current_config(content)
 
 
 def experiments() -> dict[str, str]:

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from zoo.errors import UserError
+from zoo.plain_yaml import load_plain
 from zoo.renames import current_config, current_override
 from zoo.runs.directory import RunDirectory, walk
 from zoo.runs.settings import OF_SEED, flat
 
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C: ten times as fast
 TAIL_BYTES = 4096  # at the end of metrics.jsonl: more than its last line
 
 
@@ -180,12 +178,13 @@ def _unranked(record: Record) -> UnrankedRun:
     """Why it has not finished, and the command that finishes it."""
     path, sweep = record.path, record.path.parent
     reason = str(record.result.get("reason") or "")
+    plugins = [o for o in record.overrides if _key(o) == "plugins"]  # only typed ones count
     if record.status == "unfinished":
         reason = _attempts(sweep).get(path.name) or f"running, or killed; {_progress(path)}"
     if (sweep / "sweep.json").is_file():
-        command: tuple[str, ...] = ("python", "train.py", "-m", f"sweep.resume={sweep}")
+        command: tuple[str, ...] = ("python", "train.py", "-m", f"sweep.resume={sweep}", *plugins)
     elif any((path / "checkpoints").glob("last-*")) and record.status != "failed":
-        command = ("python", "train.py", f"resume={path}")
+        command = ("python", "train.py", f"resume={path}", *plugins)
     else:  # a run that diverged would diverge again from its last checkpoint
         command = ("python", "train.py", *record.overrides)
     return UnrankedRun(path, record.status, " ".join(reason.split()) or "no reason given", command)
@@ -200,7 +199,7 @@ def _progress(path: Path) -> str:
             lines = stream.read().splitlines()
         step = f"step {json.loads(lines[-1])['step']:,}" if lines else "before the first report"
         minutes = (time.time() - file.stat().st_mtime) / 60
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "nothing reported yet"
     ago = f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.0f} h"
     return f"{step}, last written {ago} ago"
@@ -223,7 +222,7 @@ def _lines(file: Path) -> Iterator[Any]:
     for line in text.splitlines():
         try:
             yield json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
 
 
@@ -232,7 +231,7 @@ def _not_started(sweep: Path) -> list[UnrankedRun]:
     for all others."""
     try:
         content = json.loads((sweep / "sweep.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
     trials = content.get("members") if isinstance(content, dict) else None
     names = [trial["name"] for trial in trials or () if isinstance(trial, dict) and "name" in trial]
@@ -270,7 +269,7 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             section, values = _parse_section(text)
             config |= section
             settings |= values
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
     if not isinstance(config.get("data"), dict):
         raise UserError(f"{path} is not a run's: it lacks the settings of its data")
@@ -283,7 +282,7 @@ def _parse_section(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
     It is cached: the runs of a sweep share most sections, and a thousand are read five times as
     fast."""
-    content = yaml.load(text, Loader) or {}  # both loaders are safe
+    content = load_plain(text) or {}
     if not isinstance(content, dict):
         raise ValueError("it is no list of settings")
     content = current_config(content)
