@@ -75,7 +75,7 @@ def test_a_file_is_on_the_disk_before_it_gets_its_name(tmp_path, calls):
     with atomic_write(tmp_path / "file") as file:
         file.write(b"content")
         temporary = Path(file.name).name
-    assert calls == [("fsync", temporary), ("rename", "file")]
+    assert calls == [("fsync", temporary), ("rename", "file"), ("fsync", tmp_path.name)]
 
 
 def test_what_is_written_can_be_read_back_before_it_counts(tmp_path):

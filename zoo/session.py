@@ -2,24 +2,21 @@
 
 import contextlib
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from zoo.build import build_dataset, build_trainer, check_options
-from zoo.config import groups as configs
 from zoo.config.run import RunConfig
 from zoo.data.dataset import Dataset
 from zoo.errors import TrainingFailed, UserError, report
-from zoo.files import write_text
 from zoo.importing import import_plugins
 from zoo.kernels import forget_used_kernels
 from zoo.program import command_line, spelled
+from zoo.record import disk_error_message, record_run, refused_writes
 from zoo.runs import hparams
 from zoo.runs.directory import RunDirectory
 from zoo.start import Start, find_start
@@ -80,12 +77,10 @@ def _train(
             dataset = build_dataset(config.data, tokenizer=start.tokenizer)
         trainer = build_trainer(config, dataset, runtime, run, start.source, start.teacher, folder)
         if runtime.main:
-            if run is None:
-                _record(trainer, start, overrides, dataset)
-            elif config.to_dict() != configs.read_yaml(run.path / "config.yaml"):
-                _write_config(run, config)  # the budget was changed
-            trainer.console.log_to(trainer.run.path / "train.log")
-        _header(trainer, start, dataset)
+            with refused_writes(trainer.run, is_new=run is None):
+                record_run(trainer, start, overrides, dataset, run)
+                trainer.console.log_to(trainer.run.path / "train.log")
+                _header(trainer, start, dataset)
         return _fit(trainer, start)
 
 
@@ -105,23 +100,6 @@ def _main_first(runtime: Runtime) -> Iterator[None]:
     finally:
         if runtime.main:
             runtime.first(is_done)
-
-
-def _write_config(run: RunDirectory, config: RunConfig) -> None:
-    write_text(run.path / "config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
-
-
-def _record(trainer: Trainer, start: Start, overrides: list[str], dataset: Dataset) -> None:
-    """Write the config, the data's facts and the monitored metric, before any step."""
-    run = trainer.run
-    _write_config(run, start.config)
-    write_text(run.path / "overrides.txt", "\n".join(overrides) + "\n")
-    content: dict[str, Any] = {"facts": dataset.facts}
-    content |= {"encoding": dataset.encoding.to_json()}
-    content |= {"sha256": dataset.sha256, "monitor": trainer.task.monitor}
-    if start.teacher:
-        content["teacher"] = start.teacher.identity
-    run.write_json("dataset.json", content)
 
 
 def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:
@@ -191,14 +169,16 @@ def _fit(trainer: Trainer, start: Start) -> int:
             trainer.console.line(
                 f"\nstopped by {trainer.ended} after step {trainer.step}; resume with"
             )
-            trainer.console.line(spelled(f"  python train.py resume={trainer.run.path}"))
+            plugins = f" 'plugins=[{','.join(config.plugins)}]'" if config.plugins else ""
+            command = f"  python train.py resume={trainer.run.path}{plugins}"
+            trainer.console.line(spelled(command))
         return code
     except Interrupted:
         outcome |= {"status": "interrupted", "reason": f"signal {trainer.signals.received}"}
         return 128 + (trainer.signals.received or 0)
     except OSError as error:
         outcome["reason"] = str(error)
-        raise UserError(_disk_error_message(error, trainer.run)) from None
+        raise UserError(disk_error_message(error, trainer.run)) from None
     except BaseException as error:
         outcome["reason"] = f"{type(error).__name__}: {error}"
         raise
@@ -220,16 +200,6 @@ def _write_result(trainer: Trainer, config: RunConfig, outcome: dict[str, Any]) 
     with contextlib.suppress(OSError):
         if outcome["status"] != "interrupted":  # it may be resumed
             hparams.end(trainer.run.path, done=outcome["status"] == "done")
-
-
-def _disk_error_message(error: OSError, run: RunDirectory) -> str:
-    """One line for a disk that refuses a write."""
-    file = error.filename.decode() if isinstance(error.filename, bytes) else error.filename
-    return (
-        f"cannot continue {run.path}: {error.strerror or error}{f' ({file})' if file else ''}; "
-        f"{shutil.disk_usage(run.path).free:,} bytes are free; make room, then "
-        f"resume={run.path}"
-    )
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from zoo.commands.evaluate import modules
 from zoo.errors import UserError, report
 from zoo.files import write_text
 from zoo.runs.directory import RunDirectory
+from zoo.runs.links import refuse_links
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +52,7 @@ def _main(argv: list[str] | None) -> int:
     if not values["projector"].isdecimal():
         raise UserError(f"projector={values['projector']}: expected a whole number, 0 for none")
     run = RunDirectory.open(values["run"])  # reports a wrong path before torch is imported
+    refuse_links(run.path, "run")
     words, vectors = word_vectors(values["run"], values["checkpoint"], modules(values["plugins"]))
     path = Path(values["path"] or run.path / "vectors.txt")
     try:

@@ -88,8 +88,10 @@ def run(overrides: list[str]) -> int:
     if resume and resume[-1] != "null":
         from zoo.config.saved import resumed_config
         from zoo.runs.directory import RunDirectory
+        from zoo.runs.links import refuse_links
 
         directory = RunDirectory.open(resume[-1].strip("'\""), "resume")
+        refuse_links(directory.path, "resume")
         config = resumed_config(directory.path, overrides)
     else:
         directory, config = None, compose.load(overrides)

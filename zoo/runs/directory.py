@@ -25,6 +25,7 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._created: list[Path] = []  # parents that were made for it
         self.metrics_file = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
         self.previews = path / "previews"
@@ -62,7 +63,9 @@ class RunDirectory:
                 folder.mkdir()
             path = folder or fresh_folder(parent)
             (path / "checkpoints").mkdir()
-            return cls(path)
+            run = cls(path)
+            run._created = created
+            return run
         except OSError as error:
             cls._remove_empty(created)
             raise UserError(
@@ -72,6 +75,11 @@ class RunDirectory:
         except UserError:
             cls._remove_empty(created)
             raise
+
+    def remove(self) -> None:
+        """Delete a new folder that became no run, and the parents made for it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._remove_empty(self._created)
 
     @staticmethod
     def _remove_empty(folders: list[Path]) -> None:
@@ -121,7 +129,7 @@ class RunDirectory:
             raise UserError(
                 f"{self.path / name} is missing; the run did not get that far"
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{self.path / name} cannot be read: {error}") from None
 
     def metrics(self, split: str | None = None) -> Iterator[dict[str, Any]]:
