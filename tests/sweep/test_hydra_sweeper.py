@@ -71,6 +71,37 @@ def test_what_resume_may_change(sweep):
     assert sweep(resume, "sweep.member_minutes=5")[0] == 0, "its old name"
 
 
+def test_a_sweep_from_elsewhere_gives_no_orders(sweep, tmp_path):
+    """Its sweep.json names folders, reads variables or imports code: refused in a line."""
+    assert sweep(*TINY, "seed=1")[0] == 0
+    file, thesis = sweep.folder() / "sweep.json", tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "text").write_text("mine")
+    before = json.loads(file.read_text())
+    for change, reason in {
+        ("name", str(thesis)): "is no trial's name",
+        ("name", "../../thesis"): "is no trial's name",
+        ("name", ".."): "is no trial's name",
+        ("name", 3): "is no trial's name",
+        ("overrides", ("name=${oc.env:HOME}",)): "the override 'name=${oc.env:HOME}' is refused",
+        ("overrides", (1,)): "the override 1 is refused",
+        ("overrides", (*TINY, "plugins=[antigravity]")): "add plugins=[antigravity]",
+        ("overrides", None): "sweep.json is damaged",
+    }.items():
+        (entry,) = before["members"]
+        content = before | {"members": [entry | dict([change])]}
+        file.write_text(json.dumps(content))
+        code, said = sweep(f"sweep.resume={file.parent}")
+        assert code == 2 and reason in said and "Traceback" not in said, said
+    file.write_text(json.dumps(before))
+    (file.parent / "logs" / "theirs").symlink_to(thesis)
+    code, said = sweep(f"sweep.resume={file.parent}")
+    assert code == 2 and "logs/theirs is a link to" in said, said
+    file.write_text("[" * 200_000)
+    assert "sweep.json cannot be read" in sweep(f"sweep.resume={file.parent}")[1]
+    assert (thesis / "text").read_text() == "mine"
+
+
 def test_an_unfinished_sweep_of_an_earlier_version_is_resumed(sweep):
     """Its sweep.json, with the keys and values that version 1 has had from its beginning."""
     path = sweep.outputs / "mlp_rain" / "2026-11-01_10-00-00"

@@ -17,6 +17,7 @@ from zoo.config import groups as configs
 from zoo.config.run import RunConfig
 from zoo.errors import UserError
 from zoo.program import command_line
+from zoo.runs.links import refuse_links
 from zoo.sweep import launchers
 from zoo.sweep.controller import Sweep
 from zoo.sweep.fork_server import ForkServer
@@ -59,6 +60,7 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
     if options.resume:
         typed = [a for a in arguments if configs.is_sweep_override(a)]
         state = SweepState.open(options.resume)
+        refuse_links(state.path, "sweep.resume")
         with configs.config_dir(configs.added_config_dir() or state.config_dir):
             return resume(state, options, overrides, typed, server, launch)
     if options.method != "grid":
@@ -137,7 +139,12 @@ def resume(
 
 def _check_resume(state: SweepState, overrides: list[str], typed: list[str]) -> None:
     permitted = RESUME_MAY_SET | ({"trials"} if state.search else set())
-    refused = list(overrides)
+    refused = [o for o in overrides if o not in state.plugins]
+    if missing := state.plugins - set(overrides):
+        raise UserError(
+            f"the sweep used code of its own, which is imported only on request: if you trust it, "
+            f"add {' '.join(sorted(missing))}"
+        )
     for override in typed:
         group, _, key = configs.key_of(override).partition(".")
         if group == "sweep" and key not in permitted:

@@ -1,5 +1,6 @@
 """Output of a sweep: a live display on a terminal, lines elsewhere, a table at the end."""
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -118,6 +119,7 @@ class SweepProgress:
         print(f"\n{self._summary()}")
         if stopped or self.failures or len(self.results) < self.total:
             command = f"python train.py -m sweep.resume={self.state.path}{self.flags}"
+            command += "".join(f" {shlex.quote(o)}" for o in sorted(self.state.plugins))
             print(f"resume    {spelled(command)}")
         print(spelled(f"compare   python scripts/compare.py {self.state.path}"))
         print(f"next      tensorboard --logdir {self.state.path}")

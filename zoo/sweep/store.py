@@ -92,18 +92,31 @@ class SweepState:
         path = Path(folder).expanduser()
         try:
             content = json.loads((path / "sweep.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except OSError:
             newest = max(path.glob("*/sweep.json"), default=None)
             hint = f"; the newest sweep below it is {newest.parent}" if newest else ""
             raise UserError(f"sweep.resume={folder} holds no sweep.json{hint}") from None
-        if content.get("version") != VERSION:
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path / 'sweep.json'} cannot be read: {error}") from None
+        version = content.get("version") if isinstance(content, dict) else None
+        if version != VERSION:
             raise UserError(
-                f"{path / 'sweep.json'} is of version {content.get('version')}, expected "
-                f"{VERSION}: resume it with the code that started it"
+                f"{path / 'sweep.json'} is of version {version}, expected {VERSION}: resume it "
+                f"with the code that started it"
             )
-        trials = [Trial.from_json(entry) for entry in content["members"]]
-        optional = {key: content.get(key) for key in ("search", "config_dir")}
-        return cls(path, trials, content["command"], **optional)
+        try:
+            trials = [Trial.from_json(entry) for entry in content["members"]]
+            optional = {key: content.get(key) for key in ("search", "config_dir")}
+            return cls(path, trials, content["command"], **optional)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"{path / 'sweep.json'} is damaged: {error}") from None
+
+    @property
+    def plugins(self) -> set[str]:
+        """The overrides `plugins=...` of its trials."""
+        typed = self.search.get("typed", []) if self.search else []
+        overrides = [*typed, *(o for trial in self.trials for o in trial.overrides)]
+        return {o for o in overrides if configs.key_of(o) == "plugins"}
 
     @contextmanager
     def locked(self, trial: Trial | None = None, timeout: float = LOCK_SECONDS) -> Iterator[int]:
@@ -169,7 +182,7 @@ class SweepState:
         """A trial's result.json; empty if there is none."""
         try:
             return json.loads((self.folder(trial) / "result.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
 
     def done(self, trial: Trial) -> bool:

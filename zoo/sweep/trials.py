@@ -9,6 +9,8 @@ from zoo.config.run import RunConfig
 from zoo.errors import UserError, unknown_name
 
 MAX_NAME = 80  # characters of a folder's name
+NAME = r"[\w.,=+-]+"
+RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")  # ${oc.env:HOME}; ${seed} names a setting
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,23 @@ class Trial:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Trial":
-        """From an entry of sweep.json."""
-        return cls(content["name"], tuple(content["overrides"]), content.get("trial"))
+        """From an entry of sweep.json.
+
+        Raises:
+            ValueError: The name is no folder's, or an override is no text or asks for more than
+                settings of the config.
+        """
+        name, overrides = content["name"], tuple(content["overrides"])
+        if (
+            not isinstance(name, str)
+            or name != folder_name({"": name})[1:]
+            or name.strip(".") == ""
+        ):
+            raise ValueError(f"{name!r} is no trial's name")
+        for override in overrides:
+            if not isinstance(override, str) or RESOLVER.search(override):
+                raise ValueError(f"the override {override!r} is refused")
+        return cls(name, overrides, content.get("trial"))
 
     def to_json(self) -> dict[str, Any]:
         """An entry of sweep.json."""
