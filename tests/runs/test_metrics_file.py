@@ -24,7 +24,9 @@ def test_rows_are_read_while_the_last_is_being_written(file):
     assert list(read_rows(file)) == ROWS[:2]
 
 
-@pytest.mark.parametrize("line", [b"\0\0\0\n", b"[1]\n", b"3\n", b"\n", b'{"step": 1}\n', b"\xff\n"])
+@pytest.mark.parametrize(
+    "line", [b"\0\0\0\n", b"[1]\n", b"3\n", b"\n", b'{"step": 1}\n', b"\xff\n"]
+)
 def test_a_damaged_line_is_named(file, line):
     file.write_bytes(LINES[0] + line + LINES[1])
     with pytest.raises(UserError, match=r"metrics.jsonl, line 2 is no row of metrics"):

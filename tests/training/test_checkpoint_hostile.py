@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import sys
 
 import pytest
@@ -77,6 +78,37 @@ def test_a_hostile_folder_runs_nothing(checkpoints, kind):
     )  # "a pickle that is listed" may be read as bytes; nothing interprets it
     if kind not in ("a pickle that is listed", "state is a list"):
         assert is_step(checkpoint, 10)
+
+
+NONSENSE = {
+    "empty": lambda state: {},
+    "a list": lambda state: [],
+    "null": lambda state: None,
+    "a step of text": lambda state: state | {"step": "2"},
+    "a best that is none": lambda state: state | {"best": {"stop": 3}},
+    "a schedule that is none": lambda state: state | {"schedule": {"level": []}},
+    "a precision that is none": lambda state: state | {"precision": {}},
+    "bytes of text": lambda state: state | {"metrics_bytes": "12"},
+}
+
+
+@pytest.fixture(scope="module")
+def plateau_run(trained):
+    return trained("plateau", "model=mlp", "model.width=4", "data=rain", "schedule=plateau")
+
+
+@pytest.mark.parametrize("kind", NONSENSE)
+def test_a_state_that_verifies_and_is_none_is_one_line(kind, plateau_run, tmp_path, capsys):
+    from zoo.commands.train import main as train
+
+    run = tmp_path / "run"
+    shutil.copytree(plateau_run, run)
+    for folder in sorted((run / "checkpoints").glob("last-*")):
+        state = json.loads((folder / "state.json").read_text())
+        forge(folder, files={"state.json": json.dumps(NONSENSE[kind](state)).encode()})
+    assert train([f"resume={run}", "trainer.max_steps=20"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "last-0" in said, said
 
 
 def test_a_config_runs_nothing(tmp_path, checkpoints, capsys):

@@ -4,15 +4,21 @@ Each part of the trainer gives its own state and takes it back (`state` and `loa
 put together, and written and read under the names that checkpoints have on the disk.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import UserError
 from zoo.training.budget import Best
-from zoo.training.checkpoint import Checkpoint, Tensors
+from zoo.training.checkpoint import STATE, Checkpoint, Tensors
 
 FILES = ("model", "optimizer", "ranks", "ema")  # fields that are tensors, a file each
+VALUES: dict[str, Any] = {  # the keys of state.json
+    "step": int, "evaluated": int, "best": dict, "schedule": dict, "precision": dict,
+    "metrics_bytes": int, "seconds": int | float, "grad_norm": int | float, "data_sha256": str,
+    "base": str | None, "environment": dict,
+}  # fmt: skip
 EXACTNESS = ("torch", "device", "processor", "kernels", "threads", "ranks")
 UNRECORDED = {"kernels": "auto"}  # missing in older checkpoints
 
@@ -57,10 +63,22 @@ class TrainState:
 
     @classmethod
     def read(cls, saved: Checkpoint) -> "TrainState":
-        """From a checkpoint."""
+        """From a checkpoint.
+
+        Raises:
+            UserError: Its state.json verifies, and yet is not one of a run.
+        """
         fields: dict[str, Any] = {name: saved.tensors.get(name) for name in FILES}
-        fields |= {name: saved.state.get(name) for name in cls.__annotations__ if name not in FILES}
-        return cls(**fields | {"best": Best(**saved.state["best"])})
+        try:
+            values = {name: saved.state.get(name) for name in VALUES}
+            wrong = [name for name, kind in VALUES.items() if not isinstance(values[name], kind)]
+            fields |= values | {"best": Best(**values["best"])}
+        except (AttributeError, TypeError) as error:
+            raise UserError(f"{saved.path / STATE} is not a training state: {error}") from None
+        if wrong or fields["model"] is None:
+            listed = ", ".join(wrong or ["model"])
+            raise UserError(f"{saved.path / STATE} is not a training state: {listed} is wrong")
+        return cls(**fields)
 
     def tensors(self) -> dict[str, Tensors]:
         """For a checkpoint, by file."""
@@ -89,6 +107,19 @@ class TrainState:
                     f"{key} was {before}, is {environment[key]}: the end may differ in the last "
                     f"bits from an uninterrupted run's"
                 )
+
+
+@contextlib.contextmanager
+def state_must_fit(saved: Checkpoint) -> Iterator[None]:
+    """One line where a part refuses its state: one that verifies, and was not written for it.
+
+    Raises:
+        UserError: It does.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{saved.path} does not fit this run: {error!r}") from None
 
 
 def check_base(base: str | None, saved: Checkpoint) -> None:

@@ -28,7 +28,7 @@ from zoo.training.precision import Precision, clip_gradients
 from zoo.training.requests import OUT_OF_TIME, Request, Requests
 from zoo.training.runtime import Clock, Runtime, environment, rng_state, set_rng_state
 from zoo.training.signals import StopSignals
-from zoo.training.state import TrainState, check_base
+from zoo.training.state import TrainState, check_base, state_must_fit
 from zoo.training.step import RunningMetrics, accumulate_gradients, wrapped
 
 PREVIEW_SAMPLES = 1000
@@ -255,7 +255,8 @@ class Trainer:
         """Resume from the run's last checkpoint, if it has one."""
         saved = self.checkpoints.load("last", self.console.warn)
         if saved is not None:
-            self.load(saved)
+            with state_must_fit(saved):
+                self.load(saved)
             self._saved = (self.step, self.evaluated)
         if self.runtime.main:
             self.checkpoints.discard_after(self.step)
