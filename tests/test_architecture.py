@@ -60,10 +60,14 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
             {"zoo.config", "zoo.data", "zoo.restore", "zoo.runs", "zoo.teacher", "zoo.training",
              "zoo.weights"},
         ),
+        "zoo.record": (
+            "what makes a folder a run",
+            {"zoo.config", "zoo.data", "zoo.runs", "zoo.start", "zoo.training", *BASE},
+        ),
         "zoo.session": (
             "one run, start to end",
-            {"zoo.build", "zoo.config", "zoo.data", "zoo.kernels", "zoo.runs", "zoo.start",
-             "zoo.training", *BASE},
+            {"zoo.build", "zoo.config", "zoo.data", "zoo.kernels", "zoo.record", "zoo.runs",
+             "zoo.start", "zoo.training", *BASE},
         ),
     },
     "commands": {
