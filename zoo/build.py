@@ -29,6 +29,7 @@ from zoo.training.budget import Budget
 from zoo.training.checkpoint import load_model, trainable_state_dict
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
+from zoo.training.evaluate import check_predictions
 from zoo.training.loader import Loader
 from zoo.training.precision import Precision, choose_precision
 from zoo.training.runtime import Runtime, seed_everything
@@ -162,6 +163,7 @@ def build_trainer(
     loader = build_loader(dataset, config.data, config.seed, options, runtime)
     batch = next(loader.training(0, 1))[0]
     dry_run(model, task, batch, config)
+    check_predictions(task, loader, runtime)
     precision, console.precision_reason = choose_precision(
         options.precision, model, task, batch, runtime, options.deterministic
     )

@@ -116,8 +116,18 @@ def test_sums_equal_a_direct_computation(training):
 
 
 def test_a_batch_of_special_tokens_alone_teaches_nothing():
-    output = task_of().step(Table(), {"input": torch.zeros(3, 9, dtype=torch.int64)})
-    assert output.loss_sum.item() == 0 and int(output.count) == 1
+    batch = {"input": torch.zeros(3, 9, dtype=torch.int64)}
+    output = task_of().step(Table(), batch)
+    assert output.loss_sum.item() == 0 == int(output.count) == int(task_of().count(batch))
+    assert int(task_of().count(texts(3, length=13))) > 0
+
+
+@pytest.mark.parametrize("kind", ["byte", "char"])
+def test_whole_words_need_a_tokenizer_of_words(kind):
+    tokenizer = train_tokenizer(kind, ["ab"], specials=["[MASK]"])
+    facts = {"vocab_size": tokenizer.vocab_size, "tokenizer": tokenizer, "mask_id": 0}
+    with pytest.raises(UserError, match=f"task.whole_word=true .* data.tokenizer={kind} has none"):
+        MaskedLM(**facts, whole_word=True)
 
 
 @pytest.mark.parametrize("counts", [[16], [8, 8], [1, 14, 1], [5, 8, 3]])

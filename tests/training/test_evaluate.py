@@ -4,8 +4,9 @@ import pytest
 import torch
 from toys import CPU, HERE, Masked, cloud, network, trainer_of
 
+from zoo.errors import UserError
 from zoo.tasks.base import StepOutput
-from zoo.training.evaluate import evaluate
+from zoo.training.evaluate import check_predictions, evaluate
 from zoo.training.loader import Loader
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
@@ -70,6 +71,7 @@ class FirstRank(Runtime):
 def test_rows_of_ranks_come_together(val):
     """Also where a rank has no sample at all."""
     data, model, whole, task = cloud(val=val), network(), Ranking(), Ranking()
+    data.splits["val"].columns["weight"].fill_(1.0)
     first, last = FirstRank(CPU, 0, 2), LastRank(CPU, 1, 2)
     for runtime, own in ((HERE, whole), (first, Ranking()), (last, task)):
         if runtime is last:
@@ -78,6 +80,33 @@ def test_rows_of_ranks_come_together(val):
         evaluate(model, own, batches, FP32, runtime)
     torch.testing.assert_close(task.rows["score"], whole.rows["score"])
     assert torch.equal(task.rows["positive"], whole.rows["positive"])
+
+
+def test_a_split_without_a_prediction_is_refused():
+    data = cloud(val=9)
+    data.splits["val"].columns["weight"].zero_()
+    batches = Loader(data, 8, 0, HERE).evaluation("val")
+    with pytest.raises(UserError, match="there is nothing to predict in the val split"):
+        evaluate(network(), Masked(), batches, FP32, HERE, split="val")
+
+
+class Counting(Masked):
+    """Says how many predictions a batch has."""
+
+    def count(self, batch):
+        return batch["weight"].sum()
+
+
+def test_predictions_are_looked_for_before_training():
+    data = cloud(val=40)
+    loader = Loader(data, 4, 0, HERE)
+    check_predictions(Masked(), loader, HERE)
+    data.splits["val"].columns["weight"][:-1] = 0
+    data.splits["val"].columns["weight"][-1] = 1
+    check_predictions(Counting(), loader, HERE)
+    data.splits["test"].columns["weight"].zero_()
+    with pytest.raises(UserError, match="the test split has nothing to predict"):
+        check_predictions(Counting(), loader, HERE)
 
 
 def test_it_can_choose_the_best_weights(tmp_path):

@@ -163,7 +163,7 @@ def evaluate_run(
     )
     if overfit:
         warnings.append("trainer.overfit was on: as in training, every split is the first batch")
-    means = _means(restored, loader.evaluation(split), final=split != "val")
+    means = _means(restored, loader.evaluation(split), split)
     return {
         "run": str(restored.run.path),
         "checkpoint": restored.checkpoint,
@@ -180,14 +180,15 @@ def evaluate_run(
     }
 
 
-def _means(restored: "Restored", batches: Iterable[Any], final: bool) -> dict[str, Any]:
+def _means(restored: "Restored", batches: Iterable[Any], split: str) -> dict[str, Any]:
     """As in training: the same precision, the same kernels."""
     from zoo.training.evaluate import evaluate
     from zoo.training.runtime import deterministic
 
     model, task = restored.model, restored.task
     with deterministic(restored.config.trainer.deterministic):
-        return evaluate(model, task, batches, restored.precision, restored.runtime, final=final)
+        parts = (restored.precision, restored.runtime)
+        return evaluate(model, task, batches, *parts, final=split != "val", split=split)
 
 
 def _check_split(splits: dict[str, Any], split: str) -> None:

@@ -10,6 +10,7 @@ same holds for ragged last batches and for ranks. So a step reports sums, which 
 - `SplitMetrics`: a metric of a whole split that is no mean over predictions (AUC, recall at k). A
   metric that follows from sums, as a confusion matrix or a correlation does, needs none of this:
   sums may be tensors of any shape.
+- `CountsPredictions`: a batch may hold nothing to predict.
 - `Responder`: generates an answer to a text. `HasWordVectors`: has vectors of words.
 
 A model may implement `AcceptsTargets` and `HasContext`, which tasks look for.
@@ -137,6 +138,17 @@ class SplitMetrics(Protocol):
         Args:
             rows: The `rows` of every step of every rank, in the order of the split, on the CPU.
         """
+
+
+@runtime_checkable
+class CountsPredictions(Protocol):
+    """A task that may find nothing to predict in a batch: no token that can be masked, no pair.
+
+    Before training, each split is checked to hold a prediction.
+    """
+
+    def count(self, batch: Batch) -> Tensor:
+        """Scalar, how many predictions an evaluation makes of a batch; needs no model."""
 
 
 @runtime_checkable

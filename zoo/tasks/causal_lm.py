@@ -64,6 +64,11 @@ class CausalLM:
             sums["accuracy"] = (logits.argmax(1) == target).sum()
         return StepOutput(cross_entropy(logits, target), count, sums)
 
+    def count(self, batch: Batch) -> Tensor:
+        """How many tokens of a batch are predicted."""
+        scored = batch.get("scored", batch["input"][:, 1:] >= 0)
+        return scored.sum()
+
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss in nats per token, perplexity, bits per byte, accuracy (evaluation)."""
         loss = float(means["loss"])

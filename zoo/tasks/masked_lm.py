@@ -56,6 +56,11 @@ class MaskedLM:
             raise UserError(f"task.mask_rate={mask_rate}: expected between 0 and 1, as 0.15")
         self.vocab_size, self.tokenizer, self.mask_id = vocab_size, tokenizer, mask_id
         self.first_id, self.mask_rate = tokenizer.first_id, mask_rate
+        if whole_word and tokenizer.kind in ("byte", "char"):
+            raise UserError(
+                f"task.whole_word=true needs tokens that are words or parts of words, and "
+                f"data.tokenizer={tokenizer.kind} has none; take data.tokenizer=bpe"
+            )
         self.word_starts = torch.tensor(tokenizer.word_starts()) if whole_word else None
 
     def mask(self, batch: Batch, training: bool) -> MaskedBatch:
@@ -77,7 +82,11 @@ class MaskedLM:
         sums = {}
         if not model.training:
             sums["accuracy"] = (logits.argmax(1) == masked.labels).sum()
-        return StepOutput(loss, count.clamp(min=1), sums)
+        return StepOutput(loss, count, sums)
+
+    def count(self, batch: Batch) -> Tensor:
+        """How many tokens of a batch are predicted: none, where all are special tokens."""
+        return (self.mask(batch, training=False).labels != IGNORE_INDEX).sum()
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss in nats per masked token, perplexity, accuracy (evaluation)."""

@@ -95,7 +95,11 @@ class WordVectors:
         scores = model(pairs.words, pairs.candidates, pairs.context_weights)  # (G, C, P + S)
         loss = banded_logistic_loss(scores, pairs.positives, pairs.negatives)
         sums = {} if model.training else {"accuracy": self._ranking_accuracy(scores, pairs)}
-        return StepOutput(loss, pairs.total.clamp(min=1), sums)  # a batch may have no pair
+        return StepOutput(loss, pairs.total, sums)
+
+    def count(self, batch: Batch) -> Tensor:
+        """How many positive pairs a batch has: none, where all words are unknown or drop out."""
+        return self.build_pairs(batch["input"][:, :-1]).total
 
     def _ranking_accuracy(self, scores: Tensor, pairs: SkipGramBatch) -> Tensor:
         """The fraction of the block's negative samples that score lower, summed over all positive

@@ -1,11 +1,21 @@
 """Evaluation: sums over a split, divided once."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zoo.tasks.base import Batch, HasTestStep, PreviewWriter, SplitMetrics, Task, to_float64
+from zoo.errors import UserError
+from zoo.tasks.base import (
+    Batch,
+    CountsPredictions,
+    HasTestStep,
+    PreviewWriter,
+    SplitMetrics,
+    Task,
+    to_float64,
+)
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, forked_rng
 
@@ -24,14 +34,17 @@ def evaluate(
     runtime: Runtime,
     interrupted: Callable[[], bool] = lambda: False,
     final: bool = False,
+    split: str = "",
 ) -> dict[str, Tensor]:
     """The means of loss and metric sums over all batches of all ranks, float64 on the CPU; and the
     task's metrics of the whole split, if it has any (`SplitMetrics`).
 
     Seeds and forks the random numbers, so that it repeats exactly and does not affect training.
-    `final` is for the test split and other data: the task's `test_step`, if it has one.
+    `final` is for the test split and other data: the task's `test_step`, if it has one; `split`
+    is named where there is nothing to predict.
 
     Raises:
+        UserError: There is nothing to predict.
         Interrupted: When `interrupted()` turns true; with several ranks it is not called.
     """
     step = task.test_step if final and isinstance(task, HasTestStep) else task.step
@@ -53,7 +66,13 @@ def evaluate(
                     rows.setdefault(name, []).append(values.cpu())
     finally:
         model.train(training)
-    averages = means(runtime.gather({name: value.cpu() for name, value in totals.items()}))
+    ranks = runtime.gather({name: value.cpu() for name, value in totals.items()})
+    if not any(sums["count"] > 0 for sums in ranks if sums):
+        raise UserError(
+            f"there is nothing to predict in the {split or 'given'} split: the task counts no "
+            "prediction in any of its batches, so it has no loss; give it other data"
+        )
+    averages = means(ranks)
     if isinstance(task, SplitMetrics):
         averages |= task.split_metrics(_gathered(rows, runtime))
     return averages
@@ -74,6 +93,24 @@ def means(ranks: list[dict[str, Tensor]]) -> dict[str, Tensor]:
             totals[name] = totals.get(name, 0) + value.double()
     count = totals.pop("count")
     return {name: value / count for name, value in totals.items()} | {"count": count}
+
+
+def check_predictions(task: Task, loader: Any, runtime: Runtime) -> None:
+    """Check, before training, that each split holds something to predict.
+
+    Raises:
+        UserError: One does not.
+    """
+    if not isinstance(task, CountsPredictions):
+        return
+    for split in ("train", "val", "test"):
+        with forked_rng(runtime.device, EVALUATION_SEED):
+            found = any(bool(task.count(batch) > 0) for batch in loader.evaluation(split))
+        if not any(runtime.gather(found)):
+            raise UserError(
+                f"the {split} split has nothing to predict: each of its tokens is unknown to the "
+                f"vocabulary or a special one; give other text, or another tokenizer"
+            )
 
 
 def preview(

@@ -86,7 +86,8 @@ def accumulate_gradients(
         with contextlib.nullcontext() if last else _no_sync(model):
             with precision.autocast():
                 output = task.step(model, batch)
-            precision.backward(output.loss_sum, output.count if single else SCALE)
+            # A batch may hold nothing to predict; its gradient is zero.
+            precision.backward(output.loss_sum, output.count.clamp(min=1) if single else SCALE)
         running.add({"loss": output.loss_sum, "count": output.count, **output.sums})
         if single:
             return output.loss_sum.detach(), None
@@ -96,7 +97,8 @@ def accumulate_gradients(
     totals = to_float64(torch.stack([loss, count.to(loss.dtype), torch.full_like(loss, request)]))
     total_loss, total_count, requests = runtime.sum(totals)
     # DistributedDataParallel has averaged over ranks: `ranks` undoes it.
-    rescale_gradients(model.parameters(), (SCALE * runtime.ranks / total_count).to(loss.dtype))
+    factor = SCALE * runtime.ranks / total_count.clamp(min=1)
+    rescale_gradients(model.parameters(), factor.to(loss.dtype))
     return total_loss, requests if runtime.ranks > 1 else None
 
 

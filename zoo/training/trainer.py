@@ -129,6 +129,8 @@ class Trainer:
         if not due(self.step, self.budget.log_steps):
             return
         sums = self.runtime.gather(self.running.take())
+        if not sum(float(rank["count"]) for rank in sums):
+            return  # nothing was predicted, so there is no loss
         metrics = self.task.summarize(means(sums))
         metrics |= {"lr": self.rate.now, "grad_norm": self.grad_norm}
         steps, seconds = self.step - self._reported[0], self.clock.seconds - self._reported[1]
@@ -280,7 +282,7 @@ class Trainer:
         batches = self.loader.evaluation(split)
         arguments = (self.model, self.task, batches, self.precision, self.runtime)
         with self.ema.swapped() if self.ema else contextlib.nullcontext():
-            totals = evaluate(*arguments, self.signals.any, final=split == "test")
+            totals = evaluate(*arguments, self.signals.any, split == "test", split)
         return totals, self.task.summarize(totals)
 
     def preview(self, totals: dict[str, Tensor], split: str = "val") -> None:

@@ -18,7 +18,9 @@ def tokenizer_json(tokenizer: Tokenizer) -> Json | None:
         return tokenizer.to_json()["model"]
     if isinstance(tokenizer, BpeTokenizer):
         content = json.loads(json.dumps(tokenizer.to_json()["model"]))
-        if tokenizer.leading_space:
+        if tokenizer.leading_space and "pretokenizers" in content["pre_tokenizer"]:
+            content["normalizer"] = {"type": "Prepend", "prepend": " "}
+        elif tokenizer.leading_space:
             content["pre_tokenizer"]["add_prefix_space"] = True
     elif isinstance(tokenizer, ByteTokenizer):
         content = _bytes()

@@ -70,5 +70,7 @@ def test_long_pairs_are_left_out_and_counted():
 
 
 def test_words_are_refused():
-    with pytest.raises(UserError, match="drops capitals and punctuation.*bpe, char or byte"):
+    with pytest.raises(
+        UserError, match="drops capitals, digits and punctuation.*bpe, char or byte"
+    ):
         made(TokenizerConfig("word"))

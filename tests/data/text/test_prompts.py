@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from contexts import context
 from sample_prompts import PAIRS, build, write_prompts
 
+from zoo.data.text.prompts import prompt_dataset
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
 from zoo.models.gpt import GPT
 from zoo.tasks.causal_lm import CausalLM
@@ -73,3 +76,18 @@ def test_long_rows_are_left_out_and_counted(file):
     assert "longer than data.block_size=16 tokens left out" in dataset.notes[0]
     with pytest.raises(UserError, match="every row of the train split is longer"):
         build(file, block_size=4)
+
+
+def test_characters_are_those_of_all_splits_and_of_the_template():
+    pairs = [(f"{chr(0x4E00 + k)}?", f"{chr(0x5E00 + k)}!") for k in range(30)]
+    config = TokenizerConfig("char", None)
+    data = prompt_dataset("x", pairs, context(tokenizer=config), 20, "Frage: {prompt}\nAntwort:")
+    assert sum(map(len, data.splits.values())) == 30
+    prompt, _ = data.encoding.encode("\u4e00?", "\u5e01!")
+    assert data.encoding.tokenizer.decode(prompt) == "Frage: \u4e00?\nAntwort:\u5e01!"
+
+
+def test_words_cannot_write_an_answer():
+    shared = context(tokenizer=TokenizerConfig("word"))
+    with pytest.raises(UserError, match="data=sft takes data.tokenizer=bpe, char or byte"):
+        prompt_dataset("x", [("a", "b")] * 30, shared, 20, "{prompt}")

@@ -1,14 +1,13 @@
 """Tokenizers: what they encode they give back, and no text becomes a special token."""
 
 import json
-import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_tokenizers import MADE, MIXED
 
-from zoo.data.tokenizers.registry import EOT, load_tokenizer, train_tokenizer
+from zoo.data.tokenizers.registry import load_tokenizer, train_tokenizer
 from zoo.errors import UserError
 
 few = settings(max_examples=60, deadline=None)
@@ -33,17 +32,6 @@ def test_characters_give_their_text_back(text):
     ids = tokenizer.encode(text)
     assert tokenizer.decode(ids) == text and len(ids) == len(text)
     assert sum(tokenizer.token_bytes()[i] for i in ids) == len(text.encode())
-
-
-@given(text=any_text)
-@few
-def test_words_are_runs_of_letters_in_lower_case(text):
-    tokenizer = MADE["word"]
-    runs = re.findall(r"[^\W\d_]+", text.lower())
-    known = set(re.findall(r"[^\W\d_]+", MIXED.lower()))
-    assert tokenizer.decode(tokenizer.encode(text)).split() == [
-        w if w in known else "<unk>" for w in runs
-    ]
 
 
 @pytest.mark.parametrize("kind", MADE)
@@ -73,19 +61,6 @@ def test_unknown_characters_are_named():
     assert "characters that the vocabulary of 3 lacks: '明' '👍' 'x'; " in str(error.value)
     assert "data.tokenizer=byte" in str(error.value)
     assert tokenizer.encode("").tolist() == []
-
-
-def test_words_are_counted_ranked_and_cut():
-    text = "b b b c c a a d e E"
-    assert train_tokenizer("word", [text]).words == ["b", "a", "c", "e", "d"]
-    assert train_tokenizer("word", [text], min_count=2).words == ["b", "a", "c", "e"]
-    small = train_tokenizer("word", [text], vocab_size=4, specials=[EOT])
-    assert small.words == ["b", "a"] and small.vocab_size == 4
-    assert small.encode("a c B").tolist() == [3, 0, 2]
-    with pytest.raises(UserError, match="no word occurs data.min_count=4 times"):
-        train_tokenizer("word", [text], min_count=4)
-    with pytest.raises(UserError, match="no word occurs"):
-        train_tokenizer("word", ["1 2 3"])
 
 
 def test_unknown_kinds_and_damaged_files_are_one_line():

@@ -33,7 +33,8 @@ def test_answers_an_analogy_without_naming_its_own_words():
 
 def test_answers_several_questions():
     made, net = planted()
-    rows = list(made.respond(net, "ca, bi + ci", top=2))
+    rows = list(made.respond(net, "ca， bi + ci", top=2))
+    assert rows == list(made.respond(net, "ca, bi + ci", top=2))
     assert [row["input"] for row in rows] == ["ca", "ca", "bi + ci", "bi + ci"]
 
 
@@ -42,6 +43,7 @@ def test_answers_several_questions():
     [
         ("baa", "unknown word 'baa'; did you mean 'ba'? (the vocabulary has 38 words)"),
         ("ca - zzzz", "unknown word 'zzzz'; no word is spelled similarly"),
+        ("ba'ci", "'ba'ci' is 2 words to this vocabulary: ba, ci"),
         ("<unk>", "unknown word '<unk>'"),
         ("ca bi", "expected a word, or words with + or - between"),
         ("", "expected a word"),

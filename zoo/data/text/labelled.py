@@ -7,7 +7,8 @@ Shapes: N texts, B batch, T tokens.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import match_classes
 from zoo.data.splits import Indices
+from zoo.data.text.coverage import coverage_notes, spread
 from zoo.data.text.labelled_encoding import SPECIALS, LabelledTextEncoding
 from zoo.data.text.ragged import Ragged, Row, id_dtype
 from zoo.data.tokenizers.config import TokenizerConfig
@@ -93,6 +95,8 @@ def labelled_text_dataset(
         context.tokenizer.check_same(encoding.tokenizer)
         labels = torch.tensor(match_classes(class_names, encoding.class_names))[labels]
         index = {**index, "all": torch.arange(len(texts))}
+    samples = {split: partial(_sample, texts, i) for split, i in index.items() if len(i)}
+    notes = coverage_notes(name, encoding.tokenizer, samples, predicted=False)
     ids = [encoding.encode(text) for text in texts]
     rows = [encoding.tokenizer.wrap(row, encoding.length) for row in ids]
     class_counts = torch.bincount(labels[index["train"]], minlength=len(encoding.class_names))
@@ -101,7 +105,7 @@ def labelled_text_dataset(
         splits={split: _source(rows, labels, i, encoding) for split, i in index.items()},
         encoding=encoding,
         sha256=_digest(texts, labels),
-        notes=[_summary(name, ids, encoding), *_note_repeated(texts, index)],
+        notes=[_summary(name, ids, encoding), *notes, *_note_repeated(texts, index)],
     )
 
 
@@ -116,6 +120,10 @@ def _source(
 def _fit_tokenizer(config: TokenizerConfig, texts: Sequence[str], train: Tensor) -> Tokenizer:
     numbers = range(len(texts)) if config.tokenizer == "char" else train.tolist()
     return config.train((texts[i] for i in numbers), SPECIALS)
+
+
+def _sample(texts: Sequence[str], index: Tensor) -> Iterator[str]:
+    return spread((texts[i] for i in index.tolist()), len(index))
 
 
 def _digest(texts: Sequence[str], labels: Tensor) -> str:

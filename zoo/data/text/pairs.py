@@ -7,7 +7,8 @@ Shapes: N pairs, B batch, S and T tokens of source and target.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.splits import split_items
+from zoo.data.text.coverage import coverage_notes, spread
 from zoo.data.text.pair_encoding import SPECIALS, PairEncoding
 from zoo.data.text.ragged import Ragged, Row, id_dtype
 from zoo.data.tokenizers.config import TokenizerConfig
@@ -84,6 +86,8 @@ def pair_dataset(
         encoding = PairEncoding(_fit_tokenizer(context.tokenizer, pairs), max_length or NO_LIMIT)
     else:
         context.tokenizer.check_same(encoding.tokenizer)
+    samples = {split: partial(_sample, members) for split, members in pairs.items() if members}
+    known = coverage_notes(name, encoding.tokenizer, samples)
     rows: EncodedPairs = {
         split: [(encoding.encode(a), encoding.encode(b)) for a, b in members]
         for split, members in pairs.items()
@@ -100,8 +104,12 @@ def pair_dataset(
         splits=sources,
         encoding=encoding,
         sha256=digest(pairs),
-        notes=[_summary(sources, encoding), *notes],
+        notes=[_summary(sources, encoding), *known, *notes],
     )
+
+
+def _sample(pairs: Sequence[Pair]) -> Iterator[str]:
+    return spread((text for pair in pairs for text in pair), 2 * len(pairs))
 
 
 def split_pairs(pairs: Sequence[Pair], context: DataContext) -> dict[str, list[Pair]]:
@@ -128,11 +136,7 @@ def digest(pairs: Pairs) -> str:
 
 
 def _fit_tokenizer(config: TokenizerConfig, pairs: Pairs) -> Tokenizer:
-    if config.tokenizer == "word":
-        raise UserError(
-            "data.tokenizer=word drops capitals and punctuation, so that no text can be written "
-            "with it; pairs take data.tokenizer=bpe, char or byte"
-        )
+    config.check_writes("pairs")
     splits = pairs.values() if config.tokenizer == "char" else [pairs["train"]]
     texts = (text for members in splits for pair in members for text in pair)
     return config.train(texts, SPECIALS, leading_space=True)

@@ -5,7 +5,8 @@ Shapes: N rows, B batch, T tokens of the batch's longest.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,9 +15,11 @@ from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.splits import split_items
-from zoo.data.text.prompt_encoding import PromptEncoding
+from zoo.data.text.coverage import coverage_notes, spread
+from zoo.data.text.prompt_encoding import PLACEHOLDER, PromptEncoding
 from zoo.data.text.ragged import Ragged, Row
-from zoo.data.tokenizers.registry import EOT
+from zoo.data.tokenizers.config import TokenizerConfig
+from zoo.data.tokenizers.registry import EOT, Tokenizer
 from zoo.errors import UserError
 
 Pair = tuple[str, str]  # prompt, response
@@ -90,18 +93,39 @@ def prompt_dataset(
     encoding = context.fitted(PromptEncoding)
     splits = split_items(pairs, context.split, allow_empty=not context.is_new)
     if encoding is None:
-        texts = (text for pair in splits["train"] for text in pair)
-        tokenizer = context.tokenizer.train(texts, [EOT])
+        tokenizer = _fit_tokenizer(context.tokenizer, splits, template)
         encoding = PromptEncoding(tokenizer, block_size, template, *columns)
+    else:
+        context.tokenizer.check_same(encoding.tokenizer)
+    samples = {split: partial(_sample, members) for split, members in splits.items() if members}
+    notes = coverage_notes(name, encoding.tokenizer, samples)
     sha256 = _digest(splits)
     if not context.is_new:
         splits["all"] = list(pairs)
     rows = {split: [encoding.encode(*p) for p in members] for split, members in splits.items()}
     short = {split: _drop_long(name, split, rows[split], encoding.length) for split in rows}
     sources = {split: PromptSource.of(short[split], encoding.pad_id) for split in short}
-    return Dataset(
-        encoding.facts(), sources, encoding, sha256, notes=[_summary(name, rows, short, encoding)]
-    )
+    notes.insert(0, _summary(name, rows, short, encoding))
+    return Dataset(encoding.facts(), sources, encoding, sha256, notes=notes)
+
+
+def _fit_tokenizer(
+    config: TokenizerConfig, splits: Mapping[str, Sequence[Pair]], template: str
+) -> Tokenizer:
+    """Of characters, those of all splits and of the template; others know any text.
+
+    Raises:
+        UserError: Words, with which no answer can be written.
+    """
+    config.check_writes("data=sft")
+    if config.tokenizer != "char":
+        return config.train((text for pair in splits["train"] for text in pair), [EOT])
+    texts = [text for members in splits.values() for pair in members for text in pair]
+    return config.train([*texts, template.replace(PLACEHOLDER, "")], [EOT])
+
+
+def _sample(pairs: Sequence[Pair]) -> Iterator[str]:
+    return spread((text for pair in pairs for text in pair), 2 * len(pairs))
 
 
 def _drop_long(name: str, split: str, rows: list[PromptRow], limit: int) -> list[PromptRow]:

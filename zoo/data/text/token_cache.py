@@ -17,7 +17,7 @@ import numpy as np
 
 from zoo.data.text.document import Document, Documents, read, sample
 from zoo.data.tokenizers.config import TokenizerConfig
-from zoo.data.tokenizers.registry import EOT, Tokenizer, load_tokenizer
+from zoo.data.tokenizers.registry import EOT, Tokenizer, cut_version, load_tokenizer
 from zoo.errors import UserError
 from zoo.files import atomic_write, write_text
 
@@ -54,6 +54,7 @@ class TokenCache:
         if config.given is not None:
             return config.given
         key = f"{VERSION} {self.sha256} {sorted(asdict(config).items())} {several} {LEARN_FROM}"
+        key += cut_version(config.tokenizer)
         path = self.folder / f"{self.name}-{config.tokenizer}-{_hash(key)}.json"
         with contextlib.suppress(OSError, ValueError, UserError):
             return load_tokenizer(json.loads(path.read_text(encoding="utf-8")))

@@ -17,6 +17,7 @@ from torch import Tensor
 from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
+from zoo.data.text.coverage import coverage_notes, document_samples
 from zoo.data.text.document import Document, Documents, digest, total_size
 from zoo.data.text.encoding import TextEncoding
 from zoo.data.text.token_cache import TokenCache
@@ -122,6 +123,7 @@ def token_dataset(
         return Dataset(fitted.facts(), _sources(tokens, fitted.length), fitted, cache.sha256)
     several = any(len(members) > 1 for members in documents.values())
     tokenizer = cache.tokenizer(context.tokenizer, documents, several)
+    notes = coverage_notes(name, tokenizer, document_samples(documents))
     arrays = {split: cache.array(tokenizer, split, members) for split, members in documents.items()}
     _check_lengths(arrays, block_size, name)
     encoding = TextEncoding(tokenizer, block_size)
@@ -130,7 +132,7 @@ def token_dataset(
         splits=_sources(arrays, block_size),
         encoding=encoding,
         sha256=cache.sha256,
-        notes=[_summary(documents, arrays, tokenizer), *cache.notes],
+        notes=[_summary(documents, arrays, tokenizer), *cache.notes, *notes],
     )
 
 
@@ -154,6 +156,7 @@ def _at_least_one_window(
     cache: TokenCache, encoding: TextEncoding, split: str, documents: Sequence[Document], name: str
 ) -> np.ndarray:
     """The tokens of a split on which a run is evaluated."""
+    coverage_notes(name, encoding.tokenizer, document_samples({split: documents}))
     tokens = cache.array(encoding.tokenizer, split, documents)
     if len(tokens) < encoding.length + 1:
         raise UserError(

@@ -42,6 +42,19 @@ class Tokenizer:
         """The id that fills up shorter texts: `<pad>`, or else the end of a text."""
         return self.specials.get(PAD, self.specials.get(EOT))
 
+    @property
+    def may_lack(self) -> bool:
+        """Whether a text can be encoded though the vocabulary lacks parts of it."""
+        return False
+
+    def count_unknown(self, text: str) -> tuple[int, int]:
+        """How many words or letters of a text the vocabulary lacks, and of how many."""
+        return 0, 0
+
+    def notes(self) -> list[str]:
+        """What a user should know about how texts were cut."""
+        return []
+
     def wrap(self, ids: Ids, length: int) -> Ids:
         """The ids of a whole text, at most `length`, with the model's special tokens around."""
         return ids[:length]

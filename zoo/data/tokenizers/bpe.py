@@ -1,13 +1,21 @@
 """Byte-pair encoding: a vocabulary of frequent pieces of text, learnt by merging neighbours."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from zoo.data.tokenizers.base import Ids, Tokenizer
+from zoo.data.tokenizers.scripts import has_marked_letters
 from zoo.errors import UserError
+
+# GPT-2's pattern, in which a letter's combining marks belong to it: else no word of Hindi or of
+# pointed Hebrew could become one token.
+WITH_MARKS = (
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}[\p{L}\p{M}\x{200c}\x{200d}]*| ?\p{N}+"
+    r"| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+)
 
 
 class BpeTokenizer(Tokenizer):
@@ -45,8 +53,8 @@ class BpeTokenizer(Tokenizer):
         leading_space: bool = False,
     ) -> "BpeTokenizer":
         """Learn `vocab_size - len(specials)` tokens, 256 of them the bytes."""
+        from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
         from tokenizers import Tokenizer as Model
-        from tokenizers import decoders, models, pre_tokenizers, trainers
 
         if vocab_size < 257 + len(specials):
             raise UserError(
@@ -54,15 +62,30 @@ class BpeTokenizer(Tokenizer):
                 "256 of which stand for the bytes"
             )
         model = Model(models.BPE())
-        model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        plain = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        model.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(WITH_MARKS), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
         model.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size - len(specials),
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        texts = (" " + text for text in texts) if leading_space else texts
-        model.train_from_iterator(texts, trainer)
+        marked = False
+
+        def watched() -> Iterator[str]:
+            nonlocal marked
+            for text in texts:
+                marked = marked or has_marked_letters(text)
+                yield " " + text if leading_space else text
+
+        model.train_from_iterator(watched(), trainer)
+        if not marked:  # the same tokens, in the file that GPT-2's readers know
+            model.pre_tokenizer = plain
         return cls(json.loads(model.to_str()), specials, leading_space)
 
     def encode(self, text: str) -> Ids:

@@ -50,6 +50,21 @@ class TokenizerConfig:
             self.tokenizer, texts, self.vocab_size, self.min_count, names, leading_space
         )
 
+    def check_writes(self, data: str) -> None:
+        """Refuse words for data whose texts a model is to write.
+
+        Args:
+            data: What it is, for the message.
+
+        Raises:
+            UserError: The settings ask for words.
+        """
+        if self.tokenizer == "word":
+            raise UserError(
+                "data.tokenizer=word drops capitals, digits and punctuation, so that no text can "
+                f"be written with it; {data} takes data.tokenizer=bpe, char or byte"
+            )
+
     def check_same(self, tokenizer: Tokenizer) -> None:
         """Refuse to encode a run's data with another tokenizer than its own.
 

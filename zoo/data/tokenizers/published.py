@@ -1,6 +1,7 @@
 """The tokenizers that published weights come with: GPT-2's byte pairs, BERT's word pieces."""
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ NAMES = {  # our name: published names, of which the first that exists is used
     BOS: ("[CLS]", "<s>"),
     EOS: ("[SEP]", "</s>"),
 }
+SPACE = "\u2581"  # before a word, in SentencePiece's vocabularies
+BYTE = re.compile("<0x[0-9A-F]{2}>")  # a token of theirs that is one byte
 START = 1000  # special tokens are among the first ids, or at the very end
 FILES = ("tokenizer.json", "vocab.json", "vocab.txt")
 
@@ -47,7 +50,14 @@ class PublishedTokenizer(Tokenizer):
         self.specials = {name: number for name, number in ids.items() if number is not None}
         hidden = [t["id"] for t in model.get("added_tokens", []) if t.get("special")]
         self._hidden = {*hidden, *self.specials.values()}
-        self._wordpiece = (model.get("model") or {}).get("type") == "WordPiece"
+        inner = model.get("model") or {}
+        self._wordpiece = inner.get("type") == "WordPiece"
+        self._byte_level = '"ByteLevel"' in json.dumps(
+            [model.get("pre_tokenizer"), model.get("decoder")]
+        )
+        self._unknown: int | None = inner.get("unk_id")  # of Unigram; others have its text
+        if inner.get("unk_token") is not None:
+            self._unknown = self._model.token_to_id(inner["unk_token"])
 
     def _first(self, names: Iterable[str]) -> int | None:
         ids = (self._model.token_to_id(name) for name in names)
@@ -66,6 +76,24 @@ class PublishedTokenizer(Tokenizer):
     def encode(self, text: str) -> Ids:
         """Ids of a text, int32 (N,), without special tokens."""
         return np.array(self._model.encode(text, add_special_tokens=False).ids, np.int32)
+
+    @property
+    def may_lack(self) -> bool:
+        """Word pieces may be `[UNK]`; other kinds leave out what they lack."""
+        return True
+
+    def count_unknown(self, text: str) -> tuple[int, int]:
+        """How many letters and digits of a text are in no known token, and of how many.
+
+        Marks and signs do not count: many vocabularies leave them out by design.
+        """
+        encoded = self._model.encode(text, add_special_tokens=False)
+        known = np.zeros(len(text) + 1, bool)
+        for number, (start, stop) in zip(encoded.ids, encoded.offsets, strict=True):
+            if number != self._unknown:
+                known[start:stop] = True
+        letters = [i for i, character in enumerate(text) if character.isalnum()]
+        return int((~known[letters]).sum()), len(letters)
 
     def wrap(self, ids: Ids, length: int) -> Ids:
         """Of word pieces, with `[CLS]` before and `[SEP]` after."""
@@ -94,14 +122,22 @@ class PublishedTokenizer(Tokenizer):
         token = self._model.id_to_token(number)
         if token is None or number in self._hidden:
             return 0
-        return len(token.removeprefix("##").encode()) if self._wordpiece else len(token)
+        if self._byte_level:
+            return len(token)  # each character of it stands for a byte
+        if BYTE.fullmatch(token):
+            return 1
+        if self._wordpiece:
+            return len(token.removeprefix("##").encode())
+        return len(token.replace(SPACE, " ").encode())
 
     def word_starts(self) -> list[bool]:
         """Whether each id begins a word."""
         tokens = (self._model.id_to_token(number) or "" for number in range(self.vocab_size))
         if self._wordpiece:
             return [not token.startswith("##") for token in tokens]
-        return [not token or not continues(token) for token in tokens]
+        if self._byte_level:
+            return [not token or not continues(token) for token in tokens]
+        return [not (token[:1].isalnum() or BYTE.fullmatch(token)) for token in tokens]
 
     def _state(self) -> dict[str, Any]:
         return {"model": self._json}

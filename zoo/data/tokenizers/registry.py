@@ -1,7 +1,5 @@
 """Text to ids and back: bytes, characters, words, or byte pairs learnt from the text."""
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -10,12 +8,12 @@ import numpy as np
 from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD, UNKNOWN, Ids, Tokenizer
 from zoo.data.tokenizers.bpe import BpeTokenizer
 from zoo.data.tokenizers.published import PublishedTokenizer
+from zoo.data.tokenizers.words import RULE, WordTokenizer, has_jieba
 from zoo.errors import UserError, unknown_name
 
 __all__ = ["BOS", "EOS", "EOT", "MASK", "PAD", "UNKNOWN", "Ids", "Tokenizer"]  # re-exported
 
 TokenizerName = Literal["byte", "char", "word", "bpe", "published"]
-WORD = re.compile(r"[^\W\d_]+")  # runs of letters
 
 
 class ByteTokenizer(Tokenizer):
@@ -82,62 +80,6 @@ class CharTokenizer(Tokenizer):
         return {"characters": self.characters}
 
 
-class WordTokenizer(Tokenizer):
-    """Lower-cased words; everything else is dropped, rare words become `<unk>`, id 0."""
-
-    kind = "word"
-
-    def __init__(self, words: Sequence[str], specials: Sequence[str] = ()) -> None:
-        super().__init__([UNKNOWN, *(s for s in specials if s != UNKNOWN)])
-        self.words = list(words)
-        self._ids = {word: i for i, word in enumerate(self.words)}
-
-    @classmethod
-    def train(
-        cls,
-        texts: Iterable[str],
-        vocab_size: int | None = None,
-        min_count: int = 1,
-        specials: Sequence[str] = (),
-    ) -> "WordTokenizer":
-        """Words seen at least `min_count` times, most frequent first, at most `vocab_size` ids."""
-        counts: Counter[str] = Counter()
-        for text in texts:
-            counts.update(WORD.findall(text.lower()))
-        limit = None if vocab_size is None else max(vocab_size - 1 - len(specials), 0)
-        ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-        words = [word for word, count in ranked if count >= min_count]
-        return cls(words[:limit], specials)
-
-    def _size(self) -> int:
-        return len(self.words)
-
-    def _encode(self, text: str) -> Ids:
-        get = self._ids.get
-        ids = [get(word, -len(self.specials)) for word in WORD.findall(text.lower())]
-        return np.array(ids, np.int32)  # the base class adds len(specials): unknown becomes 0
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The words with single spaces between; unknown ones as `<unk>`."""
-        first, names = len(self.specials), list(self.specials)
-        shown = [i for i in map(int, ids) if i == 0 or i >= first]
-        return " ".join(names[0] if i == 0 else self.words[i - first] for i in shown)
-
-    def token(self, number: int) -> str:
-        """The word."""
-        first = len(self.specials)
-        return list(self.specials)[number] if number < first else self.words[number - first]
-
-    def _decode(self, ids: list[int]) -> str:
-        return " ".join(self.words[i] for i in ids)
-
-    def _bytes(self) -> list[int]:
-        return [len(word.encode()) + 1 for word in self.words]
-
-    def _state(self) -> dict[str, Any]:
-        return {"words": self.words}
-
-
 KINDS: dict[str, type[Tokenizer]] = {
     cls.kind: cls
     for cls in (ByteTokenizer, CharTokenizer, WordTokenizer, BpeTokenizer, PublishedTokenizer)
@@ -182,6 +124,11 @@ def train_tokenizer(
     if kind == PublishedTokenizer.kind:
         raise UserError("data.tokenizer=published comes with published weights: set init.from")
     raise UserError(unknown_name("data.tokenizer", kind, KINDS))
+
+
+def cut_version(kind: str) -> str:
+    """What a new vocabulary of this kind depends on besides its settings and text."""
+    return {"word": f" {RULE} {has_jieba()}", "bpe": " marks"}.get(kind, "")
 
 
 def load_tokenizer(json: dict[str, Any]) -> Tokenizer:

@@ -19,6 +19,7 @@ from zoo.tasks.plots.model import new_figure
 LISTED, MAPPED = 8, 60  # words whose neighbours are listed, and words on the map, in a preview
 NAMED = 6  # neighbours of each
 MIN_LETTERS = 6  # shorter words are mostly function words
+COMMA = re.compile("[,\uff0c]")  # also the Chinese one
 TERM = re.compile(r"\s*([+-]?)\s*([^\s+-]+)\s*")
 
 
@@ -101,7 +102,7 @@ class WordNeighbours:
         known = int((~self.unseen).sum())
         if not 1 <= top <= known:
             raise UserError(f"top={top}: expected 1 to {known}, the words of the vocabulary")
-        queries = [(query.strip(), self._terms(query)) for query in text.split(",")]
+        queries = [(query.strip(), self._terms(query)) for query in COMMA.split(text)]
         vectors = self.vectors(model)
         for name, terms in queries:
             for word, cosine in self._nearest(vectors, terms, top):
@@ -130,6 +131,9 @@ class WordNeighbours:
         ids = self.tokenizer.encode(word).tolist()
         if len(ids) == 1 and not self.unseen[ids[0]]:
             return ids[0]
+        if len(ids) > 1:
+            parts = ", ".join(self.tokenizer.token(i) for i in ids)
+            raise UserError(f"input: '{word}' is {len(ids)} words to this vocabulary: {parts}")
         words = [self.tokenizer.token(i) for i in (~self.unseen).nonzero().flatten().tolist()]
         guess = nearest_name(word.lower(), words)
         hint = f"did you mean '{guess}'?" if guess else "no word is spelled similarly"
