@@ -225,7 +225,7 @@ def initialise(
     fresh: list[str] = []
     report = None
     if source is not None:
-        report = load_weights(model, source.tensors, str(init.from_), init.skip, init.resize)
+        report = load_weights(model, source.unpadded, str(init.from_), init.skip, init.resize)
         fresh = report.skipped + report.resized
     ADAPTERS.build(adapter, model=model, fresh=fresh)
     if source is not None and source.adapter is not None:

@@ -32,6 +32,11 @@ class Start:
     tokenizer: Tokenizer | None = None
     teacher: Teacher | None = None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the weights were understood, a line each."""
+        return self.source.notes if self.source else ()
+
 
 def find_start(
     config: RunConfig, overrides: list[str], run: RunDirectory | None, runtime: Runtime

@@ -67,9 +67,11 @@ def test_sizes_and_tokenizer_come_with_the_weights(train, text, base):
 
 def test_what_is_typed_wins(refuse, text, base):
     said = refuse(*SMALL, "model.width=32", f"data.path={text / 'a.txt'}", f"init.from={base}")
-    assert "reshaped: embedding.weight" in said and "init.skip=[embedding]" in said
+    assert "reshaped: embedding.weight" in said and "leave its sizes" in said
+    assert "init.skip" not in said and "init.resize" not in said
     said = refuse(*SMALL, "data.tokenizer=byte", f"data.path={text / 'a.txt'}", f"init.from={base}")
     assert "reshaped: embedding.weight" in said and "for 256x16" in said
+    assert "init.skip=[embedding]" in said and "init.resize" not in said  # other tokens
 
 
 def test_parts_left_out_and_resized(train, text, base):

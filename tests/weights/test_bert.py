@@ -3,11 +3,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from published_models import T, V, reference_and_model
+from published_models import T, V, reference_and_model, transformers
 from safetensors.torch import load_file
 
 from zoo.errors import UserError
 from zoo.registry import MODELS
+from zoo.training.checkpoint import model_tensors
+from zoo.weights.bert import BERT as FAMILY
 from zoo.weights.load import load_weights
 from zoo.weights.source import open_source
 
@@ -45,3 +47,31 @@ def test_names_of_old_bert_files(tmp_path, trunk):
         load_weights(model, source.tensors, "x", [], [])
         expected = reference(x).logits
     torch.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-4)
+
+
+BERT_DEFAULTS = dict(
+    vocab_size=V, block_size=T, positions="learned", norm="layer", qk_norm=False, pre_norm=False,
+    init="bert", tie=True,
+)  # fmt: skip
+SIZES = dict(width=16, depth=1, heads=2, token_types=2, dropout=0.0)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu_tanh", "relu2"])
+def test_the_head_is_exported_with_its_activation(activation, tmp_path):
+    torch.manual_seed(0)
+    options = SIZES | {"activation": activation, "head_activation": activation}
+    model = MODELS.build({"name": "bert", **options}, vocab_size=V, block_size=T).eval()
+    settings = BERT_DEFAULTS | options
+    config = transformers.BertConfig(**FAMILY.config(settings))
+    reference = transformers.BertForMaskedLM(config).eval()
+    tensors = FAMILY.to_published(model_tensors(model.state_dict()), settings)
+    reference.load_state_dict(tensors, strict=False)
+    reference.tie_weights()
+    x = torch.randint(V, (2, T))
+    torch.testing.assert_close(model(x), reference(x).logits, rtol=1e-4, atol=1e-5)
+
+
+def test_a_head_of_another_activation_than_the_blocks_is_not_exported():
+    for known in ({"head_activation": "gelu"}, {}):  # older runs do not name it
+        with pytest.raises(ValueError, match="model.head_activation=gelu"):
+            FAMILY.config(BERT_DEFAULTS | SIZES | {"activation": "relu"} | known)

@@ -73,3 +73,66 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(change, message):
 def test_a_pattern_that_matches_nothing_is_refused():
     with pytest.raises(UserError, match="init.skip: 'haed' matches no parameter"):
         load_weights(model(), tensors(), "here", ["haed"], [])
+
+
+def network(positions=4, tokens=40, width=6, blocks=3):
+    torch.manual_seed(0)
+    return nn.ModuleDict(
+        {
+            "embedding": nn.Embedding(tokens, width),
+            "position": nn.Embedding(positions, width),
+            "blocks": nn.ModuleList(nn.Linear(width, width) for _ in range(blocks)),
+            "head": nn.Linear(width, tokens),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "hint"),
+    [
+        (dict(positions=8), "init.skip=.position. keeps initial values; init.resize=.position. "),
+        (dict(positions=2), "init.skip=.position. keeps initial values$"),  # cuts
+        (dict(tokens=42), "init.resize=.embedding,head. "),
+        (dict(tokens=90), "init.skip=.embedding,head. keeps initial values$"),  # another vocabulary
+        (dict(blocks=4), r"init.skip=.blocks\.3. keeps initial values$"),
+        (dict(positions=8, blocks=4), r"init.resize=.position. init.skip=.blocks\.3. keeps"),
+        (dict(width=8), "most of the model would be left out: leave its sizes"),
+    ],
+)
+def test_the_hint_names_all_parts_and_cuts_none_that_are_trained(changed, hint):
+    weights = network().state_dict()
+    with pytest.raises(UserError, match=hint):
+        load_weights(network(**changed), weights, "here", [], [])
+
+
+def test_all_parts_to_skip_are_named_at_once():
+    net, weights = (
+        model(5),
+        tensors(3) | {"queue": torch.ones(2), "projector.0.weight": torch.ones(2)},
+    )
+    with pytest.raises(UserError, match=r"init.skip=\[queue,projector.0,head\] keeps"):
+        load_weights(net, weights, "here", [], [])
+    load_weights(net, weights, "here", ["queue", "projector.0", "head"], [])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.ones(4, dtype=torch.int8), "body.bias is int8: quantised weights are not read"),
+        (torch.ones(4).to(torch.float8_e4m3fn), "body.bias is float8_e4m3fn: quantised"),
+        (torch.full((4,), torch.nan), "body.bias holds values that are not finite"),
+        (torch.full((4,), 1e300, dtype=torch.float64), "body.bias holds values that are not fin"),
+    ],
+)
+def test_numbers_that_are_no_weights(value, message):
+    net = model()
+    with pytest.raises(UserError, match=message):
+        load_weights(net, tensors() | {"body.bias": value}, "here", [], [])
+    assert torch.equal(net["body"].bias, model()["body"].bias)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floats_are_read(dtype):
+    net, weights = model(), {name: (t + 1).to(dtype) for name, t in tensors().items()}
+    load_weights(net, weights, "here", [], [])
+    assert all(torch.equal(t, weights[name].float()) for name, t in net.state_dict().items())

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from zoo.kernels import gelu_tanh
 from zoo.layers.linear import Linear
 
-FeedForwardName = Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"]
+ElementwiseName = Literal["relu", "gelu", "gelu_tanh", "relu2"]
+FeedForwardName = Literal[ElementwiseName, "swiglu"]
 
 
 class FeedForward(nn.Module):
@@ -53,10 +54,15 @@ class FeedForward(nn.Module):
         if self.activation == "swiglu":
             value, gate = h.chunk(2, dim=-1)
             return value * F.silu(gate)
-        if self.activation == "relu2":
-            return F.relu(h).square()
-        if self.activation == "relu":
-            return F.relu(h)
-        if self.activation == "gelu_tanh":
-            return gelu_tanh(h)
-        return F.gelu(h)
+        return elementwise(self.activation, h)
+
+
+def elementwise(name: ElementwiseName, h: Tensor) -> Tensor:
+    """Apply a non-linearity that has no gate."""
+    if name == "relu2":
+        return F.relu(h).square()
+    if name == "relu":
+        return F.relu(h)
+    if name == "gelu_tanh":
+        return gelu_tanh(h)
+    return F.gelu(h)

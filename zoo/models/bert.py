@@ -12,12 +12,11 @@ K classes.
 
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.layers.block import Block
 from zoo.layers.dropout import Dropout
-from zoo.layers.feed_forward import FeedForwardName
+from zoo.layers.feed_forward import ElementwiseName, FeedForwardName, elementwise
 from zoo.layers.norm import NormName, make_norm
 from zoo.layers.pooling import mean_token
 from zoo.layers.positions import PositionName, add_positions, make_absolute, make_rotary
@@ -42,6 +41,7 @@ class BERT(nn.Module):
         rotary_base: Wavelength, over 2 pi, of the slowest rotation of rotary positions. With all
             wavelengths shorter than the training sequences, longer ones contain no unseen angles.
         norm, activation: Kind of norm and of non-linearity in the blocks.
+        head_activation: Non-linearity in the head over the vocabulary.
         pre_norm: Whether norms come before attention and feed-forward; false: after, as in the
             paper.
         qk_norm: Whether to normalise queries and keys.
@@ -68,6 +68,7 @@ class BERT(nn.Module):
         rotary_base: float = 10_000.0,
         norm: NormName = "layer",
         activation: FeedForwardName = "gelu",
+        head_activation: ElementwiseName = "gelu",
         pre_norm: bool = False,
         qk_norm: bool = False,
         tie: bool = True,
@@ -80,6 +81,7 @@ class BERT(nn.Module):
     ) -> None:
         super().__init__()
         self.context, self.pad_id, self.init, self.pool = block_size, pad_id, init, pool
+        self.head_activation: ElementwiseName = head_activation
         self.embedding = nn.Embedding(vocab_size, width)
         self.position = make_absolute(positions, block_size, width)
         self.rotary = make_rotary(positions, block_size, width // heads, rotary_base)
@@ -161,7 +163,7 @@ class BERT(nn.Module):
         if self.classifies:
             x = x[:, 0] if self.pool == "first" else mean_token(x, tokens, self.pad_id)  # (B, D)
             return self.head(self.dropout(x))
-        return self.head(self.transform_norm(F.gelu(self.transform(x))))
+        return self.head(self.transform_norm(elementwise(self.head_activation, self.transform(x))))
 
     def _embed(self, tokens: Tensor, types: Tensor | None) -> Tensor:
         """Sum of token, position and segment embeddings, normalised: (B, T, D)."""

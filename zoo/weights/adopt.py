@@ -30,6 +30,11 @@ def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str])
         )
     takes = parameters(MODELS[name].builder)
     options = {k: v for k, v in source.settings.items() if k in takes and f"model.{k}" not in typed}
+    if "heads" in options and options["heads"] is None:
+        raise UserError(
+            f"init.from={config.init.from_}: no config.json beside the weights tells the number of "
+            f"attention heads of a model {options.get('width')} wide; set model.heads=..."
+        )
     _check_positions(config.data.get("block_size"), options, config.init.resize)
     data = dict(config.data)
     if source.tokenizer is not None and "tokenizer" in data and "data.tokenizer" not in typed:

@@ -4,19 +4,47 @@ from collections.abc import Iterator
 from typing import Any
 
 from zoo.weights.family import (
+    ACTIVATIONS,
     Family,
     Link,
     Settings,
     Tensors,
     count,
+    heads,
+    is_tied,
     map_value,
+    need,
     published_value,
     require,
 )
+from zoo.weights.fields import Fields, check_sizes, words
 
-ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "relu": "relu"}
 UNUSED = ("bert.pooler.", "cls.seq_relationship.")  # next-sentence prediction, which we leave out
 EPS = 1e-12
+WIDTHS = (128, 256, 512, 768, 1024)
+MARK = "encoder.layer.0.attention.self.query.weight"
+FIELDS = Fields(
+    family="bert",
+    types=("bert",),
+    used=words(
+        """
+        vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act
+        max_position_embeddings type_vocab_size tie_word_embeddings
+        """
+    ),
+    fixed={
+        "layer_norm_eps": (EPS,),
+        "position_embedding_type": ("absolute",),
+        "is_decoder": (False,),
+        "add_cross_attention": (False,),
+    },
+    without_effect=words(
+        """
+        hidden_dropout_prob attention_probs_dropout_prob directionality pooler_fc_size
+        pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type
+        """
+    ),
+)
 
 
 def clean(tensors: Tensors) -> Tensors:
@@ -34,34 +62,45 @@ def clean(tensors: Tensors) -> Tensors:
     return cleaned
 
 
-def recognises(tensors: Tensors) -> bool:
-    """By the first block's queries."""
-    return "bert.encoder.layer.0.attention.self.query.weight" in tensors
-
-
 def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
-    """Sizes by the tensors; heads, which these do not tell, by the config, or 64 wide each."""
-    embedding = tensors["bert.embeddings.word_embeddings.weight"]
-    width = embedding.shape[1]
-    if (kind := config.get("position_embedding_type", "absolute")) != "absolute":
-        raise ValueError(f"bert: position_embedding_type={kind} is not supported")
-    if abs(config.get("layer_norm_eps", EPS) - EPS) > 1e-13:
-        raise ValueError(f"bert: layer_norm_eps={config['layer_norm_eps']}, expected {EPS}")
-    head = tensors.get("cls.predictions.decoder.weight")
-    hidden = config.get("hidden_act", "gelu")
+    """Sizes by the tensors; what these do not tell by the config.
+
+    Raises:
+        ValueError: Sizes that no model of ours has; RoBERTa's numbering of positions.
+    """
+    word, position, token_type = (
+        need(tensors, f"bert.embeddings.{name}_embeddings.weight", "bert")
+        for name in ("word", "position", "token_type")
+    )
+    width, depth = word.shape[1], count(tensors, "bert.encoder.layer.")
+    if not config.get("model_type") and len(position) % 8 == 2 and len(token_type) == 1:
+        raise ValueError(
+            f"bert: {len(position)} positions and one segment type are RoBERTa's; only a "
+            f"config.json with its model_type shows that they are BERT's"
+        )
+    up = len(need(tensors, "bert.encoder.layer.0.intermediate.dense.weight", "bert"))
+    if up != 4 * width:
+        raise ValueError(
+            f"bert: intermediate_size={up} with hidden_size={width}, expected 4 times that"
+        )
+    sizes = {"hidden_size": width, "num_hidden_layers": depth, "intermediate_size": up}
+    sizes |= {"vocab_size": len(word), "max_position_embeddings": len(position)}
+    check_sizes("bert", config, sizes | {"type_vocab_size": len(token_type)})
+    activation = map_value("hidden_act", config, "gelu", ACTIVATIONS, "bert")
     return {
         "width": width,
-        "depth": count(tensors, "bert.encoder.layer."),
-        "heads": config.get("num_attention_heads", max(1, width // 64)),
-        "block_size": len(tensors["bert.embeddings.position_embeddings.weight"]),
+        "depth": depth,
+        "heads": heads(config, "num_attention_heads", width, WIDTHS),
+        "block_size": len(position),
         "positions": "learned",
         "norm": "layer",
-        "activation": map_value("hidden_act", hidden, ACTIVATIONS, "bert"),
+        "activation": activation,
+        "head_activation": activation,
         "pre_norm": False,
         "qk_norm": False,
-        "tie": head is None or head.equal(embedding),
+        "tie": is_tied(config, word, tensors.get("cls.predictions.decoder.weight")),
         "init": "bert",
-        "token_types": len(tensors["bert.embeddings.token_type_embeddings.weight"]),
+        "token_types": len(token_type),
         "pool": "first",
     }
 
@@ -96,8 +135,9 @@ def links(settings: Settings) -> Iterator[Link]:
 
 def config(settings: Settings) -> dict[str, Any]:
     """config.json of a `BertForMaskedLM`."""
+    settings = {"head_activation": "gelu"} | settings  # older runs do not name it
     require("bert", settings, positions="learned", norm="layer", qk_norm=False, pre_norm=False)
-    require("bert", settings, init="bert")
+    require("bert", settings, init="bert", head_activation=settings["activation"])
     if not settings["token_types"]:
         raise ValueError("bert cannot express model.token_types=0")
     return {
@@ -119,4 +159,4 @@ def config(settings: Settings) -> dict[str, Any]:
     }
 
 
-BERT = Family("bert", "bert", clean, recognises, settings, links, config)
+BERT = Family("bert", "bert", clean, (f"bert.{MARK}", MARK), FIELDS, settings, links, config)

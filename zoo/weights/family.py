@@ -11,8 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.weights.fields import Fields
+
 Tensors = dict[str, Tensor]
 Settings = dict[str, Any]
+ACTIVATIONS = {  # published: ours; of several names for one, the first is written
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_accurate": "gelu_tanh",
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "relu": "relu",
+    "relu2": "relu2",
+}
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,10 @@ class Family:
         name: As it is called where they are published.
         model: The name of our model.
         clean: Published tensors under the newest form of their names, unused ones left out.
-        recognises: Whether (clean) tensors are of this family.
-        settings: Options of our model, from (clean) tensors and config.json.
+        marks: Names that only this family has, the longest first; before one there may be a prefix.
+        fields: Those of its config.json.
+        settings: Options of our model, from (clean) tensors and a config.json that was checked;
+            raises ValueError where our model cannot be the same.
         links: The table, for our model's options.
         config: The config.json, from our model's options; raises ValueError where the family cannot
             express them.
@@ -48,7 +62,8 @@ class Family:
     name: str
     model: str
     clean: Callable[[Tensors], Tensors]
-    recognises: Callable[[Tensors], bool]
+    marks: tuple[str, ...]
+    fields: Fields
     settings: Callable[[Tensors, dict[str, Any]], Settings]
     links: Callable[[Settings], Iterable[Link]]
     config: Callable[[Settings], dict[str, Any]]
@@ -88,15 +103,59 @@ def count(tensors: Tensors, prefix: str) -> int:
     return len({n for n in numbers if n.isdecimal()})
 
 
-def map_value(name: str, published: Any, known: dict[str, str], family: str) -> str:
-    """Our value for a published one.
+def need(tensors: Tensors, name: str, family: str) -> Tensor:
+    """A tensor that a family cannot be without.
 
     Raises:
         ValueError: There is none.
     """
+    if name not in tensors:
+        raise ValueError(f"{family}: the weights have no {name}")
+    return tensors[name]
+
+
+def heads(config: Settings, field: str, width: int, widths: Iterable[int]) -> int | None:
+    """The number of attention heads, which tensors do not tell.
+
+    Args:
+        config: Of the weights; empty where there is none.
+        field: Its name there.
+        width: Of the model.
+        widths: Of the models that the authors published, whose heads are 64 wide.
+
+    Returns:
+        None where it is not known.
+
+    Raises:
+        ValueError: It does not divide the width.
+    """
+    default = 12 if config.get("model_type") else None  # that of `transformers`
+    number = config.get(field) or default
+    if number is None:
+        return width // 64 if width in widths else None
+    if width % number:
+        raise ValueError(f"config.json has {field}={number}, which does not divide {width}")
+    return number
+
+
+def is_tied(config: Settings, embedding: Tensor, head: Tensor | None) -> bool:
+    """Whether head and embedding are one matrix; where they differ, they are two."""
+    tied = config.get("tie_word_embeddings")
+    return (tied is None or tied) and (head is None or head.equal(embedding))
+
+
+def map_value(
+    field: str, config: Settings, default: str, known: dict[str, str], family: str
+) -> str:
+    """Our value for that of a field.
+
+    Raises:
+        ValueError: There is none.
+    """
+    published = config.get(field) or default
     if published not in known:
         raise ValueError(
-            f"{family}: {name}={published} is not supported (known: {', '.join(known)})"
+            f"{family}: {field}={published} is not supported (known: {', '.join(known)})"
         )
     return known[published]
 

@@ -1,8 +1,12 @@
-"""Tensors out of files that others wrote: safetensors, or torch.save's without running code."""
+"""Tensors out of files that others wrote: safetensors, or torch.save's without running code.
+
+What a file holds is told by its content, not by its name.
+"""
 
 import hashlib
 import json
 import pickle
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,11 +17,18 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from zoo.errors import UserError
+from zoo.weights.foreign import conversion, describe_foreign, is_lightning, is_safetensors
 
 Tensors = dict[str, Tensor]
 NAMES = ("model.safetensors", "pytorch_model.bin")  # in a folder of the Hub's form
-ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
-WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema")  # keys of tensors
+SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.safetensors|\.bin)")
+ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".tar")
+STATES = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state.*)\.(bin|pt|pth)")
+OUTER = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
+WRAPPERS = (  # keys of tensors, in files of torch.save
+    "state_dict", "model", "model_state_dict", "state_dict_ema", "module", "net", "network",
+    "weights", "params",
+)  # fmt: skip
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -52,30 +63,80 @@ def read_weights(path: Path) -> Tensors:
         UserError: No weights there, a damaged file, a pickle that holds more than tensors.
     """
     if path.is_file():
+        if path.name.endswith(".index.json"):
+            return _read_shards(path)
+        if (shard := SHARD.fullmatch(path.name)) and int(shard[3]) > 1:
+            raise UserError(f"{path} is one of {int(shard[3])} parts; name their folder")
         return read_tensors(path)
     for name in NAMES:
         if (path / name).is_file():
             return read_tensors(path / name)
         if (index := path / f"{name}.index.json").is_file():
             return _read_shards(index)
-    candidates = sorted(p for p in path.iterdir() if p.suffix in ENDINGS)
+    files = sorted(p for p in path.iterdir() if p.is_file())
+    if shards := [match for p in files if (match := SHARD.fullmatch(p.name))]:
+        name, _, number, ending = shards[0].groups()
+        parts = [f"{name}-{k + 1:05}-of-{number}{ending}" for k in range(int(number))]
+        return _read_parts(path, parts)
+    candidates = [p for p in files if p.suffix in ENDINGS and not STATES.fullmatch(p.name)]
     if len(candidates) == 1:
         return read_tensors(candidates[0])
-    listed = ", ".join(p.name for p in candidates) or "no such file"
-    raise UserError(
-        f"{path} holds no {' or '.join(NAMES)} ({listed}); name the file, or a run directory"
-    )
+    raise UserError(_no_weights(path, files, candidates))
+
+
+def _no_weights(folder: Path, files: list[Path], candidates: list[Path]) -> str:
+    """Why a folder has no weights to read, and where they may be."""
+    names = [p.name for p in folder.iterdir() if p.is_dir() and _has_weights(p)]
+    if candidates:
+        listed = ", ".join(p.name for p in candidates)
+        return f"{folder} holds no {' or '.join(NAMES)}, but {listed}; name the file"
+    if (folder / "adapter_config.json").is_file():
+        return (
+            f"{folder} holds an adapter of PEFT's, not the model that it belongs to: "
+            f"init.from=<its base> adapter=lora init.adapter={folder}"
+        )
+    if names:
+        listed = ", ".join(sorted(names)[:5])
+        return f"{folder} holds no weights itself; name a folder in it: {listed}"
+    for file in files:
+        if file.suffix not in (".json", ".txt", ".md") and (what := describe_foreign(file)):
+            return f"{folder} holds no {' or '.join(NAMES)}; {file.name} {what}"
+    return f"{folder} holds no {' or '.join(NAMES)}; name a file of weights, or a run directory"
+
+
+def _has_weights(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in NAMES)
 
 
 def _read_shards(index: Path) -> Tensors:
     shards = read_json(index).get("weight_map")
     if not isinstance(shards, dict):
         raise UserError(f"{index}: expected a 'weight_map' of names to files")
-    tensors: Tensors = {}
-    for name in sorted(set(map(str, shards.values()))):
+    names = sorted(set(map(str, shards.values())))
+    for name in names:
         if Path(name).name != name:
             raise UserError(f"{index}: '{name}' lies outside the folder")
-        tensors |= read_tensors(index.parent / name)
+    tensors = _read_parts(index.parent, names)
+    if lost := [name for name in shards if name not in tensors]:
+        raise UserError(f"{index}: {len(lost)} tensors are in none of the files, as {lost[0]}")
+    return tensors
+
+
+def _read_parts(folder: Path, names: list[str]) -> Tensors:
+    """The tensors of all files.
+
+    Raises:
+        UserError: One is missing; one cannot be read.
+    """
+    if missing := [name for name in names if not (folder / name).is_file()]:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise UserError(
+            f"{folder}: {len(missing)} of {len(names)} parts of the weights are missing: "
+            f"{', '.join(missing[:3])}{more}; download them again"
+        )
+    tensors: Tensors = {}
+    for name in names:
+        tensors |= read_tensors(folder / name)
     return tensors
 
 
@@ -86,30 +147,41 @@ def read_tensors(path: Path) -> Tensors:
         UserError: As `read_weights`.
     """
     try:
-        if path.suffix == ".safetensors":
+        if is_safetensors(path):
             return safetensors.torch.load_file(path)
+        if what := describe_foreign(path):
+            raise UserError(f"{path} {what}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickles of an old kind
             content = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise UserError(f"{path} is damaged or no safetensors file: {error}") from None
     except pickle.UnpicklingError as error:
-        reason = next((line for line in str(error).splitlines() if "GLOBAL" in line), "")
-        raise UserError(
-            f"{path} is refused: it holds more than tensors, and reading that could run code "
-            f"({' '.join(reason.split())[:120] or 'pickled objects'}); convert it to safetensors "
-            f"where you trust it"
-        ) from None
+        raise UserError(_refused_pickle(path, error)) from None
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} is damaged or holds no weights: {str(error).splitlines()[0][:200]}"
-        ) from None
+        reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        raise UserError(f"{path} is damaged or holds no weights: {reason}") from None
     return _plain(content, path)
 
 
+def _refused_pickle(path: Path, error: pickle.UnpicklingError) -> str:
+    told = ("GLOBAL", "Unsupported")  # what the pickle would have done
+    lines = str(error).splitlines()
+    reason = next((line for line in lines if any(word in line for word in told)), None)
+    if reason is None:
+        return f"{path} is damaged, or no file of safetensors or torch.save"
+    origin = " (a checkpoint of PyTorch Lightning)" if is_lightning(path) else ""
+    return (
+        f"{path} is refused{origin}: it holds more than tensors, and reading that could run code "
+        f"({' '.join(reason.split())[:120]}); if you trust its author, convert it: "
+        f"{conversion(path)}"
+    )
+
+
 def _plain(content: Any, path: Path) -> Tensors:
+    """The tensors by name, of a file that may hold them among other things."""
     for name in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
@@ -117,9 +189,23 @@ def _plain(content: Any, path: Path) -> Tensors:
         raise UserError(f"{path}: expected tensors by name, got a {type(content).__name__}")
     tensors = {str(name): t for name, t in content.items() if isinstance(t, Tensor)}
     if not tensors:
-        raise UserError(f"{path}: expected tensors by name, found none")
-    prefixes = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
-    for prefix in prefixes:
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): t for name, t in tensors.items()}
+        inner = {name: _tensors_of(value) for name, value in content.items()}
+        inner = {name: found for name, found in inner.items() if found}
+        if len(inner) > 1:
+            raise UserError(
+                f"{path} holds several networks: {', '.join(map(str, inner))}; save the state_dict "
+                f"of one in a file of its own"
+            )
+        tensors = next(iter(inner.values()), {})
+    if not tensors:
+        listed = ", ".join(map(str, list(content)[:5])) or "nothing"
+        raise UserError(f"{path}: expected tensors by name, found none (its keys: {listed})")
+    while prefix := next((p for p in OUTER if all(n.startswith(p) for n in tensors)), None):
+        tensors = {name.removeprefix(prefix): t for name, t in tensors.items()}
     return tensors
+
+
+def _tensors_of(content: Any) -> Tensors:
+    if not isinstance(content, dict):
+        return {}
+    return {n: t for n, t in content.items() if isinstance(n, str) and isinstance(t, Tensor)}

@@ -4,23 +4,52 @@ from collections.abc import Iterator
 from typing import Any
 
 from zoo.weights.family import (
+    ACTIVATIONS,
     Family,
     Link,
     Settings,
     Tensors,
     count,
+    heads,
+    is_tied,
     map_value,
+    need,
     published_value,
     require,
 )
+from zoo.weights.fields import Fields, check_sizes, words
 
-ACTIVATIONS = {
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu": "gelu",
-    "relu": "relu",
-}
 EPS = 1e-5
+WIDTHS = (768, 1024, 1280, 1600)
+MARK = "transformer.h.0.attn.c_attn.weight"
+FIELDS = Fields(
+    family="gpt2",
+    types=("gpt2",),
+    used=words(
+        """
+        vocab_size n_positions n_embd n_layer n_head n_inner activation_function
+        tie_word_embeddings
+        """
+    ),
+    fixed={
+        "layer_norm_epsilon": (EPS,),
+        "scale_attn_weights": (True,),
+        "scale_attn_by_inverse_layer_idx": (False,),
+        "add_cross_attention": (False,),
+    },
+    without_effect=words(
+        """
+        resid_pdrop embd_pdrop attn_pdrop n_ctx is_decoder reorder_and_upcast_attn summary_type
+        summary_use_proj summary_activation summary_proj_to_labels summary_first_dropout
+        """
+    ),
+    aliases={
+        "hidden_size": "n_embd",
+        "max_position_embeddings": "n_positions",
+        "num_attention_heads": "n_head",
+        "num_hidden_layers": "n_layer",
+    },
+)
 
 
 def clean(tensors: Tensors) -> Tensors:
@@ -35,37 +64,38 @@ def clean(tensors: Tensors) -> Tensors:
     return cleaned
 
 
-def recognises(tensors: Tensors) -> bool:
-    """By the fused projection of the first block."""
-    return "transformer.h.0.attn.c_attn.weight" in tensors
-
-
 def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
-    """Sizes by the tensors; heads, which these do not tell, by the config, or 64 wide each."""
-    embedding = tensors["transformer.wte.weight"]
-    width = embedding.shape[1]
-    if config.get("scale_attn_by_inverse_layer_idx") or config.get("add_cross_attention"):
-        raise ValueError("gpt2: variants with other attention than GPT-2's are not supported")
-    if abs(config.get("layer_norm_epsilon", EPS) - EPS) > 1e-9:
-        raise ValueError(f"gpt2: layer_norm_epsilon={config['layer_norm_epsilon']}, expected {EPS}")
-    head = tensors.get("lm_head.weight")
+    """Sizes by the tensors; what these do not tell by the config.
+
+    Raises:
+        ValueError: Sizes that no model of ours has.
+    """
+    embedding = need(tensors, "transformer.wte.weight", "gpt2")
+    positions = need(tensors, "transformer.wpe.weight", "gpt2")
+    width, depth = embedding.shape[1], count(tensors, "transformer.h.")
+    up = need(tensors, "transformer.h.0.mlp.c_fc.weight", "gpt2")
+    if need(tensors, MARK, "gpt2").shape[0] != width:
+        raise ValueError(
+            f"gpt2: {MARK} is {tuple(tensors[MARK].shape)}, outputs first, as nanoGPT stores it, "
+            f"not inputs first: transpose the weights of c_attn, c_proj and c_fc"
+        )
+    if up.shape[1] != 4 * width:
+        raise ValueError(f"gpt2: n_inner={up.shape[1]} with n_embd={width}, expected 4 times that")
+    sizes = {"n_embd": width, "n_layer": depth, "n_positions": len(positions)}
+    sizes |= {"vocab_size": len(embedding), "n_inner": up.shape[1]}
+    check_sizes("gpt2", config, sizes)
     return {
         "width": width,
-        "depth": count(tensors, "transformer.h."),
-        "heads": config.get("n_head", width // 64),
+        "depth": depth,
+        "heads": heads(config, "n_head", width, WIDTHS),
         "kv_heads": None,
-        "block_size": len(tensors["transformer.wpe.weight"]),
+        "block_size": len(positions),
         "positions": "learned",
         "norm": "layer",
-        "activation": map_value(
-            "activation_function",
-            config.get("activation_function", "gelu_new"),
-            ACTIVATIONS,
-            "gpt2",
-        ),
+        "activation": map_value("activation_function", config, "gelu_new", ACTIVATIONS, "gpt2"),
         "qk_norm": False,
         "bias": True,
-        "tie": head is None or head.equal(embedding),
+        "tie": is_tied(config, embedding, tensors.get("lm_head.weight")),
         "init": "gpt2",
     }
 
@@ -114,4 +144,6 @@ def config(settings: Settings) -> dict[str, Any]:
     }
 
 
-GPT2 = Family("gpt2", "gpt", clean, recognises, settings, links, config)
+GPT2 = Family(
+    "gpt2", "gpt", clean, (MARK, "h.0.attn.c_attn.weight"), FIELDS, settings, links, config
+)

@@ -1,6 +1,7 @@
 """Load weights into a model: all of them, except what the user skips or lets be resized."""
 
 import fnmatch
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from zoo.training.checkpoint import untied
 from zoo.weights.files import Tensors
 
 SHOWN = 3
+BY_TOKEN, FEW = ("embedding", "head"), 16  # with many more rows it is another vocabulary
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass
@@ -86,11 +89,12 @@ def load_weights(
         elif matches(name, resize) and tensors[name].ndim == tensor.ndim:
             report.resized.append(name)
         else:
-            report.reshaped.append(f"{name} {_shape(tensors[name])} for {_shape(tensor)}")
+            report.reshaped.append(name)
     for name in tensors:
         if name not in state and not matches(name, skip):
             report.unexpected.append(name)
-    _refuse(report, where)
+    _refuse(report, where, state, tensors)
+    _check_values(report, state, tensors, where)
     with torch.no_grad():
         for name in report.loaded:
             state[name].copy_(tensors[name])
@@ -101,21 +105,78 @@ def load_weights(
     return report
 
 
-def _refuse(report: Report, where: str) -> None:
+def _refuse(report: Report, where: str, state: Tensors, tensors: Tensors) -> None:
+    """Raise where anything does not fit, with the options that would let it."""
+    reshaped = [
+        f"{name} {_shape(tensors[name])} for {_shape(state[name])}" for name in report.reshaped
+    ]
+    kinds = {"missing": report.missing, "unexpected": report.unexpected, "reshaped": reshaped}
     wrong = []
-    kinds = ("missing", report.missing), ("unexpected", report.unexpected)
-    for kind, names in (*kinds, ("reshaped", report.reshaped)):
+    for kind, names in kinds.items():
         if names:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             wrong.append(f"{kind}: {', '.join(names[:SHOWN])}{more}")
-    if not wrong:
-        return
-    first = (report.missing + report.unexpected + report.reshaped)[0].split()[0]
-    raise UserError(
-        f"init.from={where} does not fit the model ({len(report.loaded)} tensors fit; "
-        f"{'; '.join(wrong)}); keep initial values with init.skip=[{first.split('.')[0]}], copy "
-        f"what both have with init.resize=[...]"
-    )
+    if wrong:
+        raise UserError(
+            f"init.from={where} does not fit the model ({len(report.loaded)} tensors fit; "
+            f"{'; '.join(wrong)}); {_remedy(report, state, tensors)}"
+        )
+
+
+def _remedy(report: Report, state: Tensors, tensors: Tensors) -> str:
+    """Options that make the weights fit, where these keep most of the model."""
+    grown = [name for name in report.reshaped if _adds_rows(name, state[name], tensors[name])]
+    parts = _parts([*report.missing, *report.unexpected, *report.reshaped])
+    left_out = [n for n in report.missing + report.reshaped if matches(n, parts)]
+    if len(left_out) > len(report.loaded):
+        return (
+            "most of the model would be left out: leave its sizes (model.width, model.depth, ...) "
+            "to the weights, or take other weights"
+        )
+    skipped = f"init.skip=[{','.join(parts)}] keeps initial values"
+    if not grown:
+        return skipped
+    rest = _parts([n for n in (*report.missing, *report.unexpected, *report.reshaped)
+                   if n not in grown])  # fmt: skip
+    both = f"init.resize=[{','.join(_parts(grown))}]"
+    both += f" init.skip=[{','.join(rest)}]" if rest else ""
+    return f"{skipped}; {both} keeps the trained rows and adds others"
+
+
+def _parts(names: list[str]) -> list[str]:
+    """The modules that names belong to: the first part, with its number (`head`, `blocks.11`)."""
+    parts = [re.match(r"[^.]+(\.\d+)?", name) for name in names]
+    return list(dict.fromkeys(part[0] for part in parts if part))
+
+
+def _adds_rows(name: str, own: Tensor, given: Tensor) -> bool:
+    """Whether the model has some more positions, or tokens of one vocabulary; nothing is cut."""
+    added = len(own) - len(given)
+    if own.ndim != given.ndim or own.shape[1:] != given.shape[1:] or added < 0:
+        return False
+    part = name.split(".")[0]
+    return part == "position" or part in BY_TOKEN and added <= FEW + len(given) // 8
+
+
+def _check_values(report: Report, state: Tensors, tensors: Tensors, where: str) -> None:
+    """Refuse numbers that are no weights.
+
+    Raises:
+        UserError: Quantised numbers, whose scales are elsewhere; NaN or infinity.
+    """
+    for name in report.loaded + report.resized:
+        given = tensors[name]
+        if state[name].is_floating_point():
+            if given.dtype not in FLOATS:
+                raise UserError(
+                    f"init.from={where}: {name} is {str(given.dtype).removeprefix('torch.')}: "
+                    f"quantised weights are not read; take those in 16 or 32 bits"
+                )
+            if not given.to(state[name].dtype).isfinite().all():
+                raise UserError(
+                    f"init.from={where}: {name} holds values that are not finite (NaN or "
+                    f"infinity); the file is damaged, or its training failed"
+                )
 
 
 def _shape(tensor: Tensor) -> str:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from zoo.weights.family import Family, Link, Settings, Tensors, count
+from zoo.weights.family import Family, Link, Settings, Tensors, count, need
+from zoo.weights.fields import Fields, check_sizes
 
 BLOCKS: dict[
     tuple[tuple[int, ...], bool], int
@@ -16,6 +17,10 @@ BLOCKS: dict[
     ((3, 8, 36, 3), True): 152,
 }
 LAYERS = {depth: blocks for (blocks, _), depth in BLOCKS.items()}
+MARK = "embedder.embedder.convolution.weight"
+PLAIN = re.compile(
+    r"(tv_|ssl_|swsl_|gluon_)?resnet(18|34|50|101|152)(_v1b)?(\..*)?"
+)  # timm's names
 STATISTICS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
@@ -24,28 +29,31 @@ def keep(tensors: Tensors) -> Tensors:
     return tensors
 
 
-def recognises_torchvision(tensors: Tensors) -> bool:
-    """By the first stage and the output layer."""
-    return "conv1.weight" in tensors and "layer1.0.conv1.weight" in tensors
-
-
-def settings_of_torchvision(tensors: Tensors, _: dict[str, Any]) -> Settings:
+def settings_of_torchvision(tensors: Tensors, config: dict[str, Any]) -> Settings:
     """The depth by counting blocks, the stem by its kernel.
 
     Raises:
-        ValueError: A depth that no model of ours has.
+        ValueError: A depth that no model of ours has; a variant of timm's under the same names.
     """
+    architecture = config.get("architecture")
+    if architecture and not PLAIN.fullmatch(str(architecture)):
+        raise ValueError(
+            f"resnet: config.json has architecture={architecture}, expected resnet18, 34, 50, 101 "
+            f"or 152 without variations"
+        )
     stages = max(int(m[1]) for name in tensors if (m := re.match(r"layer(\d+)\.", name)))
     blocks = tuple(count(tensors, f"layer{k}.") for k in range(1, stages + 1))
     bottleneck = "layer1.0.conv3.weight" in tensors
     depth = BLOCKS.get((blocks, bottleneck))
     if depth is None and stages == 3 and len(set(blocks)) == 1 and not bottleneck:
         depth = 6 * blocks[0] + 2
-    stem = tensors["conv1.weight"]
+    stem = need(tensors, "conv1.weight", "resnet")
     if depth is None or stem.shape[-1] not in (3, 7):
         raise ValueError(
             f"resnet: {blocks} blocks behind a stem of {tuple(stem.shape)} is no depth"
         )
+    if "fc.weight" in tensors:
+        check_sizes("resnet", config, {"num_classes": len(tensors["fc.weight"])})
     projections = any(".downsample." in name for name in tensors)
     return {
         "depth": depth,
@@ -70,11 +78,6 @@ def no_config(settings: Settings) -> dict[str, Any]:
     raise ValueError("torchvision's weights have no config.json")
 
 
-def recognises(tensors: Tensors) -> bool:
-    """By the stem of `transformers`' ResNet."""
-    return "resnet.embedder.embedder.convolution.weight" in tensors
-
-
 def clean(tensors: Tensors) -> Tensors:
     """A trunk alone lacks `resnet.`."""
     trunk = all(name.split(".")[0] in ("embedder", "encoder", "pooler") for name in tensors)
@@ -92,10 +95,21 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
     blocks = tuple(count(tensors, f"{stage}{k}.layers.") for k in range(stages))
     bottleneck = f"{stage}0.layers.0.layer.2.convolution.weight" in tensors
     depth = BLOCKS.get((blocks, bottleneck))
-    odd = config.get("downsample_in_first_stage") or config.get("downsample_in_bottleneck")
-    if depth is None or odd or config.get("hidden_act", "relu") != "relu":
-        raise ValueError(f"resnet: {blocks} blocks of this kind are no depth that we know")
-    width = len(tensors["resnet.embedder.embedder.convolution.weight"])
+    kind = "bottleneck" if bottleneck else "basic"
+    stem = tensors["resnet.embedder.embedder.convolution.weight"]
+    width = len(stem)
+    sizes: dict[str, Any] = {"num_channels": stem.shape[1], "embedding_size": width}
+    check_sizes("resnet", config, sizes | {"depths": blocks, "layer_type": kind})
+    if depth is None:
+        raise ValueError(
+            f"resnet: layer_type={kind} with depths={list(blocks)} is no depth that we know"
+        )
+    widths = [width * (4 if bottleneck else 1) * 2**k for k in range(4)]
+    if (found := _stage_widths(tensors, stage, bottleneck)) != widths:
+        raise ValueError(
+            f"resnet: hidden_sizes={found} with embedding_size={width}, expected {widths}"
+        )
+    check_sizes("resnet", config, {"hidden_sizes": widths})
     return {
         "depth": depth,
         "width": width,
@@ -103,6 +117,12 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
         "shortcut": "projection",
         "residual": True,
     }
+
+
+def _stage_widths(tensors: Tensors, stage: str, bottleneck: bool) -> list[int]:
+    last = "2" if bottleneck else "1"  # convolution of a block
+    names = [f"{stage}{k}.layers.0.layer.{last}.convolution.weight" for k in range(4)]
+    return [len(tensors[name]) for name in names]
 
 
 def links(settings: Settings) -> Iterator[Link]:
@@ -158,12 +178,38 @@ def config(settings: Settings) -> dict[str, Any]:
     }
 
 
-RESNET = Family("resnet", "resnet", clean, recognises, settings, links, config)
+RESNET = Family(
+    "resnet",
+    "resnet",
+    clean,
+    (f"resnet.{MARK}", MARK),
+    Fields(
+        family="resnet",
+        types=("resnet",),
+        used=("num_channels", "embedding_size", "hidden_sizes", "depths", "layer_type"),
+        fixed={
+            "hidden_act": ("relu",),
+            "downsample_in_first_stage": (False,),
+            "downsample_in_bottleneck": (False,),
+        },
+        without_effect=("out_features", "out_indices", "stage_names"),
+    ),
+    settings,
+    links,
+    config,
+)
 TORCHVISION = Family(
     "torchvision",
     "resnet",
     keep,
-    recognises_torchvision,
+    ("layer1.0.conv1.weight",),
+    Fields(
+        family="resnet",
+        types=("resnet",),
+        used=("architecture", "num_classes"),
+        fixed={"global_pool": ("avg",), "model_args": ()},
+        without_effect=("num_features", "pretrained_cfg", "library_name"),
+    ),
     settings_of_torchvision,
     links_to_torchvision,
     no_config,

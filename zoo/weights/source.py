@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.config import groups as configs
 from zoo.config.saved import read_config
 from zoo.data.encoding import load_encoding
 from zoo.data.tokenizers.base import Tokenizer
@@ -19,14 +18,23 @@ from zoo.runs.directory import RunDirectory
 from zoo.training.checkpoint import Checkpointer
 from zoo.weights.bert import BERT
 from zoo.weights.family import Family
+from zoo.weights.fields import words
 from zoo.weights.files import Tensors, read_json, read_weights, weights_sha256
 from zoo.weights.gpt2 import GPT2
+from zoo.weights.hub import download
 from zoo.weights.resnet import RESNET, TORCHVISION
 
 FAMILIES: list[Family] = [GPT2, BERT, RESNET, TORCHVISION]
-PATTERNS = ["*.json", "*.txt", "*.safetensors", "pytorch_model*.bin"]  # of a Hub's repository
 OPTIONS, TOKENIZER = "zoo.json", "zoo_tokenizer.json"  # of what scripts/export.py writes
-PATH_MARKS = (".", "/", "~")  # a name on the Hub does not start with these
+CONFIGS = ("config.json", "bert_config.json")  # the latter of Google's own files
+BY_TOKEN = ("embedding.weight", "head.weight", "head.bias")  # one row for each
+MAX_PADDING = 1024  # rows; with more, the tokenizer is another one than the weights'
+OTHER_FAMILIES = words(  # whose layers are named as BERT's, and mean something else
+    """
+    camembert data2vec_text electra ernie esm layoutlm layoutlmv3 longformer mpnet nezha roberta
+    roformer splinter tapas text_model xlm_roberta xmod
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Source:
         tensors: By our names.
         tokenizer: The one they were trained with, or None.
         adapter: Of `init.adapter`, to continue with; None for a new one or none.
+        notes: How they were understood, a line each.
     """
 
     path: Path
@@ -48,11 +57,21 @@ class Source:
     tensors: Tensors
     tokenizer: Tokenizer | None
     adapter: Tensors | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
         """Of names and values: the identity of a base that adapters belong to."""
         return weights_sha256(self.tensors)
+
+    @property
+    def unpadded(self) -> Tensors:
+        """The tensors without rows that belong to no token of the tokenizer."""
+        if not _padding(self.tensors, self.tokenizer):
+            return self.tensors
+        assert self.tokenizer is not None
+        cut = {n: t[: self.tokenizer.vocab_size] for n, t in self.tensors.items() if n in BY_TOKEN}
+        return self.tensors | cut
 
 
 def open_source(location: str) -> Source:
@@ -64,9 +83,7 @@ def open_source(location: str) -> Source:
     Raises:
         UserError: Nothing there, or weights of an unknown architecture.
     """
-    path = Path(location).expanduser()
-    if not path.exists():
-        path = _download(location)
+    path = _find(location)
     if path.is_dir() and (newest := newest_run(path)):
         path = newest
     if (path / "config.yaml").is_file():
@@ -75,23 +92,110 @@ def open_source(location: str) -> Source:
     folder = path if path.is_dir() else path.parent
     if (folder / OPTIONS).is_file():
         return _of_export(folder, tensors)
-    file = folder / "config.json"
-    hub_config = read_json(file) if file.is_file() else {}
+    try:
+        return _of_family(path, folder, tensors)
+    except ValueError as error:
+        raise UserError(f"init.from={location}: {error}") from None
+
+
+def _find(location: str) -> Path:
+    """The path, or where the Hub's package keeps the repository of that name."""
+    path = Path(location)
+    if location.startswith("~"):
+        try:
+            path = path.expanduser()
+        except RuntimeError:
+            raise UserError(f"init.from={location}: there is no such user") from None
+    if not path.exists():
+        return download(location)
+    snapshots = list(path.glob("snapshots/*/"))  # a folder of the Hub's cache
+    return snapshots[0] if len(snapshots) == 1 else path
+
+
+def _of_family(path: Path, folder: Path, tensors: Tensors) -> Source:
+    """Published weights.
+
+    Raises:
+        UserError: Of no architecture that is known.
+        ValueError: Our model of that architecture is not the same.
+    """
+    file = next((folder / n for n in CONFIGS if (folder / n).is_file()), None)
+    config = read_json(file) if file else {}
     for family in FAMILIES:
-        published = family.clean(tensors)
-        if family.recognises(published):
-            try:
-                settings = family.settings(published, hub_config)
-            except (ValueError, KeyError) as error:
-                raise UserError(f"init.from={location}: {error}") from None
-            renamed = family.from_published(published, settings)
-            return Source(path, family.model, settings, renamed, read_published(folder))
+        prefix, bare = without_prefix(tensors, family.marks)
+        if bare is None:
+            continue
+        config, notes = family.fields.check(config)
+        published = family.clean(bare)
+        settings = family.settings(published, config)
+        renamed = family.from_published(published, settings)
+        if prefix:
+            notes.append(f"the names in {path.name} are read without '{prefix}'")
+        if file is None and settings.get("heads"):
+            chosen = ", ".join(f"{k}={settings[k]}" for k in ("heads", "activation"))
+            notes.append(f"no config.json beside the weights: taken to be published with {chosen}")
+        tokenizer = read_published(folder)
+        if padding := _padding(renamed, tokenizer):
+            notes.append(f"the vocabulary is padded: its last {padding} rows are left out")
+        return Source(path, family.model, settings, renamed, tokenizer, notes=tuple(notes))
+    raise UserError(_unknown(path, tensors, config))
+
+
+def without_prefix(tensors: Tensors, marks: tuple[str, ...]) -> tuple[str, Tensors | None]:
+    """The prefix before a family's names (`backbone.`), and the tensors with it taken off.
+
+    Args:
+        tensors: As stored.
+        marks: Names that only the family has, the longest first.
+
+    Returns:
+        The prefix, and None where none of the marks is there.
+
+    Raises:
+        ValueError: Several networks of the family; one of another family with such names.
+    """
+    for mark in marks:
+        ends = [name for name in tensors if f".{name}".endswith(f".{mark}")]
+        prefixes = [name.removesuffix(mark) for name in ends]
+        if len(prefixes) > 1:
+            raise ValueError(
+                f"several networks in one file ({', '.join(prefixes)}); save the one that you "
+                f"want in a file of its own"
+            )
+        if prefixes and (prefix := prefixes[0]):
+            if (owner := prefix.rstrip(".").rpartition(".")[2]) in OTHER_FAMILIES:
+                raise ValueError(f"weights of {owner}, which is not one of {_families()}")
+            return prefix, {name.removeprefix(prefix): t for name, t in tensors.items()}
+        if prefixes:
+            return "", tensors
+    return "", None
+
+
+def _unknown(path: Path, tensors: Tensors, config: dict[str, Any]) -> str:
+    """Of weights of no known architecture, what they are."""
+    run = next((p for p in path.resolve().parents if (p / "config.yaml").is_file()), None)
+    if run is not None and (run / "checkpoints").is_dir():
+        return f"init.from={path} is a part of a run; name the run: init.from={run}"
+    kind = config.get("model_type") or config.get("architecture")
+    origin = f"model_type={kind}, " if kind else ""
     names = ", ".join(list(tensors)[:3])
-    known = ", ".join(dict.fromkeys(f.name for f in FAMILIES))
-    raise UserError(
-        f"init.from={location}: weights of no known architecture ({len(tensors)} tensors: "
-        f"{names}, ...); expected a run directory, or weights of {known}"
+    return (
+        f"init.from={path}: weights of no known architecture ({origin}{len(tensors)} tensors: "
+        f"{names}, ...); expected a run directory, or weights of {_families()}"
     )
+
+
+def _families() -> str:
+    return ", ".join(dict.fromkeys(f.name for f in FAMILIES))
+
+
+def _padding(tensors: Tensors, tokenizer: Tokenizer | None) -> int:
+    """How many rows of the embedding are no token of the weights' own tokenizer."""
+    embedding = tensors.get("embedding.weight")
+    if embedding is None or tokenizer is None:
+        return 0
+    added = len(embedding) - tokenizer.vocab_size
+    return added if 0 < added <= max(MAX_PADDING, tokenizer.vocab_size // 8) else 0
 
 
 def newest_run(folder: Path) -> Path | None:
@@ -132,38 +236,3 @@ def _of_run(run: RunDirectory) -> Source:
     tensors = saved.tensors.get("ema") or saved.tensors["model"]
     tokenizer = encoding.tokenizer
     return Source(run.path, config.model["name"], facts | options, tensors, tokenizer)
-
-
-def _hint(location: str) -> str:
-    """How to get the run of one of our experiments that is looked for."""
-    name = Path(location).name
-    return (
-        spelled(f"; train it first: python train.py experiment={name}")
-        if name in configs.experiments()
-        else ""
-    )
-
-
-def _download(location: str) -> Path:
-    """A repository of the Hub, in its own cache.
-
-    Raises:
-        UserError: No such path, no package, no network.
-    """
-    if location.startswith(PATH_MARKS) or location.count("/") > 1 or Path(location).suffix:
-        raise UserError(f"init.from={location}: there is no such file or folder{_hint(location)}")
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError:
-        raise UserError(
-            f"init.from={location}: there is no such file or folder{_hint(location)}; to look for "
-            f"it on the Hugging Face Hub, install its package: pip install huggingface_hub"
-        ) from None
-    try:
-        return Path(snapshot_download(location, allow_patterns=PATTERNS))
-    except Exception as error:  # dozens of kinds, of several packages
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"init.from={location}: no such folder here, and the Hugging Face Hub did not give it "
-            f"({type(error).__name__}: {reason})"
-        ) from None
