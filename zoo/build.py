@@ -84,7 +84,10 @@ def _check_adapter(name: str, init: InitConfig) -> None:
 
 
 def build_dataset(
-    data: Options, encoding: dict[str, Any] | None = None, tokenizer: Any = None
+    data: Options,
+    encoding: dict[str, Any] | None = None,
+    tokenizer: Any = None,
+    online: bool = True,
 ) -> Dataset:
     """The dataset that `data` names.
 
@@ -92,6 +95,8 @@ def build_dataset(
         data: The group's settings.
         encoding: Fitted by a run on its training rows, to be used instead of fitting again.
         tokenizer: To be used instead of training one, of the weights that training starts from.
+        online: Whether names on a hub may be looked up, not only those in the cache: no orders are
+            taken from the config of a run.
     """
     uses = DATASETS[data["name"]].uses if data.get("name") else ()
     keys = {"batch_size", "workers", *SPLIT_KEYS}.union(*(SHARED_KEYS[use] for use in uses))
@@ -99,6 +104,7 @@ def build_dataset(
     context = _data_context(shared, data.get("name", ""), tokenizer)
     if encoding is not None:
         context = replace(context, encoding=load_encoding(encoding))
+    context = replace(context, online=online)
     options = {key: value for key, value in data.items() if key not in keys}
     return DATASETS.build(options, context=context)
 

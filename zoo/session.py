@@ -74,7 +74,7 @@ def _train(
         with _main_first(runtime):
             start = find_start(config, overrides, run, runtime)
             config = start.config
-            dataset = build_dataset(config.data, tokenizer=start.tokenizer)
+            dataset = build_dataset(config.data, tokenizer=start.tokenizer, online=run is None)
         trainer = build_trainer(config, dataset, runtime, run, start.source, start.teacher, folder)
         if runtime.main:
             with refused_writes(trainer.run, is_new=run is None):

@@ -52,5 +52,6 @@ def library(monkeypatch):
         return found
 
     fake = SimpleNamespace(load_dataset=load_dataset, disable_progress_bars=lambda: None)
+    fake.config = SimpleNamespace(HF_HUB_OFFLINE=False)
     monkeypatch.setitem(sys.modules, "datasets", fake)
     return hub

@@ -34,3 +34,24 @@ def test_columns_are_named_or_the_usual_one():
 def test_classes_without_names_are_sorted_as_numbers():
     splits = {"train": Rows(label=["10", "9", "10"]), "test": Rows(label=["9"])}
     assert classes(splits, "label") == ([1, 0, 1, 0], ["9", "10"])
+
+
+def test_a_name_that_only_a_run_says_is_not_looked_up(library, monkeypatch, tmp_path):
+    """Both packages are told to stay offline, and a local file is read all the same."""
+    from huggingface_hub import constants
+
+    states = []
+
+    def load_dataset(name, *arguments, **options):
+        states.append((sys.modules["datasets"].config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE))
+        if name == "evil/token":
+            raise ConnectionError("offline")
+        return {"train": Rows(text=["a"])}
+
+    monkeypatch.setattr(sys.modules["datasets"], "load_dataset", load_dataset)
+    with pytest.raises(UserError, match="not looked up on the network.*hf download.*evil/token"):
+        load("evil/token", None, online=False)
+    load("wiki", None)
+    (tmp_path / "a.csv").write_text("text\na\n")
+    assert load(str(tmp_path / "a.csv"), None, online=False)[0]["train"]["text"] == ["a"]
+    assert states == [(True, True), (False, False), (False, False)]

@@ -149,7 +149,7 @@ def evaluate_run(
     from zoo.build import build_dataset
     from zoo.training.loader import Loader
 
-    dataset = build_dataset(data, restored.encoding.to_json())
+    dataset = build_dataset(data, restored.encoding.to_json(), online=other)
     _check_split(dataset.splits, split)
     warnings += _about_data(restored, dataset.sha256, other, split)
     overfit = restored.config.trainer.overfit and not other

@@ -39,6 +39,7 @@ class DataContext:
         tokenizer: Settings of the tokenizer, for text.
         augment: Random changes to training images.
         workers: Processes that decode files.
+        online: Whether names on a hub may be looked up: those that the user typed.
     """
 
     split: Split = field(default_factory=Split)
@@ -47,6 +48,7 @@ class DataContext:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     augment: Augmentation | None = None
     workers: int = 0
+    online: bool = True
 
     @property
     def is_new(self) -> bool:

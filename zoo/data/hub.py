@@ -1,6 +1,8 @@
 """Hugging Face's `datasets`: loaded by name or path, with our names of splits and columns."""
 
-from collections.abc import Mapping
+import contextlib
+import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,16 @@ LOADERS = {
 Rows = Any  # datasets.Dataset: an Arrow table, mapped from the disk
 
 
-def load(path: str | None, subset: str | None) -> tuple[dict[str, Rows], list[str]]:
+def load(
+    path: str | None, subset: str | None, online: bool = True
+) -> tuple[dict[str, Rows], list[str]]:
     """The splits "train" and, where the dataset has them, "val" and "test"; and notes.
 
     Args:
         path: A name on the hub (`imdb`, `stanfordnlp/sst2`), a folder, or a file of CSV, JSON,
             Parquet or text.
         subset: Which of several configurations.
+        online: Whether the hub may be asked; else a name must be in the cache of this machine.
 
     Raises:
         UserError: `datasets` is not installed, no such dataset or subset, no training split.
@@ -36,7 +41,7 @@ def load(path: str | None, subset: str | None) -> tuple[dict[str, Rows], list[st
             "data.path is missing: the name of a Hugging Face dataset, or a file or folder; e.g. "
             "data.path=imdb"
         )
-    published = _load(path, subset)
+    published = _load(path, subset, online)
     splits: dict[str, Rows] = {}
     other = []
     for name, rows in published.items():
@@ -51,7 +56,7 @@ def load(path: str | None, subset: str | None) -> tuple[dict[str, Rows], list[st
     return splits, [f"{path}: splits not used: {', '.join(other)}"] if other else []
 
 
-def _load(path: str, subset: str | None) -> Mapping[str, Rows]:
+def _load(path: str, subset: str | None, online: bool) -> Mapping[str, Rows]:
     try:
         import datasets
     except ImportError:
@@ -70,14 +75,34 @@ def _load(path: str, subset: str | None) -> Mapping[str, Rows]:
             options = {"sep": "\t"} if local.suffix.lower() == ".tsv" else {}
             kind = LOADERS[local.suffix.lower()]
             return datasets.load_dataset(kind, data_files=str(local), **options)
-        return datasets.load_dataset(str(local) if local.is_dir() else path, subset)
+        with contextlib.nullcontext() if online else _offline(datasets):
+            return datasets.load_dataset(str(local) if local.is_dir() else path, subset)
     except UserError:
         raise
     except Exception as error:  # of the hub, of files, of Arrow: nearly every type
+        if not online and not local.exists():
+            raise UserError(
+                f"the run's data, '{path}' of the Hugging Face Hub, is not in the cache of this "
+                f"machine, and a name in a run's config is not looked up on the network; if you "
+                f"trust it: hf download --repo-type dataset {shlex.quote(path)}"
+            ) from None
         reason = " ".join(str(error).split()) or type(error).__name__
         if "BuilderConfig" in reason or "onfig name" in reason:
             reason += "; set data.subset"
         raise UserError(f"data.path={path} cannot be loaded: {reason[:400]}") from None
+
+
+@contextlib.contextmanager
+def _offline(datasets: Any) -> Iterator[None]:
+    """No request leaves the machine; both packages read these settings at each call."""
+    from huggingface_hub import constants
+
+    before = datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
 
 
 def column(rows: Rows, name: str | None, option: str, usual: tuple[str, ...]) -> str:

@@ -65,7 +65,7 @@ def hf(
     """
     if kind != "images" and context.augment not in (None, Augment()):
         raise UserError(f"data.augment changes images; with data.kind={kind} leave it out")
-    published, notes = load(path, subset)
+    published, notes = load(path, subset, context.online)
     if kind == "text":
         name = column(published["train"], input, "data.input", ("text", "content", "sentence"))
         documents = running_text(published, name, context.split)
