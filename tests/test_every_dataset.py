@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from zoo.build import TOKENIZER_KEYS, build_dataset
+from zoo.data.build import TOKENIZER_KEYS, build_dataset
 from zoo.data.datasets import cifar10, fashion_mnist, mnist
 from zoo.errors import UserError
 from zoo.registry import DATASETS

@@ -1,7 +1,6 @@
 """Builds a trainer from a config; the only module that imports every kind of part."""
 
 import contextlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,13 @@ from torch import nn
 
 from zoo.config import groups as configs
 from zoo.config.run import InitConfig, Options, RunConfig
-from zoo.data.context import DataContext
+from zoo.data.build import build_dataset as build_dataset
 from zoo.data.dataset import Dataset
-from zoo.data.encoding import load_encoding
-from zoo.data.images.augment import Augment
-from zoo.data.splits import Split
-from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import MissingFact, UserError
 from zoo.optim.rates import build_optimizer, check_rates
-from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
+from zoo.registry import ADAPTERS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
 from zoo.rng import mix_seed
 from zoo.runs.directory import RunDirectory
-from zoo.schema import bind
 from zoo.tasks.base import Batch, Task
 from zoo.teacher import Teacher, check_teacher, keep_apart
 from zoo.training import finish
@@ -40,9 +34,6 @@ from zoo.weights.load import Report, load_weights
 from zoo.weights.source import Source
 
 INITIALISATION = 1  # keeps the seed of the weights apart from that of dropout
-SPLIT_KEYS = ("val_fraction", "test_fraction", "split_seed", "folds", "fold")
-TOKENIZER_KEYS = ("tokenizer", "vocab_size", "min_count", "mask_token")
-SHARED_KEYS = {"root": ("root",), "augment": ("augment",), "tokenizer": TOKENIZER_KEYS}
 
 
 def check_options(config: RunConfig) -> None:
@@ -81,47 +72,6 @@ def _check_adapter(name: str, init: InitConfig) -> None:
             f"adapter={name} changes trained weights, and there are none: set init.from=<a run, "
             f"or published weights>"
         )
-
-
-def build_dataset(
-    data: Options,
-    encoding: dict[str, Any] | None = None,
-    tokenizer: Any = None,
-    online: bool = True,
-) -> Dataset:
-    """The dataset that `data` names.
-
-    Args:
-        data: The group's settings.
-        encoding: Fitted by a run on its training rows, to be used instead of fitting again.
-        tokenizer: To be used instead of training one, of the weights that training starts from.
-        online: Whether names on a hub may be looked up, not only those in the cache: no orders are
-            taken from the config of a run.
-    """
-    uses = DATASETS[data["name"]].uses if data.get("name") else ()
-    keys = {"batch_size", "workers", *SPLIT_KEYS}.union(*(SHARED_KEYS[use] for use in uses))
-    shared = {key: value for key, value in data.items() if key in keys}
-    context = _data_context(shared, data.get("name", ""), tokenizer)
-    if encoding is not None:
-        context = replace(context, encoding=load_encoding(encoding))
-    context = replace(context, online=online)
-    options = {key: value for key, value in data.items() if key not in keys}
-    return DATASETS.build(options, context=context)
-
-
-def _data_context(shared: Options, name: str, tokenizer: Any) -> DataContext:
-    """The settings that datasets share, as a builder takes them."""
-    facts: dict[str, Any] = {"workers": shared.get("workers", 0)}
-    facts["split"] = Split(**{key: shared[key] for key in SPLIT_KEYS if key in shared})
-    if "augment" in shared:
-        options = bind(Augment, shared["augment"], {}, "data.augment", name)
-        facts["augment"] = Augment(**options)
-    if "tokenizer" in shared:
-        options = {key: shared[key] for key in TOKENIZER_KEYS if key in shared}
-        options = bind(TokenizerConfig, options, {"given": tokenizer}, "data", name)
-        facts["tokenizer"] = TokenizerConfig(**options)
-    root = {"root": shared["root"]} if "root" in shared else {}
-    return DataContext(**bind(DataContext, root, facts, "data", name))
 
 
 def build_component(registry: Registry, options: Options, facts: dict[str, Any], data: str) -> Any:
