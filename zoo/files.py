@@ -5,11 +5,12 @@ renamed: a crash leaves the old content or the new one, and no reader sees half 
 """
 
 import contextlib
+import math
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 WRITING = ".writing-"  # how the temporary names of folders begin
 
@@ -91,3 +92,12 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def finite(value: Any) -> Any:
+    """The same content for a JSON file: null in place of nan and infinity, which JSON lacks."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,6 +6,7 @@ import json
 import shlex
 
 import pytest
+from support import write_run
 
 from zoo.compare.formats import fitted
 
@@ -69,3 +70,11 @@ def test_a_narrow_terminal_loses_columns_and_says_so():
     many = [("", "a"), *((str(k), "1") for k in range(1000))]
     shown, notes = fitted(many, 80)
     assert len(shown) == 41 and "960 more lines" in notes[0]
+
+
+def test_no_run_is_the_best_where_none_is_finite(tmp_path, say):
+    for seed in (0, 1):
+        write_run(tmp_path / str(seed), {"accuracy": None}, seed=seed)
+    code, out, err = say(tmp_path)
+    assert code == 0 and not err
+    assert "best      none: no val/accuracy is finite" in out and "repeat" not in out

@@ -80,3 +80,14 @@ def test_metrics_are_read_by_split(tmp_path):
     folder.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert list(folder.metrics()) == rows
     assert [row["step"] for row in folder.metrics("val")] == [1, 2]
+
+
+def test_files_are_strict_json(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.write_json("a.json", {"x": [float("nan"), 1.5, float("inf")], "y": {"z": -float("inf")}})
+    refuse = {"parse_constant": lambda name: pytest.fail(name)}
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text, **refuse) == {"x": [None, 1.5, None], "y": {"z": None}}
+    run.metrics_file.write_text('{"step": 1, "split": "val", "loss": null}\n')
+    (row,) = run.metrics("val")
+    assert row["step"] == 1 and row["loss"] != row["loss"]

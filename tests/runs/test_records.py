@@ -1,12 +1,13 @@
 """Reading runs: the finished ones, and why the others are not ranked."""
 
 import json
+import math
 
 import pytest
 from support import write_run
 
 from zoo.errors import UserError
-from zoo.runs.records import read_config, read_runs
+from zoo.runs.records import Record, read_config, read_runs
 
 
 def test_every_run_is_read_once(tmp_path):
@@ -97,3 +98,13 @@ def test_folders_without_runs(tmp_path):
         read_runs([tmp_path / "empty"])
     with pytest.raises(UserError, match="emtpy: there is no such folder"):
         read_runs([tmp_path / "emtpy"])
+
+
+def test_a_metric_that_was_not_finite_is_nan(tmp_path):
+    """Strict JSON has null for it; older runs have NaN."""
+    new = write_run(tmp_path / "new", {"accuracy": 0.5, "r2": None}, {"accuracy": None})
+    old = write_run(tmp_path / "old", {"accuracy": 0.5, "r2": math.nan}, {"accuracy": math.inf})
+    for path in (new, old):
+        metrics = Record.read(path).metrics
+        assert metrics["val/accuracy"] == 0.5 and math.isnan(metrics["val/r2"])
+        assert not math.isfinite(metrics["test/accuracy"])

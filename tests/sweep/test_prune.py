@@ -86,3 +86,17 @@ def test_a_curve_is_read_as_it_grows(tmp_path):
     file.write_text("".join(lines[:2]))  # resumed from a checkpoint
     curve.update()
     assert curve.bests == [-3.0]
+
+
+@pytest.mark.parametrize("monitor", ["score", "-score"])
+def test_what_is_not_finite_is_behind_everything(tmp_path, monitor):
+    (tmp_path / "dataset.json").write_text(json.dumps({"monitor": monitor}))
+    rows = ({"step": k, "split": "val", "score": v} for k, v in enumerate((None, 2.0, None)))
+    old = (
+        '{"step": 9, "split": "val", "score": NaN}\n{"step": 9, "split": "val", "score": Infinity}'
+    )
+    text = "".join(json.dumps(row) + "\n" for row in rows) + old + "\n"
+    (tmp_path / "metrics.jsonl").write_text(text)
+    curve, best = Curve(tmp_path), -2.0 if monitor == "-score" else 2.0
+    assert curve.update() and curve.bests == [float("-inf"), best, best, best, best]
+    assert prune_reason("median", 1, curve.bests[:1], [[-5.0]] * 4)

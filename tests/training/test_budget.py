@@ -1,11 +1,21 @@
 """Intervals, patience, and the best that was seen."""
 
+import pytest
+
 from zoo.training.budget import Best, due, monitored
 
 
 def test_nothing_is_best_before_the_first_evaluation():
     assert Best().value < [0.0, -1e9] and monitored("accuracy", {"accuracy": 0.3}) == 0.3
     assert monitored("-loss", {"loss": 0.3}) == -0.3
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_not_finite_is_never_the_best(bad):
+    assert not Best().beaten_by([bad, 0.0]) and not Best().beaten_by([0.5, bad])
+    assert Best().beaten_by([-1e9, -1e9]) and not Best(3, [0.5, 0.0]).beaten_by([0.5, 0.0])
+    old = Best(3, [bad, -0.1], {"loss": 0.1}, waited=2)  # as older checkpoints have it
+    assert old.step == 0 and old.beaten_by([-1e9, -1e9]) and old.waited == 2
 
 
 def test_what_is_done_every_few_steps():

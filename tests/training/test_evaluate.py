@@ -135,3 +135,18 @@ def test_the_test_split_may_have_a_step_of_its_own():
     assert float(test["loss"]) == 2 != float(val["loss"])
     plain = evaluate(model, Masked(), loader.evaluation("test"), FP32, HERE, final=True)
     assert float(plain["loss"]) not in (2.0, float(val["loss"]))
+
+
+def test_what_is_not_finite_is_named_in_the_order_of_the_split():
+    """Over ranks too, whose parts follow one another."""
+    data, said = cloud(val=31), []
+    data.splits["val"].columns["target"][20] = float("nan")
+    data.splits["val"].columns["weight"][20] = 1
+    first, last = FirstRank(CPU, 0, 2), LastRank(CPU, 1, 2)
+    model = network()
+    for runtime, report in ((HERE, said.append), (first, print), (last, said.append)):
+        if runtime is last:
+            last.sent = [*first.sent, [(7, True), (7, True), (2, True)]]
+        batches = Loader(data, 8, 0, runtime).evaluation("val", 7)
+        evaluate(model, Masked(), batches, FP32, runtime, report=report)
+    assert said == ["nan, first in samples 15 to 21 of it", "nan, first in samples 17 to 23 of it"]

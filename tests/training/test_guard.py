@@ -6,10 +6,11 @@ import math
 import pytest
 import torch
 from safetensors.torch import load_file
-from toys import Masked, cloud, network, trainer_of
+from toys import Masked, cloud, network, same, trainer_of, weights
 
 from zoo.errors import TrainingFailed
 from zoo.training.checkpoint import Checkpointer
+from zoo.training.finish import evaluate_best
 
 AT = 5  # the step in which it happens, counted from 1
 NAN, INF = float("nan"), float("inf")
@@ -133,3 +134,83 @@ def test_the_log_stays_json(train):
     for line in (done.path / "metrics.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=refuse)
     json.loads((done.path / "result.json").read_text(), parse_constant=refuse)
+
+
+# ---------------------------------------------------------------------------- evaluation
+
+
+class Monitored(Masked):
+    """Monitors a metric that takes the given values, one for each validation."""
+
+    def __init__(self, values, monitor="score"):
+        super().__init__(monitor)
+        self.values = list(values)
+
+    def summarize(self, means):
+        metrics = {"loss": float(means["loss"])}
+        return metrics if "evaluated" not in means else metrics | {"score": self.values.pop(0)}
+
+    def step(self, model, batch):
+        output = super().step(model, batch)
+        return output if model.training else output._replace(sums={"evaluated": torch.tensor(1.0)})
+
+
+@pytest.mark.parametrize("bad", [NAN, INF])
+def test_a_validation_that_is_not_finite_stops_the_run(tmp_path, bad):
+    trainer = trainer_of(tmp_path, cloud(val=80), network(), Masked(), max_steps=20, eval_steps=4)
+    validation, after = trainer.loader.splits["val"].columns["input"], trainer.update_best
+
+    def poison(metrics):
+        validation[70, 1] = bad
+        after(metrics)
+
+    trainer.update_best = poison
+    with pytest.raises(TrainingFailed, match="validation loss of step 8 is .*samples 65 to 80 of"):
+        trainer.fit()
+    assert trainer.step == 8 and trainer.best.step == 4
+    best = Checkpointer(trainer.run.checkpoints).load("best", print)
+    assert best is not None and best.step == 4
+    assert [row["step"] for row in trainer.run.metrics("val")] == [4]
+
+
+@pytest.mark.parametrize("monitor", ["score", "-score"])
+@pytest.mark.parametrize("bad", [NAN, INF, -INF])
+def test_a_metric_that_is_not_finite_is_never_the_best(tmp_path, bad, monitor):
+    values = [bad, 0.5, bad, bad, bad]
+    trainer = trainer_of(
+        tmp_path, cloud(), network(), Monitored(values, monitor), max_steps=20, eval_steps=2,
+        patience=3, schedule={"name": "plateau", "patience": 1},
+    )  # fmt: skip
+    said = []
+    trainer.console.warn = trainer.guard.warn = said.append
+    trainer.fit()
+    assert trainer.best.step == 4 and trainer.best.metrics["score"] == 0.5
+    assert trainer.step == 10 and trainer.ended == "no better validation in 3 evaluations"
+    assert trainer.schedule.level < 1, "the plateau is one of what is not finite, too"
+    assert len(said) == 1 and "val/score of step 2 is" in said[0] and "never the best" in said[0]
+    scores = [row["score"] for row in trainer.run.metrics("val")]
+    assert [math.isfinite(score) for score in scores] == [False, True, False, False, False]
+    assert "NaN" not in trainer.run.metrics_file.read_text()
+
+
+def test_where_no_validation_was_finite_the_last_weights_are_evaluated(tmp_path):
+    task = Monitored([NAN] * 4)
+    trainer = trainer_of(tmp_path, cloud(), network(), task, max_steps=4, eval_steps=2)
+    trainer.fit()
+    said, before = [], weights(trainer.model)
+    trainer.console.warn = said.append
+    metrics, _ = evaluate_best(trainer)
+    assert same(before, weights(trainer.model)) and math.isfinite(metrics["val"]["loss"])
+    assert "checkpoint=last" in said[0] and trainer.best.step == 0
+
+
+def test_a_test_split_that_is_not_finite_is_a_warning(tmp_path):
+    """The weights were chosen by a validation that was right."""
+    trainer = trainer_of(tmp_path, cloud(test=80), network(), Masked(), max_steps=4, eval_steps=2)
+    trainer.loader.splits["test"].columns["input"][70, 1] = INF
+    said = []
+    trainer.console.warn = trainer.guard.warn = said.append
+    trainer.fit()
+    metrics, _ = evaluate_best(trainer)
+    assert math.isfinite(metrics["val"]["loss"]) and not math.isfinite(metrics["test"]["loss"])
+    assert len(said) == 1 and "test loss is nan, first in samples 65 to 80 of it" in said[0]

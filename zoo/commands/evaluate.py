@@ -5,7 +5,6 @@ those of result.json.
 """
 
 import json
-import math
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from zoo.commands.arguments import options, with_config_dir
 from zoo.config import groups as configs
 from zoo.config.run import Options
 from zoo.errors import UserError, report, unknown_name
+from zoo.files import finite
 from zoo.runs.directory import RunDirectory
 from zoo.text_table import terminal_width, text_table
 
@@ -163,7 +163,7 @@ def evaluate_run(
     )
     if overfit:
         warnings.append("trainer.overfit was on: as in training, every split is the first batch")
-    means = _means(restored, loader.evaluation(split), split)
+    means = _means(restored, loader.evaluation(split), split, warnings)
     return {
         "run": str(restored.run.path),
         "checkpoint": restored.checkpoint,
@@ -180,15 +180,19 @@ def evaluate_run(
     }
 
 
-def _means(restored: "Restored", batches: Iterable[Any], split: str) -> dict[str, Any]:
+def _means(
+    restored: "Restored", batches: Iterable[Any], split: str, warnings: list[str]
+) -> dict[str, Any]:
     """As in training: the same precision, the same kernels."""
     from zoo.training.evaluate import evaluate
     from zoo.training.runtime import deterministic
 
-    model, task = restored.model, restored.task
+    def report(what: str) -> None:
+        warnings.append(f"the {split} loss is {what}; is there such a value in the data?")
+
+    parts = (restored.model, restored.task, batches, restored.precision, restored.runtime)
     with deterministic(restored.config.trainer.deterministic):
-        parts = (restored.precision, restored.runtime)
-        return evaluate(model, task, batches, *parts, final=split != "val", split=split)
+        return evaluate(*parts, final=split != "val", split=split, report=report)
 
 
 def _check_split(splits: dict[str, Any], split: str) -> None:
@@ -209,15 +213,6 @@ def _about_data(restored: "Restored", sha256: str, other: bool, split: str) -> l
     if other and same and split in ("all", "train"):
         return ["this is the run's own data: its training samples are among those evaluated"]
     return []
-
-
-def finite(value: Any) -> Any:
-    """Replace nan and infinity, which JSON lacks, by null."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def describe(outcome: dict[str, Any]) -> str:

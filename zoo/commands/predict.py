@@ -7,9 +7,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from zoo.commands.arguments import options
-from zoo.commands.evaluate import finite, modules, switch
+from zoo.commands.evaluate import modules, switch
 from zoo.config import groups as configs
 from zoo.errors import UserError, closest_match, report
+from zoo.files import finite
 from zoo.runs.directory import RunDirectory
 from zoo.schema import matches_type, parameters, type_mismatch
 from zoo.text_table import text_table

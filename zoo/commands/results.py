@@ -110,7 +110,8 @@ def summarize(experiment: str, by_seed: dict[int, tuple[float, Row]]) -> Row:
     promised = compose.load([f"experiment={experiment}"]).expect
     results = [by_seed[seed][1] for seed in sorted(by_seed)]
     newest = max(by_seed.values(), key=lambda pair: pair[0])[1]
-    names = [name for name in newest["test"] if all(name in r["test"] for r in results)]
+    tested = [[name for name, value in r["test"].items() if value is not None] for r in results]
+    names = [name for name in newest["test"] if all(name in row for row in tested)]
     validated = [n.removeprefix("val/") for n in promised if n.startswith("val/")]
     environment = newest["environment"]
     return {

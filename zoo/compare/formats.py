@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from zoo.compare.command import repeat, repeat_all
+from zoo.files import finite
 from zoo.program import spelled
 from zoo.runs.rank import Group, Spread, Table, ties
 from zoo.runs.records import UnrankedRun
@@ -121,6 +122,8 @@ def _block(table: Table, fit: bool) -> str:
     if table.constant:
         same = " ".join(f"{name}={format_value(value)}" for name, value in table.constant.items())
         lines.append(f"all runs  {same}")
+    if math.isnan(best.score.mean):
+        return "\n".join([*lines, f"best      none: no {table.metric} is finite"])
     lines.append(f"best      {best.runs[0].path}" + _more(best))
     lines.append(f"repeat    {repeat_all(best, table.over)}")
     return "\n".join(lines)
@@ -200,7 +203,7 @@ def as_csv(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(plain(lines))
+    writer.writerows(finite(lines))
     return file.getvalue().rstrip("\n")
 
 
@@ -235,7 +238,7 @@ def as_json(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
             for run in unranked
         ],
     }
-    return json.dumps(plain(content), indent=1)
+    return json.dumps(finite(content), indent=1)
 
 
 def _table(table: Table) -> dict[str, Any]:
@@ -271,12 +274,3 @@ def _group(rank: int, group: Group, table: Table) -> dict[str, Any]:
             for run in group.runs
         ],
     }
-
-
-def plain(value: Any) -> Any:
-    """Strict JSON: null for nan and infinity."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

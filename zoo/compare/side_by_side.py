@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from zoo.compare.formats import plain
+from zoo.files import finite
 from zoo.runs.diff import Difference, Divergence
 from zoo.runs.records import Record
 from zoo.runs.settings import ABSENT, format_value
@@ -49,7 +49,7 @@ def as_json(first: Record, second: Record, difference: Difference) -> str:
     }
     losses = asdict(difference.divergence) if difference.divergence else None
     content: dict[str, Any] = {"A": str(first.path), "B": str(second.path)} | rows
-    return json.dumps(plain(content | {"losses": losses}), indent=1)
+    return json.dumps(finite(content | {"losses": losses}), indent=1)
 
 
 def describe(divergence: Divergence | None) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UserError, closest_match
-from zoo.files import write_text
+from zoo.files import finite, write_text
 from zoo.runs.metrics_file import read_rows
 
 
@@ -114,8 +114,8 @@ class RunDirectory:
         return cls(folder)
 
     def write_json(self, name: str, content: Any) -> None:
-        """Write a JSON file atomically."""
-        write_text(self.path / name, json.dumps(content, indent=2) + "\n")
+        """Write a JSON file atomically; nan and infinity, which JSON lacks, become null."""
+        write_text(self.path / name, json.dumps(finite(content), indent=2) + "\n")
 
     def read_json(self, name: str) -> Any:
         """A JSON file of the run.

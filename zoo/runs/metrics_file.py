@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from zoo.errors import UserError
 from zoo.files import atomic_write, sync_folder
 
-Row = dict[str, Any]  # "step", "split", and a number for each metric
+Row = dict[str, Any]  # "step", "split", and a number for each metric; nan where the file has null
 
 
 def read_rows(file: Path) -> Iterator[Row]:
@@ -38,7 +39,7 @@ def _row(line: bytes) -> Row | None:
         row = json.loads(line)
         complete = line.endswith(b"\n") and isinstance(row, dict)
         if complete and isinstance(row.get("step"), int) and isinstance(row.get("split"), str):
-            return row
+            return {name: math.nan if value is None else value for name, value in row.items()}
     return None
 
 

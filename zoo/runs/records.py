@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import math
 import re
 import time
 from collections import Counter
@@ -91,10 +92,10 @@ class Record:
         validated = self.result.get("best") or self.result.get("val")
         rows = {"val": validated, "test": self.result.get("test")}
         return {
-            f"{split}/{name}": value
+            f"{split}/{name}": math.nan if value is None else value  # null: it was not finite
             for split, row in rows.items()
             for name, value in (row or {}).items()
-            if name != "step" and isinstance(value, int | float)
+            if name != "step" and isinstance(value, int | float | None)
         }
 
     @property

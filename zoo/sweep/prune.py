@@ -97,6 +97,10 @@ class Curve:
             self.step = row["step"]
             name = self.monitor.removeprefix("-")
             if row["split"] == "val" and name in row:
-                score = -row[name] if self.monitor.startswith("-") else row[name]
+                score = row[name]
+                if score is None or not math.isfinite(score):  # never the best, as in training
+                    score = -math.inf
+                elif self.monitor.startswith("-"):
+                    score = -score
                 self.bests.append(max([score, *self.bests[-1:]]))
         return len(self.bests) > before

@@ -5,6 +5,7 @@ Optimization) and keeps its study in the sweep's folder, study.db, by its ask-an
 The n-th suggestion has a seed of its own, so that a resumed search continues as it would have.
 """
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -122,7 +123,8 @@ class Search:
             return
         optuna_trial = self.optuna.trial.Trial(self.study, stored._trial_id)
         for evaluation, value in enumerate(curve.bests, 1):
-            optuna_trial.report(value, evaluation)
+            if math.isfinite(value):
+                optuna_trial.report(value, evaluation)
         if pruned:
             self.study.tell(optuna_trial, state=states.PRUNED)
         elif score is None:

@@ -10,6 +10,7 @@
 
 import fcntl
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterator
@@ -200,7 +201,7 @@ class SweepState:
         result = self.result(trial)
         monitor = str(result.get("monitor", "-loss"))
         value = (result.get("best") or {}).get(monitor.lstrip("-"))
-        if value is None or value != value:
+        if value is None or not math.isfinite(value):
             return None
         return -value if monitor.startswith("-") else value
 

@@ -1,5 +1,6 @@
 """The budget of a training, its intervals, and the best validation so far."""
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -21,6 +22,15 @@ class Best:
     value: list[float] = field(default_factory=lambda: [float("-inf")])
     metrics: dict[str, float] = field(default_factory=dict)
     waited: int = 0  # evaluations since
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, self.value)):  # nan, of an older version's checkpoint
+            self.step, self.value, self.metrics = 0, [float("-inf")], {}
+
+    def beaten_by(self, value: list[float]) -> bool:
+        """Whether these values are better, the first that differs deciding; nan and infinity, also
+        of what is better when larger, never are."""
+        return all(map(math.isfinite, value)) and value > self.value
 
     def out_of_patience(self, patience: int | None) -> str | None:
         """Why training ends, once `patience` evaluations in a row have not been better."""

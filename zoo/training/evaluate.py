@@ -35,13 +35,15 @@ def evaluate(
     interrupted: Callable[[], bool] = lambda: False,
     final: bool = False,
     split: str = "",
+    report: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Tensor]:
     """The means of loss and metric sums over all batches of all ranks, float64 on the CPU; and the
     task's metrics of the whole split, if it has any (`SplitMetrics`).
 
     Seeds and forks the random numbers, so that it repeats exactly and does not affect training.
     `final` is for the test split and other data: the task's `test_step`, if it has one; `split`
-    is named where there is nothing to predict.
+    is named where there is nothing to predict. `report` is called where the loss is not finite,
+    with what it is and which samples are to blame.
 
     Raises:
         UserError: There is nothing to predict.
@@ -52,6 +54,7 @@ def evaluate(
     model.eval()
     totals: dict[str, Tensor] = {}
     rows: dict[str, list[Tensor]] = {}
+    losses: list[tuple[int, Tensor]] = []  # of each batch, with its number of samples
     try:
         with torch.no_grad(), forked_rng(runtime.device, EVALUATION_SEED):
             for batch in batches:
@@ -62,6 +65,7 @@ def evaluate(
                 sums = {"loss": output.loss_sum, "count": output.count} | output.sums
                 for name, value in sums.items():
                     totals[name] = totals.get(name, 0) + to_float64(value)
+                losses.append((len(next(iter(batch.values()))), output.loss_sum))
                 for name, values in output.rows.items():
                     rows.setdefault(name, []).append(values.cpu())
     finally:
@@ -73,9 +77,22 @@ def evaluate(
             "prediction in any of its batches, so it has no loss; give it other data"
         )
     averages = means(ranks)
+    if not averages["loss"].isfinite():  # on every rank, as it is the same on all
+        report(_what_is_not_finite(averages["loss"], losses, runtime))
     if isinstance(task, SplitMetrics):
         averages |= task.split_metrics(_gathered(rows, runtime))
     return averages
+
+
+def _what_is_not_finite(mean: Tensor, losses: list[tuple[int, Tensor]], runtime: Runtime) -> str:
+    """`nan, first in samples 97 to 128 of it`, in the order of the split."""
+    start = 1
+    for rank in runtime.gather([(size, bool(loss.isfinite())) for size, loss in losses]):
+        for size, is_finite in rank:
+            if not is_finite:
+                return f"{mean.item()}, first in samples {start} to {start + size - 1} of it"
+            start += size
+    return str(mean.item())  # finite sums whose total is too large
 
 
 def _gathered(rows: dict[str, list[Tensor]], runtime: Runtime) -> dict[str, Tensor]:

@@ -50,6 +50,12 @@ def evaluate_best(trainer: Trainer) -> tuple[Metrics, dict[str, Any]]:
             load_model(trainer.model, saved.tensors["model"], saved.path)
             trainer.ema = None  # the best weights are averaged already
     metrics: Metrics = {"val": trainer.best.metrics}
+    if not trainer.best.step:
+        trainer.console.warn(
+            f"no validation had a finite {trainer.task.monitor.removeprefix('-')}: these are the "
+            f"last weights, and predict.py and evaluate.py need checkpoint=last"
+        )
+        _, metrics["val"] = trainer.evaluate("val")
     totals, metrics["test"] = trainer.evaluate("test")
     if trainer.logger:
         trainer.logger.metrics(trainer.step, "test", metrics["test"])

@@ -1,5 +1,10 @@
-"""A loss that is not finite stops the run within one step, and its batch is kept."""
+"""A loss that is not finite stops the run within one step, and its batch is kept.
 
+That of a validation stops it as well. A metric that is not finite is reported, and never the best.
+"""
+
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
@@ -8,6 +13,7 @@ from torch import Tensor
 
 from zoo.errors import TrainingFailed
 from zoo.tasks.base import Batch
+from zoo.training.budget import monitored
 from zoo.training.runtime import Runtime
 
 
@@ -20,10 +26,12 @@ class FiniteGuard:
     Args:
         runtime: The device and rank.
         folder: Where the batch of a loss that is not finite is saved.
+        warn: Called with warnings.
     """
 
-    def __init__(self, runtime: Runtime, folder: Path) -> None:
-        self.runtime, self.folder = runtime, folder
+    def __init__(self, runtime: Runtime, folder: Path, warn: Callable[[str], None] = print) -> None:
+        self.runtime, self.folder, self.warn = runtime, folder, warn
+        self._warned = False
         self._pending: tuple[Tensor, list[Batch], int] | None = None
 
     def check(self, loss: Tensor, micro_batches: list[Batch], step: int) -> None:
@@ -48,6 +56,34 @@ class FiniteGuard:
             self._event.synchronize()
             pending, self._pending = self._pending, None
             self._require_finite(*pending)
+
+    def evaluation(self, split: str, step: int) -> Callable[[str], None]:
+        """What `evaluate` calls where the loss is not finite, with what it is: of a validation it
+        raises TrainingFailed, of another split it warns."""
+
+        def report(what: str) -> None:
+            if split != "val":
+                self.warn(f"the {split} loss is {what}; is there such a value in the data?")
+                return
+            raise TrainingFailed(
+                f"the validation loss of step {step} is {what}; is there such a value in the data, "
+                f"or have the weights diverged (try a lower optim.lr, trainer.clip=1, or "
+                f"trainer.precision=fp32)? the last good ones are in {self.folder / 'checkpoints'}"
+            )
+
+        return report
+
+    def monitored(self, monitor: str, metrics: dict[str, float], step: int) -> float:
+        """The metric that a task monitors, larger being better; -inf where it is not finite: never
+        the best, no improvement."""
+        value = monitored(monitor, metrics)
+        if math.isfinite(value):
+            return value
+        if not self._warned:
+            self._warned = True
+            name = monitor.removeprefix("-")
+            self.warn(f"val/{name} of step {step} is {abs(value)}: such a step is never the best")
+        return -math.inf
 
     def _require_finite(self, loss: Tensor, micro_batches: list[Batch], step: int) -> None:
         value = loss.item()

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from zoo.files import finite
 from zoo.runs.directory import RunDirectory
 from zoo.runs.metrics_file import cut
 
@@ -54,9 +55,9 @@ class Logger:
                 self._draw(step, row.pop("split"), row)
 
     def metrics(self, step: int, split: str, metrics: dict[str, float]) -> None:
-        """One line of metrics.jsonl and one point per metric in TensorBoard."""
+        """One line of metrics.jsonl (nan and infinity as null) and a point each in TensorBoard."""
         row = {"step": step, "split": split} | metrics
-        self._file.write(json.dumps(row).encode() + b"\n")
+        self._file.write(json.dumps(finite(row)).encode() + b"\n")
         self._file.flush()
         self._draw(step, split, metrics)
 

@@ -15,7 +15,7 @@ from zoo.optim.learning_rate import LearningRate
 from zoo.optim.state import load_optimizer, optimizer_tensors
 from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import Batch, Task
-from zoo.training.budget import Best, Budget, due, monitored
+from zoo.training.budget import Best, Budget, due
 from zoo.training.checkpoint import Checkpoint, Checkpointer, Tensors, load_model, trainable_tensors
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
@@ -54,19 +54,18 @@ class Trainer:
     base: str | None = None  # identity of the weights that an adapter belongs to
 
     def __post_init__(self) -> None:
-        self.step = 0
+        self.step, self.grad_norm = 0, 0.0
         self.best = Best()
         self.evaluated = 0  # the step last evaluated at
         self.ended: str | None = None  # why training stopped before its budget
         self.request: int = Request.NONE  # the request that all ranks follow at the end of the step
-        self.grad_norm = 0.0
         self.ema = EMA(self.model, self.config.ema) if self.config.ema else None
         self.rate = LearningRate(self.optimizer, self.schedule)
         self.names = {id(p): name for name, p in self.model.named_parameters()}
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.running, self.clock, self.signals = RunningMetrics(), Clock(), StopSignals()
         self.requests = Requests(self.config, self.runtime, self.clock, self.signals)
-        self.guard = FiniteGuard(self.runtime, self.run.path)
+        self.guard = FiniteGuard(self.runtime, self.run.path, self.console.warn)
         self.checkpoints = Checkpointer(self.run.checkpoints)
         self.wrapped_model = wrapped(self.model, self.runtime, self.config.compile)
         self.logger: Logger | None = None
@@ -168,9 +167,9 @@ class Trainer:
 
     def update_best(self, metrics: dict[str, float]) -> None:
         """Keep the best weights; tell the schedule; stop when patience ends."""
-        value = monitored(self.task.monitor, metrics)
+        value = self.guard.monitored(self.task.monitor, metrics, self.step)
         self.schedule.observe(value)
-        if [value, -metrics["loss"]] > self.best.value:
+        if self.best.beaten_by([value, -metrics["loss"]]):
             self.best = Best(self.step, [value, -metrics["loss"]], metrics)
             if self.logger:
                 self.logger.best(self.step, metrics)
@@ -278,11 +277,12 @@ class Trainer:
     # ------------------------------------------------------------------- parts
 
     def evaluate(self, split: str) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Means and named metrics of one split, by the averaged weights where EMA is on."""
-        batches = self.loader.evaluation(split)
-        arguments = (self.model, self.task, batches, self.precision, self.runtime)
+        """Means and named metrics of one split, by the averaged weights where EMA is on. A loss
+        that is not finite is a warning; that of the validation raises TrainingFailed."""
+        parts = (self.model, self.task, self.loader.evaluation(split), self.precision, self.runtime)
+        report = self.guard.evaluation(split, self.step)
         with self.ema.swapped() if self.ema else contextlib.nullcontext():
-            totals = evaluate(*arguments, self.signals.any, split == "test", split)
+            totals = evaluate(*parts, self.signals.any, split == "test", split, report)
         return totals, self.task.summarize(totals)
 
     def preview(self, totals: dict[str, Tensor], split: str = "val") -> None:
