@@ -58,7 +58,7 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
         "zoo.start": (
             "weights to start from",
             {"zoo.config", "zoo.data", "zoo.restore", "zoo.runs", "zoo.teacher", "zoo.training",
-             "zoo.weights"},
+             "zoo.weights", *BASE},
         ),
         "zoo.record": (
             "what makes a folder a run",

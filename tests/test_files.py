@@ -1,12 +1,21 @@
 """Files and folders appear complete or not at all, and leave nothing else."""
 
 import os
+import re
 import threading
 from pathlib import Path
 
 import pytest
 
-from zoo.files import atomic_folder, atomic_write, sync_folder, write_synced, write_text
+from zoo.errors import UserError
+from zoo.files import (
+    atomic_folder,
+    atomic_write,
+    sync_folder,
+    user_path,
+    write_synced,
+    write_text,
+)
 
 
 def names(folder):
@@ -144,3 +153,15 @@ def test_a_folder_that_exists_is_replaced_only_where_asked(tmp_path):
 
 def test_a_folder_that_cannot_be_opened_is_no_error(tmp_path):
     sync_folder(tmp_path / "nowhere")
+
+
+def test_a_path_as_typed(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_path("~/runs") == tmp_path / "runs" and user_path("a/~b") == Path("a/~b")
+    for text, said in {
+        "~nobody-of-that-name/x": "'~nobody-of-that-name' is nobody's home folder here",
+        f"a/{'é' * 150}": "a name of 300 bytes, of at most 255",
+        "a\0b": "no path holds a zero byte",
+    }.items():
+        with pytest.raises(UserError, match=re.escape(said)):
+            user_path(text)

@@ -12,7 +12,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from zoo.errors import UserError
+
+NAME_BYTES = 255  # of a file's or folder's name, on nearly every file system
 WRITING = ".writing-"  # how the temporary names of folders begin
+
+
+def user_path(text: str | Path) -> Path:
+    """A path as a user types it: `~` is the home folder.
+
+    Raises:
+        UserError: A home folder of nobody, a name that no file can have.
+    """
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        name = str(text).partition("/")[0]
+        raise UserError(f"{text}: '{name}' is nobody's home folder here") from None
+    long = max(path.parts, key=lambda part: len(os.fsencode(part)), default="")
+    if len(os.fsencode(long)) > NAME_BYTES:
+        raise UserError(
+            f"{text}: a name of {len(os.fsencode(long))} bytes, of at most {NAME_BYTES}"
+        )
+    if "\0" in str(text):
+        raise UserError(f"{text}: no path holds a zero byte")
+    return path
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from zoo.data.dataset import Dataset
 from zoo.errors import UserError
 from zoo.files import sync_folder, write_text
 from zoo.runs.directory import RunDirectory
+from zoo.runs.overrides import join_lines
 from zoo.start import Start
 from zoo.training.trainer import Trainer
 
@@ -52,7 +53,7 @@ def _record(trainer: Trainer, start: Start, overrides: list[str], dataset: Datas
     if start.teacher:
         content["teacher"] = start.teacher.identity
     run.write_json("dataset.json", content)
-    write_text(run.path / "overrides.txt", "\n".join(overrides) + "\n")
+    write_text(run.path / "overrides.txt", join_lines(overrides))
     _write_config(run, start.config)
     for folder in list(run.path.parents)[:2]:
         sync_folder(folder)

@@ -18,6 +18,7 @@ from zoo.config.run import Options, RunConfig, TeacherConfig
 from zoo.config.saved import read_config
 from zoo.data.encoding import Encoding, load_encoding
 from zoo.errors import UserError, unknown_name
+from zoo.files import user_path
 from zoo.importing import import_plugins
 from zoo.registry import MODELS, TASKS, Registry
 from zoo.runs.directory import RunDirectory
@@ -113,7 +114,7 @@ def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -
     Raises:
         UserError: No run, no such checkpoint, weights that do not fit, an unknown model.
     """
-    path = Path(str(teacher.from_)).expanduser()
+    path = user_path(str(teacher.from_))
     run = RunDirectory.open(newest_run(path) or path, "teacher.from")
     config = read_config(run.path)
     dataset = run.read_json("dataset.json")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,9 +170,9 @@ def _fit(trainer: Trainer, start: Start) -> int:
             trainer.console.line(
                 f"\nstopped by {trainer.ended} after step {trainer.step}; resume with"
             )
-            plugins = f" 'plugins=[{','.join(config.plugins)}]'" if config.plugins else ""
-            command = f"  python train.py resume={trainer.run.path}{plugins}"
-            trainer.console.line(spelled(command))
+            words = [f"resume={trainer.run.path}"]
+            words += [f"plugins=[{','.join(config.plugins)}]"] if config.plugins else []
+            trainer.console.line(spelled(f"  python train.py {shlex.join(words)}"))
         return code
     except Interrupted:
         outcome |= {"status": "interrupted", "reason": f"signal {trainer.signals.received}"}

@@ -1,12 +1,12 @@
 """The start of a run in addition to its data: weights, an adapter, a teacher."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from zoo.config.groups import key_of
 from zoo.config.run import RunConfig
 from zoo.data.encoding import load_encoding
 from zoo.data.tokenizers.base import Tokenizer
+from zoo.files import user_path
 from zoo.restore import load_teacher
 from zoo.runs.directory import RunDirectory
 from zoo.teacher import Teacher, check_identity
@@ -73,7 +73,7 @@ def _new_source(config: RunConfig, overrides: list[str]) -> Start:
     typed = [key_of(override) for override in overrides]
     tokenizer = given_tokenizer(config.data, source, typed)
     config = merge_source_config(config, source, typed)
-    if Path(origin).expanduser().exists():  # no name on the Hub
+    if user_path(origin).exists():  # no name on the Hub
         # Absolute, so that it holds from any folder; of a folder of runs, the one taken.
         config = replace(config, init=replace(config.init, from_=str(source.path.resolve())))
     return _with_adapter(Start(config, source, tokenizer))

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from zoo.commands import predict
-from zoo.commands.predict import main
+from zoo.commands.predict import _bind, main
 from zoo.data.tables.sklearn_cache import load_sklearn
+from zoo.errors import UserError
 
 
 @pytest.fixture(scope="session")
@@ -237,3 +238,20 @@ def test_mistakes_about_texts_get_one_line(gpt_run, rain_run, refused):
         assert words in refused(main, f"run={gpt_run}", *arguments)
     words = "unknown option 'temperature=1' (options: run=, input=, checkpoint=, top=, device="
     assert words in refused(main, f"run={rain_run}", "input=x", "temperature=1")
+
+
+def respond(model, input: str, stop: str | list[str] | None = None, lr: float = 1) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "text", ["###", "\n", "[END]", "5", "true", "{x}", '"', "a: b", "- a", "[1]", "~", "&a", "#"]
+)
+def test_an_option_that_is_text_is_text(text):
+    assert _bind(respond, {"stop": text}) == {"stop": text}
+
+
+def test_several_texts_are_json_and_numbers_are_numbers():
+    assert _bind(respond, {"stop": '["\\n\\n", "b"]'}) == {"stop": ["\n\n", "b"]}
+    assert _bind(respond, {"stop": "null", "lr": "1e-3"}) == {"stop": None, "lr": 1e-3}
+    with pytest.raises(UserError, match=r"lr: got '\(' \(str\), expected float"):
+        _bind(respond, {"lr": "("})

@@ -14,6 +14,7 @@ from zoo.commands.evaluate import modules
 from zoo.compare.curves import Curve, Groups, draw_line, label_axes
 from zoo.config import groups as configs
 from zoo.errors import UserError, report, unknown_name
+from zoo.files import user_path
 from zoo.runs.directory import RunDirectory, find_runs
 from zoo.text_table import text_table
 
@@ -42,9 +43,9 @@ def _main(argv: list[str] | None) -> int:
         raise UserError(f"'{overrides[0]}': curves are drawn of runs as they are")
     if not values["smooth"].isdecimal() or int(values["smooth"]) < 1:
         raise UserError(f"smooth={values['smooth']}: expected a whole number above 0")
-    folder = Path(values["runs"]).expanduser()
+    folder = user_path(values["runs"])
     groups = read_curves(folder, values["metric"], modules(values["by"]), int(values["smooth"]))
-    out = Path(values["out"] or folder / "curves.png")
+    out = user_path(values["out"] or folder / "curves.png")
     draw(groups, values["metric"], out)
     rows = [("", "runs", "steps", values["metric"])]
     for name, curves in groups.items():

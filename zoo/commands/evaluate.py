@@ -9,14 +9,14 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from zoo.commands.arguments import options, with_config_dir
 from zoo.config import groups as configs
+from zoo.config.declared import declared_type, fits
 from zoo.config.run import Options
 from zoo.errors import UserError, report, unknown_name
 from zoo.files import finite
 from zoo.runs.directory import RunDirectory
+from zoo.schema import type_mismatch
 from zoo.text_table import terminal_width, text_table
 
 if TYPE_CHECKING:
@@ -119,9 +119,25 @@ def data_settings(trained: Options, overrides: list[str]) -> tuple[Options, bool
         key = configs.key_of(override).removeprefix("data.")
         if key not in data or key == "name":
             raise UserError(configs.unknown_key(f"data.{key}", [f"data.{k}" for k in data]))
-        data[key] = yaml.safe_load(override.partition("=")[2])
+        data[key] = setting(override, trained[key])
         other = other or (key not in SAME_DATA and data[key] != trained[key])
     return data, other
+
+
+def setting(override: str, trained: Any) -> Any:
+    """The value of an override of the data, of the type that is declared, or else the run's.
+
+    Raises:
+        UserError: It is of another type.
+    """
+    from zoo.config.text import read  # and Hydra's grammar with it
+
+    key, text = configs.key_of(override), override.partition("=")[2]
+    kind = declared_type(key) or (str if isinstance(trained, str) else None)
+    value = read(text, kind)
+    if not fits(value, kind):
+        raise UserError(type_mismatch(key, value, kind))
+    return value
 
 
 def _as_trained(data: Options, trained: Options, overrides: list[str]) -> Options:

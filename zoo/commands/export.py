@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules
 from zoo.errors import UserError, report, unknown_name
-from zoo.files import atomic_folder
+from zoo.files import atomic_folder, user_path
 from zoo.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _main(argv: list[str] | None) -> int:
         raise UserError(f"'{overrides[0]}': a run is exported as trained; give only run=")
     if values["format"] not in FORMATS:
         raise UserError(unknown_name("format", values["format"], FORMATS))
-    out = Path(values["out"]).expanduser()
+    out = user_path(values["out"])
     if out.exists():
         raise UserError(f"out={out} exists already; name a folder that is not there yet")
     RunDirectory.open(values["run"])  # reports a wrong path before torch is imported

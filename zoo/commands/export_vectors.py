@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules
 from zoo.errors import UserError, report
-from zoo.files import write_text
+from zoo.files import user_path, write_text
 from zoo.runs.directory import RunDirectory
 from zoo.runs.links import refuse_links
 
@@ -54,7 +54,7 @@ def _main(argv: list[str] | None) -> int:
     run = RunDirectory.open(values["run"])  # reports a wrong path before torch is imported
     refuse_links(run.path, "run")
     words, vectors = word_vectors(values["run"], values["checkpoint"], modules(values["plugins"]))
-    path = Path(values["path"] or run.path / "vectors.txt")
+    path = user_path(values["path"] or run.path / "vectors.txt")
     try:
         write_vectors(path, words, vectors)
         print(f"{path}: {len(words):,} words, {vectors.shape[1]} numbers each")

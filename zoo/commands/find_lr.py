@@ -14,6 +14,7 @@ from zoo.commands.arguments import options, with_config_dir
 from zoo.config import compose
 from zoo.config.run import RunConfig
 from zoo.errors import UserError, report
+from zoo.files import user_path
 
 Curve = list[tuple[float, float]]  # learning rate, smoothed loss
 
@@ -38,7 +39,7 @@ def _main(argv: list[str]) -> int:
     from zoo.training.lr_range import draw, suggest
 
     rate = suggest(curve)
-    path = Path(values["output_dir"]) / "find_lr" / f"{config.name}.png"
+    path = user_path(values["output_dir"]) / "find_lr" / f"{config.name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     draw(curve, rate, f"{config.name}: {config.optim['name']}").savefig(path)
     for k in range(0, len(curve), max(1, len(curve) // 12)):

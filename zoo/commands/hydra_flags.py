@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from zoo.config import compose
 from zoo.config import groups as configs
+from zoo.config.text import quoted
 from zoo.errors import UserError
 from zoo.program import by_zoo
 
@@ -44,7 +45,9 @@ def run_hydra(
     job.codes, job.fork_server = codes, server  # type: ignore[attr-defined]  # for our sweeper
     _patch_argparse()
     multirun = ("-m", "--multirun")  # wherever typed
-    arguments = sorted(map(compose.opened, arguments), key=lambda a: a not in multirun)
+    is_sweep = not {*multirun}.isdisjoint(arguments)
+    arguments = quoted(map(compose.opened, arguments), is_sweep)
+    arguments.sort(key=lambda a: a not in multirun)
     _check_flags(arguments)
     compose.check_choices(overrides)
     if folder := configs.added_config_dir():

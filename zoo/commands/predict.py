@@ -1,5 +1,6 @@
 """`python scripts/predict.py run=... input=...`: predictions of a trained model."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +11,7 @@ from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules, switch
 from zoo.config import groups as configs
 from zoo.errors import UserError, closest_match, report
-from zoo.files import finite
+from zoo.files import finite, user_path
 from zoo.runs.directory import RunDirectory
 from zoo.schema import matches_type, parameters, type_mismatch
 from zoo.text_table import text_table
@@ -131,24 +132,24 @@ def _bind(respond: Callable[..., Any] | None, values_by_name: dict[str, str]) ->
             guess = closest_match(name, valid)
             hint = f"; did you mean '{guess}='?" if guess else ""
             raise UserError(f"unknown option '{name}={text}'{hint} (options: {'=, '.join(valid)}=)")
-        values = [v for v in _readings(text) if matches_type(v, schema[name].annotation)]
-        if not values:
-            raise UserError(type_mismatch(name, _readings(text)[0], schema[name].annotation))
-        chosen[name] = values[0]
+        chosen[name] = _read(text, schema[name].annotation)
+        if not matches_type(chosen[name], schema[name].annotation):
+            raise UserError(type_mismatch(name, chosen[name], schema[name].annotation))
     return chosen
 
 
-def _readings(text: str) -> list[Any]:
-    """The readings of a value: YAML, a number such as 1e-3 (text in YAML 1.1), or itself."""
-    import yaml
+def _read(text: str, annotation: Any) -> Any:
+    """The value of an option: text as it is, several texts as JSON."""
+    from zoo.config.declared import takes_text
+    from zoo.config.text import read
 
-    readings: list[Any] = []
-    for read in (yaml.safe_load, float, str):
-        try:
-            readings.append(read(text))
-        except (yaml.YAMLError, ValueError):
-            continue
-    return readings
+    if not takes_text(annotation):
+        return read(text, annotation)
+    with contextlib.suppress(ValueError):
+        value = json.loads(text)
+        if isinstance(value, list) and matches_type(value, annotation):
+            return value
+    return None if text == "null" and matches_type(None, annotation) else text
 
 
 def _texts(text: str) -> Iterator[str]:
@@ -241,7 +242,8 @@ def predict(restored: "Restored", path: str) -> Iterator[dict[str, Any]]:
     """
     import torch
 
-    names, stored = restored.encoding.read(path)
+    at_home = path.startswith("~") and user_path(path).exists()
+    names, stored = restored.encoding.read(str(user_path(path)) if at_home else path)
     kind, strange = restored.encoding.to_json()["kind"], 0
     for start in range(0, len(names), BATCH):
         stored_batch = {n: c[start : start + BATCH] for n, c in stored.items()}

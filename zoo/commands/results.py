@@ -22,7 +22,7 @@ from zoo.commands.arguments import options
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.errors import UserError
-from zoo.files import write_text
+from zoo.files import user_path, write_text
 from zoo.runs.directory import RunDirectory, find_runs
 from zoo.runs.settings import flat
 
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         for problem in problems:
             print(problem, file=sys.stderr)
         return 1 if problems else 0
-    folders = [Path(folder) for folder in values["runs"].split(",")]
+    folders = [user_path(folder) for folder in values["runs"].split(",")]
     if missing := [str(folder) for folder in folders if not folder.is_dir()]:
         raise UserError(f"runs={values['runs']}: there is no folder {missing[0]}")
     known |= collect(folders)

@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo.config import compose
 from zoo.config import groups as configs
+from zoo.config.text import quote
 from zoo.errors import UserError
 from zoo.program import spelled
 from zoo.runs.rank import Group
@@ -82,8 +83,7 @@ def _quote(value: Any) -> str:
         return format_value(value)
     if re.fullmatch(r"[A-Za-z_/.][\w/.-]*", value) and value.lower() not in NOT_TEXT:
         return value
-    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + m[2].replace("'", "\\'"), value)
-    return f"'{escaped}'"
+    return quote(value)
 
 
 def _threads(run: Record) -> str:

@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 from zoo.compare import formats, plots, side_by_side
 from zoo.errors import UserError, closest_match, report
+from zoo.files import user_path
 from zoo.program import spelled
 from zoo.runs.diff import diff
 from zoo.runs.directory import RunDirectory
@@ -68,7 +68,7 @@ def _main(argv: list[str]) -> int:
 
 
 def _rank(arguments: argparse.Namespace) -> int:
-    folders = [Path(folder).expanduser() for folder in arguments.folders]
+    folders = [user_path(folder) for folder in arguments.folders]
     over = [] if arguments.group_by == "none" else arguments.group_by.split(",")
     done, unranked = read_runs(folders)
     tables, lacking = rank(done, arguments.metric, over)

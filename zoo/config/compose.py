@@ -28,6 +28,7 @@ from zoo.config.groups import (
     unknown_key,
 )
 from zoo.config.run import RunConfig
+from zoo.config.text import quoted
 from zoo.errors import UserError, unknown_name
 from zoo.renames import RENAMED, current_config, current_overrides
 
@@ -53,6 +54,7 @@ def load(overrides: list[str]) -> RunConfig:
     for override in overrides:
         if override.startswith("~"):
             raise UserError(f"cannot delete '{override}': settings are changed, by key=value")
+    overrides = quoted(overrides)
     check_choices(overrides)
     chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
     overrides = [o for o in overrides if o != "experiment=null"]
@@ -189,8 +191,7 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
             return f"hydra/launcher={choice} needs a package: pip install --editable '.[{extra}]'"
         return unknown_name(f"choice for {group or 'config'}:", choice, options)
     if isinstance(error, OverrideParseException):
-        what = f"cannot read '{error.override}'"
-        return f"{what}: expected key=value; quote values with spaces, = or ,"
+        return f"cannot read '{error.override}': expected key=value"
     cause = error.__cause__
     key = getattr(cause, "full_key", None) or getattr(error, "full_key", None)
     if (match := re.search(r"Could not override '([^']+)'", str(error))) and (
@@ -199,6 +200,8 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
         return unknown_key(max(key or "", match[1], key=len), _valid_keys(overrides))
     if str(error).startswith("Ambiguous value"):
         return f"{str(error).splitlines()[0]}: write a list as [a,b]; a sweep needs -m"
+    if (match := re.match(r"Sweep parameters ('.*') requires", str(error), re.DOTALL)) is not None:
+        return f"{match[1]} is for sweeps; add -m"
     if isinstance(error, yaml.YAMLError):
         return f"not valid YAML: {' '.join(str(error).split())}"
     lines = str(error).strip().splitlines() or [type(error).__name__]

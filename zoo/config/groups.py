@@ -17,6 +17,7 @@ import yaml
 from zoo.config.run import GROUPS as GROUPS
 from zoo.config.run import types_of_settings
 from zoo.errors import UserError, closest_match
+from zoo.files import user_path
 from zoo.plain_yaml import load_plain
 from zoo.renames import current_config
 from zoo.schema import describe_value, matches_type, type_mismatch
@@ -45,7 +46,7 @@ def config_dir(folder: str | Path | None) -> Iterator[None]:
         UserError: There is no such folder, it holds no group, or a file of ours has the same name.
     """
     global _added
-    before, _added = _added, None if folder is None else _checked(Path(folder).expanduser())
+    before, _added = _added, None if folder is None else _checked(user_path(folder))
     try:
         yield
     finally:

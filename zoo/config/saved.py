@@ -5,13 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from zoo.config.declared import declared_type
 from zoo.config.groups import key_of, read_yaml
 from zoo.config.run import RunConfig
 from zoo.errors import UserError
-from zoo.schema import matches_type, parameters, type_mismatch
-from zoo.training.config import TrainerConfig
+from zoo.schema import matches_type, type_mismatch
 
 RESUMABLE = ("max_steps", "max_epochs", "max_minutes", "patience", "save_steps", "save_minutes")
 ADDED = {  # groups that older runs lack
@@ -42,9 +40,9 @@ def resumed_config(folder: Path, overrides: Sequence[str]) -> RunConfig:
     for override in overrides:
         group, _, key = key_of(override).partition(".")
         if group == "plugins":
-            plugins = yaml.safe_load(override.partition("=")[2])
+            plugins = _value(override)
         elif group == "trainer" and key in RESUMABLE:
-            budget[key] = _budget(override, key)
+            budget[key] = _value(override)
         elif group != "resume":
             raise UserError(
                 f"resume= continues the run with its own settings: '{override}' would change it; "
@@ -58,10 +56,14 @@ def resumed_config(folder: Path, overrides: Sequence[str]) -> RunConfig:
     return replace(config, trainer=replace(config.trainer, **budget))
 
 
-def _budget(override: str, key: str) -> Any:
-    if not (text := override.partition("=")[2]):
+def _value(override: str) -> Any:
+    """The value of an override, of the type of its setting."""
+    from zoo.config.text import read  # and Hydra's grammar with it
+
+    key, text = key_of(override), override.partition("=")[2]
+    if not text:
         raise UserError(f"cannot read '{override}': expected key=value")
-    value = yaml.safe_load(text)
-    if not matches_type(value, annotation := parameters(TrainerConfig)[key].annotation):
-        raise UserError(type_mismatch(f"trainer.{key}", value, annotation))
+    value = read(text, annotation := declared_type(key))
+    if not matches_type(value, annotation):
+        raise UserError(type_mismatch(key, value, annotation))
     return value

@@ -9,6 +9,7 @@ from zoo.data.encoding import load_encoding
 from zoo.data.images.augment import Augment
 from zoo.data.splits import Split
 from zoo.data.tokenizers.config import TokenizerConfig
+from zoo.files import user_path
 from zoo.registry import DATASETS
 from zoo.schema import bind
 
@@ -55,4 +56,5 @@ def _data_context(shared: dict[str, Any], name: str, tokenizer: Any) -> DataCont
         options = bind(TokenizerConfig, options, {"given": tokenizer}, "data", name)
         facts["tokenizer"] = TokenizerConfig(**options)
     root = {"root": shared["root"]} if "root" in shared else {}
+    root = {k: str(user_path(v)) if isinstance(v, str) else v for k, v in root.items()}
     return DataContext(**bind(DataContext, root, facts, "data", name))

@@ -3,12 +3,12 @@
 import contextlib
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from zoo.data.paths import not_found
 from zoo.data.tables.csv_file import sort_labels
 from zoo.errors import UserError, unknown_name
+from zoo.files import user_path
 
 SPLITS = {
     "train": "train", "training": "train",
@@ -63,7 +63,7 @@ def _load(path: str, subset: str | None, online: bool) -> Mapping[str, Rows]:
         raise UserError(
             "data=hf needs the package 'datasets': pip install --editable '.[hf]'"
         ) from None
-    local = Path(path).expanduser()
+    local = user_path(path)
     if not local.exists() and (local.is_absolute() or path.startswith((".", "~"))):
         raise not_found(local)
     datasets.disable_progress_bars()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UserError, closest_match
-from zoo.files import finite, write_text
+from zoo.files import finite, user_path, write_text
 from zoo.runs.metrics_file import read_rows
 
 
@@ -48,7 +48,7 @@ class RunDirectory:
         Raises:
             UserError: It cannot be created, or the disk lacks room for the checkpoints.
         """
-        parent = folder.parent if folder else Path(root) / experiment
+        parent = folder.parent if folder else user_path(root) / experiment
         created = [p for p in (parent, *parent.parents) if not p.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ class RunDirectory:
         Raises:
             UserError: Not a run directory; the nearest or newest run is suggested.
         """
-        folder = Path(path).expanduser()
+        folder = user_path(path)
         if not folder.is_dir():
             near = closest_match(str(folder), map(str, _runs_near(folder.parent)))
             hint = f"; did you mean {near}?" if near else ""

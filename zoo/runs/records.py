@@ -16,6 +16,7 @@ from zoo.errors import UserError
 from zoo.plain_yaml import load_plain
 from zoo.renames import current_config, current_override
 from zoo.runs.directory import RunDirectory, walk
+from zoo.runs.overrides import split_lines
 from zoo.runs.settings import OF_SEED, flat
 
 TAIL_BYTES = 4096  # at the end of metrics.jsonl: more than its last line
@@ -52,8 +53,8 @@ class Record:
         if not isinstance(result, dict):
             raise UserError(f"{file} is not a run's: expected an object")
         try:
-            lines = (path / "overrides.txt").read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
+            lines = split_lines((path / "overrides.txt").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             lines = []
         overrides = tuple(current_override(line) for line in lines if line)
         seed = config.get("seed")

@@ -16,6 +16,7 @@ from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.config.run import RunConfig
 from zoo.errors import UserError
+from zoo.files import user_path
 from zoo.program import command_line
 from zoo.runs.links import refuse_links
 from zoo.sweep import launchers
@@ -158,4 +159,4 @@ def _check_resume(state: SweepState, overrides: list[str], typed: list[str]) -> 
 def _root(settings: list[RunConfig]) -> Path:
     """The parent of the sweep's folder."""
     names = {config.name for config in settings}
-    return Path(settings[0].output_dir) / (names.pop() if len(names) == 1 else "sweep")
+    return user_path(settings[0].output_dir) / (names.pop() if len(names) == 1 else "sweep")

@@ -22,7 +22,7 @@ from typing import Any
 
 from zoo.config import groups as configs
 from zoo.errors import UserError
-from zoo.files import write_text
+from zoo.files import user_path, write_text
 from zoo.runs.directory import RunDirectory, fresh_folder
 from zoo.sweep.trials import Trial
 
@@ -90,7 +90,7 @@ class SweepState:
         Raises:
             UserError: A folder without a sweep, or one of another version.
         """
-        path = Path(folder).expanduser()
+        path = user_path(folder)
         try:
             content = json.loads((path / "sweep.json").read_text(encoding="utf-8"))
         except OSError:

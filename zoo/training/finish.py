@@ -2,6 +2,7 @@
 
 import functools
 import operator
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -146,8 +147,9 @@ def print_summary(trainer: Trainer, metrics: Metrics, outcome: dict[str, dict[st
         cells = [show(metrics[s][name]) if name in metrics[s] else "" for s in ("val", "test")]
         rows.append((name, *cells, ", ".join(expected)))
     console.table(rows)
-    run = trainer.run.path
+    run = shlex.quote(str(trainer.run.path))
     console.line(f"\npreviews  {trainer.run.previews}")
-    console.line("next      tensorboard --logdir " + str(run.parent.parent))
+    parent = shlex.quote(str(trainer.run.path.parent.parent))
+    console.line(f"next      tensorboard --logdir {parent}")
     console.line(spelled(f"          python evaluate.py run={run}"))
     console.line(spelled(f"          python scripts/predict.py run={run} input=..."))

@@ -9,6 +9,7 @@ from zoo.adapters.lora import detach, lora
 from zoo.config.run import Options
 from zoo.config.saved import read_config
 from zoo.errors import UserError
+from zoo.files import user_path
 from zoo.runs.directory import RunDirectory
 from zoo.training.checkpoint import Checkpointer, load_model
 from zoo.weights.family import Family
@@ -46,7 +47,7 @@ def read_adapter(path: str, base: str | None, model: str, options: Options) -> A
     Raises:
         UserError: Nothing there, no adapter, one of other weights.
     """
-    folder = Path(path).expanduser()
+    folder = user_path(path)
     if (folder / CONFIG).is_file():
         return read_peft(folder, family_of(model, options), options)
     run = RunDirectory.open(folder, "adapter")

@@ -13,6 +13,7 @@ from zoo.data.tokenizers.base import Tokenizer
 from zoo.data.tokenizers.published import read_published
 from zoo.data.tokenizers.registry import load_tokenizer
 from zoo.errors import UserError
+from zoo.files import user_path
 from zoo.program import spelled
 from zoo.runs.directory import RunDirectory
 from zoo.training.checkpoint import Checkpointer
@@ -100,12 +101,7 @@ def open_source(location: str) -> Source:
 
 def _find(location: str) -> Path:
     """The path, or where the Hub's package keeps the repository of that name."""
-    path = Path(location)
-    if location.startswith("~"):
-        try:
-            path = path.expanduser()
-        except RuntimeError:
-            raise UserError(f"init.from={location}: there is no such user") from None
+    path = user_path(location)
     if not path.exists():
         return download(location)
     snapshots = list(path.glob("snapshots/*/"))  # a folder of the Hub's cache

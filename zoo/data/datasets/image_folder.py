@@ -6,7 +6,6 @@ photos/1.jpg  photos/labels.csv                 data.labels=labels.csv with colu
 """
 
 import hashlib
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -22,6 +21,7 @@ from zoo.data.images.index import ImageIndex, index_images
 from zoo.data.images.reader import FileSource, ImageReader
 from zoo.data.splits import Indices, split_columns
 from zoo.errors import UserError
+from zoo.files import user_path
 from zoo.registry import DATASETS
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and standard deviation, RGB, 0..1
@@ -70,7 +70,7 @@ def image_folder(
         reader = ImageReader(channels, parse_size(size), resize, max_pixels)
     if normalize == "imagenet" and reader.channels != 3:
         raise UserError("data.normalize=imagenet: expected data.channels=3, got 1")
-    index = index_images(Path(path), labels)
+    index = index_images(user_path(path), labels)
     if len(index.classes) < 2 and context.is_new:
         raise UserError(
             f"{path}: all images are of one class, '{index.classes[0]}'; expected a subfolder "

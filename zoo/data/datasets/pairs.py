@@ -7,6 +7,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.paths import not_found
 from zoo.data.text.pairs import Pair, pair_dataset, split_pairs
 from zoo.errors import UserError
+from zoo.files import user_path
 from zoo.registry import DATASETS
 
 
@@ -31,9 +32,9 @@ def pairs(
     if max_length is not None and max_length < 3:
         raise UserError(f"data.max_length={max_length}: expected 3 or more, or null")
     if path is not None and source is None and target is None:
-        lines = read_table(Path(path))
+        lines = read_table(user_path(path))
     elif path is None and source is not None and target is not None:
-        lines = read_parallel(Path(source), Path(target))
+        lines = read_parallel(user_path(source), user_path(target))
     else:
         options = {"data.path": path, "data.source": source, "data.target": target}
         named = " and ".join(name for name, value in options.items() if value is not None)

@@ -9,6 +9,7 @@ from zoo.data.paths import not_found
 from zoo.data.text.files import read_file
 from zoo.data.text.prompts import Pair, prompt_dataset
 from zoo.errors import UserError, unknown_name
+from zoo.files import user_path
 from zoo.registry import DATASETS
 
 
@@ -33,7 +34,7 @@ def sft(
     """
     if path is None:
         raise UserError("data.path is missing: a JSONL file; e.g. data.path=answers.jsonl")
-    pairs = read_pairs(Path(path).expanduser(), prompt, response)
+    pairs = read_pairs(user_path(path), prompt, response)
     return prompt_dataset("sft", pairs, context, block_size, template, (prompt, response))
 
 

@@ -5,7 +5,6 @@ Shapes: N samples, C channels, H height, W width.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 from zoo.batch import Batch
 from zoo.data.encoding import ENCODINGS
 from zoo.data.images.decode import decode, find_images
+from zoo.files import user_path
 
 
 @ENCODINGS.register("image")
@@ -84,7 +84,7 @@ class ImageEncoding:
 
         Digits, MNIST and Fashion-MNIST are light on dark, and expect such images.
         """
-        files = find_images(Path(path))
+        files = find_images(user_path(path))
         images = [decode(file, self.channels, self.size, self.resize) for file in files]
         return [str(file) for file in files], {"input": torch.stack(images)}
 

@@ -11,6 +11,7 @@ from zoo.data.images.decode import EXTENSIONS, images_under, is_image
 from zoo.data.paths import not_found
 from zoo.data.tables.csv_file import read_csv
 from zoo.errors import UserError, closest_match
+from zoo.files import user_path
 
 SPLITS = {
     "train": "train", "training": "train",
@@ -116,7 +117,7 @@ def _from_splits(folders: Sequence[Path]) -> ImageIndex:
 
 def _from_csv(root: Path, labels: str) -> ImageIndex:
     """Files and classes that a CSV file lists."""
-    csv_path = root / labels if (root / labels).is_file() else Path(labels)
+    csv_path = root / labels if (root / labels).is_file() else user_path(labels)
     table = read_csv(csv_path)
     for name in ("path", "label"):
         if name not in table.header:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zoo.data.paths import not_found
 from zoo.errors import UserError, unknown_name
+from zoo.files import user_path
 
 csv.field_size_limit(2**31 - 1)  # a cell may hold a whole text
 MISSING = {"", "na", "n/a", "nan", "null", "?"}
@@ -99,7 +100,7 @@ def read_csv(path: str | Path, delimiter: str | None = None) -> Table:
         UserError: No such file, not UTF-8, empty, a duplicate name in the header, a row of another
             length than the header; with the line.
     """
-    text = _text(Path(path))
+    text = _text(user_path(path))
     first = next((line for line in text.splitlines() if line.strip()), "")
     if not first:
         raise UserError(f"{path}: the file is empty; expected a header line, then one line per row")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zoo.data.paths import not_found
 from zoo.errors import UserError, closest_match
+from zoo.files import user_path
 
 PIECE = 2**20  # bytes read at once
 BOM = b"\xef\xbb\xbf"
@@ -37,7 +38,7 @@ def find_texts(path: str, pattern: str | None = None) -> tuple[Path, list[Path],
     Raises:
         UserError: There is none.
     """
-    root = Path(path).expanduser()
+    root = user_path(path)
     if root.is_file():
         _check_file(root)
         return root.parent, [root], []
