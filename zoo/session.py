@@ -123,7 +123,7 @@ def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:
         f"budget     {budget.max_steps:,} steps of {trainer.loader.batch_size} samples = "
         f"{trainer.loader.epochs(budget.max_steps):.4g} epochs; seed {config.seed}"
     )
-    for note in (*start.notes, *dataset.notes):
+    for note in (*start.notes, *dataset.notes, *getattr(trainer.task, "notes", ())):
         console.line(f"note       {note}")
     console.line()
 

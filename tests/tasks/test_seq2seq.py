@@ -182,6 +182,23 @@ def test_a_corpus_without_any_right_phrase_is_smoothed_as_sacrebleu_does():
     assert task.summarize(evaluated(Parrot(few), task, batches()))["bleu"] == expected.score
 
 
+def test_bleu_is_by_the_script_of_the_targets_and_the_header_quotes_it():
+    assert task_of().bleu_tokenizer == "13a", "the figure of older runs"
+    task = task_of(target_script="Chinese", target_lengths=[3, 12])
+    assert task.bleu_tokenizer == "zh" and task_of(target_script="Thai").bleu_tokenizer == "char"
+    (note,) = task.notes
+    assert note.startswith("BLEU by task.bleu_tokenizer=zh for Chinese targets: nrefs:1|")
+    assert "|tok:zh|" in note
+    means = evaluated(Parrot(), task, batches())
+    expected = sacrebleu.corpus_bleu(WRITTEN, [REFERENCES], tokenize="zh")
+    assert task.summarize(means)["bleu"] == expected.score
+    assert "|tok:zh|" in task.details(means)["bleu"]["signature"]
+    assert task_of(bleu_tokenizer="char", target_script="Chinese").bleu_tokenizer == "char"
+    assert not task_of(metric="exact_match", target_script="Chinese").notes
+    short = task_of(target_lengths=[3, 12]).notes[1]
+    assert "the longest target has 3: it will be 0" in short and "metric=exact_match" in short
+
+
 def test_ranks_add_up():
     """Two ranks' sums, gathered as the trainer gathers them."""
     task, parts = task_of(), list(batches())

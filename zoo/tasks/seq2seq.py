@@ -4,14 +4,13 @@ Training predicts each target token from the correct tokens before it (teacher f
 generates targets as well: by greedy search in validation, which is frequent, and by beam search in
 `test_step` (test split, other data).
 
-BLEU (Papineni et al., 2002, https://aclanthology.org/P02-1040) is sacrebleu's, on plain text with
-its default tokenisation (Post, 2018, arXiv:1804.08771). It is a metric of the whole corpus: batches
-and ranks add up counts, and the score is computed once.
+BLEU is sacrebleu's, on plain text (zoo.tasks.bleu). It is a metric of the whole corpus: batches and
+ranks add up counts, and the score is computed once.
 Shapes: B pairs, S and T tokens of source and target, M predictions, V vocabulary.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -22,12 +21,13 @@ from zoo.inference.protocols import EncoderDecoder
 from zoo.inference.search import Hypothesis, beam_search, greedy_search
 from zoo.kernels import cross_entropy, select_labels, trim_padding
 from zoo.registry import TASKS
+from zoo.tasks import bleu
 from zoo.tasks.base import Batch, PreviewWriter, StepOutput
+from zoo.tasks.bleu import BleuTokenizer
 from zoo.tasks.examples import seq2seq
 from zoo.tasks.plots.attention import pair_attention
 
 PREVIEWED = 8  # pairs
-SIGNATURE = "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"  # sacrebleu's defaults
 
 
 @TASKS.register("seq2seq", example=seq2seq, floor=0.1, independent=True)
@@ -44,6 +44,10 @@ class Seq2Seq:
             `loss` generates no text in validation.
         beam: Beam width on the test split (validation is greedy).
         length_penalty: Favours longer targets, as in `beam_search`.
+        bleu_tokenizer: How BLEU cuts text into tokens, by sacrebleu's names; `auto` chooses by the
+            targets' script: 13a where words have spaces between, zh for Chinese, else char.
+        target_script: The script of the targets, if it has no spaces between words.
+        target_lengths: Words, and characters, of the longest target.
     """
 
     def __init__(
@@ -57,6 +61,9 @@ class Seq2Seq:
         metric: Literal["bleu", "exact_match", "loss"] = "bleu",
         beam: int = 4,
         length_penalty: float = 0.6,
+        bleu_tokenizer: BleuTokenizer = "auto",
+        target_script: str | None = None,
+        target_lengths: Sequence[int] | None = None,
     ) -> None:
         if not 0 <= label_smoothing < 1:
             raise UserError(f"task.label_smoothing: got {label_smoothing}, expected 0 to below 1")
@@ -65,7 +72,26 @@ class Seq2Seq:
         self.bos_id, self.eos_id = bos_id, eos_id
         self.label_smoothing, self.metric = label_smoothing, metric
         self.beam, self.length_penalty = beam, length_penalty
+        self.bleu_tokenizer = bleu.bleu_tokenizer(bleu_tokenizer, target_script)
+        self.target_script, self.target_lengths = target_script, target_lengths
         self.monitor = "-loss" if metric == "loss" else metric
+
+    @property
+    def notes(self) -> list[str]:
+        """How BLEU is computed, for the header of a run."""
+        if self.metric != "bleu":
+            return []
+        chosen = f"task.bleu_tokenizer={self.bleu_tokenizer}"
+        script = f" for {self.target_script} targets" if self.target_script else ""
+        notes = [f"BLEU by {chosen}{script}: {bleu.signature(self.bleu_tokenizer)}"]
+        words, characters = self.target_lengths or (bleu.ORDER, bleu.ORDER)
+        longest = characters if self.bleu_tokenizer in ("zh", "char") else words
+        if longest < bleu.ORDER:
+            notes.append(
+                f"BLEU compares {bleu.ORDER} tokens in a row, and the longest target has "
+                f"{longest}: it will be 0 whatever is generated; set task.metric=exact_match"
+            )
+        return notes
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over a batch of `source` (B, S) and `target` (B, T), padded on the right."""
@@ -99,7 +125,12 @@ class Seq2Seq:
         references = [self.tokenizer.decode(row) for row in batch["target"].tolist()]
         matches = sum(map(str.__eq__, texts, references))
         sums = {"exact_match": torch.tensor(matches), "sentences": torch.tensor(len(texts))}
-        return sums | ({"bleu": bleu_counts(texts, references)} if self.metric == "bleu" else {})
+        return sums | self._bleu_counts(texts, references)
+
+    def _bleu_counts(self, texts: list[str], references: list[str]) -> dict[str, Tensor]:
+        if self.metric != "bleu":
+            return {}
+        return {"bleu": bleu.bleu_counts(texts, references, self.bleu_tokenizer)}
 
     def generate(self, model: nn.Module, source: Tensor) -> list[str]:
         """Target texts of sources (B, S), by greedy search."""
@@ -142,21 +173,19 @@ class Seq2Seq:
         if "sentences" in means:
             metrics["exact_match"] = float(means["exact_match"] / means["sentences"])
         if "bleu" in means:
-            metrics["bleu"] = bleu_of(means["bleu"] * means["count"]).score
+            metrics["bleu"] = bleu.bleu_of(means["bleu"] * means["count"]).score
         return metrics
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """The parts of the BLEU score, and sacrebleu's signature."""
         if "bleu" not in means:
             return {}
-        from sacrebleu import __version__
-
-        score = bleu_of(means["bleu"] * means["count"])
+        score = bleu.bleu_of(means["bleu"] * means["count"])
         return {
             "bleu": {
                 "precisions": list(score.precisions),
                 "brevity_penalty": score.bp,
-                "signature": f"{SIGNATURE}|version:{__version__}",
+                "signature": bleu.signature(self.bleu_tokenizer),
             }
         }
 
@@ -230,21 +259,3 @@ def check_search(beam: int, length_penalty: float, n_best: int, prefix: str = ""
         raise UserError(f"{prefix}length_penalty={length_penalty}: expected 0 or more")
     if not 1 <= n_best <= beam:
         raise UserError(f"{prefix}n_best={n_best}: expected 1 to beam={beam}")
-
-
-def bleu_counts(texts: list[str], references: list[str]) -> Tensor:
-    """sacrebleu's counts of generated text: matching n-grams, all n-grams (n = 1 to 4), lengths."""
-    from sacrebleu.metrics import BLEU
-
-    metric = BLEU(force=True)  # without its warning about tokenised text
-    score = metric.corpus_score(texts, [references])
-    return torch.tensor([*score.counts, *score.totals, score.sys_len, score.ref_len])  # (10,)
-
-
-def bleu_of(counts: Tensor) -> Any:
-    """sacrebleu's BLEUScore from the summed counts (10,) of a corpus."""
-    from sacrebleu.metrics import BLEU
-
-    numbers = [int(number) for number in counts.round().tolist()]
-    correct, total, (sys_len, ref_len) = numbers[:4], numbers[4:8], numbers[8:]
-    return BLEU.compute_bleu(correct, total, sys_len, ref_len, smooth_method="exp")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from contexts import context
-from sample_pairs import BPE, CHAR, made, texts, tiny_pairs
+from sample_pairs import BPE, BYTE, CHAR, made, texts, tiny_pairs
 
 from zoo.data.text.pairs import pair_dataset
 from zoo.data.tokenizers.config import TokenizerConfig
@@ -46,7 +46,7 @@ def test_a_run_evaluates_other_pairs_with_its_own_encoding():
     other = {"train": [("dog", "x")], "val": [], "test": [("x", "men"), ("x" * 50, "x")]}
     other_data = pair_dataset("other", other, context(tokenizer=BPE, encoding=fitted))
     assert texts(other_data, "all") == [("dog", "x"), ("x", "men")]
-    assert other_data.facts == dataset.facts
+    assert other_data.encoding.facts() == dataset.encoding.facts()
     with pytest.raises(UserError, match=r"^data.tokenizer=char: the run was .* a bpe tokenizer"):
         pair_dataset("other", other, context(tokenizer=CHAR, encoding=fitted))
     with pytest.raises(UserError, match="pairs of texts, the run was trained on images"):
@@ -74,3 +74,11 @@ def test_words_are_refused():
         UserError, match="drops capitals, digits and punctuation.*bpe, char or byte"
     ):
         made(TokenizerConfig("word"))
+
+
+def test_facts_of_the_targets():
+    pairs = {"train": [("a", "我们去北京"), ("b", "看 天安门!")] * 9, "val": [("a", "b")] * 3}
+    pairs["test"] = pairs["val"]
+    facts = pair_dataset("toy", pairs, context(tokenizer=BYTE)).facts
+    assert facts["target_script"] == "Chinese" and facts["target_lengths"] == [3, 5]
+    assert made()[0].facts["target_script"] is None

@@ -7,8 +7,10 @@ Shapes: N pairs, B batch, S and T tokens of source and target.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,12 +24,15 @@ from zoo.data.text.pair_encoding import SPECIALS, PairEncoding
 from zoo.data.text.ragged import Ragged, Row, id_dtype
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.data.tokenizers.registry import Tokenizer
+from zoo.data.tokenizers.scripts import unspaced_script
 from zoo.errors import UserError
 
 Pair = tuple[str, str]
 Pairs = Mapping[str, Sequence[Pair]]  # by split
 EncodedPairs = dict[str, list[tuple[Row, Row]]]  # by split
 NO_LIMIT = 2**31
+TARGETS = 20_000  # that are looked at to tell their script
+WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 
 
 class PairSource:
@@ -100,7 +105,7 @@ def pair_dataset(
     dtype = id_dtype(encoding.tokenizer.vocab_size)
     sources = {split: PairSource.of(members, dtype) for split, members in rows.items()}
     return Dataset(
-        facts=encoding.facts(),
+        facts=encoding.facts() | _target_facts(pairs["train"]),
         splits=sources,
         encoding=encoding,
         sha256=digest(pairs),
@@ -110,6 +115,19 @@ def pair_dataset(
 
 def _sample(pairs: Sequence[Pair]) -> Iterator[str]:
     return spread((text for pair in pairs for text in pair), 2 * len(pairs))
+
+
+def _target_facts(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """The targets' script, if it has no spaces between words; the longest target's words (signs
+    count as such) and characters."""
+    targets = [target for _, target in pairs]
+    if not targets:
+        return {}
+    stride = max(1, len(targets) // TARGETS)
+    words = max(len(WORD_OR_SIGN.findall(target)) for target in targets)
+    characters = max(len("".join(target.split())) for target in targets)
+    script = unspaced_script(targets[::stride])
+    return {"target_script": script, "target_lengths": [words, characters]}
 
 
 def split_pairs(pairs: Sequence[Pair], context: DataContext) -> dict[str, list[Pair]]:
