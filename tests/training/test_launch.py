@@ -1,11 +1,20 @@
 """Ranks started on this machine: the same end as with one process."""
 
+import contextlib
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import forked
 import killed
 import pytest
+
+HERE = Path(__file__).parent
 
 TEXT = ("data=text", "data.path={text}", "data.root={root}", "data.block_size=8")
 
@@ -82,3 +91,68 @@ def test_a_mistake_on_two_ranks_is_reported_once(tmp_path, mistake, expected):
     assert forked.call(log, killed.train, [*common, mistake, f"output_dir={tmp_path}"]) == 2
     said = log.read_text()
     assert said.count("error: ") == 1 and expected in said and "Traceback" not in said
+
+
+# ------------------------------------------------------------------ no rank is left behind
+
+
+def started(folder, *arguments):
+    """A launcher whose two ranks are at work, and their process ids."""
+    command = [sys.executable, str(HERE / "ranks.py"), str(folder), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    works = appear(folder, "[01] works", 1 if "hanging" in arguments else 2)
+    return process, [int(path.read_text() or 0) for path in works]
+
+
+def appear(folder, pattern, number):
+    """The files of that name, once there are so many."""
+    deadline = time.monotonic() + 30
+    while len(found := [p for p in sorted(folder.glob(pattern)) if p.read_text()]) < number:
+        assert time.monotonic() < deadline, f"{number} of '{pattern}' expected, got {found}"
+        time.sleep(0.02)
+    return found
+
+
+def gone(ids):
+    """Wait until the processes have ended."""
+    deadline = time.monotonic() + 30
+    while left := [pid for pid in ids if Path(f"/proc/{pid}").exists() and not is_zombie(pid)]:
+        assert time.monotonic() < deadline, f"{left} still run"
+        time.sleep(0.02)
+    return True
+
+
+def is_zombie(pid):
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return True
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc")
+
+
+@needs_proc
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR2", "SIGTERM"])
+def test_a_signal_reaches_every_rank(tmp_path, name):
+    launcher, ranks = started(tmp_path)
+    launcher.send_signal(getattr(signal, name))
+    assert launcher.wait(30) == 128 + getattr(signal, name) and gone(ranks)
+    assert len(list(tmp_path.glob(f"[01] saved after {name}"))) == 2
+    assert launcher.stderr.read() == ""
+
+
+@needs_proc
+def test_ranks_save_and_end_when_the_launcher_is_killed(tmp_path):
+    launcher, ranks = started(tmp_path)
+    launcher.kill()
+    launcher.wait(30)
+    assert gone(ranks) and len(list(tmp_path.glob("[01] saved after SIGTERM"))) == 2
+
+
+@needs_proc
+def test_a_rank_that_waits_for_a_dead_one_is_killed(tmp_path):
+    launcher, ranks = started(tmp_path, "hanging", "0.2")
+    assert launcher.wait(30) == 128 + signal.SIGKILL and gone(ranks)
+    (line,) = launcher.stderr.read().splitlines()
+    assert line == "failed: SIGKILL ended rank 1; is the machine out of memory?"

@@ -23,6 +23,16 @@ def test_a_signal_is_remembered_and_the_handler_put_back(name):
     assert signal.getsignal(number) is before
 
 
+def test_a_hangup_that_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals().caught() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not signals.any() and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_outside_the_main_thread_signals_go_elsewhere():
     received = []
 

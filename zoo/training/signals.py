@@ -9,6 +9,14 @@ from types import FrameType
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
+def numbers() -> list[int]:
+    """The signals to catch: those of this system, without a SIGHUP that `nohup` has put off."""
+    found = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+    hangup = getattr(signal, "SIGHUP", None)
+    is_put_off = hangup is not None and signal.getsignal(hangup) == signal.SIG_IGN
+    return [number for number in found if not (is_put_off and number == hangup)]
+
+
 class StopSignals:
     """Holds the first signal received; a second one changes nothing, the end is under way."""
 
@@ -28,10 +36,8 @@ class StopSignals:
         """Catch the signals inside; outside they do what they did before."""
         before = {}
         try:
-            for name in NAMES:
-                if hasattr(signal, name):
-                    number = getattr(signal, name)
-                    before[number] = signal.signal(number, self._note)
+            for number in numbers():
+                before[number] = signal.signal(number, self._note)
         except ValueError:  # not the main thread: signals go elsewhere
             pass
         try:
