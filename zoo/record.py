@@ -15,6 +15,7 @@ from zoo.files import sync_folder, write_text
 from zoo.runs.directory import RunDirectory
 from zoo.runs.overrides import join_lines
 from zoo.start import Start
+from zoo.training.elastic import mark
 from zoo.training.trainer import Trainer
 
 
@@ -54,6 +55,7 @@ def _record(trainer: Trainer, start: Start, overrides: list[str], dataset: Datas
         content["teacher"] = start.teacher.identity
     run.write_json("dataset.json", content)
     write_text(run.path / "overrides.txt", join_lines(overrides))
+    mark(run)
     _write_config(run, start.config)
     for folder in list(run.path.parents)[:2]:
         sync_folder(folder)

@@ -12,6 +12,7 @@ import torch
 
 from zoo.build import build_dataset, build_trainer, check_options
 from zoo.config.run import RunConfig
+from zoo.config.saved import read_config
 from zoo.data.dataset import Dataset
 from zoo.errors import TrainingFailed, UserError, report
 from zoo.importing import import_plugins
@@ -22,9 +23,11 @@ from zoo.runs import hparams
 from zoo.runs.directory import RunDirectory
 from zoo.start import Start, find_start
 from zoo.training import finish
+from zoo.training.collectives import lost_ranks_reported
+from zoo.training.elastic import by_torchrun, restarted_run
 from zoo.training.evaluate import Interrupted
-from zoo.training.launch import launch, launched
-from zoo.training.runtime import Runtime, deterministic
+from zoo.training.launch import end_with_launcher, launch, launched
+from zoo.training.runtime import Runtime, choose_device, deterministic
 from zoo.training.trainer import Trainer
 
 
@@ -45,11 +48,15 @@ def train(
     import_plugins(config.plugins)
     check_options(config)
     if config.trainer.devices > 1 and not launched():
+        choose_device(config.trainer.device, 0, config.trainer.devices)
         resumed = run.path if run else None
         return launch(_rank, config.trainer.devices, config, overrides, resumed, folder)
+    if by_torchrun():
+        end_with_launcher()
     runtime = Runtime.start(config.trainer.device)
     try:
-        return _train(config, overrides, run, folder, runtime)
+        with lost_ranks_reported(runtime.ranks):
+            return _train(config, overrides, run, folder, runtime)
     except (UserError, TrainingFailed) as error:
         if not runtime.main:
             return 2 if isinstance(error, UserError) else 1
@@ -71,11 +78,15 @@ def _train(
     folder: Path | None,
     runtime: Runtime,
 ) -> int:
+    is_own = run is None  # the config of a run that is resumed may be somebody else's
+    if run is None:
+        run = runtime.first(restarted_run(Path(config.output_dir) / config.name, overrides))
+        config = read_config(run.path) if run else config
     with deterministic(config.trainer.deterministic):
         with _main_first(runtime):
             start = find_start(config, overrides, run, runtime)
             config = start.config
-            dataset = build_dataset(config.data, tokenizer=start.tokenizer, online=run is None)
+            dataset = build_dataset(config.data, tokenizer=start.tokenizer, online=is_own)
         trainer = build_trainer(config, dataset, runtime, run, start.source, start.teacher, folder)
         if runtime.main:
             with refused_writes(trainer.run, is_new=run is None):
@@ -159,7 +170,8 @@ def _fit(trainer: Trainer, start: Start) -> int:
     try:
         if trainer.runtime.main:
             hparams.begin(trainer.run.path, config.to_dict())
-        with trainer.signals.caught(), _suppress_writer_traceback():
+        lost = lost_ranks_reported(trainer.runtime.ranks, f"; resume={trainer.run.path} goes on")
+        with trainer.signals.caught(), _suppress_writer_traceback(), lost:
             forget_used_kernels()
             trainer.fit()
             if trainer.signalled is None:

@@ -16,6 +16,7 @@ from zoo.training.launch import launched
 from zoo.training.runtime import (
     Clock,
     Runtime,
+    backend_of,
     choose_device,
     deterministic,
     environment,
@@ -68,6 +69,23 @@ def test_devices():
         with pytest.raises(UserError, match="unknown trainer.device"):
             choose_device(name)
     assert Runtime.start("cpu") == Runtime(CPU, 0, 1) and not launched()
+
+
+def test_processes_of_one_machine_do_not_share_a_device(monkeypatch):
+    with pytest.raises(UserError, match=r"8 processes .* share one device; trainer.device=cuda "):
+        choose_device("cuda:0", 3, 8)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [choose_device("cuda", rank, 2).index for rank in range(2)] == [0, 1]
+    assert choose_device("cuda:1").index == 1
+    for rank in range(3):  # all refuse: none waits for the one that has no device
+        with pytest.raises(UserError, match="3 devices requested, 2 present"):
+            choose_device("cuda", rank, 3)
+
+
+def test_gpus_have_their_own_library_and_the_cpu_has_gloo():
+    assert backend_of(CPU) == "gloo"
+    assert backend_of(torch.device("cuda", 3)) == "cpu:gloo,cuda:nccl"
 
 
 def test_the_environment_is_json_and_says_what_bits_depend_on():

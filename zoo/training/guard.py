@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from zoo.errors import TrainingFailed
 from zoo.tasks.base import Batch
 from zoo.training.budget import monitored
+from zoo.training.host_copy import HostCopy
 from zoo.training.runtime import Runtime
 
 
@@ -32,7 +32,7 @@ class FiniteGuard:
     def __init__(self, runtime: Runtime, folder: Path, warn: Callable[[str], None] = print) -> None:
         self.runtime, self.folder, self.warn = runtime, folder, warn
         self._warned = False
-        self._pending: tuple[Tensor, list[Batch], int] | None = None
+        self._pending: tuple[HostCopy, list[Batch], int] | None = None
 
     def check(self, loss: Tensor, micro_batches: list[Batch], step: int) -> None:
         """Check the loss of step number `step`.
@@ -40,22 +40,16 @@ class FiniteGuard:
         Raises:
             TrainingFailed: It, or the step before's, is not finite.
         """
-        if self.runtime.device.type == "cpu":
-            self._require_finite(loss, micro_batches, step)
-            return
         self.finish()
-        pinned = self.runtime.device.type == "cuda"
-        host = torch.empty_like(loss, device="cpu", pin_memory=pinned)
-        self._pending = (host.copy_(loss, non_blocking=True), micro_batches, step)
-        self._event = torch.Event(self.runtime.device.type)
-        self._event.record()
+        self._pending = HostCopy(loss), micro_batches, step
+        if self.runtime.device.type == "cpu":
+            self.finish()
 
     def finish(self) -> None:
         """Check the loss that is still being copied."""
         if self._pending is not None:
-            self._event.synchronize()
-            pending, self._pending = self._pending, None
-            self._require_finite(*pending)
+            (loss, *rest), self._pending = self._pending, None
+            self._require_finite(loss.read(), *rest)
 
     def evaluation(self, split: str, step: int) -> Callable[[str], None]:
         """What `evaluate` calls where the loss is not finite, with what it is: of a validation it
@@ -85,8 +79,7 @@ class FiniteGuard:
             self.warn(f"val/{name} of step {step} is {abs(value)}: such a step is never the best")
         return -math.inf
 
-    def _require_finite(self, loss: Tensor, micro_batches: list[Batch], step: int) -> None:
-        value = loss.item()
+    def _require_finite(self, value: float, micro_batches: list[Batch], step: int) -> None:
         if value - value == 0:  # neither infinite nor NaN
             return
         path = self.folder / f"failed_batch_rank{self.runtime.rank}.safetensors"

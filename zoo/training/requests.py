@@ -5,6 +5,7 @@ from enum import IntEnum
 from torch import Tensor
 
 from zoo.training.config import TrainerConfig
+from zoo.training.host_copy import HostCopy
 from zoo.training.runtime import Clock, Runtime
 from zoo.training.signals import StopSignals
 
@@ -34,7 +35,7 @@ class Requests:
     ) -> None:
         self.config, self.runtime, self.clock, self.signals = config, runtime, clock, signals
         self.saved_at = 0.0  # second of the last checkpoint
-        self._total: Tensor | None = None
+        self._total: HostCopy | None = None
 
     def local(self) -> int:
         """The request of this rank now: a signal's number, or a `Request`."""
@@ -51,8 +52,8 @@ class Requests:
     def resolve(self, local: int, total: Tensor | None) -> int:
         """The strongest request of all ranks.
 
-        Ranks read the total of a step at the next one, when it has long arrived, so that no GPU is
-        waited for.
+        Ranks read the total of a step at the next one, when it has long arrived: a GPU is not
+        waited for, and all ranks see the same.
 
         Args:
             local: This rank's.
@@ -60,8 +61,8 @@ class Requests:
         """
         if total is None:
             return local
-        before, self._total = self._total, total
-        if before is None or before <= 0:
+        before, self._total = self._total, HostCopy(total)
+        if before is None or before.read() <= 0:
             return Request.NONE
         return max(self.runtime.gather(local))
 

@@ -17,9 +17,11 @@ from torch import Tensor
 from zoo.errors import UserError, unknown_name
 from zoo.kernels import kernel_choice
 from zoo.rng import mix_seed
-from zoo.tasks.base import Gathered
 
 DEVICE_TYPES = ("cuda", "mps", "xpu", "cpu")
+NUMBERED = ("cuda", "xpu")
+STEP_TIMEOUT = timedelta(minutes=10)  # within which every rank must come to the same operation
+WAIT_TIMEOUT = timedelta(days=1)  # while rank 0 downloads, tokenises, draws, saves
 
 
 def tune_malloc() -> None:
@@ -45,51 +47,91 @@ def available(kind: str) -> bool:
     return getattr(torch, kind).is_available()
 
 
-def choose_device(name: str, local_rank: int = 0) -> torch.device:
+def choose_device(name: str, local_rank: int = 0, local_ranks: int = 1) -> torch.device:
     """The device named, or for `auto` the first of cuda, mps, xpu, cpu that is there.
 
+    Args:
+        name: `trainer.device`.
+        local_rank: Number of this process among those of the machine, each with a device.
+        local_ranks: How many there are.
+
     Raises:
-        UserError: A device that torch does not know or that this machine lacks.
+        UserError: A device that torch does not know or that this machine lacks; fewer devices than
+            processes.
     """
     if name == "auto":
         name = next(kind for kind in DEVICE_TYPES if available(kind))
     kind, _, number = name.partition(":")
     if kind not in DEVICE_TYPES or (number and not number.isdigit()):
         raise UserError(unknown_name("trainer.device", name, ("auto", *DEVICE_TYPES)))
+    if number and local_ranks > 1:
+        raise UserError(
+            f"trainer.device={name}: {local_ranks} processes on this machine would share one "
+            f"device; trainer.device={kind} gives each its own"
+        )
     if not available(kind):
         present = ", ".join(k for k in DEVICE_TYPES if available(k))
         raise UserError(
             f"trainer.device={name}: torch finds no {kind} device here (it has: {present})"
         )
-    if kind in ("cuda", "xpu"):
+    if kind in NUMBERED:
         index, count = int(number or local_rank), getattr(torch, kind).device_count()
-        if index >= count:
-            raise UserError(f"trainer.device={name}: {kind}:{index} requested, {count} present")
+        if index + (local_ranks - 1 - local_rank) >= count:
+            needed = f"{local_ranks} devices" if local_ranks > 1 else f"{kind}:{index}"
+            raise UserError(f"trainer.device={name}: {needed} requested, {count} present")
         return torch.device(kind, index)
     return torch.device(kind)
 
 
+def backend_of(device: torch.device) -> str:
+    """How ranks communicate: gloo for tensors of the CPU, the device's own library for the rest."""
+    library = {"cuda": "nccl", "xpu": "xccl"}.get(device.type)
+    return f"cpu:gloo,{device.type}:{library}" if library else "gloo"
+
+
+def join_ranks(device: torch.device) -> None:
+    """Meet the other ranks.
+
+    At an address book of this attempt's own: torchrun keeps one for all its restarts, in which
+    ranks would find where those before them listened.
+    """
+    store, rank, ranks = next(dist.rendezvous("env://"))
+    store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
+    places = {"store": store, "rank": rank, "world_size": ranks, "timeout": STEP_TIMEOUT}
+    bound = {"device_id": device} if device.type == "cuda" else {}
+    dist.init_process_group(backend_of(device), **places, **bound)
+
+
 @dataclass
 class Runtime:
-    """This process's device and its place among the ranks."""
+    """This process's device and its place among the ranks.
+
+    Attributes:
+        device, rank, ranks: As it says.
+        waiting: The process group in which ranks wait for what one of them does; None for the
+            default one.
+    """
 
     device: torch.device
     rank: int = 0
     ranks: int = 1
+    waiting: Any = None
 
     @classmethod
     def start(cls, device: str) -> "Runtime":
         """Read the rank that torchrun (or our own launcher) set, and join the other ranks."""
         rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        chosen = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
+        places = (int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+        chosen = choose_device(device, *places)
         if chosen.type == "cpu":
             tune_malloc()
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
+        waiting = None
         if ranks > 1 and not dist.is_initialized():
-            backend = {"cuda": "nccl", "xpu": "xccl"}.get(chosen.type, "gloo")
-            dist.init_process_group(backend, timeout=timedelta(minutes=10))
-        return cls(chosen, rank, ranks)
+            join_ranks(chosen)
+            waiting = dist.new_group(backend="gloo", timeout=WAIT_TIMEOUT)
+        return cls(chosen, rank, ranks, waiting)
 
     @property
     def main(self) -> bool:
@@ -107,7 +149,7 @@ class Runtime:
         if self.ranks == 1:
             return [value]
         values: list[Any] = [None] * self.ranks
-        dist.all_gather_object(values, value)
+        dist.all_gather_object(values, value, self.waiting)
         return values
 
     def first(self, value: Any) -> Any:
@@ -115,7 +157,7 @@ class Runtime:
         if self.ranks == 1:
             return value
         box = [value]
-        dist.broadcast_object_list(box, src=0)
+        dist.broadcast_object_list(box, src=0, group=self.waiting)
         return box[0]
 
     def stop(self) -> None:
@@ -145,42 +187,6 @@ class Runtime:
         """Wait until the device has finished its work (before reading a clock)."""
         if self.device.type != "cpu":
             getattr(torch, self.device.type).synchronize()
-
-
-class _Gather(torch.autograd.Function):
-    """All ranks' rows; each row's gradient is summed over the ranks that used it."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, start: int, sizes: list[int]) -> Tensor:
-        ctx.own_rows = slice(start, start + len(rows))
-        padded = rows.new_zeros(max(sizes), *rows.shape[1:])
-        padded[: len(rows)] = rows
-        gathered = [torch.empty_like(padded) for _ in sizes]
-        dist.all_gather(gathered, padded)
-        return torch.cat([rows_of_rank[:size] for rows_of_rank, size in zip(gathered, sizes)])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        total = gradient.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total[ctx.own_rows], None, None
-
-
-def gather_with_gradient(features: Tensor) -> Gathered:
-    """The features (N, ...) of all ranks, through which gradients reach the rank they came from.
-
-    Every rank must call it, as often as the others; their numbers of rows may differ. Where no
-    gradient is wanted, as in evaluation, whose ranks have batches of their own, it gives back the
-    rank's own.
-    """
-    if not torch.is_grad_enabled():
-        return Gathered(features, 0)
-    count = torch.tensor([len(features)], device=features.device)
-    counts = [torch.empty_like(count) for _ in range(dist.get_world_size())]
-    dist.all_gather(counts, count)
-    sizes = [int(size) for size in counts]
-    start = sum(sizes[: dist.get_rank()])
-    return Gathered(_Gather.apply(features, start, sizes), start)
 
 
 def seed_everything(seed: int, rank: int = 0) -> None:

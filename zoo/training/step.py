@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.tasks.base import Batch, Task, to_float64
+from zoo.training.collectives import gather_with_gradient
 from zoo.training.precision import Precision, rescale_gradients
-from zoo.training.runtime import Runtime, gather_with_gradient
+from zoo.training.runtime import Runtime
 
 SCALE = 1024  # the same on every rank, however many samples it has; dividing by it loses nothing
 
