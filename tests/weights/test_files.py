@@ -24,6 +24,8 @@ def same(found):
         TENSORS,
         {"state_dict": TENSORS, "epoch": 3},
         {"model": {f"module.{name}": t for name, t in TENSORS.items()}},
+        {"model": {f"_orig_mod.module.{name}": t for name, t in TENSORS.items()}, "optimizer": {}},
+        {"of_my_own": TENSORS, "optimizer": {"state": {0: TENSORS}, "param_groups": []}},
     ],
 )
 def test_a_file_of_torch_save(tmp_path, content):
@@ -38,10 +40,53 @@ def test_a_folder_in_shards(tmp_path):
     index = {"weight_map": {name: f"{name}.safetensors" for name in TENSORS}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     assert same(read_weights(tmp_path))
+    (tmp_path / "b.safetensors").rename(tmp_path / "c")
+    with pytest.raises(UserError, match="1 of 2 parts of the weights are missing: b.safetensors"):
+        read_weights(tmp_path)
+    (tmp_path / "c").rename(tmp_path / "b.safetensors")
+    index["weight_map"]["more"] = "a.safetensors"
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match="1 tensors are in none of the files, as more"):
+        read_weights(tmp_path)
     index["weight_map"]["a"] = "../a.safetensors"
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(UserError, match="'../a.safetensors' lies outside the folder"):
         read_weights(tmp_path)
+
+
+def test_shards_without_an_index(tmp_path):
+    names = [f"model-0000{k}-of-00002.safetensors" for k in (1, 2)]
+    for file, (name, tensor) in zip(names, TENSORS.items(), strict=True):
+        save_file({name: tensor}, tmp_path / file)
+    assert same(read_weights(tmp_path))
+    with pytest.raises(UserError, match="is one of 2 parts; name their folder"):
+        read_weights(tmp_path / names[0])
+    (tmp_path / names[1]).unlink()
+    with pytest.raises(UserError, match=f"1 of 2 parts of the weights are missing: {names[1]}"):
+        read_weights(tmp_path)
+
+
+def test_several_networks_in_a_file(tmp_path):
+    torch.save({"student": TENSORS, "teacher": TENSORS, "epoch": 3}, tmp_path / "dino.pth")
+    with pytest.raises(UserError, match="several networks: student, teacher; save"):
+        read_weights(tmp_path / "dino.pth")
+
+
+def test_folders_without_weights_of_their_own(tmp_path):
+    for name in ("a.pth", "b.pth", "training_args.bin"):
+        torch.save(TENSORS, tmp_path / name)
+    with pytest.raises(UserError, match="but a.pth, b.pth; name the file"):
+        read_weights(tmp_path)
+    (tmp_path / "b.pth").unlink()
+    assert same(read_weights(tmp_path))
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UserError, match="an adapter of PEFT's.* init.adapter="):
+        read_weights(tmp_path)
+    outer = tmp_path / "outer"
+    (outer / "checkpoint-500").mkdir(parents=True)
+    save_file(TENSORS, outer / "checkpoint-500" / "model.safetensors")
+    with pytest.raises(UserError, match="no weights itself; name a folder in it: checkpoint-500"):
+        read_weights(outer)
 
 
 class Canary:

@@ -10,6 +10,7 @@ import yaml
 from zoo.config import compose
 from zoo.errors import UserError
 from zoo.models.resnet import ResNet
+from zoo.weights.hub import hub_name
 from zoo.weights.source import open_source
 
 
@@ -27,9 +28,88 @@ def test_a_name_is_fetched_into_the_hubs_cache(tmp_path, monkeypatch):
 
     package = SimpleNamespace(snapshot_download=snapshot_download)
     monkeypatch.setitem(sys.modules, "huggingface_hub", package)
-    source = open_source("someone/resnet-18")
-    assert asked == ["someone/resnet-18"]
+    source = open_source("someone/resnet18.a1_in1k")
+    open_source("https://huggingface.co/someone/resnet-18/tree/main")
+    assert asked == ["someone/resnet18.a1_in1k", "someone/resnet-18"]
     assert source.model == "resnet" and source.settings["width"] == 4
+
+
+@pytest.mark.parametrize(
+    ("location", "name"),
+    [
+        ("gpt2", "gpt2"),
+        ("timm/resnet18.a1_in1k", "timm/resnet18.a1_in1k"),
+        ("Qwen/Qwen3-0.6B", "Qwen/Qwen3-0.6B"),
+        ("hf-mirror.com/uer/gpt2-chinese-cluecorpussmall", "uer/gpt2-chinese-cluecorpussmall"),
+        ("https://huggingface.co/gpt2", "gpt2"),
+        ("models/gpt2.onnx", None),
+        ("resnet50-11ad3fa6.pth", None),
+        ("~/gpt2", None),
+        (r"C:\models\gpt2", None),
+        ("模型/gpt2", None),
+    ],
+)
+def test_names_on_the_hub(location, name):
+    assert hub_name(location) == name
+
+
+def resnet(width=4, depth=18):
+    return ResNet((3, 8, 8), 4, depth, width=width).state_dict()
+
+
+@pytest.mark.parametrize("prefix", ["backbone.", "model.", "net.resnet.", "module.encoder."])
+def test_a_common_prefix_is_taken_off(prefix, tmp_path):
+    tensors = {prefix + name: t for name, t in resnet().items()} | {"queue": torch.ones(2)}
+    torch.save({"state_dict": tensors}, tmp_path / "moco.pth")
+    source = open_source(str(tmp_path / "moco.pth"))
+    assert source.tensors.keys() == {*resnet(), "queue"}
+    assert source.notes == (f"the names in moco.pth are read without '{prefix}'",)
+
+
+def test_several_networks_under_prefixes(tmp_path):
+    tensors = {p + n: t for p in ("encoder_q.", "encoder_k.") for n, t in resnet().items()}
+    torch.save(tensors, tmp_path / "moco.pth")
+    with pytest.raises(UserError, match="several networks in one file .encoder_q., encoder_k.."):
+        open_source(str(tmp_path / "moco.pth"))
+
+
+def test_roberta_is_not_taken_for_bert(tmp_path):
+    shapes = {
+        "embeddings.word_embeddings.weight": (9, 8),
+        "embeddings.position_embeddings.weight": (514, 8),
+        "embeddings.token_type_embeddings.weight": (1, 8),
+        "encoder.layer.0.attention.self.query.weight": (8, 8),
+    }
+    tensors = {name: torch.zeros(shape) for name, shape in shapes.items()}
+    torch.save(tensors, tmp_path / "trunk.pth")
+    with pytest.raises(UserError, match="514 positions and one segment type are RoBERTa's"):
+        open_source(str(tmp_path / "trunk.pth"))
+    torch.save({f"roberta.{n}": t for n, t in tensors.items()}, tmp_path / "trunk.pth")
+    with pytest.raises(UserError, match="weights of roberta, which is not one of gpt2, bert"):
+        open_source(str(tmp_path / "trunk.pth"))
+
+
+def test_a_part_of_a_run_and_places_of_the_cache(tmp_path):
+    (tmp_path / "config.yaml").write_text("name: x")
+    folder = tmp_path / "checkpoints" / "best-4"
+    folder.mkdir(parents=True)
+    torch.save({"blocks.0.up.weight": torch.ones(2)}, folder / "model.pt")
+    with pytest.raises(UserError, match=f"is a part of a run; name the run: init.from={tmp_path}"):
+        open_source(str(folder))
+    snapshot = tmp_path / "models--x--y" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    torch.save(resnet(), snapshot / "pytorch_model.bin")
+    assert open_source(str(snapshot.parents[1])).path == snapshot
+
+
+def test_a_home_folder_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    torch.save(resnet(), tmp_path / "weights.pth")
+    assert open_source("~/weights.pth").model == "resnet"
+    with pytest.raises(UserError, match="did you mean ~/weights.pth"):
+        open_source("~/weihgts.pth")
+    with pytest.raises(UserError, match="is nobody's home folder"):
+        open_source("~nobody_at_all/weights.pth")
 
 
 def test_without_the_package(monkeypatch):
@@ -40,13 +120,20 @@ def test_without_the_package(monkeypatch):
         open_source("outputs/gpt_stdlib")
 
 
-def test_what_the_hub_refuses_is_one_line(monkeypatch):
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("no\nspace", "OSError: no space"),
+        ("Got: ConnectError: [Errno -2] Name or service not known", "it cannot be reached"),
+    ],
+)
+def test_what_the_hub_refuses_is_one_line(said, answer, monkeypatch):
     def snapshot_download(name, allow_patterns):
-        raise OSError("no\nnetwork")
+        raise OSError(said)
 
     package = SimpleNamespace(snapshot_download=snapshot_download)
     monkeypatch.setitem(sys.modules, "huggingface_hub", package)
-    with pytest.raises(UserError, match="did not give it .OSError: no network") as found:
+    with pytest.raises(UserError, match=f"did not give it .{answer}") as found:
         open_source("gpt2")
     assert "\n" not in str(found.value)
 

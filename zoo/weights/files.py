@@ -17,7 +17,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from zoo.errors import UserError
-from zoo.weights.foreign import conversion, describe_foreign, is_lightning, is_safetensors
+from zoo.weights.foreign import (
+    conversion,
+    describe_foreign,
+    describe_placeholder,
+    is_lightning,
+    is_safetensors,
+)
 
 Tensors = dict[str, Tensor]
 NAMES = ("model.safetensors", "pytorch_model.bin")  # in a folder of the Hub's form
@@ -40,7 +46,8 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
+        what = describe_placeholder(path) if path.is_file() else None
+        raise UserError(f"{path} {what or f'cannot be read: {error}'}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected a JSON object, got a {type(content).__name__}")
     return content
@@ -79,7 +86,7 @@ def read_weights(path: Path) -> Tensors:
         parts = [f"{name}-{k + 1:05}-of-{number}{ending}" for k in range(int(number))]
         return _read_parts(path, parts)
     candidates = [p for p in files if p.suffix in ENDINGS and not STATES.fullmatch(p.name)]
-    if len(candidates) == 1:
+    if len(candidates) == 1 and not (path / "adapter_config.json").is_file():
         return read_tensors(candidates[0])
     raise UserError(_no_weights(path, files, candidates))
 
@@ -87,14 +94,14 @@ def read_weights(path: Path) -> Tensors:
 def _no_weights(folder: Path, files: list[Path], candidates: list[Path]) -> str:
     """Why a folder has no weights to read, and where they may be."""
     names = [p.name for p in folder.iterdir() if p.is_dir() and _has_weights(p)]
-    if candidates:
-        listed = ", ".join(p.name for p in candidates)
-        return f"{folder} holds no {' or '.join(NAMES)}, but {listed}; name the file"
     if (folder / "adapter_config.json").is_file():
         return (
             f"{folder} holds an adapter of PEFT's, not the model that it belongs to: "
             f"init.from=<its base> adapter=lora init.adapter={folder}"
         )
+    if candidates:
+        listed = ", ".join(p.name for p in candidates)
+        return f"{folder} holds no {' or '.join(NAMES)}, but {listed}; name the file"
     if names:
         listed = ", ".join(sorted(names)[:5])
         return f"{folder} holds no weights itself; name a folder in it: {listed}"
@@ -151,9 +158,9 @@ def read_tensors(path: Path) -> Tensors:
             return safetensors.torch.load_file(path)
         if what := describe_foreign(path):
             raise UserError(f"{path} {what}")
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), path.open("rb") as file:  # torch would go by its name
             warnings.simplefilter("ignore")  # about pickles of an old kind
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise UserError(f"{path} is damaged or no safetensors file: {error}") from None
     except pickle.UnpicklingError as error:
@@ -167,16 +174,16 @@ def read_tensors(path: Path) -> Tensors:
 
 
 def _refused_pickle(path: Path, error: pickle.UnpicklingError) -> str:
-    told = ("GLOBAL", "Unsupported")  # what the pickle would have done
-    lines = str(error).splitlines()
-    reason = next((line for line in lines if any(word in line for word in told)), None)
-    if reason is None:
+    name = re.search(r"GLOBAL (\S+)", str(error))  # what the pickle would have called
+    with path.open("rb") as file:
+        is_pickle = file.read(1) == b"\x80"
+    if name is None and not is_pickle:
         return f"{path} is damaged, or no file of safetensors or torch.save"
     origin = " (a checkpoint of PyTorch Lightning)" if is_lightning(path) else ""
     return (
-        f"{path} is refused{origin}: it holds more than tensors, and reading that could run code "
-        f"({' '.join(reason.split())[:120]}); if you trust its author, convert it: "
-        f"{conversion(path)}"
+        f"{path} is refused{origin}: it holds more than tensors "
+        f"({name[1] if name else 'pickled objects'}), and reading that could run code; if you "
+        f"trust its author, convert it: {conversion(path)}"
     )
 
 

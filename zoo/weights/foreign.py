@@ -1,15 +1,12 @@
 """What a file is that holds no weights that can be read, by its first bytes or its name."""
 
 import re
-import shlex
 import zipfile
 from pathlib import Path
 
 START = 512  # bytes that show what a file is
 CLEAN_COPY = "take the safetensors or pytorch_model.bin of the same model"
 MAGIC = (  # first bytes, what they begin, and the remedy
-    (b"version https://git-lfs.github.com", "a Git LFS pointer, not the file itself",
-     "run 'git lfs pull' in its folder"),
     (b"GGUF", "GGUF, the format of llama.cpp", CLEAN_COPY),
     (b"ggjt", "GGML, the old format of llama.cpp", CLEAN_COPY),
     (b"lmgg", "GGML, the old format of llama.cpp", CLEAN_COPY),
@@ -20,6 +17,7 @@ MAGIC = (  # first bytes, what they begin, and the remedy
     (b"Rar!", "a RAR archive", "unpack it first"),
     (b"\xfd7zXZ", "an xz archive", "unpack it first"),
 )  # fmt: skip
+PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<error")
 ENDINGS = (  # of a name, where the first bytes show nothing
     (".msgpack", "the format of Flax (JAX)", CLEAN_COPY),
     (".onnx", "an ONNX graph", CLEAN_COPY),
@@ -45,11 +43,34 @@ MEMBERS = (  # of a zip archive
 )  # fmt: skip
 
 
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(START)
+
+
 def is_safetensors(path: Path) -> bool:
     """By its first bytes: the length of a header of JSON, and its brace."""
-    with path.open("rb") as file:
-        head = file.read(9)
-    return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < 2**40
+    head = _head(path)
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**40
+
+
+def describe_placeholder(path: Path) -> str | None:
+    """What a file is that stands in place of the one wanted, None for another.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    head = _head(path)
+    if not head:
+        return "is empty (0 bytes); download it again"
+    if head.startswith(b"version https://git-lfs.github.com"):
+        return "is a Git LFS pointer, not the file itself; run 'git lfs pull' in its folder"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(PAGES):
+        return (
+            "is a web page that was saved in place of the file; download the file itself (from "
+            "the Hub: /resolve/ in its address, not /blob/)"
+        )
+    return None
 
 
 def describe_foreign(path: Path) -> str | None:
@@ -58,21 +79,16 @@ def describe_foreign(path: Path) -> str | None:
     Raises:
         OSError: It cannot be read.
     """
-    with path.open("rb") as file:
-        head = file.read(START)
-    if not head:
-        return "is empty (0 bytes); download it again"
+    if placeholder := describe_placeholder(path):
+        return placeholder
+    head = _head(path)
     for magic, what, remedy in MAGIC:
         if head.startswith(magic):
             return f"is {what}; {remedy}"
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<error")):
-        return (
-            "is a web page that was saved in place of the file; download the file itself (from "
-            "the Hub: /resolve/ in its address, not /blob/)"
-        )
     if zipfile.is_zipfile(path):
         return _describe_zip(path)
+    if head.startswith(b"PK\x03\x04"):
+        return "is damaged: its end is missing (an unfinished download?); download it again"
     for ending, what, remedy in ENDINGS:
         if path.name.lower().endswith(ending):
             return f"is {what}; {remedy}"
@@ -118,4 +134,4 @@ def conversion(path: Path) -> str:
         f"s.save_file({{k: v.contiguous().clone() for k, v in c.items() if torch.is_tensor(v)}}, "
         f"{str(path.with_suffix('.safetensors'))!r})"
     )
-    return f"python -c {shlex.quote(program)}"
+    return 'python -c "' + re.sub(r'(["\\$`])', r"\\\1", program) + '"'

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from zoo.config import groups as configs
-from zoo.errors import UserError
+from zoo.errors import UserError, closest_match
 from zoo.program import spelled
 
 PATTERNS = ["*.json", "*.txt", "*.safetensors", "pytorch_model*.bin"]  # of a Hub's repository
@@ -73,10 +73,13 @@ def _reason(error: Exception) -> str:
 
 
 def _hint(location: str) -> str:
-    """How to get the run of one of our experiments that is looked for."""
-    name = Path(location).name
-    return (
-        spelled(f"; train it first: python train.py experiment={name}")
-        if name in configs.experiments()
-        else ""
-    )
+    """How to get the run of one of our experiments that is looked for; a name like it."""
+    path = Path(location)
+    if path.name in configs.experiments():
+        return spelled(f"; train it first: python train.py experiment={path.name}")
+    try:
+        names = [p.name for p in path.expanduser().parent.iterdir()]
+    except (OSError, ValueError, RuntimeError):
+        names = []
+    near = closest_match(path.name, names) if path.name else None
+    return f"; did you mean {path.parent / near}?" if near else ""

@@ -10,6 +10,7 @@ from typing import Any
 from zoo.config.saved import read_config
 from zoo.data.encoding import load_encoding
 from zoo.data.tokenizers.base import Tokenizer
+from zoo.data.tokenizers.published import FILES as TOKENIZER_FILES
 from zoo.data.tokenizers.published import read_published
 from zoo.data.tokenizers.registry import load_tokenizer
 from zoo.errors import UserError
@@ -21,6 +22,7 @@ from zoo.weights.bert import BERT
 from zoo.weights.family import Family
 from zoo.weights.fields import words
 from zoo.weights.files import Tensors, read_json, read_weights, weights_sha256
+from zoo.weights.foreign import describe_placeholder
 from zoo.weights.gpt2 import GPT2
 from zoo.weights.hub import download
 from zoo.weights.resnet import RESNET, TORCHVISION
@@ -130,11 +132,23 @@ def _of_family(path: Path, folder: Path, tensors: Tensors) -> Source:
         if file is None and settings.get("heads"):
             chosen = ", ".join(f"{k}={settings[k]}" for k in ("heads", "activation"))
             notes.append(f"no config.json beside the weights: taken to be published with {chosen}")
-        tokenizer = read_published(folder)
+        tokenizer = _read_tokenizer(folder)
         if padding := _padding(renamed, tokenizer):
             notes.append(f"the vocabulary is padded: its last {padding} rows are left out")
         return Source(path, family.model, settings, renamed, tokenizer, notes=tuple(notes))
     raise UserError(_unknown(path, tensors, config))
+
+
+def _read_tokenizer(folder: Path) -> Tokenizer | None:
+    """The tokenizer beside published weights, None where there is none.
+
+    Raises:
+        UserError: One that cannot be read; a placeholder, which a vocabulary in lines may be.
+    """
+    for name in TOKENIZER_FILES:
+        if (folder / name).is_file() and (what := describe_placeholder(folder / name)):
+            raise UserError(f"{folder / name} {what}")
+    return read_published(folder)
 
 
 def without_prefix(tensors: Tensors, marks: tuple[str, ...]) -> tuple[str, Tensors | None]:
