@@ -168,3 +168,18 @@ def test_a_path_that_is_no_run(tmp_path, rain_run):
         restore(tmp_path / "nowhere")
     with pytest.raises(UserError, match="the newest run below it is"):
         restore(rain_run.parent)
+
+
+def test_a_base_that_moved_is_named_again(train, copied, tmp_path):
+    small = ("model=mlp", "data=rain", "data.samples=100", "model.width=4", "trainer=debug")
+    base = train(*small).path
+    tuned = train(*small, f"init.from={base}", "adapter=lora", "adapter.rank=2").path
+    moved = base.rename(tmp_path / "moved (1)")
+    with pytest.raises(UserError, match="have moved, add base=<their folder>"):
+        restore(tuned)
+    again = restore(tuned, base=str(moved))
+    assert again.model.state_dict().keys() and again.step > 0
+    with pytest.raises(UserError, match="base=.* is for runs with an adapter"):
+        restore(moved, base=str(moved))
+    more = train(f"resume={tuned}", f"init.from={moved}", "trainer.max_steps=8")
+    assert more.code == 0, more.err

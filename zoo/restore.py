@@ -6,7 +6,7 @@ command line names it too.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, choose_device
 from zoo.training.state import check_base
 from zoo.weights.files import weights_sha256
-from zoo.weights.source import newest_run, open_source
+from zoo.weights.source import Source, newest_run, open_source
 
 Warn = Callable[[str], None]
 
@@ -71,6 +71,7 @@ def restore(
     device: str = "auto",
     plugins: Sequence[str] = (),
     warn: Warn = print,
+    base: str = "",
 ) -> Restored:
     """Rebuild a run's model and task; its data is not needed.
 
@@ -80,12 +81,13 @@ def restore(
         device: As `trainer.device`; auto takes the run's own where this machine has it.
         plugins: Modules to import first; those in the run's own config are not.
         warn: Called with warnings, such as a damaged checkpoint that is skipped.
+        base: Where the weights are that the run's adapter belongs to, if they have moved.
 
     Raises:
         UserError: No run, no such checkpoint, weights that do not fit, an unknown model.
     """
     run = RunDirectory.open(run_path)
-    config = read_config(run.path)
+    config = _with_base(read_config(run.path), base)
     import_plugins(plugins)
     dataset = run.read_json("dataset.json")
     facts, encoding = dataset["facts"], load_encoding(dataset["encoding"], config.plugins)
@@ -106,6 +108,31 @@ def restore(
         step=saved.step,
         data_sha256=dataset["sha256"],
     )
+
+
+def _with_base(config: RunConfig, base: str) -> RunConfig:
+    if not base:
+        return config
+    if config.adapter["name"] == "none":
+        raise UserError(f"base={base} is for runs with an adapter, and this one has none")
+    return replace(config, init=replace(config.init, from_=base))
+
+
+def _open_base(location: str) -> Source:
+    """The weights that an adapter belongs to.
+
+    Raises:
+        UserError: They are not there.
+    """
+    try:
+        return open_source(location)
+    except UserError as error:
+        if user_path(location).exists():
+            raise
+        raise UserError(
+            f"the weights that the run's adapter belongs to are not there ({error}); if they have "
+            f"moved, add base=<their folder>"
+        ) from None
 
 
 def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -> Teacher:
@@ -160,7 +187,7 @@ def _load(
         keep_apart(model, teacher)
     saved = find_checkpoint(run, checkpoint, warn)
     if config.adapter["name"] != "none":
-        source = open_source(str(config.init.from_))
+        source = _open_base(str(config.init.from_))
         initialise(model, config.init, config.adapter, source)
         check_base(source.sha256, saved)
     model = model.to(runtime.device)

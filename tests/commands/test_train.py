@@ -238,7 +238,16 @@ def test_a_near_miss_of_a_run_is_suggested(train):
     again = train(f"resume={wrong}")
     assert again.code == 2 and f"did you mean {first.path}?" in again.err
     parent = train(f"resume={first.path.parent}")
-    assert f"the newest run below it is {first.path}" in parent.err
+    assert parent.code == 0 and f"is the newest run there, {first.path}" in parent.err
+
+
+def test_a_run_without_a_checkpoint_says_that_it_starts_anew(train):
+    first = train(*TINY)
+    shutil.rmtree(first.path / "checkpoints")
+    (first.path / "checkpoints").mkdir()
+    again = train(f"resume={first.path}")
+    assert again.code == 0
+    assert f"note: {first.path} has no checkpoint yet: it starts at step 0" in again.out
 
 
 # ---------------------------------------------------------------------------------- sweeps

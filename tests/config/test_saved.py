@@ -1,10 +1,12 @@
 """The config of an existing run: read back, its budget changed, all else refused."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
 from zoo.config import compose
-from zoo.config.saved import resumed_config
+from zoo.config.saved import resumed_config, with_found_files
 from zoo.errors import UserError
 
 
@@ -42,3 +44,24 @@ def test_a_config_that_cannot_be_read(run_folder, text):
     (run_folder / "config.yaml").write_text(text)
     with pytest.raises(UserError, match="config.yaml"):
         resumed_config(run_folder, [])
+
+
+def test_files_are_found_from_any_folder(tmp_path, monkeypatch):
+    """A run's data may be named from the folder that it was started in."""
+    run = tmp_path / "project" / "outputs" / "mlp_csv" / "2026"
+    for name in ("table.csv", "books/a.txt"):
+        (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "project" / name).write_text("a")
+    config = compose.load(["model=mlp", "data=csv", "data.path=table.csv", "data.target=table.csv"])
+    monkeypatch.chdir(tmp_path / "project")
+    assert with_found_files(config, run) == config
+    monkeypatch.chdir(tmp_path)
+    found = with_found_files(config, run).data
+    there = dict.fromkeys(("path", "target"), str(tmp_path / "project/table.csv"))
+    assert found == config.data | there
+    pattern = replace(config, data=config.data | {"path": "books/*.txt", "target": None})
+    assert with_found_files(pattern, run).data["path"] == str(tmp_path / "project/books/*.txt")
+    (tmp_path / "table.csv").write_text("a")
+    assert with_found_files(config, run) == config, "what is here comes first"
+    elsewhere = replace(config, output_dir=str(tmp_path / "project/outputs"))
+    assert with_found_files(elsewhere, run) == elsewhere

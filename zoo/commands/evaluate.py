@@ -13,9 +13,10 @@ from zoo.commands.arguments import options, with_config_dir
 from zoo.config import groups as configs
 from zoo.config.declared import declared_type, fits
 from zoo.config.run import Options
+from zoo.config.saved import with_found_files
 from zoo.errors import UserError, report, unknown_name
 from zoo.files import finite
-from zoo.runs.directory import RunDirectory
+from zoo.runs.find import find_run
 from zoo.schema import type_mismatch
 from zoo.text_table import terminal_width, text_table
 
@@ -27,7 +28,7 @@ python evaluate.py run=outputs/<name>/<date_time> [split=] [checkpoint=] [data=N
 
 Evaluate a trained model; nothing is written.
 
-run=         a run directory
+run=         a run directory, or a folder of runs: the newest; last: the newest below outputs
 split=       test (default), val, train or all; all is the default for other data
 checkpoint=  best (default), last, a step, or the name of a checkpoint
 data=        other data of the same kind, such as data=csv data.path=new.csv; without data=,
@@ -35,6 +36,7 @@ data=        other data of the same kind, such as data=csv data.path=new.csv; wi
 device=      auto (default), cpu, cuda, ...
 json=true    print JSON, nothing else
 plugins=     [modules] to import first; those in the run's config are not imported by default
+base=        the weights that a LoRA run's adapter belongs to, if they have moved
 --config-dir a folder of your own configs, if data= names one of them
 """
 SAME_DATA = ("root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken")
@@ -59,20 +61,23 @@ def _main(argv: list[str]) -> int:
         device="auto",
         json="false",
         plugins="[]",
+        base="",
     )
     as_json = switch(values, "json")
-    RunDirectory.open(values["run"])  # reports a wrong path before torch is imported
+    run = find_run(values["run"]).path  # reports a wrong path before torch is imported
     from zoo.restore import restore
 
     warnings: list[str] = []
     restored = restore(
-        values["run"],
+        run,
         values["checkpoint"],
         values["device"],
         modules(values["plugins"]),
         warnings.append,
+        values["base"],
     )
-    data, other = data_settings(restored.config.data, overrides)
+    trained = with_found_files(restored.config, run).data
+    data, other = data_settings(trained, overrides)
     split = values["split"] or ("all" if other else "test")
     outcome = evaluate_run(restored, data, other, split, warnings)
     for warning in warnings:

@@ -9,7 +9,7 @@ from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules
 from zoo.errors import UserError, report, unknown_name
 from zoo.files import atomic_folder, user_path
-from zoo.runs.directory import RunDirectory
+from zoo.runs.find import find_run
 
 if TYPE_CHECKING:
     from zoo.restore import Restored
@@ -20,7 +20,7 @@ python scripts/export.py run=outputs/<name>/<date_time> format=... out=folder [c
 Export a trained model for other programs. An adapter is merged into the base model, except with
 format=peft.
 
-run=         a run directory
+run=         a run directory, or a folder of runs: the newest; last: the newest below outputs
 format=      safetensors   weights with our names, options and tokenizer: init.from reads it
              hf            the format of the Hugging Face Hub, for `transformers`: gpt, bert, resnet
              peft          only the adapter, for PEFT
@@ -29,6 +29,7 @@ format=      safetensors   weights with our names, options and tokenizer: init.f
              torch_export  a graph for torch.export.load, which does not need Zoo
 out=         the folder to create
 checkpoint=  best (default), last, a step, or the name of a checkpoint
+base=        the weights that a LoRA run's adapter belongs to, if they have moved
 plugins=     [modules] to import first; those in the run's config are not imported by default
 """
 README = "README.md"
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> int:
-    defaults: dict[str, Any] = {"checkpoint": "best", "plugins": "[]"}
+    defaults: dict[str, Any] = {"checkpoint": "best", "plugins": "[]", "base": ""}
     values, overrides = options(argv, USAGE, run=..., format=..., out=..., **defaults)
     if overrides:
         raise UserError(f"'{overrides[0]}': a run is exported as trained; give only run=")
@@ -50,12 +51,13 @@ def _main(argv: list[str] | None) -> int:
     out = user_path(values["out"])
     if out.exists():
         raise UserError(f"out={out} exists already; name a folder that is not there yet")
-    RunDirectory.open(values["run"])  # reports a wrong path before torch is imported
+    run = find_run(values["run"]).path  # reports a wrong path before torch is imported
     from zoo.adapters.lora import fold
     from zoo.restore import restore
     from zoo.weights.card import model_card
 
-    restored = restore(values["run"], values["checkpoint"], "cpu", modules(values["plugins"]))
+    plugins, base = modules(values["plugins"]), values["base"]
+    restored = restore(run, values["checkpoint"], "cpu", plugins, base=base)
     if values["format"] != "peft":
         fold(restored.model)
     try:

@@ -13,7 +13,7 @@ from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules
 from zoo.errors import UserError, report
 from zoo.files import user_path, write_text
-from zoo.runs.directory import RunDirectory
+from zoo.runs.find import find_run
 from zoo.runs.links import refuse_links
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def _main(argv: list[str] | None) -> int:
         raise UserError(f"'{overrides[0]}': a run's vectors are as trained; give only run=")
     if not values["projector"].isdecimal():
         raise UserError(f"projector={values['projector']}: expected a whole number, 0 for none")
-    run = RunDirectory.open(values["run"])  # reports a wrong path before torch is imported
+    run = find_run(values["run"])  # reports a wrong path before torch is imported
     refuse_links(run.path, "run")
-    words, vectors = word_vectors(values["run"], values["checkpoint"], modules(values["plugins"]))
+    words, vectors = word_vectors(str(run.path), values["checkpoint"], modules(values["plugins"]))
     path = user_path(values["path"] or run.path / "vectors.txt")
     try:
         write_vectors(path, words, vectors)

@@ -12,7 +12,7 @@ from zoo.commands.evaluate import modules, switch
 from zoo.config import groups as configs
 from zoo.errors import UserError, closest_match, report
 from zoo.files import finite, user_path
-from zoo.runs.directory import RunDirectory
+from zoo.runs.find import find_run
 from zoo.schema import matches_type, parameters, type_mismatch
 from zoo.text_table import text_table
 
@@ -27,7 +27,7 @@ python scripts/predict.py run=outputs/<name>/<date_time> input=... [option=value
 
 Predictions of a trained model for new inputs.
 
-run=         a run directory
+run=         a run directory, or a folder of runs: the newest; last: the newest below outputs
 input=       for image models: an image file, or a folder of images; for table models: a CSV file
              with the columns of the training data, or one row as name=value,name=value; for
              language models: a text; input=- reads texts from standard input, one per line
@@ -36,6 +36,7 @@ top=         classes (default 3) or words to list for each input
 device=      auto (default), cpu, cuda, ...
 json=true    print one JSON object per line, with all probabilities; text once it is complete
 plugins=     [modules] to import first; those in the run's config are not imported by default
+base=        the weights that a LoRA run's adapter belongs to, if they have moved
 adapters=    [folders] of LoRA runs or PEFT adapters, applied one after another; none: without one
 
 Models that continue text (causal_lm) also take max_tokens=200 temperature=0.8 (0: greedy decoding)
@@ -51,6 +52,7 @@ COMMON = {
     "json": "false",
     "plugins": "[]",
     "adapters": "[]",
+    "base": "",
 }
 TOP = 3
 Row = dict[str, Any]
@@ -80,12 +82,17 @@ def _main(argv: list[str]) -> int:
     as_json = switch(values, "json")
     if values["top"] and (not values["top"].isdecimal() or int(values["top"]) < 1):
         raise UserError(f"top={values['top']}: expected a whole number above 0")
-    RunDirectory.open(values["run"])  # reports a wrong path before torch is imported
+    run = find_run(values["run"]).path  # reports a wrong path before torch is imported
     from zoo.restore import restore
     from zoo.tasks.base import Responder
 
     restored = restore(
-        values["run"], values["checkpoint"], values["device"], modules(values["plugins"]), warn
+        run,
+        values["checkpoint"],
+        values["device"],
+        modules(values["plugins"]),
+        warn,
+        values["base"],
     )
     respond = restored.task.respond if isinstance(restored.task, Responder) else None
     chosen = _bind(respond, chosen_text | ({"top": values["top"]} if values["top"] else {}))

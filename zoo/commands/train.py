@@ -86,13 +86,15 @@ def run(overrides: list[str]) -> int:
     if resume and not resume[-1].strip("'\""):
         raise UserError("resume= names no folder; give a run directory, or leave it out")
     if resume and resume[-1] != "null":
-        from zoo.config.saved import resumed_config
-        from zoo.runs.directory import RunDirectory
+        from zoo.config.saved import resumed_config, with_found_files
+        from zoo.runs.find import find_run
         from zoo.runs.links import refuse_links
 
-        directory = RunDirectory.open(resume[-1].strip("'\""), "resume")
+        directory = find_run(resume[-1].strip("'\""), "resume", trained=False)
         refuse_links(directory.path, "resume")
-        config = resumed_config(directory.path, overrides)
+        config = with_found_files(resumed_config(directory.path, overrides), directory.path)
+        if not any(directory.checkpoints.glob("last-*")):
+            print(f"note: {directory.path} has no checkpoint yet: it starts at step 0")
     else:
         directory, config = None, compose.load(overrides)
     with gc_paused():

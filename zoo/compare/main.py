@@ -9,7 +9,7 @@ from zoo.errors import UserError, closest_match, report
 from zoo.files import user_path
 from zoo.program import spelled
 from zoo.runs.diff import diff
-from zoo.runs.directory import RunDirectory
+from zoo.runs.find import find_run
 from zoo.runs.rank import rank
 from zoo.runs.records import Record, read_runs
 
@@ -98,7 +98,7 @@ def _diff(arguments: argparse.Namespace) -> int:
         if value := getattr(arguments, name):
             refused = f"'{value[0]}'" if name == "folders" else f"--{name}"
             raise UserError(f"--diff compares two runs, and takes no {refused} (see --help)")
-    first, second = (Record.read(RunDirectory.open(path, "--diff").path) for path in arguments.diff)
+    first, second = (Record.read(find_run(path, "--diff").path) for path in arguments.diff)
     difference = diff(first, second)
     if arguments.json:
         print(side_by_side.as_json(first, second, difference))

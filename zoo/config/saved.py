@@ -1,5 +1,6 @@
 """The config of an existing run, by YAML alone, so that mistakes are reported at once."""
 
+import glob
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,11 @@ from zoo.config.declared import declared_type
 from zoo.config.groups import key_of, read_yaml
 from zoo.config.run import RunConfig
 from zoo.errors import UserError
+from zoo.files import user_path
 from zoo.schema import matches_type, type_mismatch
 
 RESUMABLE = ("max_steps", "max_epochs", "max_minutes", "patience", "save_steps", "save_minutes")
+PATHS = ("path", "root", "source", "target", "labels")  # settings of data that may be paths
 ADDED = {  # groups that older runs lack
     "adapter": {"name": "none"},
     "init": {"from": None, "adapter": None, "skip": [], "resize": []},
@@ -43,10 +46,13 @@ def resumed_config(folder: Path, overrides: Sequence[str]) -> RunConfig:
             plugins = _value(override)
         elif group == "trainer" and key in RESUMABLE:
             budget[key] = _value(override)
+        elif (group, key) == ("init", "from") and config.adapter["name"] != "none":
+            config = replace(config, init=replace(config.init, from_=_value(override)))
         elif group != "resume":
             raise UserError(
                 f"resume= continues the run with its own settings: '{override}' would change it; "
-                f"only {', '.join('trainer.' + k for k in RESUMABLE)} may be given with it"
+                f"only {', '.join('trainer.' + k for k in RESUMABLE)} may be given with it, and "
+                f"init.from where the weights below an adapter have moved"
             )
     if plugins != config.plugins:
         raise UserError(
@@ -54,6 +60,30 @@ def resumed_config(folder: Path, overrides: Sequence[str]) -> RunConfig:
             f"plugins=[{','.join(config.plugins)}]"
         )
     return replace(config, trainer=replace(config.trainer, **budget))
+
+
+def with_found_files(config: RunConfig, run: Path) -> RunConfig:
+    """The config with the files of its data found again from any folder.
+
+    A relative path that leads nowhere here is looked for where the run was started: in the folder
+    that its `output_dir` was in.
+    """
+    ends = Path(config.output_dir).parts
+    parents = [p for p in run.resolve().parents if p.parts[-len(ends) :] == ends]
+    if not parents or Path(config.output_dir).is_absolute():
+        return config
+    started = parents[0].parents[len(ends) - 1]
+    found = {
+        key: str(started / value)
+        for key in PATHS
+        if isinstance(value := config.data.get(key), str)
+        if not _is_there(user_path(value)) and _is_there(started / value)
+    }
+    return replace(config, data=config.data | found)
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or any(glob.iglob(str(path)))  # noqa: PTH207  # also absolute
 
 
 def _value(override: str) -> Any:

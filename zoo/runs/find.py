@@ -1,0 +1,56 @@
+"""The run that a user names: its folder, a folder of runs, or `last`."""
+
+import re
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from zoo.errors import UserError
+from zoo.files import user_path
+from zoo.runs.directory import RunDirectory
+
+OUTPUTS = Path("outputs")  # where `last` looks: the default of output_dir
+STARTED = re.compile(r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)(?:-(\d+))?")
+LEVELS = 4  # outputs/<name>/<sweep>/<trial>; no deeper, as a folder may be a whole disk
+
+
+def find_run(text: str, option: str = "run", trained: bool = True) -> RunDirectory:
+    """A run by its folder; of a folder of runs the newest, which a note on stderr names.
+
+    Args:
+        text: A run directory, a folder of runs, or `last`: the newest below `outputs`.
+        option: Names it in messages.
+        trained: Whether runs that have saved a checkpoint come first.
+
+    Raises:
+        UserError: There is none.
+    """
+    folder = user_path(text)
+    is_last = text == "last" and not folder.exists()
+    if is_last:
+        folder = OUTPUTS
+    if (folder / "config.yaml").is_file() or not folder.is_dir() and not is_last:
+        return RunDirectory.open(folder, option)
+    runs = [run for run in _below(folder) if (run / "checkpoints").is_dir()]
+    saved = [run for run in runs if any((run / "checkpoints").glob("[bl]*-*"))]
+    newest = max((trained and saved) or runs, default=None, key=_started)
+    if newest is None and is_last:
+        raise UserError(f"{option}=last: there is no run below {OUTPUTS}; name its folder")
+    if newest is None:
+        return RunDirectory.open(folder, option)  # says that it is none
+    print(f"note: {option}={text} is the newest run there, {newest}", file=sys.stderr)
+    return RunDirectory(newest)
+
+
+def _below(folder: Path) -> list[Path]:
+    patterns = ["*/" * level + "config.yaml" for level in range(1, LEVELS)]
+    return [file.parent for pattern in patterns for file in folder.glob(pattern)]
+
+
+def _started(run: Path) -> tuple[str, int, float]:
+    """When a run began: by the name of its folder or its sweep's, else by its files."""
+    modified = (run / "config.yaml").stat().st_mtime
+    for part in (run.name, run.absolute().parent.name):
+        if match := STARTED.fullmatch(part):
+            return match[1], int(match[2] or 1), modified
+    return f"{datetime.fromtimestamp(modified):%Y-%m-%d_%H-%M-%S}", 0, modified
