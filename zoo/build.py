@@ -183,6 +183,7 @@ def initialise(
     if source is not None:
         report = load_weights(model, source.unpadded, str(init.from_), init.skip, init.resize)
         fresh = report.skipped + report.resized
+        fresh += [name for name in source.adapter or () if ".lora_" not in name]
     ADAPTERS.build(adapter, model=model, fresh=fresh)
     if source is not None and source.adapter is not None:
         load_model(model, source.adapter, Path(str(init.adapter)))

@@ -97,4 +97,5 @@ def _with_adapter(start: Start) -> Start:
     options = source.settings | config.model
     adapter = read_adapter(config.init.adapter, source.sha256, source.model, options)
     config = replace(config, adapter=config.adapter | adapter.options)
-    return replace(start, config=config, source=replace(source, adapter=adapter.tensors))
+    source = replace(source, adapter=adapter.tensors, notes=source.notes + adapter.notes)
+    return replace(start, config=config, source=source)

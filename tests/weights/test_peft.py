@@ -156,7 +156,7 @@ def test_adapters_that_do_not_fit(tmp_path):
     _, model, settings = reference_and_model("gpt2", tmp_path)
     family = family_of("gpt", settings)
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "IA3"}')
-    with pytest.raises(UserError, match="expected plain LoRA, got peft_type=IA3"):
+    with pytest.raises(UserError, match="has peft_type=IA3 .expected LORA"):
         read_peft(tmp_path, family, settings)
     lora(model, targets=["out"], rank=3, alpha=6.0)
     tensors, config = write_peft(model, BASE | {"targets": ["out"]}, family, settings, "base")

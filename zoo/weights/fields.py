@@ -60,6 +60,7 @@ class Fields:
         fixed: Fields of which our model knows only these values, the default first.
         without_effect: Further fields that change no output of a loaded model.
         aliases: Other names of fields.
+        file: Its name.
     """
 
     family: str
@@ -68,6 +69,7 @@ class Fields:
     fixed: dict[str, tuple[Any, ...]]
     without_effect: tuple[str, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)
+    file: str = "config.json"
 
     def check(self, config: Config) -> tuple[Config, list[str]]:
         """The config under the usual names of its fields, and notes on fields that are not known.
@@ -82,14 +84,14 @@ class Fields:
         for name, allowed in (WITHOUT_VALUE | self.fixed).items():
             value = config.get(name)
             if not (_is_empty(value) or any(_same(value, one) for one in allowed)):
-                expected = " or ".join(map(_shown, allowed))
+                expected = " or ".join(map(_shown, allowed)) or "none"
                 wrong.append(f"{name}={_shown(value)} (expected {expected})")
         if wrong:
-            raise ValueError(f"{self.family}: config.json has {'; '.join(wrong)}")
+            raise ValueError(f"{self.family}: {self.file} has {'; '.join(wrong)}")
         known = {*self.used, *self.fixed, *self.without_effect, *WITHOUT_EFFECT, *WITHOUT_VALUE}
         unknown = [k for k, v in config.items() if k not in known and not _is_empty(v)]
         unknown = [name for name in unknown if config[name] is not False]
-        note = f"config.json of the weights: not known, and not used: {', '.join(unknown)}"
+        note = f"{self.file} of the weights: not known, and not used: {', '.join(unknown)}"
         return config, [note] if unknown else []
 
 

@@ -19,14 +19,16 @@ from zoo.adapters.lora import LoRA, LoRALinear, lora_layers
 from zoo.errors import UserError
 from zoo.weights.family import Family
 from zoo.weights.files import Tensors, read_json, read_tensors
+from zoo.weights.peft_config import LORA
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+Pairs = dict[str, dict[str, Tensor]]  # module: its matrices A and B
 PREFIX = "base_model.model."
 ENDINGS = {  # of A and B: of embeddings, of all else
     True: ("lora_embedding_A", "lora_embedding_B"),
     False: ("lora_A.weight", "lora_B.weight"),
 }
-NAME = re.compile(r"(.+)\.(lora_embedding_[AB]|lora_[AB])(?:\.weight)?$")
+NAME = re.compile(r"(.+)\.(lora_embedding_[AB]|lora_[AB])(?:\.default)?(?:\.weight)?$")
 TASKS = {"gpt": "CAUSAL_LM"}
 LETTERS = {"query": "q", "key": "k", "value": "v"}
 
@@ -37,6 +39,7 @@ class Adapter:
 
     options: dict[str, Any]
     tensors: Tensors
+    notes: tuple[str, ...] = ()
 
 
 def modules(family: Family | None, settings: dict[str, Any], name: str) -> tuple[str, ...]:
@@ -128,42 +131,91 @@ def read_peft(folder: Path, family: Family | None, settings: dict[str, Any]) -> 
     Raises:
         UserError: Another kind of adapter than LoRA, modules that the model has not.
     """
-    config = read_json(folder / CONFIG)
-    unsupported = ("rank_pattern", "alpha_pattern", "use_dora", "layer_replication")
-    odd = [key for key in unsupported if config.get(key)]
-    if config.get("peft_type") != "LORA" or odd or config.get("bias", "none") != "none":
-        raise UserError(
-            f"{folder}: expected plain LoRA, got peft_type={config.get('peft_type')}, "
-            f"bias={config.get('bias')}{', with ' + ', '.join(odd) if odd else ''}"
-        )
-    file = folder / WEIGHTS
-    stored = read_tensors(file if file.is_file() else folder / "adapter_model.bin")
-    pairs: dict[str, dict[str, Tensor]] = {}
-    full_weights: Tensors = {}
-    for name, tensor in stored.items():
-        short = name.removeprefix(PREFIX)
-        if match := NAME.match(short):
-            pairs.setdefault(match[1], {})[match[2][-1]] = tensor
-        else:
-            full_weights[short.replace(".modules_to_save.default", "")] = tensor
-    tensors, targets = _by_our_names(pairs, family, settings, folder)
+    try:
+        config, notes = LORA.check(read_json(folder / CONFIG))
+        pairs, full_weights = _stored(folder, family, config)
+        tensors, targets = _by_our_names(pairs, family, settings)
+        retrained = _retrained(full_weights, family, settings)
+    except ValueError as error:
+        raise UserError(f"{folder}: {error}") from None
     options = {
         "rank": config["r"],
         "alpha": float(config["lora_alpha"]),
-        "dropout": float(config.get("lora_dropout", 0.0)),
+        "dropout": float(config.get("lora_dropout") or 0.0),
         "rslora": bool(config.get("use_rslora")),
         "targets": targets,
     }
-    return Adapter(options, tensors | full_weights)
+    return Adapter(options, tensors | retrained, tuple(notes))
+
+
+def _stored(folder: Path, family: Family | None, config: dict[str, Any]) -> tuple[Pairs, Tensors]:
+    """A and B of each adapted module, and the weights of those that were trained whole.
+
+    Raises:
+        ValueError: A without B, another rank than the config's, no rank or alpha in that.
+    """
+    file = folder / WEIGHTS
+    stored = read_tensors(file if file.is_file() else folder / "adapter_model.bin")
+    pairs: Pairs = {}
+    full_weights: Tensors = {}
+    for name, tensor in stored.items():
+        short = name.removeprefix(PREFIX).replace(".modules_to_save.default", "")
+        if match := NAME.match(short):
+            target = _clean(match[1], family)
+            pairs.setdefault(target, {})[match[2][-1]] = tensor
+        elif not short.endswith(".base_layer.weight"):  # PEFT adds embeddings as they were
+            full_weights[_clean(short, family)] = tensor
+    for name in ("r", "lora_alpha"):
+        if not isinstance(config.get(name), int | float):
+            raise ValueError(f"{CONFIG} has {name}={config.get(name)}, expected a number")
+    for target, pair in pairs.items():
+        if pair.keys() != {"A", "B"}:
+            raise ValueError(f"'{target}' has only one of the matrices A and B")
+        if len(pair["A"]) != config["r"]:
+            raise ValueError(
+                f"'{target}' is of rank {len(pair['A'])}, {CONFIG} has r={config['r']}"
+            )
+    return pairs, full_weights
+
+
+def _clean(name: str, family: Family | None) -> str:
+    """A module's or parameter's name as the family writes it: with `transformer.`, `bert.`."""
+    whole = name if name.endswith((".weight", ".bias")) else f"{name}.weight"
+    cleaned = next(iter(family.clean({whole: torch.empty(0)})), whole) if family else whole
+    return cleaned if whole == name else cleaned.removesuffix(".weight")
+
+
+def _retrained(stored: Tensors, family: Family | None, settings: dict[str, Any]) -> Tensors:
+    """Weights of modules that were trained whole, by our names.
+
+    Raises:
+        ValueError: One that the model has not, or not apart from another.
+    """
+    if family is None or not stored:
+        return stored
+    tensors = family.from_published(stored, settings)
+    known = {link.name for link in family.links(settings)}
+    if unknown := sorted(tensors.keys() - known):
+        raise ValueError(f"the model has no '{unknown[0]}', which the adapter changes")
+    embedding, head = tensors.get("embedding.weight"), tensors.get("head.weight")
+    if settings.get("tie") and (embedding is not None or head is not None):
+        if embedding is None or head is None or not embedding.equal(head):
+            raise ValueError(
+                "modules_to_save trains the embedding or the head, which are one matrix in the "
+                "model, and become two"
+            )
+        del tensors["head.weight"]
+    return tensors
 
 
 def _by_our_names(
-    pairs: dict[str, dict[str, Tensor]],
-    family: Family | None,
-    settings: dict[str, Any],
-    folder: Path,
+    pairs: Pairs, family: Family | None, settings: dict[str, Any]
 ) -> tuple[Tensors, list[str]]:
-    """Tensors by our names, and the `adapter.targets` that they need."""
+    """Tensors by our names, and the `adapter.targets` that they need.
+
+    Raises:
+        ValueError: A module that the model has not.
+    """
     owner: dict[str, str] = {}
     if family is not None:
         for link in family.links(settings):
@@ -173,7 +225,7 @@ def _by_our_names(
     for target, pair in pairs.items():
         name = owner.get(target, target)
         if family is not None and target not in owner:
-            raise UserError(f"{folder}: the model has no '{target}', which the adapter changes")
+            raise ValueError(f"the model has no '{target}', which the adapter changes")
         grouped.setdefault(name, {})[target] = pair
     tensors: Tensors = {}
     targets = []
