@@ -164,12 +164,22 @@ def _texts(text: str) -> Iterator[str]:
     if text != "-":
         yield text
         return
+    mark = "\ufeff"  # of the byte order, before the first line
     while True:
         if sys.stdin.isatty():
             print("> ", end="", file=sys.stderr, flush=True)
-        if not (line := sys.stdin.readline()):
+        try:
+            line = sys.stdin.readline()
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            raise UserError(
+                f"input=-: the standard input is not UTF-8 (byte 0x{byte:02x}); convert it: "
+                "iconv -f <its encoding> -t UTF-8"
+            ) from None
+        if not line:
             return
-        yield line.removesuffix("\n")
+        yield line.removesuffix("\n").removeprefix(mark)
+        mark = ""
 
 
 def answer(restored: "Restored", text: str, chosen: Row) -> Iterator[Row]:

@@ -49,8 +49,8 @@ class WordVectors:
     """The base of skip-gram and CBOW.
 
     Args:
-        token_counts: Occurrences of each word in the training split (from word tokenizers).
         tokenizer: Ids to words and back.
+        token_counts: Occurrences of each word in the training split (from word tokenizers).
         eot_id: The id between documents, if any.
         window: The largest context window; that of each word is drawn from 1 to `window`.
         negatives: Negative samples for each positive pair.
@@ -63,8 +63,8 @@ class WordVectors:
 
     def __init__(
         self,
-        token_counts: list[int],
         tokenizer: Any,
+        token_counts: list[int] | None = None,
         eot_id: int | None = None,
         window: int = 5,
         negatives: int = 5,
@@ -77,6 +77,11 @@ class WordVectors:
                 raise UserError(f"task.{name}: got {value}, expected 1 or more")
         if sample < 0:
             raise UserError(f"task.sample: got {sample:g}, expected 0 (keep all words) or more")
+        if token_counts is None:
+            raise UserError(
+                f"this task learns vectors of words, and data.tokenizer={tokenizer.kind} gives "
+                f"none; set data.tokenizer=word"
+            )
         counts = torch.tensor(token_counts)
         counts[list({NO_WORD, *tokenizer.specials.values()})] = 0
         if not counts.any():

@@ -4,6 +4,7 @@ import pytest
 from sample_tokenizers import MADE, MIXED, SPECIALS
 
 from zoo.data.tokenizers.registry import EOT, MASK, train_tokenizer
+from zoo.errors import UserError
 
 
 @pytest.mark.parametrize("kind", MADE)
@@ -27,6 +28,16 @@ def test_special_tokens_come_first_have_names_and_no_bytes(kind):
     assert len(tokenizer.token_bytes()) == len(tokenizer.word_starts()) == tokenizer.vocab_size
     ids = tokenizer.encode("the cat").tolist()
     assert tokenizer.decode([tokenizer.specials[EOT], *ids, tokenizer.specials[MASK]]) == "the cat"
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_half_a_character_is_refused_with_its_place(kind):
+    for text, said in (
+        ("the \ud83d", "half a character, U\\+D83D, as its character 5: an emoji .* cut in two"),
+        ("明\udcff", "the text is not UTF-8: byte 0xff as its character 2; set the terminal"),
+    ):
+        with pytest.raises(UserError, match=said):
+            MADE[kind].encode(text)
 
 
 def test_visible_tokens():

@@ -4,15 +4,37 @@ Special tokens (`<|endoftext|>`, `[MASK]`, ...) come first in every vocabulary, 
 encoded as one of them.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from zoo.errors import UserError
+
 UNKNOWN = "<unk>"
 EOT, MASK = "<|endoftext|>", "[MASK]"
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 Ids = np.ndarray
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def check_whole(text: str) -> None:
+    """Refuse text that has no UTF-8: halves of characters that were cut in two, wrong bytes.
+
+    Raises:
+        UserError: With the place of the first.
+    """
+    if text.isascii() or (match := _HALF.search(text)) is None:
+        return
+    code, place = ord(match[0]), match.start() + 1
+    if 0xDC80 <= code <= 0xDCFF:  # how Python keeps a byte of an argument that it cannot read
+        what = f"is not UTF-8: byte 0x{code - 0xDC00:02x} as its character {place}"
+        raise UserError(f"the text {what}; set the terminal to UTF-8")
+    raise UserError(
+        f"the text has half a character, U+{code:04X}, as its character {place}: an emoji that was "
+        "cut in two; remove it or write the whole one"
+    )
 
 
 class Tokenizer:
@@ -63,8 +85,9 @@ class Tokenizer:
         """Ids of a text, int32 (N,).
 
         Raises:
-            UserError: The text has a character that the vocabulary lacks.
+            UserError: The text has a character that the vocabulary lacks, or half a character.
         """
+        check_whole(text)
         return self._encode(text) + np.int32(len(self.specials))
 
     def decode(self, ids: Iterable[int]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD, Ids, Tokenizer
+from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD, Ids, Tokenizer, check_whole
 from zoo.data.tokenizers.bpe import continues
 from zoo.errors import UserError
 
@@ -75,6 +75,7 @@ class PublishedTokenizer(Tokenizer):
 
     def encode(self, text: str) -> Ids:
         """Ids of a text, int32 (N,), without special tokens."""
+        check_whole(text)
         return np.array(self._model.encode(text, add_special_tokens=False).ids, np.int32)
 
     @property
