@@ -23,7 +23,7 @@ class Start:
     Attributes:
         config: As the weights change it, with absolute paths.
         source: Weights to start from, or None.
-        tokenizer: That those weights were trained with, or None.
+        tokenizer: That those weights, or the run that is resumed, were trained with, or None.
         teacher: A trained network for the task or the model, or None.
     """
 
@@ -52,7 +52,8 @@ def find_start(
     Raises:
         UserError: Nothing there, weights that do not fit, another teacher than before.
     """
-    start = Start(config)
+    is_text = "tokenizer" in config.data
+    start = Start(config, tokenizer=_saved_tokenizer(run) if run and is_text else None)
     if config.init.from_:
         start = _resumed_source(config, run) if run else _new_source(config, overrides)
     config = start.config
@@ -82,11 +83,15 @@ def _new_source(config: RunConfig, overrides: list[str]) -> Start:
 def _resumed_source(config: RunConfig, run: RunDirectory) -> Start:
     """A resumed run has its config and tokenizer already; it needs weights only where it began
     with none of its own yet, or has an adapter, whose base they are."""
-    encoding = load_encoding(run.read_json("dataset.json")["encoding"])
-    tokenizer = encoding.tokenizer
+    tokenizer = _saved_tokenizer(run)
     if config.adapter["name"] == "none" and any(run.checkpoints.glob("last-*")):
         return Start(config, None, tokenizer)
     return _with_adapter(Start(config, open_source(str(config.init.from_)), tokenizer))
+
+
+def _saved_tokenizer(run: RunDirectory) -> Tokenizer | None:
+    """That of the run, by which its weights know text, whatever a new one would be."""
+    return load_encoding(run.read_json("dataset.json")["encoding"]).tokenizer
 
 
 def _with_adapter(start: Start) -> Start:

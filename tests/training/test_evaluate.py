@@ -93,6 +93,8 @@ def test_a_split_without_a_prediction_is_refused():
 class Counting(Masked):
     """Says how many predictions a batch has."""
 
+    why_none = "no weight is above 0"
+
     def count(self, batch):
         return batch["weight"].sum()
 
@@ -105,7 +107,7 @@ def test_predictions_are_looked_for_before_training():
     data.splits["val"].columns["weight"][-1] = 1
     check_predictions(Counting(), loader, HERE)
     data.splits["test"].columns["weight"].zero_()
-    with pytest.raises(UserError, match="the test split has nothing to predict"):
+    with pytest.raises(UserError, match="the test split has nothing to predict: no weight"):
         check_predictions(Counting(), loader, HERE)
 
 

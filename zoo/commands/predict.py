@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules, switch
+from zoo.commands.lines import texts as _texts
 from zoo.config import groups as configs
 from zoo.errors import UserError, closest_match, report
 from zoo.files import finite, user_path
@@ -157,29 +158,6 @@ def _read(text: str, annotation: Any) -> Any:
         if isinstance(value, list) and matches_type(value, annotation):
             return value
     return None if text == "null" and matches_type(None, annotation) else text
-
-
-def _texts(text: str) -> Iterator[str]:
-    """The input, or with `-` each line of the standard input; a terminal is shown a prompt."""
-    if text != "-":
-        yield text
-        return
-    mark = "\ufeff"  # of the byte order, before the first line
-    while True:
-        if sys.stdin.isatty():
-            print("> ", end="", file=sys.stderr, flush=True)
-        try:
-            line = sys.stdin.readline()
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            raise UserError(
-                f"input=-: the standard input is not UTF-8 (byte 0x{byte:02x}); convert it: "
-                "iconv -f <its encoding> -t UTF-8"
-            ) from None
-        if not line:
-            return
-        yield line.removesuffix("\n").removeprefix(mark)
-        mark = ""
 
 
 def answer(restored: "Restored", text: str, chosen: Row) -> Iterator[Row]:

@@ -145,7 +145,12 @@ class CountsPredictions(Protocol):
     """A task that may find nothing to predict in a batch: no token that can be masked, no pair.
 
     Before training, each split is checked to hold a prediction.
+
+    Attributes:
+        why_none: The reasons why a split may hold none, and what helps, for the message.
     """
+
+    why_none: str
 
     def count(self, batch: Batch) -> Tensor:
         """Scalar, how many predictions an evaluation makes of a batch; needs no model."""

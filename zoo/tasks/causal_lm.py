@@ -35,6 +35,7 @@ class CausalLM:
     """
 
     monitor = "-loss"
+    why_none = "no token of it is scored; give other text"
 
     def __init__(
         self,

@@ -38,6 +38,7 @@ class MaskedLM:
     """
 
     monitor = "-loss"
+    why_none = "each of its tokens is special or unknown; give other text, or another tokenizer"
 
     def __init__(
         self,

@@ -60,6 +60,10 @@ class WordVectors:
     """
 
     monitor = "-loss"
+    why_none = (
+        "no two of its words are kept: they are unknown, or so frequent that they are left out; "
+        "task.sample=0 keeps all, or give more text"
+    )
 
     def __init__(
         self,

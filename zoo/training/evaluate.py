@@ -124,10 +124,7 @@ def check_predictions(task: Task, loader: Any, runtime: Runtime) -> None:
         with forked_rng(runtime.device, EVALUATION_SEED):
             found = any(bool(task.count(batch) > 0) for batch in loader.evaluation(split))
         if not any(runtime.gather(found)):
-            raise UserError(
-                f"the {split} split has nothing to predict: each of its tokens is unknown to the "
-                f"vocabulary or a special one; give other text, or another tokenizer"
-            )
+            raise UserError(f"the {split} split has nothing to predict: {task.why_none}")
 
 
 def preview(
