@@ -88,13 +88,14 @@ def restore(
     """
     run = RunDirectory.open(run_path)
     config = _with_base(read_config(run.path), base)
+    online = bool(base)  # typed
     import_plugins(plugins)
     dataset = run.read_json("dataset.json")
     facts, encoding = dataset["facts"], load_encoding(dataset["encoding"], config.plugins)
     runtime = Runtime(_device(device, config.trainer.device))
     teacher = _teacher_of(config, dataset, runtime, warn)
     known = facts | encoding.runtime_facts | (teacher.facts if teacher else {})
-    model, saved = _load(run, config, known, teacher, checkpoint, runtime, warn)
+    model, saved = _load(run, config, known, teacher, checkpoint, runtime, warn, online)
     return Restored(
         run=run,
         config=config,
@@ -118,14 +119,14 @@ def _with_base(config: RunConfig, base: str) -> RunConfig:
     return replace(config, init=replace(config.init, from_=base))
 
 
-def _open_base(location: str) -> Source:
+def _open_base(location: str, online: bool) -> Source:
     """The weights that an adapter belongs to.
 
     Raises:
         UserError: They are not there.
     """
     try:
-        return open_source(location)
+        return open_source(location, online)
     except UserError as error:
         if user_path(location).exists():
             raise
@@ -180,6 +181,7 @@ def _load(
     checkpoint: str,
     runtime: Runtime,
     warn: Warn,
+    online: bool = False,
 ) -> tuple[nn.Module, Checkpoint]:
     """A run's model with a checkpoint's weights, in evaluation mode; and that checkpoint."""
     model = _build(MODELS, config.model, config.plugins, facts)
@@ -187,7 +189,7 @@ def _load(
         keep_apart(model, teacher)
     saved = find_checkpoint(run, checkpoint, warn)
     if config.adapter["name"] != "none":
-        source = _open_base(str(config.init.from_))
+        source = _open_base(str(config.init.from_), online)
         initialise(model, config.init, config.adapter, source)
         check_base(source.sha256, saved)
     model = model.to(runtime.device)

@@ -86,7 +86,8 @@ def _resumed_source(config: RunConfig, run: RunDirectory) -> Start:
     tokenizer = _saved_tokenizer(run)
     if config.adapter["name"] == "none" and any(run.checkpoints.glob("last-*")):
         return Start(config, None, tokenizer)
-    return _with_adapter(Start(config, open_source(str(config.init.from_)), tokenizer))
+    source = open_source(str(config.init.from_), online=False)
+    return _with_adapter(Start(config, source, tokenizer))
 
 
 def _saved_tokenizer(run: RunDirectory) -> Tokenizer | None:

@@ -18,7 +18,7 @@ def test_a_name_is_fetched_into_the_hubs_cache(tmp_path, monkeypatch):
     model = ResNet((3, 8, 8), 4, 18, width=4)
     asked = []
 
-    def snapshot_download(name, allow_patterns):
+    def snapshot_download(name, allow_patterns, local_files_only):
         asked.append(name)
         assert "*.safetensors" in allow_patterns and not any(
             "*.py" in one for one in allow_patterns
@@ -128,7 +128,7 @@ def test_without_the_package(monkeypatch):
     ],
 )
 def test_what_the_hub_refuses_is_one_line(said, answer, monkeypatch):
-    def snapshot_download(name, allow_patterns):
+    def snapshot_download(name, allow_patterns, local_files_only):
         raise OSError(said)
 
     package = SimpleNamespace(snapshot_download=snapshot_download)
@@ -136,6 +136,17 @@ def test_what_the_hub_refuses_is_one_line(said, answer, monkeypatch):
     with pytest.raises(UserError, match=f"did not give it .{answer}") as found:
         open_source("gpt2")
     assert "\n" not in str(found.value)
+
+
+def test_a_name_that_only_a_run_says_is_not_looked_up(monkeypatch):
+    def snapshot_download(name, allow_patterns, local_files_only):
+        assert local_files_only
+        raise FileNotFoundError("not in the cache")
+
+    package = SimpleNamespace(snapshot_download=snapshot_download)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", package)
+    with pytest.raises(UserError, match=r"not looked up on the network; .* hf download evil/token"):
+        open_source("evil/token", online=False)
 
 
 @pytest.mark.parametrize("name", ["./weights", "a/b/c", "weights.pth", "/tmp/not/there"])

@@ -74,7 +74,7 @@ def read_adapters(
 
     Args:
         paths: Run directories, or folders of PEFT's.
-        base: The weights that they belong to, as `init.from` names them.
+        base: The weights that they belong to, as the run's config names them.
         model: The model's name.
         options: Its options and the facts that it was built with.
 
@@ -83,7 +83,7 @@ def read_adapters(
     """
     if not paths:
         return {}
-    sha256 = open_source(base).sha256
+    sha256 = open_source(base, online=False).sha256
     return {p: None if p == "none" else read_adapter(p, sha256, model, options) for p in paths}
 
 

@@ -28,8 +28,12 @@ def hub_name(location: str) -> str | None:
     return location if is_name else None
 
 
-def download(location: str) -> Path:
+def download(location: str, online: bool = True) -> Path:
     """A repository of the Hub, in its own cache.
+
+    Args:
+        location: Its name or address.
+        online: Whether the network may be asked; else it must be in the cache.
 
     Raises:
         UserError: No such path, no package, no network.
@@ -47,8 +51,15 @@ def download(location: str) -> Path:
             f"it on the Hugging Face Hub, install its package: pip install huggingface_hub"
         ) from None
     try:
-        return Path(snapshot_download(name, allow_patterns=PATTERNS))
+        files = {"allow_patterns": PATTERNS, "local_files_only": not online}
+        return Path(snapshot_download(name, **files))
     except Exception as error:  # dozens of kinds, of several packages
+        if not online:
+            raise UserError(
+                f"init.from={location}: it is not in the Hugging Face Hub's cache on this machine, "
+                f"and a name that only a run's config gives is not looked up on the network; if "
+                f"you trust it: hf download {name}"
+            ) from None
         raise UserError(
             f"init.from={location}: no such file or folder here{_hint(location)}, and the Hugging "
             f"Face Hub did not give it ({_reason(error)})"

@@ -77,16 +77,18 @@ class Source:
         return self.tensors | cut
 
 
-def open_source(location: str) -> Source:
+def open_source(location: str, online: bool = True) -> Source:
     """Find and read weights.
 
     Args:
         location: A path, or the name of a repository on the Hub.
+        online: Whether the Hub may be asked: for what the user typed, not for what a run's config
+            says.
 
     Raises:
         UserError: Nothing there, or weights of an unknown architecture.
     """
-    path = _find(location)
+    path = _find(location, online)
     if path.is_dir() and (newest := newest_run(path)):
         path = newest
     if (path / "config.yaml").is_file():
@@ -101,11 +103,11 @@ def open_source(location: str) -> Source:
         raise UserError(f"init.from={location}: {error}") from None
 
 
-def _find(location: str) -> Path:
+def _find(location: str, online: bool) -> Path:
     """The path, or where the Hub's package keeps the repository of that name."""
     path = user_path(location)
     if not path.exists():
-        return download(location)
+        return download(location, online)
     snapshots = list(path.glob("snapshots/*/"))  # a folder of the Hub's cache
     return snapshots[0] if len(snapshots) == 1 else path
 
