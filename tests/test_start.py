@@ -1,6 +1,6 @@
 """What a resumed run starts from: its own vocabulary, whatever a new run would get."""
 
-from zoo.data.tokenizers import words
+from zoo.data.tokenizers import registry, words
 
 
 def test_a_run_goes_on_with_the_vocabulary_of_its_time(train, tmp_path, monkeypatch):
@@ -9,6 +9,7 @@ def test_a_run_goes_on_with_the_vocabulary_of_its_time(train, tmp_path, monkeypa
     text.write_text("हिन्दी भाषा में किताब और शब्द हैं\n" * 60, encoding="utf-8")
     with monkeypatch.context() as older:
         older.setattr(words, "RULE", 1)
+        older.setattr(registry, "RULE", 1)
         first = train(
             "model=word2vec", "model.width=4", "task=skip_gram", "task.sample=0",
             "data=text", f"data.path={text}",

@@ -66,6 +66,14 @@ def test_a_word_keeps_its_marks_and_a_script_without_spaces_is_taken_by_characte
     assert bool(tokenizer.notes()) == (text in UNSPACED)
 
 
+def test_a_word_counts_with_the_space_that_its_script_puts_after_it():
+    tokenizer = train_tokenizer("word", ["我们 ab é ที่"])
+    sizes = dict(zip(tokenizer.words, tokenizer.token_bytes()[1:], strict=True))
+    assert sizes["ab"] == sizes["é"] == 3 and sizes["我"] == 3 and sizes["ที่"] == 9
+    old = load_tokenizer({"kind": "word", "specials": ["<unk>"], "words": ["我们"]})
+    assert old.token_bytes() == [0, 7]
+
+
 @given(text=st.text(st.characters(exclude_categories=["Cs", "Mn", "Mc", "Me", "Cf", "Lo"])))
 @few
 def test_letters_without_marks_are_cut_as_they_always_were(text):

@@ -1,5 +1,7 @@
 """Neighbours of words and of sums of words: answers, messages, previews."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from previews import Previews
@@ -7,6 +9,7 @@ from word_vectors import WORDS, task, text
 
 from zoo.errors import UserError
 from zoo.models.word2vec import Word2Vec
+from zoo.tasks.plots.word_vectors import WordNeighbours
 
 
 def planted():
@@ -63,6 +66,13 @@ def test_top_is_a_number_of_words(top):
     made, net = planted()
     with pytest.raises(UserError, match="expected 1 to 38"):
         list(made.respond(net, "ca", top=top))
+
+
+def test_content_words_of_scripts_without_capitals_are_shorter():
+    names = ["的", "北京", "function", "of", "किताब"]
+    tokenizer = SimpleNamespace(token=["<unk>", *names].__getitem__)
+    neighbours = WordNeighbours(torch.tensor([0, 5, 4, 3, 2, 1]), tokenizer, sample=0)
+    assert [names[i - 1] for i in neighbours.content_words(9)] == ["北京", "function", "किताब"]
 
 
 def test_previews_name_neighbours_of_frequent_words():

@@ -87,12 +87,17 @@ def _marked() -> re.Pattern[str]:
 def pieces_of(word: str) -> list[str]:
     """A word of a script without spaces as its characters, each with its marks; Han characters
     that follow each other stay together. Any other word as it is."""
-    return _unspaced().findall(word) if _HAS_UNSPACED.search(word) else [word]
+    return _unspaced().findall(word) if is_unspaced(word) else [word]
 
 
 def is_han(piece: str) -> bool:
     """Whether a piece is Han characters."""
     return _HAN.match(piece) is not None
+
+
+def is_unspaced(word: str) -> bool:
+    """Whether a word is of a script without spaces."""
+    return _HAS_UNSPACED.search(word) is not None
 
 
 def unspaced_script(texts: Iterable[str]) -> str | None:

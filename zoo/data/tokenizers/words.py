@@ -16,6 +16,7 @@ from zoo.data.tokenizers.scripts import (
     SAMPLE,
     fold,
     is_han,
+    is_unspaced,
     pieces_of,
     unspaced_script,
     words_of,
@@ -121,7 +122,10 @@ class WordTokenizer(Tokenizer):
         return " ".join(self.words[i] for i in ids)
 
     def _bytes(self) -> list[int]:
-        return [len(word.encode("utf-8", "surrogatepass")) + 1 for word in self.words]
+        # With the space after it, in a script that has spaces.
+        spaces = [self.rule == 1 or not is_unspaced(word) for word in self.words]
+        sizes = (len(word.encode("utf-8", "surrogatepass")) for word in self.words)
+        return [size + space for size, space in zip(sizes, spaces, strict=True)]
 
     def _state(self) -> dict[str, Any]:
         state: dict[str, Any] = {"words": self.words}

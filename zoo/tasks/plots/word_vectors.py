@@ -19,8 +19,14 @@ from zoo.tasks.plots.model import new_figure
 LISTED, MAPPED = 8, 60  # words whose neighbours are listed, and words on the map, in a preview
 NAMED = 6  # neighbours of each
 MIN_LETTERS = 6  # shorter words are mostly function words
+MIN_CHARACTERS = 2  # of Chinese and other scripts without capitals
 COMMA = re.compile("[,\uff0c]")  # also the Chinese one
 TERM = re.compile(r"\s*([+-]?)\s*([^\s+-]+)\s*")
+
+
+def _is_long(word: str) -> bool:
+    has_capitals = word.upper() != word.lower()
+    return len(word) >= (MIN_LETTERS if has_capitals else MIN_CHARACTERS)
 
 
 class WordNeighbours:
@@ -45,7 +51,7 @@ class WordNeighbours:
     def content_words(self, most: int) -> list[int]:
         """The most frequent content words: neither very frequent nor short."""
         limit = (self._sample or 1) * self._counts.sum()
-        long = (i for i in self.ranked() if len(self.tokenizer.token(i)) >= MIN_LETTERS)
+        long = (i for i in self.ranked() if _is_long(self.tokenizer.token(i)))
         return [i for i in long if self._counts[i] <= limit][:most] or self.ranked()[:most]
 
     def vectors(self, model: nn.Module) -> Tensor:
