@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from zoo.config.run import Options, RunConfig
+from zoo.data.images.encoding import IMAGENET
 from zoo.data.tokenizers.base import Tokenizer
 from zoo.errors import UserError
 from zoo.registry import MODELS
@@ -46,6 +47,22 @@ def given_tokenizer(data: Options, source: Source, typed: Iterable[str]) -> Toke
     """The weights' tokenizer, where the data is text and the user set no other."""
     adopts = "tokenizer" in data and "data.tokenizer" not in set(typed)
     return source.tokenizer if adopts else None
+
+
+def pixel_notes(data: Options, source: Source) -> tuple[str, ...]:
+    """A note where the data normalises images otherwise than the weights expect."""
+    if source.pixels is None or data.get("normalize") == "imagenet" == _name(source.pixels):
+        return ()
+    mean, std = (", ".join(f"{value:.4g}" for value in values) for values in source.pixels)
+    known = "normalize" in data and _name(source.pixels) == "imagenet"
+    remedy = "set data.normalize=imagenet" if known else "the data normalises them by its own"
+    return (f"the weights expect images of mean {mean} and standard deviation {std}; {remedy}",)
+
+
+def _name(pixels: tuple[list[float], list[float]]) -> str | None:
+    """The value of `data.normalize` that means these statistics."""
+    rounded = tuple(tuple(round(value, 3) for value in values) for values in pixels)
+    return "imagenet" if rounded == IMAGENET else None
 
 
 def _check_positions(length: int | None, options: Options, resize: list[str]) -> None:

@@ -3,15 +3,15 @@
 A run directory, a folder of the Hugging Face Hub's form, a file of tensors, or a name on the Hub.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from zoo.config.saved import read_config
 from zoo.data.encoding import load_encoding
 from zoo.data.tokenizers.base import Tokenizer
-from zoo.data.tokenizers.published import FILES as TOKENIZER_FILES
-from zoo.data.tokenizers.published import read_published
+from zoo.data.tokenizers.published_files import FILES as TOKENIZER_FILES
+from zoo.data.tokenizers.published_files import read_published
 from zoo.data.tokenizers.registry import load_tokenizer
 from zoo.errors import UserError
 from zoo.files import user_path
@@ -29,6 +29,7 @@ from zoo.weights.resnet import RESNET, TORCHVISION
 
 FAMILIES: list[Family] = [GPT2, BERT, RESNET, TORCHVISION]
 OPTIONS, TOKENIZER = "zoo.json", "zoo_tokenizer.json"  # of what scripts/export.py writes
+PREPROCESSOR = "preprocessor_config.json"
 CONFIGS = ("config.json", "bert_config.json")  # the latter of Google's own files
 BY_TOKEN = ("embedding.weight", "head.weight", "head.bias")  # one row for each
 MAX_PADDING = 1024  # rows; with more, the tokenizer is another one than the weights'
@@ -52,6 +53,7 @@ class Source:
         tokenizer: The one they were trained with, or None.
         adapter: Of `init.adapter`, to continue with; None for a new one or none.
         notes: How they were understood, a line each.
+        pixels: Mean and standard deviation of the images that they expect, per channel; or None.
     """
 
     path: Path
@@ -61,6 +63,7 @@ class Source:
     tokenizer: Tokenizer | None
     adapter: Tensors | None = None
     notes: tuple[str, ...] = ()
+    pixels: tuple[list[float], list[float]] | None = None
 
     @property
     def sha256(self) -> str:
@@ -135,10 +138,27 @@ def _of_family(path: Path, folder: Path, tensors: Tensors) -> Source:
             chosen = ", ".join(f"{k}={settings[k]}" for k in ("heads", "activation"))
             notes.append(f"no config.json beside the weights: taken to be published with {chosen}")
         tokenizer = _read_tokenizer(folder)
+        if tokenizer is None and "heads" in settings:
+            notes.append("no tokenizer beside the weights: its ids must be those of the data's own")
         if padding := _padding(renamed, tokenizer):
             notes.append(f"the vocabulary is padded: its last {padding} rows are left out")
-        return Source(path, family.model, settings, renamed, tokenizer, notes=tuple(notes))
+        source = Source(path, family.model, settings, renamed, tokenizer, notes=tuple(notes))
+        return source if "heads" in settings else replace(source, pixels=_pixels(folder, config))
     raise UserError(_unknown(path, tensors, config))
+
+
+def _pixels(folder: Path, config: dict[str, Any]) -> tuple[list[float], list[float]] | None:
+    """How images were normalised, by `transformers`' preprocessor or timm's config."""
+    stated, prefix = config.get("pretrained_cfg") or {}, ""
+    if (file := folder / PREPROCESSOR).is_file():
+        stated, prefix = read_json(file), "image_"
+        if stated.get("do_normalize") is False:
+            return None
+    values = stated.get(f"{prefix}mean"), stated.get(f"{prefix}std")
+    is_known = all(
+        isinstance(v, list) and all(isinstance(x, int | float) for x in v) for v in values
+    )
+    return (values[0], values[1]) if is_known else None
 
 
 def _read_tokenizer(folder: Path) -> Tokenizer | None:

@@ -16,7 +16,7 @@ from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import match_classes
 from zoo.data.images.dataset import image_facts
 from zoo.data.images.decode import MAX_PIXELS, parse_size
-from zoo.data.images.encoding import ImageEncoding
+from zoo.data.images.encoding import IMAGENET, ImageEncoding
 from zoo.data.images.index import ImageIndex, index_images
 from zoo.data.images.reader import FileSource, ImageReader
 from zoo.data.splits import Indices, split_columns
@@ -24,7 +24,6 @@ from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.registry import DATASETS
 
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and standard deviation, RGB, 0..1
 FITTED_ON = 4096  # training images that give mean and deviation where not all are decoded
 
 

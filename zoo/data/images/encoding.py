@@ -15,6 +15,8 @@ from zoo.data.encoding import ENCODINGS
 from zoo.data.images.decode import decode, find_images
 from zoo.files import user_path
 
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and standard deviation, RGB, 0..1
+
 
 @ENCODINGS.register("image")
 @dataclass(frozen=True)

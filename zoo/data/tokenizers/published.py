@@ -3,14 +3,12 @@
 import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD, Ids, Tokenizer, check_whole
 from zoo.data.tokenizers.bpe import continues
-from zoo.errors import UserError
 
 NAMES = {  # our name: published names, of which the first that exists is used
     EOT: ("<|endoftext|>", "[SEP]", "</s>"),
@@ -22,7 +20,6 @@ NAMES = {  # our name: published names, of which the first that exists is used
 SPACE = "\u2581"  # before a word, in SentencePiece's vocabularies
 BYTE = re.compile("<0x[0-9A-F]{2}>")  # a token of theirs that is one byte
 START = 1000  # special tokens are among the first ids, or at the very end
-FILES = ("tokenizer.json", "vocab.json", "vocab.txt")
 
 
 class PublishedTokenizer(Tokenizer):
@@ -146,57 +143,3 @@ class PublishedTokenizer(Tokenizer):
     def to_json(self) -> dict[str, Any]:
         """Everything that `load_tokenizer` needs."""
         return {"kind": self.kind, **self._state()}
-
-
-def read_published(folder: Path) -> PublishedTokenizer | None:
-    """The tokenizer of a folder laid out as on the Hub, None where there is none.
-
-    Raises:
-        UserError: One that cannot be read.
-    """
-    try:
-        if (file := folder / "tokenizer.json").is_file():
-            return PublishedTokenizer(json.loads(file.read_text(encoding="utf-8")))
-        if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-            return PublishedTokenizer(_byte_pairs(folder))
-        if (folder / "vocab.txt").is_file():
-            return PublishedTokenizer(_word_pieces(folder))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{folder}: its tokenizer cannot be read: {error}") from None
-    return None
-
-
-def _byte_pairs(folder: Path) -> dict[str, Any]:
-    """GPT-2's vocab.json and merges.txt."""
-    from tokenizers import AddedToken, decoders, models, pre_tokenizers
-    from tokenizers import Tokenizer as Model
-
-    try:
-        bpe = models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    except Exception as error:  # the package raises nothing narrower
-        raise ValueError(str(error)) from error
-    model = Model(bpe)
-    model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    model.decoder = decoders.ByteLevel()
-    if model.token_to_id("<|endoftext|>") is not None:
-        model.add_special_tokens([AddedToken("<|endoftext|>", special=True)])
-    return json.loads(model.to_str())
-
-
-def _word_pieces(folder: Path) -> dict[str, Any]:
-    """BERT's vocab.txt; tokenizer_config.json states whether it is lower case."""
-    from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
-    from tokenizers import Tokenizer as Model
-
-    config = folder / "tokenizer_config.json"
-    settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
-    lower = settings.get("do_lower_case", True)
-    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
-    vocabulary = {word.rstrip("\r"): i for i, word in enumerate(words) if word.rstrip("\r")}
-    model = Model(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
-    model.normalizer = normalizers.BertNormalizer(lowercase=lower)
-    model.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    model.decoder = decoders.WordPiece()
-    names = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-    model.add_special_tokens([AddedToken(n, special=True) for n in names if n in vocabulary])
-    return json.loads(model.to_str())

@@ -1,0 +1,151 @@
+"""Published tokenizers: the ids of Hugging Face's own, and one line for damaged files."""
+
+import json
+
+import pytest
+
+from zoo.data.tokenizers.published_files import read_published
+from zoo.errors import UserError
+
+transformers = pytest.importorskip("transformers")
+
+
+def words():
+    texts = ["Hello world, HELLO again!", "naïve café 你好", "an unbelievable tokenization"]
+    return texts + ["<|endoftext|> [MASK] [SEP]", "", "  two  spaces\nand a line"]
+
+
+def test_gpt2s_tokenizer_equals_the_reference(tmp_path):
+    from tokenizers import ByteLevelBPETokenizer
+
+    made = ByteLevelBPETokenizer()
+    made.train_from_iterator(words() * 3, vocab_size=400, special_tokens=["<|endoftext|>"])
+    made.save_model(str(tmp_path))
+    tokenizer = read_published(tmp_path)
+    reference = transformers.GPT2TokenizerFast.from_pretrained(tmp_path)
+    for text in words():
+        encoded = reference(text, split_special_tokens=True)["input_ids"]
+        assert tokenizer.encode(text).tolist() == encoded
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert (
+        tokenizer.vocab_size == len(reference)
+        and tokenizer.pad_id == tokenizer.specials["<|endoftext|>"]
+    )
+    assert len(tokenizer.token_bytes()) == tokenizer.vocab_size == len(tokenizer.word_starts())
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_berts_tokenizer_equals_the_reference(tmp_path, lower):
+    vocabulary = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = "hello world Hello , ! un ##believ ##able token ##ization an again cafe naive 你 好"
+    (tmp_path / "vocab.txt").write_text("\n".join([*vocabulary, *pieces.split()]) + "\n")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": lower}))
+    tokenizer = read_published(tmp_path)
+    reference = transformers.BertTokenizerFast.from_pretrained(tmp_path, do_lower_case=lower)
+    for text in words():
+        if "[" in text:
+            continue
+        encoded = reference(text, add_special_tokens=True)["input_ids"]
+        assert tokenizer.wrap(tokenizer.encode(text), 50).tolist() == encoded
+    assert tokenizer.specials["[MASK]"] == 5 and tokenizer.pad_id == 0 and tokenizer.first_id == 6
+    assert 5 not in tokenizer.encode("a [MASK] here")
+    assert len(tokenizer.wrap(tokenizer.encode("hello world again"), 4)) == 4
+
+
+def test_a_damaged_tokenizer_is_named(tmp_path):
+    assert read_published(tmp_path) is None
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(UserError, match="its tokenizer cannot be read"):
+        read_published(tmp_path)
+
+
+VOCABULARY = (
+    "[PAD] [unused0] [UNK] [CLS] [SEP] [MASK] hello world Hello cafe café 你 好 你好 he ##llo"
+)
+BERT = {"tokenizer_class": "BertTokenizer"}
+NEW = {"content": "<new>", "special": False, "lstrip": False, "rstrip": False,
+       "single_word": False, "normalized": True}  # fmt: skip
+SAMPLE = "Hello café 你好 <new> x"
+
+
+def write_words(folder, **settings):
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY.split()) + "\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps(BERT | settings))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"do_lower_case": False},
+        {"strip_accents": False},
+        {"do_lower_case": False, "strip_accents": True},
+        {"tokenize_chinese_chars": False},
+        {"unk_token": "hello"},
+        {"unk_token": {"__type": "AddedToken", "content": "hello", "special": True}},
+        {"added_tokens_decoder": {"16": NEW}},
+        {"model_max_length": 7, "padding_side": "left"},
+    ],
+)
+@pytest.mark.parametrize("whole", [False, True], ids=["vocab.txt", "tokenizer.json"])
+def test_settings_of_berts_tokenizer(settings, whole, tmp_path):
+    """As `transformers` understands them; they win over a tokenizer.json."""
+    write_words(tmp_path, **(settings if not whole else {}))
+    if whole:
+        if "unk_token" in settings or "added_tokens_decoder" in settings:
+            return  # a part of tokenizer.json itself
+        transformers.AutoTokenizer.from_pretrained(tmp_path).save_pretrained(tmp_path)
+        write_words(tmp_path, **settings)
+        assert (tmp_path / "tokenizer.json").is_file()
+    reference = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    expected = reference(SAMPLE, add_special_tokens=False)["input_ids"]
+    assert read_published(tmp_path).encode(SAMPLE).tolist() == expected
+
+
+def test_added_tokens(tmp_path):
+    write_words(tmp_path)
+    (tmp_path / "added_tokens.json").write_text('{"<new>": 16}')
+    tokenizer = read_published(tmp_path)
+    assert tokenizer.vocab_size == 17 and 16 in tokenizer.encode(SAMPLE)
+    (tmp_path / "added_tokens.json").write_text('{"<new>": 20}')
+    with pytest.raises(UserError, match="token '<new>' has the id 20, and follows as 16"):
+        read_published(tmp_path)
+
+
+@pytest.mark.parametrize("space", [False, True])
+def test_a_space_before_a_text(space, tmp_path):
+    from tokenizers import ByteLevelBPETokenizer
+
+    made = ByteLevelBPETokenizer()
+    made.train_from_iterator(words() * 3, vocab_size=300, special_tokens=["<|endoftext|>"])
+    made.save_model(str(tmp_path))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"add_prefix_space": space}))
+    found = read_published(tmp_path).encode("hello")
+    assert read_published(tmp_path).decode(found) == ("" if not space else " ") + "hello"
+    for name, other in (("vocab.json", "encoder.json"), ("merges.txt", "vocab.bpe")):
+        (tmp_path / name).rename(tmp_path / other)  # OpenAI's own names
+    assert read_published(tmp_path).encode("hello").tolist() == found.tolist()
+    (tmp_path / "encoder.json").unlink()
+    with pytest.raises(UserError, match="vocab.bpe without encoder.json"):
+        read_published(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"tokenizer_class": "BertJapaneseTokenizer"}, "BertJapaneseTokenizer, which reads"),
+        ({"do_basic_tokenize": False}, "do_basic_tokenize=false"),
+        ({"unk_token": "<unk>"}, "vocab.txt has no <unk>"),
+    ],
+)
+def test_other_readers_of_a_vocabulary_are_refused(settings, said, tmp_path):
+    write_words(tmp_path, **settings)
+    with pytest.raises(UserError, match=said):
+        read_published(tmp_path)
+
+
+def test_sentencepiece_alone(tmp_path):
+    (tmp_path / "spiece.model").write_bytes(b"\n\x0e")
+    with pytest.raises(UserError, match="SentencePiece's spiece.model; write a tokenizer.json"):
+        read_published(tmp_path)

@@ -1,0 +1,163 @@
+"""Files of a published tokenizer, as on the Hub: tokenizer.json, or vocabulary and settings."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from zoo.data.tokenizers.published import PublishedTokenizer
+from zoo.errors import UserError
+
+Json = dict[str, Any]
+PAIRS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))  # the latter OpenAI's names
+SETTINGS, ADDED = "tokenizer_config.json", "added_tokens.json"
+SENTENCEPIECE = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
+FILES = ("tokenizer.json", *PAIRS[0], *PAIRS[1], "vocab.txt", SETTINGS, ADDED)
+CLASSES = {  # that read such a vocabulary as we do
+    "vocab.txt": ("BertTokenizer", "DistilBert", "Electra", "MobileBert", "PreTrained"),
+    "merges.txt": ("GPT2", "Roberta", "Bart", "Longformer", "PreTrained"),
+}
+NORMALIZER = {  # a setting of BERT's tokenizers: its name in tokenizer.json
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
+SPECIALS = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+
+
+def read_published(folder: Path) -> PublishedTokenizer | None:
+    """The tokenizer of a folder laid out as on the Hub, None where there is none.
+
+    Raises:
+        UserError: One that cannot be read, or that would cut text otherwise than its own program.
+    """
+    try:
+        if (folder / "tokenizer.json").is_file():
+            return PublishedTokenizer(_normalised(_read(folder / "tokenizer.json"), folder))
+        for names in PAIRS:
+            vocabulary, merges = (folder / name for name in names)
+            if vocabulary.is_file() and merges.is_file():
+                return PublishedTokenizer(_byte_pairs(vocabulary, merges))
+            if merges.is_file():
+                raise ValueError(f"{merges.name} without {vocabulary.name}")
+        if (folder / "vocab.txt").is_file():
+            return PublishedTokenizer(_word_pieces(folder))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{folder}: its tokenizer cannot be read: {error}") from None
+    if pieces := next((name for name in SENTENCEPIECE if (folder / name).is_file()), None):
+        raise UserError(
+            f"{folder}: its tokenizer is SentencePiece's {pieces}; write a tokenizer.json beside "
+            f"it: transformers.AutoTokenizer.from_pretrained(...).save_pretrained(...)"
+        )
+    return None
+
+
+def _read(path: Path) -> Json:
+    """An object of JSON, empty where there is no such file."""
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name}: expected a JSON object, got a {type(content).__name__}")
+    return content
+
+
+def _normalised(model: Json, folder: Path) -> Json:
+    """A tokenizer.json with the settings of BERT's tokenizers, which win in `transformers` too."""
+    settings, normalizer = _read(folder / SETTINGS), model.get("normalizer") or {}
+    is_bert = str(settings.get("tokenizer_class")).startswith("Bert")
+    if not is_bert or normalizer.get("type") != "BertNormalizer":
+        return model
+    stated = {ours: settings[name] for name, ours in NORMALIZER.items() if name in settings}
+    return model | {"normalizer": normalizer | stated}
+
+
+def _check_class(settings: Json, file: str) -> None:
+    """Refuse a class that reads the same files in another way.
+
+    Raises:
+        ValueError: It is one.
+    """
+    name = settings.get("tokenizer_class")
+    if name and not str(name).startswith((*CLASSES[file], "Tokenizers")):
+        raise ValueError(f"{SETTINGS} has tokenizer_class={name}, which reads {file} otherwise")
+
+
+def _add_tokens(model: Any, folder: Path, settings: Json) -> None:
+    """Add the tokens that were added to the vocabulary, with their ids.
+
+    Raises:
+        ValueError: Ids that do not follow the vocabulary's.
+    """
+    from tokenizers import AddedToken
+
+    added = {number: (text, False) for text, number in _read(folder / ADDED).items()}
+    for number, token in (settings.get("added_tokens_decoder") or {}).items():
+        added[int(number)] = (token["content"], bool(token.get("special")))
+    for number, (text, special) in sorted(added.items()):
+        if model.token_to_id(text) is None:
+            add = model.add_special_tokens if special else model.add_tokens
+            add([AddedToken(text, special=special, normalized=not special)])
+        if model.token_to_id(text) != number:
+            raise ValueError(
+                f"the added token '{text}' has the id {number}, and follows as "
+                f"{model.token_to_id(text)}"
+            )
+
+
+def _byte_pairs(vocabulary: Path, merges: Path) -> Json:
+    """GPT-2's vocab.json and merges.txt."""
+    from tokenizers import AddedToken, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer as Model
+
+    settings = _read(vocabulary.parent / SETTINGS)
+    _check_class(settings, "merges.txt")
+    try:
+        bpe = models.BPE.from_file(str(vocabulary), str(merges))
+    except Exception as error:  # the package raises nothing narrower
+        raise ValueError(str(error)) from error
+    model = Model(bpe)
+    space = bool(settings.get("add_prefix_space"))
+    model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=space)
+    model.decoder = decoders.ByteLevel()
+    if model.token_to_id("<|endoftext|>") is not None:
+        model.add_special_tokens([AddedToken("<|endoftext|>", special=True)])
+    _add_tokens(model, vocabulary.parent, settings)
+    return json.loads(model.to_str())
+
+
+def _word_pieces(folder: Path) -> Json:
+    """BERT's vocab.txt; tokenizer_config.json states what is done to a text first."""
+    from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
+    from tokenizers import Tokenizer as Model
+
+    settings = _read(folder / SETTINGS)
+    _check_class(settings, "vocab.txt")
+    if settings.get("do_basic_tokenize") is False:
+        raise ValueError(f"{SETTINGS} has do_basic_tokenize=false, which is not supported")
+    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    vocabulary = {word.rstrip("\r"): i for i, word in enumerate(words) if word.rstrip("\r")}
+    names = {name: _text(settings.get(name) or usual) for name, usual in SPECIALS.items()}
+    unknown = names["unk_token"]
+    if unknown not in vocabulary:
+        raise ValueError(f"vocab.txt has no {unknown}")
+    model = Model(models.WordPiece(vocabulary, unk_token=unknown, max_input_chars_per_word=100))
+    model.normalizer = normalizers.BertNormalizer(
+        lowercase=settings.get("do_lower_case", True),
+        strip_accents=settings.get("strip_accents"),
+        handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
+    )
+    model.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    model.decoder = decoders.WordPiece()
+    specials = [AddedToken(n, special=True) for n in names.values() if n in vocabulary]
+    model.add_special_tokens(specials)
+    _add_tokens(model, folder, settings)
+    return json.loads(model.to_str())
+
+
+def _text(token: Any) -> str:
+    """Of a special token, which is a text or an object with one."""
+    return str(token["content"] if isinstance(token, dict) else token)
