@@ -121,6 +121,8 @@ def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:
     classes = f", {n} classes" if (n := facts.get("num_classes")) else ""
     sizes = " / ".join(f"{len(source):,} {name}" for name, source in dataset.splits.items())
     console.line(f"run        {trainer.run.path}")
+    recipe = config.experiment or "none; the settings are the defaults of the chosen files"
+    console.line(f"recipe     {recipe}")
     console.line(f"model      {config.model['name']}, {_parameters(trainer)}")
     if console.weights is not None:
         console.line(f"weights    {config.init.from_}")

@@ -23,7 +23,7 @@ TINY = ("model=mlp", "model.width=4", "data=rain", "data.samples=100", "trainer=
 def test_a_run(train):
     done = train(*TINY)
     assert done.code == 0 and done.err == ""
-    assert done.path.parent.name == "mlp_rain"
+    assert done.path.parent.name == "mlp_rain_plain"
     names = {path.name for path in done.path.iterdir()}
     assert names >= {
         "config.yaml", "overrides.txt", "dataset.json", "metrics.jsonl", "result.json",
@@ -36,7 +36,7 @@ def test_a_run(train):
     }  # fmt: skip
     config = yaml.safe_load((done.path / "config.yaml").read_text())
     assert config["model"]["width"] == 4 and config["trainer"]["max_steps"] == 6
-    for word in ("run ", "model ", "data ", "device ", "precision ", "budget ", "next "):
+    for word in ("run ", "recipe ", "model ", "data ", "device ", "precision ", "budget ", "next "):
         assert f"\n{word}" in f"\n{done.out}"
     assert (done.path / "train.log").read_text().strip() in done.out
 
@@ -256,7 +256,7 @@ def test_a_run_without_a_checkpoint_says_that_it_starts_anew(train):
 def test_a_sweep_runs_its_trials(train):
     done = train("-m", *TINY, "trainer.max_steps=2", "model.width=4,8", "seed=1")
     assert done.code == 0, done.err
-    (sweep,) = (train.outputs / "mlp_rain").iterdir()
+    (sweep,) = (train.outputs / "mlp_rain_plain").iterdir()
     runs = [sweep / "width=4", sweep / "width=8"]
     configs_ = [yaml.safe_load((run / "config.yaml").read_text()) for run in runs]
     assert [c["model"]["width"] for c in configs_] == [4, 8]
@@ -266,7 +266,7 @@ def test_a_sweep_runs_its_trials(train):
 def test_a_trial_of_a_sweep_equals_the_single_run(train):
     train("-m", *TINY, "trainer.max_steps=2", "seed=1,2")
     train(*TINY, "trainer.max_steps=2", "seed=2")
-    runs = sorted((train.outputs / "mlp_rain").rglob("metrics.jsonl"))
+    runs = sorted((train.outputs / "mlp_rain_plain").rglob("metrics.jsonl"))
     trials = {run.parent.name: run.read_text() for run in runs}
     single = trials.pop(max(set(trials) - {"seed=1", "seed=2"}))
     assert single == trials["seed=2"] != trials["seed=1"] and len(trials) == 2

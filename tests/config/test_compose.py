@@ -49,7 +49,19 @@ def test_without_arguments_the_default_experiment_is_meant():
 def test_a_group_choice_alone_is_not_the_default_experiment():
     config = compose.load(["model=mlp", "data=rain"])
     assert config.experiment is None and config.expect == {}
-    assert config.name == "mlp_rain" and config.model["name"] == "mlp"
+    assert config.name == "mlp_rain_plain" and config.model["name"] == "mlp"
+    assert compose.load(["model=mlp", "data=csv"]).name == "mlp_csv"
+    assert compose.load(["task=classification"]).name == "cnn_digits_plain"
+
+
+@pytest.mark.parametrize("choice", ["optim=sgd", "schedule=constant", "trainer=debug"])
+def test_another_optimizer_schedule_or_trainer_keeps_the_default_experiment(choice):
+    config, recipe = compose.load([choice]), compose.load([])
+    group = choice.partition("=")[0]
+    assert config == compose.load([f"experiment={configs.DEFAULT_EXPERIMENT}", choice])
+    assert config.name == config.experiment == configs.DEFAULT_EXPERIMENT
+    assert (config.model, config.data, config.task) == (recipe.model, recipe.data, recipe.task)
+    assert getattr(config, group) == getattr(compose.load(["model=cnn", choice]), group)
 
 
 def test_values_alone_change_the_default_experiment():

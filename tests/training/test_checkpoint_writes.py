@@ -272,7 +272,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_the_last_checkpoint_holds(
     mine = (*TINY, f"trainer.save_steps={save}")
     done = train(*mine, f"output_dir={small_disk / 'runs'}")
     monkeypatch.undo()
-    (run,) = (small_disk / "runs" / "mlp_rain").iterdir()
+    (run,) = (small_disk / "runs" / "mlp_rain_plain").iterdir()
     assert done.code == 2, (done.out, done.err)
     assert done.err.startswith("error: ") and done.err.count("\n") == 1 and str(run) in done.err
     assert re.search(r"[\d,]+ bytes", done.err) or "No space left" in done.err

@@ -40,9 +40,9 @@ PROMISED = {"model", "data", "task", "trainer"}  # settings that an experiment's
 def load(overrides: list[str]) -> RunConfig:
     """The checked config of a command line, all interpolations resolved.
 
-    Without `experiment=` and without a group choice the default experiment is meant. A group that
-    the command line chooses is taken as its file says: what the experiment sets inside that group
-    was meant for another choice.
+    Without `experiment=` the default experiment is meant, unless another model, data or task is
+    chosen, for which it is no recipe. A group that the command line chooses is taken as its file
+    says: what the experiment sets inside that group was meant for another choice.
 
     Args:
         overrides: As typed: `experiment=mlp_mnist`, `optim.lr=1e-3`.
@@ -61,7 +61,7 @@ def load(overrides: list[str]) -> RunConfig:
     overrides = [opened(o) for o in overrides]
     current = tuple(f"{name}=" for name in RENAMED.values())  # files may list the old names
     overrides = [f"++{o}" if o.startswith(current) else o for o in overrides]
-    if not chosen:
+    if not chosen & {"experiment", "model", "data", "task"}:
         overrides = [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
     composed = _compose(overrides, return_hydra_config=True)
     choice_of = composed.hydra.runtime.choices
@@ -83,10 +83,16 @@ def load(overrides: list[str]) -> RunConfig:
     with_values = current_config(with_values, listed, typed)
     check(with_values, reference, experiment)
     if with_values["name"] is None:
-        with_values["name"] = experiment or f"{chosen_of['model']}_{chosen_of['data']}"
+        with_values["name"] = experiment or _name(chosen_of["model"], chosen_of["data"])
     if not re.fullmatch(r"[^/\\\0]+", name := with_values["name"]) or name in (".", ".."):
         raise UserError(f"name: got {name!r}, expected the name of one folder, below output_dir")
     return RunConfig.from_dict({"experiment": experiment, **with_values})
+
+
+def _name(model: str, data: str) -> str:
+    """The name of a run without an experiment, which is no experiment's."""
+    name = f"{model}_{data}"
+    return f"{name}_plain" if name in choices("experiment") else name
 
 
 def check_choices(overrides: Sequence[str]) -> None:
