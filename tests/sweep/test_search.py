@@ -7,8 +7,10 @@ import time
 
 import forked
 import optuna
+import pytest
 
 from zoo.commands import train as cli
+from zoo.runs.settings import format_value
 from zoo.sweep.prune import Curve
 from zoo.sweep.search import Search, SearchPlan
 
@@ -100,6 +102,37 @@ def test_tpe_finds_what_random_does_not_and_its_seed_repeats_it(tmp_path):
     assert chosen["tpe", 0][:5] != chosen["tpe", 1][:5]
     again = study(tmp_path / "again", "tpe", 0, score, 12)[1]
     assert again == chosen["tpe", 0][:12], "its seed decides"
+
+
+RANGES = {
+    "trainer.ema": ("interval(0.9991,0.9999)", 0.9991, 0.9999),
+    "model.dropout": ("tag(log,interval(0.9991,0.9999))", 0.9991, 0.9999),
+    "optim.eps": ("interval(1e-9,1e-8)", 1e-9, 1e-8),
+    "optim.lr": ("tag(log,interval(1e-9,1e-1))", 1e-9, 1e-1),
+    "optim.weight_decay": ("interval(-1.0005,-1)", -1.0005, -1),
+    "trainer.clip": ("interval(1e10,1.0001e10)", 1e10, 1.0001e10),
+    "trainer.max_minutes": ("interval(0.1234567,0.1234568)", 0.1234567, 0.1234568),
+}
+
+
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_a_narrow_range_is_searched_inside_and_told_as_run(tmp_path, method):
+    """All values differ, spread over the range, and are the ones that the study holds."""
+    typed = ("experiment=mlp_rain", *(f"{key}={text}" for key, (text, *_) in RANGES.items()))
+    search = Search(tmp_path, SearchPlan(method, 13, 0, typed, {}, {}))
+    tried = []
+    for number in range(13):
+        tried.append(search.ask(tried))
+        search.tell(tried[-1], float(number % 5), Curve(tmp_path), False)
+    chosen = [dict(o.split("=") for o in trial.overrides) for trial in tried]
+    for key, (_, low, high) in RANGES.items():
+        run = [float(values[key]) for values in chosen]
+        assert all(low <= value <= high for value in run) and len(set(run)) > 10, (key, run)
+        assert max(run) - min(run) > 0.05 * (high - low), (key, run)
+        assert max(len(values[key]) for values in chosen) < 15, key
+        assert [t.params[key] for t in search.study.get_trials()] == run
+        told_apart = {format_value(value) for value in run}
+        assert len(told_apart) == len(set(run)), "in tables"
 
 
 def test_a_space_that_is_exhausted_ends_the_search(sweep):

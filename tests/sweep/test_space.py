@@ -8,7 +8,7 @@ import pytest
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.sweep.search import SearchPlan
-from zoo.sweep.space import read_space
+from zoo.sweep.space import read_space, rounded
 
 RATE = "optim.lr=tag(log,interval(1e-4,1))"
 
@@ -41,6 +41,7 @@ MISTAKES = {
     "a setting of a range": ((*SOME, "optim.lrr=interval(0,1)"), "did you mean 'optim.lr'?"),
     "a type": ((*SOME, "model.width=interval(8,16)"), "model.width: got 8.0 (float), expected int"),
     "log of zero": ((*SOME, "optim.lr=tag(log,interval(0,1))"), "above 0"),
+    "log of steps": ((*SOME, "model.width=tag(log,range(2,9,2))"), "expected 1 or more, step 1"),
     "upside down": ((*SOME, "optim.lr=interval(1,0)"), "the lower end first"),
     "an empty range": ((*SOME, "model.depth=range(3,3)"), "nothing in this range"),
     "seeds": ((*SOME, "seed=1,2"), "the luckiest seed"),
@@ -62,3 +63,15 @@ MISTAKES = {
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_mistakes(mistake, arguments, said):
     assert said in mistake("-m", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "short"),
+    [
+        (0.0123456, 0, 0.1, 0.0123), (0.99951234, 0.9991, 0.9999, 0.999512), (3.14159, 3, 3, 3),
+        (0.99987, 0, 0.9999, 0.9999), (-0.123456, -1, 0, -0.123), (5.4321e-9, 1e-9, 1e-8, 5.43e-9),
+        (123456.0, 1, 1e6, 123000.0), (0.10004, 0.1, 0.2, 0.1), (1.5, 1, 2, 1.5),
+    ],
+)  # fmt: skip
+def test_numbers_are_as_short_as_their_range_permits(value, low, high, short):
+    assert rounded(value, low, high) == short

@@ -1,7 +1,9 @@
 """The trials of a grid: their names and overrides."""
 
+import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from zoo.errors import UserError
 from zoo.sweep.trials import MAX_NAME, grid
 
 
@@ -38,3 +40,18 @@ def test_names_are_those_of_folders():
 def test_settings_of_one_name_keep_their_groups():
     (first, *_) = trials("optim.lr=1,2", "data.lr=3,4")
     assert first.name == "optim.lr=1,data.lr=3"
+
+
+def test_zipped_lists_may_repeat_values():
+    """The n-th of one list goes with the n-th of the other, whatever they are."""
+    overrides = ["model.width=4,4,8", "seed=0,1", "model.depth=1,2,1"]
+    zipped = trials(*overrides, zipped=["model.width", "model.depth"])
+    assert [trial.overrides for trial in zipped] == [
+        (f"model.width={width}", f"seed={seed}", f"model.depth={depth}")
+        for width, depth in ((4, 1), (4, 2), (8, 1))
+        for seed in (0, 1)
+    ]
+    equal = trials("seed=1,1", "optim.lr=3,3", zipped=["seed", "optim.lr"])
+    assert len({trial.name for trial in equal}) == 2
+    with pytest.raises(UserError, match="lists of one length: seed has 2, optim.lr has 3"):
+        trials("seed=1,1", "optim.lr=3,3,3", zipped=["seed", "optim.lr"])

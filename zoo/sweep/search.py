@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from zoo.config import compose
 from zoo.sweep.prune import Curve
-from zoo.sweep.space import Space, read_space
+from zoo.sweep.space import Space, read_space, rounded
 from zoo.sweep.trials import Trial, folder_name, short_keys
 
 MAX_REPEATS = 100  # known suggestions in a row, after which the space counts as exhausted
@@ -102,10 +102,12 @@ class Search:
         seed = (self.plan.seed * 1_000_003 + number) % 2**32
         samplers = self.optuna.samplers
         if self.plan.method == "random":
-            return samplers.RandomSampler(seed=seed)
+            return _rounding(samplers.RandomSampler(seed=seed))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+            return _rounding(
+                samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+            )
 
     def tell(self, trial: Trial, score: float | None, curve: Curve, pruned: bool) -> None:
         """Report how a trial ended.
@@ -138,3 +140,25 @@ class Search:
         for stored in self.study.get_trials(deepcopy=False):
             if not stored.state.is_finished() and stored.number not in known:
                 self.study.tell(stored.number, state=self.optuna.trial.TrialState.FAIL)
+
+
+def _rounding(sampler: Any) -> Any:
+    """The sampler with short numbers, so that the study holds the very values that are run."""
+    from optuna.distributions import FloatDistribution
+
+    independent, relative = sampler.sample_independent, sampler.sample_relative
+
+    def short(value: Any, distribution: Any) -> Any:
+        if isinstance(distribution, FloatDistribution):
+            return rounded(value, distribution.low, distribution.high)
+        return value
+
+    def sample_independent(study: Any, trial: Any, name: str, distribution: Any) -> Any:
+        return short(independent(study, trial, name, distribution), distribution)
+
+    def sample_relative(study: Any, trial: Any, space: dict[str, Any]) -> dict[str, Any]:
+        values = relative(study, trial, space)
+        return {name: short(value, space[name]) for name, value in values.items()}
+
+    sampler.sample_independent, sampler.sample_relative = sample_independent, sample_relative
+    return sampler

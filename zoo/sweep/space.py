@@ -8,6 +8,7 @@
 `when` holds conditional settings: those that are sampled only with a certain value of another.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ from hydra.errors import OverrideParseException
 from zoo.config.groups import key_of
 from zoo.errors import UserError, unknown_name
 
-DIGITS = 3  # significant digits of a sampled number: enough, and short to type
+DIGITS = 3  # significant digits of a sampled number, relative to its range: short to type
 SYNTAX = (
     "choice(a,b), range(1,5), interval(0,0.5), tag(log,interval(1e-4,1e-2)), int(interval(8,64))"
 )
@@ -54,13 +55,28 @@ class Dimension:
             low, high = int(self.low), int(self.high)
             return str(optuna_trial.suggest_int(self.key, low, high, step=self.step, log=self.log))
         value = optuna_trial.suggest_float(self.key, self.low, self.high, log=self.log)
-        return f"{value:.{DIGITS}g}"
+        return repr(value).removesuffix(".0")
 
     def first(self) -> str:
         """A value to check that the setting exists and has this type."""
         if self.choices:
             return self.choices[0]
         return str(int(self.low)) if self.integer else repr(self.low)
+
+
+def rounded(value: float, low: float, high: float) -> float:
+    """A number between two others with few digits, as many as their difference needs.
+
+    >>> rounded(0.0123456, 0, 0.1), rounded(0.99951234, 0.9991, 0.9999)
+    (0.0123, 0.999512)
+    """
+    if low == high:
+        return low
+    lead = math.floor(math.log10(max(abs(low), abs(high)))) + 1
+    digits, values = DIGITS, 80  # in the range; where there are fewer, at least 500
+    while digits < 16 and high - low < values * 10.0 ** (lead - digits):
+        digits, values = digits + 1, 500
+    return min(max(float(f"{value:.{digits}g}"), low), high)
 
 
 @dataclass(frozen=True)
@@ -200,6 +216,8 @@ def _parse_dimension(override: str) -> Dimension | None:
         isinstance(v, int) for v in (value.start, value.stop, value.step)
     ):
         numbers = range(value.start, value.stop, value.step)  # type: ignore[arg-type]
+        if log and (value.step != 1 or value.start < 1):
+            raise UserError(f"'{override}': on a logarithmic scale, expected 1 or more, step 1")
         if numbers and value.step > 0:
             return Dimension(key, (), numbers[0], numbers[-1], numbers.step, log, integer=True)
     choices = tuple(parsed.sweep_string_iterator())

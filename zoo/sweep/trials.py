@@ -1,5 +1,6 @@
 """The trials of a grid: every combination of the values on the command line."""
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def grid(overrides: Sequence[Any], zipped: Sequence[str] = ()) -> list[Trial]:
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-    swept = []
+    swept: dict[str, int] = {}
     for override in overrides:
         if override.is_sweep_override():
             if not override.is_discrete_sweep():
@@ -73,12 +74,12 @@ def grid(overrides: Sequence[Any], zipped: Sequence[str] = ()) -> list[Trial]:
                     f"'{override.input_line}' is a range without steps: add sweep.method=tpe (or "
                     f"random), or give values: key=1,2,3 or key=range(1,4)"
                 )
-            swept.append(override.get_key_element())
+            swept[override.get_key_element()] = len(list(override.sweep_string_iterator()))
     combinations: list[list[str]]
     (combinations,) = BasicSweeper.split_arguments(list(overrides), None)
     if zipped:
         combinations = _zip(combinations, swept, zipped)
-    short = short_keys(swept)
+    short = short_keys(list(swept))
     trials: list[Trial] = []
     names: set[str] = set()
     for combination in combinations:
@@ -92,24 +93,29 @@ def grid(overrides: Sequence[Any], zipped: Sequence[str] = ()) -> list[Trial]:
 
 
 def _zip(
-    combinations: Sequence[list[str]], swept: Sequence[str], zipped: Sequence[str]
+    combinations: Sequence[list[str]], lengths: Mapping[str, int], zipped: Sequence[str]
 ) -> list[list[str]]:
     """The combinations in which all zipped keys have the same index in their lists.
+
+    Args:
+        combinations: All of them, the last list varying fastest.
+        lengths: Of each list, in the order of the command line.
+        zipped: Keys of lists.
 
     Raises:
         UserError: A zipped key without a list, or lists of different lengths.
     """
-    if missing := [key for key in zipped if key not in swept]:
-        raise UserError(unknown_name("list in sweep.zip:", missing[0], swept))
-    table = [dict(o.split("=", 1) for o in combination) for combination in combinations]
-    lists = {key: list(dict.fromkeys(row[key] for row in table)) for key in zipped}
-    if len(set(map(len, lists.values()))) > 1:
-        lengths = ", ".join(f"{key} has {len(values)}" for key, values in lists.items())
-        raise UserError(f"sweep.zip takes lists of one length, without repeats: {lengths}")
+    if missing := [key for key in zipped if key not in lengths]:
+        raise UserError(unknown_name("list in sweep.zip:", missing[0], lengths))
+    if len({lengths[key] for key in zipped}) > 1:
+        counts = ", ".join(f"{key} has {lengths[key]}" for key in zipped)
+        raise UserError(f"sweep.zip takes lists of one length: {counts}")
+    places = [list(lengths).index(key) for key in zipped]
+    indices = itertools.product(*map(range, lengths.values()))
     return [
         combination
-        for combination, row in zip(combinations, table, strict=True)
-        if len({lists[key].index(row[key]) for key in zipped}) == 1
+        for combination, index in zip(combinations, indices, strict=True)
+        if len({index[place] for place in places}) == 1
     ]
 
 
