@@ -42,6 +42,14 @@ def png_header(width, height):
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(100)))
 
 
+def png16(values):
+    """A PNG of 16-bit colours, uint16 (H, W, 3), which Pillow cannot write."""
+    height, width, _ = values.shape
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
 def sha(data):
     return hashlib.sha256(data).hexdigest()
 

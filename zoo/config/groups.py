@@ -151,8 +151,20 @@ def _problems(
         elif name in typed:
             if not matches_type(value, typed[name]):
                 yield type_mismatch(name, value, typed[name])
-        elif None not in (value, reference[key]) and not matches_type(value, _kind(reference[key])):
+        elif None not in (value, reference[key]) and not _is_like(value, reference[key]):
             yield f"{name}: got {describe_value(value)}, expected {_kind(reference[key]).__name__}"
+
+
+def _is_like(value: Any, listed: Any) -> bool:
+    """Whether a value has the type of the one in the group's file.
+
+    A list where a number is listed may be right (`data.size=[16,24]`): the builder's signature
+    decides.
+    """
+    kind = _kind(listed)
+    if isinstance(value, list) and kind in (int, float):
+        return bool(value) and all(matches_type(item, kind) for item in value)
+    return matches_type(value, kind)
 
 
 def _kind(value: Any) -> Any:

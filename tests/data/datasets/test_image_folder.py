@@ -86,8 +86,9 @@ def test_wrong_options_are_named(tmp_path, split):
     }.items():
         with pytest.raises(UserError, match=f"data.{option}"):
             build(path, split, **{option: value})
-    with pytest.raises(UserError, match="data.size=0"):
-        build(path, split, size=0)
+    for size in (0, [0, 5], 100_000, [3]):
+        with pytest.raises(UserError, match=r"data.size=\[?[013]"):
+            build(path, split, size=size)
 
 
 def test_a_given_encoding_wins_and_matches_classes(tmp_path, split):

@@ -1,9 +1,10 @@
 """Decoding: sizes, colour modes, orientation."""
 
+import pytest
 import torch
 from PIL import Image
 
-from zoo.data.images.decode import decode
+from zoo.data.images.decode import BrokenImage, Facts, check_file, decode, decode_and_look
 
 
 def save(tmp_path, image, name="x.png", **options):
@@ -33,6 +34,56 @@ def test_modes_become_channels(tmp_path):
     assert decode(deep, 1, (5, 5), "crop").unique().tolist() == [77]
     palette = Image.new("RGB", (5, 5), (200, 0, 0)).convert("P")
     assert decode(save(tmp_path, palette, "p.gif"), 3, (5, 5), "crop")[0].min() > 190
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr"])
+def test_every_mode_shows_the_same_picture(tmp_path, mode):
+    """A white square on black, but for the lossy steps of a mode."""
+    image = Image.new("RGB", (8, 8))
+    image.paste((255, 255, 255), (0, 0, 4, 8))
+    image = image.convert("L").convert(mode) if mode in ("LA", "P") else image.convert(mode)
+    kind = "tif" if mode in ("CMYK", "YCbCr") else "png"
+    path = save(tmp_path, image, f"{mode}.{kind}")
+    for channels in (1, 3):
+        pixels = decode(path, channels, (8, 8), "crop")
+        assert pixels[:, :, :4].min() > 250 and pixels[:, :, 4:].max() < 5, mode
+
+
+def test_transparency_by_palette_or_colour_becomes_black(tmp_path):
+    picture = Image.new("L", (4, 4), 200)
+    for mode, value in (("P", 200), ("L", 200), ("RGB", (200, 200, 200))):
+        path = save(tmp_path, picture.convert(mode), f"{mode}.png", transparency=value)
+        assert decode_and_look(path, 3, (4, 4), "crop")[1].is_transparent, mode
+        assert decode(path, 3, (4, 4), "crop").max() == 0
+    path = save(tmp_path, picture.convert("RGBA"), "opaque.png")
+    assert not decode_and_look(path, 3, (4, 4), "crop")[1].is_transparent
+
+
+def test_of_several_frames_the_first_is_read(tmp_path):
+    frames = [Image.new("L", (4, 4), 10), Image.new("L", (4, 4), 250)]
+    for kind in ("gif", "webp", "png", "tif"):
+        path = save(tmp_path, frames[0], f"x.{kind}", save_all=True, append_images=frames[1:])
+        pixels, facts = decode_and_look(path, 1, (4, 4), "crop")
+        assert facts.is_animated and pixels.max() < 20 and check_file(path).is_animated
+    still = save(tmp_path, frames[0], "still.gif")
+    assert not decode_and_look(still, 1, (4, 4), "crop")[1].is_animated
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "gif", "webp", "bmp", "tif", "avif"])
+def test_a_truncated_file_is_found_with_and_without_decoding(tmp_path, kind):
+    noise = torch.randint(0, 256, (200, 200, 3), generator=torch.Generator().manual_seed(0))
+    path = save(tmp_path, Image.fromarray(noise.byte().numpy()), f"x.{kind}")
+    content = path.read_bytes()
+    assert check_file(path) == Facts()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    for read in (check_file, lambda p: decode(p, 3, (8, 8), "crop")):
+        with pytest.raises(BrokenImage):
+            read(path)
+
+
+def test_a_damaged_exif_harms_nothing(tmp_path):
+    path = save(tmp_path, Image.new("L", (4, 4), 90), "x.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\xff")
+    assert (decode(path, 1, (4, 4), "crop").int() - 90).abs().max() < 3
 
 
 def test_exif_orientation_is_applied(tmp_path):

@@ -17,9 +17,11 @@ from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.hub import Rows, classes, column, load, texts, values
 from zoo.data.images.augment import Augment
+from zoo.data.images.checks import note_facts, note_one_coloured, one_coloured
 from zoo.data.images.dataset import image_dataset
-from zoo.data.images.decode import BrokenImage, parse_size, to_tensor
+from zoo.data.images.decode import BrokenImage, Facts, convert_and_look, parse_size
 from zoo.data.images.encoding import ImageEncoding
+from zoo.data.images.levels import Levels, levels_of
 from zoo.data.progress import Progress
 from zoo.data.splits import Split
 from zoo.data.text.document import Document, byte_length
@@ -182,24 +184,61 @@ def images(
             f"{len(labels):,} images of {height}x{width} take {nbytes / 1e9:.0f}"
             f" GB, more than the {MAX_BYTES / 1e9:.0f} GB that are held in memory; lower data.size"
         )
-    pixels = torch.zeros(len(labels), channels, height, width, dtype=torch.uint8)
-    number = 0
-    with Progress("decoding images", len(labels), "images") as progress:
-        for split, rows in published.items():
-            for row in range(len(rows)):
-                pixels[number] = _decode(rows, row, image, split, channels, (height, width), resize)
-                number += 1
-                progress.update(1)
-    fixed = _fixed(published)
-    return image_dataset(pixels, torch.tensor(labels), names, context, **fixed, resize=resize)
+    form = (channels, (height, width), resize)
+    levels = encoding.levels if encoding else None
+    pixels, levels, notes = _decode_all(published, image, form, levels, is_new=not encoding)
+    dataset = image_dataset(
+        pixels, torch.tensor(labels), names, context, **_fixed(published), resize=resize,
+        levels=levels,
+    )  # fmt: skip
+    dataset.notes += notes
+    return dataset
+
+
+def _decode_all(
+    published: Published,
+    name: str,
+    form: tuple[int, tuple[int, int], str],
+    levels: Levels | None,
+    is_new: bool,
+) -> tuple[Tensor, Levels | None, list[str]]:
+    """All images, uint8 (N, C, H, W); the levels of a new run, and notes.
+
+    Args:
+        published: Rows by split.
+        name: The column of the images.
+        form: Channels, height and width, way to resize.
+        levels: Of the run that is evaluated.
+        is_new: Whether levels are to be fitted.
+    """
+    places = [(split, row) for split, rows in published.items() for row in range(len(rows))]
+    channels, (height, width), _ = form
+    pixels = torch.zeros(len(places), channels, height, width, dtype=torch.uint8)
+    facts: dict[int, Facts] = {}
+    with Progress("decoding images", len(places), "images") as progress:
+        for number, (split, row) in enumerate(places):
+            pixels[number], facts[number] = _decode(published, split, row, name, form, levels)
+            progress.update(1)
+    if is_new:
+        levels = levels_of(found.values for found in facts.values() if found.values)
+        for number in (n for n, found in facts.items() if found.values):
+            pixels[number] = _decode(published, *places[number], name, form, levels)[0]
+    names = [f"row {row} of {split}" for split, row in places]
+    notes = note_facts(names, facts, levels)
+    return pixels, levels, notes + note_one_coloured(names, one_coloured(pixels), len(pixels))
 
 
 def _decode(
-    rows: Rows, row: int, name: str, split: str, channels: int, size: tuple[int, int], resize: str
-) -> Tensor:
+    published: Published,
+    split: str,
+    row: int,
+    name: str,
+    form: tuple[int, tuple[int, int], str],
+    levels: Levels | None,
+) -> tuple[Tensor, Facts]:
     try:
-        image = values(rows.select(range(row, row + 1)), name)[0]
-        return to_tensor(image, channels, size, resize)
+        image = values(published[split].select(range(row, row + 1)), name)[0]
+        return convert_and_look(image, *form, levels)
     except Exception as error:  # Pillow's decoders raise nearly every type
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BrokenImage(f"data.input: '{name}', row {row} of {split}", reason) from None

@@ -2,10 +2,12 @@
 
 photos/cat/1.jpg  photos/dog/2.jpg              split by fractions
 photos/train/cat/1.jpg  photos/test/dog/2.jpg   split as the folders say (val too)
-photos/1.jpg  photos/labels.csv                 data.labels=labels.csv with columns path,label
+photos/1.jpg  photos/labels.csv                 data.labels=labels.csv (path,label)
 """
 
 import hashlib
+from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -14,17 +16,29 @@ from torch import Tensor
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import match_classes
+from zoo.data.images.checks import (
+    note_facts,
+    note_one_coloured,
+    note_repeated,
+    one_coloured,
+    repeated,
+)
 from zoo.data.images.dataset import image_facts
-from zoo.data.images.decode import MAX_PIXELS, parse_size
+from zoo.data.images.decode import MAX_PIXELS, BrokenImage, parse_size
 from zoo.data.images.encoding import IMAGENET, ImageEncoding
-from zoo.data.images.index import ImageIndex, index_images
+from zoo.data.images.files import subfolders
+from zoo.data.images.index import ImageIndex, index_folders
+from zoo.data.images.layout import alike, counted
+from zoo.data.images.listed import index_listed
 from zoo.data.images.reader import FileSource, ImageReader
+from zoo.data.paths import not_found
 from zoo.data.splits import Indices, split_columns
 from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.registry import DATASETS
 
 FITTED_ON = 4096  # training images that give mean and deviation where not all are decoded
+FITTED_BYTES = 1 << 31  # that they take at most
 
 
 @DATASETS.register("image_folder", uses=("augment",), needs="files")
@@ -64,35 +78,81 @@ def image_folder(
             "data.path=photos"
         )
     if encoding is not None:
-        reader = ImageReader(encoding.channels, encoding.size, encoding.resize, max_pixels)
+        form = (encoding.channels, encoding.size, encoding.resize)
+        reader = ImageReader(*form, max_pixels, encoding.levels)
     else:
         reader = ImageReader(channels, parse_size(size), resize, max_pixels)
     if normalize == "imagenet" and reader.channels != 3:
         raise UserError("data.normalize=imagenet: expected data.channels=3, got 1")
-    index = index_images(user_path(path), labels)
-    if len(index.classes) < 2 and context.is_new:
-        raise UserError(
-            f"{path}: all images are of one class, '{index.classes[0]}'; expected a subfolder "
-            "for each of two classes or more"
-        )
+    index = _index(user_path(path), labels, context.is_new)
     in_memory = len(index.files) * reader.nbytes <= cache_gb * 1e9
-    images = _read(index, reader, context.workers, in_memory, on_broken)
+    images, reader = _read(index, reader, context, in_memory, on_broken)
+    _check_classes(index, user_path(path), context.is_new)
     return _dataset(index, images, reader, context, normalize == "imagenet")
 
 
-def _read(
-    index: ImageIndex, reader: ImageReader, workers: int, in_memory: bool, on_broken: str
-) -> Tensor | None:
-    """All images, or None after a check of their headers; broken ones leave the index."""
-    images = None
-    if in_memory:
-        images, broken = reader.read_all(index.files, workers)
+def _index(root: Path, labels: str | None, is_new: bool) -> ImageIndex:
+    """The images of the folder.
+
+    Raises:
+        UserError: No such folder, or one class alone for a new run.
+    """
+    if not root.exists():
+        raise not_found(root)
+    if not root.is_dir():
+        raise UserError(f"{root}: this is a file; expected the folder of images")
+    if labels is not None:
+        index = index_listed(root, labels, is_new)
     else:
-        broken = reader.check_all(index.files, workers)
-    if not broken:
-        return images
-    usable = drop_broken(index, broken, on_broken)
-    return images[usable] if images is not None else None
+        index = index_folders(root, is_new)
+    _check_classes(index, root, is_new)
+    return index
+
+
+def _check_classes(index: ImageIndex, root: Path, is_new: bool) -> None:
+    """Refuse to train on one class.
+
+    Raises:
+        UserError: There is but one; with the folder that may have been meant.
+    """
+    if len(index.classes) > 1 or not is_new:
+        return
+    only = index.classes[0]
+    inner = [p.name for p in subfolders(root / only)] if (root / only).is_dir() else []
+    hint = f"; did you mean data.path={root / only} ({', '.join(inner[:3])})?" if inner else ""
+    raise UserError(
+        f"{root}: all images are of one class, '{only}'; expected a subfolder "
+        f"for each of two classes or more{hint}"
+    )
+
+
+def _read(
+    index: ImageIndex, reader: ImageReader, context: DataContext, in_memory: bool, on_broken: str
+) -> tuple[Tensor | None, ImageReader]:
+    """All images, or None after a check of their headers; broken ones leave the index.
+
+    A new run's reader gets the levels of images of more than 8 bits.
+    """
+    images, files, workers = None, index.files, context.workers
+    if in_memory:
+        images, facts = reader.read_all(files, workers)
+    else:
+        facts = reader.check_all(files, workers)
+    deep = [i for i, found in facts.items() if found.is_deep]
+    if deep and context.is_new:
+        if images is None:  # a part of them shows the range
+            some = deep[:: -(-len(deep) // FITTED_ON)]
+            seen = reader.read_all([files[i] for i in some], workers)[1]
+            facts |= {some[k]: replace(f, reason=None) for k, f in seen.items() if f.values}
+        reader = reader.fit_levels(facts.values())
+        if images is not None:
+            images[deep] = reader.read_all([files[i] for i in deep], workers)[0]
+    index.notes += note_facts(files, facts, reader.levels)
+    broken = {i: found.reason for i, found in facts.items() if found.reason}
+    if broken:
+        usable = drop_broken(index, broken, on_broken)
+        images = images[usable] if images is not None else None
+    return images, reader
 
 
 def _dataset(
@@ -110,13 +170,18 @@ def _dataset(
         encoding = _fit(index, images, reader, splits["train"], context.workers, imagenet)
     else:
         labels = torch.tensor(match_classes(index.classes, encoding.class_names))[labels]
+    names = [f"classes: {counted(index.names)}"]
+    names += [f"classes that differ by little: {', '.join(g)}" for g in alike(index.classes)]
+    odd = note_repeated(index.files, labels, splits, repeated(index.files))
+    if images is not None:
+        odd += note_one_coloured(index.files, one_coloured(images), len(images))
     return Dataset(
         facts=image_facts(encoding, labels[splits["train"]]),
         splits=_sources(index, images, labels, reader, splits, add_all=not context.is_new),
         encoding=encoding,
         sha256=sha256,
         augment=context.augment.bind(encoding.black, encoding.size) if context.augment else None,
-        notes=index.notes,
+        notes=[*names, *index.notes, *odd],
     )
 
 
@@ -129,13 +194,19 @@ def _fit(
     imagenet: bool,
 ) -> ImageEncoding:
     if imagenet:
-        return ImageEncoding(reader.size, 3, *IMAGENET, tuple(index.classes), reader.resize)
+        return ImageEncoding(
+            reader.size, 3, *IMAGENET, tuple(index.classes), reader.resize, reader.levels
+        )
     if images is None:
-        step = -(-len(train) // FITTED_ON)
+        step = -(-len(train) // max(1, min(FITTED_ON, FITTED_BYTES // reader.nbytes)))
         files = [index.files[i] for i in train[::step].tolist()]
-        images = reader.read_all_or_stop(files, workers)
+        images, facts = reader.read_all(files, workers)
+        for i, found in facts.items():
+            if found.reason:
+                raise BrokenImage(files[i], found.reason)
+        index.notes += note_one_coloured(files, one_coloured(images), len(images))
         train = torch.arange(len(images))
-    return ImageEncoding.fit(images, train, index.classes, reader.resize)
+    return ImageEncoding.fit(images, train, index.classes, reader.resize, reader.levels)
 
 
 def _sources(

@@ -10,6 +10,7 @@ from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import match_classes
 from zoo.data.images.encoding import ImageEncoding
+from zoo.data.images.levels import Levels
 from zoo.data.splits import split_columns
 from zoo.errors import UserError
 
@@ -22,6 +23,7 @@ def image_dataset(
     fixed_test: Tensor | None = None,
     fixed_val: Tensor | None = None,
     resize: str = "crop",
+    levels: Levels | None = None,
 ) -> Dataset:
     """A dataset of images held in memory.
 
@@ -33,6 +35,7 @@ def image_dataset(
         fixed_test: Indices of the official test split.
         fixed_val: Indices of the official validation split.
         resize: How files of another size are resized, "crop" or "squash".
+        levels: The values that became bytes, where images have more than 8 bits.
 
     Raises:
         UserError: A split is empty, or the run's encoding does not fit these images.
@@ -41,7 +44,7 @@ def image_dataset(
     index = context.indices(labels, fixed_test, fixed_val)
     sha256 = fingerprint([images, labels])
     if encoding is None:
-        encoding = ImageEncoding.fit(images, index["train"], class_names, resize)
+        encoding = ImageEncoding.fit(images, index["train"], class_names, resize, levels)
     else:
         _check_shape(images, encoding)
         labels = torch.tensor(match_classes(class_names, encoding.class_names))[labels]

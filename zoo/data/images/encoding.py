@@ -12,7 +12,9 @@ from torch import Tensor
 
 from zoo.batch import Batch
 from zoo.data.encoding import ENCODINGS
-from zoo.data.images.decode import decode, find_images
+from zoo.data.images.decode import MAX_PIXELS, decode
+from zoo.data.images.files import find_images
+from zoo.data.images.levels import WHOLE, Levels
 from zoo.files import user_path
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and standard deviation, RGB, 0..1
@@ -30,6 +32,8 @@ class ImageEncoding:
             split, on the scale 0..1.
         class_names: Name of each class, by number.
         resize: How files of another size are resized: "crop" or "squash" (see `decode`).
+        levels: The values that become bytes, of images of more than 8 bits; None where there were
+            none.
     """
 
     kind: ClassVar[str] = "image"
@@ -42,15 +46,21 @@ class ImageEncoding:
     std: tuple[float, ...]
     class_names: tuple[str, ...]
     resize: str = "crop"
+    levels: Levels | None = None
 
     @classmethod
     def fit(
-        cls, images: Tensor, train: Tensor, class_names: Sequence[str], resize: str = "crop"
+        cls,
+        images: Tensor,
+        train: Tensor,
+        class_names: Sequence[str],
+        resize: str = "crop",
+        levels: Levels | None = None,
     ) -> "ImageEncoding":
         """Mean and standard deviation of `images[train]` (uint8 (N, C, H, W)), exactly."""
         mean, std = channel_statistics(images, train)
         size = (images.shape[2], images.shape[3])
-        return cls(size, images.shape[1], mean, std, tuple(class_names), resize)
+        return cls(size, images.shape[1], mean, std, tuple(class_names), resize, levels)
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to rebuild this encoding."""
@@ -67,6 +77,8 @@ class ImageEncoding:
             for name, value in json.items()
             if name != "kind"
         }
+        if "levels" not in fields:  # of a run from before they were kept: the upper 8 bits of 16
+            fields["levels"] = WHOLE[-1]
         return cls(**fields)
 
     def prepare(self, batch: Batch) -> Batch:
@@ -87,7 +99,8 @@ class ImageEncoding:
         Digits, MNIST and Fashion-MNIST are light on dark, and expect such images.
         """
         files = find_images(user_path(path))
-        images = [decode(file, self.channels, self.size, self.resize) for file in files]
+        form = (self.channels, self.size, self.resize, MAX_PIXELS, self.levels)
+        images = [decode(file, *form) for file in files]
         return [str(file) for file in files], {"input": torch.stack(images)}
 
 

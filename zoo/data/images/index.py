@@ -7,26 +7,24 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.data.images.decode import EXTENSIONS, images_under, is_image
-from zoo.data.paths import not_found
-from zoo.data.tables.csv_file import read_csv
+from zoo.data.images.files import EXTENSIONS, LeftOut, is_image, subfolders
+from zoo.data.images.layout import (
+    Folder,
+    class_name,
+    inner_splits,
+    look_into,
+    split_of,
+)
 from zoo.errors import UserError, closest_match
-from zoo.files import user_path
-
-SPLITS = {
-    "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 
 
 @dataclass
 class ImageIndex:
     """Image files with the name of their class and their split (None: to be drawn)."""
 
-    files: list[Path]
-    names: list[str]
-    splits: list[str | None]
+    files: list[Path] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    splits: list[str | None] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -45,113 +43,192 @@ class ImageIndex:
         numbers = [i for i, split in enumerate(self.splits) if split == name]
         return torch.tensor(numbers) if numbers else None
 
+    def add(self, files: Sequence[Path], name: str, split: str | None) -> None:
+        """Add files of one class."""
+        self.files += files
+        self.names += [name] * len(files)
+        self.splits += [split] * len(files)
+
     def keep(self, numbers: Sequence[int]) -> None:
         """Drop all files but these."""
         self.files = [self.files[i] for i in numbers]
         self.names = [self.names[i] for i in numbers]
         self.splits = [self.splits[i] for i in numbers]
 
+    def settle_splits(self, where: str, is_new: bool) -> None:
+        """Say which splits are drawn; those of train are, where others are missing.
 
-def index_images(root: Path, labels: str | None) -> ImageIndex:
-    """All images of a dataset.
+        Raises:
+            UserError: No training samples, or a class without any.
+        """
+        present = set(self.splits)
+        if is_new:
+            self._check_trained(where)
+            if missing := [name for name in ("val", "test") if name not in present]:
+                kinds = " or ".join(missing)
+                self.notes.append(f"no {kinds} images: taken from train by fraction")
+        self.splits = [None if split == "train" else split for split in self.splits]
+
+    def _check_trained(self, where: str) -> None:
+        trained = {n for n, p in zip(self.names, self.splits, strict=True) if p == "train"}
+        if untrained := sorted(set(self.names) - trained):
+            guess = closest_match(untrained[0], trained)
+            hint = f"; did you mean '{guess}'?" if guess else ""
+            raise UserError(
+                f"the class '{untrained[0]}' has no images in {where}{hint} "
+                f"(there are: {', '.join(sorted(trained)) or 'none'})"
+            )
+
+
+def index_folders(root: Path, is_new: bool) -> ImageIndex:
+    """All images of a folder with a subfolder per class, or with splits that have them.
 
     Args:
-        root: Folder with a subfolder per class, or with train/, val/, test/ that have them.
-        labels: CSV file with columns `path` and `label`, instead of subfolders.
+        root: The folder.
+        is_new: Whether a run is to be trained: it needs a training split.
 
     Raises:
-        UserError: No such folder, no images, no classes; a line of `labels` that names no file.
+        UserError: No images, no classes, or folders that can be read in more than one way.
     """
-    if not root.exists():
-        raise not_found(root)
-    if not root.is_dir():
-        raise UserError(f"{root}: this is a file; expected the folder of images")
-    if labels is not None:
-        return _from_csv(root, labels)
-    folders = _subfolders(root)
-    names = {folder.name.lower() for folder in folders}
-    if "train" in {SPLITS.get(name) for name in names} and names <= set(SPLITS):
-        return _from_splits(folders)
-    index = ImageIndex([], [], [])
-    _add_classes(index, folders, None)
+    left_out = LeftOut()
+    folders = [look_into(folder, left_out) for folder in subfolders(root)]
+    index = ImageIndex(
+        notes=[f"{f.path}: left out, it has no images" for f in folders if not f.images]
+    )
+    folders = [folder for folder in folders if folder.images]
+    if any(folder.is_split for folder in folders):
+        _add_splits(index, root, folders, is_new)
+    elif inner_splits(folders):
+        _add_divided_classes(index, root, folders, is_new)
+    else:
+        _add_classes(index, root, folders)
     if not index.files:
-        raise UserError(_no_images_message(root))
+        raise UserError(_no_images_message(root, left_out))
+    if loose := sum(is_image(path) for path in root.iterdir() if path.is_file()):
+        index.notes.append(f"{loose:,} images beside the folders of {root} left out")
+    index.notes += left_out.notes(root)
     return index
 
 
-def _subfolders(root: Path) -> list[Path]:
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+def _add_splits(index: ImageIndex, root: Path, folders: list[Folder], is_new: bool) -> None:
+    """Images of split folders; what stands beside them is left out with a note, or refused."""
+    splits = [folder for folder in folders if folder.is_split]
+    others = [folder for folder in folders if not folder.is_split]
+    beside = _training_classes(splits, others)
+    if beside:
+        others = [folder for folder in others if folder not in beside]
+        index.notes.append(f"{', '.join(f.path.name for f in beside)}: read as training classes")
+    for folder in beside:
+        index.add(folder.images, class_name(folder.path), "train")
+    if not beside and (is_new or others):
+        _check_readable(root, splits, others)
+    for folder in splits:
+        for path, files in folder.classes.items():
+            index.add(files, class_name(path), folder.split)
+    _note_left_out(index, splits, others)
+    train = next((f.path for f in splits if f.split == "train"), root)
+    index.settle_splits(str(train), is_new)
 
 
-def _add_classes(index: ImageIndex, folders: Sequence[Path], split: str | None) -> None:
-    for folder in folders:
-        files = images_under(folder)
-        if not files:
-            index.notes.append(f"{folder}: left out, it has no images")
-        index.files += files
-        index.names += [folder.name] * len(files)
-        index.splits += [split] * len(files)
+def _training_classes(splits: list[Folder], others: list[Folder]) -> list[Folder]:
+    """The classes of `cat/`, `dog/`, `test/cat/`, `test/dog/`: none where there is `train/`."""
+    beside = [folder for folder in others if folder.split is None]
+    tested = {class_name(path) for folder in splits for path in folder.classes}
+    is_training = {class_name(folder.path) for folder in beside} >= tested
+    return [] if "train" in {folder.split for folder in splits} or not is_training else beside
 
 
-def _from_splits(folders: Sequence[Path]) -> ImageIndex:
-    index = ImageIndex([], [], [])
-    for folder in folders:
-        before = len(index.files)
-        _add_classes(index, _subfolders(folder), SPLITS[folder.name.lower()])
-        if len(index.files) == before:
-            raise UserError(_no_images_message(folder))
-    trained = {n for n, p in zip(index.names, index.splits, strict=True) if p == "train"}
-    if untrained := sorted(set(index.names) - trained):
-        guess = closest_match(untrained[0], trained)
-        hint = f"; did you mean '{guess}'?" if guess else ""
+def _check_readable(root: Path, splits: list[Folder], others: list[Folder]) -> None:
+    """Refuse folders that can be read as splits and as classes.
+
+    Raises:
+        UserError: No training split, or it alone beside folders that may be classes too.
+    """
+    unclear = [folder for folder in others if folder.split is None]
+    named = ", ".join(folder.path.name for folder in splits)
+    if "train" not in {folder.split for folder in splits}:
+        empty = next((f for f in others if f.split == "train"), None)
+        if empty:
+            raise UserError(_no_classes_message(empty.path, len(empty.images)))
         raise UserError(
-            f"the class '{untrained[0]}' has no images in {folders[0].parent}/train{hint} "
-            f"(there are: {', '.join(sorted(trained))})"
+            f"{root}: {named} is divided into classes as a split, but there is no train folder; "
+            "put the training images into train/<class>/, or rename it if it is a class"
         )
-    missing = [name for name in ("val", "test") if name not in index.splits]
-    if missing:
-        index.notes.append(f"no {' or '.join(missing)} folder: taken from train by fraction")
-    index.splits = [None if split == "train" else split for split in index.splits]
-    return index
+    if unclear and len({folder.split for folder in splits}) == 1:
+        listed = ", ".join(folder.path.name for folder in unclear[:3])
+        raise UserError(
+            f"{root}: {named} holds classes as a split does, and beside it are {listed} with "
+            f"{sum(len(f.images) for f in unclear):,} images, but no val or test folder; move "
+            f"them away if {named} is the training split, or its images out of their subfolders "
+            "if it is a class"
+        )
 
 
-def _from_csv(root: Path, labels: str) -> ImageIndex:
-    """Files and classes that a CSV file lists."""
-    csv_path = root / labels if (root / labels).is_file() else user_path(labels)
-    table = read_csv(csv_path)
-    for name in ("path", "label"):
-        if name not in table.header:
-            raise UserError(
-                f"{csv_path}: no column '{name}' (there are: {', '.join(table.header)}); "
-                "expected a header with path and label"
-            )
-    index = ImageIndex([], [], [])
-    line_of: dict[Path, int] = {}
-    rows = zip(table.texts("path"), table.texts("label"), table.lines, strict=True)
-    for path, label, line in rows:
-        if path is None or label is None:
-            raise UserError(
-                f"{csv_path}, line {line}: the {'label' if path else 'path'} is missing"
-            )
-        file = next((f for f in (root / path, csv_path.parent / path) if f.is_file()), None)
-        if file is None:
-            raise UserError(f"{csv_path}, line {line}: {not_found(root / path)}")
-        if file in line_of:
-            raise UserError(f"{csv_path}, line {line}: {path} was already on line {line_of[file]}")
-        line_of[file] = line
-        index.files.append(file)
-        index.names.append(label)
-        index.splits.append(None)
-    return index
+def _note_left_out(index: ImageIndex, splits: list[Folder], others: list[Folder]) -> None:
+    """Note images that are in no class, and folders that are no split."""
+    for folder in splits:
+        if folder.loose:
+            count = f"{len(folder.loose):,} images directly in {folder.path}"
+            index.notes.append(f"{count} left out: they are in no class")
+    for folder in others:
+        what = "without class folders" if folder.split else "it is no split by its name"
+        index.notes.append(f"{folder.path}: {len(folder.images):,} images left out, {what}")
+    for split in ("train", "val", "test"):
+        names = [folder.path.name for folder in splits if folder.split == split]
+        if len(names) > 1:
+            index.notes.append(f"{' and '.join(names)} are both read as {split}")
 
 
-def _no_images_message(folder: Path) -> str:
+def _add_divided_classes(
+    index: ImageIndex, root: Path, folders: list[Folder], is_new: bool
+) -> None:
+    """Images of classes that are divided into splits themselves."""
+    for folder in folders:
+        for path, files in folder.classes.items():
+            index.add(files, class_name(folder.path), split_of(path.name))
+    index.notes.append("train, val and test are the subfolders of each class")
+    index.settle_splits(f"the train folders of {root}", is_new)
+
+
+def _add_classes(index: ImageIndex, root: Path, folders: list[Folder]) -> None:
+    """Images of a folder per class.
+
+    Raises:
+        UserError: The folders are splits by their names, and hold no classes.
+    """
+    named = [folder for folder in folders if folder.split]
+    if len(named) > 1:
+        listed = " and ".join(folder.path.name for folder in named)
+        raise UserError(
+            f"{root}: {listed} are splits by their names, but have no class folders; put each "
+            f"class in a subfolder ({named[0].path.name}/<class>/1.jpg), or list paths and labels "
+            "in a file: data.labels=labels.csv"
+        )
+    for folder in folders:
+        index.add(folder.images, class_name(folder.path), None)
+    index.notes += [
+        f"'{folder.path.name}' is read as a class: it has no class folders" for folder in named
+    ]
+    inner = [folder for folder in folders if folder.classes]
+    if inner:
+        path = next(iter(inner[0].classes)).relative_to(root)
+        index.notes.append(
+            f"images in subfolders ({path}{', ...' * (len(inner) > 1)}) belong to the class above"
+        )
+
+
+def _no_images_message(root: Path, left_out: LeftOut) -> str:
     """The error for a folder without class folders."""
-    count = sum(is_image(p) for p in folder.iterdir())
-    if count:
-        return (
-            f"{folder}: {count} images, but no class folders; put each class in a "
-            "subfolder, or list paths and labels in a file: data.labels=labels.csv"
-        )
+    if count := sum(is_image(path) for path in root.iterdir()):
+        return _no_classes_message(root, count)
+    found = "; ".join(left_out.notes(root))
+    found = f" ({found})" if found else ""
     kinds = ", ".join(sorted(EXTENSIONS))
-    return f"{folder}: no images; expected a subfolder per class with files named {kinds}"
+    return f"{root}: no images{found}; expected a subfolder per class with files named {kinds}"
+
+
+def _no_classes_message(folder: Path, count: int) -> str:
+    return (
+        f"{folder}: {count:,} images, but no class folders; put each class in a "
+        "subfolder, or list paths and labels in a file: data.labels=labels.csv"
+    )

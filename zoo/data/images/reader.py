@@ -1,7 +1,7 @@
 """Many image files decoded by worker processes, into one tensor or on demand."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from zoo.batch import Batch
-from zoo.data.images.decode import BrokenImage, check_header, decode
+from zoo.data.images.decode import BrokenImage, Facts, check_file, decode, decode_and_look
+from zoo.data.images.levels import Levels, levels_of
 from zoo.data.progress import Progress
 
 _CHUNK_BYTES = 4 << 20  # decoded pixels that a worker returns at a time
@@ -24,6 +25,7 @@ class ImageReader:
     size: tuple[int, int]
     resize: str
     max_pixels: int
+    levels: Levels | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -37,39 +39,46 @@ class ImageReader:
 
     def read(self, path: Path) -> Tensor:
         """One file; raises BrokenImage."""
-        return decode(path, self.channels, self.size, self.resize, self.max_pixels)
+        form = (self.channels, self.size, self.resize, self.max_pixels, self.levels)
+        return decode(path, *form)
 
-    def read_all(self, files: Sequence[Path], workers: int) -> tuple[Tensor, dict[int, str]]:
-        """All files, and the reasons for those that are broken (their pixels are zero).
+    def read_and_look(self, path: Path) -> tuple[Tensor, Facts]:
+        """One file, and what is to be said of it; raises BrokenImage."""
+        form = (self.channels, self.size, self.resize, self.max_pixels, self.levels)
+        return decode_and_look(path, *form)
+
+    def read_all(self, files: Sequence[Path], workers: int) -> tuple[Tensor, dict[int, Facts]]:
+        """All files, and the facts of those of which there is something to say.
+
+        The pixels of broken files are zero.
 
         Returns:
-            Uint8 (N, C, H, W), and index to reason.
+            Uint8 (N, C, H, W), and index to facts.
         """
         images = torch.zeros(len(files), *self.shape, dtype=torch.uint8)
-        broken: dict[int, str] = {}
-        for start, pixels, reasons in self._run(files, workers, "decoding images", pixels=True):
+        facts: dict[int, Facts] = {}
+        for start, pixels, found in self._run(files, workers, "decoding images", pixels=True):
             images[start : start + len(pixels)] = pixels
-            broken |= reasons
-        return images, broken
+            facts |= found
+        return images, facts
 
-    def read_all_or_stop(self, files: Sequence[Path], workers: int) -> Tensor:
-        """All files, uint8 (N, C, H, W); raises BrokenImage for the first that is broken."""
-        images, broken = self.read_all(files, workers)
-        for index, reason in broken.items():
-            raise BrokenImage(files[index], reason)
-        return images
+    def check_all(self, files: Sequence[Path], workers: int) -> dict[int, Facts]:
+        """Read only headers and ends: index to facts, as `read_all`."""
+        facts: dict[int, Facts] = {}
+        for _, _, found in self._run(files, workers, "checking images", pixels=False):
+            facts |= found
+        return facts
 
-    def check_all(self, files: Sequence[Path], workers: int) -> dict[int, str]:
-        """Read only the headers: index to reason for those that are broken."""
-        broken: dict[int, str] = {}
-        for _, _, reasons in self._run(files, workers, "checking images", pixels=False):
-            broken |= reasons
-        return broken
+    def fit_levels(self, facts: Iterable[Facts]) -> "ImageReader":
+        """This reader with the levels for the files with these facts, which have more than 8 bits;
+        itself where there are none."""
+        ranges = [found.values for found in facts if found.values is not None]
+        return replace(self, levels=levels_of(ranges)) if ranges else self
 
     def _run(
         self, files: Sequence[Path], workers: int, text: str, pixels: bool
-    ) -> Iterator[tuple[int, Tensor, dict[int, str]]]:
-        """Yields (index of the chunk's first file, its pixels, index to reason), in order."""
+    ) -> Iterator[tuple[int, Tensor, dict[int, Facts]]]:
+        """Yields (index of the chunk's first file, its pixels, index to facts), in order."""
         chunk_size = max(1, min(64, _CHUNK_BYTES // self.nbytes))
         chunks = _Chunks(files, self, chunk_size, pixels)
         workers = workers if len(files) > _MIN_FILES else 0
@@ -88,21 +97,23 @@ class _Chunks(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return -(-len(self.files) // self.size)
 
-    def __getitem__(self, index: int) -> tuple[int, Tensor, dict[int, str]]:
+    def __getitem__(self, index: int) -> tuple[int, Tensor, dict[int, Facts]]:
         start = index * self.size
         files = self.files[start : start + self.size]
         count = len(files) if self.pixels else 0
         images = torch.zeros(count, *self.reader.shape, dtype=torch.uint8)
-        broken = {}
+        found = {}
         for i, file in enumerate(files):
             try:
                 if self.pixels:
-                    images[i] = self.reader.read(file)
+                    images[i], facts = self.reader.read_and_look(file)
                 else:
-                    check_header(file, self.reader.max_pixels)
+                    facts = check_file(file, self.reader.max_pixels)
             except BrokenImage as error:
-                broken[start + i] = error.reason
-        return start, images, broken
+                facts = Facts(reason=error.reason)
+            if facts != Facts():
+                found[start + i] = facts
+        return start, images, found
 
 
 class FileSource:

@@ -1,0 +1,128 @@
+"""What to say of images that can be read and still look wrong: pictures that repeat, one colour."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from zoo.data.images.decode import Facts
+from zoo.data.images.levels import Levels, describe, levels_of
+from zoo.data.splits import Indices
+
+PART = 1 << 16  # bytes at either end of a file that identify it together with its size
+
+
+def repeated(files: Sequence[Path]) -> list[list[int]]:
+    """Groups of files with the same content: numbers of the files, two or more in a group."""
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for i, file in enumerate(files):
+        by_size[file.stat().st_size].append(i)
+    groups: dict[tuple[int, bytes], list[int]] = defaultdict(list)
+    for size, members in by_size.items():
+        for i in members if len(members) > 1 else ():
+            groups[size, _digest(files[i], size)].append(i)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _digest(file: Path, size: int) -> bytes:
+    with file.open("rb") as content:
+        digest = hashlib.sha256(content.read(PART))
+        if size > PART:
+            content.seek(max(PART, size - PART))
+            digest.update(content.read(PART))
+    return digest.digest()
+
+
+def note_repeated(
+    files: Sequence[Path], labels: Tensor, splits: Indices, groups: list[list[int]]
+) -> list[str]:
+    """Notes on pictures that are in several classes, or in train and in another split.
+
+    Args:
+        files: All files.
+        labels: Their classes, int64 (N,).
+        splits: Their numbers by split.
+        groups: As `repeated` gives them.
+    """
+    part = {i: split for split, numbers in splits.items() for i in numbers.tolist()}
+    several = [g for g in groups if len({int(labels[i]) for i in g}) > 1]
+    leaked = [g for g in groups if len({part.get(i) for i in g}) > 1 and _in_train(g, part)]
+    notes = []
+    for found, what in (
+        (several, "the same picture is in several classes"),
+        (leaked, "the same picture is in train and in another split, which makes its score better"),
+    ):
+        if found:
+            first, second = (files[i] for i in _different(found[0], part, labels)[:2])
+            notes.append(f"{what}: {len(found):,} pictures, as {first} = {second}")
+    return notes
+
+
+def _in_train(group: list[int], part: dict[int, str]) -> bool:
+    return any(part.get(i) == "train" for i in group)
+
+
+def _different(group: list[int], part: dict[int, str], labels: Tensor) -> list[int]:
+    """The first of a group, and the first that differs from it in class or else in split."""
+    first = group[0]
+    others = sorted(
+        group[1:],
+        key=lambda i: (labels[i] == labels[first], part.get(i) == part.get(first)),
+    )
+    return [first, *others]
+
+
+def one_coloured(images: Tensor) -> Tensor:
+    """Numbers of the images, uint8 (N, C, H, W), whose pixels are all the same; int64 (M,)."""
+    found = []
+    for start in range(0, len(images), 1024):
+        flat = images[start : start + 1024].flatten(2)  # (n, C, H * W)
+        same = (flat == flat[:, :, :1]).all(2).all(1)
+        found.append(same.nonzero()[:, 0] + start)
+    return torch.cat(found) if found else torch.zeros(0, dtype=torch.int64)
+
+
+def note_one_coloured(files: Sequence[Path | str], numbers: Tensor, looked_at: int) -> list[str]:
+    """A note on images of one colour, if there are any, of `looked_at` that were decoded."""
+    if not len(numbers):
+        return []
+    names = ", ".join(str(files[i]) for i in numbers[:3].tolist())
+    more = ", ..." if len(numbers) > 3 else ""
+    verb = "image is" if looked_at == 1 else "images are"
+    return [f"{len(numbers):,} of {looked_at:,} {verb} of one colour: {names}{more}"]
+
+
+def note_facts(
+    files: Sequence[Path | str], facts: dict[int, Facts], levels: Levels | None
+) -> list[str]:
+    """Notes on files that are read in a particular way.
+
+    Args:
+        files: All files.
+        facts: Of those that have something to say, by number.
+        levels: The values that are read as 0..255, of images of more than 8 bits.
+    """
+    notes = []
+    ranges = [found.values for found in facts.values() if found.values]
+    if ranges and levels:
+        low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
+        notes.append(
+            f"{len(ranges):,} images of more than 8 bits have values {low:.7g}..{high:.7g}: "
+            f"{describe(levels)} is read as black..white"
+        )
+        own = levels_of(ranges)
+        if own and (own[0] < levels[0] or own[1] > levels[1]):
+            notes.append("their values go beyond those that the run was trained on")
+    for name, text in (
+        ("has_nan", "with values that are no numbers: read as black"),
+        ("is_animated", "with several frames or pages: the first is read"),
+        ("is_transparent", "with transparent parts: read as black"),
+    ):
+        numbers = [i for i, found in facts.items() if getattr(found, name)]
+        if numbers:
+            word = "image" if len(numbers) == 1 else "images"
+            notes.append(f"{len(numbers):,} {word} {text} ({files[numbers[0]]})")
+    return notes
