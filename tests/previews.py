@@ -1,11 +1,10 @@
 """Previews in tests: a writer that keeps what tasks write, and classifiers to draw."""
 
-import io
-
 import torch
 
+from zoo.figures import render
 from zoo.tasks.classification import Classification
-from zoo.training.evaluate import evaluate, preview
+from zoo.training.evaluate import evaluate
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
 
@@ -19,9 +18,8 @@ class Previews:
         self.figures, self.texts = {}, {}
 
     def figure(self, tag, figure):
-        file = io.BytesIO()
-        figure.savefig(file, format="png")
-        assert file.getvalue()[:4] == b"\x89PNG"
+        png, _ = render(figure)
+        assert png[:4] == b"\x89PNG"
         self.figures[tag] = figure
 
     def text(self, tag, text):
@@ -34,7 +32,9 @@ def drawn(task, model, inputs, target):
     batch = {"input": inputs, "target": target}
     totals = evaluate(model, task, [batch], Precision("fp32", RUNTIME.device), RUNTIME)
     previews = Previews()
-    preview(model, task, batch, totals, previews, RUNTIME)
+    model.eval()
+    with torch.no_grad():
+        task.preview(model, batch, totals, previews)
     return previews.figures
 
 

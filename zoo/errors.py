@@ -1,6 +1,7 @@
 """Errors that a user can correct, in one line, with the closest valid name to suggest."""
 
 import difflib
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -29,7 +30,14 @@ class TrainingFailed(Exception):
 
 
 def report(work: Callable[[], int | None]) -> int:
-    """Run `work`; turn the errors that a user can correct into one line and an exit code."""
+    """Run `work`; turn the errors that a user can correct into one line and an exit code.
+
+    What the terminal has no character for (a name that is not UTF-8, Chinese in an old code page)
+    is printed as its code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return work() or 0
     except UserError as error:

@@ -4,6 +4,7 @@ Runs that agree in the settings named by `by=` are one line: their mean, and a b
 deviation. The figure is a PNG; the last values are printed as a table.
 """
 
+import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
@@ -14,6 +15,7 @@ from zoo.commands.evaluate import modules
 from zoo.compare.curves import Curve, Groups, draw_line, label_axes
 from zoo.config import groups as configs
 from zoo.errors import UserError, report, unknown_name
+from zoo.figures import render
 from zoo.files import user_path
 from zoo.runs.directory import RunDirectory, find_runs
 from zoo.text_table import text_table
@@ -125,6 +127,9 @@ def draw(groups: Groups, metric: str, out: Path) -> None:
     axes.legend(frameon=False, fontsize=8)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(out, dpi=150)
+        png, note = render(figure, dpi=150)
+        out.write_bytes(png)
     except OSError as error:
         raise UserError(f"out={out} cannot be written: {error.strerror}") from None
+    if note:
+        print(f"note: {note}", file=sys.stderr)

@@ -82,6 +82,8 @@ def _main(argv: list[str]) -> int:
     outcome = evaluate_run(restored, data, other, split, warnings)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    for note in outcome["notes"]:
+        print(f"note: {note}", file=sys.stderr)
     print(json.dumps(finite(outcome)) if as_json else describe(outcome))
     return 0
 
@@ -198,6 +200,7 @@ def evaluate_run(
         "metrics": restored.task.summarize(means),
         "details": restored.task.details(means),
         "warnings": list(warnings),
+        "notes": dataset.notes if other else [],  # how other data was understood
     }
 
 

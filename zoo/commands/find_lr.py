@@ -14,6 +14,7 @@ from zoo.commands.arguments import options, with_config_dir
 from zoo.config import compose
 from zoo.config.run import RunConfig
 from zoo.errors import UserError, report
+from zoo.figures import render
 from zoo.files import user_path
 
 Curve = list[tuple[float, float]]  # learning rate, smoothed loss
@@ -40,8 +41,12 @@ def _main(argv: list[str]) -> int:
 
     rate = suggest(curve)
     path = user_path(values["output_dir"]) / "find_lr" / f"{config.name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draw(curve, rate, f"{config.name}: {config.optim['name']}").savefig(path)
+    title = f"{config.name}: {config.optim['name']}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(render(draw(curve, rate, title))[0])
+    except Exception as error:  # the rates that were measured are below
+        print(f"warning: {path} was not drawn: {error}", file=sys.stderr)
     for k in range(0, len(curve), max(1, len(curve) // 12)):
         print(f"lr {curve[k][0]:9.2e}  loss {curve[k][1]:.4f}")
     print(f"\nthe loss falls fastest at optim.lr={rate:.2g} (now {config.optim['lr']:g})")

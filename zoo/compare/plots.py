@@ -6,19 +6,22 @@ They are PNG files, and an event file next to them with which TensorBoard shows 
 import math
 import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zoo.compare.curves import Curve, Groups, draw_line, label_axes
 from zoo.compare.importance import Importance, importance, too_few
 from zoo.compare.parallel import draw_parallel
 from zoo.compare.scale import scale
 from zoo.errors import UserError
+from zoo.figures import render
 from zoo.runs.rank import Group, Table
 from zoo.runs.records import metric_curve
 from zoo.runs.settings import ABSENT, format_value, identity, short_names
 
+T = TypeVar("T")
 MAX_COLORED, MAX_GREY = 10, 30  # groups with a color and a name; groups in grey behind them
 LABEL_WIDTH = 40  # characters of a line of a label
 
@@ -57,9 +60,11 @@ def draw(tables: Sequence[Table], folder: Path) -> tuple[list[Path], list[str]]:
             prefix = f"{table.experiment or table.data}-" if several else ""
             notes += [f"{table.title}: {note}" if several else note for note in table_notes]
             for name, figure in figures.items():
-                path = _unused_path(folder, f"{prefix}{name}")
-                figure.savefig(path, dpi=150)
-                paths.append(path)
+                if drawn := _attempt(name, notes, partial(render, figure, dpi=150)):
+                    path = _unused_path(folder, f"{prefix}{name}")
+                    path.write_bytes(drawn[0])
+                    paths.append(path)
+                    notes += [drawn[1]] if drawn[1] and drawn[1] not in notes else []
         _write_events(folder, paths)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror or error}") from None
@@ -99,25 +104,44 @@ def _figures(table: Table) -> tuple[dict[str, Any], list[str]]:
     """Figures by name, and notes on those that cannot be drawn."""
     figures: dict[str, Any] = {}
     notes: list[str] = []
-    if curves := _curves(table):
+    if curves := _attempt("curves", notes, lambda: _curves(table)):
         figures["curves"] = curves
-    else:
+    elif not notes:
         notes.append("curves: the runs have no metrics.jsonl to draw")
+    figures |= _attempt("parallel coordinates", notes, lambda: _settings(table, notes)) or {}
+    return figures, notes
+
+
+def _attempt(name: str, notes: list[str], draw: Callable[[], T]) -> T | None:
+    """What is drawn, or a note that it cannot be."""
+    try:
+        return draw()
+    except OSError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        notes.append(f"{name}: not drawn ({type(error).__name__}: {reason})")
+        return None
+
+
+def _settings(table: Table, notes: list[str]) -> dict[str, Any]:
+    """Figures of the settings that differ; a note where there are none."""
+    figures: dict[str, Any] = {}
     groups = [group for group in table.groups if not math.isnan(group.score.mean)]
     names = short_names(table.columns)
     scales = [scale(names[n], [_value(group, n) for group in groups]) for n in table.columns]
     scores = scale(table.metric, [group.score.mean for group in groups])
-    if scales and len(groups) > 1:
-        estimate = None
-        if reason := too_few(len(groups), len(scales)):
-            notes.append(reason)
-        else:
-            estimate = importance(scales, scores.positions)
-            figures["importance"] = _bars(table, estimate, len(groups))
-        figures["parallel"] = draw_parallel(table, scales, scores, estimate)
-    else:
+    if not scales or len(groups) < 2:
         notes.append("parallel coordinates: no settings differ between the lines")
-    return figures, notes
+        return figures
+    estimate = None
+    if reason := too_few(len(groups), len(scales)):
+        notes.append(reason)
+    else:
+        estimate = importance(scales, scores.positions)
+        figures["importance"] = _bars(table, estimate, len(groups))
+    figures["parallel"] = draw_parallel(table, scales, scores, estimate)
+    return figures
 
 
 def _value(group: Group, name: str) -> Any:

@@ -21,6 +21,7 @@ class Console:
         self._bar: Any = None
         self._last_line = self._refreshed = 0.0
         self._shown: dict[str, str] = {}
+        self._warned: set[str] = set()
         self._total = 0
         self.precision_reason = ""
         self.weights: Any = None  # outcome of loading the initial weights
@@ -41,12 +42,18 @@ class Console:
 
     def _keep(self, text: str) -> None:
         if self.enabled and self._log is not None:
-            with self._log.open("a", encoding="utf-8") as file:
+            with self._log.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text + "\n")
 
     def warn(self, text: str) -> None:
         """Print a warning."""
         self.line(f"warning: {text}")
+
+    def warn_once(self, text: str) -> None:
+        """Print a warning, unless the same was printed before."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.warn(text)
 
     def table(self, rows: list[tuple[str, ...]]) -> None:
         """Print columns aligned, the first row a heading."""

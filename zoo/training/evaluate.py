@@ -1,5 +1,7 @@
 """Evaluation: sums over a split, divided once."""
 
+import errno
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +18,7 @@ from zoo.tasks.base import (
     Task,
     to_float64,
 )
+from zoo.training.console import Console
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, forked_rng
 
@@ -134,12 +137,27 @@ def preview(
     totals: dict[str, Tensor],
     writer: PreviewWriter,
     runtime: Runtime,
+    console: Console,
 ) -> None:
-    """Let the task write its previews, without effect on training."""
+    """Let the task write its previews, without effect on training: one that fails is a warning.
+
+    A full disk is an error here as it is elsewhere.
+    """
     training = model.training
     model.eval()
     try:
-        with torch.no_grad(), forked_rng(runtime.device, EVALUATION_SEED):
+        with (
+            torch.no_grad(),
+            forked_rng(runtime.device, EVALUATION_SEED),
+            warnings.catch_warnings(record=True) as caught,
+        ):
             task.preview(model, batch, totals, writer)
+        for text in dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning):
+            console.warn_once(text)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        console.warn_once(f"a preview was not drawn ({type(error).__name__}: {reason})")
     finally:
         model.train(training)

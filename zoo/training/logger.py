@@ -4,12 +4,13 @@ metrics.jsonl holds only what a repeated run repeats (losses, metrics, rates of 
 two runs can be compared byte by byte. Speed and memory, which vary, go to TensorBoard.
 """
 
-import io
 import json
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from zoo.figures import render
 from zoo.files import finite
 from zoo.runs.directory import RunDirectory
 from zoo.runs.metrics_file import cut
@@ -89,28 +90,22 @@ class Logger:
 
     def figure(self, tag: str, figure: Any) -> None:
         """A matplotlib figure, in TensorBoard and as `previews/<tag>-<step>.png`."""
-        import numpy
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from PIL import Image
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        picture = Image.fromarray(numpy.asarray(canvas.buffer_rgba())[..., :3])
-        file = io.BytesIO()
-        picture.save(file, "PNG")  # once, for both
-        image = Summary.Image(
-            width=picture.width, height=picture.height, colorspace=3,
-            encoded_image_string=file.getvalue(),
-        )  # fmt: skip
+        png, note = render(figure)
+        if note:
+            warnings.warn(note, stacklevel=2)
+        width, height = int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=png)
         summary = Summary(value=[Summary.Value(tag=tag, image=image)])
         self.writer.file_writer.add_summary(summary, self.step)  # type: ignore[attr-defined]
         self.run.previews.mkdir(exist_ok=True)
         name = f"{tag.replace('/', '_')}-{self.step:06d}.png"
-        (self.run.previews / name).write_bytes(file.getvalue())
+        (self.run.previews / name).write_bytes(png)
 
     def text(self, tag: str, text: str) -> None:
         """A text sample, in TensorBoard and as `previews/<tag>-<step>.txt`."""
+        text = text.encode("utf-8", "backslashreplace").decode()  # half a character, an odd byte
         self.writer.add_text(tag, text, self.step)
         self.run.previews.mkdir(exist_ok=True)
         name = f"{tag.replace('/', '_')}-{self.step:06d}.txt"

@@ -291,7 +291,7 @@ class Trainer:
             return
         self.logger.step = self.step
         batch = next(self.loader.evaluation(split, PREVIEW_SAMPLES))
-        preview(self.model, self.task, batch, totals, self.logger, self.runtime)
+        preview(self.model, self.task, batch, totals, self.logger, self.runtime, self.console)
         self._previewed_at = self.clock.seconds
 
     @property

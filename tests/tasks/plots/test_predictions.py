@@ -7,7 +7,7 @@ from torch import nn
 
 from zoo.tasks.plots import predictions
 from zoo.tasks.regression import Regression
-from zoo.training.evaluate import evaluate, preview
+from zoo.training.evaluate import evaluate
 from zoo.training.precision import Precision
 
 
@@ -76,7 +76,7 @@ def test_the_confusion_drawn_is_the_whole_splits():
     totals = evaluate(model, task, [whole], Precision("fp32", RUNTIME.device), RUNTIME)
     previews = Previews()
     few = {name: column[:4] for name, column in whole.items()}
-    preview(model, task, few, totals, previews, RUNTIME)
+    task.preview(model.eval(), few, totals, previews)
     assert [text.get_text() for text in previews.figures["confusion"].axes[0].texts] == ["30", "30"]
 
 

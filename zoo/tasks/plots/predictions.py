@@ -178,10 +178,15 @@ def predicted_vs_true(predicted: Tensor, target: Tensor) -> Any:
         predicted, target: (N, O), in the target's units; each of the O outputs in its own colour.
     """
     rmse = float(to_float64(predicted - target).square().mean().sqrt())
-    figure = new_figure(5.4, 5.2, f"{len(target):,} samples, root mean squared error {rmse:.4g}")
+    title = f"{len(target):,} samples, root mean squared error {rmse:.4g}"
+    finite = (predicted.isfinite() & target.isfinite()).all(1)
+    if not bool(finite.all()):
+        predicted, target = predicted[finite], target[finite]
+        title += f"\n{int((~finite).sum()):,} values that are not finite are not drawn"
+    figure = new_figure(5.4, 5.2, title)
     axes = figure.subplots()
     values = torch.cat([predicted, target])
-    low, high = float(values.min()), float(values.max())
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     margin = MARGIN * ((high - low) or 1.0)
     limits = (low - margin, high + margin)
     axes.plot(limits, limits, color="0.6", lw=1, zorder=0, label="perfect")
