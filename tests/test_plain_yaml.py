@@ -38,3 +38,8 @@ def test_what_a_config_holds_is_read_back():
 def test_all_else_is_refused(text, reason):
     with pytest.raises(ValueError, match=reason):
         load_plain(text)
+
+
+def test_a_path_that_is_not_utf8_comes_back():
+    text = yaml.safe_dump({"path": "caf\udce9", "name": "猫"})
+    assert load_plain(text) == {"path": "caf\udce9", "name": "猫"}

@@ -87,9 +87,10 @@ def _tick_texts(axis: Any) -> Iterator[Any]:
 def _is_named(axis: Any) -> bool:
     """Whether its ticks have names instead of numbers, which may be formulas (10⁻³)."""
     from matplotlib.category import StrCategoryFormatter
-    from matplotlib.ticker import FixedFormatter
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
 
-    return isinstance(axis.get_major_formatter(), FixedFormatter | StrCategoryFormatter)
+    kinds = (FixedFormatter, FuncFormatter, StrCategoryFormatter)
+    return isinstance(axis.get_major_formatter(), kinds)
 
 
 def _rename(axis: Any, missing: frozenset[str]) -> None:
@@ -105,7 +106,8 @@ def drawable(text: str, missing: frozenset[str]) -> str:
 
     Of several such characters in a row the first few have their codes.
     """
-    parts = []
+    parts: list[str] = []
+    text = "".join(" " if unicodedata.category(c) == "Cc" and c != "\n" else c for c in text)
     for is_missing, group in groupby(text, missing.__contains__):
         characters = list(group)
         if not is_missing:
@@ -114,11 +116,11 @@ def drawable(text: str, missing: frozenset[str]) -> str:
         visible = [c for c in characters if _is_visible(c)]
         parts += [f"\\u{ord(c):04x}" for c in visible[:MAX_CODES]]
         parts += ["…"] if len(visible) > MAX_CODES else []
-    return "".join(" " if unicodedata.category(c) == "Cc" and c != "\n" else c for c in parts)
+    return "".join(parts)
 
 
 def _is_visible(character: str) -> bool:
-    return unicodedata.category(character)[0] not in "CM" or "\ud800" <= character <= "\udfff"
+    return unicodedata.category(character) not in ("Cc", "Cf", "Mn", "Me")
 
 
 @lru_cache(maxsize=256)

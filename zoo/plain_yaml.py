@@ -3,11 +3,13 @@
 Nothing in it is run, looked up in the environment, or expanded beyond bounds.
 """
 
+import re
 from typing import Any
 
 import yaml
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C: ten times as fast
+ODD_BYTE = re.compile(r"\\u[dD][89a-fA-F]")  # of a path that is not UTF-8; C's loader refuses it
 MAX_DEPTH = 50
 MAX_VALUES = 100_000  # with aliases (`*name`) replaced by what they stand for
 
@@ -19,18 +21,19 @@ def load_plain(text: str) -> Any:
         ValueError: No YAML, a tag that makes other objects, or more than the limits above.
     """
     try:
-        _check_size(text)
-        return yaml.load(text, Loader)  # it is a safe one
+        loader = yaml.SafeLoader if ODD_BYTE.search(text) else Loader
+        _check_size(text, loader)
+        return yaml.load(text, loader)  # it is a safe one
     except (yaml.YAMLError, AttributeError, TypeError) as error:  # the latter from odd scalars
         raise ValueError(" ".join(str(error).split())) from None
 
 
-def _check_size(text: str) -> None:
+def _check_size(text: str, loader: Any) -> None:
     """Check depth and number of values by the parser's events, before anything is built."""
     open_: list[tuple[str | None, int]] = []  # anchor, and values that came before
     sizes: dict[str, int] = {}
     total = 0
-    for event in yaml.parse(text, Loader):
+    for event in yaml.parse(text, loader):
         total += 1
         if isinstance(event, yaml.CollectionStartEvent):
             open_.append((event.anchor, total))

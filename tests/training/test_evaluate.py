@@ -1,12 +1,16 @@
 """Metrics of a whole split: rows of every batch and rank, in the order of the split."""
 
+import errno
+import warnings
+
 import pytest
 import torch
 from toys import CPU, HERE, Masked, cloud, network, trainer_of
 
 from zoo.errors import UserError
 from zoo.tasks.base import StepOutput
-from zoo.training.evaluate import check_predictions, evaluate
+from zoo.training.console import Console
+from zoo.training.evaluate import check_predictions, evaluate, preview
 from zoo.training.loader import Loader
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
@@ -152,3 +156,34 @@ def test_what_is_not_finite_is_named_in_the_order_of_the_split():
         batches = Loader(data, 8, 0, runtime).evaluation("val", 7)
         evaluate(model, Masked(), batches, FP32, runtime, report=report)
     assert said == ["nan, first in samples 15 to 21 of it", "nan, first in samples 17 to 23 of it"]
+
+
+class Drawing(Masked):
+    """Its preview warns, and raises what it is given."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def preview(self, model, batch, means, writer):
+        assert not model.training
+        warnings.warn("no font has it", stacklevel=1)
+        if self.error:
+            raise self.error
+
+
+def test_a_preview_that_fails_is_one_warning(capsys):
+    console, model = Console(), network().train()
+    for error in (None, ValueError("bad\nformula $"), OverflowError("1e39"), OSError("a name")):
+        for _ in range(3):
+            preview(model, Drawing(error), {}, {}, None, HERE, console)
+    assert capsys.readouterr().out.splitlines() == [
+        "warning: no font has it",
+        "warning: a preview was not drawn (ValueError: bad formula $)",
+        "warning: a preview was not drawn (OverflowError: 1e39)",
+        "warning: a preview was not drawn (OSError: a name)",
+    ]
+    assert model.training
+    for error in (OSError(errno.ENOSPC, "full"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            preview(model, Drawing(error), {}, {}, None, HERE, console)

@@ -77,7 +77,9 @@ def tuned(settings: dict[str, Any]) -> dict[str, float | str]:
 
 def _number_or_text(value: Any) -> float | str:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if number and math.isfinite(value) else str(value)
+    if number and math.isfinite(value):
+        return value
+    return str(value).encode("utf-8", "backslashreplace").decode()  # the file takes UTF-8 alone
 
 
 def _remove(folder: Path, kind: str) -> None:

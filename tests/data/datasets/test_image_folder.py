@@ -1,10 +1,15 @@
 """The user's own images: both layouts, decoding, and each broken file named before training."""
 
+import os
+
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from sample_images import COLOURS, build, photos, png_header
 
+from zoo.commands.evaluate import main as evaluate_main
+from zoo.commands.predict import main as predict_main
 from zoo.data.images.augment import Augment
 from zoo.errors import UserError
 
@@ -103,3 +108,29 @@ def test_a_given_encoding_wins_and_matches_classes(tmp_path, split):
     (tmp_path / "other" / "owl").rename(tmp_path / "other" / "bat")
     with pytest.raises(UserError, match=r"2 classes \(bat, dog\), the run was trained on 3 \(cat,"):
         build(other, split, encoding=json_)
+
+
+def test_names_that_are_not_utf8_serve_a_whole_run(tmp_path, train, capsys):
+    """Folders from an archive of another system, and one whose name is half a formula."""
+    root = tmp_path / os.fsdecode(b"phot\xe9s")
+    for k, name in enumerate((b"caf\xe9", b"$x_{$")):
+        (root / os.fsdecode(name)).mkdir(parents=True)
+        for i in range(8):
+            noise = np.random.default_rng(10 * k + i).integers(0, 256, (12, 9, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(root / os.fsdecode(name) / f"{i}.png")
+    settings = ("model=mlp", "model.width=4", "trainer.max_steps=2", "trainer.precision=fp32")
+    more = ("data=image_folder", f"data.path={root}", "data.size=[6,9]")
+    done = train(*settings, *more)
+    assert done.code == 0 and "warning" not in done.out, done.out + done.err
+    assert "input 3x6x9" in done.out and "classes: $x_{$ (8), caf\\xe9 (8)" in done.out
+    assert len(list((done.path / "previews").glob("*.png"))) == 3
+    again = train(f"resume={done.path}", "trainer.max_steps=3")
+    assert again.code == 0, again.err
+    assert evaluate_main([f"run={done.path}"]) == 0
+    assert "caf\\xe9" in capsys.readouterr().out
+    (root / "$x_{$" / ".hidden").mkdir()
+    (root / "$x_{$" / "0.png").rename(root / "$x_{$" / ".hidden" / "0.png")
+    assert evaluate_main([f"run={done.path}", f"data.path={root}/."]) == 0
+    assert "note: 1 image left out: hidden" in capsys.readouterr().err
+    assert predict_main([f"run={done.path}", f"input={root}"]) == 0
+    assert "phot" in capsys.readouterr().out

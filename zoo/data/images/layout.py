@@ -56,9 +56,11 @@ def split_of(name: str) -> str | None:
 def class_name(folder: Path) -> str:
     """A folder's name as a class: composed (NFC), and bytes that are not UTF-8 written as `\\xe9`.
 
-    A Mac stores "é" as two characters, other systems as one: they are the same class.
+    A Mac stores "é" as two characters, other systems as one: they are the same class. Tabs and
+    line ends are written as codes too.
     """
     name = folder.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    name = "".join(f"\\x{ord(c):02x}" if unicodedata.category(c) == "Cc" else c for c in name)
     return unicodedata.normalize("NFC", name)
 
 
