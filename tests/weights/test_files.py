@@ -25,6 +25,7 @@ def same(found):
         {"state_dict": TENSORS, "epoch": 3},
         {"model": {f"module.{name}": t for name, t in TENSORS.items()}},
         {"model": {f"_orig_mod.module.{name}": t for name, t in TENSORS.items()}, "optimizer": {}},
+        {"model": {"state_dict": {f"_fsdp_wrapped_module.{n}": t for n, t in TENSORS.items()}}},
         {"of_my_own": TENSORS, "optimizer": {"state": {0: TENSORS}, "param_groups": []}},
     ],
 )

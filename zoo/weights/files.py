@@ -30,7 +30,8 @@ NAMES = ("model.safetensors", "pytorch_model.bin")  # in a folder of the Hub's f
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.safetensors|\.bin)")
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".tar")
 STATES = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state.*)\.(bin|pt|pth)")
-OUTER = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
+INNER = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")  # anywhere in names
+OUTER = "module."  # of DistributedDataParallel
 WRAPPERS = (  # keys of tensors, in files of torch.save
     "state_dict", "model", "model_state_dict", "state_dict_ema", "module", "net", "network",
     "weights", "params",
@@ -189,9 +190,10 @@ def _refused_pickle(path: Path, error: pickle.UnpicklingError) -> str:
 
 def _plain(content: Any, path: Path) -> Tensors:
     """The tensors by name, of a file that may hold them among other things."""
-    for name in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(name), dict):
-            content = content[name]
+    while isinstance(content, dict) and (
+        name := next((n for n in WRAPPERS if isinstance(content.get(n), dict)), None)
+    ):
+        content = content[name]
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected tensors by name, got a {type(content).__name__}")
     tensors = {str(name): t for name, t in content.items() if isinstance(t, Tensor)}
@@ -207,8 +209,10 @@ def _plain(content: Any, path: Path) -> Tensors:
     if not tensors:
         listed = ", ".join(map(str, list(content)[:5])) or "nothing"
         raise UserError(f"{path}: expected tensors by name, found none (its keys: {listed})")
-    while prefix := next((p for p in OUTER if all(n.startswith(p) for n in tensors)), None):
-        tensors = {name.removeprefix(prefix): t for name, t in tensors.items()}
+    for part in INNER:
+        tensors = {name.replace(part, ""): t for name, t in tensors.items()}
+    while all(name.startswith(OUTER) for name in tensors):
+        tensors = {name.removeprefix(OUTER): t for name, t in tensors.items()}
     return tensors
 
 

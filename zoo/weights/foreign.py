@@ -18,12 +18,14 @@ MAGIC = (  # first bytes, what they begin, and the remedy
     (b"\xfd7zXZ", "an xz archive", "unpack it first"),
 )  # fmt: skip
 PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<error")
-ENDINGS = (  # of a name, where the first bytes show nothing
+ENDINGS = (  # of a name, where the first bytes do not tell it
     (".msgpack", "the format of Flax (JAX)", CLEAN_COPY),
     (".onnx", "an ONNX graph", CLEAN_COPY),
     (".ckpt.index", "a checkpoint of TensorFlow", CLEAN_COPY),
     (".ckpt.meta", "a checkpoint of TensorFlow", CLEAN_COPY),
     (".data-00000-of-00001", "a checkpoint of TensorFlow", CLEAN_COPY),
+    (".distcp", "a part of PyTorch's distributed checkpoint",
+     "convert its folder: python -m torch.distributed.checkpoint.format_utils dcp_to_torch"),
     (".pb", "a graph of TensorFlow", CLEAN_COPY),
     (".tflite", "a graph of TensorFlow Lite", CLEAN_COPY),
     (".mlmodel", "a model of Core ML", CLEAN_COPY),
@@ -85,13 +87,13 @@ def describe_foreign(path: Path) -> str | None:
     for magic, what, remedy in MAGIC:
         if head.startswith(magic):
             return f"is {what}; {remedy}"
+    for ending, what, remedy in ENDINGS:
+        if path.name.lower().endswith(ending):
+            return f"is {what}; {remedy}"
     if zipfile.is_zipfile(path):
         return _describe_zip(path)
     if head.startswith(b"PK\x03\x04"):
         return "is damaged: its end is missing (an unfinished download?); download it again"
-    for ending, what, remedy in ENDINGS:
-        if path.name.lower().endswith(ending):
-            return f"is {what}; {remedy}"
     if path.suffix == ".json" or _is_text(head):
         start = " ".join(head.decode(errors="replace").split())[:60]
         return f"is text, no weights ('{start}'); name the folder or file of the weights"
