@@ -1,8 +1,21 @@
-"""The error for a path that does not exist."""
+"""Paths that a user gives: whether they exist, and the error where they do not."""
 
 from pathlib import Path
 
 from zoo.errors import UserError, closest_match
+
+
+def exists(path: str | Path) -> bool:
+    """Whether there is a file or folder; a text that cannot be a name, being too long, is none."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is a file; a text that cannot be a name is none."""
+    return exists(path) and Path(path).is_file()
 
 
 def not_found(path: Path) -> UserError:
