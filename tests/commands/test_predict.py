@@ -111,6 +111,22 @@ def test_the_target_column_need_not_be_there(price_run, tmp_path, command):
     assert with_garden["value"] > without["value"]
 
 
+def test_several_inputs_and_the_standard_input(price_run, tmp_path, command, monkeypatch):
+    typed = ["input=area=50,garden=yes", 'input={"area": 50, "garden": "yes"}']
+    first, second = lines(command(main, f"run={price_run}", *typed, "json=true"))
+    assert first["value"] == second["value"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("garden,area\nyes,50\nno,50\n"))
+    read = lines(command(main, f"run={price_run}", "input=-", "json=true"))
+    assert read[0] == {"input": "-:2", "value": first["value"]} and len(read) == 2
+
+
+def test_what_the_run_was_not_trained_on_is_said(price_run, command):
+    done = command(main, f"run={price_run}", "input=area=50,garden=Yes,pool=1", "json=true")
+    assert len(lines(done)) == 1
+    assert "'Yes' is not among the training data's categories" in done.err
+    assert "did you mean 'yes'?" in done.err and "not used" in done.err and "'pool'" in done.err
+
+
 def test_more_inputs_than_fit_into_one_batch(rain_run, tmp_path, command):
     file = tmp_path / "many.csv"
     rows = [f"{k % 40 - 5},{k % 85 + 15}" for k in range(600)]
@@ -136,7 +152,8 @@ def test_mistakes_get_one_line(digits_run, rain_run, price_run, photos, tmp_path
         (rain_run, tmp_path / "word.csv", "line 2: 'warm' in the column 'temperature'"),
         (rain_run, "temperature=3", "the column 'humidity'"),
         (rain_run, tmp_path, "this is a folder; expected a CSV file"),
-        (rain_run, sorted(photos.iterdir())[0], "not UTF-8"),
+        (rain_run, sorted(photos.iterdir())[0], "this is an image; expected a table"),
+        (rain_run, "temperature=" + "9" * 5000, "the column 'humidity'"),
     ]
     for run, given, words in cases:
         assert words in refused(main, f"run={run}", f"input={given}")

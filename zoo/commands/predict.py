@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 from zoo.commands.arguments import options
@@ -29,9 +29,10 @@ python scripts/predict.py run=outputs/<name>/<date_time> input=... [option=value
 Predictions of a trained model for new inputs.
 
 run=         a run directory, or a folder of runs: the newest; last: the newest below outputs
-input=       for image models: an image file, or a folder of images; for table models: a CSV file
-             with the columns of the training data, or one row as name=value,name=value; for
-             language models: a text; input=- reads texts from standard input, one per line
+input=       for image models: an image file, or a folder of images; for table models: a CSV or
+             JSON file with the columns of the training data, or a row as name=value,name=value or
+             JSON; for language models: a text; input=- reads standard input: a table, or texts,
+             one per line; may be given several times
 checkpoint=  best (default), last, a step, or the name of a checkpoint
 top=         classes (default 3) or words to list for each input
 device=      auto (default), cpu, cuda, ...
@@ -69,9 +70,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str]) -> int:
-    arguments, chosen_text = [], {}
+    arguments, chosen_text, inputs = [], {}, []
     for argument in argv:
         key, equals, value = argument.partition("=")
+        if key == "input" and equals:
+            inputs.append(value)
         is_common = key in (*COMMON, *configs.GROUPS, "run", "input", "experiment")
         if is_common or not equals or not key.isidentifier():
             arguments.append(argument)
@@ -104,7 +107,8 @@ def _main(argv: list[str]) -> int:
     adapters = _adapters(restored, modules(values["adapters"]))
     if not adapters:
         fold(restored.model)
-    for text in [values["input"]] if respond is None else _texts(values["input"]):
+    whole = restored.encoding.kind == "table"  # the standard input is one table
+    for text in inputs if whole else chain.from_iterable(map(_texts, inputs)):
         for name in each_adapter(restored.model, adapters):
             fields = {"adapter": name} if name else {}
             if name and not as_json:
@@ -237,8 +241,16 @@ def predict(restored: "Restored", path: str) -> Iterator[dict[str, Any]]:
     """
     import torch
 
-    at_home = path.startswith("~") and user_path(path).exists()
-    names, stored = restored.encoding.read(str(user_path(path)) if at_home else path)
+    from zoo.data.encoding import ReadsNoted
+
+    if path.startswith("~") and user_path(path).exists():
+        path = str(user_path(path))
+    if isinstance(restored.encoding, ReadsNoted):
+        names, stored, notes = restored.encoding.read_noted(path)
+        for note in notes:
+            warn(note)
+    else:
+        names, stored = restored.encoding.read(path)
     kind, strange = restored.encoding.to_json()["kind"], 0
     for start in range(0, len(names), BATCH):
         stored_batch = {n: c[start : start + BATCH] for n, c in stored.items()}

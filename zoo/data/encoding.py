@@ -9,13 +9,16 @@ A kind is a class of one of the packages below, or of a plugin:
         ...
 """
 
+import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol, TypeVar
+from dataclasses import is_dataclass
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from zoo.batch import Batch
 from zoo.data.tokenizers.base import Tokenizer
 from zoo.errors import UserError
 from zoo.registry import Registry
+from zoo.schema import describe_value, matches_type, parameters, type_mismatch
 
 ENCODINGS = Registry("encoding", "zoo.data.images", "zoo.data.tables", "zoo.data.text")
 
@@ -60,7 +63,17 @@ class Encoding(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsNoted(Protocol):
+    """An encoding that says how it understood an input, in lines for the user."""
+
+    def read_noted(self, path: str) -> tuple[list[str], Batch, list[str]]:
+        """As `Encoding.read`, and notes."""
+        ...
+
+
 E = TypeVar("E", bound=Encoding)
+F = TypeVar("F")
 
 
 def load_encoding(json: dict[str, Any], plugins: Sequence[str] = ()) -> Encoding:
@@ -73,8 +86,10 @@ def load_encoding(json: dict[str, Any], plugins: Sequence[str] = ()) -> Encoding
     Raises:
         UserError: The kind is not known, or fields are missing.
     """
+    if not isinstance(json, dict):
+        raise UserError(f"the run's encoding is {describe_value(json)}, expected an object")
     kind = json.get("kind")
-    if kind not in ENCODINGS.names():
+    if not isinstance(kind, str) or kind not in ENCODINGS.names():
         hint = "if a plugin registers it, add plugins=[<its module>]"
         if plugins:
             listed = ",".join(plugins)
@@ -84,8 +99,46 @@ def load_encoding(json: dict[str, Any], plugins: Sequence[str] = ()) -> Encoding
     try:
         encoding_class: Any = ENCODINGS[kind].builder
         return encoding_class.from_json(json)
-    except (TypeError, KeyError) as error:
+    except KeyError as error:
+        raise UserError(f"the run's {kind} encoding is damaged: {error} is missing") from error
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
         raise UserError(f"the run's {kind} encoding is damaged: {error}") from error
+
+
+def from_fields(kind: type[F], json: Any, where: str) -> F:
+    """A dataclass from the JSON of its fields; those that have defaults may be missing.
+
+    Args:
+        kind: The dataclass.
+        json: Its fields by name.
+        where: Their place, for messages.
+
+    Raises:
+        ValueError: No object; an unknown or missing field, or one of a wrong type; a number that is
+            not finite; a standard deviation that is not above 0.
+    """
+    if not isinstance(json, dict):
+        raise ValueError(f"{where} is {describe_value(json)}, expected an object")
+    schema = parameters(kind)
+    if unknown := next((name for name in json if name not in schema), None):
+        raise ValueError(f"{where}.{unknown} is unknown, perhaps of a later version")
+    needed = (name for name, p in schema.items() if p.default is p.empty)
+    if missing := next((name for name in needed if name not in json), None):
+        raise ValueError(f"{where}.{missing} is missing")
+    return kind(**{n: _field(v, schema[n].annotation, f"{where}.{n}") for n, v in json.items()})
+
+
+def _field(value: Any, annotation: Any, name: str) -> Any:
+    if is_dataclass(annotation) and isinstance(annotation, type):
+        return from_fields(annotation, value, name)
+    if not matches_type(value, annotation):
+        raise ValueError(type_mismatch(name, value, annotation))
+    for number in value if isinstance(value, list) else [value]:
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ValueError(f"{name} is {number}, expected a finite number")
+        if name.endswith(".std") and number <= 0:
+            raise ValueError(f"{name} is {number}, expected a number above 0")
+    return tuple(value) if isinstance(value, list) else value
 
 
 def fitted(expected: type[E], encoding: Encoding | None) -> E | None:

@@ -57,11 +57,11 @@ LINE_3 = csv_text().split("\n")[2]
         (csv_text(3), {}, "split is empty"),
         (csv_text(), {"columns": ["class"]}, "no column is left to learn from"),
         ("n,class\n" + "".join(f"name{i},{i % 2}\n" for i in range(50)), {},
-         "the column 'n' has 50 distinct texts in 50 rows (e.g. 'name0'): ids or free text?"),
+         "column 'n' left out: 50 distinct texts in 50 rows (e.g. 'name0'), an id; data.categori"),
         ("n,class\n" + "".join(f"{i * i},name{i}\n" for i in range(50)), {},
          "the target 'class' has 50 distinct values in 50 rows"),
         ('a,class\n"x,1\n', {}, "correct the quotes"),
-        (csv_text().encode() + b"9,30,K\xf6ln,0.5,no\n", {}, "line 62: not UTF-8 (byte 0xf6 at"),
+        (csv_text().encode() + b"9,30,K\xf6\x81,0.5,no\n", {}, "line 62: not UTF-8 (byte 0xf6 at"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(write, split, content, options, message):

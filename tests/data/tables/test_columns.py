@@ -5,6 +5,8 @@ import random
 import pytest
 from sample_tables import build_csv, csv_text
 
+from zoo.errors import UserError
+
 
 def test_kinds_of_columns_are_found(write, split):
     data = build_csv(write("t.csv", csv_text()), split)
@@ -60,3 +62,79 @@ def test_a_column_that_says_nothing_is_left_out(write, split):
 def test_an_unnamed_index_column_is_left_out(write, split):
     data = build_csv(write("t.csv", csv_text(header=",age,city,income,class")), split)
     assert any("'column 1' left out: it counts the rows" in note for note in data.notes)
+
+
+def rows_of(cells, delimiter=","):
+    """A table of 40 rows; a cell by column and number."""
+    lines = [delimiter.join([*cells, "class"])]
+    for i in range(40):
+        row = [str(cell(i)) for cell in cells.values()]
+        lines.append(delimiter.join([*row, "yes" if i % 3 else "no"]))
+    return "\n".join(lines) + "\n"
+
+
+def test_the_header_says_how_each_column_was_understood(write, split):
+    cells = {
+        "paid": lambda i: f'"{i % 9 + 1},{i * 37 % 1000:03d}"' if i else "0",
+        "share": lambda i: f"{i * 7 % 100}%",
+        "gaps": lambda i: "None" if i % 5 == 0 else i % 7,
+        "plz": lambda i: ("04109", "10115", "80331")[i % 3],
+        "day": lambda i: f"{i % 28 + 1:02d}.{i % 12 + 1:02d}.2023",
+        "seen": lambda i: f"{i % 12 + 1}/{i % 12 + 1}/2024",
+        "town": lambda i: ("Rome", "rome", "Oslo")[i % 3],
+        "code": lambda i: f"n{i}",
+        "number": lambda i: 1000 + 3 * i,
+    }
+    data = build_csv(write("t.csv", rows_of(cells)), split)
+    assert data.notes == [
+        "target 'class': 2 classes, so classification (data.kind)",
+        "numbers: paid ('2,037' = 2037), share ('0%' = 0), gaps, number",
+        "dates (as elapsed, year, month, day, weekday, hour, where they vary): day (d.m.y)",
+        "  seen (m/d/y)",
+        "categories: plz (3), town (3)",
+        "column 'code' left out: 40 distinct texts in 40 rows (e.g. 'n0'), an id; "
+        "data.categorical=[code] keeps it",
+        "column 'seen': dates read as month/day/year, though day/month/year fits as well; if so, "
+        "write them as 2024-12-31",
+        "column 'town': 'Rome' and 'rome' are different categories; if not, write them alike",
+        "column 'number': another whole number in each row; if an id, data.drop=[number]",
+    ]
+    names = data.facts["feature_names"]
+    assert names[:4] == ["paid", "share", "gaps", "gaps missing"] and "plz=04109" in names
+    assert [n for n in names if n.startswith("day")] == [
+        "day elapsed", "day month", "day day", "day weekday",
+    ]  # fmt: skip
+
+
+def test_many_columns_take_few_lines(write, split):
+    cells = {f"column_number_{n}": lambda i, n=n: (i * n) % 11 + 0.5 for n in range(2, 60)}
+    cells |= {f"same{n}": lambda i: "x" for n in range(30)}
+    notes = build_csv(write("t.csv", rows_of(cells)), split).notes
+    assert len(notes) < 20 and all(len(note) <= 100 for note in notes)
+    assert any(note.endswith(" more") for note in notes)
+    assert any(note.endswith("further columns are left out") for note in notes)
+
+
+def test_all_problems_of_a_file_are_reported_at_once(write, split):
+    cells = {
+        "size": lambda i: "tall" if i == 3 else i * 1.5,
+        "day": lambda i: "2023-02-30" if i == 5 else f"2023-01-{i % 28 + 1:02d}",
+        "price": lambda i: ("$1", "€2")[i % 2],
+        "my share": lambda i: ("2.5", '"2,5"')[i % 2],
+    }
+    with pytest.raises(UserError) as error:
+        build_csv(write("t.csv", rows_of(cells)), split)
+    line = str(error.value)
+    assert "line 5: 'tall' in the column 'size'" in line and "data.categorical=[size]" in line
+    assert "line 7: '2023-02-30' in the column 'day' is not a date written as y-m-d" in line
+    assert "the column 'price': its numbers have several units ('$' and '€')" in line
+    assert "'2.5' has a decimal point, '2,5' a decimal comma" in line
+    assert "'data.drop=[\"my share\"]'" in line, "as a shell takes it"
+
+
+def test_decimal_commas_make_points_part_groups_in_the_whole_file(write, split):
+    cells = {"a": lambda i: f"{i},5", "b": lambda i: f"{i + 1}.{i:03d}"}
+    data = build_csv(write("t.csv", rows_of(cells, ";")), split)
+    assert any("b ('1.000' = 1000)" in note for note in data.notes)
+    first = data.encoding.read(write("u.csv", "a;b\n2,5;3.000\n2.5;3000\n"))[1]["input"]
+    assert first[0].tolist() == first[1].tolist()

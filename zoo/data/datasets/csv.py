@@ -5,10 +5,11 @@ from typing import Literal
 
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.tables.columns import read_columns, read_target
+from zoo.data.tables.columns import read_columns
 from zoo.data.tables.csv_file import read_csv
 from zoo.data.tables.dataset import table_dataset
 from zoo.data.tables.encoding import TableEncoding
+from zoo.data.tables.target import read_target
 from zoo.errors import UserError
 from zoo.registry import DATASETS
 
@@ -25,10 +26,11 @@ def csv_table(
     categorical: list[str] | None = None,
     delimiter: str | None = None,
 ) -> Dataset:
-    """Rows of a CSV file with a header line, UTF-8.
+    """Rows of a CSV file with a header line.
 
     Numbers are standardised, missing ones become the median and a 0/1 feature that marks them;
-    texts become one 0/1 feature each. All of it is fitted on the training rows.
+    dates become several numbers, texts one 0/1 feature each. All of it is fitted on the training
+    rows.
 
     Args:
         context: The shared settings.
@@ -55,12 +57,18 @@ def csv_table(
         )
     lists = {"columns": columns, "drop": drop, "numeric": numeric, "categorical": categorical}
     table.check_columns({"target": [target], **lists})
-    notes: list[str] = []
-    values, classes = read_target(table, target, target_kind, notes, is_new=context.is_new)
+    notes = list(table.notes)
     if encoding is not None:
-        raw = encoding.parse(table)
+        raw, readings = encoding.parse(table, notes), None
+        fitted = encoding.target
+        found = read_target(table, target, target_kind, notes, fitted.class_names, fitted.notation)
     else:
+        found = read_target(table, target, target_kind, notes)
         names = [n for n in columns or table.header if n != target and n not in (drop or [])]
-        raw = read_columns(table, names, set(numeric or []), set(categorical or []), notes)
-    dataset = table_dataset(raw, values, target, classes, context, delimiter)
+        raw, readings = read_columns(
+            table, names, set(numeric or []), set(categorical or []), notes
+        )
+    dataset = table_dataset(
+        raw, found.values, target, found.classes, context, delimiter, readings, found.notation
+    )
     return replace(dataset, notes=notes)

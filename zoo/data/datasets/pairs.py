@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from zoo.data.charset import read_text
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.paths import not_found
 from zoo.data.text.pairs import Pair, pair_dataset, split_pairs
 from zoo.errors import UserError
 from zoo.files import user_path
@@ -19,7 +19,7 @@ def pairs(
     target: str | None = None,
     max_length: int | None = 128,
 ) -> Dataset:
-    """Pairs of lines of UTF-8 text; pairs with the same source are in the same split.
+    """Pairs of lines of text; pairs with the same source are in the same split.
 
     Args:
         context: The shared settings.
@@ -31,10 +31,11 @@ def pairs(
     """
     if max_length is not None and max_length < 3:
         raise UserError(f"data.max_length={max_length}: expected 3 or more, or null")
+    notes: list[str] = []
     if path is not None and source is None and target is None:
-        lines = read_table(user_path(path))
+        lines = read_table(user_path(path), notes)
     elif path is None and source is not None and target is not None:
-        lines = read_parallel(user_path(source), user_path(target))
+        lines = read_parallel(user_path(source), user_path(target), notes)
     else:
         options = {"data.path": path, "data.source": source, "data.target": target}
         named = " and ".join(name for name, value in options.items() if value is not None)
@@ -43,17 +44,19 @@ def pairs(
             "target>, or data.source=<file> data.target=<file> with one text per line"
         )
     splits = split_pairs(lines, context)
-    return pair_dataset(path or f"{source}, {target}", splits, context, max_length)
+    dataset = pair_dataset(path or f"{source}, {target}", splits, context, max_length)
+    dataset.notes.extend(notes)
+    return dataset
 
 
-def read_table(path: Path) -> list[Pair]:
-    """The pairs of a file of lines `source TAB target`.
+def read_table(path: Path, notes: list[str]) -> list[Pair]:
+    """The pairs of a file of lines `source TAB target`; notes are added to the list.
 
     Raises:
         UserError: A line with no tab, with several, or with an empty side.
     """
     pairs = []
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(read_lines(path, notes), start=1):
         cells = [cell.strip() for cell in line.split("\t")]
         if len(cells) != 2:
             tabs = "no tab" if len(cells) == 1 else f"{len(cells) - 1} tabs"
@@ -66,13 +69,13 @@ def read_table(path: Path) -> list[Pair]:
     return pairs
 
 
-def read_parallel(source: Path, target: Path) -> list[Pair]:
-    """The pairs of two files with as many lines.
+def read_parallel(source: Path, target: Path, notes: list[str]) -> list[Pair]:
+    """The pairs of two files with as many lines; notes are added to the list.
 
     Raises:
         UserError: Files of unequal length, empty lines.
     """
-    sides = [[line.strip() for line in read_lines(path)] for path in (source, target)]
+    sides = [[line.strip() for line in read_lines(path, notes)] for path in (source, target)]
     if len(sides[0]) != len(sides[1]):
         raise UserError(
             f"{source} has {len(sides[0]):,} lines, {target} has {len(sides[1]):,}; expected as "
@@ -93,26 +96,18 @@ def _check_sides(pairs: list[Pair], names: list[str]) -> None:
                 )
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file; only line feeds separate them, and those at the end are ignored.
+def read_lines(path: Path, notes: list[str]) -> list[str]:
+    """The lines of a file; only line feeds separate them, and those at the end are ignored.
+
+    Args:
+        path: A text in any usual encoding, perhaps compressed.
+        notes: A line is added where the encoding is not UTF-8.
 
     Raises:
-        UserError: No such file, empty, not UTF-8, with the offset.
+        UserError: No such file, empty, in an unknown encoding, with the offset.
     """
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise not_found(path) from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        text = raw.decode("utf-8-sig").rstrip("\n\r")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x} at offset "
-            f"{error.start}); save the file as UTF-8"
-        ) from None
-    if not text.strip():
+    content = read_text(path)
+    notes += content.notes
+    if not (text := content.text.rstrip("\n\r")).strip():
         raise UserError(f"{path}: the file is empty; expected one text per line")
     return text.split("\n")

@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
+from zoo.data.charset import read_text
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.paths import not_found
-from zoo.data.text.files import read_file
 from zoo.data.text.prompts import Pair, prompt_dataset
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
@@ -22,7 +21,7 @@ def sft(
     response: str = "response",
     template: str = "{prompt}\n",
 ) -> Dataset:
-    """Lines of a JSONL file, UTF-8.
+    """Lines of a JSONL file.
 
     Args:
         context: The shared settings.
@@ -34,20 +33,26 @@ def sft(
     """
     if path is None:
         raise UserError("data.path is missing: a JSONL file; e.g. data.path=answers.jsonl")
-    pairs = read_pairs(user_path(path), prompt, response)
-    return prompt_dataset("sft", pairs, context, block_size, template, (prompt, response))
+    text, notes = read_text(user_path(path))
+    pairs = read_pairs(text, path, prompt, response)
+    dataset = prompt_dataset("sft", pairs, context, block_size, template, (prompt, response))
+    dataset.notes.extend(notes)
+    return dataset
 
 
-def read_pairs(path: Path, prompt: str, response: str) -> list[Pair]:
+def read_pairs(text: str, path: str, prompt: str, response: str) -> list[Pair]:
     """Prompts and responses of a file.
 
+    Args:
+        text: Its content.
+        path: Its name, for messages.
+        prompt, response: Names of the two in each line.
+
     Raises:
-        UserError: No such file, a line that is not an object of two texts, an empty file.
+        UserError: A line that is not an object of two texts, an empty file.
     """
-    if not path.is_file():
-        raise not_found(path)
     pairs = []
-    for number, line in enumerate(read_file(path).split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -2,8 +2,8 @@
 
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.tables.columns import read_target
 from zoo.data.tables.csv_file import Table, read_csv
+from zoo.data.tables.target import read_target
 from zoo.data.text.labelled import labelled_text_dataset
 from zoo.data.text.labelled_encoding import LabelledTextEncoding, cells, with_text
 from zoo.errors import UserError
@@ -19,7 +19,7 @@ def text_csv(
     target: str | None = None,
     delimiter: str | None = None,
 ) -> Dataset:
-    """Rows of a CSV file with a header line, UTF-8; rows without a text are left out.
+    """Rows of a CSV file with a header line; rows without a text are left out.
 
     Args:
         context: The shared settings.
@@ -40,7 +40,9 @@ def text_csv(
     if text == target:
         raise UserError(f"data.text and data.target are both '{text}'; name two columns")
     table, empty = with_text(table, text)
-    labels, classes = read_target(table, target, "classification", [], is_new=context.is_new)
+    notes = list(table.notes)
+    trained = None if encoding is None else encoding.class_names
+    labels, classes, _ = read_target(table, target, "classification", notes, trained)
     assert classes is not None
     dataset = labelled_text_dataset(
         "text_csv",
@@ -52,6 +54,7 @@ def text_csv(
         block_size,
         (text, target, delimiter),
     )
+    dataset.notes.extend(notes)
     if empty:
         dataset.notes.append(f"{empty:,} rows without a text left out")
     return dataset

@@ -1,135 +1,235 @@
-"""Which columns of a CSV file a model learns from, and what it predicts.
+"""Which columns of a CSV file a model learns from, and as what: numbers, dates, categories.
 
 Shapes: N rows.
 """
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from zoo.data.tables.csv_file import Table, parse_number, sort_labels
+from zoo.data.tables.csv_file import Table, column_option, parse_number
+from zoo.data.tables.dates import PARTS, find_order, is_no_date, parts_of
 from zoo.data.tables.encoding import Raw
+from zoo.data.tables.numbers import decimal_signs, find_notation, is_no_number
+from zoo.data.tables.reading import (
+    PLAIN,
+    Reading,
+    is_numeric,
+    is_plain,
+    read_numbers,
+    usual_decimal,
+)
+from zoo.data.tables.target import FEW, same_but_case, starts_with_zero
 from zoo.errors import UserError
 
-NUMERIC_FRACTION = 0.9  # a column with at least this fraction of numbers is numeric
-FEW = 20  # distinct values that are still plausibly classes or categories in a small table
+MANY = 1000  # distinct texts that are no categories in a table of any size
+LINE = 88  # characters of a note
+MAX_LINES = 12  # of columns that are left out, and of notes
+CODE_FRACTION = 0.05  # a column with at least this fraction of leading zeros holds codes
+_ID = re.compile(r"(?i:(.*[^a-z])?(ids?|uid|uuid|guid|index|编号|序号))|.*[a-z]I[Dd]")
 
 
-def read_target(
-    table: Table, name: str, kind: str, notes: list[str], is_new: bool = True
-) -> tuple[Tensor, list[str] | None]:
-    """The target: int64 (N,) class numbers and the names of the classes, or float64 (N,) and None.
+@dataclass
+class Columns:
+    """Columns to learn from.
 
-    Args:
-        table: The file.
-        name: The target's column.
-        kind: "classification", "regression" or "auto".
-        notes: A line is added when the kind was detected.
-        is_new: Whether a new model is to learn it, so that a single class is an error.
-
-    Raises:
-        UserError: A missing or unreadable value, with its line; nothing to distinguish.
+    Attributes:
+        raw: Their values by name; a date has several.
+        readings: How those are read that are not plain numbers or texts, by name.
+        numbers, dates, categories, left_out: Lines on what the columns of each kind are.
+        notes: What is worth a look.
+        problems: What keeps the file from being read.
     """
-    labels = _labels(table, name)
-    distinct = set(labels)
-    if kind == "auto":
-        kind = _kind_of(distinct)
-        values = "classes" if kind == "classification" else "numbers"
-        notes.append(f"target '{name}': {len(distinct)} {values}, so {kind} (data.kind)")
-    if kind == "regression":
-        return table.numbers(name, "data.kind=classification"), None
-    if is_new and len(distinct) < 2:
-        raise UserError(
-            f"{table.path}: the target '{name}' is '{labels[0]}' in every row; expected two "
-            "classes or more"
-        )
-    if is_new and len(distinct) > FEW and 2 * len(distinct) > len(labels):
-        raise UserError(
-            f"{table.path}: the target '{name}' has {len(distinct)} distinct values in "
-            f"{len(labels)} rows; expected classes that repeat, or numbers with "
-            "data.kind=regression"
-        )
-    classes = sort_labels(distinct)
-    number = {label: i for i, label in enumerate(classes)}
-    return torch.tensor([number[label] for label in labels]), classes
 
+    raw: dict[str, Any] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
+    numbers: list[str] = field(default_factory=list)
+    dates: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
-def _labels(table: Table, name: str) -> list[str]:
-    labels = []
-    for text, line in zip(table.texts(name), table.lines, strict=True):
-        if text is None:
-            raise UserError(
-                f"{table.path}, line {line}: the target '{name}' is missing; fill it in or remove "
-                "the line"
-            )
-        labels.append(text)
-    return labels
+    def described(self) -> list[str]:
+        """A line for each kind of column, which fits a terminal, and one for each left out."""
+        kinds = {
+            "numbers": self.numbers,
+            f"dates (as {', '.join(PARTS)}, where they vary)": self.dates,
+            "categories": self.categories,
+        }
+        lines = [line for kind, names in kinds.items() for line in _listed(kind, names)]
+        further = f"{len(self.left_out) - MAX_LINES:,} further columns are left out"
+        left_out = self.left_out[:MAX_LINES] + [further] * (len(self.left_out) > MAX_LINES)
+        more_notes = f"{len(self.notes) - MAX_LINES:,} further notes on columns"
+        return (
+            lines + left_out + self.notes[:MAX_LINES] + [more_notes] * (len(self.notes) > MAX_LINES)
+        )
 
 
 def read_columns(
     table: Table, names: list[str], numeric: set[str], categorical: set[str], notes: list[str]
-) -> Raw:
-    """The columns to learn from, as numbers or texts.
+) -> tuple[Raw, dict[str, Reading]]:
+    """The columns to learn from, as numbers or texts, and how they are read.
 
     Args:
         table: The file.
         names: The columns to consider.
         numeric, categorical: Those whose kind is set; of the others it is detected.
-        notes: A line is added for each column that is left out.
+        notes: Lines are added on how each column was understood, and which are left out.
 
     Raises:
-        UserError: A text in a numeric column (with its line), a column of ids, no column at all.
+        UserError: All texts in numeric columns (with their lines), no column at all.
     """
     if both := sorted(numeric & categorical):
         raise UserError(f"data.numeric and data.categorical both name '{both[0]}'; keep one")
-    raw: dict[str, Any] = {}
+    columns, decimal = Columns(), usual_decimal(table)
     for name in names:
         texts = table.texts(name)
         known = [text for text in texts if text is not None]
         is_set = name in numeric or name in categorical
         if len(set(texts)) == 1:
             content = "empty" if not known else f"'{known[0]}' in every row"
-            notes.append(f"column '{name}' left out: {content}")
-        elif name in numeric or (name not in categorical and _mostly_numbers(known)):
-            values = table.numbers(name, f"data.categorical=[{name}]")
-            if not is_set and _counts_rows(values):
-                notes.append(
-                    f"column '{name}' left out: it counts the rows (data.numeric=[{name}] keeps it)"
-                )
-            else:
-                raw[name] = values
+            columns.left_out.append(f"column '{name}' left out: {content}")
+        elif name in numeric or (name not in categorical and _is_quantity(known)):
+            _add_numbers(columns, table, name, decimal, is_set)
+        elif name not in categorical and (found := _order(known)):
+            _add_dates(columns, table, name, *found)
         else:
-            if not is_set:
-                _check_categories(table, name, known)
-            raw[name] = texts
-    if not raw:
-        raise UserError(f"{table.path}: no column is left to learn from; {'; '.join(notes)}")
-    return raw
+            _add_categories(columns, name, texts, is_set)
+    if columns.problems:
+        raise UserError(f"{table.path}, {_joined(columns.problems)}")
+    notes += columns.described()
+    if not columns.raw:
+        reasons = "; ".join(columns.left_out)
+        raise UserError(f"{table.path}: no column is left to learn from; {reasons}")
+    return columns.raw, columns.readings
 
 
-def _kind_of(distinct: set[str]) -> str:
-    values = [parse_number(text) for text in distinct]
-    integers = all(value is not None and value.is_integer() for value in values)
-    if None in values or (integers and len(distinct) <= FEW):
-        return "classification"
-    return "regression"
+def _is_quantity(known: Sequence[str]) -> bool:
+    """Whether a column holds numbers that count or measure, and no codes such as 04109."""
+    if not is_plain(known) and not is_numeric(known):
+        return False
+    codes = sum(map(starts_with_zero, known))
+    widths = {len(text) for text in known if text.isdigit()}
+    return not codes or (len(widths) > 1 and codes < CODE_FRACTION * len(known))
 
 
-def _mostly_numbers(known: list[str]) -> bool:
-    numbers = sum(parse_number(text) is not None for text in known)
-    return numbers >= NUMERIC_FRACTION * len(known)
+def _order(known: Sequence[str]) -> tuple[str, bool] | None:
+    dated = [text for text in known if not is_no_date(text)]
+    return find_order(dated) if dated else None
+
+
+def _add_numbers(
+    columns: Columns, table: Table, name: str, decimal: tuple[str, bool], is_set: bool
+) -> None:
+    cells = [cell.strip() for cell in table.cells(name)]
+    known = [cell for cell in cells if not is_no_number(cell)]
+    try:
+        reading = _reading(known, *decimal)
+    except ValueError as error:
+        columns.problems.append(
+            f"the column '{name}': {error}; write all alike, or {column_option('drop', name)}"
+        )
+        return
+    values = read_numbers(
+        table, name, reading, column_option("categorical", name), columns.problems
+    )
+    if not is_set and _counts_rows(values):
+        columns.left_out.append(
+            f"column '{name}' left out: it counts the rows "
+            f"({column_option('numeric', name)} keeps it)"
+        )
+        return
+    columns.raw[name] = values
+    columns.numbers.append(name)
+    if reading != PLAIN:
+        columns.readings[name] = reading
+        parse = reading.notation.parse
+        read_differently = [cell for cell in known if parse(cell) not in (None, parse_number(cell))]
+        if example := next(iter(read_differently), None):
+            columns.numbers[-1] += f" ('{example}' = {parse(example):g})"
+    if not is_set and _looks_like_id(name, values):
+        columns.notes.append(
+            f"column '{name}': another whole number in each row; if an id, "
+            f"{column_option('drop', name)}"
+        )
+
+
+def _reading(known: Sequence[str], usual: str, is_proven: bool) -> Reading:
+    """Plain where Python reads the numbers, but for 1.234 in a file of decimal commas."""
+    if all(parse_number(text) is not None for text in known):
+        may_group = usual == "," and is_proven and set(decimal_signs(known[:1000])) == {"?"}
+        if not may_group or set(decimal_signs(known)) != {"?"}:
+            return PLAIN
+    return Reading(notation=find_notation(known, usual))
 
 
 def _counts_rows(values: Tensor) -> bool:
     return len(values) > FEW and bool((values.diff() == 1).all())
 
 
-def _check_categories(table: Table, name: str, known: list[str]) -> None:
-    distinct = len(set(known))
-    if distinct > 1000 or (distinct > FEW and 2 * distinct > len(known)):
-        raise UserError(
-            f"{table.path}: the column '{name}' has {distinct:,} distinct texts in {len(known):,} "
-            f"rows (e.g. '{known[0]}'): ids or free text? Leave it out, data.drop=[{name}], or "
-            f"keep it, data.categorical=[{name}]"
+def _looks_like_id(name: str, values: Tensor) -> bool:
+    if len(values) <= FEW or not bool((values == values.round()).all()):
+        return False
+    is_distinct = len(values.unique()) == len(values)
+    return is_distinct and (_ID.fullmatch(name) is not None or bool((values.diff() > 0).all()))
+
+
+def _add_dates(columns: Columns, table: Table, name: str, order: str, ambiguous: bool) -> None:
+    for part in parts_of(order):
+        reading = Reading(source=name, date=order, part=part)
+        values = read_numbers(
+            table, name, reading, column_option("categorical", name), columns.problems
         )
+        known = values[~values.isnan()]
+        if part != "elapsed" and not len(known.unique()) > 1:
+            continue
+        key = f"{name} {part}"
+        while key in table.header or key in columns.raw:
+            key += "'"
+        columns.raw[key], columns.readings[key] = values, reading
+    columns.dates.append(f"{name} ({order})")
+    if ambiguous:
+        columns.notes.append(
+            f"column '{name}': dates read as month/day/year, though day/month/year fits as well; "
+            "if so, write them as 2024-12-31"
+        )
+
+
+def _add_categories(columns: Columns, name: str, texts: Sequence[str | None], is_set: bool) -> None:
+    known = [text for text in texts if text is not None]
+    distinct = set(known)
+    is_many = len(distinct) > MANY or (len(distinct) > FEW and 2 * len(distinct) > len(known))
+    if is_many and not is_set:
+        what = "an id" if len(distinct) == len(known) else "ids or free text"
+        columns.left_out.append(
+            f"column '{name}' left out: {len(distinct):,} distinct texts in {len(known):,} rows "
+            f"(e.g. '{known[0][:40]}'), {what}; {column_option('categorical', name)} keeps it"
+        )
+        return
+    columns.raw[name] = list(texts)
+    columns.categories.append(f"{name} ({len(distinct)})")
+    columns.notes += same_but_case(distinct, f"column '{name}'", "categories")
+
+
+def _listed(kind: str, names: Sequence[str]) -> list[str]:
+    """The columns of a kind in lines that fit a terminal, at most three."""
+    lines = [f"{kind}: "]
+    for number, name in enumerate(names):
+        separator = "" if number == 0 else ", "
+        if number and len(lines[-1] + name) > LINE - 4:
+            if len(lines) == 3:
+                lines[-1] += f" and {len(names) - number:,} more"
+                break
+            lines.append("  ")
+            separator = ""
+        lines[-1] += separator + name
+    return lines if names else []
+
+
+def _joined(problems: Sequence[str], limit: int = 6) -> str:
+    more = f"; and {len(problems) - limit:,} more columns" if len(problems) > limit else ""
+    return "; ".join(problems[:limit]) + more

@@ -1,26 +1,37 @@
 """A CSV file as texts by column; errors name the line."""
 
 import csv
-import io
+import json
 import math
+import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from zoo.data.paths import not_found
+from zoo.data.charset import read_text
+from zoo.data.paths import exists
+from zoo.data.tables.layout import lay_out
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
 
 csv.field_size_limit(2**31 - 1)  # a cell may hold a whole text
 MISSING = {"", "na", "n/a", "nan", "null", "?"}
+INVISIBLE = "\ufeff\u200b\u200e\u2060"  # what files that were joined or copied have in names
+_JSON = re.compile(r'\s*(\[\s*)?\{\s*["}]')
+_MARKUP = re.compile(r"\s*<(!doctype|html|table|\?xml)", re.IGNORECASE)
 
 
 def is_missing(text: str) -> bool:
     """Whether a cell counts as missing: empty, NA, N/A, NaN, null or ?."""
     return text.strip().lower() in MISSING
+
+
+def column_option(option: str, name: str) -> str:
+    """`data.drop=[id]` as it is typed, quoted where the name needs it."""
+    if re.fullmatch(r"[\w.-]+", name):
+        return f"data.{option}=[{name}]"
+    return shlex.quote(f"data.{option}=[{json.dumps(name, ensure_ascii=False)}]")
 
 
 def parse_number(text: str) -> float | None:
@@ -34,12 +45,19 @@ def parse_number(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class Table:
-    """A header, rows of texts, and the line of the file on which each row ends (from 1)."""
+    """A header, rows of texts, and the line of the file on which each row ends (from 1).
+
+    Attributes:
+        delimiter: What separates cells.
+        notes: What was understood in a particular way.
+    """
 
     path: str
     header: list[str]
     rows: list[list[str]]
     lines: list[int]
+    delimiter: str = ","
+    notes: list[str] = field(default_factory=list)
 
     def check_columns(self, options: Mapping[str, Sequence[str] | None]) -> None:
         """Refuse names of columns that do not exist.
@@ -48,47 +66,32 @@ class Table:
             options: Names of columns by the option of `data` that gives them.
 
         Raises:
-            UserError: An unknown column, with its option and the nearest name.
+            UserError: All unknown columns, each with its option and the nearest name.
         """
-        for option, names in options.items():
-            for name in names or []:
-                if name not in self.header:
-                    problem = unknown_name("column", name, self.header)
-                    raise UserError(f"data.{option}: {self.path}: {problem}")
+        problems = [
+            f"data.{option}: {unknown_name('column', name, self.header)}"
+            for option, names in options.items()
+            for name in names or []
+            if name not in self.header
+        ]
+        if problems:
+            hint = ""
+            if sum(parse_number(name) is not None for name in self.header) * 2 > len(self.header):
+                hint = "; the first line holds numbers: if the header is missing, add one"
+            raise UserError(f"{self.path}: {'; '.join(problems)}{hint}")
+
+    def cells(self, name: str) -> list[str]:
+        """A column as it is written."""
+        position = self.header.index(name)
+        return [row[position] for row in self.rows]
 
     def texts(self, name: str) -> list[str | None]:
         """A column as texts, None where missing."""
-        position = self.header.index(name)
-        return [None if is_missing(row[position]) else row[position].strip() for row in self.rows]
-
-    def numbers(self, name: str, otherwise: str | None = None) -> Tensor:
-        """A column as float64 (N,), NaN where missing.
-
-        Args:
-            name: The column.
-            otherwise: The option that allows texts, for the message.
-
-        Raises:
-            UserError: A text that is neither missing nor a number, with its line.
-        """
-        position = self.header.index(name)
-        values = []
-        for row, line in zip(self.rows, self.lines, strict=True):
-            value = math.nan if is_missing(row[position]) else parse_number(row[position])
-            if value is None:
-                fix = (
-                    f"correct it, or {otherwise}" if otherwise else "correct it, or leave it empty"
-                )
-                raise UserError(
-                    f"{self.path}, line {line}: '{row[position].strip()}' in the column '{name}' "
-                    f"is not a finite number; {fix}"
-                )
-            values.append(value)
-        return torch.tensor(values, dtype=torch.float64)
+        return [None if is_missing(cell) else cell.strip() for cell in self.cells(name)]
 
 
 def read_csv(path: str | Path, delimiter: str | None = None) -> Table:
-    """Read a UTF-8 CSV file with a header line.
+    """Read a CSV file with a header line: in any usual encoding, perhaps compressed.
 
     Args:
         path: The file.
@@ -97,64 +100,52 @@ def read_csv(path: str | Path, delimiter: str | None = None) -> Table:
     A column without a name (as pandas writes its index) is named by its position, "column 1".
 
     Raises:
-        UserError: No such file, not UTF-8, empty, a duplicate name in the header, a row of another
-            length than the header; with the line.
+        UserError: No such file, no text, empty, a duplicate name in the header, rows of another
+            length than the header; with the lines.
     """
-    text = _text(user_path(path))
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    if not first:
-        raise UserError(f"{path}: the file is empty; expected a header line, then one line per row")
-    if delimiter is None:
-        delimiter = max(",;\t|", key=first.count)
-    elif len(delimiter) != 1:
-        raise UserError(f"data.delimiter={delimiter!r}: expected one character, or null")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows, lines = [], []
-    try:
-        for row in reader:
-            if row and (len(row) > 1 or row[0].strip()):
-                rows.append(row)
-                lines.append(reader.line_num)
-    except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: {error}; correct the quotes") from error
-    header = [name.strip() or f"column {n}" for n, name in enumerate(rows[0], start=1)]
-    _check_header(path, header, lines[0])
-    for row, line in zip(rows, lines, strict=True):
-        if len(row) != len(header):
-            raise UserError(
-                f"{path}, line {line}: {len(row)} cells, expected {len(header)} as in the header; "
-                f"correct the line (cells are separated by {delimiter!r}; or set data.delimiter)"
-            )
-    if len(rows) == 1:
-        raise UserError(f"{path}: there are no rows below the header")
-    return Table(str(path), header, rows[1:], lines[1:])
-
-
-def _text(path: Path) -> str:
-    if path.is_dir():
-        tables = sorted(p.name for p in path.glob("*.csv"))
+    path = user_path(path)
+    if exists(path) and path.is_dir():
+        tables = sorted(p.name for p in path.glob("*.csv*"))
         hint = f", e.g. {path / tables[0]}" if tables else ""
         raise UserError(f"{path}: this is a folder; expected a CSV file{hint}")
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError as error:
-        raise not_found(path) from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x} at offset "
-            f"{error.start}); save the file as UTF-8"
-        ) from error
+    text, notes = read_text(path)
+    return parse_csv(text, str(path), delimiter, notes)
 
 
-def _check_header(path: str | Path, header: list[str], line: int) -> None:
-    for position, name in enumerate(header):
-        if name in header[:position]:
-            raise UserError(f"{path}, line {line}: two columns are named '{name}'; rename one")
+def parse_csv(
+    text: str, path: str, delimiter: str | None = None, notes: Sequence[str] = ()
+) -> Table:
+    """A table from the text of a CSV file; as `read_csv`.
+
+    Args:
+        text: Of the file.
+        path: Its name, for messages.
+        delimiter: One character; None detects it.
+        notes: What is said of the file already.
+    """
+    if not text.strip():
+        raise UserError(f"{path}: the file is empty; expected a header line, then one line per row")
+    if _JSON.match(text) or _MARKUP.match(text):
+        kind = "JSON" if _JSON.match(text) else "HTML or XML"
+        raise UserError(f"{path}: this is {kind}; expected CSV: a header line, then a line per row")
+    layout = lay_out(text, path, delimiter)
+    if not layout.rows:
+        raise UserError(f"{path}: the file is empty; expected a header line, then one line per row")
+    (line, names), rows = layout.rows[0], layout.rows[1:]
+    header = [n.strip().strip(INVISIBLE) or f"column {i}" for i, n in enumerate(names, start=1)]
+    if doubled := sorted({name for name in header if header.count(name) > 1}, key=header.index):
+        listed = "; ".join(f"two columns are named '{name}'" for name in doubled[:5])
+        raise UserError(f"{path}, line {line}: {listed}; rename one")
+    if not rows:
+        raise UserError(f"{path}: there are no rows below the header")
+    return Table(
+        path,
+        header,
+        [cells for _, cells in rows],
+        [line for line, _ in rows],
+        layout.delimiter,
+        [*notes, *(f"{Path(path).name}: {note}" for note in layout.notes)],
+    )
 
 
 def sort_labels(labels: Iterable[str]) -> list[str]:

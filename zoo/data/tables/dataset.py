@@ -1,6 +1,7 @@
 """From columns by name to a `Dataset`: the part that all tables share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import match_classes
 from zoo.data.splits import Indices, split_columns
 from zoo.data.tables.encoding import Raw, TableEncoding, Target
+from zoo.data.tables.numbers import Notation
+from zoo.data.tables.reading import Reading
 from zoo.errors import UserError
 
 
@@ -21,6 +24,8 @@ def table_dataset(
     class_names: Sequence[str] | None,
     context: DataContext,
     delimiter: str | None = None,
+    readings: Mapping[str, Reading] | None = None,
+    notation: Notation | None = None,
 ) -> Dataset:
     """A dataset of table rows, encoded once and held in memory.
 
@@ -31,6 +36,8 @@ def table_dataset(
         class_names: Name of each class; None for regression.
         context: The shared settings.
         delimiter: Of the CSV file, for `TableEncoding.read`.
+        readings: How its columns of numbers are read, where not as plain numbers.
+        notation: Of the target's numbers, likewise.
 
     Raises:
         UserError: A split is empty, or the run's encoding does not fit this table.
@@ -40,7 +47,8 @@ def table_dataset(
     index = context.indices(classes)
     if encoding is None:
         fitted_target = _fit_target(target, target_name, class_names, index["train"])
-        encoding = TableEncoding.fit(raw, index["train"], fitted_target, delimiter)
+        fitted_target = replace(fitted_target, notation=notation or Notation())
+        encoding = TableEncoding.fit(raw, index["train"], fitted_target, delimiter, readings)
     rows, stored = encoding.encode(raw), encode_target(target, class_names, encoding.target)
     return Dataset(
         facts=_facts(encoding, stored, index),

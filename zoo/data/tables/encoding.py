@@ -4,16 +4,18 @@ Shapes: N rows, D encoded features.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from zoo.batch import Batch
-from zoo.data.encoding import ENCODINGS
-from zoo.data.tables.csv_file import Table, read_csv
+from zoo.data.encoding import ENCODINGS, from_fields
+from zoo.data.tables.csv_file import Table
+from zoo.data.tables.input import read_input
+from zoo.data.tables.numbers import Notation
+from zoo.data.tables.reading import PLAIN, Reading, read_numbers
 from zoo.errors import UserError, closest_match
 
 Raw = Mapping[str, Tensor | Sequence[str | None]]  # float64 (N,) with NaN, or texts with None
@@ -31,6 +33,7 @@ class Column:
         indicator: Whether a 0/1 feature marks missing numbers.
         categories: The texts of the training rows; each is a 0/1 feature, and so are "other" (a
             text not among them) and "missing".
+        reading: How a number is read from the table's text.
     """
 
     name: str
@@ -40,9 +43,16 @@ class Column:
     std: float = 1.0
     indicator: bool = False
     categories: tuple[str, ...] = ()
+    reading: Reading = PLAIN
 
     @classmethod
-    def fit(cls, name: str, values: Tensor | Sequence[str | None], train: Tensor) -> "Column":
+    def fit(
+        cls,
+        name: str,
+        values: Tensor | Sequence[str | None],
+        train: Tensor,
+        reading: Reading = PLAIN,
+    ) -> "Column":
         """Fit on the rows `train` (int64) of a column."""
         if not isinstance(values, Tensor):
             texts = {values[row] for row in train.tolist()}
@@ -59,7 +69,14 @@ class Column:
         mean, std = float(filled.mean()), float(filled.std(correction=0))
         if not std > 1e-12 * max(1.0, abs(mean)):
             std = 1.0
-        return cls(name, "numeric", median, mean, std, bool(rows.isnan().any()))
+        # Of a date, one of its parts marks a missing one.
+        indicator = bool(rows.isnan().any()) and reading.part in ("", "elapsed")
+        return cls(name, "numeric", median, mean, std, indicator, reading=reading)
+
+    @property
+    def source(self) -> str:
+        """The name in the header."""
+        return self.reading.source or self.name
 
     @property
     def features(self) -> list[str]:
@@ -98,6 +115,7 @@ class Target:
     class_names: tuple[str, ...] = ()
     mean: float = 0.0
     std: float = 1.0
+    notation: Notation = field(default_factory=Notation)
 
 
 @ENCODINGS.register("table")
@@ -115,10 +133,18 @@ class TableEncoding:
 
     @classmethod
     def fit(
-        cls, raw: Raw, train: Tensor, target: Target, delimiter: str | None = None
+        cls,
+        raw: Raw,
+        train: Tensor,
+        target: Target,
+        delimiter: str | None = None,
+        readings: Mapping[str, Reading] | None = None,
     ) -> "TableEncoding":
         """Fit each column on the rows `train` (int64)."""
-        columns = tuple(Column.fit(name, values, train) for name, values in raw.items())
+        how = readings or {}
+        columns = tuple(
+            Column.fit(name, values, train, how.get(name, PLAIN)) for name, values in raw.items()
+        )
         return cls(columns, target, delimiter)
 
     @property
@@ -134,43 +160,93 @@ class TableEncoding:
         encoded = torch.cat([column.encode(raw[column.name]) for column in self.columns], dim=1)
         return encoded.float()
 
-    def parse(self, table: Table) -> Raw:
+    def parse(self, table: Table, notes: list[str] | None = None) -> Raw:
         """The columns that this encoding was fitted on, from a table of texts.
 
+        Args:
+            table: The rows.
+            notes: Lines are added on what the training rows had not.
+
         Raises:
-            UserError: A column is missing, or a text is not a number (with line and column).
+            UserError: Columns are missing, or texts are not numbers (with line and column).
         """
-        missing = [column.name for column in self.columns if column.name not in table.header]
+        sources = dict.fromkeys(column.source for column in self.columns)
+        missing = [name for name in sources if name not in table.header]
         if missing:
             raise _column_missing(missing, table.path, table.header)
-        return {
-            column.name: table.numbers(column.name)
+        problems: list[str] = []
+        raw = {
+            column.name: read_numbers(table, column.name, column.reading, problems=problems)
             if column.kind == "numeric"
             else table.texts(column.name)
             for column in self.columns
         }
+        if problems:
+            raise UserError(f"{table.path}, {'; '.join(problems)}")
+        if notes is not None:
+            notes += self._unseen(raw)
+        return raw
+
+    def _unseen(self, raw: Raw) -> list[str]:
+        """Lines on categories and gaps that the training rows had not."""
+        notes = []
+        for column in self.columns:
+            values = raw[column.name]
+            if isinstance(values, Tensor):
+                gaps = int(values.isnan().sum())
+                if gaps and not column.indicator and column.reading.part in ("", "elapsed"):
+                    median = "" if column.reading.date else f" {column.median:g}"
+                    notes.append(
+                        f"column '{column.source}' is missing in {gaps:,} of {len(values):,} rows, "
+                        f"in training in none: the median{median} is taken"
+                    )
+                continue
+            texts = [text for text in values if text is not None]
+            unseen = [text for text in texts if text not in column.categories]
+            if unseen:
+                guess = closest_match(unseen[0], column.categories)
+                known = ", ".join(column.categories[:5])
+                hint = f"; did you mean '{guess}'?" if guess else f" (there: {known})"
+                notes.append(
+                    f"column '{column.name}': '{unseen[0]}' is not among the training data's "
+                    f"categories, {len(unseen):,} of {len(values):,} rows count as 'other'{hint}"
+                )
+        return notes
 
     def prepare(self, batch: Batch) -> Batch:
         """Rows are stored as the model takes them."""
         return batch
 
     def read(self, path: str) -> tuple[list[str], Batch]:
-        """The rows of a CSV file with a header, or one row written as `name=value,name=value`.
+        """As `read_noted`, without the notes."""
+        names, batch, _ = self.read_noted(path)
+        return names, batch
 
-        The file needs the columns that the run was trained on; others, the target among them, are
-        ignored.
+    def read_noted(self, path: str) -> tuple[list[str], Batch, list[str]]:
+        """Names and encoded rows of an input, and what was understood in a particular way.
+
+        The input is a CSV or JSON file, `-` for one from the standard input, or a row written as
+        `name=value,name=value` or as JSON. It needs the columns that the run was trained on;
+        others, the target among them, are ignored.
         """
-        if "=" in path and not Path(path).exists():
-            table = _row_from_text(path)
-            return [path], {"input": self.encode(self.parse(table))}
-        table = read_csv(path, self.delimiter)
-        names = [f"{path}:{line}" for line in table.lines]
-        return names, {"input": self.encode(self.parse(table))}
+        known = {
+            column.source: None if column.kind == "numeric" else column.categories
+            for column in self.columns
+        }
+        table, names = read_input(path, self.delimiter, known)
+        notes = list(table.notes)
+        rows = self.encode(self.parse(table, notes))
+        if not names:
+            return [f"{path}:{line}" for line in table.lines], {"input": rows}, notes
+        if unused := [n for n in table.header if n not in (*known, self.target.name)]:
+            listed = ", ".join(f"'{name}'" for name in unused)
+            notes.append(f"not used, the run was not trained on it: {listed}")
+        return names, {"input": rows}, notes
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to rebuild this encoding."""
-        columns = [asdict(c) | {"categories": list(c.categories)} for c in self.columns]
-        target = asdict(self.target) | {"class_names": list(self.target.class_names)}
+        columns = [_fields(c) | {"categories": list(c.categories)} for c in self.columns]
+        target = _fields(self.target) | {"class_names": list(self.target.class_names)}
         return {
             "kind": self.kind,
             "columns": columns,
@@ -180,14 +256,28 @@ class TableEncoding:
 
     @classmethod
     def from_json(cls, json: dict[str, Any]) -> "TableEncoding":
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; older runs have plain numbers only."""
+        parts, delimiter = json["columns"], json["delimiter"]
+        if not isinstance(parts, list) or not isinstance(delimiter, str | None):
+            raise ValueError("expected a list of columns, and a text or null as delimiter")
         columns = tuple(
-            Column(**(column | {"categories": tuple(column["categories"])}))
-            for column in json["columns"]
+            from_fields(Column, part, f"columns[{number}]") for number, part in enumerate(parts)
         )
-        names = tuple(json["target"]["class_names"])
-        target = Target(**(json["target"] | {"class_names": names}))
-        return cls(columns, target, json["delimiter"])
+        if any(column.kind not in ("numeric", "categorical") for column in columns):
+            raise ValueError("columns: expected numeric or categorical ones")
+        target = from_fields(Target, json["target"], "target")
+        if target.kind not in ("classification", "regression"):
+            raise ValueError(f"target.kind is '{target.kind}'")
+        return cls(columns, target, delimiter)
+
+
+def _fields(part: Column | Target) -> dict[str, Any]:
+    """As JSON, without what is plain."""
+    return {
+        name: value
+        for name, value in asdict(part).items()
+        if name not in ("reading", "notation") or getattr(part, name) not in (PLAIN, Notation())
+    }
 
 
 def _column_missing(missing: Sequence[str], where: str, present: Sequence[str]) -> UserError:
@@ -199,12 +289,3 @@ def _column_missing(missing: Sequence[str], where: str, present: Sequence[str]) 
         f"{where}: the {word} {names} that the run was trained on "
         f"{'is' if len(missing) == 1 else 'are'} missing{hint} (there are: {', '.join(present)})"
     )
-
-
-def _row_from_text(text: str) -> Table:
-    """`temperature=30,humidity=80` as a table of one row."""
-    pairs = [cell.split("=", 1) for cell in text.split(",") if cell.strip()]
-    if any(len(pair) != 2 for pair in pairs):
-        raise UserError(f"input={text!r}: expected a CSV file or name=value,name=value")
-    header = [name.strip() for name, _ in pairs]
-    return Table("input", header, [[value.strip() for _, value in pairs]], [1])

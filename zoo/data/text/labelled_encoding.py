@@ -10,15 +10,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoo.batch import Batch
+from zoo.data.charset import read_text
 from zoo.data.encoding import ENCODINGS
+from zoo.data.paths import is_file
 from zoo.data.tables.csv_file import Table, read_csv
 from zoo.data.text.encoding import TokenEncoding
-from zoo.data.text.files import read_file
 from zoo.data.text.ragged import Row, padded
 from zoo.data.tokenizers.registry import MASK, PAD, Tokenizer, load_tokenizer
 from zoo.errors import UserError
 
 SPECIALS = (PAD,)
+TABLES = {".csv", ".tsv"}  # also of compressed files: .csv.gz
 
 
 @ENCODINGS.register("labelled_text")
@@ -72,28 +74,36 @@ class LabelledTextEncoding(TokenEncoding):
         return ids if len(ids) else np.array([self.pad_id], np.int32)
 
     def read(self, path: str) -> tuple[list[str], Batch]:
+        """As `read_noted`, without the notes."""
+        names, batch, _ = self.read_noted(path)
+        return names, batch
+
+    def read_noted(self, path: str) -> tuple[list[str], Batch, list[str]]:
         """A text; the texts of a CSV file, from the column of the training; or a file's lines.
 
         Raises:
             UserError: Nothing to read, a column that is missing.
         """
-        names, texts = self._texts(path)
+        names, texts, notes = self._texts(path)
         rows = [self.tokenizer.wrap(self.encode(text), self.length) for text in texts]
-        return names, {"input": padded(rows, self.pad_id)}
+        return names, {"input": padded(rows, self.pad_id)}, notes
 
-    def _texts(self, path: str) -> tuple[list[str], list[str]]:
-        if not _is_file(path):
+    def _texts(self, path: str) -> tuple[list[str], list[str], list[str]]:
+        """Names, texts, and notes on how they were read."""
+        if not is_file(path):
             if not path.strip():
                 raise UserError("input= is empty; expected a text, or a file of texts")
-            return [path], [path]
-        if path.lower().endswith(".csv") and self.text is not None:
+            return [path], [path], []
+        if self.text is not None and TABLES.intersection(Path(path.lower()).suffixes):
             table, _ = with_text(read_csv(path, self.delimiter), self.text)
-            return [f"{path}:{line}" for line in table.lines], cells(table, self.text)
-        lines = read_file(Path(path)).split("\n")
+            return [f"{path}:{line}" for line in table.lines], cells(table, self.text), table.notes
+        text, notes = read_text(Path(path))
+        lines = text.replace("\r\n", "\n").split("\n")
         numbered = [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
         if not numbered:
             raise UserError(f"{path}: the file is empty; expected one text per line")
-        return [f"{path}:{number}" for number, _ in numbered], [line for _, line in numbered]
+        names = [f"{path}:{number}" for number, _ in numbered]
+        return names, [line for _, line in numbered], notes
 
     def facts(self) -> dict[str, Any]:
         """Facts that models and tasks may ask for."""
@@ -127,10 +137,3 @@ def with_text(table: Table, column: str) -> tuple[Table, int]:
         raise UserError(f"{table.path}: the column '{column}' is empty in every row")
     rows, lines = [table.rows[i] for i in numbers], [table.lines[i] for i in numbers]
     return replace(table, rows=rows, lines=lines), len(table.rows) - len(numbers)
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError):  # a text too long to be a name
-        return False

@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoo.batch import Batch
+from zoo.data.charset import read_text
 from zoo.data.encoding import ENCODINGS
+from zoo.data.paths import is_file
 from zoo.data.text.encoding import TokenEncoding
 from zoo.data.text.ragged import Row, padded
 from zoo.data.tokenizers.registry import BOS, EOS, PAD, Tokenizer, load_tokenizer
@@ -53,8 +55,8 @@ class PairEncoding(TokenEncoding):
     def read(self, path: str) -> tuple[list[str], Batch]:
         """The text itself as one source, or those of a file, one per line."""
         texts = [path]
-        if Path(path).is_file():
-            texts = [line for line in Path(path).read_text("utf-8").split("\n") if line.strip()]
+        if is_file(path):
+            texts = [line for line in read_text(Path(path)).text.split("\n") if line.strip()]
         rows = [self.encode(text.strip()) for text in texts]
         for text, row in zip(texts, rows, strict=True):
             if len(row) > self.max_length:
