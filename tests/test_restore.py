@@ -183,3 +183,35 @@ def test_a_base_that_moved_is_named_again(train, copied, tmp_path):
         restore(moved, base=str(moved))
     more = train(f"resume={tuned}", f"init.from={moved}", "trainer.max_steps=8")
     assert more.code == 0, more.err
+
+
+DAMAGE = {
+    "no object": (lambda c: [], "the content is [] (list), expected an object"),
+    "no encoding": (lambda c: c.pop("encoding"), "encoding is null, expected an object"),
+    "facts null": (lambda c: c.update(facts=None), "facts is null, expected an object"),
+    "no hash": (lambda c: c.pop("sha256"), "sha256 is null, expected a text"),
+    "kind a list": (lambda c: c["encoding"].update(kind=["table"]), "encoding of unknown kind"),
+    "columns null": (lambda c: c["encoding"].update(columns=None), "expected a list of columns"),
+    "columns numbers": (lambda c: c["encoding"].update(columns=[1]), "columns[0] is 1 (int)"),
+    "std 0": (lambda c: c["encoding"]["columns"][0].update(std=0), "columns[0].std is 0, expected"),
+    "std a text": (lambda c: c["encoding"]["columns"][0].update(std="1"), ".std: got '1' (str)"),
+    "mean nan": (lambda c: c["encoding"]["columns"][0].update(mean=float("nan")), "mean is nan"),
+    "a column less": (lambda c: c["encoding"]["columns"].pop(), "facts and encoding differ"),
+    "target std 0": (lambda c: c["encoding"]["target"].update(std=0.0), "target.std is 0.0"),
+    "outputs a text": (lambda c: c["facts"].update(num_outputs="1"), "num_outputs: got '1' (str)"),
+    "shape null": (lambda c: c["facts"].update(input_shape=None), "input_shape: got null"),
+    "mean a text": (lambda c: c["facts"].update(target_mean="x"), "target_mean: got 'x' (str)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_dataset_json_is_one_line(price_run, tmp_path, what):
+    change, said = DAMAGE[what]
+    (tmp_path / "checkpoints").symlink_to(price_run / "checkpoints")
+    (tmp_path / "config.yaml").write_text((price_run / "config.yaml").read_text())
+    content = json.loads((price_run / "dataset.json").read_text())
+    changed = change(content)
+    (tmp_path / "dataset.json").write_text(json.dumps(changed if changed == [] else content))
+    with pytest.raises(UserError) as error:
+        restore(tmp_path)
+    assert said in str(error.value)

@@ -276,6 +276,10 @@ def test_changed_data_is_a_warning(train, data_root, tmp_path):
     assert checkpoint.state["environment"]["threads"] == 1
     resumed = train(f"resume={run}")
     assert resumed.code == 0 and "warning: the data changed since the checkpoint" in resumed.out
+    (run / "dataset.json").write_text("null")
+    again = train(f"resume={run}")
+    assert again.code == 0 and "dataset.json is written anew" in again.out
+    assert json.loads((run / "dataset.json").read_text())["encoding"]["kind"] == "table"
 
 
 def test_a_run_records_its_kernels_and_a_resume_warns_of_another_choice(train):

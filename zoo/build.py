@@ -87,7 +87,9 @@ def build_component(registry: Registry, options: Options, facts: dict[str, Any],
         return registry.build(options, **facts)
     except MissingFact as missing:
         works = configs.experiments_with(registry.kind, missing.name)
-        hint = f"; it works in experiment={' or '.join(works)}" if works else ""
+        hint = f"; it works in experiment={' or '.join(works[:4])}" if works else ""
+        if registry is MODELS and "feature_names" in facts:
+            hint = "; for tables take model=mlp"
         raise UserError(f"{missing} (data={data}){hint}") from None
 
 

@@ -10,6 +10,7 @@ import yaml
 from zoo.config import groups as configs
 from zoo.config.run import RunConfig
 from zoo.data.dataset import Dataset
+from zoo.data.encoding import load_encoding
 from zoo.errors import UserError
 from zoo.files import sync_folder, write_text
 from zoo.runs.directory import RunDirectory
@@ -34,8 +35,14 @@ def record_run(
     run, config = trainer.run, start.config
     if resumed is None or not (run.path / "dataset.json").is_file():
         _record(trainer, start, overrides, dataset)
-    elif config.to_dict() != configs.read_yaml(run.path / "config.yaml"):
+        return
+    if config.to_dict() != configs.read_yaml(run.path / "config.yaml"):
         _write_config(run, config)
+    try:
+        load_encoding(run.read_dataset()["encoding"])
+    except UserError as error:
+        _write_dataset(trainer, start, dataset)
+        dataset.notes.append(f"dataset.json is written anew: {error}")
 
 
 def _write_config(run: RunDirectory, config: RunConfig) -> None:
@@ -48,17 +55,21 @@ def _record(trainer: Trainer, start: Start, overrides: list[str], dataset: Datas
     The config is the last: a folder without it is no run.
     """
     run = trainer.run
-    content: dict[str, Any] = {"facts": dataset.facts}
-    content |= {"encoding": dataset.encoding.to_json()}
-    content |= {"sha256": dataset.sha256, "monitor": trainer.task.monitor}
-    if start.teacher:
-        content["teacher"] = start.teacher.identity
-    run.write_json("dataset.json", content)
+    _write_dataset(trainer, start, dataset)
     write_text(run.path / "overrides.txt", join_lines(overrides))
     mark(run)
     _write_config(run, start.config)
     for folder in list(run.path.parents)[:2]:
         sync_folder(folder)
+
+
+def _write_dataset(trainer: Trainer, start: Start, dataset: Dataset) -> None:
+    content: dict[str, Any] = {"facts": dataset.facts}
+    content |= {"encoding": dataset.encoding.to_json()}
+    content |= {"sha256": dataset.sha256, "monitor": trainer.task.monitor}
+    if start.teacher:
+        content["teacher"] = start.teacher.identity
+    trainer.run.write_json("dataset.json", content)
 
 
 @contextlib.contextmanager

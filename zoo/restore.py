@@ -13,15 +13,17 @@ from typing import Any
 import torch
 from torch import nn
 
+from zoo.batch import Batch
 from zoo.build import initialise
 from zoo.config.run import Options, RunConfig, TeacherConfig
 from zoo.config.saved import read_config
-from zoo.data.encoding import Encoding, load_encoding
+from zoo.data.encoding import Encoding, ReadsNoted, load_encoding
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
 from zoo.importing import import_plugins
 from zoo.registry import MODELS, TASKS, Registry
 from zoo.runs.directory import RunDirectory
+from zoo.schema import matches_type, parameters, type_mismatch
 from zoo.tasks.base import Task
 from zoo.teacher import Teacher, check_identity, keep_apart, takes_teacher
 from zoo.training.checkpoint import NAME, Checkpoint, Checkpointer, Damaged, load_model, read
@@ -32,6 +34,7 @@ from zoo.weights.files import weights_sha256
 from zoo.weights.source import Source, newest_run, open_source
 
 Warn = Callable[[str], None]
+DAMAGED = "the file is damaged; restore it from a copy, or train again"
 
 
 @dataclass
@@ -64,6 +67,12 @@ class Restored:
     step: int
     data_sha256: str
 
+    def read(self, path: str) -> tuple[list[str], Batch, list[str]]:
+        """Names and stored-form batch of an input, and notes on how it was understood."""
+        if isinstance(self.encoding, ReadsNoted):
+            return self.encoding.read_noted(path)
+        return *self.encoding.read(path), []
+
 
 def restore(
     run_path: str | Path,
@@ -90,8 +99,10 @@ def restore(
     config = _with_base(read_config(run.path), base)
     online = bool(base)  # typed
     import_plugins(plugins)
-    dataset = run.read_json("dataset.json")
+    dataset = run.read_dataset()
     facts, encoding = dataset["facts"], load_encoding(dataset["encoding"], config.plugins)
+    if getattr(encoding, "feature_names", None) != facts.get("feature_names"):
+        raise UserError(f"{run.path / 'dataset.json'}: facts and encoding differ; {DAMAGED}")
     runtime = Runtime(_device(device, config.trainer.device))
     teacher = _teacher_of(config, dataset, runtime, warn)
     known = facts | encoding.runtime_facts | (teacher.facts if teacher else {})
@@ -145,7 +156,7 @@ def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -
     path = user_path(str(teacher.from_))
     run = RunDirectory.open(newest_run(path) or path, "teacher.from")
     config = read_config(run.path)
-    dataset = run.read_json("dataset.json")
+    dataset = run.read_dataset()
     _check_known(MODELS, config.model, config.plugins)
     nested_teacher = None  # a task's teacher is no longer needed, a model's is
     if takes_teacher(MODELS, config.model):
@@ -211,6 +222,11 @@ def _build(
 ) -> Any:
     """A model or task, of which `_check_known` holds."""
     _check_known(registry, options, plugins)
+    schema = parameters(registry[options["name"]].builder)
+    for fact in facts.keys() & schema.keys() - options.keys():
+        if not matches_type(facts[fact], schema[fact].annotation):
+            problem = type_mismatch(fact, facts[fact], schema[fact].annotation)
+            raise UserError(f"the facts in dataset.json: {problem}; {DAMAGED}")
     return registry.build(options, **facts)
 
 

@@ -5,6 +5,7 @@ import os
 import shlex
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from zoo.build import build_dataset, build_trainer, check_options
 from zoo.config.run import RunConfig
 from zoo.config.saved import read_config
+from zoo.config.suited import with_suited_task, with_target_kind
 from zoo.data.dataset import Dataset
 from zoo.errors import TrainingFailed, UserError, report
 from zoo.importing import import_plugins
@@ -85,8 +87,8 @@ def _train(
     with deterministic(config.trainer.deterministic):
         with _main_first(runtime):
             start = find_start(config, overrides, run, runtime)
+            start, dataset = find_data(start, overrides, run is None, is_own)
             config = start.config
-            dataset = build_dataset(config.data, tokenizer=start.tokenizer, online=is_own)
         trainer = build_trainer(config, dataset, runtime, run, start.source, start.teacher, folder)
         if runtime.main:
             with refused_writes(trainer.run, is_new=run is None):
@@ -94,6 +96,27 @@ def _train(
                 trainer.console.log_to(trainer.run.path / "train.log")
                 _header(trainer, start, dataset)
         return _fit(trainer, start)
+
+
+def find_data(
+    start: Start, overrides: list[str], is_new: bool = True, online: bool = True
+) -> tuple[Start, Dataset]:
+    """The data, and the start with the task that a new run has on it.
+
+    Args:
+        start: Weights and config.
+        overrides: As typed.
+        is_new: Whether the run is new; one that is resumed has its task.
+        online: Whether names on a hub may be looked up.
+    """
+    config = with_target_kind(start.config, overrides) if is_new else start.config
+    dataset = build_dataset(config.data, tokenizer=start.tokenizer, online=online)
+    if is_new:
+        teacher = start.teacher.facts if start.teacher else {}
+        facts = dataset.facts | dataset.encoding.runtime_facts | teacher
+        config, notes = with_suited_task(config, overrides, facts)
+        dataset.notes.extend(notes)
+    return replace(start, config=config), dataset
 
 
 @contextlib.contextmanager

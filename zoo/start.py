@@ -60,7 +60,7 @@ def find_start(
     if config.teacher.from_:
         teacher = load_teacher(config.teacher, runtime)
         if run:
-            check_identity(run.read_json("dataset.json").get("teacher"), teacher)
+            check_identity(run.read_dataset().get("teacher"), teacher)
         else:
             config = replace(config, teacher=replace(config.teacher, from_=teacher.run))
         start = replace(start, config=config, teacher=teacher)
@@ -93,7 +93,7 @@ def _resumed_source(config: RunConfig, run: RunDirectory) -> Start:
 
 def _saved_tokenizer(run: RunDirectory) -> Tokenizer | None:
     """That of the run, by which its weights know text, whatever a new one would be."""
-    return load_encoding(run.read_json("dataset.json")["encoding"]).tokenizer
+    return load_encoding(run.read_dataset()["encoding"]).tokenizer
 
 
 def _with_adapter(start: Start) -> Start:

@@ -79,6 +79,7 @@ def measure(config: RunConfig, overrides: list[str], low: float, high: float, st
     from zoo import build
     from zoo.importing import import_plugins
     from zoo.runs.directory import RunDirectory
+    from zoo.session import find_data
     from zoo.start import find_start
     from zoo.training.lr_range import lr_range
     from zoo.training.runtime import Runtime
@@ -87,8 +88,8 @@ def measure(config: RunConfig, overrides: list[str], low: float, high: float, st
     build.check_options(config)
     runtime = Runtime.start(config.trainer.device)
     start = find_start(config, overrides, None, runtime)
+    start, dataset = find_data(start, overrides)
     config = start.config
-    dataset = build.build_dataset(config.data, tokenizer=start.tokenizer)
     with tempfile.TemporaryDirectory() as scratch:
         directory = RunDirectory(Path(scratch))
         trainer = build.build_trainer(

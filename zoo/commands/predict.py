@@ -12,14 +12,12 @@ from zoo.commands.evaluate import modules, switch
 from zoo.commands.lines import texts as _texts
 from zoo.config import groups as configs
 from zoo.errors import UserError, closest_match, report
-from zoo.files import finite, user_path
+from zoo.files import finite
 from zoo.runs.find import find_run
 from zoo.schema import matches_type, parameters, type_mismatch
 from zoo.text_table import text_table
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from zoo.restore import Restored
     from zoo.weights.peft import Adapter
 
@@ -45,8 +43,6 @@ Models that continue text (causal_lm) also take max_tokens=200 temperature=0.8 (
 top_k=null top_p=1 repetition_penalty=1 stop='["\\n\\n"]' seed=0 samples=1; other language models
 have other options; the error message for an unknown option lists them.
 """
-BATCH = 256
-STRANGE = {"image": 1.0, "table": 8.0}  # standard deviations from the training mean
 COMMON = {
     "checkpoint": "best",
     "top": "",
@@ -102,6 +98,7 @@ def _main(argv: list[str]) -> int:
     chosen = _bind(respond, chosen_text | ({"top": values["top"]} if values["top"] else {}))
     top = int(values["top"] or chosen.get("top", TOP))
     from zoo.adapters.lora import fold
+    from zoo.commands.samples import predict
     from zoo.weights.adapters import each_adapter
 
     adapters = _adapters(restored, modules(values["adapters"]))
@@ -114,7 +111,7 @@ def _main(argv: list[str]) -> int:
             if name and not as_json:
                 print(f"--- adapter {name}")
             if respond is None:
-                show(predict(restored, text), top, as_json, fields)
+                show(predict(restored, text, warn), top, as_json, fields)
             else:
                 show(answer(restored, text, chosen), top, as_json, {"input": text} | fields)
     return 0
@@ -227,56 +224,6 @@ def _write(pieces: Iterable[Row], heading: str) -> None:
 def warn(text: str) -> None:
     """To the standard error stream, so that JSON stays JSON."""
     print(f"warning: {text}", file=sys.stderr)
-
-
-def predict(restored: "Restored", path: str) -> Iterator[dict[str, Any]]:
-    """One row per input: `input` (its name) and the task's prediction.
-
-    Args:
-        restored: The run.
-        path: An input of its encoding: an image file, a folder, a CSV file, a row.
-
-    Raises:
-        UserError: Inputs that cannot be read.
-    """
-    import torch
-
-    from zoo.data.encoding import ReadsNoted
-
-    if path.startswith("~") and user_path(path).exists():
-        path = str(user_path(path))
-    if isinstance(restored.encoding, ReadsNoted):
-        names, stored, notes = restored.encoding.read_noted(path)
-        for note in notes:
-            warn(note)
-    else:
-        names, stored = restored.encoding.read(path)
-    kind, strange = restored.encoding.to_json()["kind"], 0
-    for start in range(0, len(names), BATCH):
-        stored_batch = {n: c[start : start + BATCH] for n, c in stored.items()}
-        batch = restored.encoding.prepare(
-            {n: column.to(restored.runtime.device) for n, column in stored_batch.items()}
-        )
-        strange += _strange(batch["input"], kind)
-        with torch.no_grad(), restored.precision.autocast():
-            rows = list(restored.task.predict(restored.model, batch))
-        for name, row in zip(names[start : start + BATCH], rows, strict=True):
-            yield {"input": name} | row
-    if 2 * strange > len(names):
-        warn(
-            f"{strange} of {len(names)} inputs are unlike the training data (much brighter, darker "
-            f"or larger); check their units, and whether light and dark are swapped"
-        )
-
-
-def _strange(samples: "Tensor", kind: str) -> int:
-    """How many samples lie far from what the model was trained on, by standardised values."""
-    limit = STRANGE.get(kind)
-    if limit is None:
-        return 0
-    flat = samples.float().flatten(1)
-    size = flat.mean(1).abs() if kind == "image" else flat.abs().amax(1)
-    return int((size > limit).sum())
 
 
 def describe(rows: list[dict[str, Any]], top: int) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 from zoo.errors import UserError, closest_match
 from zoo.files import finite, user_path, write_text
 from zoo.runs.metrics_file import read_rows
+from zoo.schema import describe_value
 
 
 class RunDirectory:
@@ -131,6 +132,24 @@ class RunDirectory:
             ) from None
         except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{self.path / name} cannot be read: {error}") from None
+
+    def read_dataset(self) -> dict[str, Any]:
+        """dataset.json: the facts of the data, its encoding, its SHA-256.
+
+        Raises:
+            UserError: Missing, not JSON, or of another shape.
+        """
+        content = self.read_json("dataset.json")
+        expected = {"the content": dict, "facts": dict, "encoding": dict, "sha256": str}
+        for key, kind in expected.items():
+            value = content if key == "the content" else content.get(key)
+            if not isinstance(value, kind):
+                named = "an object" if kind is dict else "a text"
+                raise UserError(
+                    f"{self.path / 'dataset.json'}: {key} is {describe_value(value)[:60]}, "
+                    f"expected {named}: the file is damaged; restore it from a copy, or train again"
+                )
+        return content
 
     def metrics(self, split: str | None = None) -> Iterator[dict[str, Any]]:
         """The rows of metrics.jsonl, of one split if named.

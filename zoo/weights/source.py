@@ -261,7 +261,7 @@ def _of_run(run: RunDirectory) -> Source:
     saved = saved or Checkpointer(run.checkpoints).load("last", print)
     if saved is None:
         raise UserError(f"init.from={run.path} holds no checkpoint; the run did not get that far")
-    dataset = run.read_json("dataset.json")
+    dataset = run.read_dataset()
     encoding = load_encoding(dataset["encoding"])
     options = {k: v for k, v in config.model.items() if k != "name"}
     facts = {k: v for k, v in dataset["facts"].items() if k == "block_size"}

@@ -1,7 +1,6 @@
 """The user's own prompts and responses: a file with one JSON object per line."""
 
 import json
-from pathlib import Path
 
 from zoo.data.charset import read_text
 from zoo.data.context import DataContext
