@@ -5,6 +5,7 @@ What a file is shows in its first bytes, not in its name.
 
 import bz2
 import gzip
+import importlib
 import io
 import lzma
 import shlex
@@ -98,17 +99,16 @@ def _unpacked(raw: bytes, path: Path) -> bytes:
 
 def _zstd(packed: bytes, path: Path) -> bytes:
     try:
-        import zstandard
+        zstd = importlib.import_module("compression.zstd")
     except ImportError:
         raise UserError(
-            f"{path}: zstd needs the package zstandard (pip install zstandard); or unpack the "
-            f"file: zstd -d {path}"
+            f"{path}: Python reads zstd from version 3.14 on; unpack the file: zstd -d {path}"
         ) from None
     try:
-        with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(packed)) as stream:
-            return stream.read()
-    except zstandard.ZstdError as error:
+        content: bytes = zstd.decompress(packed)
+    except zstd.ZstdError as error:
         raise ValueError(error) from error
+    return content
 
 
 def _member(packed: bytes, path: Path) -> bytes:

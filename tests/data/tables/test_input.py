@@ -61,7 +61,7 @@ def test_json_values_mean_what_the_file_wrote(encoding):
         (TYPED.replace("30", "old"), "'old' in the column 'age (years)' is not a finite number"),
         (TYPED.replace("30", "3,5"), "'3,5' in the column 'age (years)' is not a finite number"),
         (TYPED.replace("30", "9" * 5000), "is not a finite number"),
-        ("x" * 5000, "cannot be read"),
+        ("x" * 5000, "expected a CSV file or name=value"),
         ("[1, 2]", "expected JSON rows that name their values"),
         ("{}", "expected JSON rows that name their values"),
         ('{"a": ', "not JSON"),
