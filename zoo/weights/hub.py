@@ -51,8 +51,8 @@ def download(location: str, online: bool = True) -> Path:
             f"it on the Hugging Face Hub, install its package: pip install huggingface_hub"
         ) from None
     try:
-        files = {"allow_patterns": PATTERNS, "local_files_only": not online}
-        return Path(snapshot_download(name, **files))
+        cached_only = not online
+        return Path(snapshot_download(name, allow_patterns=PATTERNS, local_files_only=cached_only))
     except Exception as error:  # dozens of kinds, of several packages
         if not online:
             raise UserError(

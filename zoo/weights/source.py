@@ -154,11 +154,8 @@ def _pixels(folder: Path, config: dict[str, Any]) -> tuple[list[float], list[flo
         stated, prefix = read_json(file), "image_"
         if stated.get("do_normalize") is False:
             return None
-    values = stated.get(f"{prefix}mean"), stated.get(f"{prefix}std")
-    is_known = all(
-        isinstance(v, list) and all(isinstance(x, int | float) for x in v) for v in values
-    )
-    return (values[0], values[1]) if is_known else None
+    mean, std = stated.get(f"{prefix}mean"), stated.get(f"{prefix}std")
+    return (mean, std) if isinstance(mean, list) and isinstance(std, list) else None
 
 
 def _read_tokenizer(folder: Path) -> Tokenizer | None:

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from zoo.data.tokenizers.base import EOT, MASK, PAD
 from zoo.data.tokenizers.published_files import read_published
+from zoo.data.tokenizers.registry import load_tokenizer
 from zoo.errors import UserError
 
 transformers = pytest.importorskip("transformers")
@@ -149,3 +151,18 @@ def test_sentencepiece_alone(tmp_path):
     (tmp_path / "spiece.model").write_bytes(b"\n\x0e")
     with pytest.raises(UserError, match="SentencePiece's spiece.model; write a tokenizer.json"):
         read_published(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "special_tokens_map.json"])
+def test_special_tokens_that_the_settings_state(file, tmp_path):
+    """They win over the usual names, and stay in a run's record."""
+    write_words(tmp_path)
+    stated = {"eos_token": "world", "mask_token": {"content": "hello"}, "pad_token": "world"}
+    (tmp_path / file).write_text(json.dumps(BERT | stated))
+    tokenizer = read_published(tmp_path)
+    assert tokenizer.specials[EOT] == 7 and tokenizer.specials[MASK] == 6
+    assert tokenizer.specials[PAD] == 0  # no padding of its own is stated
+    again = load_tokenizer(json.loads(json.dumps(tokenizer.to_json())))
+    assert again.specials == tokenizer.specials
+    (tmp_path / file).write_text(json.dumps(BERT | {"mask_token": "[MASK]", "pad_token": "[PAD]"}))
+    assert "stated" not in read_published(tmp_path).to_json()

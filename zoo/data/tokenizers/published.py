@@ -27,14 +27,15 @@ class PublishedTokenizer(Tokenizer):
 
     Args:
         model: The JSON of a `tokenizers.Tokenizer`.
+        stated: Our names of special tokens, and the tokens that its settings state for them.
     """
 
     kind = "published"
 
-    def __init__(self, model: dict[str, Any]) -> None:
+    def __init__(self, model: dict[str, Any], stated: dict[str, str] | None = None) -> None:
         from tokenizers import Tokenizer as Model
 
-        self._json = model
+        self._json, self._stated = model, stated or {}
         try:
             self._model = Model.from_str(json.dumps(model))
         except Exception as error:  # the package raises nothing narrower
@@ -43,7 +44,8 @@ class PublishedTokenizer(Tokenizer):
         self._model.no_padding()
         self._model.no_truncation()
         super().__init__()
-        ids = {name: self._first(published) for name, published in NAMES.items()}
+        names = {n: (self._stated.get(n, usual[0]), *usual) for n, usual in NAMES.items()}
+        ids = {name: self._first(published) for name, published in names.items()}
         self.specials = {name: number for name, number in ids.items() if number is not None}
         hidden = [t["id"] for t in model.get("added_tokens", []) if t.get("special")]
         self._hidden = {*hidden, *self.specials.values()}
@@ -138,7 +140,7 @@ class PublishedTokenizer(Tokenizer):
         return [not (token[:1].isalnum() or BYTE.fullmatch(token)) for token in tokens]
 
     def _state(self) -> dict[str, Any]:
-        return {"model": self._json}
+        return {"model": self._json} | ({"stated": self._stated} if self._stated else {})
 
     def to_json(self) -> dict[str, Any]:
         """Everything that `load_tokenizer` needs."""

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from zoo.data.tokenizers.published import PublishedTokenizer
+from zoo.data.tokenizers.base import EOT, MASK, PAD
+from zoo.data.tokenizers.published import NAMES, PublishedTokenizer
 from zoo.errors import UserError
 
 Json = dict[str, Any]
@@ -37,16 +38,18 @@ def read_published(folder: Path) -> PublishedTokenizer | None:
         UserError: One that cannot be read, or that would cut text otherwise than its own program.
     """
     try:
+        stated = _stated_specials(folder)
         if (folder / "tokenizer.json").is_file():
-            return PublishedTokenizer(_normalised(_read(folder / "tokenizer.json"), folder))
+            whole = _normalised(_read(folder / "tokenizer.json"), folder)
+            return PublishedTokenizer(whole, stated)
         for names in PAIRS:
             vocabulary, merges = (folder / name for name in names)
             if vocabulary.is_file() and merges.is_file():
-                return PublishedTokenizer(_byte_pairs(vocabulary, merges))
+                return PublishedTokenizer(_byte_pairs(vocabulary, merges), stated)
             if merges.is_file():
                 raise ValueError(f"{merges.name} without {vocabulary.name}")
         if (folder / "vocab.txt").is_file():
-            return PublishedTokenizer(_word_pieces(folder))
+            return PublishedTokenizer(_word_pieces(folder), stated)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{folder}: its tokenizer cannot be read: {error}") from None
     if pieces := next((name for name in SENTENCEPIECE if (folder / name).is_file()), None):
@@ -63,6 +66,16 @@ def _read(path: Path) -> Json:
     if not isinstance(content, dict):
         raise ValueError(f"{path.name}: expected a JSON object, got a {type(content).__name__}")
     return content
+
+
+def _stated_specials(folder: Path) -> dict[str, str]:
+    """The end, the mask and the padding that settings state, where they are not the usual ones."""
+    stated = _read(folder / "special_tokens_map.json") | _read(folder / SETTINGS)
+    names = {EOT: "eos_token", MASK: "mask_token", PAD: "pad_token"}
+    found = {ours: _text(stated[name]) for ours, name in names.items() if stated.get(name)}
+    if PAD in found and found[PAD] == found.get(EOT):  # none of its own
+        del found[PAD]
+    return {ours: text for ours, text in found.items() if text not in NAMES[ours]}
 
 
 def _normalised(model: Json, folder: Path) -> Json:
