@@ -1,5 +1,7 @@
 """The user's own text: which files, how they are split, what is wrong with them."""
 
+import codecs
+import gzip
 import json
 import random
 from pathlib import Path
@@ -10,6 +12,7 @@ from contexts import build_dataset
 from zoo.commands.evaluate import main as evaluate
 from zoo.data.splits import Split
 from zoo.data.text import files as text_files
+from zoo.data.text import transcode
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
 
@@ -106,6 +109,7 @@ def said(path, root, **more):
 
 
 def test_text_that_is_not_utf8(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(transcode, "HEAD", 100)  # the wrong byte is not seen at once
     path = write("latin.txt", LINE.encode() * 3 + "Größe".encode("latin1") + LINE.encode())
     at = 3 * len(LINE) + 2
     line = said(path, tmp_path)
@@ -116,12 +120,35 @@ def test_text_that_is_not_utf8(write, tmp_path, monkeypatch):
     with Path(cut).open("r+b") as file:
         file.truncate(30 * len(LINE) + 2)
     assert f"byte 0xe6 at offset {30 * len(LINE):,}" in said(cut, tmp_path)
-    wide = write("wide.txt", LINE.encode("utf-16"))
-    assert "this is UTF-16; expected UTF-8: iconv -f UTF-16" in said(wide, tmp_path)
     assert "not a text: byte 0 at offset 3" in said(write("b.txt", b"abc\0"), tmp_path)
     books(write, 12)
     broken = write("books/12.txt", b"abc\xff")
-    assert f"{broken}: not UTF-8: byte 0xff at offset 3" in said(tmp_path / "books", tmp_path)
+    said_of_it = said(tmp_path / "books", tmp_path)
+    assert f"{broken}, line 1: not UTF-8 (byte 0xff at offset 3); save" in said_of_it
+
+
+CHINESE = "床前明月光，疑是地上霜。举头望明月，低头思故乡。\n" * 90
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "gb18030", "utf-8-sig", "gzip"])
+def test_other_encodings_give_the_same_tokens_and_a_note(encoding, write, tmp_path):
+    raw = gzip.compress(CHINESE.encode()) if encoding == "gzip" else CHINESE.encode(encoding)
+    raw = codecs.BOM_UTF16_BE + raw if encoding == "utf-16-be" else raw
+    expected = build(write("plain.txt", CHINESE), tmp_path / "one")
+    data = build(write("other.txt", raw), tmp_path / "other")
+    for split in ("train", "val", "test"):
+        assert data.splits[split].tokens.tolist() == expected.splits[split].tokens.tolist()
+    note = "other.txt is read as GB18030; if not, save it as UTF-8"
+    assert (note in data.notes) == (encoding == "gb18030")
+
+
+def test_files_of_a_folder_may_differ_in_encoding(write, tmp_path):
+    for number in range(12):
+        encoding = ("utf-8", "gb18030", "utf-16", "gb18030")[number % 4]
+        write(f"books/{number:02}.txt", f"{number} {CHINESE}".encode(encoding))
+    data = build(tmp_path / "books", tmp_path)
+    assert "files read in other encodings than UTF-8: 6 as GB18030; if not, " in data.notes[-1]
+    assert "in 12 documents" in data.notes[0]
 
 
 def test_nothing_to_read(write, tmp_path):
@@ -203,4 +230,6 @@ def test_mistakes_are_one_line(mistake, write):
     assert "data=text needs data.path" in mistake(*given)
     assert "expected at least" in mistake(*given, f"data.path={write('a.txt', 'short')}")
     bad = write("b.txt", b"\xff")
-    assert f"{bad}: not UTF-8: byte 0xff at offset 0" in mistake(*given, f"data.path={bad}")
+    assert f"{bad}, line 1: not UTF-8 (byte 0xff at offset 0)" in mistake(
+        *given, f"data.path={bad}"
+    )

@@ -1,7 +1,8 @@
-"""Your own text: a file, a folder or a pattern; in UTF-8, in any script, larger than memory.
+"""Your own text: a file, a folder or a pattern; in any script, larger than memory.
 
-It is read in pieces, tokenised once, and its ids are kept on the disk. A byte order mark is
-dropped, and Windows' ends of lines become `\\n`.
+It is read in pieces, tokenised once, and its ids are kept on the disk. Files in UTF-16, GB18030 or
+Windows-1252, and compressed ones, are copied to UTF-8 in `data.root`. A byte order mark is dropped,
+and Windows' ends of lines become `\\n`.
 
 The split: of ten files or more, each file belongs to one split; of fewer, the beginning of each
 file is for training, then follows the validation text, and at its end the test text. So no text is
@@ -11,13 +12,13 @@ in two splits, unless it is in two files.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.splits import Split, split_items
 from zoo.data.text.document import Document, Documents, total_size
 from zoo.data.text.files import find_texts, first_byte, line_boundary, pieces, raw_pieces
+from zoo.data.text.transcode import TextFile, utf8_files
 from zoo.data.text.windows import token_dataset
 from zoo.errors import UserError
 from zoo.registry import DATASETS
@@ -53,26 +54,25 @@ def text(
     if held_out_mb is not None and not held_out_mb > 0:
         raise UserError(f"data.held_out_mb={held_out_mb}: expected a number above 0, or null")
     folder, files, notes = find_texts(path, pattern)
-    documents = [_document(file, folder) for file in files]
+    opened, converted = utf8_files(files, folder, context.root)
+    documents = [_document(file) for file in opened]
     split = _limited(context.split, held_out_mb, total_size(documents))
     if len(files) < MIN_FILES:
-        splits = _split_each_file(files, folder, split)
+        splits = _split_each_file(opened, split)
     else:
         splits = split_items(documents, split)
     dataset = token_dataset("text", splits, context, block_size, documents)
-    dataset.notes += notes
+    dataset.notes += notes + converted
     return dataset
 
 
-def _document(
-    file: Path, folder: Path, start: int | None = None, stop: int | None = None
-) -> Document:
+def _document(file: TextFile, start: int | None = None, stop: int | None = None) -> Document:
     """A file's text, or that from byte `start` to `stop`."""
-    start = first_byte(file) if start is None else start
-    stop = file.stat().st_size if stop is None else stop
-    name = str(file.relative_to(folder))
-    text, raw = partial(pieces, file, start, stop), partial(raw_pieces, file, start, stop)
-    return Document(name, stop - start, text, raw)
+    path = file.path
+    start = first_byte(path) if start is None else start
+    stop = path.stat().st_size if stop is None else stop
+    text, raw = partial(pieces, path, start, stop), partial(raw_pieces, path, start, stop)
+    return Document(file.name, stop - start, text, raw)
 
 
 def _limited(split: Split, held_out_mb: float | None, size: int) -> Split:
@@ -87,7 +87,7 @@ def _limited(split: Split, held_out_mb: float | None, size: int) -> Split:
     )
 
 
-def _split_each_file(files: Sequence[Path], folder: Path, split: Split) -> Documents:
+def _split_each_file(files: Sequence[TextFile], split: Split) -> Documents:
     """Each file cut in three, at ends of lines: train, then val, then test."""
     if split.folds is not None:
         raise UserError(
@@ -96,11 +96,11 @@ def _split_each_file(files: Sequence[Path], folder: Path, split: Split) -> Docum
         )
     splits: dict[str, list[Document]] = {"train": [], "val": [], "test": []}
     for file in files:
-        begin, end = first_byte(file), file.stat().st_size
+        begin, end = first_byte(file.path), file.path.stat().st_size
         test, val = split.test_fraction * (end - begin), split.val_fraction * (end - begin)
-        test_start = line_boundary(file, end - int(test), int(test / 2))
-        val_start = line_boundary(file, end - int(test + val), int(val / 2))
+        test_start = line_boundary(file.path, end - int(test), int(test / 2))
+        val_start = line_boundary(file.path, end - int(test + val), int(val / 2))
         marks = [begin, min(test_start, val_start), test_start, end]
         for name, start, stop in zip(splits, marks, marks[1:], strict=False):
-            splits[name].append(_document(file, folder, start, stop))
+            splits[name].append(_document(file, start, stop))
     return splits

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.data.paths import not_found
+from zoo.data.text.transcode import is_plain, is_wide, read_head
 from zoo.errors import UserError, closest_match
 from zoo.files import user_path
 
@@ -99,8 +100,8 @@ def _filter_text_files(files: list[Path]) -> tuple[list[Path], list[str]]:
     texts = []
     reasons: Counter[str] = Counter()
     for file in files:
-        head = _head(file)
-        if b"\0" in head:
+        head = read_head(file)
+        if b"\0" in head and not is_wide(head):
             reasons["binary"] += 1
         elif not head.removeprefix(BOM):
             reasons["empty"] += 1
@@ -110,22 +111,14 @@ def _filter_text_files(files: list[Path]) -> tuple[list[Path], list[str]]:
 
 
 def _check_file(path: Path) -> None:
-    head = _head(path)
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise UserError(f"{path}: this is UTF-16; expected UTF-8: {_convert(path, 'UTF-16')}")
+    head = read_head(path)
     if not head.removeprefix(BOM):
         raise UserError(f"{path}: the file is empty; expected text")
-    if b"\0" in head:
-        raise UserError(f"{path}: not a text: byte 0 at offset {head.index(0)}; expected UTF-8")
-
-
-def _head(path: Path) -> bytes:
-    """The first bytes of a file."""
-    try:
-        with path.open("rb") as file:
-            return file.read(8192)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    if is_plain(head) and b"\0" in head:
+        raise UserError(
+            f"{path}: not a text: byte 0 at offset {head.index(0)}; expected UTF-8; if it is one, "
+            f"take the zeros out: tr -d '\\000' < {path} > {path.stem}-text{path.suffix}"
+        )
 
 
 def _wanted(pattern: str | None) -> str:
@@ -153,7 +146,7 @@ def _convert(path: Path, encoding: str) -> str:
 
 def first_byte(path: Path) -> int:
     """Where the text begins: after the byte order mark, if there is one."""
-    return len(BOM) if _head(path).startswith(BOM) else 0
+    return len(BOM) if read_head(path).startswith(BOM) else 0
 
 
 def read_file(path: Path) -> str:
