@@ -35,6 +35,20 @@ def test_wrong_files(tmp_path, content, said):
         build(path)
 
 
+@pytest.mark.parametrize("kind", ["byte", "char", "bpe"])
+def test_half_an_emoji_is_read_as_one_sign_with_a_note(kind, tmp_path):
+    rows = [{"prompt": f"p {k} ä", "response": "whole \U0001f600"} for k in range(20)]
+    rows[7]["response"] = "cut \ud83d"
+    path = tmp_path / "cut.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    config = TokenizerConfig(kind, None if kind != "bpe" else 300)
+    data = sft(context(tokenizer=config), 64, path=str(path))
+    (note,) = [note for note in data.notes if "half a character" in note]
+    assert note.startswith("1 of 20 pairs hold") and note.endswith(r"The first: 'cut \ud83d'")
+    texts = [data.encoding.tokenizer.decode(s.rows.flat.tolist()) for s in data.splits.values()]
+    assert "cut \ufffd" in "".join(texts) and "".join(texts).count("\U0001f600") == 19
+
+
 def test_a_model_learns_to_answer(train, tmp_path, capsys):
     """From a file to an answer on the command line: one word for each of two prompts."""
     from zoo.commands.predict import main

@@ -6,6 +6,7 @@ from zoo.data.charset import read_text
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.text.prompts import Pair, prompt_dataset
+from zoo.data.tokenizers.base import replace_halves
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
 from zoo.registry import DATASETS
@@ -33,10 +34,22 @@ def sft(
     if path is None:
         raise UserError("data.path is missing: a JSONL file; e.g. data.path=answers.jsonl")
     text, notes = read_text(user_path(path))
-    pairs = read_pairs(text, path, prompt, response)
+    pairs, mended = mend_halves(read_pairs(text, path, prompt, response))
     dataset = prompt_dataset("sft", pairs, context, block_size, template, (prompt, response))
-    dataset.notes.extend(notes)
+    dataset.notes.extend(notes + mended)
     return dataset
+
+
+def mend_halves(pairs: list[Pair]) -> tuple[list[Pair], list[str]]:
+    """The pairs with U+FFFD for halves of characters, which JSON can hold, and a note on those."""
+    mended = [(replace_halves(prompt), replace_halves(response)) for prompt, response in pairs]
+    changed = [number for number, pair in enumerate(pairs) if pair != mended[number]]
+    if not changed:
+        return pairs, []
+    first = ascii(next(text for text in pairs[changed[0]] if text != replace_halves(text)))
+    shown = first if len(first) <= 60 else f"{first[:40]} ..."
+    note = f"{len(changed):,} of {len(pairs):,} pairs hold half a character, an emoji cut in two"
+    return mended, [f"{note}; it is read as \ufffd. The first: {shown}"]
 
 
 def read_pairs(text: str, path: str, prompt: str, response: str) -> list[Pair]:

@@ -149,11 +149,6 @@ def first_byte(path: Path) -> int:
     return len(BOM) if read_head(path).startswith(BOM) else 0
 
 
-def read_file(path: Path) -> str:
-    """The text of a file, without a byte order mark."""
-    return "".join(pieces(path, first_byte(path)))
-
-
 def line_boundary(path: Path, offset: int, limit: int) -> int:
     """The first beginning of a line at or after `offset`, or of a character if that is too far.
 

@@ -37,6 +37,11 @@ def check_whole(text: str) -> None:
     )
 
 
+def replace_halves(text: str) -> str:
+    """The text with U+FFFD, which stands for what cannot be read, for halves of characters."""
+    return text if text.isascii() else _HALF.sub("\ufffd", text)
+
+
 class Tokenizer:
     """The base of all kinds of tokenizers.
 
