@@ -5,6 +5,7 @@ import itertools
 import pytest
 from support import write_run
 
+from zoo.compare import plots
 from zoo.compare.main import main
 
 
@@ -47,3 +48,15 @@ def test_the_list_of_plots_is_not_part_of_machine_readable_output(runs, tmp_path
     printed = capsys.readouterr()
     assert "plot " not in printed.out and printed.err.count("plot ") == 3
     assert (runs / "compare" / "curves.png").is_file()
+
+
+def test_a_plot_that_cannot_be_drawn_is_a_note_and_the_others_are_drawn(runs, capsys, monkeypatch):
+    def fail(*_):
+        raise ValueError("Axis limits cannot be NaN\nor Inf")
+
+    monkeypatch.setattr(plots, "draw_parallel", fail)
+    write_run(runs / "odd", 0.5, model__width=1e39, name="a$_{")
+    assert main([str(runs), "--plot"]) == 0
+    printed = "".join(capsys.readouterr())
+    assert "coordinates: not drawn (ValueError: Axis limits cannot be NaN or Inf)" in printed
+    assert [path.name for path in (runs / "compare").glob("*.png")] == ["importance.png"]

@@ -39,18 +39,21 @@ def _main(argv: list[str]) -> int:
 
     from zoo.training.lr_range import draw, suggest
 
+    if not curve:
+        raise UserError(f"the loss is not finite at a rate of low={low:g} already; lower it")
     rate = suggest(curve)
     path = user_path(values["output_dir"]) / "find_lr" / f"{config.name}.png"
-    title = f"{config.name}: {config.optim['name']}"
+    drawn = f"curve  {path}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(render(draw(curve, rate, title))[0])
-    except Exception as error:  # the rates that were measured are below
-        print(f"warning: {path} was not drawn: {error}", file=sys.stderr)
+        figure = draw(curve, rate, f"{config.name}: {config.optim['name']}")
+        path.write_bytes(render(figure)[0])
+    except Exception as error:  # the rates that were measured are still printed
+        drawn = f"no curve: {path} was not drawn ({error})"
     for k in range(0, len(curve), max(1, len(curve) // 12)):
         print(f"lr {curve[k][0]:9.2e}  loss {curve[k][1]:.4f}")
     print(f"\nthe loss falls fastest at optim.lr={rate:.2g} (now {config.optim['lr']:g})")
-    print(f"curve  {path}")
+    print(drawn)
     return 0
 
 

@@ -108,7 +108,7 @@ def _figures(table: Table) -> tuple[dict[str, Any], list[str]]:
         figures["curves"] = curves
     elif not notes:
         notes.append("curves: the runs have no metrics.jsonl to draw")
-    figures |= _attempt("parallel coordinates", notes, lambda: _settings(table, notes)) or {}
+    _attempt("parallel coordinates", notes, lambda: _add_settings(table, figures, notes))
     return figures, notes
 
 
@@ -124,16 +124,15 @@ def _attempt(name: str, notes: list[str], draw: Callable[[], T]) -> T | None:
         return None
 
 
-def _settings(table: Table, notes: list[str]) -> dict[str, Any]:
+def _add_settings(table: Table, figures: dict[str, Any], notes: list[str]) -> None:
     """Figures of the settings that differ; a note where there are none."""
-    figures: dict[str, Any] = {}
     groups = [group for group in table.groups if not math.isnan(group.score.mean)]
     names = short_names(table.columns)
     scales = [scale(names[n], [_value(group, n) for group in groups]) for n in table.columns]
     scores = scale(table.metric, [group.score.mean for group in groups])
     if not scales or len(groups) < 2:
         notes.append("parallel coordinates: no settings differ between the lines")
-        return figures
+        return
     estimate = None
     if reason := too_few(len(groups), len(scales)):
         notes.append(reason)
@@ -141,7 +140,6 @@ def _settings(table: Table, notes: list[str]) -> dict[str, Any]:
         estimate = importance(scales, scores.positions)
         figures["importance"] = _bars(table, estimate, len(groups))
     figures["parallel"] = draw_parallel(table, scales, scores, estimate)
-    return figures
 
 
 def _value(group: Group, name: str) -> Any:

@@ -93,6 +93,19 @@ def test_pairs_may_lie_in_fields_of_one_column(library):
     assert shown == {"source": "last", "target": "letzte"}
 
 
+def test_images_of_16_bits_are_read_by_one_range(library):
+    def image(level):
+        return Image.fromarray(np.full((9, 12), level, np.uint16))
+
+    rows = Rows(img=[image(200 * i) for i in range(20)], label=["dark", "light"] * 10)
+    library["scans", None] = {"train": rows}
+    data = build("scans", kind="images", size=4, channels=1)
+    assert data.encoding.levels == (0, 4096)
+    values = {int(v) for source in data.splits.values() for v in source.columns["input"].unique()}
+    assert values == {200 * i >> 4 for i in range(20)}
+    assert any("20 images of more than 8 bits have values 0..3800" in note for note in data.notes)
+
+
 def test_images_are_fitted_to_the_size_and_keep_their_classes(library):
     def image(level):
         return Image.fromarray(np.full((9, 12, 3), level, np.uint8))
@@ -150,8 +163,8 @@ TEXTS = Rows(text=words("a", 0, 30), label=[i % 2 for i in range(30)])
             "data.input: 'image', row 0 of train",
         ),
         (
-            {"train": Rows(image=[None] * 4, label=[0, 1] * 2)},
-            {"kind": "images", "size": 30_000},
+            {"train": Rows(image=[None] * 40, label=[0, 1] * 20)},
+            {"kind": "images", "size": 10_000},
             "more than the 8 GB that are held in memory; lower data.size",
         ),
     ],

@@ -107,7 +107,7 @@ def deep_values(image: "Image", path: Path | None) -> Any:
     with pillow.open(path) as again:
         lower = raw[:-1] + ("L" if raw.endswith("B") else "B")  # the other byte of each two
         again.tile = [
-            tile._replace(args=lower if isinstance(tile.args, str) else (lower, *tile.args[1:]))
+            tile._replace(args=(lower, *tile.args[1:]) if isinstance(tile.args, tuple) else lower)
             for tile in again.tile
         ]
         low = np.asarray(again)
