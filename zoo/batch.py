@@ -29,6 +29,16 @@ class BatchSource(Protocol):
 
 
 @runtime_checkable
+class Padded(Protocol):
+    """A split of sequences that are padded to the longest of those that are fetched together."""
+
+    def widths(self, index: Tensor) -> dict[str, int]:
+        """Columns that samples `index` (int64 (N,), on the CPU) need, by name. Known without a look
+        at the samples, which may be on a GPU: it would be waited for."""
+        ...
+
+
+@runtime_checkable
 class Bucketed(Protocol):
     """A split whose samples differ in length; those of similar length make a batch."""
 

@@ -3,7 +3,7 @@
 import torch
 
 from zoo.kernels import IGNORE_INDEX
-from zoo.kernels.padding import padding_mask, select_labels, trim_padding
+from zoo.kernels.padding import keep_labels, padding_mask, select_labels, trim_padding
 
 TOKENS = torch.tensor([[5, 6, 7, 0, 0], [5, 0, 0, 0, 0]])
 
@@ -27,3 +27,10 @@ def test_labels_are_selected_and_the_surplus_is_ignored():
     assert count == 4 and len(positions) == len(labels) == 128
     assert positions[:4].tolist() == [0, 1, 2, 5] and labels[:4].tolist() == [5, 6, 7, 5]
     assert (labels[4:] == IGNORE_INDEX).all()
+
+
+def test_a_gpu_keeps_all_labels_and_counts_those_that_are_none():
+    positions, labels, count = keep_labels(TOKENS.flatten(), pad_id=0)
+    _, selected, expected = select_labels(TOKENS, pad_id=0)
+    assert positions.tolist() == list(range(10)) and count == expected
+    assert labels[labels != IGNORE_INDEX].tolist() == selected[:count].tolist()

@@ -82,9 +82,11 @@ def test_follows_its_equations(options, size):
     torch.testing.assert_close(optimizer.state[model.table.weight]["squares"], squares)
 
 
-def test_dense_gradients_give_the_same():
+@pytest.mark.parametrize("options", [dict(initial=0.1), dict(weight_decay=0.2)], ids=str)
+def test_dense_gradients_give_the_same(options):
+    """They are a GPU's."""
     ones = Tables(), Tables()
-    optimizers = [build(model, initial=0.1) for model in ones]
+    optimizers = [build(model, **options) for model in ones]
     ones[1].table.sparse = False
     for rows in draws(5):
         for model, optimizer in zip(ones, optimizers):

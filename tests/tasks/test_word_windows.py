@@ -3,7 +3,7 @@
 import torch
 from word_vectors import EOT, WORDS, counts, text
 
-from zoo.tasks.word_windows import BLOCK, WordWindows
+from zoo.tasks.word_windows import BLOCK, NO_WORD, WordWindows, keep_first
 
 
 def windows(window=5, sample=0.0):
@@ -68,3 +68,22 @@ def test_negative_samples_follow_the_frequencies_to_the_power():
     weights = torch.tensor(counts()[2:], dtype=torch.float64) ** 0.75
     share = torch.bincount(drawn.flatten(), minlength=WORDS)[2:] / drawn.numel()
     torch.testing.assert_close(share.double(), weights / weights.sum(), rtol=0.1, atol=0)
+
+
+def test_a_gpu_keeps_the_same_words_in_the_same_order():
+    words, documents = torch.tensor([5, 6, 7, 8]), torch.tensor([1, 1, 2, 2])
+    kept = torch.tensor([False, True, False, True])
+    first, of = keep_first(words, documents, kept)
+    assert first.tolist() == [6, 8, NO_WORD, NO_WORD] and of.tolist() == [1, 2, 0, 0]
+
+
+def test_words_that_were_not_kept_are_in_no_pair(monkeypatch):
+    few, found = windows(window=2), []
+    kept = torch.tensor([3, 4, 5]), torch.tensor([1, 1, 1])
+    for more in (0, 30):
+        columns = [torch.nn.functional.pad(column, (0, more)) for column in kept]
+        monkeypatch.setattr(few, "_subsample", lambda text, columns=columns: columns)
+        torch.manual_seed(0)
+        found.append([*pairs_of(few.blocks(torch.zeros(1, 3 + more, dtype=torch.int64)))])
+    assert len(found[0]) == BLOCK and any(near for _, near in found[0])
+    assert found[1][:BLOCK] == found[0] and not any(near for _, near in found[1][BLOCK:])

@@ -37,7 +37,7 @@ class TensorSource:
 
     def fetch(self, index: Tensor, epoch: Tensor | None = None) -> Batch:
         """The samples at `index` (int64 (B,)), as one batch of B, the same in each epoch."""
-        index = index.to(next(iter(self.columns.values())).device)
+        index = index.to(next(iter(self.columns.values())).device, non_blocking=True)
         return {name: column[index] for name, column in self.columns.items()}
 
     def to(self, device: torch.device) -> "TensorSource":
@@ -85,7 +85,7 @@ class Dataset:
             index: Number of each sample, int64 (N,).
         """
         assert self.augment is not None
-        seeds = sample_seeds(seed, epoch, index).to(batch["input"].device)
+        seeds = sample_seeds(seed, epoch, index).to(batch["input"].device, non_blocking=True)
         return self.augment(batch, seeds)
 
 

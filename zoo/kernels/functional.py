@@ -97,7 +97,7 @@ def normalise(name: Literal["layer", "rms"], x: Tensor) -> Tensor:
     In x's own dtype: autocast would cast to float32 and back.
     """
     size, device = x.shape[-1:], x.device.type
-    if torch.is_autocast_enabled(device):
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         with torch.autocast(device, enabled=False):
             return normalise(name, x)
     return F.rms_norm(x, size) if name == "rms" else F.layer_norm(x, size)

@@ -4,6 +4,7 @@ A dense gradient for a vocabulary of 100,000 words would cost more than all else
 Shapes: V rows, D numbers in a row, U rows that a gradient names.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class RowAdagrad(torch.optim.Optimizer):
         initial: Initial value of `squares`.
         eps: Added to the root.
         weight_decay: Added to the gradient, of the rows that it names.
+        tables: `id`s of parameters whose dense gradient names the rows in which it is not zero.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class RowAdagrad(torch.optim.Optimizer):
         initial: float = 0.0,
         eps: float = 1e-10,
         weight_decay: float = 0.0,
+        tables: Collection[int] = (),
     ) -> None:
         if min(lr, initial, eps) < 0 or initial + eps == 0:
             raise ValueError(
@@ -46,6 +49,7 @@ class RowAdagrad(torch.optim.Optimizer):
             )
         defaults = {"lr": lr, "initial": initial, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, defaults)
+        self.tables = tables
 
     def step(self, closure: Any = None) -> Any:
         """One update of every parameter that has a gradient."""
@@ -68,7 +72,10 @@ class RowAdagrad(torch.optim.Optimizer):
             squares = squares.index_select(0, rows)
             weights = p.index_select(0, rows) if group["weight_decay"] else p
         if group["weight_decay"]:
-            gradient = gradient.add(weights, alpha=group["weight_decay"])
+            decayed = gradient.add(weights, alpha=group["weight_decay"])
+            if rows is None and id(p) in self.tables:
+                decayed = torch.where(gradient.any(1, keepdim=True), decayed, gradient)
+            gradient = decayed
         flat = gradient.reshape(len(gradient), -1)  # (U or V, D)
         norm = torch.linalg.vector_norm(flat, dim=1)
         squares.addcmul_(norm, norm, value=1 / flat.shape[1])
@@ -129,7 +136,8 @@ def row_adagrad(
 ) -> torch.optim.Optimizer:
     """Adagrad with one rate per row, for tables of vectors: a step changes the rows it looked up.
 
-    It makes every `nn.Embedding` report its gradient row by row.
+    On a CPU it makes every `nn.Embedding` report its gradient row by row. On a GPU a dense gradient
+    costs less than waiting to know how many rows there are, and ranks can add it up.
 
     Args:
         model: Whose parameters to train.
@@ -138,7 +146,8 @@ def row_adagrad(
         initial: Initial sum of squared gradients: the larger, the shorter the first steps.
         eps: Added to the root of the sums.
     """
-    for module in model.modules():
-        if isinstance(module, nn.Embedding):
-            module.sparse = True
-    return RowAdagrad(groups_of(model, weight_decay), lr, initial, eps)
+    embeddings = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    for module in embeddings:
+        module.sparse = module.weight.device.type == "cpu"
+    tables = {id(module.weight) for module in embeddings}
+    return RowAdagrad(groups_of(model, weight_decay), lr, initial, eps, tables=tables)

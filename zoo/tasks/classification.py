@@ -87,12 +87,14 @@ class Classification:
             losses = F.cross_entropy(
                 logits, target, reduction="none", label_smoothing=self.label_smoothing
             )
-            loss = (losses * self.weights.to(losses.device)[target]).sum()
+            self.weights = self.weights.to(losses.device)  # once: a copy waits for a GPU
+            loss = (losses * self.weights[target]).sum()
         return StepOutput(loss, torch.full((), len(target), device=loss.device), sums)
 
     def _evaluation_sums(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
         pairs = target * self.num_classes + logits.argmax(1)
-        counts = torch.bincount(pairs, minlength=self.num_classes**2)
+        # torch.bincount would make a GPU wait, to know the largest number.
+        counts = pairs.new_zeros(self.num_classes**2).scatter_add_(0, pairs, torch.ones_like(pairs))
         sums = {"confusion": counts.view(self.num_classes, self.num_classes)}  # [true, predicted]
         if self.num_classes >= TOP_K_FROM:
             top = logits.topk(TOP_K, dim=1).indices  # (B, 5)

@@ -115,7 +115,7 @@ class Seq2Seq:
         smoothing = self.label_smoothing if model.training else 0.0
         loss = cross_entropy(logits, labels, smoothing)
         sums = {} if model.training else {"accuracy": (logits.argmax(1) == labels).sum()}
-        return StepOutput(loss, torch.full((), count, device=loss.device), sums)
+        return StepOutput(loss, count, sums)
 
     def _trim(self, tokens: Tensor) -> Tensor:
         return trim_padding(tokens, self.pad_id, self.max_length)

@@ -88,10 +88,12 @@ class WordWindows:
         starts[:, 0] = 1
         text = text.flatten()  # (B T,)
         probability = self.keep_probability.index_select(0, text)
-        drawn = torch.rand(probability.shape, device=text.device)
-        positions = (drawn < probability).nonzero().squeeze(1)
-        documents = starts.flatten().cumsum(0).index_select(0, positions)
-        return text.index_select(0, positions), documents
+        kept = torch.rand(probability.shape, device=text.device) < probability
+        documents = starts.flatten().cumsum(0)
+        if text.device.type == "cpu":
+            positions = kept.nonzero().squeeze(1)
+            return text.index_select(0, positions), documents.index_select(0, positions)
+        return keep_first(text, documents, kept)
 
     def noise(self, blocks: int, size: int) -> Tensor:
         """Negative samples int64 (G, S) from the noise distribution. They are stratified: those of
@@ -101,3 +103,13 @@ class WordWindows:
         quantiles = (quantiles + torch.arange(size, device=device)) / size
         words = torch.searchsorted(self.noise_cdf, quantiles, right=True)
         return words.clamp_(max=len(self.noise_cdf) - 1)
+
+
+def keep_first(words: Tensor, documents: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Words and documents (N,), those that are kept before NO_WORD and document 0 for the others.
+
+    For a GPU: the program would have to wait to know how many were kept.
+    """
+    order = (~kept).byte().sort(stable=True).indices
+    kept = kept.index_select(0, order)
+    return words.index_select(0, order) * kept, documents.index_select(0, order) * kept

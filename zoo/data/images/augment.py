@@ -65,7 +65,7 @@ class Augment:
         def augment(batch: Batch, seeds: Tensor) -> Batch:
             images = batch["input"]
             if images.device not in fills:
-                fills[images.device] = torch.tensor(black, device=images.device)
+                fills[images.device] = torch.tensor(black).to(images.device, non_blocking=True)
             return {**batch, "input": self.apply(images, seeds, fills[images.device])}
 
         return augment

@@ -47,11 +47,11 @@ class LabelledTextSource:
     @property
     def bucket_key(self) -> Tensor:
         """Tokens of each text, (N,)."""
-        return self.texts.lengths.cpu()
+        return self.texts.lengths
 
     def fetch(self, index: Tensor, epoch: Tensor | None = None) -> Batch:
         """The texts at `index` (B,): `input` (B, T), `target` (B,), the same in each epoch."""
-        target = self.target[index.to(self.target.device)]
+        target = self.target[index.to(self.target.device, non_blocking=True)]
         return {"input": self.texts.rows(index, self.pad_id), "target": target}
 
     def to(self, device: torch.device) -> "LabelledTextSource":

@@ -58,11 +58,15 @@ class PairSource:
     def bucket_key(self) -> Tensor:
         """Sort key (N,): by the length of the target, then of the source."""
         longest = int(self.source.lengths.max()) + 1
-        return (self.target.lengths * longest + self.source.lengths).cpu()
+        return self.target.lengths * longest + self.source.lengths
 
     def fetch(self, index: Tensor, epoch: Tensor) -> Batch:
         """The pairs at `index` (B,): `source` (B, S), `target` (B, T), the same in each epoch."""
         return {"source": self.source.rows(index), "target": self.target.rows(index)}
+
+    def widths(self, index: Tensor) -> dict[str, int]:
+        """Columns that the pairs at `index` need."""
+        return {"source": self.source.width(index), "target": self.target.width(index)}
 
     def to(self, device: torch.device) -> "PairSource":
         """The same pairs on another device."""

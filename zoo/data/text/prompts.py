@@ -51,15 +51,15 @@ class PromptSource:
     @property
     def bucket_key(self) -> Tensor:
         """Tokens of each row, (N,)."""
-        return self.rows.lengths.cpu()
+        return self.rows.lengths
 
     def fetch(self, index: Tensor, epoch: Tensor | None = None) -> Batch:
         """The rows at `index` (B,): `input` (B, T); `scored` (B, T - 1), whether the token after
         each position belongs to the response, its end included."""
         input = self.rows.rows(index, self.pad_id)
         position = torch.arange(1, input.shape[1], device=input.device)
-        index = index.to(self.prompt_lengths.device)
-        start, stop = self.prompt_lengths[index, None], self.rows.lengths[index, None]
+        index = index.to(self.prompt_lengths.device, non_blocking=True)
+        start, stop = self.prompt_lengths[index, None], self.rows.starts[1, index, None]
         return {"input": input, "scored": (position >= start) & (position < stop)}
 
     def to(self, device: torch.device) -> "PromptSource":

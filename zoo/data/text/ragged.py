@@ -18,22 +18,18 @@ class Ragged:
     Args:
         flat: All ids.
         starts: Where each row begins in `flat`, and its length: int64 (2, N).
+        lengths: Tokens of each row, int64 (N,), on the CPU: to be read without waiting for a GPU.
     """
 
-    def __init__(self, flat: Tensor, starts: Tensor) -> None:
-        self.flat, self.starts = flat, starts
+    def __init__(self, flat: Tensor, starts: Tensor, lengths: Tensor) -> None:
+        self.flat, self.starts, self.lengths = flat, starts, lengths
 
     @classmethod
     def of(cls, rows: Sequence[Row], dtype: torch.dtype) -> "Ragged":
         """From one array a row."""
         lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
         flat = torch.from_numpy(np.concatenate([*rows, np.zeros(0, np.int32)])).to(dtype)
-        return cls(flat, torch.stack([lengths.cumsum(0) - lengths, lengths]))
-
-    @property
-    def lengths(self) -> Tensor:
-        """Tokens of each row, int64 (N,)."""
-        return self.starts[1]
+        return cls(flat, torch.stack([lengths.cumsum(0) - lengths, lengths]), lengths)
 
     @property
     def nbytes(self) -> int:
@@ -42,15 +38,19 @@ class Ragged:
 
     def rows(self, index: Tensor, pad_id: int = 0) -> Tensor:
         """The rows at `index` (B,), padded to the longest of them: (B, T)."""
-        starts, lengths = self.starts[:, index.to(self.flat.device)]
-        column = torch.arange(int(lengths.max()), device=self.flat.device)
+        starts, lengths = self.starts[:, index.to(self.flat.device, non_blocking=True)]
+        column = torch.arange(self.width(index), device=self.flat.device)
         inside = column < lengths[:, None]  # (B, T)
         ids = self.flat[torch.where(inside, starts[:, None] + column, 0)]
         return torch.where(inside, ids, pad_id)
 
+    def width(self, index: Tensor) -> int:
+        """Tokens of the longest of the rows at `index`."""
+        return int(self.lengths[index].max())
+
     def to(self, device: torch.device) -> "Ragged":
         """The same rows on another device."""
-        return Ragged(self.flat.to(device), self.starts.to(device))
+        return Ragged(self.flat.to(device), self.starts.to(device), self.lengths)
 
 
 def id_dtype(vocab_size: int) -> torch.dtype:

@@ -63,7 +63,7 @@ class TokenSource:
         starts = (index * self.block_size + shift).clamp(max=last)  # (B,)
         positions = starts[:, None] + torch.arange(self.block_size + 1)  # (B, T + 1)
         if isinstance(self.tokens, Tensor):
-            return {"input": self.tokens[positions.to(self.tokens.device)]}
+            return {"input": self.tokens[positions.to(self.tokens.device, non_blocking=True)]}
         ids = self.tokens[positions.numpy()].astype(np.int32)
         self._release_pages()
         return {"input": torch.from_numpy(ids)}
