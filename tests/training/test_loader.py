@@ -75,6 +75,27 @@ def test_ranks_and_micro_batches_only_cut_the_batch(wrap, ranks, accumulate):
         assert sorted(sum(cut, [])) == sorted(expected)
 
 
+def test_a_rank_gathers_its_own_samples_alone():
+    fetched = []
+    for rank in range(2):
+        data = numbered(20)
+        fetch = data.splits["train"].fetch
+        data.splits["train"].fetch = lambda index, epoch, fetch=fetch: (
+            fetched.append(len(index)),
+            fetch(index, epoch),
+        )[1]
+        [*Loader(data, 8, 0, Runtime(CPU, rank, 2)).training(0, 3)]
+    assert fetched == [1, 12, 1, 12]  # of 24; the first tells the size of a sample
+
+
+def test_padding_that_no_sample_of_a_micro_batch_needs_is_cut_off():
+    """And is known without a look at the samples, which may be on a GPU."""
+    data = build_dataset({"name": "numbers", "size": 200})
+    for parts in Loader(data, 8, 0, HERE, accumulate=2).training(0, 6):
+        for part in parts:
+            assert all((column != 0).any(0)[-1] for column in part.values())
+
+
 def shifted(batch, seeds):
     """An augmentation that shows each sample's seed."""
     return {**batch, "input": seeds[:, None].double()}

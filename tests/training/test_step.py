@@ -9,13 +9,14 @@ import torch
 from torch import nn
 from toys import CPU, HERE, Masked, cloud, network, same, trainer_of, weights
 
+from zoo.errors import UserError
 from zoo.training import finish
 from zoo.training.checkpoint import read
 from zoo.training.evaluate import evaluate
 from zoo.training.loader import Loader
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, rng_state
-from zoo.training.step import RunningMetrics, accumulate_gradients
+from zoo.training.step import RunningMetrics, _buffers_agree, accumulate_gradients, wrapped
 
 FP32 = Precision("fp32", CPU)
 SLOW_SGD = {"name": "sgd", "lr": 0.01, "weight_decay": 0.0}  # Adam would hide a wrong scale
@@ -227,3 +228,14 @@ def test_evaluating_more_often_does_not_change_the_weights(tmp_path):
         trainer_of(tmp_path, cloud(), model, Masked(), eval_steps=every, max_steps=8).fit()
         ends.append(weights(model))
     assert same(*ends)
+
+
+def test_sparse_gradients_are_refused_on_several_gpus():
+    table = nn.Sequential(nn.Embedding(4, 2, sparse=True))
+    with pytest.raises(UserError, match="the gradient of 0 is sparse.* train on one GPU"):
+        wrapped(table, Runtime(torch.device("meta"), 0, 2), compile=False)
+
+
+def test_statistics_that_ranks_share_are_not_sent():
+    shared = nn.SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(nn.BatchNorm1d(2)))
+    assert _buffers_agree(shared) and not _buffers_agree(nn.Sequential(nn.BatchNorm1d(2)))

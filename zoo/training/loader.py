@@ -12,13 +12,13 @@ above stays true.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from zoo.batch import Batch, BatchSource, Bucketed
+from zoo.batch import Batch, BatchSource, Bucketed, Padded
 from zoo.errors import UserError
 from zoo.rng import mix_seed
 from zoo.training.runtime import Runtime
@@ -114,6 +114,7 @@ class Loader:
         self.splits = {name: self._place(source) for name, source in dataset.splits.items()}
         self._batched = {name: isinstance(s, BatchSource) for name, s in self.splits.items()}
         source = dataset.splits["train"]
+        self._padded = isinstance(source, Padded)
         bucket_key = source.bucket_key if isinstance(source, Bucketed) else None
         self.sampler = ShuffledSampler(len(source), seed, bucket_key, batch_size)
         self.steps_per_epoch = len(self.splits["train"]) / batch_size
@@ -130,9 +131,9 @@ class Loader:
         """This rank's micro-batches of steps start to stop - 1, one list a step."""
         if self.overfit:
             index, epoch = self.sampler.samples(0, self.batch_size)
-            batch = self._finish(self._gather("train", index, epoch), index, epoch, augment=False)
+            (cuts,) = self._micro_batches([(index, epoch)], augment=False)
             for _ in range(start, stop):
-                yield self._micro_batches(batch)
+                yield cuts
         elif self._batched["train"]:
             yield from self._training_in_memory(start, stop)
         else:
@@ -142,12 +143,36 @@ class Loader:
         size = self.batch_size
         while start < stop:
             steps = min(stop - start, self._chunk_steps())
-            index, epoch = self.sampler.samples(start * size, (start + steps) * size)
-            batch = self._finish(self._gather("train", index, epoch), index, epoch, augment=True)
-            split = {name: column.split(size) for name, column in batch.items()}
-            for k in range(steps):
-                yield self._micro_batches({name: columns[k] for name, columns in split.items()})
+            samples = self.sampler.samples(start * size, (start + steps) * size)
+            yield from self._micro_batches(
+                zip(*(column.split(size) for column in samples)), augment=True
+            )
             start += steps
+
+    def _micro_batches(
+        self, steps: Iterable[tuple[Tensor, Tensor]], augment: bool
+    ) -> Iterator[list[Batch]]:
+        """This rank's micro-batches of steps, each given as numbers and epochs of its samples.
+
+        Samples of other ranks are neither gathered nor augmented.
+        """
+        cuts = [(self._cut(index), self._cut(epoch)) for index, epoch in steps]
+        parts = [index for indices, _ in cuts for index in indices]
+        index, epoch = torch.cat(parts), torch.cat([e for _, epochs in cuts for e in epochs])
+        batch = self._finish(self._gather("train", index, epoch), index, epoch, augment)
+        sizes = [len(part) for part in parts]
+        split = {name: column.split(sizes) for name, column in batch.items()}
+        micro_batches = iter(self._trimmed(split, k, part) for k, part in enumerate(parts))
+        for indices, _ in cuts:
+            yield [next(micro_batches) for _ in indices]
+
+    def _trimmed(self, split: dict[str, tuple[Tensor, ...]], k: int, index: Tensor) -> Batch:
+        """Micro-batch k of samples `index`, without columns that are padding in all of them."""
+        batch = {name: columns[k] for name, columns in split.items()}
+        if self._padded:
+            widths = self.splits["train"].widths(index)
+            batch |= {name: batch[name][:, :width] for name, width in widths.items()}
+        return batch
 
     def _chunk_steps(self) -> int:
         """Steps gathered at once: fewer calls for tiny samples, bounded memory for large ones."""
@@ -184,12 +209,6 @@ class Loader:
             return [column]
         parts = column.tensor_split(self.accumulate * self.runtime.ranks)
         return list(parts[self.runtime.rank :: self.runtime.ranks])
-
-    def _micro_batches(self, batch: Batch) -> list[Batch]:
-        if self.accumulate == 1 and self.runtime.ranks == 1:
-            return [batch]
-        cuts = {name: self._cut(column) for name, column in batch.items()}
-        return [{name: cut[k] for name, cut in cuts.items()} for k in range(self.accumulate)]
 
     def _gather(self, split: str, index: Tensor, epoch: Tensor) -> Batch:
         source = self.splits[split]

@@ -43,15 +43,44 @@ class RunningMetrics:
 
 
 def wrapped(model: nn.Module, runtime: Runtime, compile: bool) -> nn.Module:
-    """The model as training calls it: compiled if configured, its gradients averaged over ranks."""
+    """The model as training calls it: compiled if configured, its gradients averaged over ranks.
+
+    Raises:
+        UserError: Gradients that the ranks cannot add up.
+    """
     if compile:
         model = torch.compile(model)  # type: ignore[assignment]
     if runtime.ranks == 1:
         return model
+    replicated = nn.parallel.DistributedDataParallel
+    if runtime.device.type == "cpu":
+        return replicated(model, gradient_as_bucket_view=True)
+    _refuse_sparse(model)
     if runtime.device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        return nn.parallel.DistributedDataParallel(model, [runtime.device])
-    return nn.parallel.DistributedDataParallel(model)
+    return replicated(
+        model,
+        [runtime.device],
+        broadcast_buffers=not _buffers_agree(model),
+        gradient_as_bucket_view=True,
+    )
+
+
+def _refuse_sparse(model: nn.Module) -> None:
+    """Sparse gradients are for gloo alone: the libraries of GPUs cannot add them up."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse:
+            raise UserError(
+                f"the gradient of {name} is sparse, which several GPUs cannot add up; set "
+                f"sparse=False there, or train on one GPU"
+            )
+
+
+def _buffers_agree(model: nn.Module) -> bool:
+    """Whether all buffers are statistics that ranks compute together: none need be sent."""
+    modules = [module for module in model.modules() if isinstance(module, nn.SyncBatchNorm)]
+    agreed = {id(buffer) for module in modules for buffer in module.buffers()}
+    return all(id(buffer) in agreed for buffer in model.buffers())
 
 
 def accumulate_gradients(
