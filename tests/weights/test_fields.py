@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from zoo.errors import UserError
 from zoo.registry import MODELS
 from zoo.weights.load import load_weights
-from zoo.weights.source import open_source
+from zoo.weights.source import FAMILIES, open_source
 
 T = 8
 BASES = {
@@ -184,3 +184,42 @@ def test_head_and_embedding(family, head, tied, tmp_path):
     with torch.no_grad():
         torch.testing.assert_close(model(x), net(x).logits, rtol=1e-4, atol=1e-4)
     assert (model.head.weight is model.embedding.weight) == (tied and head != "other")
+
+
+PUBLISHED = {  # fields beside those that give sizes, of files on the Hub
+    "gpt2": """
+        {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_ctx": 1024,
+         "activation_function": "gelu_new", "layer_norm_epsilon": 1e-05, "attn_pdrop": 0.1,
+         "summary_activation": null, "summary_first_dropout": 0.1, "summary_type": "cls_index",
+         "summary_proj_to_labels": true, "summary_use_proj": true, "n_inner": null,
+         "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 50}},
+         "output_past": true, "gradient_checkpointing": false, "_num_labels": 1,
+         "tokenizer_class": "BertTokenizer", "scale_attn_weights": true, "use_cache": true,
+         "reorder_and_upcast_attn": false, "torch_dtype": "float32", "transformers_version": "4.2"}
+    """,
+    "bert": """
+        {"architectures": ["BertForMaskedLM"], "directionality": "bidi", "hidden_act": "gelu",
+         "pooler_fc_size": 768, "pooler_num_attention_heads": 12, "pooler_num_fc_layers": 3,
+         "pooler_size_per_head": 128, "pooler_type": "first_token_transform",
+         "gradient_checkpointing": false, "layer_norm_eps": 1e-12, "classifier_dropout": null,
+         "position_embedding_type": "absolute", "problem_type": "single_label_classification",
+         "id2label": {"0": "NEG", "1": "POS"}, "label2id": {"NEG": 0}, "model_type": "bert",
+         "pad_token_id": 0, "_name_or_path": "nreimers/MiniLM-L6-H384-uncased", "pruned_heads": {}}
+    """,
+    "resnet": """
+        {"architectures": ["ResNetForImageClassification"], "hidden_act": "relu",
+         "downsample_in_first_stage": false, "model_type": "resnet", "torch_dtype": "float32",
+         "id2label": {"0": "tench"}, "label2id": {"tench": 0}, "out_features": ["stage4"]}
+    """,
+    "torchvision": """
+        {"architecture": "resnet18", "num_classes": 1000, "num_features": 512,
+         "global_pool": "avg", "model_args": {}, "pretrained_cfg": {"tag": "a1_in1k"}}
+    """,
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_files_of_the_hub_have_no_field_to_note(name):
+    (family,) = (family for family in FAMILIES if family.name == name)
+    _, notes = family.fields.check(json.loads(PUBLISHED[name]))
+    assert notes == []
