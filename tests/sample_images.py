@@ -43,9 +43,10 @@ def png_header(width, height):
 
 
 def png16(values):
-    """A PNG of 16-bit colours, uint16 (H, W, 3), which Pillow cannot write."""
-    height, width, _ = values.shape
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+    """A PNG of 16-bit colours, uint16 (H, W, 3 or 4), which Pillow cannot write."""
+    height, width, bands = values.shape
+    kind = {3: 2, 4: 6}[bands]
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 

@@ -7,7 +7,7 @@ from PIL import Image
 from sample_images import build, png16
 
 from zoo.data.encoding import load_encoding
-from zoo.data.images.decode import BrokenImage, decode
+from zoo.data.images.decode import BrokenImage, decode, decode_and_look
 from zoo.data.images.levels import describe, levels_of
 
 RAMP = np.linspace(0, 1, 64).reshape(8, 8)  # black to white
@@ -58,6 +58,15 @@ def test_whole_numbers_are_shifted_by_their_bits(tmp_path, bits):
     pixels = decode(colour, 3, (8, 8), "crop")
     assert torch.equal(pixels[0], expected) and torch.equal(pixels[1], expected // 2)
     assert pixels[2].max() == 0
+
+
+def test_opacity_of_16_bits_has_a_range_of_its_own(tmp_path):
+    values = np.floor(RAMP * 4095.9).astype(np.uint16)
+    opacity = np.where(RAMP < 0.5, 65535, 0).astype(np.uint16)
+    path = saved(tmp_path / "x.png", np.stack([values, values, values, opacity], axis=2))
+    pixels, facts = decode_and_look(path, 3, (8, 8), "crop")
+    expected = torch.from_numpy((values >> 4).astype(np.uint8) * (RAMP < 0.5))
+    assert facts.is_transparent and torch.equal(pixels[0], expected)
 
 
 def test_floats_of_any_range(tmp_path):

@@ -148,16 +148,25 @@ def _to_eight_bits(
     image: "Image", path: Path | None, levels: Levels | None
 ) -> tuple["Image", Facts]:
     """The image with 8 bits per value, turned as its EXIF says, and what is to be said of it."""
+    import numpy as np
     from PIL import Image
 
     values = deep_values(image, path)
     if values is None:
         return _turned(image), Facts(is_transparent=_is_transparent(image))
-    found = value_range(values)
-    shallow = Image.fromarray(to_bytes(values, levels_for(found, levels)))
+    colours = values[..., :3] if values.ndim == 3 else values
+    found = value_range(colours)
+    pixels = to_bytes(colours, levels_for(found, levels))
+    if values.ndim == 3 and values.shape[2] == 4:  # opacity has a range of its own
+        opacity = values[..., 3:]
+        pixels = np.concatenate(
+            [pixels, to_bytes(opacity, levels_for(value_range(opacity), None))], axis=2
+        )
+    shallow = Image.fromarray(pixels)
     if orientation := image.getexif().get(ORIENTATION):
         shallow.getexif()[ORIENTATION] = orientation
-    return _turned(shallow), Facts(None, found, True, not all_finite(values))
+    facts = Facts(None, found, True, not all_finite(values), False, _is_transparent(shallow))
+    return _turned(shallow), facts
 
 
 def _turned(image: "Image") -> "Image":
@@ -206,7 +215,7 @@ def _is_transparent(image: "Image") -> bool:
     if not _has_alpha(image):
         return False
     alpha = image if image.mode in ALPHA else image.convert("RGBA")
-    return alpha.getchannel(alpha.getbands()[-1]).getextrema()[0] < 255
+    return any(alpha.getchannel(alpha.getbands()[-1]).histogram()[:255])
 
 
 def _is_animated(image: "Image") -> bool:

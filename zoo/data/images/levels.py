@@ -87,7 +87,8 @@ def to_bytes(values: Any, levels: Levels) -> Any:
 
 
 def deep_values(image: "Image", path: Path | None) -> Any:
-    """The values of an image of more than 8 bits, (H, W) or (H, W, 3); None for any other.
+    """The values of an image of more than 8 bits: (H, W), (H, W, 3), or (H, W, 4) with opacity;
+    None for any other.
 
     Pillow reads 16-bit grey as it is, and of 16-bit colours the upper byte; the lower one is read
     from the file by a second look.
@@ -100,7 +101,7 @@ def deep_values(image: "Image", path: Path | None) -> Any:
 
     if image.mode == "F" or image.mode == "I" or image.mode.startswith("I;16"):
         return np.asarray(image)
-    if image.mode != "RGB" or path is None or not (raw := _deep_colours(image)):
+    if path is None or not (raw := _deep_colours(image)):
         return None
     from PIL import Image as pillow
 
@@ -126,4 +127,7 @@ def _deep_colours(image: "Image") -> str | None:
         return None
     args = tiles[0].args
     raw = args if isinstance(args, str) else args[0] if isinstance(args, tuple) and args else ""
-    return raw if raw in ("RGB;16B", "RGB;16L", "RGB;16N") else None
+    if not isinstance(raw, str):
+        return None
+    colours, _, order = raw.partition(";16")
+    return raw if colours in ("RGB", "RGBA") and order in ("B", "L", "N") else None
