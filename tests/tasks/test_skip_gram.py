@@ -20,6 +20,12 @@ HERE = Runtime(torch.device("cpu"))
 both_tasks = pytest.mark.parametrize("name", ["skip_gram", "cbow"])
 
 
+@both_tasks
+def test_only_text_as_words_has_word_vectors(name):
+    with pytest.raises(UserError, match="its tokenizer: word.; take data=text, pydoc"):
+        TASKS.build({"name": name}, tokenizer=tokenizer())
+
+
 # ------------------------------------------------------------------------------- loss
 
 

@@ -68,6 +68,23 @@ def test_micro_batches_of_unequal_counts_give_the_gradient_of_the_whole(counts, 
     assert error < 1e-6
 
 
+@pytest.mark.parametrize("counts", [[32], [16, 16]])
+def test_a_batch_without_predictions_has_a_gradient_of_zero(counts):
+    batch, model = uneven_batch(), network(outputs=3)
+    batch["weight"].zero_()
+    accumulate_gradients(model, Masked(), cut(batch, counts), FP32, HERE, RunningMetrics())
+    assert all(not parameter.grad.any() for parameter in model.parameters()), "not NaN"
+
+
+def test_nothing_is_reported_where_nothing_was_predicted(tmp_path):
+    data = cloud(train=8)
+    data.splits["train"].columns["weight"][:4] = 0  # whole batches of the first epoch
+    trainer = trainer_of(tmp_path, data, network(), Masked(), batch_size=1, log_steps=1)
+    trainer.fit()
+    losses = [row["loss"] for row in trainer.run.metrics() if row["split"] == "train"]
+    assert losses and all(loss > 0 for loss in losses)
+
+
 def test_the_mean_of_means_would_be_wrong():
     """What this guards against: several well-known trainers average micro-batch means."""
     batch, model = uneven_batch(), network(outputs=3)

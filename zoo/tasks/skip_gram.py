@@ -83,8 +83,9 @@ class WordVectors:
             raise UserError(f"task.sample: got {sample:g}, expected 0 (keep all words) or more")
         if token_counts is None:
             raise UserError(
-                f"this task learns vectors of words, and data.tokenizer={tokenizer.kind} gives "
-                f"none; set data.tokenizer=word"
+                "word vectors are learnt from running text by words, and this data states no "
+                f"counts of words (its tokenizer: {tokenizer.kind}); take data=text, pydoc, ... "
+                "with data.tokenizer=word"
             )
         counts = torch.tensor(token_counts)
         counts[list({NO_WORD, *tokenizer.specials.values()})] = 0

@@ -13,7 +13,7 @@ from zoo.batch import Batch
 from zoo.data.encoding import ENCODINGS
 from zoo.data.text.encoding import TokenEncoding
 from zoo.data.text.ragged import Row
-from zoo.data.tokenizers.registry import EOT, Tokenizer, load_tokenizer
+from zoo.data.tokenizers.registry import EOT, MASK, Tokenizer, load_tokenizer
 from zoo.errors import UserError
 
 PLACEHOLDER = "{prompt}"  # in a template
@@ -88,10 +88,12 @@ class PromptEncoding(TokenEncoding):
 
     def facts(self) -> dict[str, Any]:
         """Facts that models and tasks may ask for."""
-        return {
+        specials = self.tokenizer.specials
+        facts = {
             "vocab_size": self.tokenizer.vocab_size,
             "block_size": self.length,
             "token_bytes": self.tokenizer.token_bytes(),
-            "eot_id": self.tokenizer.specials[EOT],
+            "eot_id": specials[EOT],
             "template": self.template,
         }
+        return facts | ({"mask_id": specials[MASK]} if MASK in specials else {})
