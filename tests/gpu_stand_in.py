@@ -28,6 +28,40 @@ PACKED |= {aten._pack_padded_sequence_backward}
 BY_INDEX = {aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_}
 
 
+# Operations of GPUs that raise under `trainer.deterministic`, by what names them in
+# https://docs.pytorch.org/docs/stable/generated/torch.use_deterministic_algorithms.html
+UNREPEATABLE = {
+    "AvgPool3d": ["avg_pool3d_backward"],
+    "AdaptiveAvgPool2d": ["_adaptive_avg_pool2d_backward"],
+    "AdaptiveAvgPool3d": ["_adaptive_avg_pool3d_backward"],
+    "AdaptiveMaxPool2d": ["adaptive_max_pool2d_backward"],
+    "FractionalMaxPool2d": ["fractional_max_pool2d_backward"],
+    "FractionalMaxPool3d": ["fractional_max_pool3d_backward"],
+    "MaxUnpool1d": [],  # by max_unpool2d
+    "MaxUnpool2d": ["max_unpool2d"],
+    "MaxUnpool3d": ["max_unpool3d"],
+    "interpolate": [
+        "upsample_linear1d_backward", "upsample_bilinear2d_backward",
+        "upsample_bicubic2d_backward", "upsample_trilinear3d_backward",
+    ],
+    "ReflectionPad1d": ["reflection_pad1d_backward"],
+    "ReflectionPad2d": ["reflection_pad2d_backward"],
+    "ReflectionPad3d": ["reflection_pad3d_backward"],
+    "NLLLoss": ["nll_loss2d_forward"],  # for images alone: its kernel for rows repeats
+    "CTCLoss": ["_ctc_loss_backward"],
+    "EmbeddingBag": ["_embedding_bag_dense_backward"],
+    "put_": ["put_", "put"],
+    "histc": ["histc"],
+    "bincount": ["bincount"],
+    "median": ["median"],
+    "grid_sample": ["grid_sampler_2d_backward", "grid_sampler_3d_backward"],
+    "cumsum": ["cumsum"],  # of floating-point numbers
+    "scatter_reduce": ["scatter_reduce"],
+    "resize_": [],  # of quantised tensors
+}  # fmt: skip
+RAISING = {getattr(aten, name) for names in UNREPEATABLE.values() for name in names}
+
+
 class Waits(Exception):
     """Python would wait for the GPU."""
 
@@ -36,27 +70,36 @@ class Mixes(Exception):
     """Tensors of the CPU and of the GPU in one operation."""
 
 
+class DoesNotRepeat(Exception):
+    """A GPU has no deterministic kernel."""
+
+
 class GPU(TorchDispatchMode):
-    """Raises where a GPU would be waited for, but in functions that are allowed to.
+    """Raises where a GPU would be waited for, but in functions that are allowed to; where devices
+    are mixed; where a deterministic run would fail.
 
     Args:
         allowed: `file.py: function` to the reason. There the meta device's tensors read as ones.
 
     Attributes:
         waited: The allowed places that did wait.
-        operations: Names of everything computed.
     """
 
     def __init__(self, allowed=()):
         super().__init__()
-        self.allowed, self.waited, self.operations = allowed, set(), set()
+        self.allowed, self.waited = allowed, set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs, packet = kwargs or {}, func.overloadpacket
+        if torch.is_inference_mode_enabled():  # composite operations come here whole
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         on_gpu = [tensor for tensor in tensors if tensor.device == DEVICE]
-        if on_gpu:
-            self.operations.add(str(func))
+        if packet in RAISING and on_gpu and not repeats(packet, on_gpu):
+            raise DoesNotRepeat(f"{func} has no deterministic kernel, at {place()}")
         if packet in COPIES:
             return self._copy(func, args, kwargs)
         mixes = on_gpu and any(t.device != DEVICE and t.ndim for t in tensors)
@@ -133,6 +176,14 @@ def place():
             return f"{path.relative_to(ROOT)}:{frame.f_lineno} in {name}"
         frame = frame.f_back
     return "no code of zoo"
+
+
+def repeats(packet, tensors):
+    """Whether an operation repeats bit for bit for some types: `cumsum` of whole numbers,
+    `bincount` without weights."""
+    if packet is aten.cumsum:
+        return not tensors[0].is_floating_point()
+    return packet is aten.bincount and len(tensors) == 1
 
 
 def by_mask(packet, args):

@@ -5,14 +5,17 @@ Not tried: beam search, once at the end of a run, which keeps its hypotheses on 
 
 import json
 import random
+import re
 
 import pytest
 import torch
-from gpu_stand_in import DEVICE, Mixes, Waits, watched
+from gpu_stand_in import DEVICE, UNREPEATABLE, DoesNotRepeat, Mixes, Waits, watched
+from previews import Previews
 from test_every_model import OTHERS, make
 from torch import nn
 from torch.utils._pytree import tree_map
 
+import zoo.tasks.causal_lm as tasks_causal_lm
 from zoo.data.build import build_dataset
 from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.optim.rates import build_optimizer
@@ -21,7 +24,7 @@ from zoo.training.ema import EMA
 from zoo.training.evaluate import evaluate
 from zoo.training.loader import Loader
 from zoo.training.precision import Precision, clip_gradients
-from zoo.training.runtime import Runtime
+from zoo.training.runtime import Runtime, deterministic
 from zoo.training.step import RunningMetrics, accumulate_gradients, prepare_task
 
 ALLOWED = {
@@ -99,7 +102,8 @@ def parts(name):
     return model.to(DEVICE).train(), task, on_gpu(batch)
 
 
-every_case = pytest.mark.parametrize("name", [*MODELS.names(), *sorted(OTHERS), *VARIANTS])
+CASES = [*MODELS.names(), *sorted(OTHERS)]
+every_case = pytest.mark.parametrize("name", [*CASES, *VARIANTS])
 
 
 def step(model, task, batches, optimizer, ema=None):
@@ -194,6 +198,22 @@ def test_batches_do_not_wait(name, tmp_path, data_root):
     assert {column.device for batch in batches[-1:] for column in batch.values()} == {DEVICE}
 
 
+@pytest.mark.parametrize("name", TASKS.names())
+def test_previews_and_predictions_repeat_and_mix_no_devices(name, monkeypatch):
+    """They read numbers, so they wait."""
+    monkeypatch.setattr(tasks_causal_lm, "PREVIEW_TOKENS", 3)
+    served = {c: (OTHERS.get(c) or (c, MODELS[c].tests["task"]))[1] for c in reversed(CASES)}
+    case = next(c for c, task in served.items() if task == name)
+    model, task, batch = parts(case)
+    model.eval()
+    inputs = {next(iter(batch)): make(case).example.inputs(batch)[0]}
+    with watched(Anywhere()), torch.no_grad():
+        sums = evaluate(model, task, [batch], FP32, HERE)
+        with deterministic(True):
+            task.preview(model, batch, sums, Previews())
+        assert name == "seq2seq" or next(task.predict(model, inputs))  # that is beam search
+
+
 # --------------------------------------------------------------------------- the stand-in itself
 
 
@@ -246,3 +266,20 @@ def test_backward_passes_are_watched():
     layer = nn.Linear(2, 2, device=DEVICE)
     with watched(), pytest.raises(Waits):
         Waiting.apply(layer(torch.ones(3, 2, device=DEVICE))).sum().backward()
+
+
+def test_what_does_not_repeat_raises():
+    x = torch.ones(2, 3, 4, 4, device=DEVICE, requires_grad=True)
+    with watched():
+        with pytest.raises(DoesNotRepeat):
+            x.cumsum(1)
+        with pytest.raises(DoesNotRepeat):
+            nn.functional.interpolate(x, scale_factor=2, mode="bilinear").sum().backward()
+        assert x.long().cumsum(1).device == DEVICE
+        nn.AdaptiveAvgPool2d(1)(x).sum().backward()  # a mean
+
+
+def test_the_list_of_what_does_not_repeat_is_torchs():
+    text = torch.use_deterministic_algorithms.__doc__.partition("operations will throw a")[2]
+    names = re.findall(r"\* :(?:class|func):`([\w.]+)`", text.partition("In addition")[0])
+    assert names and {name.rpartition(".")[2] for name in names} <= set(UNREPEATABLE)

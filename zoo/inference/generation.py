@@ -194,7 +194,9 @@ def choose(logits: Tensor, sampling: Sampling, draws: Tensor | None) -> Tensor:
     """
     if draws is None:
         return logits.argmax(-1)
-    if logits.device.type == "mps":  # has no float64
+    # MPS has no float64; a GPU's cumsum does not repeat, and raises where runs must.
+    must_repeat = logits.device.type != "cpu" and torch.are_deterministic_algorithms_enabled()
+    if logits.device.type == "mps" or must_repeat:
         return choose(logits.cpu(), sampling, draws).to(logits.device)
     logits, ids = logits.double() / sampling.temperature, None
     if sampling.top_k is not None and sampling.top_k < logits.shape[-1]:
