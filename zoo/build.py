@@ -1,6 +1,7 @@
 """Builds a trainer from a config; the only module that imports every kind of part."""
 
 import contextlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from zoo.weights.files import weights_sha256
 from zoo.weights.load import Report, load_weights
 from zoo.weights.source import Source
 
+MAX_WORKERS = 1_000
 INITIALISATION = 1  # keeps the seed of the weights apart from that of dropout
 
 
@@ -58,10 +60,13 @@ def check_options(config: RunConfig) -> None:
     check_teacher(config)
     for name, text in config.expect.items():
         finish.parse_expectation(name, text)
-    for key, least in (("batch_size", 1), ("workers", 0)):
+    for key, least, most in (("batch_size", 1, math.inf), ("workers", 0, MAX_WORKERS)):
         value = config.data.get(key)
-        if not isinstance(value, int) or value < least:
-            raise UserError(f"data.{key}: got {value}, expected a whole number, {least} or more")
+        if not isinstance(value, int) or not least <= value <= most:
+            limit = f", at most {most}" if most < math.inf else ""
+            raise UserError(
+                f"data.{key}: got {value}, expected a whole number, {least} or more{limit}"
+            )
 
 
 def _check_adapter(name: str, init: InitConfig) -> None:

@@ -1,18 +1,20 @@
 """A signature is a schema: check options from a config against a function's parameters."""
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
+from zoo.bounds import Bound
 from zoo.errors import MissingFact, UserError, closest_match
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The named parameters of a function or of a class's constructor, annotations resolved."""
     target = function.__init__ if inspect.isclass(function) else function
-    hints = typing.get_type_hints(target)
+    hints = typing.get_type_hints(target, include_extras=True)
     signature = inspect.signature(function).parameters
     return {
         name: p.replace(annotation=hints.get(name, Any))
@@ -25,6 +27,8 @@ def matches_type(value: Any, annotation: Any) -> bool:
     """Whether a config value (number, string, bool, None, list, dict) has the annotated type."""
     origin = typing.get_origin(annotation)
     arguments = typing.get_args(annotation)
+    if origin is Annotated:
+        return matches_type(value, arguments[0])
     if origin in (Union, types.UnionType):
         return any(matches_type(value, choice) for choice in arguments)
     if origin is Literal:
@@ -45,9 +49,30 @@ def matches_type(value: Any, annotation: Any) -> bool:
     return True  # anything else (a tensor, a tokenizer) is not a config value
 
 
+def out_of_bounds(value: Any, annotation: Any) -> str | None:
+    """What a value of the annotated type should be instead, as `0 to below 1`; None if it may be.
+
+    Numbers are finite, and within the bounds that the annotation states.
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        bounds = [bound for bound in arguments[1:] if isinstance(bound, Bound)]
+        return next((str(bound) for bound in bounds if not bound.admits(value)), None)
+    if origin in (Union, types.UnionType):
+        kinds = (kind for kind in arguments if matches_type(value, kind))
+        return out_of_bounds(value, next(kinds, None))
+    if origin in (list, tuple):
+        found = (out_of_bounds(item, arguments[0]) for item in value)
+        return next((f"each {bound}" for bound in found if bound), None)
+    is_infinite = annotation is float and not math.isfinite(value)
+    return "a finite number" if is_infinite else None
+
+
 def describe_type(annotation: Any) -> str:
     """Describe an annotation: `int or null`, `one of relu, gelu`."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return describe_type(arguments[0])
     if origin in (Union, types.UnionType):
         return " or ".join(describe_type(choice) for choice in arguments)
     if origin is Literal:
@@ -101,6 +126,8 @@ def bind(
             )
         elif not matches_type(value, schema[option].annotation):
             problems.append(type_mismatch(f"{kind}.{option}", value, schema[option].annotation))
+        elif (expected := out_of_bounds(value, schema[option].annotation)) is not None:
+            problems.append(f"{kind}.{option}: got {value}, expected {expected}")
     if problems:
         raise UserError("; ".join(problems))
     arguments = {fact: value for fact, value in facts.items() if fact in schema} | dict(config)

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.adapters.freeze import freeze, replace
+from zoo.bounds import AboveZero, Fraction, Positive
 from zoo.errors import UserError
 from zoo.kernels import linear
 from zoo.layers.attention import Attention
@@ -172,9 +173,9 @@ KINDS: list[tuple[type[nn.Module], Any]] = [
 def lora(
     model: nn.Module,
     fresh: Iterable[str] = (),
-    rank: int = 8,
-    alpha: float = 16.0,
-    dropout: float = 0.0,
+    rank: Positive = 8,
+    alpha: AboveZero = 16.0,
+    dropout: Fraction = 0.0,
     targets: list[str] | None = None,
     rslora: bool = False,
 ) -> nn.Module:

@@ -86,6 +86,10 @@ class RunConfig:
     schedule: Options
     trainer: TrainerConfig
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise UserError(f"seed: got {self.seed}, expected 0 or more, below 2**63")
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], origin: str = "the config") -> "RunConfig":
         """The inverse of `to_dict`.

@@ -51,6 +51,8 @@ class Split:
                 value is None and name != "split_seed"
             ):
                 raise UserError(f"data.{name}={value}: expected a whole number")
+        if not 0 <= self.split_seed < 2**63:
+            raise UserError(f"data.split_seed={self.split_seed}: expected 0 or more, below 2**63")
         self._check_folds()
 
     def _check_folds(self) -> None:

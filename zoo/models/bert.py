@@ -14,6 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from zoo.bounds import AboveZero, Fraction, Natural, Positive
 from zoo.layers.block import Block
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import ElementwiseName, FeedForwardName, elementwise
@@ -61,11 +62,11 @@ class BERT(nn.Module):
         self,
         vocab_size: int,
         block_size: int,
-        width: int = 256,
-        depth: int = 6,
-        heads: int = 4,
+        width: Positive = 256,
+        depth: Natural = 6,
+        heads: Positive = 4,
         positions: PositionName = "learned",
-        rotary_base: float = 10_000.0,
+        rotary_base: AboveZero = 10_000.0,
         norm: NormName = "layer",
         activation: FeedForwardName = "gelu",
         head_activation: ElementwiseName = "gelu",
@@ -73,8 +74,8 @@ class BERT(nn.Module):
         qk_norm: bool = False,
         tie: bool = True,
         init: Literal["bert", "zero"] = "bert",
-        token_types: int = 2,
-        dropout: float = 0.1,
+        token_types: Natural = 2,
+        dropout: Fraction = 0.1,
         pool: Literal["mean", "first"] = "mean",
         num_outputs: int | None = None,
         pad_id: int | None = None,

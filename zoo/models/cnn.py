@@ -7,9 +7,12 @@ global average pooling (Lin et al., 2014, arXiv:1312.4400), which allows images 
 Shapes: B batch, C channels, H height, W width, K classes.
 """
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
+from zoo.bounds import Bound, Fraction, Positive
 from zoo.errors import need_images
 from zoo.layers.activation import ActivationName, make_activation
 from zoo.registry import MODELS
@@ -48,11 +51,11 @@ class CNN(nn.Module):
         self,
         input_shape: tuple[int, ...],
         num_classes: int,
-        width: int = 32,
-        stages: int = 3,
-        blocks: int = 2,
+        width: Positive = 32,
+        stages: Annotated[int, Bound(least=1, most=12)] = 3,
+        blocks: Positive = 2,
         activation: ActivationName = "relu",
-        dropout: float = 0.3,
+        dropout: Fraction = 0.3,
     ) -> None:
         super().__init__()
         need_images("cnn", input_shape)

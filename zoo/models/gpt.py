@@ -14,6 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from zoo.bounds import Fraction, Natural, Positive
 from zoo.kernels import linear_cross_entropy, normalise
 from zoo.layers.block import Block
 from zoo.layers.cache import KVCache
@@ -59,10 +60,10 @@ class GPT(nn.Module):
         self,
         vocab_size: int,
         block_size: int,
-        width: int = 384,
-        depth: int = 6,
-        heads: int = 6,
-        kv_heads: int | None = None,
+        width: Positive = 384,
+        depth: Natural = 6,
+        heads: Positive = 6,
+        kv_heads: Positive | None = None,
         positions: PositionName = "learned",
         norm: NormName = "layer",
         activation: FeedForwardName = "gelu_tanh",
@@ -70,7 +71,7 @@ class GPT(nn.Module):
         bias: bool = True,
         tie: bool = True,
         init: Literal["gpt2", "zero"] = "gpt2",
-        dropout: float = 0.0,
+        dropout: Fraction = 0.0,
         num_outputs: int | None = None,
         pad_id: int | None = None,
     ) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from zoo.bounds import Fraction, Natural, Positive
 from zoo.layers.activation import ActivationName, make_activation
 from zoo.registry import MODELS
 
@@ -38,11 +39,11 @@ class MLP(nn.Module):
         self,
         input_shape: tuple[int, ...],
         num_outputs: int,
-        width: int = 128,
-        depth: int = 2,
+        width: Positive = 128,
+        depth: Natural = 2,
         activation: ActivationName = "relu",
         norm: Literal["none", "batch", "layer"] = "none",
-        dropout: float = 0.0,
+        dropout: Fraction = 0.0,
     ) -> None:
         super().__init__()
         features = math.prod(input_shape)

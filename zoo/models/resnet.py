@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.bounds import Positive
 from zoo.errors import UserError, need_images
 from zoo.registry import MODELS
 
@@ -148,8 +149,8 @@ class ResNet(nn.Module):
         self,
         input_shape: tuple[int, ...],
         num_classes: int,
-        depth: int = 20,
-        width: int | None = None,
+        depth: Positive = 20,
+        width: Positive | None = None,
         stem: Literal["small", "large"] | None = None,
         shortcut: Shortcut | None = None,
         residual: bool = True,

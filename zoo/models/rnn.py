@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.bounds import Fraction, Positive
 from zoo.layers.dropout import Dropout
 from zoo.layers.pooling import last_token, mean_token
 from zoo.registry import MODELS
@@ -71,9 +72,9 @@ class RNN(nn.Module):
         self,
         vocab_size: int,
         cell: Literal["rnn", "lstm", "gru"] = "lstm",
-        width: int = 256,
-        depth: int = 2,
-        dropout: float = 0.0,
+        width: Positive = 256,
+        depth: Positive = 2,
+        dropout: Fraction = 0.0,
         tie: bool = True,
         bidirectional: bool = False,
         pool: Literal["last", "mean"] = "last",

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from zoo.bounds import Fraction, Positive
 from zoo.layers.dropout import Dropout
 from zoo.layers.recording import RecordsAttention
 from zoo.registry import MODELS
@@ -78,11 +79,11 @@ class RnnAttention(nn.Module):
         self,
         vocab_size: int,
         pad_id: int,
-        width: int = 256,
-        embedding: int | None = None,
-        attention: int | None = None,
+        width: Positive = 256,
+        embedding: Positive | None = None,
+        attention: Positive | None = None,
         tie: bool = True,
-        dropout: float = 0.1,
+        dropout: Fraction = 0.1,
     ) -> None:
         super().__init__()
         self.pad_id = pad_id

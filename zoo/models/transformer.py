@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from zoo.bounds import AboveZero, Fraction, Natural, Positive
 from zoo.kernels import padding_mask
 from zoo.layers.block import Block
 from zoo.layers.cache import KVCache
@@ -98,18 +99,18 @@ class Transformer(nn.Module):
         vocab_size: int,
         pad_id: int,
         max_length: int,
-        width: int = 512,
-        depth: int = 6,
-        decoder_depth: int | None = None,
-        heads: int = 8,
-        inner: int | None = None,
+        width: Positive = 512,
+        depth: Natural = 6,
+        decoder_depth: Natural | None = None,
+        heads: Positive = 8,
+        inner: Positive | None = None,
         positions: PositionName = "sinusoidal",
-        rotary_base: float = 10_000.0,
+        rotary_base: AboveZero = 10_000.0,
         norm: NormName = "layer",
         activation: FeedForwardName = "relu",
         pre_norm: bool = True,
         tie: bool = True,
-        dropout: float = 0.1,
+        dropout: Fraction = 0.1,
     ) -> None:
         super().__init__()
         self.pad_id, self.context = pad_id, max_length

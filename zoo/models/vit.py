@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.bounds import Fraction, Natural, Positive
 from zoo.errors import UserError, need_images
 from zoo.layers.block import Block
 from zoo.layers.dropout import Dropout
@@ -41,11 +42,11 @@ class ViT(nn.Module):
         self,
         input_shape: tuple[int, ...],
         num_classes: int,
-        patch: int = 4,
-        width: int = 192,
-        depth: int = 6,
-        heads: int = 3,
-        dropout: float = 0.0,
+        patch: Positive = 4,
+        width: Positive = 192,
+        depth: Natural = 6,
+        heads: Positive = 3,
+        dropout: Fraction = 0.0,
         pool: Literal["mean", "first"] = "mean",
     ) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ V vocabulary.
 
 from torch import Tensor, nn
 
+from zoo.bounds import Positive
 from zoo.kernels import batched_scores
 from zoo.registry import MODELS
 
@@ -23,7 +24,7 @@ class Word2Vec(nn.Module):
         width: D, embedding dimension.
     """
 
-    def __init__(self, vocab_size: int, width: int = 100) -> None:
+    def __init__(self, vocab_size: int, width: Positive = 100) -> None:
         super().__init__()
         self.words = nn.Embedding(vocab_size, width)
         self.contexts = nn.Embedding(vocab_size, width)

@@ -35,6 +35,8 @@ def two(betas: Sequence[float]) -> tuple[float, float]:
     Raises:
         ValueError: Not two.
     """
+    if len(betas) != 2:
+        raise ValueError(f"betas={list(betas)}: expected two numbers")
     first, second = betas
     return first, second
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.bounds import Fraction, NotNegative
 from zoo.naming import in_head
 from zoo.optim.chained import ChainedOptimizer
 from zoo.optim.fused_adamw import FusedAdamW
@@ -104,13 +105,13 @@ def split_for_muon(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parame
 @OPTIMIZERS.register("muon")
 def muon(
     model: nn.Module,
-    lr: float = 0.02,
-    weight_decay: float = 0.01,
-    momentum: float = 0.95,
-    adam_lr: float = 3e-3,
-    adam_betas: tuple[float, ...] = (0.9, 0.95),
-    embedding_lr: float | None = None,
-    head_lr: float | None = None,
+    lr: NotNegative = 0.02,
+    weight_decay: NotNegative = 0.01,
+    momentum: Fraction = 0.95,
+    adam_lr: NotNegative = 3e-3,
+    adam_betas: tuple[Fraction, ...] = (0.9, 0.95),
+    embedding_lr: NotNegative | None = None,
+    head_lr: NotNegative | None = None,
 ) -> ChainedOptimizer | torch.optim.Optimizer:
     """Muon (Jordan et al., 2024) for the matrices of hidden layers, AdamW for the rest.
 

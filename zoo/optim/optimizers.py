@@ -7,6 +7,7 @@ embeddings and heads. `lr` is the peak rate; the schedule multiplies it.
 import torch
 from torch import nn
 
+from zoo.bounds import Fraction, NotNegative
 from zoo.optim.fused_adamw import FusedAdamW
 from zoo.optim.groups import can_fuse, groups_of, two
 from zoo.registry import OPTIMIZERS
@@ -15,9 +16,9 @@ from zoo.registry import OPTIMIZERS
 @OPTIMIZERS.register("sgd")
 def sgd(
     model: nn.Module,
-    lr: float = 0.1,
-    weight_decay: float = 5e-4,
-    momentum: float = 0.9,
+    lr: NotNegative = 0.1,
+    weight_decay: NotNegative = 5e-4,
+    momentum: Fraction = 0.9,
     nesterov: bool = True,
 ) -> torch.optim.Optimizer:
     """Stochastic gradient descent with (Nesterov) momentum."""
@@ -33,10 +34,10 @@ def sgd(
 @OPTIMIZERS.register("adam")
 def adam(
     model: nn.Module,
-    lr: float = 1e-3,
-    weight_decay: float = 0.0,
-    betas: tuple[float, ...] = (0.9, 0.999),
-    eps: float = 1e-8,
+    lr: NotNegative = 1e-3,
+    weight_decay: NotNegative = 0.0,
+    betas: tuple[Fraction, ...] = (0.9, 0.999),
+    eps: NotNegative = 1e-8,
 ) -> torch.optim.Optimizer:
     """Kingma and Ba, 2015, arXiv:1412.6980; decay, if any, is added to the gradient."""
     groups = groups_of(model, weight_decay)
@@ -46,10 +47,10 @@ def adam(
 @OPTIMIZERS.register("adamw")
 def adamw(
     model: nn.Module,
-    lr: float = 1e-3,
-    weight_decay: float = 0.01,
-    betas: tuple[float, ...] = (0.9, 0.999),
-    eps: float = 1e-8,
+    lr: NotNegative = 1e-3,
+    weight_decay: NotNegative = 0.01,
+    betas: tuple[Fraction, ...] = (0.9, 0.999),
+    eps: NotNegative = 1e-8,
 ) -> torch.optim.Optimizer:
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101)."""
     groups = groups_of(model, weight_decay)
@@ -60,11 +61,11 @@ def adamw(
 @OPTIMIZERS.register("rmsprop")
 def rmsprop(
     model: nn.Module,
-    lr: float = 1e-3,
-    weight_decay: float = 0.0,
-    alpha: float = 0.99,
-    momentum: float = 0.0,
-    eps: float = 1e-8,
+    lr: NotNegative = 1e-3,
+    weight_decay: NotNegative = 0.0,
+    alpha: Fraction = 0.99,
+    momentum: Fraction = 0.0,
+    eps: NotNegative = 1e-8,
 ) -> torch.optim.Optimizer:
     """Hinton's lecture 6e, 2012: the gradient over a running root mean square."""
     groups = groups_of(model, weight_decay)
@@ -73,7 +74,10 @@ def rmsprop(
 
 @OPTIMIZERS.register("adagrad")
 def adagrad(
-    model: nn.Module, lr: float = 0.05, weight_decay: float = 0.0, eps: float = 1e-10
+    model: nn.Module,
+    lr: NotNegative = 0.05,
+    weight_decay: NotNegative = 0.0,
+    eps: NotNegative = 1e-10,
 ) -> torch.optim.Optimizer:
     """Duchi, Hazan and Singer, 2011: the gradient over the root of all squares so far."""
     return torch.optim.Adagrad(groups_of(model, weight_decay), lr, eps=eps)

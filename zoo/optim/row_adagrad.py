@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.bounds import NotNegative
 from zoo.optim.groups import groups_of
 from zoo.registry import OPTIMIZERS
 
@@ -37,9 +38,9 @@ class RowAdagrad(torch.optim.Optimizer):
         self,
         params: Any,
         lr: float,
-        initial: float = 0.0,
-        eps: float = 1e-10,
-        weight_decay: float = 0.0,
+        initial: NotNegative = 0.0,
+        eps: NotNegative = 1e-10,
+        weight_decay: NotNegative = 0.0,
         tables: Collection[int] = (),
     ) -> None:
         if min(lr, initial, eps) < 0 or initial + eps == 0:
@@ -129,10 +130,10 @@ def stable_order(names: Tensor, limit: int) -> Tensor:
 @OPTIMIZERS.register("row_adagrad")
 def row_adagrad(
     model: nn.Module,
-    lr: float = 0.3,
-    weight_decay: float = 0.0,
-    initial: float = 0.0,
-    eps: float = 1e-10,
+    lr: NotNegative = 0.3,
+    weight_decay: NotNegative = 0.0,
+    initial: NotNegative = 0.0,
+    eps: NotNegative = 1e-10,
 ) -> torch.optim.Optimizer:
     """Adagrad with one rate per row, for tables of vectors: a step changes the rows it looked up.
 

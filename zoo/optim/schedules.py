@@ -7,6 +7,7 @@ sized in steps, epochs or minutes, and resuming needs no state (but for `plateau
 import math
 from typing import Any
 
+from zoo.bounds import Fraction, Natural, NotNegative
 from zoo.errors import UserError
 from zoo.registry import SCHEDULES
 
@@ -62,7 +63,7 @@ class Constant(Schedule):
 class Linear(Schedule):
     """Down in a straight line to `final` times the peak."""
 
-    def __init__(self, warmup: float = 0.0, final: float = 0.0) -> None:
+    def __init__(self, warmup: float = 0.0, final: NotNegative = 0.0) -> None:
         super().__init__(warmup)
         self.final = final
 
@@ -74,7 +75,7 @@ class Linear(Schedule):
 class Cosine(Schedule):
     """Half a cosine down to `final` times the peak (Loshchilov and Hutter, 2017, 1608.03983)."""
 
-    def __init__(self, warmup: float = 0.0, final: float = 0.0) -> None:
+    def __init__(self, warmup: float = 0.0, final: NotNegative = 0.0) -> None:
         super().__init__(warmup)
         self.final = final
 
@@ -91,7 +92,9 @@ class OneCycle(Schedule):
         start, final: The rate at either end, as a fraction of the peak.
     """
 
-    def __init__(self, warmup: float = 0.3, start: float = 0.04, final: float = 0.0) -> None:
+    def __init__(
+        self, warmup: float = 0.3, start: NotNegative = 0.04, final: NotNegative = 0.0
+    ) -> None:
         super().__init__(warmup)
         self.start, self.final = start, final
 
@@ -115,7 +118,7 @@ class WarmupStableDecay(Schedule):
         final: The last rate, as a fraction of the peak.
     """
 
-    def __init__(self, warmup: float = 0.0, decay: float = 0.2, final: float = 0.0) -> None:
+    def __init__(self, warmup: float = 0.0, decay: float = 0.2, final: NotNegative = 0.0) -> None:
         super().__init__(warmup)
         self.decay = self._fraction("decay", decay, 1.0 - warmup + 1e-9) / (1 - warmup)
         self.final = final
@@ -137,7 +140,11 @@ class Plateau(Schedule):
     """
 
     def __init__(
-        self, warmup: float = 0.0, cut: float = 0.3, patience: int = 3, floor: float = 0.001
+        self,
+        warmup: float = 0.0,
+        cut: Fraction = 0.3,
+        patience: Natural = 3,
+        floor: NotNegative = 0.001,
     ) -> None:
         super().__init__(warmup)
         self.cut, self.patience, self.floor = cut, patience, floor

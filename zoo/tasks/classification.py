@@ -64,10 +64,11 @@ class Classification:
             return None
         counts = torch.tensor(class_counts, dtype=torch.float32)
         weights = 1 / counts.clamp(min=1) if setting == "balanced" else torch.tensor(setting)
-        if len(weights) != self.num_classes or bool((weights < 0).any()):
+        is_usable = len(weights) == self.num_classes and not bool((weights < 0).any())
+        if not is_usable or not bool((weights * counts).sum() > 0):
             raise UserError(
                 f"task.class_weights: got {list(setting)}, expected {self.num_classes} numbers, "
-                f"none negative, one for each of {', '.join(self.class_names)}"
+                f"none negative and not all zero, one for each of {', '.join(self.class_names)}"
             )
         return weights * counts.sum() / (weights * counts).sum()
 

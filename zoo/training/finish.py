@@ -1,6 +1,7 @@
 """The end of a run: the best weights evaluated on the test split, and result.json, always."""
 
 import functools
+import math
 import operator
 import shlex
 import subprocess
@@ -35,7 +36,10 @@ def parse_expectation(name: str, text: str) -> tuple[str, float]:
     sign, _, number = str(text).strip().partition(" ")
     try:
         _COMPARE[sign]
-        return sign, float(number)
+        bound = float(number)
+        if math.isfinite(bound):
+            return sign, bound
+        raise ValueError
     except (KeyError, ValueError):
         raise UserError(
             f"expect.{name}: got {text!r}, expected a comparison and a number, such as '>= 0.985'"

@@ -26,6 +26,7 @@ from zoo.training.runtime import Runtime
 CHUNK_BYTES = 32 * 2**20  # samples gathered, prepared and augmented at once for many small steps
 CHUNK_STEPS = 64
 BUCKET_BATCHES = 100  # batches sorted together: enough of each length, and still shuffled
+REPEATS, SMALL = 100, 10_000  # of a split in a batch at most, and a size that any may have
 DEVICE_FRACTION = 0.25  # of a GPU's free memory that the data may take
 
 
@@ -107,6 +108,11 @@ class Loader:
             raise UserError(
                 f"data.batch_size={batch_size} cannot be cut into {accumulate} micro-batches for "
                 f"each of {runtime.ranks} devices; raise it to {accumulate * runtime.ranks} or more"
+            )
+        if batch_size > (most := max(SMALL, REPEATS * len(dataset.splits["train"]))):
+            raise UserError(
+                f"data.batch_size={batch_size}: the training split has "
+                f"{len(dataset.splits['train']):,} samples; expected {most:,} or less"
             )
         self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
         self.runtime, self.accumulate, self.workers = runtime, accumulate, workers
