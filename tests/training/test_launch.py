@@ -23,7 +23,9 @@ PAIRS = ("data=numbers", "data.size=150", "task=seq2seq", "model.width=8")
 
 
 FAMILIES = {
-    "mlp": ("model=mlp", "model.width=8", "data=rain", "data.samples=120"),
+    "mlp, batch norm": (
+        "model=mlp", "model.width=8", "model.norm=batch", "data=rain", "data.samples=120",
+    ),
     "gpt": (
         "model=gpt", "model.width=8", "model.depth=1", "model.heads=2", "task=causal_lm", *TEXT,
     ),

@@ -10,6 +10,7 @@ from zoo.errors import UserError
 from zoo.tasks.base import Batch, Task, to_float64
 from zoo.training.collectives import gather_with_gradient
 from zoo.training.precision import Precision, rescale_gradients
+from zoo.training.rank_norm import RankBatchNorm, share_batch_norms
 from zoo.training.runtime import Runtime
 
 SCALE = 1024  # the same on every rank, however many samples it has; dividing by it loses nothing
@@ -53,14 +54,15 @@ def wrapped(model: nn.Module, runtime: Runtime, compile: bool) -> nn.Module:
     if runtime.ranks == 1:
         return model
     replicated = nn.parallel.DistributedDataParallel
-    if runtime.device.type == "cpu":
-        return replicated(model, gradient_as_bucket_view=True)
-    _refuse_sparse(model)
+    if runtime.device.type != "cpu":
+        _refuse_sparse(model)
     if runtime.device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    else:
+        share_batch_norms(model)
     return replicated(
         model,
-        [runtime.device],
+        None if runtime.device.type == "cpu" else [runtime.device],
         broadcast_buffers=not _buffers_agree(model),
         gradient_as_bucket_view=True,
     )
@@ -78,7 +80,8 @@ def _refuse_sparse(model: nn.Module) -> None:
 
 def _buffers_agree(model: nn.Module) -> bool:
     """Whether all buffers are statistics that ranks compute together: none need be sent."""
-    modules = [module for module in model.modules() if isinstance(module, nn.SyncBatchNorm)]
+    shared = (nn.SyncBatchNorm, RankBatchNorm)
+    modules = [module for module in model.modules() if isinstance(module, shared)]
     agreed = {id(buffer) for module in modules for buffer in module.buffers()}
     return all(id(buffer) in agreed for buffer in model.buffers())
 
