@@ -23,6 +23,37 @@ def test_a_damaged_encoding_is_named():
         load_encoding({"kind": "table", "columns": []})
 
 
+IMAGE = {
+    "kind": "image", "size": [8, 8], "channels": 1, "mean": [0.5], "std": [0.2],
+    "class_names": ["a", "b"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("std", [0.0], "std is 0.0, expected a number above 0"),
+        ("std", "0.2", "std: got '0.2' (str)"),
+        ("mean", [float("nan")], "mean is nan"),
+        ("size", None, "size: got null"),
+        ("channels", 0, "channels is 0, expected a number above 0"),
+        ("class_names", [1], "class_names: got"),
+        ("colour", 1, "unexpected keyword argument 'colour'"),
+    ],
+)
+def test_a_field_of_a_wrong_type_is_named(field, value, said):
+    load_encoding(IMAGE)
+    with pytest.raises(UserError) as error:
+        load_encoding(IMAGE | {field: value})
+    assert "the run's image encoding is damaged" in str(error.value) and said in str(error.value)
+
+
+@pytest.mark.parametrize("json", [None, [], "table", 3])
+def test_what_is_no_object_is_no_encoding(json):
+    with pytest.raises(UserError, match="the run's encoding is .*, expected an object"):
+        load_encoding(json)
+
+
 def test_an_unknown_kind_names_the_plugins_that_may_register_it():
     with pytest.raises(UserError, match=r"if a plugin registers it, add plugins=\[<its module>\]"):
         load_encoding({"kind": "sound"})

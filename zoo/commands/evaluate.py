@@ -175,7 +175,6 @@ def evaluate_run(
     dataset = build_dataset(data, restored.encoding.to_json(), online=other)
     _check_split(dataset.splits, split)
     warnings += _about_data(restored, dataset.sha256, other, split)
-    warnings += dataset.notes if other else []
     overfit = restored.config.trainer.overfit and not other
     loader = Loader(
         dataset,

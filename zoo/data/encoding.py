@@ -20,6 +20,7 @@ from zoo.errors import UserError
 from zoo.registry import Registry
 from zoo.schema import describe_value, matches_type, parameters, type_mismatch
 
+ABOVE_ZERO = {"std", "length", "max_length", "size", "channels"}  # fields of encodings
 ENCODINGS = Registry("encoding", "zoo.data.images", "zoo.data.tables", "zoo.data.text")
 
 
@@ -98,7 +99,11 @@ def load_encoding(json: dict[str, Any], plugins: Sequence[str] = ()) -> Encoding
         raise UserError(f"encoding of unknown kind {kind!r} (one of: {known}); {hint}")
     try:
         encoding_class: Any = ENCODINGS[kind].builder
-        return encoding_class.from_json(json)
+        encoding: Encoding = encoding_class.from_json(json)
+        if is_dataclass(encoding_class):
+            for name, parameter in parameters(encoding_class).items():
+                _check_field(getattr(encoding, name), parameter.annotation, name)
+        return encoding
     except KeyError as error:
         raise UserError(f"the run's {kind} encoding is damaged: {error} is missing") from error
     except (TypeError, ValueError, AttributeError, IndexError) as error:
@@ -131,14 +136,18 @@ def from_fields(kind: type[F], json: Any, where: str) -> F:
 def _field(value: Any, annotation: Any, name: str) -> Any:
     if is_dataclass(annotation) and isinstance(annotation, type):
         return from_fields(annotation, value, name)
+    _check_field(value, annotation, name)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_field(value: Any, annotation: Any, name: str) -> None:
     if not matches_type(value, annotation):
         raise ValueError(type_mismatch(name, value, annotation))
-    for number in value if isinstance(value, list) else [value]:
+    for number in value if isinstance(value, list | tuple) else [value]:
         if isinstance(number, float) and not math.isfinite(number):
             raise ValueError(f"{name} is {number}, expected a finite number")
-        if name.endswith(".std") and number <= 0:
+        if name.rpartition(".")[2] in ABOVE_ZERO and not number > 0:
             raise ValueError(f"{name} is {number}, expected a number above 0")
-    return tuple(value) if isinstance(value, list) else value
 
 
 def fitted(expected: type[E], encoding: Encoding | None) -> E | None:

@@ -149,6 +149,13 @@ class RunDirectory:
                     f"{self.path / 'dataset.json'}: {key} is {describe_value(value)[:60]}, "
                     f"expected {named}: the file is damaged; restore it from a copy, or train again"
                 )
+        facts = content["facts"]
+        names, number = facts.get("class_names"), facts.get("num_classes")
+        if isinstance(names, list) and number is not None and len(names) != number:
+            raise UserError(
+                f"{self.path / 'dataset.json'}: {len(names)} names of {number} classes: the file "
+                f"is damaged; restore it from a copy, or train again"
+            )
         return content
 
     def metrics(self, split: str | None = None) -> Iterator[dict[str, Any]]:

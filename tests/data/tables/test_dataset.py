@@ -48,3 +48,12 @@ def test_an_encoding_of_another_kind_is_refused(tmp_path):
 def test_a_constant_regression_target_is_refused():
     with pytest.raises(UserError, match="is 3 in every training row"):
         build({"x": torch.rand(30).double()}, torch.full((30,), 3.0).double(), None)
+
+
+def test_numbers_too_large_to_be_standardised_are_refused():
+    raw, target = small()
+    raw["size"][:20] = 1e308
+    with pytest.raises(UserError, match=r"the column 'size' has numbers as large as 1e\+308"):
+        build(raw, target)
+    with pytest.raises(UserError, match="the target 'kind' has numbers too large"):
+        build(small()[0], raw["size"], None)

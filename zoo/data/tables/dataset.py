@@ -1,5 +1,6 @@
 """From columns by name to a `Dataset`: the part that all tables share."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -78,6 +79,8 @@ def _fit_target(
         return Target(name, "classification", tuple(class_names))
     values = target[train].double()
     mean, std = float(values.mean()), float(values.std(correction=0))
+    if not math.isfinite(std):
+        raise UserError(f"the target '{name}' has numbers too large to be standardised; scale it")
     if not std > 0:
         raise UserError(
             f"the target '{name}' is {mean:g} in every training row: there is nothing to learn"

@@ -3,6 +3,7 @@
 Shapes: N rows, D encoded features.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
@@ -67,6 +68,11 @@ class Column:
         )
         filled = torch.where(rows.isnan(), median, rows)
         mean, std = float(filled.mean()), float(filled.std(correction=0))
+        if not math.isfinite(std):
+            raise UserError(
+                f"the column '{name}' has numbers as large as {float(numbers.abs().max()):g}, too "
+                f"large to be standardised; correct them, or leave the column out: data.drop"
+            )
         if not std > 1e-12 * max(1.0, abs(mean)):
             std = 1.0
         # Of a date, one of its parts marks a missing one.
