@@ -100,8 +100,8 @@ def load_encoding(json: dict[str, Any], plugins: Sequence[str] = ()) -> Encoding
     try:
         encoding_class: Any = ENCODINGS[kind].builder
         encoding: Encoding = encoding_class.from_json(json)
-        if is_dataclass(encoding_class):
-            for name, parameter in parameters(encoding_class).items():
+        if is_dataclass(encoding):
+            for name, parameter in parameters(type(encoding)).items():
                 _check_field(getattr(encoding, name), parameter.annotation, name)
         return encoding
     except KeyError as error:
