@@ -1,5 +1,7 @@
 """Decoding: sizes, colour modes, orientation."""
 
+import random
+
 import pytest
 import torch
 from PIL import Image
@@ -102,3 +104,23 @@ def test_a_large_jpeg_decoded_at_a_lower_scale_looks_the_same(tmp_path):
     pixels = decode(path, 1, (30, 40), "crop")[0].float()
     expected = torch.linspace(0, 255, 40).expand(30, 40)
     assert (pixels - expected).abs().max() < 6
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
+def test_damaged_bytes_give_a_picture_or_a_reason(tmp_path, kind):
+    generator = random.Random(kind)
+    noise = torch.randint(0, 256, (12, 10, 3), generator=torch.Generator().manual_seed(0))
+    picture = Image.fromarray(noise.byte().numpy())
+    content = save(tmp_path, picture, f"x.{kind.lower()}").read_bytes()
+    outcomes = set()
+    for _ in range(30):
+        damaged = bytearray(content)
+        for _ in range(3):
+            damaged[generator.randrange(len(content))] = generator.randrange(256)
+        (tmp_path / "damaged").write_bytes(damaged)
+        try:
+            pixels = decode(tmp_path / "damaged", 3, (4, 4), "crop", max_pixels=10_000)
+            outcomes.add(tuple(pixels.shape))
+        except BrokenImage as error:
+            outcomes.add(bool(error.reason))
+    assert outcomes <= {(3, 4, 4), True}

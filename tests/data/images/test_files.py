@@ -1,5 +1,7 @@
 """Image files under a folder: which count, and what is said of the others."""
 
+import os
+
 from PIL import Image
 
 from zoo.data.images.files import LeftOut, find_images, images_under, is_image
@@ -26,8 +28,10 @@ def test_files_count_by_extension_or_by_their_first_bytes(tmp_path):
         (tmp_path / name).write_bytes(b"no image at all")
         assert not is_image(tmp_path / name)
     (tmp_path / "Thumbs.db").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder.jpg").mkdir()
     names, notes = found(tmp_path)
-    assert len(names) == 5 + 12 and notes.startswith("9 files left out, no images: 6 .dng, ")
+    assert len(names) == 5 + 12 and notes.startswith("10 files left out, no images: 6 .dng, ")
     assert [file.name for file in find_images(tmp_path)] == names
 
 

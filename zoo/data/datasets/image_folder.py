@@ -100,7 +100,9 @@ def _index(root: Path, labels: str | None, is_new: bool) -> ImageIndex:
     if not root.exists():
         raise not_found(root)
     if not root.is_dir():
-        raise UserError(f"{root}: this is a file; expected the folder of images")
+        is_packed = root.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
+        fix = "; unpack it first" if is_packed else ""
+        raise UserError(f"{root}: this is a file; expected the folder of images{fix}")
     if labels is not None:
         index = index_listed(root, labels, is_new)
     else:

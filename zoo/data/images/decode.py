@@ -121,7 +121,8 @@ def decode_and_look(
     levels: Levels | None = None,
 ) -> tuple[Tensor, Facts]:
     """As `decode`, and what is to be said of the file."""
-    with _open(path, max_pixels) as image:
+    with _open(path, max_pixels) as image, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, of metadata
         try:
             image.draft(None, (2 * max(size), 2 * max(size)))  # JPEG: decode at a lower scale
             is_animated = _is_animated(image)

@@ -121,7 +121,7 @@ def images_under(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
     left_out = LeftOut() if left_out is None else left_out
     images = []
     for path in _files(folder, left_out):
-        if is_image(path) and path.is_file():
+        if path.is_file() and is_image(path):  # in this order: a pipe is never opened
             images.append(path)
         elif path.is_symlink() and not path.exists():
             left_out.broken_links += 1

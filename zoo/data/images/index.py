@@ -104,7 +104,7 @@ def index_folders(root: Path, is_new: bool) -> ImageIndex:
         _add_classes(index, root, folders)
     if not index.files:
         raise UserError(_no_images_message(root, left_out))
-    if loose := sum(is_image(path) for path in root.iterdir() if path.is_file()):
+    if loose := sum(path.is_file() and is_image(path) for path in root.iterdir()):
         index.notes.append(f"{loose:,} images beside the folders of {root} left out")
     index.notes += left_out.notes(root)
     return index
@@ -219,7 +219,7 @@ def _add_classes(index: ImageIndex, root: Path, folders: list[Folder]) -> None:
 
 def _no_images_message(root: Path, left_out: LeftOut) -> str:
     """The error for a folder without class folders."""
-    if count := sum(is_image(path) for path in root.iterdir()):
+    if count := sum(path.is_file() and is_image(path) for path in root.iterdir()):
         return _no_classes_message(root, count)
     found = "; ".join(left_out.notes(root))
     found = f" ({found})" if found else ""
