@@ -21,6 +21,7 @@ from zoo.data.images.checks import note_facts, note_one_coloured, one_coloured
 from zoo.data.images.dataset import image_dataset
 from zoo.data.images.decode import BrokenImage, Facts, convert_and_look, parse_size
 from zoo.data.images.encoding import ImageEncoding
+from zoo.data.images.layout import counted
 from zoo.data.images.levels import Levels, levels_of
 from zoo.data.progress import Progress
 from zoo.data.splits import Split
@@ -191,7 +192,7 @@ def images(
         pixels, torch.tensor(labels), names, context, **_fixed(published), resize=resize,
         levels=levels,
     )  # fmt: skip
-    dataset.notes += notes
+    dataset.notes += [f"classes: {counted([names[label] for label in labels])}", *notes]
     return dataset
 
 
