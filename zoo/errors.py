@@ -1,10 +1,15 @@
 """Errors that a user can correct, in one line, with the closest valid name to suggest."""
 
+import contextlib
 import difflib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import TextIO
+
+WORD, MESSAGE = 300, 2_000  # characters of what an error quotes
 
 
 class UserError(Exception):
@@ -14,7 +19,22 @@ class UserError(Exception):
     """
 
     def __str__(self) -> str:
-        return " ".join(super().__str__().split())  # one line, whatever was quoted
+        return shortened(printable(" ".join(super().__str__().split())))  # whatever was quoted
+
+
+def printable(text: str) -> str:
+    """The text with codes for what moves the cursor, turns the direction, or is no UTF-8."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def shortened(text: str) -> str:
+    """The text without the middle of what is too long: of words, and of itself."""
+    text = re.sub(rf"\S{{{WORD},}}", lambda word: _ends(word[0], WORD // 2), text)
+    return _ends(text, MESSAGE // 2) if len(text) > MESSAGE else text
+
+
+def _ends(text: str, each: int) -> str:
+    return f"{text[:each]}[... {len(text) - 2 * each:,} characters ...]{text[-each:]}"
 
 
 class MissingFact(UserError):
@@ -35,11 +55,12 @@ def report(work: Callable[[], int | None]) -> int:
     What the terminal has no character for (a name that is not UTF-8, Chinese in an old code page)
     is printed as its code.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     try:
-        return work() or 0
+        _check_folder()
+        code = work() or 0
+        sys.stdout.flush()
+        return code
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -47,8 +68,49 @@ def report(work: Callable[[], int | None]) -> int:
         print(f"failed: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output (`| head`) is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 141
+    except OSError as error:
+        if not _is_full(sys.stdout):
+            raise
+        _drop_output()
+        print(f"error: the output cannot be written: {error.strerror or error}", file=sys.stderr)
+        return 1
+
+
+def _prepare_streams() -> None:
+    """Closed streams (`>&-`) lead nowhere; others print what they lack as codes."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            descriptor = os.open(os.devnull, os.O_WRONLY)
+            if descriptor != number:  # no file of ours may get the number of a stream
+                os.dup2(descriptor, number)
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: PTH123, SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_folder() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        raise UserError("the folder that this was started in is gone; cd to another") from None
+
+
+def _is_full(stream: TextIO) -> bool:
+    """Whether a stream refuses what is written: a full disk, a closed terminal."""
+    try:
+        stream.write("\n")
+        stream.flush()
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _drop_output() -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def closest_match(name: str, valid: Iterable[str]) -> str | None:

@@ -37,6 +37,8 @@ def import_plugins(modules: Iterable[str]) -> None:
     for name in modules:
         if str(Path.cwd()) not in sys.path:
             sys.path.append(str(Path.cwd()))
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise UserError(f"plugins: got {name!r}, expected names of modules: [my_models]")
         try:
             importlib.import_module(name)
         except ImportError as error:

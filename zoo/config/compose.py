@@ -29,7 +29,8 @@ from zoo.config.groups import (
 )
 from zoo.config.run import RunConfig
 from zoo.config.text import quoted
-from zoo.errors import UserError, unknown_name
+from zoo.errors import UserError, printable, unknown_name
+from zoo.files import NAME_BYTES
 from zoo.renames import RENAMED, current_config, current_overrides
 
 LAUNCHERS = {"submitit_slurm": "submitit", "submitit_local": "submitit", "ray": "ray"}  # extras
@@ -84,7 +85,9 @@ def load(overrides: list[str]) -> RunConfig:
     check(with_values, reference, experiment)
     if with_values["name"] is None:
         with_values["name"] = experiment or _name(chosen_of["model"], chosen_of["data"])
-    if not re.fullmatch(r"[^/\\\0]+", name := with_values["name"]) or name in (".", ".."):
+    name = with_values["name"]
+    is_name = re.fullmatch(r"[^/\\]+", name) and name not in (".", "..") and printable(name) == name
+    if not is_name or len(name.encode()) > NAME_BYTES:
         raise UserError(f"name: got {name!r}, expected the name of one folder, below output_dir")
     return RunConfig.from_dict({"experiment": experiment, **with_values})
 

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterable
 
+from zoo.errors import printable
+
 
 def join_lines(overrides: Iterable[str]) -> str:
-    """The content of overrides.txt: one a line, as JSON where it has a line break in it."""
-    lines = (json.dumps(o) if o.splitlines() != [o] or o[0] == '"' else o for o in overrides)
+    """The content of overrides.txt: one a line, as JSON where it has line breaks or no UTF-8."""
+    lines = (o if printable(o) == o and o[:1] != '"' else json.dumps(o) for o in overrides)
     return "\n".join(lines) + "\n"
 
 
