@@ -26,6 +26,8 @@ word2vec    words per second and held-out loss: gensim, Zoo
 word2vec_rates  validation loss by learning rate: gensim, Zoo; takes group.key=value
 kernels     processor time of each implementation of zoo/kernels: by its reference's, and what it
             gains in training steps of recipes, or of experiment=...; takes group.key=value
+precision   what trainer.precision=auto chooses for each experiment, or for experiment=..., and the
+            processor time of bf16 by fp32's; takes group.key=value
 
 Lightning, Hugging Face's models and gensim are measured where they are installed (`pip install
 lightning transformers peft gensim hydra-joblib-launcher`); Zoo does not depend on them.
@@ -43,8 +45,9 @@ BENCHMARKS = {  # name -> the module of this package with the function of that n
     "word2vec": "word2vec",
     "word2vec_rates": "word2vec",
     "kernels": "kernels",
+    "precision": "precision",
 }
-TAKE_SETTINGS = ("word2vec_rates", "kernels")
+TAKE_SETTINGS = ("word2vec_rates", "kernels", "precision")
 
 
 def main(argv: list[str] | None = None) -> int:

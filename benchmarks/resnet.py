@@ -64,6 +64,7 @@ def zoo_resnet(precision: str) -> Case:
     from zoo.registry import OPTIMIZERS
     from zoo.tasks.classification import Classification
     from zoo.training.precision import Precision, choose_precision
+    from zoo.training.products import ProductCounter
     from zoo.training.step import RunningMetrics, accumulate_gradients
 
     runtime, metrics = start_runtime(), RunningMetrics()
@@ -73,8 +74,11 @@ def zoo_resnet(precision: str) -> Case:
     x, y = random_images()
     batch = {"input": x, "target": y}
     if precision == "auto":
-        precision, reason = choose_precision("auto", model, task, batch, runtime, False)
-        print(f"auto: {precision} ({reason})")
+        counter = ProductCounter()
+        with counter:
+            task.step(model, batch)
+        precision, reason = choose_precision("auto", runtime, lambda: counter.products)
+        print(f"{precision} ({reason})")
     optimizer = OPTIMIZERS.build({"name": "sgd", "lr": 0.05, "nesterov": False}, model=model)
     parts = (Precision(precision, runtime.device), runtime, metrics)
 

@@ -47,8 +47,8 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
         "zoo.teacher": ("a second network", {"zoo.config", *BASE}),
         "zoo.build": (
             "config to trainer",
-            {"zoo.config", "zoo.data", "zoo.optim", "zoo.runs", "zoo.tasks", "zoo.teacher",
-             "zoo.training", "zoo.weights", *BASE},
+            {"zoo.config", "zoo.data", "zoo.optim", "zoo.runs", "zoo.teacher", "zoo.training",
+             "zoo.weights", *BASE},
         ),
         "zoo.restore": (
             "a finished run",
@@ -64,10 +64,14 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
             "what makes a folder a run",
             {"zoo.config", "zoo.data", "zoo.runs", "zoo.start", "zoo.training", *BASE},
         ),
+        "zoo.number_format": (
+            "its precision",
+            {"zoo.build", "zoo.config", "zoo.runs", "zoo.start", "zoo.training", *BASE},
+        ),
         "zoo.session": (
             "one run, start to end",
-            {"zoo.build", "zoo.config", "zoo.data", "zoo.kernels", "zoo.record", "zoo.runs",
-             "zoo.start", "zoo.training", *BASE},
+            {"zoo.build", "zoo.config", "zoo.data", "zoo.kernels", "zoo.number_format",
+             "zoo.record", "zoo.runs", "zoo.start", "zoo.training", *BASE},
         ),
     },
     "commands": {

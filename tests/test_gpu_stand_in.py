@@ -98,7 +98,7 @@ def parts(name):
     else:
         case = make(name)
         model, task, batch = case.model, case.task, case.example.batch
-    prepare_task(task, 1, 1)
+    prepare_task(task, 1, 1, 2)
     return model.to(DEVICE).train(), task, on_gpu(batch)
 
 

@@ -61,7 +61,7 @@ def rank(folder, number):
     """One of two, with eight samples or with the other seven."""
     runtime = Runtime.start("cpu")
     task = Contrastive()
-    prepare_task(task, 1, runtime.ranks)
+    prepare_task(task, 1, runtime.ranks, 15)
     own = {name: column.tensor_split(2)[number] for name, column in batch_of().items()}
     model = model_of()
     torch.save(gradients(model, task, own, runtime), folder / f"{number}.pt")
@@ -92,8 +92,10 @@ def halves():
 
 def test_a_batch_is_never_cut():
     with pytest.raises(UserError, match=r"trainer.accumulate=2: .* whole batch.*accumulate=1"):
-        prepare_task(Contrastive(), 2, 1)
-    prepare_task(Contrastive(), 1, 1)
+        prepare_task(Contrastive(), 2, 1, 8)
+    with pytest.raises(UserError, match="data.batch_size=1: .* several samples"):
+        prepare_task(Contrastive(), 1, 1, 1)
+    prepare_task(Contrastive(), 1, 1, 8)
 
 
 @pytest.mark.parametrize("overfit", [False, True])

@@ -5,7 +5,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from zoo.config import groups as configs
@@ -17,16 +16,17 @@ from zoo.optim.rates import build_optimizer, check_rates
 from zoo.registry import ADAPTERS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
 from zoo.rng import mix_seed
 from zoo.runs.directory import RunDirectory
-from zoo.tasks.base import Batch, Task
 from zoo.teacher import Teacher, check_teacher, keep_apart
 from zoo.training import finish
 from zoo.training.budget import Budget
 from zoo.training.checkpoint import load_model, trainable_state_dict
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
+from zoo.training.dry_run import DryRun
 from zoo.training.evaluate import check_predictions
 from zoo.training.loader import Loader
-from zoo.training.precision import Precision, choose_precision
+from zoo.training.precision import Precision
+from zoo.training.products import Products
 from zoo.training.runtime import Runtime, seed_everything
 from zoo.training.step import prepare_task
 from zoo.training.trainer import Trainer
@@ -106,6 +106,7 @@ def build_trainer(
     source: Source | None = None,
     teacher: Teacher | None = None,
     folder: Path | None = None,
+    products: Products | None = None,
 ) -> Trainer:
     """Everything that a run consists of; makes the run directory last, when all else fits.
 
@@ -117,20 +118,14 @@ def build_trainer(
         source: Weights to start from, or None for random ones.
         teacher: A trained network for the task or the model, or None.
         folder: The new directory; None for one named by date and time.
+        products: Those by which trainer.precision=auto is decided; None for this model's.
     """
     options, console = config.trainer, Console(runtime.main)
-    facts = dataset.facts | dataset.encoding.runtime_facts | (teacher.facts if teacher else {})
-    model, console.weights = build_model(config, facts, source, teacher)
-    model = model.to(runtime.device)
-    task = build_component(TASKS, config.task, facts, config.data["name"])
-    loader = build_loader(dataset, config.data, config.seed, options, runtime)
-    batch = next(loader.training(0, 1))[0]
-    dry_run(model, task, batch, config)
+    dry_run, console.weights = build_dry_run(config, dataset, runtime, source, teacher)
+    model, task, loader = dry_run.model, dry_run.task, dry_run.loader
+    precision, console.precision_reason = dry_run.choose(options.precision, products)
     check_predictions(task, loader, runtime)
-    precision, console.precision_reason = choose_precision(
-        options.precision, model, task, batch, runtime, options.deterministic
-    )
-    prepare_task(task, options.accumulate, runtime.ranks)
+    prepare_task(task, options.accumulate, runtime.ranks, loader.batch_size)
     trainer = Trainer(
         model=model,
         task=task,
@@ -148,6 +143,22 @@ def build_trainer(
     )
     seed_everything(config.seed, runtime.rank)
     return trainer
+
+
+def build_dry_run(
+    config: RunConfig,
+    dataset: Dataset,
+    runtime: Runtime,
+    source: Source | None,
+    teacher: Teacher | None,
+) -> tuple[DryRun, Report | None]:
+    """Model, task and batches, to take a step that changes nothing; and the weights loaded."""
+    facts = dataset.facts | dataset.encoding.runtime_facts | (teacher.facts if teacher else {})
+    model, report = build_model(config, facts, source, teacher)
+    task = build_component(TASKS, config.task, facts, config.data["name"])
+    loader = build_loader(dataset, config.data, config.seed, config.trainer, runtime)
+    names = (config.model["name"], config.task["name"], config.data["name"])
+    return DryRun(model.to(runtime.device), task, loader, names), report
 
 
 def build_model(
@@ -195,36 +206,6 @@ def initialise(
     if source is not None and source.adapter is not None:
         load_model(model, source.adapter, Path(str(init.adapter)))
     return report
-
-
-def dry_run(model: nn.Module, task: Task, batch: Batch, config: RunConfig) -> None:
-    """One forward pass over a whole micro-batch, before anything is written.
-
-    Shapes that do not fit, and a micro-batch that does not fit into memory, are a clear error.
-    Evaluating and without gradients: statistics of batch norm stay as they are.
-
-    Raises:
-        UserError: The model refuses the batch, or runs out of memory.
-    """
-    try:
-        with torch.no_grad():
-            task.step(model.eval(), batch)
-    except (RuntimeError, ValueError, IndexError, KeyError) as error:
-        size = len(next(iter(batch.values())))
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        if isinstance(error, torch.OutOfMemoryError) or "memory" in first:
-            raise UserError(
-                f"a micro-batch of {size} samples does not fit into memory ({first}); lower "
-                f"data.batch_size={config.data['batch_size']}, or raise trainer.accumulate="
-                f"{config.trainer.accumulate}, which cuts the batch into more of them"
-            ) from None
-        shapes = ", ".join(f"{n} {tuple(c.shape)} {c.dtype}" for n, c in batch.items())
-        raise UserError(
-            f"model={config.model['name']} and task={config.task['name']} do not take the batches "
-            f"of data={config.data['name']} ({shapes}): {first}"
-        ) from None
-    finally:
-        model.train()
 
 
 def make_budget(options: TrainerConfig, loader: Loader) -> Budget:

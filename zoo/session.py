@@ -11,21 +11,21 @@ from typing import Any
 
 import torch
 
-from zoo.build import build_dataset, build_trainer, check_options
+from zoo.build import build_trainer, check_options
 from zoo.config.run import RunConfig
 from zoo.config.saved import read_config
-from zoo.config.suited import with_suited_task, with_target_kind
 from zoo.data.dataset import Dataset
 from zoo.errors import TrainingFailed, UserError, report
 from zoo.importing import import_plugins
 from zoo.kernels import forget_used_kernels
+from zoo.number_format import First, of_resumed, products_of, with_precision
 from zoo.program import command_line, spelled
 from zoo.record import disk_error_message, record_run, refused_writes
 from zoo.runs import hparams
 from zoo.runs.directory import RunDirectory
-from zoo.start import Start, find_start
+from zoo.start import Start, find_data, find_start
 from zoo.training import finish
-from zoo.training.collectives import lost_ranks_reported
+from zoo.training.collectives import lost_ranks_reported, main_first
 from zoo.training.elastic import by_torchrun, restarted_run
 from zoo.training.evaluate import Interrupted
 from zoo.training.launch import end_with_launcher, launch, launched
@@ -38,6 +38,7 @@ def train(
     overrides: list[str],
     run: RunDirectory | None = None,
     folder: Path | None = None,
+    first: First | None = None,
 ) -> int:
     """Train as the config says, in one process or one per device; returns the exit code.
 
@@ -46,19 +47,21 @@ def train(
         overrides: As typed.
         run: The directory of the run to resume, None for a new one.
         folder: The new directory; None for one named by date and time.
+        first: The first trial of the sweep that this run is part of, by whose model
+            trainer.precision=auto is decided for all; None outside of a sweep.
     """
     import_plugins(config.plugins)
     check_options(config)
     if config.trainer.devices > 1 and not launched():
         choose_device(config.trainer.device, 0, config.trainer.devices)
         resumed = run.path if run else None
-        return launch(_rank, config.trainer.devices, config, overrides, resumed, folder)
+        return launch(_rank, config.trainer.devices, config, overrides, resumed, folder, first)
     if by_torchrun():
         end_with_launcher()
     runtime = Runtime.start(config.trainer.device)
     try:
         with lost_ranks_reported(runtime.ranks):
-            return _train(config, overrides, run, folder, runtime)
+            return _train(config, overrides, run, folder, runtime, first)
     except (UserError, TrainingFailed) as error:
         if not runtime.main:
             return 2 if isinstance(error, UserError) else 1
@@ -68,9 +71,16 @@ def train(
         runtime.stop()
 
 
-def _rank(config: RunConfig, overrides: list[str], run: Path | None, folder: Path | None) -> int:
+def _rank(
+    config: RunConfig,
+    overrides: list[str],
+    run: Path | None,
+    folder: Path | None,
+    first: First | None,
+) -> int:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["WORLD_SIZE"])))
-    return report(lambda: train(config, overrides, RunDirectory(run) if run else None, folder))
+    directory = RunDirectory(run) if run else None
+    return report(lambda: train(config, overrides, directory, folder, first))
 
 
 def _train(
@@ -79,62 +89,27 @@ def _train(
     run: RunDirectory | None,
     folder: Path | None,
     runtime: Runtime,
+    first: First | None,
 ) -> int:
     is_own = run is None  # the config of a run that is resumed may be somebody else's
     if run is None:
         run = runtime.first(restarted_run(Path(config.output_dir) / config.name, overrides))
         config = read_config(run.path) if run else config
     with deterministic(config.trainer.deterministic):
-        with _main_first(runtime):
+        with main_first(runtime):
             start = find_start(config, overrides, run, runtime)
             start, dataset = find_data(start, overrides, run is None, is_own)
-            config = start.config
-        trainer = build_trainer(config, dataset, runtime, run, start.source, start.teacher, folder)
+            config = of_resumed(start.config, run) if run else start.config
+        products = products_of(first, config, runtime)
+        parts = (dataset, runtime, run, start.source, start.teacher, folder, products)
+        trainer = build_trainer(config, *parts)
+        start = replace(start, config=with_precision(config, trainer.precision.name))
         if runtime.main:
             with refused_writes(trainer.run, is_new=run is None):
                 record_run(trainer, start, overrides, dataset, run)
                 trainer.console.log_to(trainer.run.path / "train.log")
                 _header(trainer, start, dataset)
         return _fit(trainer, start)
-
-
-def find_data(
-    start: Start, overrides: list[str], is_new: bool = True, online: bool = True
-) -> tuple[Start, Dataset]:
-    """The data, and the start with the task that a new run has on it.
-
-    Args:
-        start: Weights and config.
-        overrides: As typed.
-        is_new: Whether the run is new; one that is resumed has its task.
-        online: Whether names on a hub may be looked up.
-    """
-    config = with_target_kind(start.config, overrides) if is_new else start.config
-    dataset = build_dataset(config.data, tokenizer=start.tokenizer, online=online)
-    if is_new:
-        teacher = start.teacher.facts if start.teacher else {}
-        facts = dataset.facts | dataset.encoding.runtime_facts | teacher
-        config, notes = with_suited_task(config, overrides, facts)
-        dataset.notes.extend(notes)
-    return replace(start, config=config), dataset
-
-
-@contextlib.contextmanager
-def _main_first(runtime: Runtime) -> Iterator[None]:
-    """Rank 0 downloads or decodes; the others wait, and find it done.
-
-    Raises:
-        UserError: On the others, where rank 0 has failed: it reports why.
-    """
-    if not runtime.main and not runtime.first(None):
-        raise UserError("rank 0 has failed")
-    is_done = False
-    try:
-        yield
-        is_done = True
-    finally:
-        if runtime.main:
-            runtime.first(is_done)
 
 
 def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:

@@ -4,6 +4,9 @@ from dataclasses import dataclass, replace
 
 from zoo.config.groups import key_of
 from zoo.config.run import RunConfig
+from zoo.config.suited import with_suited_task, with_target_kind
+from zoo.data.build import build_dataset
+from zoo.data.dataset import Dataset
 from zoo.data.encoding import load_encoding
 from zoo.data.tokenizers.base import Tokenizer
 from zoo.files import user_path
@@ -106,3 +109,24 @@ def _with_adapter(start: Start) -> Start:
     config = replace(config, adapter=config.adapter | adapter.options)
     source = replace(source, adapter=adapter.tensors, notes=source.notes + adapter.notes)
     return replace(start, config=config, source=source)
+
+
+def find_data(
+    start: Start, overrides: list[str], is_new: bool = True, online: bool = True
+) -> tuple[Start, Dataset]:
+    """The data, and the start with the task that a new run has on it.
+
+    Args:
+        start: Weights and config.
+        overrides: As typed.
+        is_new: Whether the run is new; one that is resumed has its task.
+        online: Whether names on a hub may be looked up.
+    """
+    config = with_target_kind(start.config, overrides) if is_new else start.config
+    dataset = build_dataset(config.data, tokenizer=start.tokenizer, online=online)
+    if is_new:
+        teacher = start.teacher.facts if start.teacher else {}
+        facts = dataset.facts | dataset.encoding.runtime_facts | teacher
+        config, notes = with_suited_task(config, overrides, facts)
+        dataset.notes.extend(notes)
+    return replace(start, config=config), dataset

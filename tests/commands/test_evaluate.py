@@ -43,6 +43,14 @@ def test_validation_metrics_are_those_of_the_best_step(digits_run, command):
     assert outcome["metrics"] == result_of(digits_run)["val"]
 
 
+def test_micro_batches_are_those_of_the_run(trained, command):
+    """To the last bit: sums of other parts round otherwise."""
+    settings = ("model.width=8", "data.samples=900", "data.batch_size=8", "trainer.accumulate=4")
+    run = trained("parts", "model=mlp", "data=rain", *settings)
+    assert evaluated(command, f"run={run}")["metrics"] == result_of(run)["test"]
+    evaluated(command, f"run={run}", "data.batch_size=2")  # less than its micro-batches
+
+
 def test_other_splits_and_checkpoints(digits_run, command):
     sizes = result_of(digits_run)["data"]["sizes"]
     every = evaluated(command, f"run={digits_run}", "split=all", "checkpoint=last")

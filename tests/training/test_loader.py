@@ -154,6 +154,20 @@ def test_evaluation_sees_each_sample_once_in_order(wrap, ranks):
     assert seen == list(range(11))
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate", "ranks", "evaluated"),
+    [(8, 1, 1, 32), (8, 4, 1, 8), (9, 4, 1, 12), (8, 2, 2, 8), (8, 1, 8, 4)],
+)
+def test_evaluation_takes_four_micro_batches_at_once(batch_size, accumulate, ranks, evaluated):
+    """Whatever fits into memory in training, fits without gradients."""
+    data = numbered(20, val=100 * ranks + 1, test=100 * ranks)
+    loader = Loader(data, batch_size, 0, Runtime(CPU, 0, ranks), accumulate)
+    sizes = [len(batch["target"]) for batch in loader.evaluation("val")]
+    assert max(sizes) == loader.evaluation_size == evaluated
+    rests = [len(list(loader.evaluation(split))[-1]["target"]) for split in ("val", "test")]
+    assert loader.smallest_evaluated() == min(rests)
+
+
 def test_a_rank_without_samples_evaluates_nothing():
     assert list(Loader(numbered(9, val=2), 4, 0, Runtime(CPU, 3, 4)).evaluation("val")) == []
 

@@ -1,67 +1,76 @@
 """Number formats: what auto chooses, and that the lower ones train."""
 
+import time
+from dataclasses import replace
+
 import pytest
 import torch
-from toys import CPU, HERE, Masked, cloud, linear, network, same, trainer_of, weights
+from toys import CPU, HERE, Masked, cloud, linear, network, trainer_of
 
 from zoo.errors import UserError
-from zoo.training import precision as module
-from zoo.training.precision import Precision, choose_precision, rescale_gradients
-from zoo.training.runtime import rng_state
+from zoo.training.precision import (
+    MIN_SHARE,
+    MIN_SIZE,
+    Precision,
+    choose_precision,
+    rescale_gradients,
+)
+from zoo.training.products import Products
+from zoo.training.runtime import Runtime
+
+LARGE = Products(count=10, flops=10 * MIN_SIZE, numbers=10 * MIN_SIZE // MIN_SHARE)
 
 
-def batch():
-    columns = cloud().splits["train"].columns
-    return {name: column[:16] for name, column in columns.items()}
+@pytest.fixture
+def processor(monkeypatch):
+    """Decides what the processor has."""
+
+    def has(amx=False, avx512_bf16=False):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+
+    return has
 
 
-def choose(name, model=None, repeatable=False):
-    return choose_precision(name, model or network(), Masked(), batch(), HERE, repeatable)
+def choose(name, products=LARGE, device=CPU):
+    return choose_precision(name, Runtime(device), lambda: products)
 
 
-def test_auto_takes_fp32_for_a_tiny_model():
-    name, reason = choose("auto")
-    assert name == "fp32" and reason.startswith("auto: ")
+@pytest.mark.parametrize(
+    ("products", "expected"),
+    [
+        (LARGE, "bf16"),
+        (replace(LARGE, count=11), "fp32"),  # smaller on average
+        (replace(LARGE, numbers=LARGE.numbers * 2), "fp32"),  # a smaller share of the work
+        (Products(), "fp32"),
+    ],
+)
+def test_on_a_processor_with_bf16_auto_goes_by_the_models_products(processor, products, expected):
+    for has in ({"amx": True}, {"avx512_bf16": True}):
+        processor(**has)
+        name, reason = choose("auto", products)
+        assert name == expected and reason.startswith("auto: matrix products of ")
 
 
-@pytest.mark.parametrize(("gain", "expected"), [(3.0, "bf16"), (1.25, "bf16"), (1.1, "fp32")])
-def test_auto_takes_what_is_worth_it(monkeypatch, gain, expected):
-    seconds = {"fp32": 1.0, "bf16": 1.0 / gain}
-    monkeypatch.setattr(module, "_seconds", lambda m, t, b, p, r: seconds[p.name])
-    name, reason = choose("auto")
-    assert name == expected and f"{1 / gain:.2f} of fp32's time" in reason
+def test_without_it_the_model_is_not_even_asked(processor):
+    processor()
+    said = choose_precision("auto", HERE, lambda: pytest.fail("it was"))
+    assert said == ("fp32", "auto: this cpu device does not compute in bf16")
 
 
-def test_a_cold_start_does_not_hide_that_a_model_is_tiny(monkeypatch):
-    steps = {"fp32": iter([1.0, *[1e-3] * 9]), "bf16": iter([1.0, *[1e-4] * 9])}
-    monkeypatch.setattr(module, "_seconds", lambda m, t, b, p, r: next(steps[p.name]))
-    assert choose("auto") == ("fp32", "auto: a step takes 1.0 ms, too short to gain")
+@pytest.mark.parametrize("native", [True, False])
+def test_a_gpu_takes_bf16_where_it_does_not_emulate_it(monkeypatch, native):
+    """torch counts emulation, too, unless asked not to."""
+    supported = lambda including_emulation=True: including_emulation or native  # noqa: E731
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    name, reason = choose("auto", device=torch.device("cuda"))
+    assert name == ("bf16" if native else "fp32") and "cuda" in reason
 
 
-def test_auto_takes_fp32_where_the_lower_one_fails(monkeypatch):
-    def seconds(model, task, data, precision, runtime):
-        if precision.name != "fp32":
-            raise RuntimeError("no kernel\nfor that")
-        return 1.0
-
-    monkeypatch.setattr(module, "_seconds", seconds)
-    assert choose("auto") == ("fp32", "auto: bf16 does not run here (no kernel)")
-
-
-def test_a_repeatable_run_asks_no_clock(monkeypatch):
-    monkeypatch.setattr(module, "_seconds", lambda *_: pytest.fail("it was timed"))
-    assert choose("auto", repeatable=True)[0] == "fp32"
-
-
-def test_the_trial_leaves_no_trace(monkeypatch):
-    monkeypatch.setattr(module, "TINY_SECONDS", 0)
-    model = network(dropout=0.5, norm="batch")
-    before, numbers = weights(model), rng_state(CPU)
-    choose("auto", model)
-    assert same(before, weights(model))
-    after = rng_state(CPU)
-    assert all(torch.equal(numbers[name], after[name]) for name in numbers)
-    assert all(p.grad is None for p in model.parameters())
+def test_no_clock_decides(monkeypatch):
+    for name in ("perf_counter", "process_time", "monotonic", "time"):
+        monkeypatch.setattr(time, name, lambda: pytest.fail("a clock was read"))
+    assert choose("auto") == choose("auto")
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16"])

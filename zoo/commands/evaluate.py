@@ -181,6 +181,7 @@ def evaluate_run(
         data["batch_size"],
         restored.config.seed,
         restored.runtime,
+        min(restored.config.trainer.accumulate, data["batch_size"]),  # as much memory as training
         workers=data["workers"],
         overfit=overfit,
     )

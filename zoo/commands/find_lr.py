@@ -82,8 +82,7 @@ def measure(config: RunConfig, overrides: list[str], low: float, high: float, st
     from zoo import build
     from zoo.importing import import_plugins
     from zoo.runs.directory import RunDirectory
-    from zoo.session import find_data
-    from zoo.start import find_start
+    from zoo.start import find_data, find_start
     from zoo.training.lr_range import lr_range
     from zoo.training.runtime import Runtime
 

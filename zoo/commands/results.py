@@ -101,6 +101,8 @@ def differences(config: Row, published: Row) -> Iterator[str]:
             or (name == "init.from" and Path(source).name in Path(str(value)).parts)
         ):
             continue
+        if name == "trainer.precision" and published.get(name) == "auto":
+            continue  # a run has the precision that was chosen
         if name not in published or published[name] != value:
             yield f"{name} {value}, published {published.get(name)}"
 

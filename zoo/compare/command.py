@@ -66,9 +66,6 @@ def overrides(run: Record) -> list[str]:
                 continue
             if name in now and identity(now[name]) != identity(value):
                 changed[name] = value
-    chosen = run.result.get("precision")
-    if run.settings.get("trainer.precision") == "auto" and chosen:
-        changed["trainer.precision"] = chosen
     unchanged = [o for o in typed if configs.key_of(o) not in changed]
     return flags + unchanged + [f"{name}={_quote(value)}" for name, value in changed.items()]
 

@@ -59,7 +59,9 @@ def rows_of(table: Table) -> Rows:
     """A heading and a line for each group, the most important columns first."""
     other, groups = counterpart(table.metric), table.groups
     names = short_names(table.columns, ("runs", "time", table.metric, other, *FACTS))
-    extra = [name for name in FACTS if len({facts(group, name) for group in groups}) > 1]
+    shown = {name.removeprefix("trainer.") for name in table.columns}  # the precision, perhaps
+    extra = [name for name in FACTS if name not in shown]
+    extra = [name for name in extra if len({facts(group, name) for group in groups}) > 1]
     with_other = any(not math.isnan(group.figure(other).mean) for group in groups)
     heading = ["", table.metric, *["runs"] * bool(table.over), *names.values()]
     rows = [(*heading, *[other] * with_other, "time", *extra)]

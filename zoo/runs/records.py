@@ -63,6 +63,8 @@ class Record:
         for name in OF_SEED:
             if name not in typed and settings.get(name) == seed:
                 del settings[name]
+        if settings.get("trainer.precision") == "auto":  # of older runs, which did not record it
+            settings["trainer.precision"] = result.get("precision", "auto")
         names = {"experiment": config.get("experiment"), "name": config.get("name")}
         ended = file.stat().st_mtime if result else 0.0
         return cls(path, settings, overrides, names | result, ended)

@@ -113,14 +113,21 @@ class Sweep:
         self.attempts[trial.name] = self.attempts.get(trial.name, 0) + 1
         self.curves[trial.name] = Curve(self.state.folder(trial))
         minutes = self.options.trial_minutes
-        without_trials = replace(self.state, trials=[])  # a job is pickled: keep it small
+        first = self.state.trials[0]
+        only_first = replace(self.state, trials=[first])  # a job is pickled: keep it small
+        configs = [self._config(trial), self._config(first)]
         job = pool.Job(
-            work=partial(lock_and_train, without_trials, trial, self.settings[trial.name]),
+            work=partial(lock_and_train, only_first, trial, *configs),
             log=self.state.log_file(trial),
             limit=None if minutes is None else 60 * minutes,
         )
         self.trial_of[id(job)] = trial
         return job
+
+    def _config(self, trial: Trial) -> RunConfig:
+        if trial.name not in self.settings:  # it has finished
+            self.settings[trial.name] = compose.load(list(trial.overrides))
+        return self.settings[trial.name]
 
     # -------------------------------------------------------------------- monitor
 

@@ -21,21 +21,29 @@ from zoo.sweep.store import SweepState
 from zoo.sweep.trials import Trial
 
 
-def train_trial(state: SweepState, trial: Trial, config: RunConfig | None = None) -> int:
+def train_trial(
+    state: SweepState,
+    trial: Trial,
+    config: RunConfig | None = None,
+    first: RunConfig | None = None,
+) -> int:
     """Start a trial, or resume it; returns the exit code.
 
     The caller holds the trial's lock (`SweepState.locked`).
 
     Args:
-        state: The sweep.
+        state: The sweep, with its first trial at least.
         trial: The trial to train.
         config: Its checked config, if the caller has it.
+        first: That of the first trial, if the caller has it.
     """
     with configs.config_dir(state.config_dir):
-        return _train_trial(state, trial, config)
+        return _train_trial(state, trial, config, first)
 
 
-def _train_trial(state: SweepState, trial: Trial, config: RunConfig | None) -> int:
+def _train_trial(
+    state: SweepState, trial: Trial, config: RunConfig | None, first: RunConfig | None
+) -> int:
     from zoo.config.saved import resumed_config
     from zoo.session import train
 
@@ -46,20 +54,26 @@ def _train_trial(state: SweepState, trial: Trial, config: RunConfig | None) -> i
     if run := state.prepare_folder(trial):
         plugins = [o for o in overrides if configs.key_of(o) == "plugins"]  # only typed ones count
         return train(resumed_config(run.path, plugins), overrides, run)
-    if config is None:
-        from zoo.config.compose import load  # and Hydra with it
-
-        config = load(overrides)
+    config, lead = config or _load(trial), state.trials[0]
+    if config.trainer.precision == "auto":  # else it decides nothing
+        first = first or _load(lead)
     typed = [*configs.config_dir_flag(), *overrides]
-    return train(config, typed, folder=state.folder(trial))
+    by = (first or config, list(lead.overrides))
+    return train(config, typed, folder=state.folder(trial), first=by)
 
 
-def lock_and_train(state: SweepState, trial: Trial, config: RunConfig) -> int:
+def _load(trial: Trial) -> RunConfig:
+    from zoo.config.compose import load  # and Hydra with it
+
+    return load(list(trial.overrides))
+
+
+def lock_and_train(state: SweepState, trial: Trial, config: RunConfig, first: RunConfig) -> int:
     """Train a trial in a process of its own; reports mistakes in one line."""
 
     def train() -> int:
         with state.locked(trial):
-            return train_trial(state, trial, config)
+            return train_trial(state, trial, config, first)
 
     return report(train)
 

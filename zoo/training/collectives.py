@@ -9,8 +9,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from zoo.errors import TrainingFailed
+from zoo.errors import TrainingFailed, UserError
 from zoo.tasks.base import Gathered
+from zoo.training.runtime import Runtime
 
 SOURCE = re.compile(r"^\[\S+\] ")  # gloo begins with the line of its own code
 LOST = re.compile("gloo|nccl|connection (closed|reset)", re.IGNORECASE)
@@ -70,3 +71,21 @@ def lost_ranks_reported(ranks: int, hint: str = "") -> Iterator[None]:
             raise
         reason = SOURCE.sub("", str(error)).splitlines()[0].partition(". ")[0]
         raise TrainingFailed(f"another rank has ended ({reason}){hint}") from None
+
+
+@contextlib.contextmanager
+def main_first(runtime: Runtime) -> Iterator[None]:
+    """Rank 0 downloads or decodes; the others wait, and find it done.
+
+    Raises:
+        UserError: On the others, where rank 0 has failed: it reports why.
+    """
+    if not runtime.main and not runtime.first(None):
+        raise UserError("rank 0 has failed")
+    is_done = False
+    try:
+        yield
+        is_done = True
+    finally:
+        if runtime.main:
+            runtime.first(is_done)

@@ -21,7 +21,7 @@ class TrainerConfig:
         eval_steps, eval_epochs: How often to evaluate on the validation split.
         log_steps: How often to write the training loss, or null for about 200 times a run.
         save_steps, save_minutes: How often to write the checkpoint that `resume=` reads.
-        precision: fp32, bf16, fp16 (with loss scaling), or auto: the fastest in a short trial.
+        precision: fp32, bf16, fp16 (with loss scaling), or auto: by processor and model.
         device: auto, cpu, cuda, cuda:1, mps, xpu.
         devices: Processes on this machine, a device each.
         compile: Whether to compile the model.

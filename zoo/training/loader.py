@@ -124,6 +124,8 @@ class Loader:
         bucket_key = source.bucket_key if isinstance(source, Bucketed) else None
         self.sampler = ShuffledSampler(len(source), seed, bucket_key, batch_size)
         self.steps_per_epoch = len(self.splits["train"]) / batch_size
+        micro_batch = math.ceil(batch_size / (accumulate * runtime.ranks))
+        self.evaluation_size = 4 * micro_batch  # without gradients, it needs no more memory
 
     def _place(self, source: Any) -> Any:
         """Tensors go to the device if they take little of its memory."""
@@ -232,13 +234,14 @@ class Loader:
         return batch
 
     def evaluation(self, split: str, size: int | None = None) -> Iterator[Batch]:
-        """This rank's part of a split in its own order, `size` samples at a time."""
+        """This rank's part of a split in its own order, `size` samples at a time, or by default
+        four micro-batches."""
         if self.overfit:
             split, index = "train", self.sampler.samples(0, self.batch_size)[0]
         else:
             index = torch.arange(len(self.splits[split]))
         rank_index = index.tensor_split(self.runtime.ranks)[self.runtime.rank]
-        rows = rank_index.split(size or 4 * self.batch_size) if len(rank_index) else ()
+        rows = rank_index.split(size or self.evaluation_size) if len(rank_index) else ()
         if self._batched[split] or self.overfit:
             for index in rows:
                 first = torch.zeros_like(index)
@@ -248,6 +251,15 @@ class Loader:
             for batch in self._torch_loader(split, (index.tolist() for index in rows)):
                 none = torch.zeros(0, dtype=torch.int64)
                 yield self._finish(batch, none, none, augment=False)
+
+    def smallest_evaluated(self) -> int:
+        """Samples in the smallest batch of an evaluation: the rest of a split at its end."""
+        sizes = [self.evaluation_size]
+        for split in ("val", "test"):
+            whole, rest = divmod(len(self.splits.get(split, ())), self.runtime.ranks)
+            own = whole + (self.runtime.rank < rest)
+            sizes += [own % self.evaluation_size] if own % self.evaluation_size else []
+        return min(sizes)
 
     def epochs(self, step: int) -> float:
         """How often the training split has been seen after `step` steps."""

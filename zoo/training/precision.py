@@ -1,25 +1,22 @@
-"""Number formats: fp32, bf16 or fp16 arithmetic over fp32 weights, and a trial that chooses."""
+"""Number formats: fp32, bf16 or fp16 arithmetic over fp32 weights, and the rule that chooses."""
 
 import contextlib
-import copy
-import statistics
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import TrainingFailed, UserError
+from zoo.errors import UserError
 from zoo.optim.row_adagrad import summed_rows
-from zoo.tasks.base import Batch, Task
-from zoo.training.runtime import Runtime, available, forked_rng
+from zoo.training.products import Products
+from zoo.training.runtime import Runtime, available
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-WORTH = 1.2  # lower precision must be this much faster to be chosen
-TRIAL_ROUNDS = 6
-TRIAL_SECONDS = 4.0  # after which a trial ends
-TINY_SECONDS = 2e-3  # a step shorter than this is all overhead; autocast only adds to it
+FORMATS = ("fp32", *DTYPES)
+# Where bf16 pays on a CPU: `python scripts/benchmark.py precision` compares with what is measured.
+MIN_SIZE = 2 * 256**3  # FLOP of a matrix product on average: two matrices of 256 x 256
+MIN_SHARE = 32  # FLOP in matrix products for each number that the forward pass writes
 
 
 class Precision:
@@ -67,14 +64,18 @@ def _scaler(name: str, device: torch.device) -> torch.amp.GradScaler | None:
     return torch.amp.GradScaler(device.type) if name == "fp16" else None
 
 
-def choose_precision(
-    name: str, model: nn.Module, task: Task, batch: Batch, runtime: Runtime, repeatable: bool
-) -> tuple[str, str]:
+def choose_precision(name: str, runtime: Runtime, count: Callable[[], Products]) -> tuple[str, str]:
     """The precision to train in, and why.
 
-    `auto` times a few training steps of a copy of the model on a real batch, in fp32 and in the
-    lower precision that the device has, and takes the faster; fp32 unless the gain is worth it.
-    All ranks take rank 0's choice. A deterministic run takes fp32: timings decide nothing in it.
+    `auto` is decided by a rule, so that the same command always trains in the same format: bf16 on
+    a GPU that computes in it; on a processor that multiplies bf16 matrices, where the model's
+    matrix products are large on average (`MIN_SIZE`) and most of its work (`MIN_SHARE`); else fp32.
+    All ranks take rank 0's choice.
+
+    Args:
+        name: As configured.
+        runtime: The device and the ranks.
+        count: Counts the matrix products of a forward pass; called where the rule needs them.
 
     Raises:
         UserError: A precision that the device lacks.
@@ -82,9 +83,43 @@ def choose_precision(
     if name != "auto":
         _check(name, runtime.device)
         return name, "set explicitly"
-    if repeatable:
-        return "fp32", "auto: deterministic runs take it"
-    return runtime.first(_trial(model, task, batch, runtime))
+    if asks_for_products(runtime):
+        chosen, reason = _by_products(count())
+    elif has_bf16(runtime.device):
+        chosen, reason = "bf16", f"this {runtime.device.type} device computes in bf16"
+    else:
+        chosen, reason = "fp32", f"this {runtime.device.type} device does not compute in bf16"
+    return runtime.first((chosen, f"auto: {reason}"))
+
+
+def asks_for_products(runtime: Runtime) -> bool:
+    """Whether `auto` goes by the model's matrix products here; on every rank as on rank 0."""
+    return bool(runtime.first(runtime.device.type == "cpu" and has_bf16(runtime.device)))
+
+
+def _by_products(products: Products) -> tuple[str, str]:
+    size = f"matrix products of {products.size / 1e6:.3g} MFLOP on average"
+    share = f"{products.share:.0f} FLOP for each number written"
+    if products.size < MIN_SIZE:
+        return "fp32", f"{size}; bf16 gains from {MIN_SIZE / 1e6:.0f} on"
+    if products.share < MIN_SHARE:
+        return "fp32", f"{size}, but {share}; bf16 gains from {MIN_SHARE} on"
+    return "bf16", f"{size}, {share}"
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device has instructions for bf16, rather than emulating it.
+
+    An x86 processor multiplies bf16 matrices by AMX or AVX512_BF16. Others, and Apple's GPUs, were
+    not measured: they count as having none.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "xpu":
+        return torch.xpu.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return False
 
 
 def _check(name: str, device: torch.device) -> None:
@@ -95,48 +130,6 @@ def _check(name: str, device: torch.device) -> None:
     if name == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise UserError("trainer.precision=bf16: this GPU lacks bf16; use fp16, auto or fp32")
     assert available(device.type)
-
-
-def _trial(model: nn.Module, task: Task, batch: Batch, runtime: Runtime) -> tuple[str, str]:
-    """Steps in both formats, interleaved: other load on the machine then slows both equally."""
-    lower = "bf16"
-    if runtime.device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        lower = "fp16"
-    model = copy.deepcopy(model).train()
-    formats = [Precision("fp32", runtime.device), Precision(lower, runtime.device)]
-    times: list[list[float]] = [[], []]
-    with forked_rng(runtime.device, 0):
-        try:
-            for _ in range(1 + TRIAL_ROUNDS):
-                for precision, seconds in zip(formats, times):
-                    seconds.append(_seconds(model, task, batch, precision, runtime))
-                    if seconds[-1] < TINY_SECONDS:  # the first alone would measure a cold start
-                        reason = f"a step takes {seconds[-1] * 1e3:.1f} ms, too short to gain"
-                        return "fp32", f"auto: {reason}"
-                if len(times[0]) > 1 and sum(map(sum, times)) > TRIAL_SECONDS:
-                    break
-        except (RuntimeError, TrainingFailed) as error:
-            return "fp32", f"auto: {lower} does not run here ({str(error).splitlines()[0]})"
-    pairs = list(zip(*times))[1:]  # the first was to warm up
-    gain = statistics.median(fp32 / low for fp32, low in pairs)  # a machine's speed may drift
-    chosen = lower if gain >= WORTH else "fp32"
-    return chosen, f"auto: {lower} steps took {1 / gain:.2f} of fp32's time in a trial"
-
-
-def _seconds(
-    model: nn.Module, task: Task, batch: Batch, precision: Precision, runtime: Runtime
-) -> float:
-    """Seconds of one forward and backward pass."""
-    runtime.synchronize()
-    start = time.perf_counter()
-    with precision.autocast():
-        loss = task.step(model, batch).loss_sum
-    loss.backward()
-    if not torch.isfinite(loss):
-        raise TrainingFailed("its loss is not finite")
-    runtime.synchronize()
-    model.zero_grad(set_to_none=True)
-    return time.perf_counter() - start
 
 
 def rescale_gradients(parameters: Iterable[nn.Parameter], factor: Tensor) -> None:

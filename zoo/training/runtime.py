@@ -183,6 +183,11 @@ class Runtime:
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
         return 0
 
+    def reset_peak(self) -> None:
+        """Measure `peak_bytes` from here on; a process's own, on a CPU, cannot be reset."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+
     def synchronize(self) -> None:
         """Wait until the device has finished its work (before reading a clock)."""
         if self.device.type != "cpu":

@@ -5,13 +5,16 @@ put together, and written and read under the names that checkpoints have on the 
 """
 
 import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from zoo.errors import UserError
 from zoo.training.budget import Best
 from zoo.training.checkpoint import STATE, Checkpoint, Tensors
+from zoo.training.precision import FORMATS
 
 FILES = ("model", "optimizer", "ranks", "ema")  # fields that are tensors, a file each
 VALUES: dict[str, Any] = {  # the keys of state.json
@@ -134,3 +137,16 @@ def check_base(base: str | None, saved: Checkpoint) -> None:
             f"{saved.path} holds an adapter of other weights (SHA-256 {str(then)[:12]}) than those "
             f"of init.from ({str(base)[:12]}); put the first ones back"
         )
+
+
+def saved_precision(checkpoints: Path) -> str | None:
+    """The number format of a run's newest checkpoint, in which it goes on; None before the first.
+
+    What cannot be read is passed over; loading the checkpoint says why.
+    """
+    for folder in sorted(checkpoints.glob("last-*"), reverse=True):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            name = json.loads((folder / STATE).read_bytes())["precision"]["name"]
+            if name in FORMATS:
+                return name
+    return None

@@ -142,11 +142,11 @@ def _no_sync(model: nn.Module) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
-def prepare_task(task: Task, accumulate: int, ranks: int) -> None:
+def prepare_task(task: Task, accumulate: int, ranks: int, batch_size: int) -> None:
     """Let a task whose loss is a function of the whole batch see all of it.
 
     Raises:
-        UserError: Its batch would be cut into micro-batches.
+        UserError: Its batch would be cut into micro-batches, or is a single sample.
     """
     if not getattr(task, "whole_batch", False):
         return
@@ -155,6 +155,10 @@ def prepare_task(task: Task, accumulate: int, ranks: int) -> None:
             f"trainer.accumulate={accumulate}: the loss of this task is a function of the whole "
             f"batch, which cannot be cut; set trainer.accumulate=1, and data.batch_size to what "
             f"fits into memory"
+        )
+    if batch_size == 1:
+        raise UserError(
+            "data.batch_size=1: the loss of this task is a function of several samples; raise it"
         )
     if ranks > 1:
         task.gather = gather_with_gradient  # type: ignore[attr-defined]
