@@ -116,8 +116,6 @@ def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(UserError, match="pip install huggingface_hub"):
         open_source("gpt2")
-    with pytest.raises(UserError, match="train it first: python train.py experiment=gpt_stdlib"):
-        open_source("outputs/gpt_stdlib")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +145,13 @@ def test_a_name_that_only_a_run_says_is_not_looked_up(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", package)
     with pytest.raises(UserError, match=r"not looked up on the network; .* hf download evil/token"):
         open_source("evil/token", online=False)
+
+
+def test_the_folder_of_an_experiment_is_not_looked_for_there(monkeypatch):
+    package = SimpleNamespace(snapshot_download=None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", package)
+    with pytest.raises(UserError, match="train it first: python train.py experiment=gpt_stdlib"):
+        open_source("outputs/gpt_stdlib")
 
 
 @pytest.mark.parametrize("name", ["./weights", "a/b/c", "weights.pth", "/tmp/not/there"])

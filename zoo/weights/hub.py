@@ -41,7 +41,7 @@ def download(location: str, online: bool = True) -> Path:
     name = hub_name(location)
     if name is None and "://" in location:
         raise UserError(f"init.from={location} is an address; download the file, and name it here")
-    if name is None:
+    if name is None or "/" in name and Path(name).name in configs.experiments():  # a run's folder
         raise UserError(f"init.from={location}: there is no such file or folder{_hint(location)}")
     try:
         from huggingface_hub import snapshot_download
