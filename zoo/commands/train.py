@@ -55,10 +55,16 @@ def _main(arguments: list[str], server: "ForkServer | None") -> int:
 
 
 def _train(arguments: list[str], server: "ForkServer | None") -> int:
-    flags = [a for a in arguments if a.startswith("-")]
+    from zoo.commands.unsupported import refuse_unsupported
+
+    refuse_unsupported(arguments)
+    flags = [a for a in arguments if a.startswith("-") and a != "--resolve"]
     overrides = [a for a in arguments if not a.startswith("-")]
-    if flags in (["--cfg=job"], ["--cfg"], ["-c"]):
-        return _show([o for o in overrides if o != "job"])
+    if flags in (["--cfg=job"], ["-c=job"], ["--cfg"], ["-c"]):
+        words = [o for o in overrides if o != "job"]
+        if "=" not in flags[0] and len(words) == len(overrides):
+            raise UserError(f"{flags[0]} takes one word: {flags[0]} job shows all settings")
+        return _show(words)
     if flags in (["--help"], ["-h"]):
         print(_help(overrides))
         return 0

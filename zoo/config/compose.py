@@ -211,6 +211,8 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
         return f"{str(error).splitlines()[0]}: write a list as [a,b]; a sweep needs -m"
     if (match := re.match(r"Sweep parameters ('.*') requires", str(error), re.DOTALL)) is not None:
         return f"{match[1]} is for sweeps; add -m"
+    if "HydraConfig was not set" in str(error):
+        return f"{key}: ${{hydra:...}} has no value here; ${{seed}}, ${{model.name}} and such have"
     if isinstance(error, yaml.YAMLError):
         return f"not valid YAML: {' '.join(str(error).split())}"
     lines = str(error).strip().splitlines() or [type(error).__name__]
