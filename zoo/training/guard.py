@@ -48,8 +48,8 @@ class FiniteGuard:
     def finish(self) -> None:
         """Check the loss that is still being copied."""
         if self._pending is not None:
-            (loss, *rest), self._pending = self._pending, None
-            self._require_finite(loss.read(), *rest)
+            (loss, micro_batches, step), self._pending = self._pending, None
+            self._require_finite(loss.read(), micro_batches, step)
 
     def evaluation(self, split: str, step: int) -> Callable[[str], None]:
         """What `evaluate` calls where the loss is not finite, with what it is: of a validation it

@@ -97,9 +97,14 @@ def join_ranks(device: torch.device) -> None:
     """
     store, rank, ranks = next(dist.rendezvous("env://"))
     store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
-    places = {"store": store, "rank": rank, "world_size": ranks, "timeout": STEP_TIMEOUT}
-    bound = {"device_id": device} if device.type == "cuda" else {}
-    dist.init_process_group(backend_of(device), **places, **bound)
+    dist.init_process_group(
+        backend_of(device),
+        timeout=STEP_TIMEOUT,
+        store=store,
+        rank=rank,
+        world_size=ranks,
+        device_id=device if device.type == "cuda" else None,
+    )
 
 
 @dataclass

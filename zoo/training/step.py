@@ -1,6 +1,7 @@
 """One batch's gradient, exact however the batch is cut."""
 
 import contextlib
+import inspect
 from typing import Any
 
 import torch
@@ -13,6 +14,10 @@ from zoo.training.precision import Precision, rescale_gradients
 from zoo.training.rank_norm import RankBatchNorm, share_batch_norms
 from zoo.training.runtime import Runtime
 
+NEW, OLD = "forward_sync_buffers", "broadcast_buffers"  # names in torch from 2.13 on, and before
+SENDS_BUFFERS = (
+    NEW if NEW in inspect.signature(nn.parallel.DistributedDataParallel).parameters else OLD
+)
 SCALE = 1024  # the same on every rank, however many samples it has; dividing by it loses nothing
 
 
@@ -60,12 +65,9 @@ def wrapped(model: nn.Module, runtime: Runtime, compile: bool) -> nn.Module:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     else:
         share_batch_norms(model)
-    return replicated(
-        model,
-        None if runtime.device.type == "cpu" else [runtime.device],
-        broadcast_buffers=not _buffers_agree(model),
-        gradient_as_bucket_view=True,
-    )
+    devices = None if runtime.device.type == "cpu" else [runtime.device]
+    options: dict[str, Any] = {SENDS_BUFFERS: not _buffers_agree(model)}
+    return replicated(model, devices, gradient_as_bucket_view=True, **options)
 
 
 def _refuse_sparse(model: nn.Module) -> None:
