@@ -5,7 +5,9 @@ import pytest
 import torch
 from sample_images import build, digits, photos
 
+from zoo.data.encoding import load_encoding
 from zoo.data.images.decode import BrokenImage
+from zoo.data.images.encoding import ImageEncoding
 from zoo.errors import UserError
 
 
@@ -46,3 +48,14 @@ def test_images_are_standardised_by_the_training_split(tmp_path):
     expected = (expected - train.mean()) / train.std()
     assert batch["input"].dtype == torch.float32
     assert np.allclose(batch["input"].numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("levels", [1]), ("levels", [3, 1]), ("levels", "x"), ("size", [4])],
+)
+def test_fields_that_do_not_fit_are_refused(field, value):
+    whole = ImageEncoding((4, 4), 1, (0.1,), (1.0,), ("a", "b"), "crop", (0.0, 4096.0)).to_json()
+    assert load_encoding(whole).to_json() == whole
+    with pytest.raises(UserError, match=rf"image encoding is damaged: {field}"):
+        load_encoding(whole | {field: value})

@@ -48,6 +48,15 @@ class ImageEncoding:
     resize: str = "crop"
     levels: Levels | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where lengths or order are wrong; types are checked by the loader."""
+        if isinstance(self.size, tuple) and len(self.size) != 2:
+            raise ValueError(f"size is {self.size}, expected height and width")
+        if isinstance(self.levels, tuple) and (
+            len(self.levels) != 2 or not self.levels[0] < self.levels[1]
+        ):
+            raise ValueError(f"levels are {self.levels}, expected two rising numbers")
+
     @classmethod
     def fit(
         cls,
