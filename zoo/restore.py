@@ -101,7 +101,8 @@ def restore(
     import_plugins(plugins)
     dataset = run.read_dataset()
     facts, encoding = dataset["facts"], load_encoding(dataset["encoding"], config.plugins)
-    if getattr(encoding, "feature_names", None) != facts.get("feature_names"):
+    features = getattr(encoding, "feature_names", None)
+    if facts.get("feature_names", features) != features:  # older runs lack it
         raise UserError(f"{run.path / 'dataset.json'}: facts and encoding differ; {DAMAGED}")
     runtime = Runtime(_device(device, config.trainer.device))
     teacher = _teacher_of(config, dataset, runtime, warn)

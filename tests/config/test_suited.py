@@ -39,6 +39,13 @@ def test_the_model_says_which_of_texts():
     assert config.task["name"] == "causal_lm"
 
 
+def test_its_settings_are_those_of_its_file():
+    overrides = ["model=word2vec", "data=text", "data.path=t.txt", "data.tokenizer=word"]
+    facts = {"vocab_size": 9, "token_counts": [1] * 9, "tokenizer": None, "vocab": []}
+    config, _ = with_suited_task(load(overrides), overrides, facts)
+    assert config.task == load(["task=skip_gram"]).task and config.task["sample"] == 1e-3
+
+
 @pytest.mark.parametrize(
     ("typed", "kind"),
     [

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from zoo.config import groups as configs
+from zoo.config.compose import load
 from zoo.config.run import RunConfig
 from zoo.errors import MissingFact, UserError
 from zoo.registry import MODELS, TASKS
@@ -51,7 +52,7 @@ def with_suited_task(
     for name in (MODELS[config.model["name"]].tests.get("task"), *OF_TABLES):
         if name not in configs.choices("task"):
             continue
-        options = configs.read_yaml(configs.config_file("task", name))
+        options = load([f"task={name}"]).task
         if _fits(options, facts):
             note = f"task={name} is taken, since the data is not for task={config.task['name']}"
             return replace(config, task=options), [note]
