@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from zoo.config import groups as configs
-from zoo.config.compose import load
 from zoo.config.run import RunConfig
 from zoo.errors import MissingFact, UserError
 from zoo.registry import MODELS, TASKS
@@ -49,6 +48,8 @@ def with_suited_task(
     """
     if _is_typed(overrides) or _fits(config.task, facts):
         return config, []
+    from zoo.config.compose import load  # and Hydra with it, which few runs need here
+
     for name in (MODELS[config.model["name"]].tests.get("task"), *OF_TABLES):
         if name not in configs.choices("task"):
             continue
