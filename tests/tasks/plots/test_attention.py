@@ -6,6 +6,7 @@ import torch
 from previews import Previews
 
 from zoo.data.tokenizers.registry import train_tokenizer
+from zoo.figures import render
 from zoo.inference.attention_maps import attention_maps
 from zoo.models.bert import BERT
 from zoo.models.gpt import GPT
@@ -47,10 +48,11 @@ def test_of_many_layers_and_heads_a_few_are_drawn():
 
 
 def test_any_token_can_be_a_label():
-    names = ["$x$", "\\frac", "日本", "a" * 40, "_{", "\x00", ""]
-    figure = heat_maps([torch.full((1, 7, 7), 1 / 7)], names, names)
-    figure.canvas.draw()
-    assert max(map(len, drawn(figure)[1])) < 15
+    names = ["$x$", "$\\frac$", "日本", "a" * 40, "_{", "\x00", "", "\n"]
+    figure = heat_maps([torch.full((1, 8, 8), 1 / 8)], names, names)
+    assert render(figure)[0]
+    labels = drawn(figure)[1]
+    assert max(map(len, labels)) < 15 and "$x$" in labels and "↵" in labels
 
 
 @pytest.mark.filterwarnings("error")

@@ -90,16 +90,14 @@ def heat_maps(maps: Sequence[Tensor], queries: Sequence[str], keys: Sequence[str
     figure, axes = _figure(image, title)
     for k, layer in enumerate(layers):
         for i, token in enumerate(queries):
-            axes.text(
-                -1, k * rows + i, shorten(token, LABEL_LETTERS), ha="right", va="center", fontsize=6
-            )
+            axes.text(-1, k * rows + i, _label(token), ha="right", va="center", fontsize=6)
         if len(maps) > 1:
             middle, right = k * rows + (rows - GAP - 1) / 2, image.shape[1] + 0.2
             axes.text(right, middle, f"layer {layer + 1}", va="center", rotation=270, fontsize=8)
     below = image.shape[0]
     for k in range(heads):
         for i, token in enumerate(keys):
-            text = shorten(token, LABEL_LETTERS)
+            text = _label(token)
             axes.text(k * columns + i, below, text, ha="center", va="top", rotation=90, fontsize=6)
         if heads > 1:
             middle = k * columns + (columns - GAP - 1) / 2
@@ -121,3 +119,8 @@ def _figure(image: Tensor, title: str) -> tuple[Any, Any]:
     axes.imshow(image.sqrt().numpy(), cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     return figure, axes
+
+
+def _label(token: str) -> str:
+    """A token on one line."""
+    return shorten(token.replace("\n", "↵"), LABEL_LETTERS)
