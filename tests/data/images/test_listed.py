@@ -93,3 +93,9 @@ def test_a_column_of_splits_is_used(listed):
     assert [split for _, _, split in found] == [None, "val"] and "no test images" in notes
     found, notes = listed("path,label,split\n2,a,left\ncat/1,a,train\n")
     assert [split for _, _, split in found] == [None, None] and "'left' is none of" in notes
+
+
+def test_the_list_may_be_in_another_encoding_and_says_so(listed):
+    rows, notes = listed("path;label\ncat/1.JPG;猫\ndog/2.jpg;北京狗\n".encode("gb18030"))
+    assert [name for _, name, _ in rows] == ["猫", "北京狗"]
+    assert "labels.csv is read as GB18030" in notes

@@ -78,7 +78,7 @@ def index_listed(root: Path, labels: str, is_new: bool) -> ImageIndex:
     table = read_csv(csv_path)
     columns = [_column(table, names) for names in (PATH_NAMES, LABEL_NAMES)]
     splits, notes = _splits(table)
-    index, finder = ImageIndex(notes=notes), _Finder((root, csv_path.parent))
+    index, finder = ImageIndex(notes=[*table.notes, *notes]), _Finder((root, csv_path.parent))
     problems: list[str] = []
     line_of: dict[Path, int] = {}
     rows = zip(_cells(table, columns[0]), _cells(table, columns[1]), splits, table.lines)
