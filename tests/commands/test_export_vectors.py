@@ -9,6 +9,7 @@ import torch
 
 from zoo.commands.evaluate import main as evaluate
 from zoo.commands.export_vectors import main as export
+from zoo.commands.export_vectors import write_vectors
 from zoo.commands.predict import main as predict
 from zoo.restore import restore
 
@@ -56,6 +57,29 @@ def test_gensim_reads_them(words_run, command, tmp_path):
     expected = [word for word, _ in vectors.most_similar("soup", topn=4)]
     actual = rows(command(predict, f"run={words_run}", "input=soup", "top=4", "json=true"))
     assert expected == [row["word"] for row in actual]
+
+
+def test_any_word_is_one_field_of_its_line(tmp_path):
+    """As gensim cuts lines: bytes, without the white space at their end, at single spaces."""
+    words = [
+        "New York",
+        "the",
+        "Größe",
+        "न्याय",
+        "你好",
+        "o\u2019clock",
+        "a\u00a0b",
+        "x\u2028y",
+        "z\tz",
+    ]
+    table = torch.arange(2 * len(words)).view(-1, 2) / 3
+    write_vectors(tmp_path / "v.txt", words, table)
+    head, *lines = (tmp_path / "v.txt").read_bytes().splitlines(keepends=True)
+    assert head == f"{len(words)} 2\n".encode() and len(lines) == len(words)
+    cut = [line.rstrip().decode().split(" ") for line in lines]
+    assert [word for word, *_ in cut] == [*["_".join(word.split()) for word in words]]
+    assert cut[0][0] == "New_York" and cut[6][0] == "a_b"
+    numpy.testing.assert_allclose([[*map(float, row)] for _, *row in cut], table, rtol=1e-5)
 
 
 def test_tensorboard_finds_the_vectors_in_the_run(words_run, command):

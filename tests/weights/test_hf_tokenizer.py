@@ -4,31 +4,86 @@ import json
 
 import pytest
 
-from zoo.data.tokenizers.base import EOT
+from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD
 from zoo.data.tokenizers.bpe import BpeTokenizer
 from zoo.data.tokenizers.registry import ByteTokenizer, CharTokenizer, WordTokenizer
-from zoo.weights.hf_tokenizer import tokenizer_json
+from zoo.tasks.masked_lm import MaskedLM
+from zoo.weights.hf_tokenizer import tokenizer_files, tokenizer_json
 
-TEXT = "Größe of a naïve fox\n"
+TEXT = "Größe of a naïve fox <|endoftext|>[MASK]</s>\n 你好 🙂"
+PIECES = [TEXT, " two  spaces", "\n", "[MASK]", "a<|endoftext|>", "</s><s><pad>", "ÿ"]
+SPECIALS = [PAD, BOS, EOS, EOT, MASK]
+KINDS = {
+    "byte": ByteTokenizer(SPECIALS),
+    "char": CharTokenizer.train([*PIECES, "abc"], SPECIALS),
+    "bpe": BpeTokenizer.train(PIECES * 9, 290, SPECIALS),
+    "sentences": BpeTokenizer.train(PIECES * 9, 290, SPECIALS, leading_space=True),
+}
 
 
-@pytest.mark.parametrize(
-    "tokenizer",
-    [
-        ByteTokenizer([EOT]),
-        CharTokenizer.train([TEXT], [EOT]),
-        BpeTokenizer.train([TEXT * 9], 270, [EOT]),
-    ],
-    ids=["byte", "char", "bpe"],
-)
-def test_it_encodes_and_decodes_as_ours(tokenizer):
-    published = pytest.importorskip("tokenizers").Tokenizer.from_str(
-        json.dumps(tokenizer_json(tokenizer))
-    )
-    ids = published.encode(TEXT).ids
-    assert ids == tokenizer.encode(TEXT).tolist()
-    assert published.decode(ids) == TEXT
-    assert published.token_to_id(EOT) == tokenizer.specials[EOT]
+def published(content):
+    made = pytest.importorskip("tokenizers").Tokenizer.from_str(json.dumps(content))
+    made.encode_special_tokens = True
+    return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_encodes_and_decodes_as_ours(kind):
+    """Names of special tokens in a text are text, there as here."""
+    own = KINDS[kind]
+    theirs = published(tokenizer_json(own))
+    for text in PIECES:
+        ids = theirs.encode(text).ids
+        assert ids == own.encode(text).tolist(), text
+        assert theirs.decode(ids) == text
+    assert theirs.get_vocab_size() == own.vocab_size
+    assert {name: theirs.token_to_id(name) for name in SPECIALS} == own.specials
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_id_is_the_token_that_it_was(kind):
+    """The statement, not "the state[MASK]": no special token has the number of a piece."""
+    own = KINDS[kind]
+    theirs = published(tokenizer_json(own))
+    assert all(theirs.id_to_token(number) is not None for number in range(own.vocab_size))
+    plain = [number for number in range(own.vocab_size) if number >= own.first_id]
+    for number in plain[:: max(1, len(plain) // 60)]:
+        assert theirs.decode([number]) == own.decode([number])
+
+
+@pytest.mark.parametrize("kind", ["byte", "bpe"])
+def test_a_blank_is_read_where_a_model_fills_blanks(kind):
+    own = KINDS[kind]
+    files = tokenizer_files(own, fills_blanks=True)
+    theirs, task = published(files.content), MaskedLM(own.vocab_size, own, own.specials[MASK])
+    for text in ("the [MASK] of", "[MASK][MASK]", "two  [MASK]\n [MASK]<|endoftext|>", "好[MASK]"):
+        assert theirs.encode(text).ids == task.encode(text), text
+
+
+def test_no_other_special_token_is_read_there():
+    """By `transformers` too, for which every token with a role is special."""
+    for own in (KINDS["bpe"], KINDS["char"], ByteTokenizer([MASK])):
+        files = tokenizer_files(own, fills_blanks=True)
+        others = {name for role, name in files.names.items() if role != "mask_token"}
+        assert all("\ufdd0" in name for name in others) and files.names["mask_token"] == MASK
+        theirs, task = published(files.content), MaskedLM(own.vocab_size, own, own.specials[MASK])
+        theirs.add_special_tokens(list(files.names.values()))
+        theirs.encode_special_tokens = False
+        for text in (
+            "[MASK]</s>" if own.kind == "char" else "a<|endoftext|> ÿ[MASK]</s>",
+            "[MASK]",
+        ):
+            assert theirs.encode(text).ids == task.encode(text), text
+        assert theirs.get_vocab_size() == own.vocab_size
+
+
+def test_the_roles_of_special_tokens():
+    names = tokenizer_files(KINDS["bpe"]).names
+    wanted = {"mask_token": MASK, "pad_token": PAD, "bos_token": EOT, "eos_token": EOT}
+    assert names == wanted
+    assert tokenizer_files(ByteTokenizer()).ids == {"pad_token": 255}  # in no text
+    assert tokenizer_files(CharTokenizer.train([TEXT])).ids == {}
+    assert tokenizer_files(BpeTokenizer.train([TEXT], 270, [EOT])).ids["pad_token"] == 0
 
 
 @pytest.mark.parametrize("leading_space", [False, True])
@@ -43,4 +98,4 @@ def test_pieces_with_combining_marks_are_cut_as_ours(leading_space):
 
 
 def test_words_have_no_such_file():
-    assert tokenizer_json(WordTokenizer.train([TEXT], 1, 100)) is None
+    assert tokenizer_files(WordTokenizer.train([TEXT], 1, 100)) is None

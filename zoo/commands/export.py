@@ -1,7 +1,7 @@
 """`python scripts/export.py run=... format=... out=...`: a trained model, for other programs."""
 
-import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from zoo.runs.find import find_run
 
 if TYPE_CHECKING:
     from zoo.restore import Restored
+    from zoo.weights.hf_folder import Trained
+    from zoo.weights.onnx import Inputs
 
 USAGE = """\
 python scripts/export.py run=outputs/<name>/<date_time> format=... out=folder [checkpoint=best]
@@ -33,7 +35,24 @@ base=        the weights that a LoRA run's adapter belongs to, if they have move
 plugins=     [modules] to import first; those in the run's config are not imported by default
 """
 README = "README.md"
-Write = Callable[["Restored", Path], str]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a reader should know of an export.
+
+    Attributes:
+        files: A line on the files and how to read them.
+        details: Further lines for the terminal.
+        example: Python code that uses the export without Zoo, "" for none.
+    """
+
+    files: str
+    details: str = ""
+    example: str = ""
+
+
+Write = Callable[["Restored", Path], Usage]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -63,11 +82,11 @@ def _main(argv: list[str] | None) -> int:
     try:
         with atomic_folder(out) as folder:
             usage = FORMATS[values["format"]](restored, folder)
-            card = model_card(restored.run, restored.config, usage.splitlines()[0])
+            card = model_card(restored.run, restored.config, usage.files, usage.example)
             (folder / README).write_text(card, encoding="utf-8")
     except OSError as error:
         raise UserError(f"out={out} cannot be made: {error.strerror or error}") from None
-    print(usage)
+    print("\n".join(filter(None, (usage.files, usage.details))))
     for file in sorted(out.iterdir()):
         print(f"  {out / file.name}  {file.stat().st_size / 1e6:,.1f} MB")
     return 0
@@ -86,62 +105,57 @@ def _weights(restored: "Restored") -> dict[str, Any]:
     return model_tensors(restored.model.state_dict())
 
 
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+def _trained(restored: "Restored", tensors: dict[str, Any]) -> "Trained":
+    """What a folder for `transformers` is made of."""
+    from zoo.weights.hf_folder import Trained
+
+    config = restored.config
+    name, task = config.model["name"], config.task["name"]
+    return Trained(name, _options(restored), tensors, restored.encoding, task)
 
 
-def safetensors(restored: "Restored", folder: Path) -> str:
+def _about(restored: "Restored") -> dict[str, Any]:
+    """How raw data becomes the model's input."""
+    from zoo.weights.raw_inputs import describe
+
+    facts = restored.facts | {k: v for k, v in _options(restored).items() if k == "block_size"}
+    return describe(restored.encoding, facts, restored.config.task["name"])
+
+
+def safetensors(restored: "Restored", folder: Path) -> Usage:
     """Our own form."""
     from safetensors.torch import save_file
 
+    from zoo.weights.hf_folder import write_json
     from zoo.weights.source import OPTIONS, TOKENIZER
 
     settings = restored.config.model
     facts = {k: restored.facts[k] for k in ("block_size",) if k in restored.facts}
     save_file(_weights(restored), folder / "model.safetensors", metadata={"format": "pt"})
-    _write_json(folder / OPTIONS, {"model": settings["name"], "settings": facts | settings})
+    write_json(folder / OPTIONS, {"model": settings["name"], "settings": facts | settings})
     tokenizer = restored.encoding.tokenizer
     if tokenizer is not None:
-        _write_json(folder / TOKENIZER, tokenizer.to_json())
-    return "Weights by Zoo's names: `init.from=<this folder>`."
+        write_json(folder / TOKENIZER, tokenizer.to_json())
+    return Usage("Weights by Zoo's names: `init.from=<this folder>`.")
 
 
-def hf(restored: "Restored", folder: Path) -> str:
+def hf(restored: "Restored", folder: Path) -> Usage:
     """A folder that `transformers` loads."""
-    from safetensors.torch import save_file
+    from zoo.weights.hf_folder import write_folder
+    from zoo.weights.usage import pipeline_example
 
-    from zoo.weights.hf_tokenizer import tokenizer_json
-    from zoo.weights.source import FAMILIES
-
-    name, chosen = restored.config.model["name"], _options(restored)
-    problems = []
-    for family in (family for family in FAMILIES if family.model == name):
-        try:
-            if {"vocab_size", "num_outputs"} <= chosen.keys():
-                raise ValueError(f"{family.name}: classifiers of text have no head there")
-            config = family.config(chosen)
-            tensors = family.to_published(_weights(restored), chosen)
-        except ValueError as error:
-            problems.append(str(error))
-            continue
-        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-        _write_json(folder / "config.json", config | {"dtype": "float32"})
-        tokenizer = restored.encoding.tokenizer
-        content = tokenizer_json(tokenizer) if tokenizer is not None else None
-        if content is not None:
-            _write_json(folder / "tokenizer.json", content)
-            _write_json(
-                folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"}
-            )
-        what = config["architectures"][0]
-        return f"For transformers: `{what}.from_pretrained('<this folder>')`."
-    why = problems[0] if problems else f"there is no published family of model={name}"
-    raise UserError(f"format=hf: {why}; take format=safetensors or onnx")
+    name = write_folder(_trained(restored, _weights(restored)), folder)
+    about = _about(restored)
+    return Usage(
+        f"For transformers: `{name}.from_pretrained('<this folder>')`, and its pipelines.",
+        example=pipeline_example(about["task"], about),
+    )
 
 
-def peft(restored: "Restored", folder: Path) -> str:
+def peft(restored: "Restored", folder: Path) -> Usage:
     """Only the adapter."""
     from zoo.weights.adapters import family_of
+    from zoo.weights.hf_folder import write_processors
     from zoo.weights.peft import dump, write_peft
 
     adapter = restored.config.adapter
@@ -151,39 +165,73 @@ def peft(restored: "Restored", folder: Path) -> str:
     family = family_of(restored.config.model["name"], chosen)
     base = str(restored.config.init.from_)
     dump(folder, *write_peft(restored.model, adapter, family, chosen, base))
-    return "For PEFT: `PeftModel.from_pretrained(base, '<this folder>')`."
-
-
-def onnx(restored: "Restored", folder: Path) -> str:
-    """A graph for any runtime."""
-    from zoo.weights.onnx import Inputs, write_onnx
-
-    inputs = Inputs(restored.facts, restored.model)
-    worst = write_onnx(restored.model, inputs, folder / "model.onnx")
-    return (
-        f"For ONNX runtimes: inputs {', '.join(inputs.names)}; batch size and length are dynamic.\n"
-        f"onnxruntime gives the model's logits within {worst:.1g}"
+    if family is None:
+        return Usage(
+            "For PEFT: `PeftModel.from_pretrained(model, '<this folder>')`, where model is Zoo's "
+            "own: `transformers` has none with these options."
+        )
+    write_processors(_trained(restored, {}), folder)
+    return Usage(
+        "For PEFT: `PeftModel.from_pretrained(base, '<this folder>')`, where base is the model of "
+        f"`{base}` in `transformers`: of a run of Zoo, what `format=hf` makes."
     )
 
 
-def int8(restored: "Restored", folder: Path) -> str:
+def _graph(restored: "Restored", folder: Path) -> tuple["Inputs", dict[str, Any]]:
+    """What a graph is made of, and what lies beside it: how raw data becomes its input."""
+    from zoo.tasks.base import HasWordVectors
+    from zoo.weights.hf_folder import files_of, write_json
+    from zoo.weights.onnx import Inputs
+
+    about = _about(restored)
+    write_json(folder / "preprocessing.json", about)
+    files = files_of(_trained(restored, {}))
+    if files is not None:
+        write_json(folder / "tokenizer.json", files.content)
+    output = "vectors" if isinstance(restored.task, HasWordVectors) else "logits"
+    return Inputs(restored.facts, restored.model, restored.encoding, output), about
+
+
+def onnx(restored: "Restored", folder: Path) -> Usage:
+    """A graph for any runtime."""
+    from zoo.weights.onnx import write_onnx
+    from zoo.weights.usage import graph_example
+
+    inputs, about = _graph(restored, folder)
+    worst = write_onnx(inputs, folder / "model.onnx", about)
+    return Usage(
+        f"For ONNX runtimes: inputs {', '.join(inputs.names)}; batch size and length are dynamic.",
+        f"onnxruntime gives the model's {inputs.output} within {worst:.1g}",
+        graph_example("onnx", about),
+    )
+
+
+def int8(restored: "Restored", folder: Path) -> Usage:
     """The graph in 8 bits, and how size, speed and metrics change."""
     from zoo.commands.int8 import compare_int8
+    from zoo.weights.usage import graph_example
 
-    return compare_int8(restored, folder)
+    inputs, about = _graph(restored, folder)
+    table = compare_int8(restored, inputs, folder, about)
+    example = graph_example("onnx", about)
+    return Usage("For ONNX runtimes, weights in 8 bits.", table, example)
 
 
-def torch_export(restored: "Restored", folder: Path) -> str:
+def torch_export(restored: "Restored", folder: Path) -> Usage:
     """A graph that needs only torch."""
     import torch
 
-    from zoo.weights.onnx import Inputs, export_program, quiet
+    from zoo.weights.onnx import export_program, quiet
+    from zoo.weights.usage import graph_example
 
-    inputs = Inputs(restored.facts, restored.model)
-    program = export_program(restored.model, inputs)
+    inputs, about = _graph(restored, folder)
+    program = export_program(inputs)
     with quiet():
         torch.export.save(program, folder / "model.pt2")
-    return "`torch.export.load('model.pt2').module()`, no Zoo; batch size and length are dynamic."
+    return Usage(
+        "`torch.export.load('model.pt2').module()`, no Zoo; batch size and length are dynamic.",
+        example=graph_example("torch_export", about),
+    )
 
 
 FORMATS: dict[str, Write] = {

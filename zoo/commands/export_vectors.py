@@ -90,10 +90,12 @@ def word_vectors(
 
 
 def write_vectors(path: Path, words: Sequence[str], vectors: "Tensor") -> None:
-    """word2vec's text format, UTF-8."""
+    """word2vec's text format, UTF-8. A space within a word becomes `_`, as in the authors' files:
+    readers cut the lines at spaces.
+    """
     lines = [f"{len(words)} {vectors.shape[1]}"]
     pairs = zip(words, vectors.tolist(), strict=True)
-    lines += [f"{word} {_joined(row, ' ')}" for word, row in pairs]
+    lines += [f"{'_'.join(word.split())} {_joined(row, ' ')}" for word, row in pairs]
     write_text(path, "\n".join(lines) + "\n")
 
 

@@ -4,14 +4,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from zoo.commands.evaluate import data_settings, evaluate_run
 from zoo.text_table import text_table
 from zoo.training.precision import Precision
-from zoo.weights.onnx import Inputs, OnnxModel, write_int8, write_onnx
+from zoo.weights.onnx import Inputs, OnnxModel, run_onnx, write_int8, write_onnx
 
 if TYPE_CHECKING:
     from zoo.restore import Restored
@@ -19,13 +17,12 @@ if TYPE_CHECKING:
 ROUNDS, ROWS = 7, 16
 
 
-def compare_int8(restored: "Restored", folder: Path) -> str:
-    """Write model.onnx in 8 bits; a table of what changed."""
-    inputs = Inputs(restored.facts, restored.model)
+def compare_int8(restored: "Restored", inputs: Inputs, folder: Path, about: dict[str, Any]) -> str:
+    """Write model.onnx in 8 bits, with what is known `about` its input; a table of what changed."""
     full, small = folder / "fp32.onnx", folder / "model.onnx"
-    write_onnx(restored.model, inputs, full)
+    write_onnx(inputs, full, about)
     write_int8(full, small)
-    models = {"fp32": OnnxModel(full, restored.model), "int8": OnnxModel(small, restored.model)}
+    models = {"fp32": OnnxModel(full, inputs), "int8": OnnxModel(small, inputs)}
     metrics = {name: _test_metrics(restored, model) for name, model in models.items()}
     measured = {"MB": {"fp32": _megabytes(full), "int8": _megabytes(small)}}
     measured |= {"ms a batch": _milliseconds(models, inputs)}
@@ -36,7 +33,7 @@ def compare_int8(restored: "Restored", folder: Path) -> str:
     for name, values in measured.items():
         ratio = values["int8"] / values["fp32"] if values["fp32"] else float("nan")
         rows.append((name, f"{values['fp32']:.4g}", f"{values['int8']:.4g}", f"{ratio:.3f}"))
-    return f"For ONNX runtimes, weights in 8 bits.\n{text_table(rows)}"
+    return text_table(rows)
 
 
 def _test_metrics(restored: "Restored", model: OnnxModel) -> dict[str, float]:
@@ -49,13 +46,13 @@ def _test_metrics(restored: "Restored", model: OnnxModel) -> dict[str, float]:
 def _milliseconds(models: dict[str, OnnxModel], inputs: Inputs) -> dict[str, float]:
     """Of one batch, the models measured in turn."""
     batch = tuple(x.repeat(ROWS // len(x), *[1] * (x.ndim - 1)) for x in inputs.example)
-    times: dict[str, list[float]] = {name: [] for name in models}
-    with torch.no_grad():
-        for _ in range(ROUNDS):
-            for name, model in models.items():
-                start = time.perf_counter()
-                model(*batch)
-                times[name].append(1000 * (time.perf_counter() - start))
+    sessions = {name: model.session for name, model in models.items()}
+    times: dict[str, list[float]] = {name: [] for name in sessions}
+    for _ in range(ROUNDS):
+        for name, session in sessions.items():
+            start = time.perf_counter()
+            run_onnx(session, batch)
+            times[name].append(1000 * (time.perf_counter() - start))
     return {name: median(measured) for name, measured in times.items()}
 
 

@@ -12,7 +12,8 @@ def last_token(x: Tensor, tokens: Tensor, pad_id: int | None) -> Tensor:
     if pad_id is None:
         return x[:, -1]
     last = ((tokens != pad_id) * torch.arange(x.shape[1], device=x.device)).argmax(1)
-    return x[torch.arange(len(x), device=x.device), last]
+    rows = torch.arange(x.shape[0], device=x.device)  # len(x) would be a constant in a graph
+    return x[rows, last]
 
 
 def mean_token(x: Tensor, tokens: Tensor, pad_id: int | None) -> Tensor:

@@ -81,7 +81,7 @@ class ViT(nn.Module):
         """(B, C, H, W) to (B, K)."""
         x = self.patches(x).flatten(2).mT  # (B, T, D), patches in row-major order
         if self.first is not None:
-            x = torch.cat([self.first.expand(len(x), 1, -1), x], dim=1)
+            x = torch.cat([self.first.expand(x.shape[0], 1, -1), x], dim=1)
         x = self.dropout(x + self.position.weight)
         for block in self.blocks:
             x = block(x)

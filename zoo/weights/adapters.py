@@ -24,13 +24,8 @@ def family_of(model: str, options: Options) -> Family | None:
         model: Its name.
         options: Its options and the facts that it was built with.
     """
-    known = {"vocab_size": 0, "dropout": 0.0, "class_names": (), "input_shape": (3,)} | options
     for family in FAMILIES:
-        if family.model == model:
-            try:
-                family.config(known)
-            except ValueError:
-                continue
+        if family.model == model and family.config and not family.misfits(options):
             return family
     return None
 

@@ -3,19 +3,22 @@
 from collections.abc import Iterator
 from typing import Any
 
+from zoo.weights.classifiers import add_pooler
 from zoo.weights.family import (
     ACTIVATIONS,
     Family,
     Link,
+    Misfit,
     Settings,
     Tensors,
     count,
     heads,
     is_tied,
+    labels,
     map_value,
+    misfits,
     need,
     published_value,
-    require,
 )
 from zoo.weights.fields import Fields, check_sizes, words
 
@@ -129,27 +132,47 @@ def links(settings: Settings) -> Iterator[Link]:
     for layer, names in pairs:
         for kind in ("weight", "bias"):
             yield Link(f"{layer}.{kind}", tuple(f"{name}.{kind}" for name in names))
-    yield Link("head.weight", ("cls.predictions.decoder.weight",))
-    yield Link("head.bias", ("cls.predictions.bias",))
+    if settings.get("num_outputs"):
+        for kind in ("weight", "bias"):
+            yield Link(f"pooler.{kind}", (f"bert.pooler.dense.{kind}",))
+            yield Link(f"head.{kind}", (f"classifier.{kind}",))
+    else:
+        yield Link("head.weight", ("cls.predictions.decoder.weight",))
+        yield Link("head.bias", ("cls.predictions.bias",))
+
+
+def cannot_express(settings: Settings) -> list[Misfit]:
+    """Options without a counterpart."""
+    types, classifies = settings.get("token_types"), settings.get("num_outputs")
+    head = {} if classifies else {"head_activation": settings.get("activation")}
+    return misfits(
+        {"head_activation": "gelu"} | settings,  # older runs do not name it
+        **head,
+        positions="learned",
+        norm="layer",
+        activation=["gelu", *ACTIVATIONS.values()],
+        pre_norm=False,
+        qk_norm=False,
+        init="bert",
+        token_types=[2, types] if types else 2,
+        pool="first" if classifies else ["mean", "first"],
+    )
 
 
 def config(settings: Settings) -> dict[str, Any]:
-    """config.json of a `BertForMaskedLM`."""
-    settings = {"head_activation": "gelu"} | settings  # older runs do not name it
-    require("bert", settings, positions="learned", norm="layer", qk_norm=False, pre_norm=False)
-    require("bert", settings, init="bert", head_activation=settings["activation"])
-    if not settings["token_types"]:
-        raise ValueError("bert cannot express model.token_types=0")
-    return {
+    """config.json of a `BertForMaskedLM`, or of a classifier of texts."""
+    classifies = settings.get("num_outputs")
+    kind = "BertForSequenceClassification" if classifies else "BertForMaskedLM"
+    return (labels(settings) if classifies else {}) | {
         "model_type": "bert",
-        "architectures": ["BertForMaskedLM"],
+        "architectures": [kind],
         "vocab_size": settings["vocab_size"],
         "max_position_embeddings": settings["block_size"],
         "hidden_size": settings["width"],
         "num_hidden_layers": settings["depth"],
         "num_attention_heads": settings["heads"],
         "intermediate_size": 4 * settings["width"],
-        "hidden_act": published_value(settings["activation"], ACTIVATIONS, "bert"),
+        "hidden_act": published_value(settings["activation"], ACTIVATIONS),
         "type_vocab_size": settings["token_types"],
         "layer_norm_eps": EPS,
         "hidden_dropout_prob": settings["dropout"],
@@ -159,4 +182,15 @@ def config(settings: Settings) -> dict[str, Any]:
     }
 
 
-BERT = Family("bert", "bert", clean, (f"bert.{MARK}", MARK), FIELDS, settings, links, config)
+BERT = Family(
+    "bert",
+    "bert",
+    clean,
+    (f"bert.{MARK}", MARK),
+    FIELDS,
+    settings,
+    links,
+    cannot_express,
+    config,
+    add_pooler,
+)

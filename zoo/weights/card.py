@@ -9,13 +9,14 @@ from zoo.runs.directory import RunDirectory
 SHOWN = ("model", "data", "task", "adapter", "optim", "schedule", "trainer", "init", "teacher")
 
 
-def model_card(run: RunDirectory, config: RunConfig, files: str) -> str:
+def model_card(run: RunDirectory, config: RunConfig, files: str, example: str = "") -> str:
     """Data, recipe, metrics and environment of a run.
 
     Args:
         run: The run.
         config: Its config.
         files: A line on the files in the folder of the card and how to read them.
+        example: Python code that uses them, if there is any.
     """
     try:
         result = run.read_json("result.json")
@@ -36,6 +37,7 @@ def model_card(run: RunDirectory, config: RunConfig, files: str) -> str:
         files,
         f"A `{config.model['name']}` of {result.get('parameters', 0):,} parameters, trained "
         f"for `{config.task['name']}` on `{config.data['name']}`.",
+        *([f"## Use\n\n```python\n{example}```"] if example else []),
         "## Metrics",
         "| | validation | test |\n|---|---|---|\n" + "\n".join(rows) if rows else "None recorded.",
         "## Data",

@@ -15,6 +15,7 @@ from zoo.weights.fields import Fields
 
 Tensors = dict[str, Tensor]
 Settings = dict[str, Any]
+Misfit = tuple[str, str]  # an option that a family cannot express, and one that it can
 ACTIVATIONS = {  # published: ours; of several names for one, the first is written
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
@@ -42,6 +43,11 @@ class Link:
     transposed: bool = False
 
 
+def keep(tensors: Tensors, settings: Settings) -> Tensors:
+    """All as they are."""
+    return tensors
+
+
 @dataclass(frozen=True)
 class Family:
     """Weights of one architecture, as they are published.
@@ -55,8 +61,10 @@ class Family:
         settings: Options of our model, from (clean) tensors and a config.json that was checked;
             raises ValueError where our model cannot be the same.
         links: The table, for our model's options.
-        config: The config.json, from our model's options; raises ValueError where the family cannot
-            express them.
+        misfits: Those of our model's options that the family cannot express, all of them.
+        config: The config.json, from our model's options where none is a misfit; None for a family
+            that has no such file.
+        fold: Our tensors without those that the family has no place for: others make up for them.
     """
 
     name: str
@@ -66,7 +74,9 @@ class Family:
     fields: Fields
     settings: Callable[[Tensors, dict[str, Any]], Settings]
     links: Callable[[Settings], Iterable[Link]]
-    config: Callable[[Settings], dict[str, Any]]
+    misfits: Callable[[Settings], list[Misfit]]
+    config: Callable[[Settings], dict[str, Any]] | None
+    fold: Callable[[Tensors, Settings], Tensors] = keep
 
     def from_published(self, tensors: Tensors, settings: Settings) -> Tensors:
         """Published (clean) tensors under our names; tensors without a link keep theirs."""
@@ -85,6 +95,10 @@ class Family:
         Raises:
             ValueError: One that the family has no name for.
         """
+        return self.rename(self.fold(tensors, settings), settings)
+
+    def rename(self, tensors: Tensors, settings: Settings) -> Tensors:
+        """As `to_published`, of tensors that are folded."""
         remaining, renamed = dict(tensors), {}
         for link in self.links(settings):
             if link.name in remaining:
@@ -160,25 +174,37 @@ def map_value(
     return known[published]
 
 
-def published_value(value: str, known: dict[str, str], family: str) -> str:
-    """The published value for one of ours, the inverse of `map_value`.
+def published_value(value: str, known: dict[str, str]) -> str:
+    """The published value for one of ours, the inverse of `map_value`."""
+    return next(published for published, own_value in known.items() if own_value == value)
 
-    Raises:
-        ValueError: There is none.
+
+def misfits(settings: Settings, **allowed: Any) -> list[Misfit]:
+    """Options that differ from what a family can express.
+
+    Args:
+        settings: Options of our model; one that is missing fits.
+        **allowed: Of each option the value that fits, or a list of them, the nearest first.
     """
-    for published, own_value in known.items():
-        if own_value == value:
-            return published
-    raise ValueError(f"{family} has no activation={value}")
+    found = []
+    for name, values in allowed.items():
+        values = values if isinstance(values, list) else [values]
+        if name in settings and settings[name] not in values:
+            found.append((_typed(name, settings[name]), _typed(name, values[0])))
+    return found
 
 
-def require(family: str, settings: Settings, **required: Any) -> None:
-    """Check that a family can express some options.
+def labels(settings: Settings) -> dict[str, Any]:
+    """config.json's names of the classes."""
+    names = settings["class_names"]
+    return {
+        "id2label": {str(k): name for k, name in enumerate(names)},
+        "label2id": {name: k for k, name in enumerate(names)},
+    }
 
-    Raises:
-        ValueError: One that it cannot.
-    """
-    wrong = [f"{k}={settings[k]}" for k, v in required.items() if settings.get(k, v) != v]
-    if wrong:
-        needs = ", ".join(f"{k}={v}" for k, v in required.items())
-        raise ValueError(f"{family} cannot express model.{', model.'.join(wrong)} (it has {needs})")
+
+def _typed(name: str, value: Any) -> str:
+    """As it is typed on the command line."""
+    words = {True: "true", False: "false", None: "null"}
+    is_word = value is None or isinstance(value, bool)
+    return f"model.{name}={words[value] if is_word else value}"

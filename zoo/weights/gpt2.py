@@ -3,19 +3,22 @@
 from collections.abc import Iterator
 from typing import Any
 
+from zoo.weights.classifiers import fold_bias
 from zoo.weights.family import (
     ACTIVATIONS,
     Family,
     Link,
+    Misfit,
     Settings,
     Tensors,
     count,
     heads,
     is_tied,
+    labels,
     map_value,
+    misfits,
     need,
     published_value,
-    require,
 )
 from zoo.weights.fields import Fields, check_sizes, words
 
@@ -119,23 +122,37 @@ def links(settings: Settings) -> Iterator[Link]:
             yield Link(f"{block}.{layer}.bias", (f"{published}.{name}.bias",))
     for kind in ("weight", "bias"):
         yield Link(f"norm.{kind}", (f"transformer.ln_f.{kind}",))
-    yield Link("head.weight", ("lm_head.weight",))
+    classifies = settings.get("num_outputs")
+    yield Link("head.weight", ("score.weight" if classifies else "lm_head.weight",))
+
+
+def cannot_express(settings: Settings) -> list[Misfit]:
+    """Options without a counterpart. With `init=zero`, embeddings are normalised."""
+    return misfits(
+        settings,
+        positions="learned",
+        norm="layer",
+        activation=["gelu_tanh", *ACTIVATIONS.values()],
+        qk_norm=False,
+        bias=True,
+        init="gpt2",
+        kv_heads=[None, settings.get("heads")],
+    )
 
 
 def config(settings: Settings) -> dict[str, Any]:
-    """config.json of a `GPT2LMHeadModel`."""
-    require("gpt2", settings, positions="learned", norm="layer", qk_norm=False, bias=True)
-    if settings.get("kv_heads") not in (None, settings["heads"]) or settings["init"] == "zero":
-        raise ValueError("gpt2 cannot express model.kv_heads other than heads, or model.init=zero")
-    return {
+    """config.json of a `GPT2LMHeadModel`, or of a classifier of texts."""
+    classifies = settings.get("num_outputs")
+    kind = "GPT2ForSequenceClassification" if classifies else "GPT2LMHeadModel"
+    return (labels(settings) if classifies else {}) | {
         "model_type": "gpt2",
-        "architectures": ["GPT2LMHeadModel"],
+        "architectures": [kind],
         "vocab_size": settings["vocab_size"],
         "n_positions": settings["block_size"],
         "n_embd": settings["width"],
         "n_layer": settings["depth"],
         "n_head": settings["heads"],
-        "activation_function": published_value(settings["activation"], ACTIVATIONS, "gpt2"),
+        "activation_function": published_value(settings["activation"], ACTIVATIONS),
         "layer_norm_epsilon": EPS,
         "resid_pdrop": settings["dropout"],
         "embd_pdrop": settings["dropout"],
@@ -145,5 +162,14 @@ def config(settings: Settings) -> dict[str, Any]:
 
 
 GPT2 = Family(
-    "gpt2", "gpt", clean, (MARK, "h.0.attn.c_attn.weight"), FIELDS, settings, links, config
+    "gpt2",
+    "gpt",
+    clean,
+    (MARK, "h.0.attn.c_attn.weight"),
+    FIELDS,
+    settings,
+    links,
+    cannot_express,
+    config,
+    fold_bias,
 )

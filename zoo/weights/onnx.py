@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -11,9 +12,12 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from zoo.data.encoding import Encoding
 from zoo.errors import UserError
+from zoo.weights.raw_inputs import Preprocessed, input_name, preprocessed
 
 LONGEST, LEAST = 2**16, 2
+LARGE_PROPERTIES = ("columns", "vocabulary")  # in preprocessing.json alone
 
 
 @runtime_checkable
@@ -29,18 +33,30 @@ def context_of(model: nn.Module | None) -> int | None:
 
 
 class Inputs:
-    """Examples of what a model reads, and which of their dimensions may vary.
+    """A model with its preprocessing, examples of what it reads, and which dimensions may vary.
 
     Args:
         facts: Facts of the model's data.
         model: The model.
+        encoding: How the data becomes its input.
+        output: What the model gives, where that is no logits.
     """
 
-    def __init__(self, facts: dict[str, Any], model: nn.Module) -> None:
+    def __init__(
+        self,
+        facts: dict[str, Any],
+        model: nn.Module,
+        encoding: Encoding,
+        output: str = "logits",
+    ) -> None:
         batch = torch.export.Dim("batch", min=1, max=LONGEST)
+        self.model, self.axes = model, [["batch"]]
+        self.output = "value" if "target_std" in facts else output
+        self.answer = ["batch"] if "num_outputs" in facts or "num_classes" in facts else []
         if shape := facts.get("input_shape"):
-            self.names = ["input"]
-            self.example: tuple[Tensor, ...] = (torch.randn(LEAST, *shape),)
+            self.model = preprocessed(model, encoding, facts)
+            self.names = [input_name(encoding)]
+            self.example: tuple[Tensor, ...] = (self.model.raw(torch.randn(LEAST, *shape)),)
             self.sides: list[dict[int, Any]] = [{0: batch}]
             return
         size = facts["vocab_size"]
@@ -50,11 +66,14 @@ class Inputs:
             sides = [torch.export.Dim(name, min=LEAST, max=most) for name in ("s", "t")]
             self.names, self.example = ["source", "target"], (source, target)
             self.sides = [{0: batch, 1: side} for side in sides]
+            self.axes = [["batch", "source_length"], ["batch", "target_length"]]
+            self.answer = ["batch", "target_length"]
             return
         length = torch.export.Dim("length", min=LEAST, max=most)
         self.names = ["tokens"]
         self.example = (torch.randint(size, (LEAST, min(most, 8))),)
         self.sides = [{0: batch, 1: length}]
+        self.axes, self.answer = [["batch", "length"]], self.answer or ["batch", "length"]
 
 
 @contextlib.contextmanager
@@ -72,7 +91,7 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def export_program(model: nn.Module, inputs: Inputs) -> Any:
+def export_program(inputs: Inputs) -> Any:
     """The model as a `torch.export.ExportedProgram`, batch and length free.
 
     Raises:
@@ -81,7 +100,10 @@ def export_program(model: nn.Module, inputs: Inputs) -> Any:
     try:
         with quiet():
             return torch.export.export(
-                model.eval(), inputs.example, dynamic_shapes=tuple(inputs.sides), strict=False
+                inputs.model.eval(),
+                inputs.example,
+                dynamic_shapes=tuple(inputs.sides),
+                strict=False,
             )
     except Exception as error:  # of many kinds, pages long
         raise UserError(
@@ -90,8 +112,13 @@ def export_program(model: nn.Module, inputs: Inputs) -> Any:
         ) from None
 
 
-def write_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
+def write_onnx(inputs: Inputs, path: Path, about: dict[str, Any]) -> float:
     """Write model.onnx and compare it with the model on another batch; the largest difference.
+
+    Args:
+        inputs: The model and what it reads.
+        path: The file.
+        about: What `zoo.weights.raw_inputs.describe` gave: the file's metadata.
 
     Raises:
         UserError: A package is missing, the model cannot be traced, or the file differs from it.
@@ -103,41 +130,67 @@ def write_onnx(model: nn.Module, inputs: Inputs, path: Path) -> float:
         raise UserError(
             f"format=onnx needs a package ({error}): pip install --editable '.[onnx]'"
         ) from None
-    program = export_program(model, inputs)
+    program = export_program(inputs)
     with quiet():
-        graph = torch.onnx.export(program, input_names=inputs.names, output_names=["logits"])
+        graph = torch.onnx.export(program, input_names=inputs.names, output_names=[inputs.output])
         assert graph is not None
+        _name_axes(graph.model.graph, inputs)
+        for name, value in about.items():
+            if name not in LARGE_PROPERTIES:
+                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                graph.model.metadata_props[name] = text
         graph.save(str(path))
     other = tuple(torch.cat([x, x.flip(0), x[:1]]) for x in inputs.example)
-    if inputs.names == ["tokens"]:
+    if inputs.axes[0][1:] == ["length"]:
         other = (other[0][:, : max(LEAST, other[0].shape[1] - 1)],)
     with torch.no_grad():
-        expected, logits = model(*other), OnnxModel(path)(*other)
+        expected, logits = inputs.model(*other), run_onnx(open_onnx(path), other)
     worst = float((expected - logits).abs().max())
     if not worst <= 1e-3 * max(1.0, float(expected.abs().max())):
         raise UserError(f"{path} does not give the model's logits (off by {worst:.2g})")
     return worst
 
 
+def _name_axes(graph: Any, inputs: Inputs) -> None:
+    """Name the dimensions that vary, in place of the exporter's own symbols."""
+    every = [*zip(graph.inputs, inputs.axes, strict=True), (graph.outputs[0], inputs.answer)]
+    for value, axes in every:
+        value.shape = type(value.shape)([*axes, *list(value.shape)[len(axes) :]])
+
+
+def open_onnx(path: Path) -> Any:
+    """A session of onnxruntime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(session: Any, inputs: tuple[Tensor, ...]) -> Tensor:
+    """The first output."""
+    names = [node.name for node in session.get_inputs()]
+    feeds = {name: x.cpu().numpy() for name, x in zip(names, inputs, strict=True)}
+    return torch.from_numpy(session.run(None, feeds)[0])
+
+
 class OnnxModel(nn.Module):
-    """A file run by onnxruntime, to be called as the model is."""
+    """A file run by onnxruntime, to be called as the model is: with prepared inputs."""
 
-    def __init__(self, path: Path, like: nn.Module | None = None) -> None:
+    def __init__(self, path: Path, inputs: Inputs) -> None:
         super().__init__()
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
-        providers = ["CPUExecutionProvider"]
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        self.names = [node.name for node in self.session.get_inputs()]
-        self.context = context_of(like)
+        self.session, self.inputs = open_onnx(path), inputs
+        self.context = context_of(inputs.model)
 
     def forward(self, *inputs: Tensor, positions: Tensor | None = None) -> Tensor:
         """Logits; with `positions`, indices into the flattened tokens, those there only."""
-        feeds = {name: x.cpu().numpy() for name, x in zip(self.names, inputs, strict=True)}
-        logits = torch.from_numpy(self.session.run(None, feeds)[0])
+        steps = self.inputs.model
+        if isinstance(steps, Preprocessed):
+            inputs = tuple(map(steps.raw, inputs))
+        logits = run_onnx(self.session, inputs)
+        if isinstance(steps, Preprocessed):
+            logits = steps.standardised(logits)
         return logits if positions is None else logits.flatten(0, 1)[positions]
 
 

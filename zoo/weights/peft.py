@@ -17,9 +17,11 @@ from torch import Tensor, nn
 
 from zoo.adapters.lora import LoRA, LoRALinear, lora_layers
 from zoo.errors import UserError
+from zoo.weights.classifiers import unfold
 from zoo.weights.family import Family
 from zoo.weights.files import Tensors, read_json, read_tensors
 from zoo.weights.peft_config import LORA
+from zoo.weights.retrained import lies_in, published_modules, retrained_modules
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 Pairs = dict[str, dict[str, Tensor]]  # module: its matrices A and B
@@ -42,15 +44,6 @@ class Adapter:
     notes: tuple[str, ...] = ()
 
 
-def modules(family: Family | None, settings: dict[str, Any], name: str) -> tuple[str, ...]:
-    """The published modules that one of our model's consists of."""
-    if family is not None:
-        for link in family.links(settings):
-            if link.name == f"{name}.weight":
-                return tuple(target.removesuffix(".weight") for target in link.published)
-    return (name,)
-
-
 def write_peft(
     model: nn.Module,
     adapter: dict[str, Any],
@@ -67,10 +60,12 @@ def write_peft(
         settings: Options of the model.
         base: Name or path of the weights that the adapter belongs to.
     """
+    retrained, whole = retrained_modules(model, family, settings)
     pieces = [
         (target, isinstance(layer, nn.Embedding), a, b)
         for name, layer in lora_layers(model).items()
-        for target, a, b in _pieces(layer, modules(family, settings, name))
+        for target, a, b in _pieces(layer, published_modules(family, settings, name))
+        if not lies_in(target, whole)
     ]
     rank = max(len(a) for _, _, a, _ in pieces)
     times = rank / adapter["rank"]
@@ -79,24 +74,29 @@ def write_peft(
         first, second = ENDINGS[embeds]
         tensors[f"{PREFIX}{target}.{first}"] = _padded(a, rank, 0)
         tensors[f"{PREFIX}{target}.{second}"] = _padded(b, rank, 1)
-    saved = {n: p for n, p in model.named_parameters() if p.requires_grad and ".lora_" not in n}
-    for name, parameter in saved.items():
-        tensors[PREFIX + name] = parameter.detach().clone()
+    tensors |= {PREFIX + name: tensor for name, tensor in retrained.items()}
     config = {
         "peft_type": "LORA",
-        "task_type": TASKS.get(family.model) if family else None,
+        "task_type": _task_type(family, settings),
         "base_model_name_or_path": base,
         "r": rank,
         "lora_alpha": adapter["alpha"] * (math.sqrt(times) if adapter["rslora"] else times),
         "lora_dropout": adapter["dropout"],
         "use_rslora": adapter["rslora"],
         "target_modules": sorted(target for target, _, _, _ in pieces),
-        "modules_to_save": sorted({name.rpartition(".")[0] for name in saved}) or None,
+        "modules_to_save": whole or None,
         "fan_in_fan_out": family is not None and family.name == "gpt2",
         "bias": "none",
         "inference_mode": True,
     }
     return tensors, config
+
+
+def _task_type(family: Family | None, settings: dict[str, Any]) -> str | None:
+    """PEFT's name of a task, which chooses the class that wraps the model."""
+    if family is not None and settings.get("num_outputs"):
+        return "SEQ_CLS"
+    return TASKS.get(family.model) if family else None
 
 
 def _pieces(layer: LoRA, targets: tuple[str, ...]) -> list[tuple[str, Tensor, Tensor]]:
@@ -205,7 +205,7 @@ def _retrained(stored: Tensors, family: Family | None, settings: dict[str, Any])
                 "model, and become two"
             )
         del tensors["head.weight"]
-    return tensors
+    return unfold(tensors, settings)
 
 
 def _by_our_names(
@@ -230,7 +230,7 @@ def _by_our_names(
     tensors: Tensors = {}
     targets = []
     for name, parts in grouped.items():
-        several = len(modules(family, settings, name)) > 1
+        several = len(published_modules(family, settings, name)) > 1
         letters = {LETTERS.get(n.rpartition(".")[2], ""): pair for n, pair in parts.items()}
         chosen = list(parts.values())
         if several:

@@ -4,7 +4,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from zoo.weights.family import Family, Link, Settings, Tensors, count, need
+from zoo.weights.family import (
+    Family,
+    Link,
+    Misfit,
+    Settings,
+    Tensors,
+    count,
+    labels,
+    misfits,
+    need,
+)
 from zoo.weights.fields import Fields, check_sizes
 
 BLOCKS: dict[
@@ -24,7 +34,7 @@ PLAIN = re.compile(
 STATISTICS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
-def keep(tensors: Tensors) -> Tensors:
+def keep_all(tensors: Tensors) -> Tensors:
     """All as they are."""
     return tensors
 
@@ -69,13 +79,9 @@ def links_to_torchvision(settings: Settings) -> Iterator[Link]:
     yield from ()
 
 
-def no_config(settings: Settings) -> dict[str, Any]:
-    """torchvision has none.
-
-    Raises:
-        ValueError: Always.
-    """
-    raise ValueError("torchvision's weights have no config.json")
+def no_misfits(settings: Settings) -> list[Misfit]:
+    """The names are ours, whatever the options."""
+    return []
 
 
 def clean(tensors: Tensors) -> Tensors:
@@ -148,19 +154,20 @@ def _pair(convolution: str, norm: str, published: str) -> Iterator[Link]:
         yield Link(f"{norm}.{kind}", (f"{published}.normalization.{kind}",))
 
 
-def config(settings: Settings) -> dict[str, Any]:
-    """config.json of a `ResNetForImageClassification`.
+def cannot_express(settings: Settings) -> list[Misfit]:
+    """Options without a counterpart: nets for small images, and without residual connections."""
+    return misfits(
+        settings,
+        depth=[18, *LAYERS],
+        stem=["large", None],
+        shortcut=["projection", None],
+        residual=True,
+    )
 
-    Raises:
-        ValueError: A net for small images, or without residual connections.
-    """
+
+def config(settings: Settings) -> dict[str, Any]:
+    """config.json of a `ResNetForImageClassification`."""
     depth = settings["depth"]
-    is_large = settings.get("stem") in (None, "large") and settings.get("shortcut") != "pad"
-    if depth not in LAYERS or not is_large or not settings.get("residual", True):
-        raise ValueError(
-            "resnet cannot express nets for small images (model.depth=20, model.stem=small) or "
-            "without residual connections"
-        )
     width = settings.get("width") or 64
     wider = 4 if depth >= 50 else 1
     return {
@@ -173,9 +180,7 @@ def config(settings: Settings) -> dict[str, Any]:
         "layer_type": "bottleneck" if depth >= 50 else "basic",
         "hidden_act": "relu",
         "downsample_in_first_stage": False,
-        "id2label": {str(k): name for k, name in enumerate(settings["class_names"])},
-        "label2id": {name: k for k, name in enumerate(settings["class_names"])},
-    }
+    } | labels(settings)
 
 
 RESNET = Family(
@@ -196,12 +201,13 @@ RESNET = Family(
     ),
     settings,
     links,
+    cannot_express,
     config,
 )
 TORCHVISION = Family(
     "torchvision",
     "resnet",
-    keep,
+    keep_all,
     ("layer1.0.conv1.weight",),
     Fields(
         family="resnet",
@@ -212,5 +218,6 @@ TORCHVISION = Family(
     ),
     settings_of_torchvision,
     links_to_torchvision,
-    no_config,
+    no_misfits,
+    None,
 )

@@ -1,0 +1,147 @@
+"""Every recipe by every format: used by a process without Zoo, it gives what predict.py gives.
+
+Recipes of one model, task and kind of data count once, and every format that takes the run is used
+by the example of its model card.
+"""
+
+import pytest
+import torch
+from exports import exported, predicted, read_by_others
+from PIL import Image
+from test_every_experiment import SMALLER, STAND_INS, base_of, photographs
+
+from zoo.config.compose import load
+from zoo.config.groups import experiments
+from zoo.registry import DATASETS
+from zoo.restore import restore
+
+TEXTS = ["To be, or not to be"]
+WIDE = ["the value <|endoftext|> of a file\nis [MASK] here </s> 你好 🙂"]
+TINY = {"width": 16, "depth": 1, "heads": 2, "stages": 2, "embedding": 8, "attention": 8}
+STEPS = ("trainer=debug", "trainer.max_steps=2", "trainer.eval_steps=2", "trainer.ema=null")
+UNTRACEABLE = ("rnn", "rnn_attention")  # recurrent models have no graph of dynamic length
+
+
+def kind_of(config):
+    """A recipe's model, task and kind of data."""
+    data = (
+        "text" if "tokenizer" in config.data else "image" if "augment" in config.data else "table"
+    )
+    return config.model["name"], config.task["name"], data
+
+
+def one_of_each():
+    """A recipe for each model, task and kind of data."""
+    chosen = {}
+    for name in experiments():
+        config = load([f"experiment={name}"])
+        chosen.setdefault(kind_of(config), (name, config))
+    return chosen
+
+
+def tiny(config):
+    """Options that make a recipe's model small."""
+    model = {k: v for k, v in TINY.items() if config.model.get(k) is not None}
+    if config.model["name"] == "resnet":
+        model = {"depth": 8, "width": 4}
+    elif config.init.from_:
+        model = {}
+    return [f"model.{name}={value}" for name, value in model.items()]
+
+
+def samples(restored, folder):
+    """Raw inputs of a run, and what predict.py takes for them."""
+    kind = restored.encoding.to_json()["kind"]
+    if kind == "image":
+        mode, paths = {1: "L", 3: "RGB"}[restored.encoding.channels], []
+        for k, size in enumerate([(31, 45), (64, 40)]):
+            seed = torch.Generator().manual_seed(k)
+            pixels = torch.randint(0, 256, (*size, 3), dtype=torch.uint8, generator=seed)
+            image = Image.fromarray(pixels.numpy()).convert(mode).resize((size[0] * 2, size[1]))
+            paths.append(str(folder / f"{mode}{k}.png"))
+            image.save(paths[-1])
+        return paths
+    if kind == "table":
+        columns = restored.encoding.to_json()["columns"]
+        return [
+            {
+                c["name"]: c["median"] + k * c["std"] / 2 if c["kind"] == "numeric" else "x"
+                for c in columns
+            }
+            for k in (-1, 1)
+        ]
+    if restored.config.task["name"] in ("skip_gram", "cbow"):
+        return restored.encoding.tokenizer.words[:2]
+    if kind == "pair":
+        return ["dog dog", "你 dog"]
+    encodes_all = restored.encoding.tokenizer.kind in ("bpe", "byte", "published")
+    texts = TEXTS + WIDE * encodes_all
+    if restored.config.task["name"] == "masked_lm":
+        return [text if "[MASK]" in text else f"{text} [MASK] [MASK]" for text in texts]
+    return texts
+
+
+def same(answer, rows, restored, raw):
+    """Whether an example's answer is that of predict.py."""
+    if "probabilities" in rows[0] and isinstance(answer, dict):
+        wanted = rows[0]["probabilities"]
+        return answer.keys() == wanted.keys() and all(
+            abs(answer[name] - wanted[name]) < 1e-4 for name in wanted
+        )
+    if "cosine" in rows[0]:
+        tokens = torch.from_numpy(restored.encoding.tokenizer.encode(raw))
+        wanted = restored.model.words(tokens)
+        return torch.allclose(torch.tensor(answer), wanted, atol=1e-6)
+    if "value" in rows[0]:
+        return answer == pytest.approx([rows[0]["value"]], rel=1e-4, abs=1e-4)
+    if "blank" in rows[0]:
+        return [restored.encoding.tokenizer.token(k) for k in answer] == [r["token"] for r in rows]
+    return answer.strip() == rows[0].get("text", rows[0].get("output")).strip()
+
+
+def begin(name, config, train, folder, monkeypatch):
+    """A run of a recipe, tiny, of a few steps."""
+    data = config.data["name"]
+    folder.mkdir()
+    more = photographs(folder) if data == "image_folder" else ()
+    if config.init.from_:
+        more += base_of(config, train, folder)
+    entry = DATASETS[data]
+    if data in STAND_INS or entry.tests.get("needs") == "download":
+        function, stand_in = STAND_INS[data]
+        monkeypatch.setattr(f"{entry.builder.__module__}.{function}", stand_in)
+    done = train(f"experiment={name}", *STEPS, *SMALLER.get(data, ()), *tiny(config), *more)
+    assert done.code == 0, done.err
+    return done.path
+
+
+def test_graphs_answer_as_predict_does(train, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    jobs, expected, wrong = [], [], []
+    for (model, task, _), (name, config) in one_of_each().items():
+        run = begin(name, config, train, tmp_path / name, monkeypatch)
+        restored = restore(run)
+        inputs = samples(restored, tmp_path)
+        rows = None
+        for form in ("onnx", "torch_export"):
+            out = tmp_path / f"{name}-{form}"
+            said = exported(run, form, out, capsys)
+            if not out.exists():
+                if model not in UNTRACEABLE or "cannot be exported as a graph" not in said:
+                    wrong.append(f"{name} {form}: {said}")
+                continue
+            jobs.append((out, inputs))
+            rows = rows or [predicted(run, task, raw, capsys) for raw in inputs]
+            expected.append((restored, rows))
+    for (out, inputs), answers, (restored, rows) in zip(
+        jobs, read_by_others(jobs, tmp_path), expected
+    ):
+        if isinstance(answers, str):
+            wrong.append(f"{out.name}: {answers}")
+        else:
+            for raw, answer, row in zip(inputs, answers, rows):
+                if not same(answer, row, restored, raw):
+                    wrong.append(f"{out.name}: {answer} for {row}")
+    assert not wrong, "\n".join(wrong)
+    assert len(jobs) >= 20

@@ -1,0 +1,247 @@
+"""Runnable examples for a model card: an export is used without Zoo, from the folder that holds it.
+
+Each defines `predict(...)`, which takes what `scripts/predict.py` takes and gives what it gives.
+"""
+
+from typing import Any
+
+GRAPHS = {
+    "onnx": """\
+import onnxruntime
+
+session = onnxruntime.InferenceSession("model.onnx")
+
+
+def run(**inputs):
+    return session.run(None, inputs)[0]
+""",
+    "torch_export": """\
+import torch
+
+graph = torch.export.load("model.pt2").module()
+
+
+def run(**inputs):
+    with torch.no_grad():
+        return graph(*map(torch.from_numpy, inputs.values())).numpy()
+""",
+}
+START = """\
+import json
+
+import numpy as np
+{imports}{graph}
+about = json.load(open("preprocessing.json", encoding="utf-8"))
+"""
+CLASSES = """\
+    odds = np.exp(logits - logits.max())
+    return dict(zip(about["class_names"], (odds / odds.sum()).tolist()))
+"""
+IMAGE = """\
+
+def predict(file):
+    image, want = Image.open(file), about["image"]
+    size = want["width"], want["height"]
+    image.draft(None, (2 * max(size), 2 * max(size)))  # JPEG: decode at a lower scale
+    image = ImageOps.exif_transpose(image).convert("L" if want["channels"] == 1 else "RGB")
+    if image.size != size and want["resize"] == "crop":
+        image = ImageOps.fit(image, size, Image.Resampling.BILINEAR)
+    elif image.size != size:
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    pixels = np.array(image).reshape(*size[::-1], -1).transpose(2, 0, 1)  # (C, H, W), bytes
+    logits = run(pixels=np.ascontiguousarray(pixels)[None])[0]
+"""
+TABLE = """\
+
+def features(row):
+    values = []
+    for column in about["columns"]:
+        value = row[column["name"]]
+        if column["kind"] == "numeric":
+            values.append(column["median"] if value is None else float(value))
+            values += [float(value is None)] if column["indicator"] else []
+        else:
+            known = [*column["categories"], "other", None]
+            text = value if value is None or value in column["categories"] else "other"
+            values += [float(text == one) for one in known]
+    return np.array([values])  # (1, D), in the units of the data
+
+
+def predict(row):
+    answer = run(features=features(row))[0]
+"""
+TOKENS = """\
+tokenizer = tokenizers.Tokenizer.from_file("tokenizer.json")
+tokenizer.encode_special_tokens = True  # no text is read as a special token
+
+
+def encode(text):
+    return tokenizer.encode(text).ids
+
+
+def decode(ids):
+    return tokenizer.decode(ids)
+"""
+WORDS = """\
+number = {word: k for k, word in enumerate(about["vocabulary"])}
+
+
+def encode(text):
+    if not text.isascii():
+        raise ValueError("this example cuts English text into words; use Zoo for others")
+    pieces = [re.findall("[a-z]+", piece.lower()) for piece in text.split("[MASK]")]
+    ids = [[number.get(word, 0) for word in piece] for piece in pieces]
+    return [k for n, piece in enumerate(ids) for k in [about.get("mask_id")] * (n > 0) + piece]
+
+
+def decode(ids):
+    return " ".join(about["vocabulary"][k] for k in ids)
+"""
+TEXT = {
+    "classification": """\
+
+def predict(text):
+    ids = encode(text)[: about["length"]] or [about["pad_id"]]
+    logits = run(tokens=np.array([ids]))[0]
+""",
+    "masked_lm": """\
+
+def predict(text):
+    ids = encode(text)
+    rows = run(tokens=np.array([ids]))[0]
+    blanks = [k for k, token in enumerate(ids) if token == about["mask_id"]]
+    return [int(rows[k].argmax()) for k in blanks]  # the likeliest token of each blank
+""",
+    "causal_lm": """\
+
+def predict(text, max_tokens=20):
+    start = encode(about.get("template", "{prompt}").replace("{prompt}", text))
+    ids = list(start)
+    while len(ids) - len(start) < max_tokens and len(ids) < (about["length"] or np.inf):
+        token = int(run(tokens=np.array([ids]))[0, -1].argmax())
+        if token == about.get("eot_id"):
+            break
+        ids.append(token)
+    return decode(ids[len(start) :])
+""",
+    "seq2seq": """\
+
+def predict(text):
+    source = np.array([[about["bos_id"], *encode(text.strip()), about["eos_id"]]])
+    ids = [about["bos_id"]]
+    while len(ids) < about["length"]:
+        logits = run(source=source, target=np.array([ids]))[0, -1]
+        logits[[about["pad_id"], about["bos_id"]]] = -np.inf  # never written
+        ids.append(int(logits.argmax()))
+        if ids[-1] == about["eos_id"]:
+            break
+    return decode([k for k in ids[1:] if k != about["eos_id"]])
+""",
+}
+VECTORS = """\
+
+def predict(text):
+    return run(tokens=np.array([encode(text)]))[0].tolist()  # a vector for each word
+"""
+PIPELINES = {
+    "text-generation": """\
+from transformers import pipeline
+
+pipe = pipeline("text-generation", model=".")
+
+
+def predict(text):
+    return pipe(text, do_sample=False, return_full_text=False)[0]["generated_text"]
+""",
+    "chat": """\
+from transformers import pipeline
+
+pipe = pipeline("text-generation", model=".")
+
+
+def predict(text):
+    message = {"role": "user", "content": text}
+    answer = pipe([message], do_sample=False, return_full_text=False)
+    return answer[0]["generated_text"]
+""",
+    "fill-mask": """\
+from transformers import pipeline
+
+pipe = pipeline("fill-mask", model=".")
+
+
+def predict(text):
+    answers = pipe(text, top_k=1)
+    return [one[0]["token"] if isinstance(one, list) else one["token"] for one in answers]
+""",
+    "text-classification": """\
+from transformers import pipeline
+
+pipe = pipeline("text-classification", model=".", top_k=None, truncation=True)
+
+
+def predict(text):
+    return {row["label"]: row["score"] for row in pipe([text])[0]}
+""",
+    "image-classification": """\
+from transformers import pipeline
+
+pipe = pipeline("image-classification", model=".", top_k=None)
+
+
+def predict(file):
+    return {row["label"]: row["score"] for row in pipe(file)}
+""",
+    "grey": """\
+import torch
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+processor = AutoImageProcessor.from_pretrained(".")
+model = AutoModelForImageClassification.from_pretrained(".")
+
+
+def predict(file):  # grey images, which the pipeline would make colourful
+    inputs = processor(Image.open(file).convert("L"), return_tensors="pt")
+    with torch.no_grad():
+        row = model(**inputs).logits[0].softmax(0)
+    return dict(zip(model.config.id2label.values(), row.tolist()))
+""",
+}
+
+
+def graph_example(form: str, about: dict[str, Any]) -> str:
+    """Of a graph.
+
+    Args:
+        form: "onnx" or "torch_export".
+        about: What `zoo.weights.raw_inputs.describe` gave.
+    """
+    task = about["task"]
+    imports, body = "", ""
+    if "image" in about:
+        imports, body = "from PIL import Image, ImageOps\n", IMAGE
+    elif "columns" in about:
+        body = TABLE
+        body += (
+            "    logits = answer\n" if "class_names" in about else "    return answer.tolist()\n"
+        )
+    elif "vocabulary" in about or task in TEXT:
+        words = "vocabulary" in about
+        imports = "import re\n" if words else "import tokenizers\n"
+        body = (WORDS if words else TOKENS) + "\n" + TEXT.get(task, VECTORS)
+    else:
+        return ""
+    body += CLASSES if "class_names" in about else ""
+    return START.format(imports=imports, graph=GRAPHS[form]) + "\n" * body.startswith("\n") + body
+
+
+def pipeline_example(task: str, about: dict[str, Any]) -> str:
+    """Of a folder for `transformers`."""
+    if "image" in about:
+        return PIPELINES["image-classification" if about["image"]["channels"] == 3 else "grey"]
+    if "class_names" in about:
+        return PIPELINES["text-classification"]
+    if task == "masked_lm":
+        return PIPELINES["fill-mask"]
+    return PIPELINES["chat" if "template" in about else "text-generation"]
