@@ -153,4 +153,4 @@ def test_a_wrong_option_is_refused(words_run, refused, option, said):
 
 def test_data_without_words_is_refused(train):
     done = train("model=word2vec", "task=skip_gram", "data=stdlib", "data.tokenizer=byte")
-    assert done.code == 2 and "task=skip_gram needs 'token_counts'" in done.err
+    assert done.code == 2 and "this data states no counts of words" in done.err
