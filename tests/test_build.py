@@ -41,8 +41,8 @@ def test_the_dry_run_takes_a_whole_micro_batch(train, spy):
     done = train(*TINY, "model.name=spy", "data.batch_size=60", "trainer.accumulate=3")
     assert done.code == 0, done.err
     assert seen[0] == (20, False, False, 0.0)
-    assert seen[1] == (20, True, True, 0.0), "it trains, too"
-    assert seen[2] == (20, True, True, 0.0), "statistics of batch norm stayed as they were"
+    training = [call for call in seen if call[1]]
+    assert training[:2] == [(20, True, True, 0.0)] * 2, "the statistics of batch norm stayed"
 
 
 def test_a_micro_batch_that_is_too_large_says_what_to_change(train, spy):

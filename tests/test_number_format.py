@@ -54,6 +54,7 @@ def test_the_choice_is_recorded_printed_and_kept_on_resume(train, bf16_from, lea
     assert train(f"resume={path}", "trainer.max_steps=4").code == 0
     lines = [x for x in (path / "train.log").read_text().splitlines() if x.startswith("precision")]
     assert [line.split()[1] for line in lines] == [expected] * 2 and recorded(path) == expected
+    assert "(auto: " in lines[0] and "(as before)" in lines[1]
 
 
 def test_an_older_run_goes_on_in_its_checkpoints_format(train, bf16_from):
@@ -84,3 +85,5 @@ def test_a_sweep_has_one_choice(bf16_from, tmp_path):
         lead = (load(list(first)), list(first))
         assert session.train(load(list(own)), list(own), folder=folder, first=lead) == 0
         assert recorded(folder) == expected
+        by = "set explicitly" if "fp32" in own[-1] else "auto, by the sweep's first trial: matrix"
+        assert f"({by}" in (folder / "train.log").read_text()

@@ -1,6 +1,7 @@
 """The number format of a run: its checkpoint's on resuming, one for all trials of a sweep."""
 
 from dataclasses import replace
+from typing import cast
 
 from zoo.build import build_dry_run
 from zoo.config.run import RunConfig
@@ -17,9 +18,10 @@ from zoo.training.state import saved_precision
 First = tuple[RunConfig, list[str]]  # config and overrides of a sweep's first trial
 
 
-def with_precision(config: RunConfig, name: PrecisionName) -> RunConfig:
+def with_precision(config: RunConfig, name: str) -> RunConfig:
     """The config with the precision that is used, in place of `auto`."""
-    return replace(config, trainer=replace(config.trainer, precision=name))
+    trainer = replace(config.trainer, precision=cast(PrecisionName, name))
+    return replace(config, trainer=trainer)
 
 
 def of_resumed(config: RunConfig, run: RunDirectory) -> RunConfig:

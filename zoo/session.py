@@ -103,6 +103,8 @@ def _train(
         products = products_of(first, config, runtime)
         parts = (dataset, runtime, run, start.source, start.teacher, folder, products)
         trainer = build_trainer(config, *parts)
+        if run and config.trainer.precision != "auto":
+            trainer.console.precision_reason = "as before"
         start = replace(start, config=with_precision(config, trainer.precision.name))
         if runtime.main:
             with refused_writes(trainer.run, is_new=run is None):

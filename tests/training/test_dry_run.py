@@ -49,7 +49,8 @@ def test_every_size_that_a_run_will_meet(accumulate, batch_size, trained, val):
     size = tried.loader.evaluation_size
     assert size == 4 * trained[0]
     rest = min(n % size or size for n in (val, 64))
-    assert model.seen[0][:2] == (min(rest, trained[0]), False)
+    evaluated = [n for n, training, _, _ in model.seen if not training]
+    assert evaluated == sorted({trained[0], min(rest, trained[0])}, reverse=True)
     assert tried.loader.smallest_evaluated() == rest
 
 

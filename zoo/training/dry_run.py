@@ -57,6 +57,8 @@ class DryRun:
         self._together(self._evaluate)
         count = (lambda: products) if products else self.count
         chosen, reason = choose_precision(name, self.runtime, count)
+        if products:
+            reason = reason.replace("auto", "auto, by the sweep's first trial", 1)
         try:
             self._together(self._train, chosen)
         except OutOfMemory:
@@ -82,10 +84,12 @@ class DryRun:
         return counter.products
 
     def _evaluate(self) -> None:
-        size = min(self.loader.smallest_evaluated(), _size(self.batches[0]))
-        batch = {name: column[:size] for name, column in self.batches[0].items()}
-        with self._unchanged(), torch.no_grad(), self._errors(batch, training=False):
-            self.task.step(self.model.eval(), batch)
+        whole = self.batches[0]
+        smallest = min(self.loader.smallest_evaluated(), _size(whole))
+        for size in sorted({_size(whole), smallest}, reverse=True):
+            batch = {name: column[:size] for name, column in whole.items()}
+            with self._unchanged(), torch.no_grad(), self._errors(batch, training=False):
+                self.task.step(self.model.eval(), batch)
 
     def _train(self, name: str) -> None:
         precision = Precision(name, self.runtime.device)
