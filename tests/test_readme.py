@@ -302,6 +302,18 @@ def test_the_settings_that_pages_name_exist():
             assert any(k == key or k.startswith(f"{key}.") for k in keys), f"{page.name}: {key}"
 
 
+def test_the_previews_that_pages_name_are_drawn():
+    """`filters` in "look at `filters`" is the name of a picture or text that some task writes."""
+    source = "".join(path.read_text() for path in (ROOT / "zoo" / "tasks").rglob("*.py"))
+    drawn = set(re.findall(r'writer\.\w+\(\s*f?"(\w+)', source))
+    named = set()
+    for page in PAGES:
+        for sentence in re.findall(r"Look at ([^.:;]+)", page.read_text(encoding="utf-8")):
+            named.update(re.findall(r"`([a-z_]+)`", sentence))
+    named.discard("precision")  # a line of the header
+    assert named and named <= drawn, named - drawn
+
+
 def test_the_contents_of_the_decisions_are_its_headings():
     """Every heading is listed once, in order, under its group."""
     text = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")

@@ -32,7 +32,12 @@ def rows(text):
 def test_models_with_their_papers_and_experiments(listed):
     text = listed("models")
     assert rows(text)[:-1] == MODELS.names()
-    assert "288,170" in text and "LeCun et al., 1998" in text and "cnn_digits" in text
+    assert (
+        "288,170" in text
+        and "LeCun et al., 1998" in text
+        and "Elman, 1990" in text
+        and "cnn_digits" in text
+    )
     assert "?" not in text
 
 

@@ -1,6 +1,6 @@
 """RNN: a recurrent network, which reads one token after another into a hidden state.
 
-`rnn` is Elman's (1990, https://doi.org/10.1207/s15516709cog1402_1), `lstm` the long short-term
+Elman, 1990, https://doi.org/10.1207/s15516709cog1402_1: `rnn`. `lstm` is the long short-term
 memory of Hochreiter and Schmidhuber (1997, https://doi.org/10.1162/neco.1997.9.8.1735; with the
 forget gate of Gers et al., 2000), `gru` the gated recurrent unit of Cho et al. (2014,
 arXiv:1406.1078).
