@@ -61,9 +61,9 @@ def features(row):
             values.append(column["median"] if value is None else float(value))
             values += [float(value is None)] if column["indicator"] else []
         else:
-            known = [*column["categories"], "other", None]
-            text = value if value is None or value in column["categories"] else "other"
-            values += [float(text == one) for one in known]
+            names = column["categories"]  # then any other text, then a missing one
+            place = names.index(value) if value in names else len(names) + (value is None)
+            values += [float(k == place) for k in range(len(names) + 2)]
     return np.array([values])  # (1, D), in the units of the data
 
 
