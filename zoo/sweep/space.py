@@ -216,7 +216,7 @@ def _parse_dimension(override: str) -> Dimension | None:
         isinstance(v, int) for v in (value.start, value.stop, value.step)
     ):
         numbers = range(value.start, value.stop, value.step)  # type: ignore[arg-type]
-        if log and (value.step != 1 or value.start < 1):
+        if log and (value.step != 1 or min(numbers, default=1) < 1):
             raise UserError(f"'{override}': on a logarithmic scale, expected 1 or more, step 1")
         if numbers and value.step > 0:
             return Dimension(key, (), numbers[0], numbers[-1], numbers.step, log, integer=True)
