@@ -36,8 +36,14 @@ def record_run(
     if resumed is None or not (run.path / "dataset.json").is_file():
         _record(trainer, start, overrides, dataset)
         return
-    if config.to_dict() != configs.read_yaml(run.path / "config.yaml"):
+    before = configs.read_yaml(run.path / "config.yaml")
+    if config.to_dict() != before:
         _write_config(run, config)
+    if (parts := config.trainer.accumulate) != (then := before["trainer"]["accumulate"]):
+        trainer.console.warn(
+            f"trainer.accumulate was {then}, is {parts}: the same batches are cut otherwise, so "
+            f"the end may differ from an uninterrupted run's, and more with batch norm or dropout"
+        )
     try:
         load_encoding(run.read_dataset()["encoding"])
     except UserError as error:

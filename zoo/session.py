@@ -29,6 +29,7 @@ from zoo.training.collectives import lost_ranks_reported, main_first
 from zoo.training.elastic import by_torchrun, restarted_run
 from zoo.training.evaluate import Interrupted
 from zoo.training.launch import end_with_launcher, launch, launched
+from zoo.training.memory import first_line, is_out_of_memory
 from zoo.training.runtime import Runtime, choose_device, deterministic
 from zoo.training.trainer import Trainer
 
@@ -108,8 +109,8 @@ def _train(
         start = replace(start, config=with_precision(config, trainer.precision.name))
         if runtime.main:
             with refused_writes(trainer.run, is_new=run is None):
-                record_run(trainer, start, overrides, dataset, run)
                 trainer.console.log_to(trainer.run.path / "train.log")
+                record_run(trainer, start, overrides, dataset, run)
                 _header(trainer, start, dataset)
         return _fit(trainer, start)
 
@@ -196,10 +197,23 @@ def _fit(trainer: Trainer, start: Start) -> int:
         raise UserError(disk_error_message(error, trainer.run)) from None
     except BaseException as error:
         outcome["reason"] = f"{type(error).__name__}: {error}"
+        if is_out_of_memory(error):
+            raise TrainingFailed(_out_of_memory(error, trainer)) from None
         raise
     finally:
         if trainer.runtime.main:
             _write_result(trainer, config, outcome)
+
+
+def _out_of_memory(error: BaseException, trainer: Trainer) -> str:
+    """One line, and the command that goes on with smaller micro-batches where there are any."""
+    loader, parts = trainer.loader, 2 * trainer.loader.accumulate
+    remedy = "lower data.batch_size"
+    can_be_cut = not getattr(trainer.task, "whole_batch", False)
+    if can_be_cut and parts * trainer.runtime.ranks <= loader.batch_size:
+        resume = shlex.join([f"resume={trainer.run.path}", f"trainer.accumulate={parts}"])
+        remedy = spelled(f"python train.py {resume} goes on with the same batches in smaller parts")
+    return f"out of memory after step {trainer.step}: {first_line(error)}; {remedy}"
 
 
 def _write_result(trainer: Trainer, config: RunConfig, outcome: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ def test_resuming_takes_the_runs_own_config(run_folder):
         ("optim.lr=1", "'optim.lr=1' would change it"),
         ("model=cnn", "'model=cnn' would change it"),
         ("seed=3", "'seed=3' would change it"),
-        ("trainer.accumulate=2", "would change it"),
+        ("trainer.clip=2", "would change it"),
         ("trainer.max_steps=x", "trainer.max_steps: got 'x' (str), expected int"),
         ("trainer.max_steps", "trainer.max_steps"),
     ],

@@ -13,7 +13,10 @@ from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.schema import matches_type, type_mismatch
 
-RESUMABLE = ("max_steps", "max_epochs", "max_minutes", "patience", "save_steps", "save_minutes")
+RESUMABLE = (
+    "max_steps", "max_epochs", "max_minutes", "patience", "save_steps", "save_minutes",
+    "accumulate",
+)  # fmt: skip
 PATHS = ("path", "root", "source", "target", "labels")  # settings of data that may be paths
 ADDED = {  # groups that older runs lack
     "adapter": {"name": "none"},

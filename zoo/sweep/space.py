@@ -218,7 +218,7 @@ def _parse_dimension(override: str) -> Dimension | None:
         numbers = range(value.start, value.stop, value.step)  # type: ignore[arg-type]
         if log and (value.step != 1 or min(numbers, default=1) < 1):
             raise UserError(f"'{override}': on a logarithmic scale, expected 1 or more, step 1")
-        if numbers and value.step > 0:
+        if numbers and numbers.step > 0:
             return Dimension(key, (), numbers[0], numbers[-1], numbers.step, log, integer=True)
     choices = tuple(parsed.sweep_string_iterator())
     if not choices:

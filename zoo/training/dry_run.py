@@ -11,6 +11,7 @@ from torch import nn
 from zoo.errors import UserError
 from zoo.tasks.base import Batch, Task
 from zoo.training.loader import Loader
+from zoo.training.memory import first_line, is_out_of_memory
 from zoo.training.precision import Precision, choose_precision
 from zoo.training.products import ProductCounter, Products
 from zoo.training.runtime import Runtime, forked_rng
@@ -140,8 +141,8 @@ class DryRun:
 
     def _described(self, error: Exception, batch: Batch, training: bool) -> UserError:
         size, loader, (model, task, data) = _size(batch), self.loader, self.names
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        if isinstance(error, torch.OutOfMemoryError) or "memory" in first:
+        first = first_line(error)
+        if is_out_of_memory(error):
             return OutOfMemory(
                 f"a micro-batch of {size} samples does not fit into memory ({first}); lower "
                 f"data.batch_size={loader.batch_size}, or raise trainer.accumulate="

@@ -73,7 +73,7 @@ class TrainState:
         """
         fields: dict[str, Any] = {name: saved.tensors.get(name) for name in FILES}
         try:
-            values = {name: saved.state.get(name) for name in VALUES}
+            values: dict[str, Any] = {name: saved.state.get(name) for name in VALUES}
             wrong = [name for name, kind in VALUES.items() if not isinstance(values[name], kind)]
             fields |= values | {"best": Best(**values["best"])}
         except (AttributeError, TypeError) as error:
