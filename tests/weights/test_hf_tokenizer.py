@@ -6,6 +6,7 @@ import pytest
 
 from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD
 from zoo.data.tokenizers.bpe import BpeTokenizer
+from zoo.data.tokenizers.published_files import read_published
 from zoo.data.tokenizers.registry import ByteTokenizer, CharTokenizer, WordTokenizer
 from zoo.tasks.masked_lm import MaskedLM
 from zoo.weights.hf_tokenizer import tokenizer_files, tokenizer_json
@@ -95,6 +96,26 @@ def test_pieces_with_combining_marks_are_cut_as_ours(leading_space):
     assert published.encode(text).ids == tokenizer.encode(text).tolist()
     whole = [tokenizer.token(i) for i in tokenizer.encode("हिन्दी भाषा")]
     assert whole[-1] == "·भाषा", "a word, not its marks"
+
+
+def test_word_pieces_have_the_special_tokens_around_that_the_model_was_trained_with(tmp_path):
+    """A text classifier's, cut as ours; none in a model that fills blanks, as ours."""
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "fox", "##es", "你", "好"]
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")
+    own = read_published(tmp_path)
+    files = tokenizer_files(own, wraps=True)
+    theirs = published(files.content)
+    for text in ("The foxes", "你好 [MASK] [SEP] 🙂", "", "fox " * 9):
+        for length in (5, 50):
+            theirs.enable_truncation(length)
+            assert theirs.encode(text).ids == own.wrap(own.encode(text), length).tolist()
+    assert files.ids == {
+        "pad_token": 0, "unk_token": 1, "cls_token": 2, "sep_token": 3, "mask_token": 4,
+    }  # fmt: skip
+    theirs = published(tokenizer_files(own, fills_blanks=True).content)
+    task = MaskedLM(own.vocab_size, own, own.specials[MASK])
+    for text in ("the [MASK] of [SEP]", "[MASK]es"):
+        assert theirs.encode(text).ids == task.encode(text), text
 
 
 def test_words_have_no_such_file():
