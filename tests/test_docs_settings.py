@@ -13,7 +13,10 @@ from zoo.config.run import types_of_settings
 from zoo.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = sorted(
+    {*(ROOT / "docs").glob("*.md")} - {ROOT / "docs" / "decisions.md"}
+)  # it names what was not chosen
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 BLOCK = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`([^`\n]+)`")
 SETTING = re.compile(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from hydra import compose, initialize_config_dir
 from torch.distributed.run import get_args_parser
 
@@ -288,18 +287,6 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
-
-
-def test_the_settings_that_pages_name_exist():
-    """`trainer.max_steps` in running text is a key of some choice of that group."""
-    keys = set()
-    for path in sorted((ROOT / "configs").glob("*/*.yaml")):
-        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        keys.update(configs.leaves({path.parent.name: settings}))
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        for key in re.findall(rf"`((?:{'|'.join(configs.GROUPS)})\.\w+(?:\.\w+)*)[=`]", text):
-            assert any(k == key or k.startswith(f"{key}.") for k in keys), f"{page.name}: {key}"
 
 
 def test_the_previews_that_pages_name_are_drawn():
