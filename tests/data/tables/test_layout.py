@@ -65,3 +65,18 @@ def test_names_of_rows_without_a_name_of_their_own(write):
 def test_all_lines_that_are_wrong_are_named(write, content, said):
     with pytest.raises(UserError, match=said):
         read_csv(write("t.csv", content))
+
+
+def test_quotes_that_would_join_rows_are_characters_between_tabs(write):
+    lines = ["text\tlabel", '"so it begins\tneg', "good\tpos", 'the end"\tneg', '"odd" one\tpos']
+    for count in (4, 5):  # two rows would be lost in silence, or the quotes be refused
+        table = read_csv(write("t.tsv", "\n".join(lines[:count]) + "\n"))
+        assert table.rows == [line.split("\t") for line in lines[1:count]]
+        assert table.notes == [
+            "t.tsv: quotes are read as characters: with them, lines would not be rows"
+        ]
+    whole = 'text\tlabel\n"a\nb\tc"\tpos\nd\tneg\n'  # a cell that is written in quotes
+    assert read_csv(write("u.tsv", whole)).rows == [["a\nb\tc", "pos"], ["d", "neg"]]
+    commas = "\n".join(lines[:4]).replace("\t", ",")
+    table = read_csv(write("v.csv", commas))
+    assert len(table.rows) == 1 and "line 4 holds lines that may be rows" in table.notes[0]

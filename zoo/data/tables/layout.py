@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from zoo.errors import UserError
 
@@ -53,7 +53,7 @@ def lay_out(text: str, path: str, delimiter: str | None) -> Layout:
         delimiter = delimiter or match[1]
         notes.append(f"its first line, sep={match[1]}, says what separates cells")
     delimiter = delimiter or _find_delimiter(text)
-    rows = list(_rows(text, path, delimiter))
+    rows = _read(text, path, delimiter, notes)
     width = Counter(len(cells) for _, cells in rows).most_common(1)[0][0] if rows else 0
     if titles := _titles(rows, width):
         shown = ", ".join(f"'{_joined(cells)}'" for _, cells in rows[: min(titles, LISTED)])
@@ -67,8 +67,40 @@ def _joined(cells: Sequence[str]) -> str:
     return " ".join(cell.strip() for cell in cells if cell.strip())[:60]
 
 
-def _rows(text: str, path: str, delimiter: str, strict: bool = True) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
+def _read(text: str, path: str, delimiter: str, notes: list[str]) -> list[Row]:
+    """All rows. A program that knows no quotes writes `"so` in one row and `ok"` in a later one,
+    which would join them: between tabs, quotes are then characters like others.
+
+    Raises:
+        UserError: Quotes that are wrong in either reading.
+    """
+    failed, rows = None, []
+    try:
+        rows = list(_rows(text, path, delimiter))
+    except UserError as error:
+        failed = error
+    joined = next((line for line, cells in rows if any("\n" in cell for cell in cells)), None)
+    if failed or joined:
+        plain = list(_rows(text, path, delimiter, quoting=csv.QUOTE_NONE))
+        is_table = len(plain[0][1]) > 1 and len({len(cells) for _, cells in plain}) == 1
+        is_quoted = any(len(c) > 1 and c[0] == c[-1] == '"' for _, cells in plain for c in cells)
+        if is_table and delimiter == "\t" and not is_quoted:
+            notes.append("quotes are read as characters: with them, lines would not be rows")
+            return plain
+        if is_table and not failed:
+            notes.append(
+                f"the row that ends in line {joined} holds lines that may be rows of their own: "
+                "if so, correct the quotes"
+            )
+    if failed:
+        raise failed
+    return rows
+
+
+def _rows(text: str, path: str, delimiter: str, **form: Any) -> Iterator[Row]:
+    """Rows, the cells in quotes; `form` as `csv.reader` has it."""
+    form = {"strict": True} | form
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **form)
     start = 1
     try:
         for row in reader:
@@ -79,7 +111,8 @@ def _rows(text: str, path: str, delimiter: str, strict: bool = True) -> Iterator
         where = f"line {reader.line_num}"
         if reader.line_num > start:
             where = f"the row that begins in line {start}"
-        raise UserError(f"{path}, {where}: {error}; correct the quotes") from error
+        what = str(error).replace("\t", "tab")
+        raise UserError(f"{path}, {where}: {what}; correct the quotes") from error
 
 
 def _find_delimiter(text: str) -> str:
