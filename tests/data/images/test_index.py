@@ -84,6 +84,19 @@ BOTH = CLASSES | {("val", "a"): 1, ("val", "b"): 1}
             CLASSES | {("test", "a"): 1},
             "no val images",
         ),
+        (  # as a collection of landscapes has it
+            "seg_train/seg_train/a/1.jpg seg_train/seg_train/b/2.jpg seg_pred/seg_pred/1.jpg "
+            "seg_test/seg_test/a/1.jpg seg_test/seg_test/b/1.jpg",
+            CLASSES | {("test", "a"): 1, ("test", "b"): 1},
+            "seg_pred: 1 images left out, it is no split",
+        ),
+        (SPLIT.replace("train", "训练集").replace("val", "验证集"), BOTH, "no test images"),
+        (SPLIT.replace("val/b", "val/a"), CLASSES | {("val", "a"): 2}, "val has no images of b"),
+        (
+            "test_tube/1.jpg test_paper/2.jpg train_car/3.jpg",
+            {(None, "test_tube"): 1, (None, "test_paper"): 1, (None, "train_car"): 1},
+            "",
+        ),
         ("a/1.jpg b/1.jpg test/a/1.jpg", CLASSES | {("test", "a"): 1}, "a, b: read as training"),
         (
             "a/train/1.jpg b/train/1.jpg a/test/1.jpg b/test/2.jpg",
@@ -113,6 +126,8 @@ def test_folders_are_splits_or_classes_by_what_they_hold(tmp_path, files, expect
         ("train/1.jpg test/1.jpg", "test and train are splits by their names, but have no class"),
         ("train/1.jpg val/a/1.jpg", "train: 1 images, but no class folders"),
         ("train/a/1.jpg val/b/1.jpg", "the class 'b' has no images in .*train"),
+        ("cat_train/1.jpg cat_test/1.jpg dog_train/1.jpg dog_test/1.jpg", "are splits by their"),
+        ("images/1.jpg masks/1.png", "images and masks are pictures and what is drawn over them"),
         (".a/1.jpg", r"no images; expected|no images \("),
     ],
 )

@@ -91,7 +91,9 @@ def test_columns_of_usual_names_and_words_that_are_classes(listed):
 def test_a_column_of_splits_is_used(listed):
     found, notes = listed("path,label,split\n2,a,train\ncat/1,a,Validation\n")
     assert [split for _, _, split in found] == [None, "val"] and "no test images" in notes
-    found, notes = listed("path,label,split\n2,a,left\ncat/1,a,train\n")
+    with pytest.raises(UserError, match=r"line 2: the split is 'left'.*\(1 of 2 are none\)"):
+        listed("path,label,split\n2,a,left\ncat/1,a,train\n")
+    found, notes = listed("path,label,split\n2,a,left\ncat/1,a,right\n")
     assert [split for _, _, split in found] == [None, None] and "'left' is none of" in notes
 
 

@@ -28,9 +28,10 @@ from zoo.data.images.decode import MAX_PIXELS, BrokenImage, parse_size
 from zoo.data.images.encoding import IMAGENET, ImageEncoding
 from zoo.data.images.files import subfolders
 from zoo.data.images.index import ImageIndex, index_folders
-from zoo.data.images.layout import alike, counted
+from zoo.data.images.layout import counted
 from zoo.data.images.listed import index_listed
 from zoo.data.images.reader import FileSource, ImageReader
+from zoo.data.names import note_alike
 from zoo.data.paths import not_found
 from zoo.data.splits import Indices, split_columns
 from zoo.errors import UserError
@@ -173,7 +174,7 @@ def _dataset(
     else:
         labels = torch.tensor(match_classes(index.classes, encoding.class_names))[labels]
     names = [f"classes: {counted(index.names)}"]
-    names += [f"classes that differ by little: {', '.join(g)}" for g in alike(index.classes)]
+    names += note_alike(index.classes, "images", "classes")
     odd = note_repeated(index.files, labels, splits, repeated(index.files))
     if images is not None:
         odd += note_one_coloured(index.files, one_coloured(images), len(images))

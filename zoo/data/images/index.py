@@ -13,9 +13,13 @@ from zoo.data.images.layout import (
     class_name,
     inner_splits,
     look_into,
+    shared_affixes,
     split_of,
 )
 from zoo.errors import UserError, closest_match
+
+PICTURES = {"image", "images", "img", "imgs", "jpegimages", "photos", "pictures"}
+OUTLINES = {"annotations", "gt", "labels", "mask", "masks", "segmentation", "segmentations"}
 
 
 @dataclass
@@ -67,10 +71,21 @@ class ImageIndex:
             if missing := [name for name in ("val", "test") if name not in present]:
                 kinds = " or ".join(missing)
                 self.notes.append(f"no {kinds} images: taken from train by fraction")
+            for split in ("val", "test"):
+                self._note_absent(split)
         self.splits = [None if split == "train" else split for split in self.splits]
 
+    def _classes_of(self, split: str) -> set[str]:
+        return {n for n, p in zip(self.names, self.splits, strict=True) if p == split}
+
+    def _note_absent(self, split: str) -> None:
+        present = self._classes_of(split)
+        if present and (absent := sorted(set(self.names) - present)):
+            more = f" and {len(absent) - 3:,} more" if len(absent) > 3 else ""
+            self.notes.append(f"{split} has no images of {', '.join(absent[:3])}{more}")
+
     def _check_trained(self, where: str) -> None:
-        trained = {n for n, p in zip(self.names, self.splits, strict=True) if p == "train"}
+        trained = self._classes_of("train")
         if untrained := sorted(set(self.names) - trained):
             guess = closest_match(untrained[0], trained)
             hint = f"; did you mean '{guess}'?" if guess else ""
@@ -91,7 +106,9 @@ def index_folders(root: Path, is_new: bool) -> ImageIndex:
         UserError: No images, no classes, or folders that can be read in more than one way.
     """
     left_out = LeftOut()
-    folders = [look_into(folder, left_out) for folder in subfolders(root)]
+    paths = subfolders(root)
+    affixes = shared_affixes(path.name for path in paths)
+    folders = [look_into(path, left_out, affixes) for path in paths]
     index = ImageIndex(
         notes=[f"{f.path}: left out, it has no images" for f in folders if not f.images]
     )
@@ -203,6 +220,13 @@ def _add_classes(index: ImageIndex, root: Path, folders: list[Folder]) -> None:
             f"{root}: {listed} are splits by their names, but have no class folders; put each "
             f"class in a subfolder ({named[0].path.name}/<class>/1.jpg), or list paths and labels "
             "in a file: data.labels=labels.csv"
+        )
+    kinds = {folder.path.name.lower() for folder in folders}
+    if kinds & PICTURES and kinds & OUTLINES and kinds <= PICTURES | OUTLINES:
+        listed = " and ".join(folder.path.name for folder in folders)
+        raise UserError(
+            f"{root}: {listed} are pictures and what is drawn over them, not classes; expected a "
+            "subfolder per class"
         )
     for folder in folders:
         index.add(folder.images, class_name(folder.path), None)

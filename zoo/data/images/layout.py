@@ -7,6 +7,7 @@ images themselves: a collection of vehicles has a class of that name.
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,11 @@ SPLITS = {
     "val": "val", "valid": "val", "validation": "val", "validate": "val", "dev": "val",
     "devel": "val", "development": "val", "eval": "val", "evaluation": "val",
     "test": "test", "testing": "test", "tst": "test",
+    "训练": "train", "验证": "val", "校验": "val", "测试": "test",
 }  # fmt: skip
+_ENDING = re.compile("(set|data|images|集|数据集?|图[片像])$")
+Affixes = frozenset[frozenset[str]]
+NO_AFFIX: Affixes = frozenset({frozenset()})
 FILLER = {"data", "dataset", "folder", "images", "image", "img", "imgs", "photos", "set", "split"}
 
 
@@ -45,12 +50,34 @@ class Folder:
         return self.split is not None and bool(self.classes)
 
 
-def split_of(name: str) -> str | None:
-    """`train2017`, `Training_Set` and `train` are the training split, `cat` is None."""
-    words = [word for word in re.split(r"[^a-z]+", name.lower()) if word and word not in FILLER]
-    if len(words) != 1:
-        return None
-    return SPLITS.get(words[0]) or SPLITS.get(re.sub(r"(set|data|images)$", "", words[0]))
+def split_of(name: str, affixes: Affixes = NO_AFFIX) -> str | None:
+    """`train2017`, `Training_Set`, `训练集` and `train` are the training split, `cat` is None.
+
+    Args:
+        name: Of a folder.
+        affixes: Words that may stand beside the split's, as `shared_affixes` finds them.
+    """
+    split, others = _parts(name)
+    return split if others in affixes else None
+
+
+def shared_affixes(names: Iterable[str]) -> Affixes:
+    """Those that several splits have: of `seg_train` and `seg_test` it is `seg`."""
+    splits: dict[frozenset[str], set[str | None]] = {}
+    for name in names:
+        split, others = _parts(name)
+        splits.setdefault(others, set()).add(split)
+    return NO_AFFIX | {others for others, found in splits.items() if len(found - {None}) > 1}
+
+
+def _parts(name: str) -> tuple[str | None, frozenset[str]]:
+    """The split that one of a name's words stands for, and its other words."""
+    words = [w for w in re.split(r"[^a-z\u4e00-\u9fff]+", name.lower()) if w and w not in FILLER]
+    splits = {word: SPLITS.get(word) or SPLITS.get(_ENDING.sub("", word)) for word in words}
+    found = [word for word in words if splits[word]]
+    if len(found) != 1:
+        return None, frozenset()
+    return splits[found[0]], frozenset(words) - {found[0]}
 
 
 def class_name(folder: Path) -> str:
@@ -64,12 +91,12 @@ def class_name(folder: Path) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def look_into(path: Path, left_out: LeftOut) -> Folder:
+def look_into(path: Path, left_out: LeftOut, affixes: Affixes = NO_AFFIX) -> Folder:
     """A folder with its images, by subfolder.
 
     Of `training_set/training_set/cat`, as some archives have it, the inner folder is looked into.
     """
-    split = split_of(path.name)
+    split = split_of(path.name, affixes)
     images = images_under(path, left_out)
     loose = [file for file in images if file.parent == path]
     classes: dict[Path, list[Path]] = {}
@@ -78,8 +105,8 @@ def look_into(path: Path, left_out: LeftOut) -> Folder:
             classes.setdefault(path / parts[0], []).append(file)
     if split and not loose and len(classes) == 1:
         inner = next(iter(classes))
-        if split_of(inner.name) == split:
-            return look_into(inner, LeftOut())
+        if split_of(inner.name, affixes) == split:
+            return look_into(inner, LeftOut(), affixes)
     return Folder(path, split, classes, loose, images)
 
 
@@ -95,14 +122,6 @@ def inner_splits(folders: list[Folder]) -> bool:
         and "train" in splits
         and len(splits) > 1
     )
-
-
-def alike(names: list[str]) -> list[list[str]]:
-    """Classes that differ in letters of either case, or in spaces alone."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault("".join(name.casefold().split()), []).append(name)
-    return [group for group in groups.values() if len(group) > 1]
 
 
 def counted(names: list[str], most: int = 10) -> str:

@@ -143,9 +143,13 @@ def _splits(table: Table) -> tuple[list[str | None], list[str]]:
         return [None] * len(table.rows), []
     texts = list(_cells(table, name))
     splits = [split_of(text) for text in texts]
-    if None in splits:
-        value = texts[splits.index(None)]
-        return [None] * len(texts), [
-            f"column '{name}' not used: '{value}' is none of train, val, test"
-        ]
-    return splits, []
+    wrong = [i for i, split in enumerate(splits) if split is None]
+    if not wrong:
+        return splits, []
+    value = texts[wrong[0]]
+    if len(wrong) == len(splits):
+        return splits, [f"column '{name}' not used: '{value}' is none of train, val, test"]
+    raise UserError(
+        f"{table.path}, line {table.lines[wrong[0]]}: the {name} is '{value}', expected train, val "
+        f"or test ({len(wrong):,} of {len(splits):,} are none); correct them, or rename the column"
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from zoo.data.names import note_alike
 from zoo.data.tables.csv_file import Table, column_option, parse_number
 from zoo.data.tables.dates import PARTS, find_order, is_no_date, parts_of
 from zoo.data.tables.encoding import Raw
@@ -22,7 +23,7 @@ from zoo.data.tables.reading import (
     read_numbers,
     usual_decimal,
 )
-from zoo.data.tables.target import FEW, same_but_case, starts_with_zero
+from zoo.data.tables.target import FEW, starts_with_zero
 from zoo.errors import UserError
 
 MANY = 1000  # distinct texts that are no categories in a table of any size
@@ -212,7 +213,7 @@ def _add_categories(columns: Columns, name: str, texts: Sequence[str | None], is
         return
     columns.raw[name] = list(texts)
     columns.categories.append(f"{name} ({len(distinct)})")
-    columns.notes += same_but_case(distinct, f"column '{name}'", "categories")
+    columns.notes += note_alike(distinct, f"column '{name}'", "categories")
 
 
 def _listed(kind: str, names: Sequence[str]) -> list[str]:

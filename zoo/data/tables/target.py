@@ -5,14 +5,14 @@ Shapes: N rows.
 
 import contextlib
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from zoo.data.names import note_alike
 from zoo.data.tables.csv_file import Table, is_missing, parse_number, sort_labels
 from zoo.data.tables.numbers import Notation, find_notation, is_no_number, looks_numeric
 from zoo.data.tables.reading import Reading, read_numbers, usual_decimal
@@ -70,7 +70,7 @@ def read_target(
     distinct_labels = set(labels)
     if is_new:
         _check_classes(table, name, labels)
-        notes += same_but_case(distinct_labels, f"target '{name}'", "classes")
+        notes += note_alike(distinct_labels, f"target '{name}'", "classes")
     classes = sort_labels(distinct_labels)
     number = {label: i for i, label in enumerate(classes)}
     return TargetColumn(torch.tensor([number[label] for label in labels]), classes)
@@ -163,17 +163,3 @@ def _check_classes(table: Table, name: str, labels: Sequence[str]) -> None:
             f"{len(labels)} rows; expected classes that repeat, or numbers with "
             "task=regression"
         )
-
-
-def same_but_case(texts: Iterable[str], where: str, what: str) -> list[str]:
-    """A note where texts differ in capitals, spaces or form alone: they are kept apart."""
-    groups: dict[str, list[str]] = {}
-    for text in sorted(texts):
-        same = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-        groups.setdefault(same, []).append(text)
-    alike = [group for group in groups.values() if len(group) > 1]
-    if not alike:
-        return []
-    shown = "; ".join(" and ".join(f"'{text}'" for text in group) for group in alike[:3])
-    more = ", ..." if len(alike) > 3 else ""
-    return [f"{where}: {shown}{more} are different {what}; if not, write them alike"]
