@@ -1,8 +1,12 @@
 """Images as model input: standardised, and read for predictions."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sample_images import build, digits, photos
 
 from zoo.data.encoding import load_encoding
@@ -23,6 +27,28 @@ def test_prediction_reads_files_and_folders(tmp_path, split):
     (tmp_path / "photos" / "owl" / "3.png").write_bytes(b"")
     with pytest.raises(BrokenImage, match="3.png: 0 bytes"):
         data.encoding.read(f"{path}/owl/3.png")
+    with pytest.raises(UserError, match="input= is empty"):  # not the folder of today's work
+        data.encoding.read("")
+
+
+def test_prediction_says_what_it_leaves_out_or_cannot_know(tmp_path, split):
+    encoding = build(photos(tmp_path / "photos"), split).encoding
+    assert encoding.read_noted(f"{tmp_path}/photos")[2] == []
+    folder = tmp_path / "new"
+    photos(folder, 2, ["cat"])
+    (folder / "cat" / "0.png").write_bytes(b"x")
+    (folder / "notes.txt").write_text("x")
+    deep = np.linspace(0, 4000, 64).reshape(8, 8).astype(np.uint16)
+    Image.fromarray(deep).save(folder / "deep.png")
+    names, batch, notes = encoding.read_noted(str(folder))
+    assert [Path(name).name for name in names] == ["1.png", "deep.png"] and len(batch["input"]) == 2
+    levels, broken, other = notes
+    assert levels.startswith("1 images of more than 8 bits, which the run was not trained on")
+    assert broken == f"left out: {folder}/cat/0.png: not an image format that Pillow reads"
+    assert other == "1 file left out, no images: 1 .txt"
+    twelve = replace(encoding, levels=(0.0, 4096.0))
+    assert twelve.read_noted(str(folder / "deep.png"))[2] == []
+    assert "go beyond" in replace(twelve, levels=(0.0, 1024.0)).read_noted(str(folder))[2][1]
 
 
 @pytest.mark.parametrize("cache_gb", [2.0, 0.0])

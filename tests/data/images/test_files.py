@@ -32,7 +32,7 @@ def test_files_count_by_extension_or_by_their_first_bytes(tmp_path):
     (tmp_path / "folder.jpg").mkdir()
     names, notes = found(tmp_path)
     assert len(names) == 5 + 12 and notes.startswith("10 files left out, no images: 6 .dng, ")
-    assert [file.name for file in find_images(tmp_path)] == names
+    assert [file.name for file in find_images(tmp_path, LeftOut())] == names
 
 
 def test_links_are_followed_once_and_hidden_folders_are_not(tmp_path):

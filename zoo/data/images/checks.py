@@ -96,7 +96,10 @@ def note_one_coloured(files: Sequence[Path | str], numbers: Tensor, looked_at: i
 
 
 def note_facts(
-    files: Sequence[Path | str], facts: dict[int, Facts], levels: Levels | None
+    files: Sequence[Path | str],
+    facts: dict[int, Facts],
+    levels: Levels | None,
+    is_trained: bool = False,
 ) -> list[str]:
     """Notes on files that are read in a particular way.
 
@@ -104,18 +107,10 @@ def note_facts(
         files: All files.
         facts: Of those that have something to say, by number.
         levels: The values that are read as 0..255, of images of more than 8 bits.
+        is_trained: Whether they are known from training: values that fit them are not noted.
     """
-    notes = []
     ranges = [found.values for found in facts.values() if found.values]
-    if ranges and levels:
-        low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
-        notes.append(
-            f"{len(ranges):,} images of more than 8 bits have values {low:.7g}..{high:.7g}: "
-            f"{describe(levels)} is read as black..white"
-        )
-        own = levels_of(ranges)
-        if own and (own[0] < levels[0] or own[1] > levels[1]):
-            notes.append("their values go beyond those that the run was trained on")
+    notes = _note_levels(ranges, levels, is_trained) if ranges else []
     for name, text in (
         ("has_nan", "with values that are no numbers: read as black"),
         ("is_animated", "with several frames or pages: the first is read"),
@@ -126,3 +121,21 @@ def note_facts(
             word = "image" if len(numbers) == 1 else "images"
             notes.append(f"{len(numbers):,} {word} {text} ({files[numbers[0]]})")
     return notes
+
+
+def _note_levels(
+    ranges: Sequence[tuple[float, float, bool]], levels: Levels | None, is_trained: bool
+) -> list[str]:
+    number = f"{len(ranges):,} images of more than 8 bits"
+    if levels is None:
+        return [
+            f"{number}, which the run was not trained on: black and white are those of each file's "
+            "own range"
+        ]
+    low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
+    values = f"{number} have values {low:.7g}..{high:.7g}: {describe(levels)} is read as"
+    notes = [f"{values} black..white"]
+    own = levels_of(ranges)
+    if own and (own[0] < levels[0] or own[1] > levels[1]):
+        return [*notes, "their values go beyond those that the run was trained on"]
+    return [] if is_trained else notes

@@ -5,6 +5,7 @@ Shapes: N samples, C channels, H height, W width.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -12,9 +13,11 @@ from torch import Tensor
 
 from zoo.batch import Batch
 from zoo.data.encoding import ENCODINGS
-from zoo.data.images.decode import MAX_PIXELS, decode
-from zoo.data.images.files import find_images
+from zoo.data.images.checks import note_facts
+from zoo.data.images.decode import MAX_PIXELS, BrokenImage, Facts, decode_and_look
+from zoo.data.images.files import LeftOut, find_images
 from zoo.data.images.levels import WHOLE, Levels
+from zoo.errors import UserError
 from zoo.files import user_path
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and standard deviation, RGB, 0..1
@@ -103,14 +106,42 @@ class ImageEncoding:
         return [-m / s for m, s in zip(self.mean, self.std, strict=True)]
 
     def read(self, path: str) -> tuple[list[str], Batch]:
-        """One image file, or all images under a folder (sorted), converted to size and channels.
+        """As `read_noted`, without the notes."""
+        names, batch, _ = self.read_noted(path)
+        return names, batch
+
+    def read_noted(self, path: str) -> tuple[list[str], Batch, list[str]]:
+        """One image file, or all images under a folder (sorted), converted to size and channels;
+        and what was left out of a folder, or read in a particular way.
 
         Digits, MNIST and Fashion-MNIST are light on dark, and expect such images.
+
+        Raises:
+            UserError: No such path, no image, or none that can be decoded.
         """
-        files = find_images(user_path(path))
+        if not path.strip():
+            raise UserError("input= is empty; expected an image file, or a folder of images")
+        root, left_out = user_path(path), LeftOut()
         form = (self.channels, self.size, self.resize, MAX_PIXELS, self.levels)
-        images = [decode(file, *form) for file in files]
-        return [str(file) for file in files], {"input": torch.stack(images)}
+        images: dict[Path, Tensor] = {}
+        facts: dict[int, Facts] = {}
+        broken: list[BrokenImage] = []
+        for file in find_images(root, left_out):
+            try:
+                image, found = decode_and_look(file, *form)
+            except BrokenImage as error:
+                broken.append(error)
+                continue
+            facts[len(images)], images[file] = found, image
+        if not images:
+            raise broken[0]
+        files = list(images)
+        notes = note_facts(files, facts, self.levels, is_trained=True)
+        notes += [f"left out: {error}" for error in broken[:3]]
+        notes += [f"left out: {len(broken) - 3:,} further broken images"] * (len(broken) > 3)
+        notes += left_out.notes(root)
+        batch = {"input": torch.stack(list(images.values()))}
+        return [str(file) for file in files], batch, notes
 
 
 def channel_statistics(

@@ -93,8 +93,12 @@ def subfolders(root: Path) -> list[Path]:
     return sorted(p for p in folders if os.path.realpath(p) not in above)
 
 
-def find_images(path: Path) -> list[Path]:
+def find_images(path: Path, left_out: LeftOut) -> list[Path]:
     """`path` itself, or all images under it, sorted.
+
+    Args:
+        path: A file or a folder.
+        left_out: Counts what is no image in a folder.
 
     Raises:
         UserError: No such path (with the nearest name there is), or no image.
@@ -103,7 +107,6 @@ def find_images(path: Path) -> list[Path]:
         raise not_found(path)
     if path.is_file():
         return [path]
-    left_out = LeftOut()
     files = images_under(path, left_out)
     if not files:
         found = "; ".join(left_out.notes(path)) or f"looked for {', '.join(sorted(EXTENSIONS))}"
