@@ -106,6 +106,24 @@ def test_the_header_says_how_each_column_was_understood(write, split):
     ]  # fmt: skip
 
 
+def test_columns_of_numbers_and_words_are_said(write, split):
+    cells = {
+        "loss": lambda i: f"({i}.5)",
+        "lead": lambda i: "<5" if i % 5 == 0 else i + 0.25,
+        "rooms": lambda i: "studio" if i % 4 == 0 else i % 3,
+        "code": lambda i: ("12A", "1E5", "7B")[i % 3],
+    }
+    data = build_csv(write("t.csv", rows_of(cells)), split)
+    _, numbers, categories, lead, rooms = data.notes
+    assert numbers == "numbers: loss ('(0.5)' = -0.5)"
+    assert categories == "categories: rooms (4), code (3)"
+    assert lead == (
+        "column 'lead' left out: 32 of 40 cells are numbers, '<5' is none (empty such cells to "
+        "read it as numbers); data.categorical=[lead] keeps it"
+    )
+    assert rooms.startswith("column 'rooms' is read as categories: 30 of 40 cells are numbers, 'st")
+
+
 def test_many_columns_take_few_lines(write, split):
     cells = {f"column_number_{n}": lambda i, n=n: (i * n) % 11 + 0.5 for n in range(2, 60)}
     cells |= {f"same{n}": lambda i: "x" for n in range(30)}

@@ -13,6 +13,7 @@ COMMA, GROUPED = Notation(","), Notation(grouped=True)
         (Notation(), "1.5e3", 1500),
         (Notation(), " -7 ", -7),
         (Notation(), "−3", -3),
+        (Notation(), "（３．５）", -3.5),
         (Notation(), "1,234", None),
         (Notation(), "2,5", None),
         (Notation(), "1_000", None),

@@ -33,3 +33,15 @@ def test_reads_a_text_a_file_of_lines_or_a_table(write):
     assert names == [f"{path}:3", f"{path}:4"]
     assert [encoding.tokenizer.decode(r.tolist()) for r in batch["input"]] == ["x\ny", "z"]
     assert len(encoding.read("long " * 2000)[0]) == 1  # longer than a file's name may be
+
+
+def test_texts_that_nothing_is_known_of_are_said(write):
+    words = TokenizerConfig(tokenizer="word", vocab_size=300)
+    encoding = build(write("t.csv", table()), words).encoding
+    assert encoding.read_noted("a cat")[2] == []
+    assert encoding.read_noted("a xyzzy")[2] == []
+    (note,) = encoding.read_noted("我们 xyzzy")[2]
+    assert note.startswith("1 of 1 inputs are texts of which the run's vocabulary knows nothing")
+    assert encoding.read_noted("new_cats.csv")[2][0].startswith("no such file, so it is a text")
+    assert encoding.read_noted(write("lines.txt", "a cat\nxyzzy\n"))[2][0].startswith("1 of 2")
+    assert build(write("t.csv", table())).encoding.read_noted("我们")[2] == []  # of bytes

@@ -14,7 +14,7 @@ from zoo.data.names import note_alike
 from zoo.data.tables.csv_file import Table, column_option, parse_number
 from zoo.data.tables.dates import PARTS, find_order, is_no_date, parts_of
 from zoo.data.tables.encoding import Raw
-from zoo.data.tables.numbers import decimal_signs, find_notation, is_no_number
+from zoo.data.tables.numbers import decimal_signs, find_notation, is_no_number, looks_numeric
 from zoo.data.tables.reading import (
     PLAIN,
     Reading,
@@ -148,9 +148,10 @@ def _add_numbers(
     columns.numbers.append(name)
     if reading != PLAIN:
         columns.readings[name] = reading
+    if reading is not PLAIN:  # in the notation of most columns, (3) is read as -3 though
         parse = reading.notation.parse
-        read_differently = [cell for cell in known if parse(cell) not in (None, parse_number(cell))]
-        if example := next(iter(read_differently), None):
+        differently = (cell for cell in known if parse(cell) not in (None, parse_number(cell)))
+        if example := next(differently, None):
             columns.numbers[-1] += f" ('{example}' = {parse(example):g})"
     if not is_set and _looks_like_id(name, values):
         columns.notes.append(
@@ -204,16 +205,29 @@ def _add_categories(columns: Columns, name: str, texts: Sequence[str | None], is
     known = [text for text in texts if text is not None]
     distinct = set(known)
     is_many = len(distinct) > MANY or (len(distinct) > FEW and 2 * len(distinct) > len(known))
+    mixed = "" if is_set else _mixed(known)
     if is_many and not is_set:
         what = "an id" if len(distinct) == len(known) else "ids or free text"
+        found = f"{len(distinct):,} distinct texts in {len(known):,} rows (e.g. '{known[0][:40]}')"
         columns.left_out.append(
-            f"column '{name}' left out: {len(distinct):,} distinct texts in {len(known):,} rows "
-            f"(e.g. '{known[0][:40]}'), {what}; {column_option('categorical', name)} keeps it"
+            f"column '{name}' left out: {mixed or f'{found}, {what}'}; "
+            f"{column_option('categorical', name)} keeps it"
         )
         return
+    if mixed:
+        columns.notes.append(f"column '{name}' is read as categories: {mixed}")
     columns.raw[name] = list(texts)
     columns.categories.append(f"{name} ({len(distinct)})")
     columns.notes += note_alike(distinct, f"column '{name}'", "categories")
+
+
+def _mixed(known: Sequence[str]) -> str:
+    """What to say of texts of which most are numbers."""
+    others = [text for text in known if not looks_numeric(text)]
+    if not others or 2 * len(others) > len(known):
+        return ""
+    number = f"{len(known) - len(others):,} of {len(known):,} cells are numbers"
+    return f"{number}, '{others[0][:40]}' is none (empty such cells to read it as numbers)"
 
 
 def _listed(kind: str, names: Sequence[str]) -> list[str]:

@@ -78,6 +78,8 @@ class Table:
             hint = ""
             if sum(parse_number(name) is not None for name in self.header) * 2 > len(self.header):
                 hint = "; the first line holds numbers: if the header is missing, add one"
+            elif len(self.header) == 1:
+                hint = f"; cells are separated by {self.delimiter!r}: if not, set data.delimiter"
             raise UserError(f"{self.path}: {'; '.join(problems)}{hint}")
 
     def cells(self, name: str) -> list[str]:

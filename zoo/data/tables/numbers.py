@@ -22,7 +22,10 @@ _NUMBER = re.compile(
     rf"(?P<after>{_CURRENCY}|%)?(?P<close>\))?"
 )
 _GROUPED = re.compile(r"[1-9]\d{0,2}(?:([.,'’ ])\d{3})(?:\1\d{3})*|[1-9]\d?(?:,\d\d)+,\d{3}")
-_SPACES = str.maketrans({"\xa0": " ", "\u202f": " ", "\u2009": " ", "−": "-", "％": "%"})
+_FORMS = str.maketrans(
+    {"\xa0": " ", "\u202f": " ", "\u2009": " ", "\u3000": " ", "−": "-"}
+    | dict(zip("％．，－＋（）", "%.,-+()", strict=True))
+)
 
 
 class Exact(str):
@@ -64,7 +67,7 @@ class Notation:
 
 def _parts(text: str) -> tuple[str, str, str, str] | None:
     """Sign, digits with their signs, exponent, unit."""
-    match = _NUMBER.fullmatch(text.translate(_SPACES).strip())
+    match = _NUMBER.fullmatch(text.translate(_FORMS).strip())
     if match is None or bool(match["open"]) != bool(match["close"]):
         return None
     signs = [sign for sign in (match["sign"], match["inner"]) if sign]

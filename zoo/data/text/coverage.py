@@ -1,6 +1,6 @@
 """How much of a text a vocabulary knows: almost nothing is refused, a part of it is a note."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from zoo.data.text.document import Documents
 from zoo.data.tokenizers.base import Tokenizer
@@ -41,6 +41,16 @@ def coverage_notes(
     listed = ", ".join(f"{_percent(share)} of {split}" for split, share in noted.items())
     unknown = [f"not in the vocabulary: about {listed} ({_remedy(tokenizer)})"] if noted else []
     return tokenizer.notes() + unknown
+
+
+def unknown_note(tokenizer: Tokenizer, texts: Sequence[str]) -> list[str]:
+    """A note on texts to predict for, of which a vocabulary knows almost nothing."""
+    if not tokenizer.may_lack:
+        return []
+    counts = (tokenizer.count_unknown(text) for text in texts)
+    number = sum(lacking >= REFUSED * total for lacking, total in counts if total)
+    what = "of which the run's vocabulary knows nothing: predictions do not depend on them"
+    return [f"{number:,} of {len(texts):,} inputs are texts {what}"] if number else []
 
 
 def _share(tokenizer: Tokenizer, texts: Callable[[], Iterable[str]]) -> float:

@@ -14,6 +14,7 @@ from zoo.data.charset import read_text
 from zoo.data.encoding import ENCODINGS
 from zoo.data.paths import is_file
 from zoo.data.tables.csv_file import Table, read_csv
+from zoo.data.text.coverage import unknown_note
 from zoo.data.text.encoding import TokenEncoding
 from zoo.data.text.ragged import Row, padded
 from zoo.data.tokenizers.registry import MASK, PAD, Tokenizer, load_tokenizer
@@ -21,6 +22,7 @@ from zoo.errors import UserError
 
 SPECIALS = (PAD,)
 TABLES = {".csv", ".tsv"}  # also of compressed files: .csv.gz
+FILES = TABLES | {".txt", ".json", ".jsonl", ".gz", ".xlsx", ".parquet"}
 
 
 @ENCODINGS.register("labelled_text")
@@ -85,6 +87,7 @@ class LabelledTextEncoding(TokenEncoding):
             UserError: Nothing to read, a column that is missing.
         """
         names, texts, notes = self._texts(path)
+        notes = [*notes, *unknown_note(self.tokenizer, texts)]
         rows = [self.tokenizer.wrap(self.encode(text), self.length) for text in texts]
         return names, {"input": padded(rows, self.pad_id)}, notes
 
@@ -93,7 +96,8 @@ class LabelledTextEncoding(TokenEncoding):
         if not is_file(path):
             if not path.strip():
                 raise UserError("input= is empty; expected a text, or a file of texts")
-            return [path], [path], []
+            is_name = Path(path).suffix.lower() in FILES and len(path.split()) == 1
+            return [path], [path], [f"no such file, so it is a text: {path}"] if is_name else []
         if self.text is not None and TABLES.intersection(Path(path.lower()).suffixes):
             table, _ = with_text(read_csv(path, self.delimiter), self.text)
             return [f"{path}:{line}" for line in table.lines], cells(table, self.text), table.notes
