@@ -1,6 +1,7 @@
 """The start of a run in addition to its data: weights, an adapter, a teacher."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from zoo.config.groups import key_of
 from zoo.config.run import RunConfig
@@ -9,6 +10,7 @@ from zoo.data.build import build_dataset
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import load_encoding
 from zoo.data.tokenizers.base import Tokenizer
+from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.restore import load_teacher
 from zoo.runs.directory import RunDirectory
@@ -27,12 +29,15 @@ class Start:
         config: As the weights change it, with absolute paths.
         source: Weights to start from, or None.
         tokenizer: That those weights, or the run that is resumed, were trained with, or None.
+        encoding: Of the run that is resumed: its columns, scales and classes, which its weights
+            know by their numbers. None for running text, whose tokenizer says all.
         teacher: A trained network for the task or the model, or None.
     """
 
     config: RunConfig
     source: Source | None = None
     tokenizer: Tokenizer | None = None
+    encoding: dict[str, Any] | None = None
     teacher: Teacher | None = None
 
     @property
@@ -55,10 +60,9 @@ def find_start(
     Raises:
         UserError: Nothing there, weights that do not fit, another teacher than before.
     """
-    is_text = "tokenizer" in config.data
-    start = Start(config, tokenizer=_saved_tokenizer(run) if run and is_text else None)
+    start = _resumed(config, run) if run else Start(config)
     if config.init.from_:
-        start = _resumed_source(config, run) if run else _new_source(config, overrides)
+        start = _resumed_source(start, run) if run else _new_source(config, overrides)
     config = start.config
     if config.teacher.from_:
         teacher = load_teacher(config.teacher, runtime)
@@ -84,19 +88,31 @@ def _new_source(config: RunConfig, overrides: list[str]) -> Start:
     return _with_adapter(Start(config, source, tokenizer))
 
 
-def _resumed_source(config: RunConfig, run: RunDirectory) -> Start:
+def _resumed_source(start: Start, run: RunDirectory) -> Start:
     """A resumed run has its config and tokenizer already; it needs weights only where it began
     with none of its own yet, or has an adapter, whose base they are."""
-    tokenizer = _saved_tokenizer(run)
+    config = start.config
     if config.adapter["name"] == "none" and any(run.checkpoints.glob("last-*")):
-        return Start(config, None, tokenizer)
+        return start
     source = open_source(str(config.init.from_), online=False)
-    return _with_adapter(Start(config, source, tokenizer))
+    return _with_adapter(replace(start, source=source))
 
 
-def _saved_tokenizer(run: RunDirectory) -> Tokenizer | None:
-    """That of the run, by which its weights know text, whatever a new one would be."""
-    return load_encoding(run.read_dataset()["encoding"]).tokenizer
+def _resumed(config: RunConfig, run: RunDirectory) -> Start:
+    """How the run's weights know its data, whatever would be fitted to the data of today.
+
+    A text without its vocabulary cannot go on; the encoding of other data is fitted anew where the
+    file is damaged.
+    """
+    try:
+        encoding = load_encoding(run.read_dataset()["encoding"])
+    except UserError:
+        if "tokenizer" in config.data:
+            raise
+        return Start(config)
+    is_by_number = encoding.tokenizer is None or hasattr(encoding, "class_names")
+    fitted = encoding.to_json() if is_by_number else None
+    return Start(config, tokenizer=encoding.tokenizer, encoding=fitted)
 
 
 def _with_adapter(start: Start) -> Start:
@@ -123,7 +139,10 @@ def find_data(
         online: Whether names on a hub may be looked up.
     """
     config = with_target_kind(start.config, overrides) if is_new else start.config
-    dataset = build_dataset(config.data, tokenizer=start.tokenizer, online=online)
+    fitted = start.encoding
+    dataset = build_dataset(
+        config.data, fitted, start.tokenizer, online=online, resumes=fitted is not None
+    )
     if is_new:
         teacher = start.teacher.facts if start.teacher else {}
         facts = dataset.facts | dataset.encoding.runtime_facts | teacher

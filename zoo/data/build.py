@@ -23,6 +23,7 @@ def build_dataset(
     encoding: dict[str, Any] | None = None,
     tokenizer: Any = None,
     online: bool = True,
+    resumes: bool = False,
 ) -> Dataset:
     """The dataset that `data` names.
 
@@ -32,6 +33,7 @@ def build_dataset(
         tokenizer: To be used instead of training one, of the weights that training starts from.
         online: Whether names on a hub may be looked up, not only those in the cache: no orders are
             taken from the config of a run.
+        resumes: Whether the run of `encoding` is to be trained further.
     """
     uses = DATASETS[data["name"]].uses if data.get("name") else ()
     keys = {"batch_size", "workers", *SPLIT_KEYS}.union(*(SHARED_KEYS[use] for use in uses))
@@ -39,7 +41,7 @@ def build_dataset(
     context = _data_context(shared, data.get("name", ""), tokenizer)
     if encoding is not None:
         context = replace(context, encoding=load_encoding(encoding))
-    context = replace(context, online=online)
+    context = replace(context, online=online, resumes=resumes)
     options = {key: value for key, value in data.items() if key not in keys}
     return DATASETS.build(options, context=context)
 

@@ -34,12 +34,13 @@ class DataContext:
     Attributes:
         split: How samples are divided into train, val and test.
         encoding: The encoding of the run that is evaluated or resumed, used instead of fitting
-            one. The dataset then has a split "all", and its other splits may be empty.
+            one. The dataset of an evaluation has a split "all", and its other splits may be empty.
         root: Folder of downloads and caches.
         tokenizer: Settings of the tokenizer, for text.
         augment: Random changes to training images.
         workers: Processes that decode files.
         online: Whether names on a hub may be looked up: those that the user typed.
+        resumes: Whether the run of `encoding` is resumed, not evaluated.
     """
 
     split: Split = field(default_factory=Split)
@@ -49,11 +50,12 @@ class DataContext:
     augment: Augmentation | None = None
     workers: int = 0
     online: bool = True
+    resumes: bool = False
 
     @property
     def is_new(self) -> bool:
-        """Whether an encoding is to be fitted, for a new run."""
-        return self.encoding is None
+        """Whether a run is to be trained on the data, from its start or on: no split is empty."""
+        return self.encoding is None or self.resumes
 
     def fitted(self, expected: type[E]) -> E | None:
         """The run's encoding, None where one is to be fitted.
@@ -69,5 +71,5 @@ class DataContext:
         fixed_test: Tensor | None = None,
         fixed_val: Tensor | None = None,
     ) -> Indices:
-        """As `Split.indices`; only a new run needs samples in every split."""
+        """As `Split.indices`; only a training run needs samples in every split."""
         return self.split.indices(classes, fixed_test, fixed_val, allow_empty=not self.is_new)

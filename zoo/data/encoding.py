@@ -173,7 +173,7 @@ def match_classes(names: Sequence[str], trained: Sequence[str]) -> list[int]:
     if any(name not in trained for name in names):
         raise UserError(
             f"the data has {len(names)} classes ({_first_few(names)}), the run was trained on "
-            f"{len(trained)} ({_first_few(trained)}); evaluate on data of the same classes"
+            f"{len(trained)} ({_first_few(trained)}); give data of the same classes"
         )
     return [list(trained).index(name) for name in names]
 

@@ -142,7 +142,7 @@ def _read(
     else:
         facts = reader.check_all(files, workers)
     deep = [i for i, found in facts.items() if found.is_deep]
-    if deep and context.is_new:
+    if deep and context.encoding is None:
         if images is None:  # a part of them shows the range
             some = deep[:: -(-len(deep) // FITTED_ON)]
             seen = reader.read_all([files[i] for i in some], workers)[1]

@@ -94,6 +94,7 @@ def labelled_text_dataset(
     else:
         context.tokenizer.check_same(encoding.tokenizer)
         labels = torch.tensor(match_classes(class_names, encoding.class_names))[labels]
+    if not context.is_new:
         index = {**index, "all": torch.arange(len(texts))}
     samples = {split: partial(_sample, texts, i) for split, i in index.items() if len(i)}
     notes = coverage_notes(name, encoding.tokenizer, samples, predicted=False)
