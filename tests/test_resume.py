@@ -68,7 +68,7 @@ CASES = {
     ),
     "word2vec, noise words": (
         "model=word2vec", "model.width=8", "task=skip_gram", "optim=row_adagrad", *TEXT,
-        "data.tokenizer=word", "data.min_count=2",
+        "data.tokenizer=word", "data.min_count=2", "task.sample=0",
     ),
     "transformer, pairs": (
         "model=transformer", "model.depth=1", "model.heads=2", *NUMBERS, "model.dropout=0.2",
