@@ -36,9 +36,19 @@ MISTAKES = {
     ),
     "the time limit": (
         ("seed=1,2", "sweep.trial_minutes=-1"),
-        "sweep.trial_minutes=-1: expected 0",
+        "sweep.trial_minutes=-1: expected a number above 0",
     ),
-    "its old name": (("seed=1,2", "sweep.member_minutes=-1"), "sweep.trial_minutes=-1: expected 0"),
+    "no time": (("seed=1,2", "sweep.max_minutes=0"), "sweep.max_minutes=0: expected a number"),
+    "its old name": (
+        ("seed=1,2", "sweep.member_minutes=-1"),
+        "sweep.trial_minutes=-1: expected a number above 0",
+    ),
+    "a range of nothing": (("seed=range(3,1)",), "'seed=range(3,1)': there is nothing in this"),
+    "trials of a grid": (("seed=1,2", "sweep.trials=5"), "sweep.trials is for sweep.method=tpe"),
+    "settings for a name": (
+        ("optim={lr:0.1},{lr:0.2}",),
+        "expected one of its names; set optim.lr",
+    ),
     "both names": (
         ("seed=1,2", "sweep.trial_minutes=1", "sweep.member_minutes=1"),
         "sweep.member_minutes is the old name of sweep.trial_minutes: give one of the two",

@@ -90,8 +90,12 @@ def read_options(settings: Mapping[str, Any]) -> SweepOptions:
         values["trial_minutes"] = minutes
     options = SweepOptions(**bind(SweepOptions, values, {}, "sweep", "grid"))
     bounds = {"slots": 1, "retries": 0, "trials": 1, "seed": 0, "prune_after": 1}
-    for name, bound in (bounds | {"trial_minutes": 0, "max_minutes": 0}).items():
+    for name, bound in bounds.items():
         value = getattr(options, name)
-        if isinstance(value, int | float) and value < bound:
+        if isinstance(value, int) and value < bound:
             raise UserError(f"sweep.{name}={value}: expected {bound} or more")
+    for name in ("trial_minutes", "max_minutes"):
+        value = getattr(options, name)
+        if value is not None and not value > 0:  # nor nan
+            raise UserError(f"sweep.{name}={value}: expected a number above 0")
     return options

@@ -61,8 +61,8 @@ def grid(overrides: Sequence[Any], zipped: Sequence[str] = ()) -> list[Trial]:
         zipped: Keys whose lists are combined one to one.
 
     Raises:
-        UserError: A range without steps, which only a search can use; zipped lists of different
-            lengths.
+        UserError: A range without steps, which only a search can use, or without values; zipped
+            lists of different lengths.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
@@ -74,7 +74,9 @@ def grid(overrides: Sequence[Any], zipped: Sequence[str] = ()) -> list[Trial]:
                     f"'{override.input_line}' is a range without steps: add sweep.method=tpe (or "
                     f"random), or give values: key=1,2,3 or key=range(1,4)"
                 )
-            swept[override.get_key_element()] = len(list(override.sweep_string_iterator()))
+            if not (values := list(override.sweep_string_iterator())):
+                raise UserError(f"'{override.input_line}': there is nothing in this range")
+            swept[override.get_key_element()] = len(values)
     combinations: list[list[str]]
     (combinations,) = BasicSweeper.split_arguments(list(overrides), None)
     if zipped:
