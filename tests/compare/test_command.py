@@ -34,6 +34,15 @@ def test_it_repeats_a_run_bit_for_bit(train):
     assert again != first and metrics(again) == metrics(first)
 
 
+def test_the_task_that_the_data_said_is_left_to_them(train, table):
+    csv = ("data=csv", f"data.path={table}", "data.target=price", "trainer.precision=fp32")
+    first = train("model=mlp", "model.width=4", *csv, "trainer.max_steps=2").path
+    said = arguments(repeat(Record.read(first)))
+    again = train(*said).path
+    assert Record.read(again).settings == Record.read(first).settings
+    assert again != first and metrics(again) == metrics(first)
+
+
 def test_a_budget_that_was_raised_later_is_part_of_it(train):
     run = train(*TINY, "trainer.max_steps=4", "trainer.precision=fp32", "schedule=constant").path
     assert train(f"resume={run}", "trainer.max_steps=6").code == 0

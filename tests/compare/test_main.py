@@ -32,7 +32,8 @@ MISTAKES = {
     "one run": (["--diff", "{0}/0.1-0"], "--diff takes two runs, got 1"),
     "three runs": (["--diff", "{0}/bad", "{0}/bad", "{0}/bad"], "--diff takes two runs, got 3"),
     "a run twice": (["--diff", "{0}/bad", "{0}/bad"], "are the same run"),
-    "not a run": (["--diff", "{0}/bad", "{0}"], "is not a run directory"),
+    "not a run": (["--diff", "{0}/bad", "{0}/empty"], "is not a run directory"),
+    "key=value": (["{0}", "metric=val/loss"], "options have dashes here: --metric val/loss"),
     "a format of diff": (["--diff", "{0}/bad", "{0}/0.1-0", "--csv"], "and takes no --csv"),
     "nothing to plot": (["{0}/0.1-0", "--plot"], "there are not two finished ones"),
 }

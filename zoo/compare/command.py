@@ -66,6 +66,8 @@ def overrides(run: Record) -> list[str]:
                 continue
             if name in now and identity(now[name]) != identity(value):
                 changed[name] = value
+    if "task.name" in changed:  # nobody typed it: the data said so, and will again
+        changed = {name: v for name, v in changed.items() if not name.startswith("task.")}
     unchanged = [o for o in typed if configs.key_of(o) not in changed]
     return flags + unchanged + [f"{name}={_quote(value)}" for name, value in changed.items()]
 

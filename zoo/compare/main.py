@@ -68,6 +68,10 @@ def _main(argv: list[str]) -> int:
 
 
 def _rank(arguments: argparse.Namespace) -> int:
+    for folder in arguments.folders:
+        name, equals, value = folder.partition("=")
+        if equals and f"--{name}" in ("--metric", "--group-by", "--csv", "--md", "--json"):
+            raise UserError(f"'{folder}': options have dashes here: --{name} {value} (see --help)")
     folders = [user_path(folder) for folder in arguments.folders]
     over = [] if arguments.group_by == "none" else arguments.group_by.split(",")
     done, unranked = read_runs(folders)
