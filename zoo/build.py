@@ -60,8 +60,17 @@ def check_options(config: RunConfig) -> None:
     check_teacher(config)
     for name, text in config.expect.items():
         finish.parse_expectation(name, text)
+    check_batches(config.data)
+
+
+def check_batches(data: Options) -> None:
+    """Check how samples are read: the settings of data that the loader takes.
+
+    Raises:
+        UserError: One is no whole number, or out of bounds.
+    """
     for key, least, most in (("batch_size", 1, math.inf), ("workers", 0, MAX_WORKERS)):
-        value = config.data.get(key)
+        value = data.get(key)
         if not isinstance(value, int) or not least <= value <= most:
             limit = f", at most {most}" if most < math.inf else ""
             raise UserError(

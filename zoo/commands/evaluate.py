@@ -124,7 +124,9 @@ def data_settings(trained: Options, overrides: list[str]) -> tuple[Options, bool
     data, other = dict(trained), False
     for override in overrides:
         key = configs.key_of(override).removeprefix("data.")
-        if key not in data or key == "name":
+        if key == "name":
+            raise UserError(f"'{override}': other data are chosen by data=NAME")
+        if key not in data:
             raise UserError(configs.unknown_key(f"data.{key}", [f"data.{k}" for k in data]))
         data[key] = setting(override, trained[key])
         other = other or (key not in SAME_DATA and data[key] != trained[key])
@@ -169,9 +171,10 @@ def evaluate_run(
     Raises:
         UserError: Data that does not fit the run, an unknown or empty split.
     """
-    from zoo.build import build_dataset
+    from zoo.build import build_dataset, check_batches
     from zoo.training.loader import Loader
 
+    check_batches(data)
     dataset = build_dataset(data, restored.encoding.to_json(), online=other)
     _check_split(dataset.splits, split)
     warnings += _about_data(restored, dataset.sha256, other, split)
