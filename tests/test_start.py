@@ -8,6 +8,11 @@ from zoo.data.tokenizers import registry, words
 from zoo.restore import restore
 
 
+def test_parts_of_weights_that_there_are_not(mistake):
+    for option in ("init.skip=[head]", "init.resize=[head]"):
+        assert "no effect without init.from=" in mistake("model=mlp", "data=rain", option)
+
+
 def test_a_run_goes_on_with_the_vocabulary_of_its_time(train, tmp_path, monkeypatch):
     """Words were once cut at every combining mark: those of Hindi are many more now."""
     text = tmp_path / "hindi.txt"

@@ -30,6 +30,7 @@ REFUSED = {
     "hydra/job_logging=default": "has no effect here",
     "hydra/sweeper=optuna": "sweep.method=tpe or random",
     "-m hydra/sweeper=optuna seed=1,2": "sweep.method=tpe or random",
+    "hydra={run:{dir:x}}": "has no effect here",
     "hydra/sweeper=basic": "is for sweeps; add -m",
     "hydra/launcher=basic": "is for sweeps; add -m",
     "name=${hydra:job.name}": "${hydra:...} has no value here",

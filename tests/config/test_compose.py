@@ -142,7 +142,7 @@ MISTAKES = {
     "data.augment.shft=3": "did you mean 'data.augment.shift'?",
     "data.augment={shft: 3}": "did you mean 'data.augment.shift'?",
     "data.augment=3": "data.augment: got 3 (int), expected keys: shift",
-    "model={a: b}": "unknown key 'model.a'",
+    "model={a: b}": "expected one of its names; set model.a=...",
     "model@foo=mlp": "unknown key 'model@foo'",
     "optim.lr.x=3": "unknown key 'optim.lr.x'",
     "optim.betas.x=3": "x",
@@ -180,6 +180,18 @@ MISTAKES = {
     "+model._target_=os.system": "model._target_ is refused: a config names things, it runs",
     "+_target_=os.system": "_target_ is refused",
     "hydra.foo=1": "hydra.foo",
+    "model=mlp.yaml": "unknown choice for model: 'mlp.yaml'",
+    "experiment=../experiment/mlp_rain": "unknown choice for experiment",
+    f"model={'m' * 999}": "unknown choice for model",
+    f"{'é' * 200}=1": "unknown key",
+    f"model={'[' * 999}{']' * 999}": "nested too deep",
+    f"model.width={'[' * 2000}": "model.width: got '[[",
+    "=5": "cannot read '=5': expected key=value",
+    "+model.width=5": "model.width has a value that is replaced without '+'",
+    "+experiment=mlp_rain": "experiment has a value that is replaced without '+'",
+    "init.from=": "init.from= names nothing",
+    "teacher.from=": "teacher.from= names nothing",
+    "output_dir=": "output_dir= names nothing",
 }  # fmt: skip
 
 

@@ -136,4 +136,6 @@ def _yaml(config: "RunConfig", compact: bool | None = None) -> str:
     import yaml
 
     values = config.to_dict(without_defaults=False)
-    return yaml.safe_dump(values, sort_keys=False, default_flow_style=compact).rstrip()
+    return yaml.safe_dump(
+        values, sort_keys=False, default_flow_style=compact, allow_unicode=True
+    ).rstrip()

@@ -1,5 +1,6 @@
 """What of Hydra has no effect here: each is refused in a line that says what does it."""
 
+import re
 from collections.abc import Sequence
 
 from zoo.config.groups import key_of
@@ -18,8 +19,7 @@ FLAGS = {
 }
 FOLDERS = "runs go to <output_dir>/<name>/<date_time>; set output_dir=, name="
 SETTINGS = {  # the beginnings of keys, the longest that fits is taken
-    "hydra.": "has no effect here",
-    "hydra/": "has no effect here",
+    "hydra": "has no effect here",
     "hydra.run": FOLDERS,
     "hydra.sweep.": FOLDERS,
     "hydra.output_subdir": FOLDERS,
@@ -46,7 +46,8 @@ def refuse_unsupported(arguments: Sequence[str]) -> None:
             raise UserError(f"{flag} is not supported: {FLAGS[flag]}")
         if flag in ("--package", "-p") and not shows:
             raise UserError(f"{flag} is for --cfg job, and has no effect without it")
-        if word.startswith("-") or not (key := key_of(word)).startswith(("hydra.", "hydra/")):
+        key = key_of(word)
+        if word.startswith("-") or re.split("[./]", key)[0] != "hydra":
             continue
         value = word.partition("=")[2]
         if key.startswith(("hydra.launcher", "hydra/launcher")):

@@ -100,13 +100,17 @@ def _name(model: str, data: str) -> str:
 
 def check_choices(overrides: Sequence[str]) -> None:
     """Check that the choice for each config group is a name: for a list or a number Hydra raises
-    exceptions of many kinds.
+    exceptions of many kinds, and settings in braces would be replaced by those of the file.
 
     Raises:
-        UserError: It is none.
+        UserError: It is none, or a key is none.
     """
     for override in overrides:
         group = key_of(override)
+        if not group:
+            raise UserError(f"cannot read '{override}': expected key=value")
+        if len(group.encode(errors="replace")) > NAME_BYTES:  # Hydra looks for a file of this name
+            raise UserError(f"unknown key '{group}'")
         of_hydra = group.partition("/")[0] == "hydra"
         if group not in (*GROUPS, "experiment", "sweep") and not of_hydra:
             continue
@@ -114,13 +118,18 @@ def check_choices(overrides: Sequence[str]) -> None:
             parsed = OverridesParser.create().parse_override(override)
         except HydraException:  # `explain` says what is wrong
             continue
+        except RecursionError:
+            raise UserError(f"{group}: got {override}, nested too deep") from None
         if parsed.is_sweep_override():  # its values are checked in each trial
             continue
         value = parsed.value()
-        is_name = isinstance(value, str | QuotedString)
-        is_settings = isinstance(value, dict) and (group in GROUPS or of_hydra)  # optim={lr: 0.1}
-        if not is_name and not is_settings and (group, value) != ("experiment", None):
-            text, names = override.partition("=")[2], choices(group)
+        text, names = override.partition("=")[2], choices(group)
+        if isinstance(value, dict) and group in GROUPS:
+            said = " ".join(f"{group}.{key}=..." for key in value)
+            raise UserError(f"{group}: got {text}, expected one of its names; set {said}")
+        name = value.text if isinstance(value, QuotedString) else value
+        is_name = isinstance(name, str) if of_hydra else name in names  # no mlp.yaml, ../model/mlp
+        if not is_name and (group, value) != ("experiment", None):
             if group == "hydra/launcher":
                 names = ["basic", *LAUNCHERS]
             raise UserError(unknown_name(f"choice for {group}:", text, names))
@@ -209,6 +218,8 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
         return unknown_key(max(key or "", match[1], key=len), _valid_keys(overrides))
     if str(error).startswith("Ambiguous value"):
         return f"{str(error).splitlines()[0]}: write a list as [a,b]; a sweep needs -m"
+    if match := re.match(r"Multiple values for (\S+?)[.] |.*already at '([^']+)'", str(error)):
+        return f"{match[1] or match[2]} has a value that is replaced without '+': leave it out"
     if (match := re.match(r"Sweep parameters ('.*') requires", str(error), re.DOTALL)) is not None:
         return f"{match[1]} is for sweeps; add -m"
     if "HydraConfig was not set" in str(error):

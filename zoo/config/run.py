@@ -89,6 +89,11 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise UserError(f"seed: got {self.seed}, expected 0 or more, below 2**63")
+        named = {"output_dir": self.output_dir, "init.from": self.init.from_}
+        named |= {"init.adapter": self.init.adapter, "teacher.from": self.teacher.from_}
+        for key, value in named.items():
+            if value == "":  # of a variable of the shell without a value
+                raise UserError(f"{key}= names nothing; give a folder or a name, or leave it out")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], origin: str = "the config") -> "RunConfig":

@@ -95,7 +95,7 @@ def _parse(text: str) -> Any:
     """The value as Hydra reads it, as an override; None where it cannot."""
     try:
         return OverridesParser.create().parse_override(f"key={text}")
-    except HydraException:
+    except (HydraException, RecursionError):
         return None
 
 
