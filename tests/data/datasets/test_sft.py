@@ -22,7 +22,9 @@ def build(path, block_size=64, encoding=None, **options) -> Dataset:
     [
         ("", "the file is empty"),
         ("{", "1: not JSON"),
-        ("[1]", "1: expected an object, got a list"),
+        ("[1]", "entry 1: expected an object, got a int"),
+        ("3", "1: expected an object, got a int"),
+        ("[{}", "wrong.jsonl: not JSON"),
         ('{"promt": "a", "response": "b"}', "data.prompt: .*:1: .*did you mean 'promt'"),
         ('{"prompt": "a", "response": 3}', "'response' is a int, expected a text"),
         ('{"prompt": "a", "response": " "}', "'response' is empty"),
@@ -33,6 +35,17 @@ def test_wrong_files(tmp_path, content, said):
     path.write_text(content)
     with pytest.raises(UserError, match=said):
         build(path)
+
+
+def test_a_list_is_read_as_lines_are_and_repeated_samples_are_said(tmp_path):
+    rows = [{"prompt": f"p {k % 9}", "response": "abc"} for k in range(40)]
+    lines, listed = tmp_path / "lines.jsonl", tmp_path / "list.json"
+    lines.write_text("\n".join(map(json.dumps, rows)))
+    listed.write_text(json.dumps(rows, indent=2))
+    data = build(lines)
+    assert build(listed).sha256 == data.sha256
+    assert "prompts with their responses of the val and test splits are also in" in data.notes[-1]
+    assert not any("also in" in note for note in build(lines, encoding=data.encoding.to_json()).notes)
 
 
 @pytest.mark.parametrize("kind", ["byte", "char", "bpe"])

@@ -1,6 +1,8 @@
-"""The user's own prompts and responses: a file with one JSON object per line."""
+"""The user's own prompts and responses: a file of JSON objects, one per line or in one list."""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 from zoo.data.charset import read_text
 from zoo.data.context import DataContext
@@ -21,7 +23,7 @@ def sft(
     response: str = "response",
     template: str = "{prompt}\n",
 ) -> Dataset:
-    """Lines of a JSONL file.
+    """Lines of a JSONL file, or the entries of a JSON list.
 
     Args:
         context: The shared settings.
@@ -64,24 +66,36 @@ def read_pairs(text: str, path: str, prompt: str, response: str) -> list[Pair]:
         UserError: A line that is not an object of two texts, an empty file.
     """
     pairs = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{path}:{number}: not JSON: {error}") from None
+    for where, row in _entries(text, path):
         if not isinstance(row, dict):
-            raise UserError(f"{path}:{number}: expected an object, got a {type(row).__name__}")
+            raise UserError(f"{where}: expected an object, got a {type(row).__name__}")
         for option, name in (("prompt", prompt), ("response", response)):
             if name not in row:
-                raise UserError(f"data.{option}: {path}:{number}: {unknown_name('key', name, row)}")
+                raise UserError(f"data.{option}: {where}: {unknown_name('key', name, row)}")
             if not isinstance(row[name], str):
                 kind = type(row[name]).__name__
-                raise UserError(f"{path}:{number}: '{name}' is a {kind}, expected a text")
+                raise UserError(f"{where}: '{name}' is a {kind}, expected a text")
         if not row[response].strip():
-            raise UserError(f"{path}:{number}: '{response}' is empty")
+            raise UserError(f"{where}: '{response}' is empty")
         pairs.append((row[prompt], row[response]))
     if not pairs:
         raise UserError(f"{path}: the file is empty; expected one JSON object per line")
     return pairs
+
+
+def _entries(text: str, path: str) -> Iterator[tuple[str, Any]]:
+    """Each JSON value, and where it stands."""
+    if text.lstrip().startswith("["):
+        try:
+            entries = json.loads(text)
+        except ValueError as error:
+            raise UserError(f"{path}: not JSON: {error}") from None
+        yield from ((f"{path}, entry {n}", entry) for n, entry in enumerate(entries, start=1))
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield f"{path}:{number}", json.loads(line)
+        except ValueError as error:
+            raise UserError(f"{path}:{number}: not JSON: {error}") from None

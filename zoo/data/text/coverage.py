@@ -1,6 +1,6 @@
 """How much of a text a vocabulary knows: almost nothing is refused, a part of it is a note."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
 from zoo.data.text.document import Documents
 from zoo.data.tokenizers.base import Tokenizer
@@ -51,6 +51,22 @@ def unknown_note(tokenizer: Tokenizer, texts: Sequence[str]) -> list[str]:
     number = sum(lacking >= REFUSED * total for lacking, total in counts if total)
     what = "of which the run's vocabulary knows nothing: predictions do not depend on them"
     return [f"{number:,} of {len(texts):,} inputs are texts {what}"] if number else []
+
+
+def repeated_note(splits: Mapping[str, Sequence[Hashable]], what: str) -> list[str]:
+    """A note where samples of val or test are also in train, which makes their score better.
+
+    Args:
+        splits: The samples of each; with a split "all" they are another's to evaluate.
+        what: They are.
+    """
+    if "all" in splits:
+        return []
+    known = set(splits["train"])
+    repeated = sum(sample in known for split in ("val", "test") for sample in splits[split])
+    if not repeated:
+        return []
+    return [f"{repeated:,} {what} of the val and test splits are also in the train split"]
 
 
 def _share(tokenizer: Tokenizer, texts: Callable[[], Iterable[str]]) -> float:

@@ -18,7 +18,7 @@ from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import match_classes
 from zoo.data.splits import Indices
-from zoo.data.text.coverage import coverage_notes, spread
+from zoo.data.text.coverage import coverage_notes, repeated_note, spread
 from zoo.data.text.labelled_encoding import SPECIALS, LabelledTextEncoding
 from zoo.data.text.ragged import Ragged, Row, id_dtype
 from zoo.data.tokenizers.config import TokenizerConfig
@@ -100,13 +100,14 @@ def labelled_text_dataset(
     notes = coverage_notes(name, encoding.tokenizer, samples, predicted=False)
     ids = [encoding.encode(text) for text in texts]
     rows = [encoding.tokenizer.wrap(row, encoding.length) for row in ids]
+    members = {split: [texts[i] for i in numbers.tolist()] for split, numbers in index.items()}
     class_counts = torch.bincount(labels[index["train"]], minlength=len(encoding.class_names))
     return Dataset(
         facts=encoding.facts() | {"class_counts": class_counts.tolist()},
         splits={split: _source(rows, labels, i, encoding) for split, i in index.items()},
         encoding=encoding,
         sha256=_digest(texts, labels),
-        notes=[_summary(name, ids, encoding), *notes, *_note_repeated(texts, index)],
+        notes=[_summary(name, ids, encoding), *notes, *repeated_note(members, "texts")],
     )
 
 
@@ -151,14 +152,3 @@ def _summary(name: str, ids: Sequence[Row], encoding: LabelledTextEncoding) -> s
             f"{max(lengths):,}) and are truncated"
         )
     return summary
-
-
-def _note_repeated(texts: Sequence[str], index: Indices) -> list[str]:
-    """A note, where texts of val or test are also in train."""
-    if "all" in index:
-        return []
-    known = {texts[i] for i in index["train"].tolist()}
-    repeated = sum(texts[i] in known for split in ("val", "test") for i in index[split].tolist())
-    if not repeated:
-        return []
-    return [f"{repeated:,} texts of the val and test splits are also in the train split"]

@@ -15,7 +15,7 @@ from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.splits import split_items
-from zoo.data.text.coverage import coverage_notes, spread
+from zoo.data.text.coverage import coverage_notes, repeated_note, spread
 from zoo.data.text.prompt_encoding import PLACEHOLDER, PromptEncoding
 from zoo.data.text.ragged import Ragged, Row
 from zoo.data.tokenizers.config import TokenizerConfig
@@ -102,6 +102,7 @@ def prompt_dataset(
     sha256 = _digest(splits)
     if not context.is_new:
         splits["all"] = list(pairs)
+    notes += repeated_note(splits, "prompts with their responses")
     rows = {split: [encoding.encode(*p) for p in members] for split, members in splits.items()}
     short = {split: _drop_long(name, split, rows[split], encoding.length) for split in rows}
     sources = {split: PromptSource.of(short[split], encoding.pad_id) for split in short}
