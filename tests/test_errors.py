@@ -19,6 +19,7 @@ def test_the_closest_name_is_found():
     assert closest_match("max_steps", valid) == "trainer.max_steps"
     assert closest_match("sed", valid) == "seed"
     assert closest_match("qqqqq", valid) is None
+    assert closest_match("Y", ["x", "y"]) == "y" and closest_match("AGE", ["Age", "wage"]) == "Age"
     assert unknown_name("model", "q", []) == "unknown model 'q'; (one of: none)"
 
 

@@ -120,6 +120,8 @@ def closest_match(name: str, valid: Iterable[str]) -> str | None:
     `trainer.max_step` finds `trainer.max_steps`, and nothing is close for its group alone.
     """
     names = list(valid)
+    if same := [known for known in names if known.casefold() == name.casefold() != ""]:
+        return name if name in same else same[0]
     parent, _, leaf = name.rpartition(".")
     leaves: dict[str, list[str]] = {}
     for known in names:

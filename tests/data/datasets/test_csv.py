@@ -55,7 +55,7 @@ LINE_3 = csv_text().split("\n")[2]
         (csv_text(), {"delimiter": ";"}, "unknown column 'class'"),
         (csv_text().replace("yes", "no"), {}, "the target 'class' is 'no' in every row"),
         (csv_text(3), {}, "split is empty"),
-        (csv_text(), {"columns": ["class"]}, "no column is left to learn from"),
+        (csv_text(), {"columns": ["class"]}, "no column is left to learn from; data.columns and"),
         ("n,class\n" + "".join(f"name{i},{i % 2}\n" for i in range(50)), {},
          "column 'n' left out: 50 distinct texts in 50 rows (e.g. 'name0'), an id; data.categori"),
         ("n,class\n" + "".join(f"{i * i},name{i}\n" for i in range(50)), {},

@@ -45,7 +45,9 @@ def test_a_list_is_read_as_lines_are_and_repeated_samples_are_said(tmp_path):
     data = build(lines)
     assert build(listed).sha256 == data.sha256
     assert "prompts with their responses of the val and test splits are also in" in data.notes[-1]
-    assert not any("also in" in note for note in build(lines, encoding=data.encoding.to_json()).notes)
+    assert not any(
+        "also in" in note for note in build(lines, encoding=data.encoding.to_json()).notes
+    )
 
 
 @pytest.mark.parametrize("kind", ["byte", "char", "bpe"])

@@ -104,7 +104,9 @@ def read_columns(
         raise UserError(f"{table.path}, {_joined(columns.problems)}")
     notes += columns.described()
     if not columns.raw:
-        reasons = "; ".join(columns.left_out)
+        reasons = (
+            "; ".join(columns.left_out) or "data.columns and data.drop name none but the target"
+        )
         raise UserError(f"{table.path}: no column is left to learn from; {reasons}")
     return columns.raw, columns.readings
 
