@@ -103,7 +103,7 @@ def test_images_of_16_bits_are_read_by_one_range(library):
     assert data.encoding.levels == (0, 4096)
     values = {int(v) for source in data.splits.values() for v in source.columns["input"].unique()}
     assert values == {200 * i >> 4 for i in range(20)}
-    assert any("20 images of more than 8 bits have values 0..3800" in note for note in data.notes)
+    assert any("20 images of more than 8 bits with values 0..3800" in note for note in data.notes)
     assert "classes: dark (10), light (10)" in data.notes
 
 

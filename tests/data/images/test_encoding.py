@@ -43,7 +43,7 @@ def test_prediction_says_what_it_leaves_out_or_cannot_know(tmp_path, split):
     names, batch, notes = encoding.read_noted(str(folder))
     assert [Path(name).name for name in names] == ["1.png", "deep.png"] and len(batch["input"]) == 2
     levels, broken, other = notes
-    assert levels.startswith("1 images of more than 8 bits, which the run was not trained on")
+    assert levels.startswith("1 image of more than 8 bits, which the run was not trained on")
     assert broken == f"left out: {folder}/cat/0.png: not an image format that Pillow reads"
     assert other == "1 file left out, no images: 1 .txt"
     twelve = replace(encoding, levels=(0.0, 4096.0))

@@ -90,6 +90,11 @@ BOTH = CLASSES | {("val", "a"): 1, ("val", "b"): 1}
             CLASSES | {("test", "a"): 1, ("test", "b"): 1},
             "seg_pred: 1 images left out, it is no split",
         ),
+        (
+            f"{SPLIT} evaluation/a/5.jpg evaluation/b/6.jpg".replace("val/", "validation/"),
+            BOTH | {("test", "a"): 1, ("test", "b"): 1},
+            "",
+        ),
         (SPLIT.replace("train", "训练集").replace("val", "验证集"), BOTH, "no test images"),
         (SPLIT.replace("val/b", "val/a"), CLASSES | {("val", "a"): 2}, "val has no images of b"),
         (

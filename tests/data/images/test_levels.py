@@ -100,7 +100,7 @@ def test_a_run_reads_all_its_files_by_one_range_and_keeps_it(tmp_path, split, ca
     data = build(str(tmp_path / "photos"), split, channels=1, cache_gb=cache_gb)
     assert data.encoding.levels == (0, 4096)
     assert any(
-        "12 images of more than 8 bits have values 0..3905: 0..4095" in n for n in data.notes
+        "12 images of more than 8 bits with values 0..3905: 0..4095" in n for n in data.notes
     )
     encoding = load_encoding(data.encoding.to_json())
     assert encoding == data.encoding

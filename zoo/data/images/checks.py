@@ -126,14 +126,14 @@ def note_facts(
 def _note_levels(
     ranges: Sequence[tuple[float, float, bool]], levels: Levels | None, is_trained: bool
 ) -> list[str]:
-    number = f"{len(ranges):,} images of more than 8 bits"
+    number = f"{len(ranges):,} image{'s' * (len(ranges) != 1)} of more than 8 bits"
     if levels is None:
         return [
             f"{number}, which the run was not trained on: black and white are those of each file's "
             "own range"
         ]
     low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
-    values = f"{number} have values {low:.7g}..{high:.7g}: {describe(levels)} is read as"
+    values = f"{number} with values {low:.7g}..{high:.7g}: {describe(levels)} is read as"
     notes = [f"{values} black..white"]
     own = levels_of(ranges)
     if own and (own[0] < levels[0] or own[1] > levels[1]):

@@ -1,7 +1,7 @@
 """An index of image files: their classes and splits; nothing is decoded here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -112,7 +112,7 @@ def index_folders(root: Path, is_new: bool) -> ImageIndex:
     index = ImageIndex(
         notes=[f"{f.path}: left out, it has no images" for f in folders if not f.images]
     )
-    folders = [folder for folder in folders if folder.images]
+    folders = _with_evaluation([folder for folder in folders if folder.images])
     if any(folder.is_split for folder in folders):
         _add_splits(index, root, folders, is_new)
     elif inner_splits(folders):
@@ -125,6 +125,16 @@ def index_folders(root: Path, is_new: bool) -> ImageIndex:
         index.notes.append(f"{loose:,} images beside the folders of {root} left out")
     index.notes += left_out.notes(root)
     return index
+
+
+def _with_evaluation(folders: list[Folder]) -> list[Folder]:
+    """`evaluation` as the test split where there is `validation` and no `test`."""
+    splits = [folder for folder in folders if folder.is_split]
+    held_out = [f for f in splits if f.split == "val" and "eval" in f.path.name.lower()]
+    others = {folder.split for folder in splits if folder not in held_out}
+    if "test" in others or "val" not in others:
+        return folders
+    return [replace(f, split="test") if f in held_out else f for f in folders]
 
 
 def _add_splits(index: ImageIndex, root: Path, folders: list[Folder], is_new: bool) -> None:
