@@ -134,6 +134,10 @@ def test_a_field_is_used_or_of_no_effect_or_refused(family, name, value, tmp_pat
         ("bert", "max_position_embeddings", 512),
         ("resnet", "layer_type", "bottleneck"),
         ("gpt2", "scale_attn_weights", 0),
+        ("gpt2", "n_head", "2"),
+        ("bert", "num_attention_heads", -1),
+        ("bert", "hidden_act", ["gelu"]),
+        ("gpt2", "n_embd", {}),
     ],
 )
 def test_a_config_that_is_not_of_these_tensors(family, name, value, tmp_path):

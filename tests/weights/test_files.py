@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from zoo.errors import UserError
-from zoo.weights.files import read_weights
+from zoo.weights.files import read_json, read_weights
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([1.0])}
 
@@ -113,6 +113,15 @@ def test_a_truncated_file(tmp_path, name):
     with pytest.raises(UserError, match=f"{name} is damaged") as found:
         read_weights(tmp_path)
     assert "\n" not in str(found.value)
+
+
+def test_json_beside_weights(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read_json(file) == {"a": 1}, "Windows editors mark UTF-8"
+    file.write_text('{"a":' * 100_000)
+    with pytest.raises(UserError, match="config.json cannot be read: maximum recursion"):
+        read_json(file)
 
 
 def test_no_weights(tmp_path):

@@ -147,7 +147,8 @@ def heads(config: Settings, field: str, width: int, widths: Iterable[int]) -> in
     number = config.get(field) or default
     if number is None:
         return width // 64 if width in widths else None
-    if width % number:
+    is_count = isinstance(number, int) and not isinstance(number, bool) and number > 0
+    if not is_count or width % number:
         raise ValueError(f"config.json has {field}={number}, which does not divide {width}")
     return number
 
@@ -167,7 +168,7 @@ def map_value(
         ValueError: There is none.
     """
     published = config.get(field) or default
-    if published not in known:
+    if not isinstance(published, str) or published not in known:
         raise ValueError(
             f"{family}: {field}={published} is not supported (known: {', '.join(known)})"
         )

@@ -45,8 +45,8 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: It cannot be read, or is none.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         what = describe_placeholder(path) if path.is_file() else None
         raise UserError(f"{path} {what or f'cannot be read: {error}'}") from None
     if not isinstance(content, dict):

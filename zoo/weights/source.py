@@ -17,6 +17,7 @@ from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.program import spelled
 from zoo.runs.directory import RunDirectory
+from zoo.schema import matches_type
 from zoo.training.checkpoint import Checkpointer
 from zoo.weights.bert import BERT
 from zoo.weights.family import Family
@@ -149,13 +150,16 @@ def _of_family(path: Path, folder: Path, tensors: Tensors) -> Source:
 
 def _pixels(folder: Path, config: dict[str, Any]) -> tuple[list[float], list[float]] | None:
     """How images were normalised, by `transformers`' preprocessor or timm's config."""
-    stated, prefix = config.get("pretrained_cfg") or {}, ""
+    stated, prefix = config.get("pretrained_cfg"), ""
     if (file := folder / PREPROCESSOR).is_file():
         stated, prefix = read_json(file), "image_"
         if stated.get("do_normalize") is False:
             return None
+    if not isinstance(stated, dict):
+        return None
     mean, std = stated.get(f"{prefix}mean"), stated.get(f"{prefix}std")
-    return (mean, std) if isinstance(mean, list) and isinstance(std, list) else None
+    are_numbers = matches_type(mean, list[float]) and matches_type(std, list[float])
+    return (mean, std) if are_numbers else None  # type: ignore[return-value]  # checked
 
 
 def _read_tokenizer(folder: Path) -> Tokenizer | None:

@@ -62,7 +62,10 @@ def read_published(folder: Path) -> PublishedTokenizer | None:
 
 def _read(path: Path) -> Json:
     """An object of JSON, empty where there is no such file."""
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
+    except RecursionError:
+        raise ValueError(f"{path.name} is nested too deep") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path.name}: expected a JSON object, got a {type(content).__name__}")
     return content
