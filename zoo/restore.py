@@ -23,6 +23,7 @@ from zoo.files import user_path
 from zoo.importing import import_plugins
 from zoo.registry import MODELS, TASKS, Registry
 from zoo.runs.directory import RunDirectory
+from zoo.runs.result import read_result
 from zoo.schema import matches_type, parameters, type_mismatch
 from zoo.tasks.base import Task
 from zoo.teacher import Teacher, check_identity, keep_apart, takes_teacher
@@ -286,7 +287,7 @@ def _precision(
 ) -> Precision:
     """The number format of the run, so that its metrics are reproduced."""
     if name == "auto" and (run.path / "result.json").is_file():
-        name = run.read_json("result.json").get("precision", name)
+        name = read_result(run).get("precision", name)
     if name == "auto":
         name = saved.state.get("precision", {}).get("name", "fp32")
     kind = runtime.device.type

@@ -24,6 +24,7 @@ from zoo.config import groups as configs
 from zoo.errors import UserError
 from zoo.files import user_path, write_text
 from zoo.runs.directory import RunDirectory, find_runs
+from zoo.runs.result import read_result
 from zoo.runs.settings import flat
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +71,7 @@ def collect(folders: Iterable[Path]) -> dict[str, Row]:
     files = [path / "result.json" for folder in folders for path in find_runs(folder)]
     ended_runs = [(file.stat().st_mtime, file.parent) for file in files if file.is_file()]
     for ended, path in sorted(ended_runs):
-        result = RunDirectory(path).read_json("result.json")
+        result = read_result(RunDirectory(path))
         name = result.get("experiment")
         if result["status"] != "done" or name not in published:
             continue

@@ -93,6 +93,6 @@ def _threads(run: Record) -> str:
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count()
     single_cpu = environment.get("device") == "cpu" and environment.get("ranks", 1) == 1
-    if os.name == "nt" or not single_cpu or threads in (None, cores):
+    if os.name == "nt" or not single_cpu or threads == cores or not isinstance(threads, int):
         return ""
     return f"OMP_NUM_THREADS={threads} "

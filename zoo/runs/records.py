@@ -17,6 +17,7 @@ from zoo.plain_yaml import load_plain
 from zoo.renames import current_config, current_override
 from zoo.runs.directory import RunDirectory, walk
 from zoo.runs.overrides import split_lines
+from zoo.runs.result import read_result
 from zoo.runs.settings import OF_SEED, flat
 
 TAIL_BYTES = 4096  # at the end of metrics.jsonl: more than its last line
@@ -49,9 +50,7 @@ class Record:
         """
         config, settings = read_config(path / "config.yaml")
         file = path / "result.json"
-        result = RunDirectory(path).read_json(file.name) if file.is_file() else {}
-        if not isinstance(result, dict):
-            raise UserError(f"{file} is not a run's: expected an object")
+        result = read_result(RunDirectory(path)) if file.is_file() else {}
         try:
             lines = split_lines((path / "overrides.txt").read_text(encoding="utf-8"))
         except (OSError, ValueError):

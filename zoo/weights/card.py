@@ -5,6 +5,7 @@ import yaml
 from zoo.config.run import RunConfig
 from zoo.errors import UserError
 from zoo.runs.directory import RunDirectory
+from zoo.runs.result import read_result
 
 SHOWN = ("model", "data", "task", "adapter", "optim", "schedule", "trainer", "init", "teacher")
 
@@ -19,7 +20,7 @@ def model_card(run: RunDirectory, config: RunConfig, files: str, example: str = 
         example: Python code that uses them, if there is any.
     """
     try:
-        result = run.read_json("result.json")
+        result = read_result(run)
     except UserError:
         result = {}
     data = result.get("data", {})

@@ -1,0 +1,37 @@
+"""result.json: how a run ended, as commands read it, whoever wrote it."""
+
+import math
+from typing import Any
+
+from zoo.errors import UserError, printable
+from zoo.runs.directory import RunDirectory
+from zoo.schema import describe_value
+
+FILE = "result.json"
+TYPES: dict[str, type | tuple[type, ...]] = (
+    dict.fromkeys(
+        ("status", "reason", "monitor", "precision", "experiment", "name", "model", "commit"), str
+    )
+    | dict.fromkeys(("best", "val", "test", "environment", "data"), dict)
+    | dict.fromkeys(("seed", "parameters", "steps"), int)
+    | {"seconds": (int, float)}
+)
+
+
+def read_result(run: RunDirectory) -> dict[str, Any]:
+    """The content of a run's result.json; its texts are one line without codes of terminals.
+
+    Raises:
+        UserError: It is missing or damaged, or an entry has another type than a run writes.
+    """
+    content, file = run.read_json(FILE), run.path / FILE
+    if not isinstance(content, dict):
+        raise UserError(f"{file} is not a run's: expected an object")
+    for name, value in content.items():
+        is_finite = not isinstance(value, float) or math.isfinite(value)
+        if value is not None and name in TYPES:
+            if not isinstance(value, TYPES[name]) or not is_finite:
+                raise UserError(f"{file} is not a run's: {name} is {describe_value(value)}")
+            if isinstance(value, str):
+                content[name] = printable(" ".join(value.split()))
+    return content
