@@ -88,7 +88,8 @@ def _prepare_streams() -> None:
                 os.dup2(descriptor, number)
             setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: PTH123, SIM115
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            with contextlib.suppress(OSError):  # what it leads to was exchanged after its opening
+                stream.reconfigure(errors="backslashreplace")
 
 
 def _check_folder() -> None:
