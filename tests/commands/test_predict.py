@@ -2,6 +2,7 @@
 
 import io
 import json
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from zoo.commands import predict
 from zoo.commands.predict import _bind, main
 from zoo.data.tables.sklearn_cache import load_sklearn
+from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
 
 
@@ -204,6 +206,22 @@ def test_lines_of_the_standard_input(gpt_run, command, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("the\n\non the m"))
     rows = lines(command(main, f"run={gpt_run}", "input=-", "max_tokens=5", "json=true"))
     assert [row["input"] for row in rows] == ["the", "", "on the m"]
+
+
+def test_what_a_model_cannot_know_of_a_text_is_said(
+    gpt_run, tmp_path, command, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "the cat").write_text("on the mat")
+    done = command(main, f"run={gpt_run}", "input=the cat", "max_tokens=1")
+    assert done.err.startswith("warning: 'the cat' is taken as a text, though a file")
+    words = TokenizerConfig(tokenizer="word", vocab_size=9).train(["the film was good"], ["[MASK]"])
+    restored = SimpleNamespace(encoding=SimpleNamespace(tokenizer=words))
+    for text in ("the [MASK] xyzzy", "[MASK]", ""):
+        predict._warn_of(restored, text)
+    assert capsys.readouterr().err == ""
+    predict._warn_of(restored, "xyzzy [MASK]")
+    assert "the run's vocabulary knows nothing of the text" in capsys.readouterr().err
 
 
 def test_pieces_are_printed_as_they_come(capsys):

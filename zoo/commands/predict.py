@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.commands.arguments import options
@@ -178,7 +180,21 @@ def answer(restored: "Restored", text: str, chosen: Row) -> Iterator[Row]:
 
     assert isinstance(restored.task, Responder)
     with torch.no_grad(), restored.precision.autocast():
-        yield from restored.task.respond(restored.model, text, **chosen)
+        for number, row in enumerate(restored.task.respond(restored.model, text, **chosen)):
+            if number == 0:  # what is refused gets its error alone
+                _warn_of(restored, text)
+            yield row
+
+
+def _warn_of(restored: "Restored", text: str) -> None:
+    """Say what of a text the model cannot know, and that a file is none."""
+    with contextlib.suppress(OSError, ValueError):  # a long text is no name
+        if Path(text).is_file():
+            lines = f"for its lines: input=- < {shlex.quote(text)}"
+            warn(f"'{text}' is taken as a text, though a file has this name; {lines}")
+    tokenizer = restored.encoding.tokenizer
+    if tokenizer is not None and tokenizer.knows_nothing(text):
+        warn("the run's vocabulary knows nothing of the text: the answer does not depend on it")
 
 
 def show(rows: Iterable[Row], top: int, as_json: bool, fields: Row | None = None) -> None:

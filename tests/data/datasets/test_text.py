@@ -87,6 +87,9 @@ def test_each_of_many_files_is_in_one_split(write, tmp_path):
     assert len(actual["val"]) == len(actual["test"]) == 2 and len(actual["train"]) == 16
     assert not actual["train"] & actual["val"] and not actual["val"] & actual["test"]
     assert contents(build(tmp_path / "books", tmp_path, Split(0.1, 0.1, split_seed=1))) != parts
+    write("books/copy.txt", "book 7 " * 30)
+    dataset = build(tmp_path / "books", tmp_path)
+    assert dataset.notes[-1].startswith("1 of 21 files are copies of others, which may be in anoth")
 
 
 def test_of_few_files_each_is_cut(write, tmp_path):

@@ -21,7 +21,6 @@ from zoo.data.images.checks import (
     note_one_coloured,
     note_repeated,
     one_coloured,
-    repeated,
 )
 from zoo.data.images.dataset import image_facts
 from zoo.data.images.decode import MAX_PIXELS, BrokenImage, parse_size
@@ -33,6 +32,7 @@ from zoo.data.images.listed import index_listed
 from zoo.data.images.reader import FileSource, ImageReader
 from zoo.data.names import note_alike
 from zoo.data.paths import not_found
+from zoo.data.repeated import repeated
 from zoo.data.splits import Indices, split_columns
 from zoo.errors import UserError
 from zoo.files import user_path

@@ -12,9 +12,11 @@ in two splits, unless it is in two files.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
+from zoo.data.repeated import repeated
 from zoo.data.splits import Split, split_items
 from zoo.data.text.document import Document, Documents, total_size
 from zoo.data.text.files import find_texts, first_byte, line_boundary, pieces, raw_pieces
@@ -62,8 +64,21 @@ def text(
     else:
         splits = split_items(documents, split)
     dataset = token_dataset("text", splits, context, block_size, documents)
-    dataset.notes += notes + converted
+    copies = _note_copies(files) if len(files) >= MIN_FILES else []
+    dataset.notes += notes + copies + converted
     return dataset
+
+
+def _note_copies(files: Sequence[Path]) -> list[str]:
+    """A note on files that may be in two splits since they are two."""
+    if not (copies := repeated(files)):
+        return []
+    first, second = (files[i] for i in copies[0][:2])
+    number = sum(len(group) - 1 for group in copies)
+    return [
+        f"{number:,} of {len(files):,} files are copies of others, which may be in another split "
+        f"and make its score better, as {first} = {second}"
+    ]
 
 
 def _document(file: TextFile, start: int | None = None, stop: int | None = None) -> Document:

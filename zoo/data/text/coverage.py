@@ -3,10 +3,10 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
 from zoo.data.text.document import Documents
-from zoo.data.tokenizers.base import Tokenizer
+from zoo.data.tokenizers.base import KNOWN_LEAST, Tokenizer
 from zoo.errors import UserError
 
-REFUSED, NOTED = 0.95, 0.05  # fractions of a text that are unknown
+REFUSED, NOTED = 1 - KNOWN_LEAST, 0.05  # fractions of a text that are unknown
 SAMPLE = 2**17  # characters of a split that are looked at
 PARTS = 64  # of them, from texts spread evenly over the split
 
@@ -45,10 +45,7 @@ def coverage_notes(
 
 def unknown_note(tokenizer: Tokenizer, texts: Sequence[str]) -> list[str]:
     """A note on texts to predict for, of which a vocabulary knows almost nothing."""
-    if not tokenizer.may_lack:
-        return []
-    counts = (tokenizer.count_unknown(text) for text in texts)
-    number = sum(lacking >= REFUSED * total for lacking, total in counts if total)
+    number = sum(map(tokenizer.knows_nothing, texts))
     what = "of which the run's vocabulary knows nothing: predictions do not depend on them"
     return [f"{number:,} of {len(texts):,} inputs are texts {what}"] if number else []
 

@@ -16,6 +16,7 @@ UNKNOWN = "<unk>"
 EOT, MASK = "<|endoftext|>", "[MASK]"
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 Ids = np.ndarray
+KNOWN_LEAST = 0.05  # fraction of a text, of which less is as good as nothing
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -77,6 +78,15 @@ class Tokenizer:
     def count_unknown(self, text: str) -> tuple[int, int]:
         """How many words or letters of a text the vocabulary lacks, and of how many."""
         return 0, 0
+
+    def knows_nothing(self, text: str) -> bool:
+        """Whether the vocabulary lacks (almost) all words or letters of a text that has some."""
+        if not self.may_lack:
+            return False
+        for name in self.specials:  # as `[MASK]`, which a user may write
+            text = text.replace(name, " ")
+        lacking, total = self.count_unknown(text)
+        return total > 0 and lacking >= (1 - KNOWN_LEAST) * total
 
     def notes(self) -> list[str]:
         """What a user should know about how texts were cut."""
