@@ -46,6 +46,7 @@ def test_a_trainer_of_an_older_run_takes_the_defaults_of_today(values):
         (lambda v: v.update(modle={}), "unknown setting 'modle'; did you mean 'model'?"),
         (lambda v: v.update(seed="x"), "seed: got 'x' (str), expected int"),
         (lambda v: v.update(optim=3), "optim: got 3 (int), expected name: value"),
+        (lambda v: v["optim"].pop("name"), "optim.name: expected a text in config.yaml"),
         (lambda v: v["init"].update(form="a"), "'init.form'; did you mean 'init.from'?"),
         (lambda v: v["init"].update(skip="a"), "init.skip: got 'a' (str), expected a list of str"),
         (lambda v: v["trainer"].update(zzz=1), "unknown setting 'trainer.zzz'"),

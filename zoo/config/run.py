@@ -117,6 +117,8 @@ class RunConfig:
                     raise UserError(
                         f"{key}: got {describe_value(value)}, expected name: value in {origin}"
                     )
+                if key in OPEN_GROUPS and not isinstance(value.get("name"), str):
+                    raise UserError(f"{key}.name: expected a text in {origin}")
             elif not matches_type(value, types[key]):
                 raise UserError(type_mismatch(key, value, types[key]))
         sections = {

@@ -28,7 +28,7 @@ def read_result(run: RunDirectory) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{file} is not a run's: expected an object")
     for name, value in content.items():
-        is_finite = not isinstance(value, float) or math.isfinite(value)
+        is_finite = not isinstance(value, int | float) or abs(value) < math.inf
         if value is not None and name in TYPES:
             if not isinstance(value, TYPES[name]) or not is_finite:
                 raise UserError(f"{file} is not a run's: {name} is {describe_value(value)}")

@@ -37,7 +37,7 @@ def identity(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(map(identity, value))
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return value  # 1 and 1.0 are equal, and have one hash
     return format_value(value)
 
 
