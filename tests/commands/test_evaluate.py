@@ -167,6 +167,7 @@ MISTAKES = [
     ("rain_run", ["splt=val"], "unknown option 'splt=val'; did you mean 'split='?"),
     ("rain_run", ["json=maybe"], "json=maybe: expected true or false"),
     ("rain_run", ["device=gpu"], "unknown trainer.device 'gpu'"),
+    ("rain_run", ["run="], "run= names no folder"),
     ("rain_run", ["data.name=digits"], "other data are chosen by data=NAME"),
     ("rain_run", ["data.batch_size=0"], "data.batch_size: got 0, expected a whole number, 1 or"),
     ("rain_run", ["data.workers=-1"], "data.workers: got -1, expected a whole number, 0 or more"),

@@ -16,6 +16,7 @@ REFUSED = {
     "--experimental-rerun=x": "scripts/compare.py",
     "--package=model": "--package is for --cfg job",
     "-p model": "-p is for --cfg job",
+    "--cfg job resume=outputs/a": "--cfg shows a new run's settings",
     "--cfg all": "--cfg takes one word: --cfg job",
     "-c": "-c takes one word: -c job",
     "hydra.searchpath=[file:///tmp]": "--config-dir=<folder>",

@@ -43,6 +43,8 @@ MISTAKES = {
         ("seed=1,2", "sweep.member_minutes=-1"),
         "sweep.trial_minutes=-1: expected a number above 0",
     ),
+    "a run to resume": (("resume=outputs/a", "seed=1,2"), "a sweep is resumed by sweep.resume="),
+    "no name of a sweep": (("sweep.resume=''", "seed=1,2"), "sweep.resume= names no folder"),
     "a range of nothing": (("seed=range(3,1)",), "'seed=range(3,1)': there is nothing in this"),
     "trials of a grid": (("seed=1,2", "sweep.trials=5"), "sweep.trials is for sweep.method=tpe"),
     "settings for a name": (

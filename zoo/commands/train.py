@@ -111,7 +111,10 @@ def run(overrides: list[str]) -> int:
 
 def _show(overrides: list[str]) -> int:
     from zoo.config import compose
+    from zoo.config import groups as configs
 
+    if any(configs.key_of(o) == "resume" for o in overrides):
+        raise UserError("--cfg shows a new run's settings; a run's own are in its config.yaml")
     print(_yaml(compose.load(overrides), compact=False))
     return 0
 

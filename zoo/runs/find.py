@@ -25,6 +25,8 @@ def find_run(text: str, option: str = "run", trained: bool = True) -> RunDirecto
     Raises:
         UserError: There is none.
     """
+    if not text.strip():
+        raise UserError(f"{option}= names no folder; give a run directory, or last")
     folder = user_path(text)
     is_last = text == "last" and not folder.exists()
     if is_last:

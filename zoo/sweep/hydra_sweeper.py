@@ -51,6 +51,8 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
             "-m under torchrun: every rank would run every trial; start the sweep without "
             "torchrun, with trainer.devices=2 for two processes a trial"
         )
+    if "resume" in map(configs.key_of, arguments):
+        raise UserError("resume= goes on with one run; a sweep is resumed by sweep.resume=")
     options = read_options(OmegaConf.to_container(config.sweep))  # type: ignore[arg-type]
     launch = None
     if launchers.chosen(config):
@@ -58,6 +60,8 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
         launch = partial(launchers.run, hydra_context=hydra_context, config=config)
     overrides = [a for a in arguments if not configs.is_sweep_override(a)]
     server: ForkServer = task_function.fork_server
+    if options.resume == "":
+        raise UserError("sweep.resume= names no folder; give a sweep's, or leave it out")
     if options.resume:
         typed = [a for a in arguments if configs.is_sweep_override(a)]
         state = SweepState.open(options.resume)
