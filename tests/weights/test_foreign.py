@@ -34,7 +34,7 @@ HTML = b"\n<!DOCTYPE html>\n<html><head><title>gpt2 at main</title></head></html
         ("model.onnx", b"\x08\x07\x12\x04test", "is an ONNX graph"),
         ("model.ckpt.data-00000-of-00001", b"\0" * 20, "is a checkpoint of TensorFlow"),
         ("__0_0.distcp", b"PK\5\6" + bytes(18), "is a part of PyTorch's distributed checkpoint"),
-        ("model.tar.gz", gzip.compress(b"x"), "is a gzip archive; unpack it first"),
+        ("model.tar.gz", gzip.compress(b"x", mtime=0), "is a gzip archive; unpack it first"),
         ("model.pth", b"PK\3\4" + bytes(50), "is damaged: its end is missing"),
         ("model.bin", b"\xa9\xf1\x03" * 50, "is damaged, or no file of"),
         ("model.safetensors", b"\xa9\xf1\x03" * 50, "is damaged, or no file of"),

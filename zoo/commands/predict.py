@@ -156,7 +156,7 @@ def _read(text: str, annotation: Any) -> Any:
 
     if not takes_text(annotation):
         return read(text, annotation)
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         value = json.loads(text)
         if isinstance(value, list) and matches_type(value, annotation):
             return value

@@ -65,6 +65,7 @@ def test_json_values_mean_what_the_file_wrote(encoding):
         ("[1, 2]", "expected JSON rows that name their values"),
         ("{}", "expected JSON rows that name their values"),
         ('{"a": ', "not JSON"),
+        ("[" * 100_000, "not JSON"),
         (json.dumps({**ROW, "income": [1]}), "row 1: 'income' is a list, expected a number"),
         (json.dumps({**ROW, "income": True}), "'true' in the column 'income' is not a finite"),
         (json.dumps([ROW, {"is_in": "Oslo"}]), "row 2: 'age (years)' is missing; null is allowed"),

@@ -88,7 +88,7 @@ def _entries(text: str, path: str) -> Iterator[tuple[str, Any]]:
     if text.lstrip().startswith("["):
         try:
             entries = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: not JSON: {error}") from None
         yield from ((f"{path}, entry {n}", entry) for n, entry in enumerate(entries, start=1))
         return
@@ -97,5 +97,5 @@ def _entries(text: str, path: str) -> Iterator[tuple[str, Any]]:
             continue
         try:
             yield f"{path}:{number}", json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}:{number}: not JSON: {error}") from None

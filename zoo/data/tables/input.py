@@ -115,10 +115,10 @@ def _of_json(text: str, path: str, known: Known) -> Table:
 def _objects(text: str, path: str) -> list[dict[str, Any]]:
     try:
         rows = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         try:
             rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: not JSON: {error}") from None
     rows = rows if isinstance(rows, list) else [rows]
     wrong = next((row for row in rows if not isinstance(row, dict)), None)
