@@ -8,14 +8,11 @@ from zoo.runs.directory import RunDirectory
 from zoo.schema import describe_value
 
 FILE = "result.json"
-TYPES: dict[str, type | tuple[type, ...]] = (
-    dict.fromkeys(
-        ("status", "reason", "monitor", "precision", "experiment", "name", "model", "commit"), str
-    )
-    | dict.fromkeys(("best", "val", "test", "environment", "data"), dict)
-    | dict.fromkeys(("seed", "parameters", "steps"), int)
-    | {"seconds": (int, float)}
-)
+TYPES: dict[str, Any] = {  # None besides
+    "status": str, "reason": str, "monitor": str, "precision": str, "experiment": str, "name": str,
+    "model": str, "commit": str, "best": dict, "val": dict, "test": dict, "environment": dict,
+    "data": dict, "seed": int, "parameters": int, "steps": int, "seconds": int | float,
+}  # fmt: skip
 
 
 def read_result(run: RunDirectory) -> dict[str, Any]:

@@ -70,9 +70,9 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
             return resume(state, options, overrides, typed, server, launch)
     if options.method != "grid":
         return search(options, overrides, server)
-    typed = set(map(configs.key_of, arguments)) | ({"sweep.when"} if options.when else set())
+    given = set(map(configs.key_of, arguments)) | ({"sweep.when"} if options.when else set())
     for key in ("sweep.when", "sweep.trials", "sweep.seed"):
-        if key in typed:
+        if key in given:
             raise UserError(f"{key} is for sweep.method=tpe or random: a grid has all combinations")
     keys = set(map(configs.key_of, overrides))
     overrides += [f"{key}={values}" for key, values in options.space.items() if key not in keys]

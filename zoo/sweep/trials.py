@@ -74,9 +74,9 @@ def grid(overrides: Sequence[Any], zipped: Sequence[str] = ()) -> list[Trial]:
                     f"'{override.input_line}' is a range without steps: add sweep.method=tpe (or "
                     f"random), or give values: key=1,2,3 or key=range(1,4)"
                 )
-            if not (values := list(override.sweep_string_iterator())):
+            if not (listed := list(override.sweep_string_iterator())):
                 raise UserError(f"'{override.input_line}': there is nothing in this range")
-            swept[override.get_key_element()] = len(values)
+            swept[override.get_key_element()] = len(listed)
     combinations: list[list[str]]
     (combinations,) = BasicSweeper.split_arguments(list(overrides), None)
     if zipped:
