@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,8 @@ TINY = ("trainer.device=cpu", "trainer.precision=fp32", "trainer.max_steps=40")
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 torch.set_num_threads(1)  # tests run side by side; and sums keep one order
+if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, which runs respect, and tests send it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
