@@ -11,9 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from zoo.data.names import note_alike
+from zoo.data.tables.column import Raw
 from zoo.data.tables.csv_file import Table, column_option, parse_number
 from zoo.data.tables.dates import PARTS, find_order, is_no_date, parts_of
-from zoo.data.tables.encoding import Raw
 from zoo.data.tables.numbers import decimal_signs, find_notation, is_no_number, looks_numeric
 from zoo.data.tables.reading import (
     PLAIN,

@@ -12,7 +12,8 @@ from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import match_classes
 from zoo.data.splits import Indices, split_columns
-from zoo.data.tables.encoding import Raw, TableEncoding, Target
+from zoo.data.tables.column import Raw
+from zoo.data.tables.encoding import TableEncoding, Target
 from zoo.data.tables.numbers import Notation
 from zoo.data.tables.reading import Reading
 from zoo.errors import UserError

@@ -3,7 +3,6 @@
 Shapes: N rows, D encoded features.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
@@ -13,103 +12,12 @@ from torch import Tensor
 
 from zoo.batch import Batch
 from zoo.data.encoding import ENCODINGS, from_fields
+from zoo.data.tables.column import Column, Raw
 from zoo.data.tables.csv_file import Table
 from zoo.data.tables.input import read_input
 from zoo.data.tables.numbers import Notation
 from zoo.data.tables.reading import PLAIN, Reading, read_numbers
 from zoo.errors import UserError, closest_match
-
-Raw = Mapping[str, Tensor | Sequence[str | None]]  # float64 (N,) with NaN, or texts with None
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of the table and what was fitted on its training rows.
-
-    Attributes:
-        name: As in the header.
-        kind: "numeric" or "categorical".
-        median: Replaces a missing number.
-        mean, std: Mean and standard deviation of the training rows, after that.
-        indicator: Whether a 0/1 feature marks missing numbers.
-        categories: The texts of the training rows; each is a 0/1 feature, and so are "other" (a
-            text not among them) and "missing".
-        reading: How a number is read from the table's text.
-    """
-
-    name: str
-    kind: str
-    median: float = 0.0
-    mean: float = 0.0
-    std: float = 1.0
-    indicator: bool = False
-    categories: tuple[str, ...] = ()
-    reading: Reading = PLAIN
-
-    @classmethod
-    def fit(
-        cls,
-        name: str,
-        values: Tensor | Sequence[str | None],
-        train: Tensor,
-        reading: Reading = PLAIN,
-    ) -> "Column":
-        """Fit on the rows `train` (int64) of a column."""
-        if not isinstance(values, Tensor):
-            texts = {values[row] for row in train.tolist()}
-            known = tuple(sorted(text for text in texts if text is not None))
-            return cls(name, "categorical", categories=known)
-        rows = values[train]
-        numbers = rows[~rows.isnan()]
-        median = (
-            float(numbers.sort()[0][[(len(numbers) - 1) // 2, len(numbers) // 2]].mean())
-            if len(numbers)
-            else 0.0
-        )
-        filled = torch.where(rows.isnan(), median, rows)
-        mean, std = float(filled.mean()), float(filled.std(correction=0))
-        if not math.isfinite(std):
-            raise UserError(
-                f"the column '{name}' has numbers as large as {float(numbers.abs().max()):g}, too "
-                f"large to be standardised; correct them, or leave the column out: data.drop"
-            )
-        if not std > 1e-12 * max(1.0, abs(mean)):
-            std = 1.0
-        # Of a date, one of its parts marks a missing one.
-        indicator = bool(rows.isnan().any()) and reading.part in ("", "elapsed")
-        return cls(name, "numeric", median, mean, std, indicator, reading=reading)
-
-    @property
-    def source(self) -> str:
-        """The name in the header."""
-        return self.reading.source or self.name
-
-    @property
-    def features(self) -> list[str]:
-        """Names of the encoded features."""
-        if self.kind == "numeric":
-            return [self.name] + ([f"{self.name} missing"] if self.indicator else [])
-        texts = [f"{self.name}={text}" for text in self.categories]
-        return [*texts, f"{self.name} other", f"{self.name} missing"]
-
-    @property
-    def scales(self) -> list[list[float]]:
-        """Mean and standard deviation by which each encoded feature was standardised."""
-        unscaled = [[0.0, 1.0]]
-        first = [[self.mean, self.std]] if self.kind == "numeric" else unscaled
-        return first + unscaled * (len(self.features) - 1)
-
-    def encode(self, values: Tensor | Sequence[str | None]) -> Tensor:
-        """Float64 (N, features)."""
-        if isinstance(values, Tensor):
-            missing = values.isnan()
-            scaled = (torch.where(missing, self.median, values) - self.mean) / self.std
-            return torch.stack([scaled, missing.double()] if self.indicator else [scaled], dim=1)
-        number = {text: i for i, text in enumerate(self.categories)}
-        other = len(number)
-        codes = [other + 1 if text is None else number.get(text, other) for text in values]
-        codes_tensor = torch.tensor(codes, dtype=torch.long)
-        return torch.nn.functional.one_hot(codes_tensor, other + 2).double()
 
 
 @dataclass(frozen=True)
