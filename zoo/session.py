@@ -14,6 +14,7 @@ import torch
 from zoo.build import build_trainer, check_options
 from zoo.config.run import RunConfig
 from zoo.config.saved import read_config
+from zoo.data.contents import describe
 from zoo.data.dataset import Dataset
 from zoo.errors import TrainingFailed, UserError, report
 from zoo.importing import import_plugins
@@ -137,6 +138,11 @@ def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:
         f"budget     {budget.max_steps:,} steps of {trainer.loader.batch_size} samples = "
         f"{trainer.loader.epochs(budget.max_steps):.4g} epochs; seed {config.seed}"
     )
+    shown, further = describe(dataset.contents) if dataset.contents else ([], [])
+    for line in shown:
+        console.line(line)
+    for line in further:
+        console.log(line)
     for note in (*start.notes, *dataset.notes, *getattr(trainer.task, "notes", ())):
         console.line(f"note       {note}")
     console.line()

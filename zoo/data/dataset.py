@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo.batch import Batch
+from zoo.data.contents import Content
 from zoo.data.encoding import Encoding
 from zoo.rng import sample_seeds
 
@@ -66,6 +67,7 @@ class Dataset:
         sha256: Of the content, so that a resumed run notices data that changed.
         augment: Training only, on the device: (prepared batch, one int64 seed per sample) to batch.
         notes: Lines for the header of a run: sizes, what was left out.
+        contents: How each column of a table was understood, for the header.
     """
 
     facts: dict[str, Any]
@@ -74,6 +76,7 @@ class Dataset:
     sha256: str
     augment: Callable[[Batch, Tensor], Batch] | None = None
     notes: list[str] = field(default_factory=list)
+    contents: list[Content] = field(default_factory=list)
 
     def augment_samples(self, batch: Batch, seed: int, epoch: Tensor, index: Tensor) -> Batch:
         """Augment a prepared batch.

@@ -40,6 +40,10 @@ class Console:
         else:
             print(text, flush=True)
 
+    def log(self, text: str) -> None:
+        """Write a line to train.log alone: what is too long for a screen."""
+        self._keep(text)
+
     def _keep(self, text: str) -> None:
         if self.enabled and self._log is not None:
             with self._log.open("a", encoding="utf-8", errors="backslashreplace") as file:

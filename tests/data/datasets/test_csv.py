@@ -57,7 +57,7 @@ LINE_3 = csv_text().split("\n")[2]
         (csv_text(3), {}, "split is empty"),
         (csv_text(), {"columns": ["class"]}, "no column is left to learn from; data.columns and"),
         ("n,class\n" + "".join(f"name{i},{i % 2}\n" for i in range(50)), {},
-         "column 'n' left out: 50 distinct texts in 50 rows (e.g. 'name0'), an id; data.categori"),
+         "column 'n' left out: 50 texts in 50 rows ('name0'), an id; data.categorical=[n] keeps"),
         ("n,class\n" + "".join(f"{i * i},name{i}\n" for i in range(50)), {},
          "the target 'class' has 50 distinct values in 50 rows"),
         ('a,class\n"x,1\n', {}, "correct the quotes"),
@@ -97,3 +97,15 @@ def test_evaluation_on_another_file(write, split):
         build_csv(
             write("d.csv", csv_text(header="id,age,town,income,class")), split, encoding=json_
         )
+
+
+def test_the_header_shows_the_first_columns_and_the_log_all(write, train):
+    names = [f"x{k}" for k in range(30)]
+    rows = [",".join([*(str(i * k % 17) for k in range(2, 32)), str(i % 2)]) for i in range(60)]
+    path = write("wide.csv", "\n".join([",".join([*names, "class"]), *rows]))
+    run = train("model=mlp", "data=csv", f"data.path={path}", "data.target=class", "trainer=debug")
+    assert run.code == 0, run.err
+    log = (run.path / "train.log").read_text()
+    assert "  x3      number    0 to 16\n" in run.out and "  x3      number    0 to 16\n" in log
+    assert "  and 19 more (19 numbers)" in run.out
+    assert "  x29 " not in run.out and "  x29     number   0 to 16\n" in log

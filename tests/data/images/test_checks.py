@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from sample_images import build, photos
 
-from zoo.data.images.checks import one_coloured
+from zoo.data.images.checks import note_sizes, one_coloured
 
 
 def test_the_same_picture_in_two_classes_or_splits_is_noted(tmp_path, split):
@@ -49,3 +49,21 @@ def test_particular_files_are_noted(tmp_path, split):
     assert "1 image with transparent parts: read as black" in notes and "clear.png)" in notes
     assert "1 image with several frames or pages: the first is read" in notes
     assert "1 of 10 images are of one colour" in notes
+
+
+def test_sizes_are_said(tmp_path, split):
+    root = tmp_path / "photos"
+    photos(root, 3, size=(50, 20))
+    photos(root / "more", 1, classes=["cat"], size=(30, 30))
+    (root / "more" / "cat" / "0.png").rename(root / "cat" / "other.png")
+    (root / "more" / "cat").rmdir()
+    (root / "more").rmdir()
+    notes = build(str(root), split).notes
+    assert "images of 30x30 to 50x20 pixels, cropped to 8x8, RGB" in notes
+    files = sorted(root.rglob("*.png"))
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    some = [file for file in files if file.name != "other.png"] * 200 + [tmp_path / "broken.png"]
+    assert note_sizes(some, (20, 50), 1, "squash") == (
+        f"images of 50x20 pixels (of {len(some[:: -(-len(some) // 200)]):,} looked at), taken as "
+        "50x20, grey"
+    )

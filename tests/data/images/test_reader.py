@@ -26,7 +26,7 @@ def test_worker_processes_give_the_same(tmp_path, split):
     options = {"on_broken": "skip"}
     assert build(path, split, 2, **options).sha256 == build(path, split, 0, **options).sha256
     headers = [build(path, split, w, cache_gb=0.0, **options) for w in (0, 2)]
-    assert headers[0].notes == headers[1].notes and "owl/bad.png: 0 bytes" in headers[0].notes[1]
+    assert headers[0].notes == headers[1].notes and "owl/bad.png: 0 bytes" in headers[0].notes[2]
 
 
 def test_on_demand_checks_headers_first_and_names_the_file_later(tmp_path, split):

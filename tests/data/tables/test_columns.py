@@ -5,6 +5,7 @@ import random
 import pytest
 from sample_tables import build_csv, csv_text
 
+from zoo.data.contents import describe
 from zoo.errors import UserError
 
 
@@ -16,7 +17,7 @@ def test_kinds_of_columns_are_found(write, split):
     ]  # fmt: skip
     assert data.facts["class_names"] == ["no", "yes"] and data.facts["num_classes"] == 2
     assert {k: len(v) for k, v in data.splits.items()} == {"train": 36, "val": 12, "test": 12}
-    assert any("column 'id' left out: it counts the rows" in note for note in data.notes)
+    assert ("id", "left out", "counts the rows; data.numeric=[id] keeps it") in data.contents
     assert any("target 'class': 2 classes, so classification" in note for note in data.notes)
 
 
@@ -55,13 +56,13 @@ def test_a_column_that_says_nothing_is_left_out(write, split):
     body = "\n".join(f"{i * i},same,,{i % 2}" for i in range(30))
     data = build_csv(write("t.csv", "x,a,b,class\n" + body), split)
     assert data.facts["feature_names"] == ["x"]
-    assert any("'a' left out: 'same' in every row" in note for note in data.notes)
-    assert any("'b' left out: empty" in note for note in data.notes)
+    assert ("a", "left out", "'same' in every row") in data.contents
+    assert ("b", "left out", "empty") in data.contents
 
 
 def test_an_unnamed_index_column_is_left_out(write, split):
     data = build_csv(write("t.csv", csv_text(header=",age,city,income,class")), split)
-    assert any("'column 1' left out: it counts the rows" in note for note in data.notes)
+    assert data.contents[1][:2] == ("column 1", "left out")
 
 
 def rows_of(cells, delimiter=","):
@@ -86,14 +87,20 @@ def test_the_header_says_how_each_column_was_understood(write, split):
         "number": lambda i: 1000 + 3 * i,
     }
     data = build_csv(write("t.csv", rows_of(cells)), split)
+    assert data.contents == [
+        ("class", "target", "2 classes: yes (26), no (14)"),
+        ("paid", "number", "0 to 9,962; '2,037' = 2037"),
+        ("share", "number", "0 to 98; '0%' = 0"),
+        ("gaps", "number", "0 to 6, 8 missing"),
+        ("plz", "category", "3 values: 04109 (14), 10115 (13), 80331 (13)"),
+        ("day", "date", "2023-01-01 to 2023-12-24 (d.m.y)"),
+        ("seen", "date", "2024-01-01 to 2024-12-12 (m/d/y)"),
+        ("town", "category", "3 values: Rome (14), Oslo (13), rome (13)"),
+        ("code", "left out", "40 texts in 40 rows ('n0'), an id; data.categorical=[code] keeps it"),
+        ("number", "number", "1,000 to 1,117"),
+    ]
     assert data.notes == [
         "target 'class': 2 classes, so classification (data.kind)",
-        "numbers: paid ('2,037' = 2037), share ('0%' = 0), gaps, number",
-        "dates (as elapsed, year, month, day, weekday, hour, where they vary): day (d.m.y)",
-        "  seen (m/d/y)",
-        "categories: plz (3), town (3)",
-        "column 'code' left out: 40 distinct texts in 40 rows (e.g. 'n0'), an id; "
-        "data.categorical=[code] keeps it",
         "column 'seen': dates read as month/day/year, though day/month/year fits as well; if so, "
         "write them as 2024-12-31",
         "column 'town': 'Rome' and 'rome' are different categories; if not, write them alike",
@@ -114,23 +121,26 @@ def test_columns_of_numbers_and_words_are_said(write, split):
         "code": lambda i: ("12A", "1E5", "7B")[i % 3],
     }
     data = build_csv(write("t.csv", rows_of(cells)), split)
-    _, numbers, categories, lead, rooms = data.notes
-    assert numbers == "numbers: loss ('(0.5)' = -0.5)"
-    assert categories == "categories: rooms (4), code (3)"
-    assert lead == (
-        "column 'lead' left out: 32 of 40 cells are numbers, '<5' is none (empty such cells to "
-        "read it as numbers); data.categorical=[lead] keeps it"
+    about = {name: (kind, about) for name, kind, about in data.contents}
+    assert about["loss"] == ("number", "-39.5 to -0.5; '(0.5)' = -0.5")
+    assert about["rooms"] == ("category", "4 values: 0 (10), 1 (10), 2 (10), studio (10)")
+    assert about["lead"] == (
+        "left out",
+        "32 of 40 cells are numbers, '<5' is none (empty such cells to read it as numbers); "
+        "data.categorical=[lead] keeps it",
     )
+    _, rooms = data.notes
     assert rooms.startswith("column 'rooms' is read as categories: 30 of 40 cells are numbers, 'st")
 
 
 def test_many_columns_take_few_lines(write, split):
     cells = {f"column_number_{n}": lambda i, n=n: (i * n) % 11 + 0.5 for n in range(2, 60)}
     cells |= {f"same{n}": lambda i: "x" for n in range(30)}
-    notes = build_csv(write("t.csv", rows_of(cells)), split).notes
-    assert len(notes) < 20 and all(len(note) <= 100 for note in notes)
-    assert any(note.endswith(" more") for note in notes)
-    assert any(note.endswith("further columns are left out") for note in notes)
+    shown, further = describe(build_csv(write("t.csv", rows_of(cells)), split).contents)
+    assert len(shown) < 20 and all(len(line) <= 80 for line in shown + further)
+    assert shown[1].split()[:3] == ["class", "target", "2"]
+    assert shown[-1] == "  and 77 more (46 numbers, 31 left out): train.log lists them"
+    assert len(further) == 77
 
 
 def test_all_problems_of_a_file_are_reported_at_once(write, split):
@@ -153,6 +163,6 @@ def test_all_problems_of_a_file_are_reported_at_once(write, split):
 def test_decimal_commas_make_points_part_groups_in_the_whole_file(write, split):
     cells = {"a": lambda i: f"{i},5", "b": lambda i: f"{i + 1}.{i:03d}"}
     data = build_csv(write("t.csv", rows_of(cells, ";")), split)
-    assert any("b ('1.000' = 1000)" in note for note in data.notes)
+    assert data.contents[2].about.endswith("'1.000' = 1000")
     first = data.encoding.read(write("u.csv", "a;b\n2,5;3.000\n2.5;3000\n"))[1]["input"]
     assert first[0].tolist() == first[1].tolist()

@@ -59,16 +59,16 @@ def csv_table(
     table.check_columns({"target": [target], **lists})
     notes = list(table.notes)
     if encoding is not None:
-        raw, readings = encoding.parse(table, notes), None
+        raw, readings, contents = encoding.parse(table, notes), None, []
         fitted = encoding.target
         found = read_target(table, target, target_kind, notes, fitted.class_names, fitted.notation)
     else:
         found = read_target(table, target, target_kind, notes)
         names = [n for n in columns or table.header if n != target and n not in (drop or [])]
-        raw, readings = read_columns(
-            table, names, set(numeric or []), set(categorical or []), notes
-        )
+        read = read_columns(table, names, set(numeric or []), set(categorical or []))
+        raw, readings, contents = read.raw, read.readings, [found.content(target), *read.contents]
+        notes += read.notes
     dataset = table_dataset(
         raw, found.values, target, found.classes, context, delimiter, readings, found.notation
     )
-    return replace(dataset, notes=notes)
+    return replace(dataset, notes=notes, contents=contents)

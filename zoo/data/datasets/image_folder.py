@@ -20,6 +20,7 @@ from zoo.data.images.checks import (
     note_facts,
     note_one_coloured,
     note_repeated,
+    note_sizes,
     one_coloured,
 )
 from zoo.data.images.dataset import image_facts
@@ -174,6 +175,7 @@ def _dataset(
     else:
         labels = torch.tensor(match_classes(index.classes, encoding.class_names))[labels]
     names = [f"classes: {counted(index.names)}"]
+    names.append(note_sizes(index.files, reader.size, reader.channels, reader.resize))
     names += note_alike(index.classes, "images", "classes")
     odd = note_repeated(index.files, labels, splits, repeated(index.files))
     if images is not None:

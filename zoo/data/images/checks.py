@@ -1,14 +1,17 @@
 """What to say of images that can be read and still look wrong: pictures that repeat, one colour."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from zoo.data.images.decode import Facts
+from zoo.data.images.decode import Facts, image_size
 from zoo.data.images.levels import Levels, describe, levels_of
 from zoo.data.splits import Indices
+
+LOOKED_AT = 200  # files whose size is looked at
 
 
 def note_repeated(
@@ -48,6 +51,24 @@ def _different(group: list[int], part: dict[int, str], labels: Tensor) -> list[i
         key=lambda i: (labels[i] == labels[first], part.get(i) == part.get(first)),
     )
     return [first, *others]
+
+
+def note_sizes(files: Sequence[Path], size: tuple[int, int], channels: int, resize: str) -> str:
+    """`images of 40x40 to 120x90 pixels, cropped to 16x16, RGB`; of many, of a part of them."""
+    part = files[:: -(-len(files) // LOOKED_AT)]
+    sizes = sorted({found for file in part if (found := image_size(file))}, key=math.prod)
+    what = f"images of {_pixels(sizes[0])}" if sizes else "images"
+    if len(sizes) > 1:
+        what += f" to {_pixels(sizes[-1])}"
+    verb = "cropped" if resize == "crop" else "squashed"
+    form = f"{verb} to" if sizes != [size[::-1]] else "taken as"
+    looked_at = f" (of {len(part):,} looked at)" if len(part) < len(files) else ""
+    colours = "RGB" if channels == 3 else "grey"
+    return f"{what} pixels{looked_at}, {form} {_pixels(size[::-1])}, {colours}"
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def one_coloured(images: Tensor) -> Tensor:

@@ -71,6 +71,15 @@ class Facts:
     is_transparent: bool = False
 
 
+def image_size(path: Path) -> tuple[int, int] | None:
+    """Width and height as the header of a file says; None where it cannot be read."""
+    try:
+        with _open(path, MAX_PIXELS) as image:
+            return image.size
+    except BrokenImage:
+        return None
+
+
 def check_file(path: Path, max_pixels: int = MAX_PIXELS) -> Facts:
     """Read the header of an image file, and its end; all of it only where the end is unusual.
 

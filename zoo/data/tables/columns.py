@@ -10,10 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
+from zoo.data.contents import LEFT_OUT, Content
 from zoo.data.names import note_alike
-from zoo.data.tables.column import Raw
 from zoo.data.tables.csv_file import Table, column_option, parse_number
-from zoo.data.tables.dates import PARTS, find_order, is_no_date, parts_of
+from zoo.data.tables.dates import find_order, is_no_date, parts_of
+from zoo.data.tables.described import describe_dates, describe_numbers, describe_texts
 from zoo.data.tables.numbers import decimal_signs, find_notation, is_no_number, looks_numeric
 from zoo.data.tables.reading import (
     PLAIN,
@@ -27,8 +28,7 @@ from zoo.data.tables.target import FEW, starts_with_zero
 from zoo.errors import UserError
 
 MANY = 1000  # distinct texts that are no categories in a table of any size
-LINE = 88  # characters of a note
-MAX_LINES = 12  # of columns that are left out, and of notes
+MAX_NOTES = 12
 CODE_FRACTION = 0.05  # a column with at least this fraction of leading zeros holds codes
 _ID = re.compile(r"(?i:(.*[^a-z])?(ids?|uid|uuid|guid|index|编号|序号))|.*[a-z]I[Dd]")
 
@@ -40,46 +40,31 @@ class Columns:
     Attributes:
         raw: Their values by name; a date has several.
         readings: How those are read that are not plain numbers or texts, by name.
-        numbers, dates, categories, left_out: Lines on what the columns of each kind are.
+        contents: How each column was understood, those that are left out among them.
         notes: What is worth a look.
         problems: What keeps the file from being read.
     """
 
     raw: dict[str, Any] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
-    numbers: list[str] = field(default_factory=list)
-    dates: list[str] = field(default_factory=list)
-    categories: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    contents: list[Content] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def described(self) -> list[str]:
-        """A line for each kind of column, which fits a terminal, and one for each left out."""
-        kinds = {
-            "numbers": self.numbers,
-            f"dates (as {', '.join(PARTS)}, where they vary)": self.dates,
-            "categories": self.categories,
-        }
-        lines = [line for kind, names in kinds.items() for line in _listed(kind, names)]
-        further = f"{len(self.left_out) - MAX_LINES:,} further columns are left out"
-        left_out = self.left_out[:MAX_LINES] + [further] * (len(self.left_out) > MAX_LINES)
-        more_notes = f"{len(self.notes) - MAX_LINES:,} further notes on columns"
-        return (
-            lines + left_out + self.notes[:MAX_LINES] + [more_notes] * (len(self.notes) > MAX_LINES)
-        )
+    def leave_out(self, name: str, why: str) -> None:
+        """A column that says nothing, or nothing that a model could use."""
+        self.contents.append(Content(name, LEFT_OUT, why))
 
 
 def read_columns(
-    table: Table, names: list[str], numeric: set[str], categorical: set[str], notes: list[str]
-) -> tuple[Raw, dict[str, Reading]]:
+    table: Table, names: list[str], numeric: set[str], categorical: set[str]
+) -> Columns:
     """The columns to learn from, as numbers or texts, and how they are read.
 
     Args:
         table: The file.
         names: The columns to consider.
         numeric, categorical: Those whose kind is set; of the others it is detected.
-        notes: Lines are added on how each column was understood, and which are left out.
 
     Raises:
         UserError: All texts in numeric columns (with their lines), no column at all.
@@ -92,8 +77,7 @@ def read_columns(
         known = [text for text in texts if text is not None]
         is_set = name in numeric or name in categorical
         if len(set(texts)) == 1:
-            content = "empty" if not known else f"'{known[0]}' in every row"
-            columns.left_out.append(f"column '{name}' left out: {content}")
+            columns.leave_out(name, "empty" if not known else f"'{known[0]}' in every row")
         elif name in numeric or (name not in categorical and _is_quantity(known)):
             _add_numbers(columns, table, name, decimal, is_set)
         elif name not in categorical and (found := _order(known)):
@@ -102,13 +86,13 @@ def read_columns(
             _add_categories(columns, name, texts, is_set)
     if columns.problems:
         raise UserError(f"{table.path}, {_joined(columns.problems)}")
-    notes += columns.described()
+    if more := len(columns.notes) - MAX_NOTES:
+        columns.notes[MAX_NOTES:] = [f"{more:,} further notes on columns"] * (more > 0)
     if not columns.raw:
-        reasons = (
-            "; ".join(columns.left_out) or "data.columns and data.drop name none but the target"
-        )
+        left_out = [f"column '{name}' left out: {why}" for name, _, why in columns.contents]
+        reasons = "; ".join(left_out) or "data.columns and data.drop name none but the target"
         raise UserError(f"{table.path}: no column is left to learn from; {reasons}")
-    return columns.raw, columns.readings
+    return columns
 
 
 def _is_quantity(known: Sequence[str]) -> bool:
@@ -141,20 +125,18 @@ def _add_numbers(
         table, name, reading, column_option("categorical", name), columns.problems
     )
     if not is_set and _counts_rows(values):
-        columns.left_out.append(
-            f"column '{name}' left out: it counts the rows "
-            f"({column_option('numeric', name)} keeps it)"
-        )
+        columns.leave_out(name, f"counts the rows; {column_option('numeric', name)} keeps it")
         return
     columns.raw[name] = values
-    columns.numbers.append(name)
+    about = describe_numbers(values)
     if reading != PLAIN:
         columns.readings[name] = reading
     if reading is not PLAIN:  # in the notation of most columns, (3) is read as -3 though
         parse = reading.notation.parse
         differently = (cell for cell in known if parse(cell) not in (None, parse_number(cell)))
         if example := next(differently, None):
-            columns.numbers[-1] += f" ('{example}' = {parse(example):g})"
+            about += f"; '{example}' = {parse(example):g}"
+    columns.contents.append(Content(name, "number", about))
     if not is_set and _looks_like_id(name, values):
         columns.notes.append(
             f"column '{name}': another whole number in each row; if an id, "
@@ -195,7 +177,7 @@ def _add_dates(columns: Columns, table: Table, name: str, order: str, ambiguous:
         while key in table.header or key in columns.raw:
             key += "'"
         columns.raw[key], columns.readings[key] = values, reading
-    columns.dates.append(f"{name} ({order})")
+    columns.contents.append(Content(name, "date", describe_dates(table.cells(name), order)))
     if ambiguous:
         columns.notes.append(
             f"column '{name}': dates read as month/day/year, though day/month/year fits as well; "
@@ -210,16 +192,13 @@ def _add_categories(columns: Columns, name: str, texts: Sequence[str | None], is
     mixed = "" if is_set else _mixed(known)
     if is_many and not is_set:
         what = "an id" if len(distinct) == len(known) else "ids or free text"
-        found = f"{len(distinct):,} distinct texts in {len(known):,} rows (e.g. '{known[0][:40]}')"
-        columns.left_out.append(
-            f"column '{name}' left out: {mixed or f'{found}, {what}'}; "
-            f"{column_option('categorical', name)} keeps it"
-        )
+        found = f"{len(distinct):,} texts in {len(known):,} rows ('{known[0][:24]}'), {what}"
+        columns.leave_out(name, f"{mixed or found}; {column_option('categorical', name)} keeps it")
         return
     if mixed:
         columns.notes.append(f"column '{name}' is read as categories: {mixed}")
     columns.raw[name] = list(texts)
-    columns.categories.append(f"{name} ({len(distinct)})")
+    columns.contents.append(Content(name, "category", describe_texts(texts)))
     columns.notes += note_alike(distinct, f"column '{name}'", "categories")
 
 
@@ -230,21 +209,6 @@ def _mixed(known: Sequence[str]) -> str:
         return ""
     number = f"{len(known) - len(others):,} of {len(known):,} cells are numbers"
     return f"{number}, '{others[0][:40]}' is none (empty such cells to read it as numbers)"
-
-
-def _listed(kind: str, names: Sequence[str]) -> list[str]:
-    """The columns of a kind in lines that fit a terminal, at most three."""
-    lines = [f"{kind}: "]
-    for number, name in enumerate(names):
-        separator = "" if number == 0 else ", "
-        if number and len(lines[-1] + name) > LINE - 4:
-            if len(lines) == 3:
-                lines[-1] += f" and {len(names) - number:,} more"
-                break
-            lines.append("  ")
-            separator = ""
-        lines[-1] += separator + name
-    return lines if names else []
 
 
 def _joined(problems: Sequence[str], limit: int = 6) -> str:

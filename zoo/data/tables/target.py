@@ -12,8 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from zoo.data.contents import Content
 from zoo.data.names import note_alike
 from zoo.data.tables.csv_file import Table, is_missing, parse_number, sort_labels
+from zoo.data.tables.described import describe_numbers, frequent
 from zoo.data.tables.numbers import Notation, find_notation, is_no_number, looks_numeric
 from zoo.data.tables.reading import Reading, read_numbers, usual_decimal
 from zoo.errors import UserError
@@ -33,6 +35,13 @@ class TargetColumn(NamedTuple):
     values: Tensor
     classes: list[str] | None
     notation: Notation = Notation()
+
+    def content(self, name: str) -> Content:
+        """What it is, for the header."""
+        if self.classes is None:
+            return Content(name, "target", describe_numbers(self.values))
+        counts = Counter([self.classes[k] for k in self.values.tolist()])
+        return Content(name, "target", f"{len(self.classes):,} classes: {frequent(counts)}")
 
 
 def read_target(
