@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from zoo.commands.evaluate import describe, main
+from zoo.commands.evaluate import main
+from zoo.commands.outcome import describe
 
 
 def evaluated(command, *arguments):

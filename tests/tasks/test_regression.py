@@ -93,3 +93,37 @@ def test_predictions_are_in_the_targets_units():
     ]
     two = list(task.predict(MODEL, {"input": torch.tensor([[0.0, -1.0]])}))
     assert two == [{"value": [150.0, 110.0]}]
+
+
+def test_several_targets_have_metrics_in_their_own_units():
+    generator = torch.Generator().manual_seed(0)
+    target = torch.randn(53, 2, generator=generator)
+    predicted = target + torch.randn(53, 2, generator=generator) * torch.tensor([0.5, 0.1])
+    mean, std = [150.0, 2.0], [40.0, 0.5]
+    task = Regression(mean, std, 2, ["price", "rate"])
+    means = evaluated(task, predicted, target)
+    figures = task.summarize(means)
+    true, said = (x.double() * torch.tensor(std) + torch.tensor(mean) for x in (target, predicted))
+    assert figures["r2"] == pytest.approx(metrics.r2_score(true, said), rel=1e-6)
+    squared = metrics.mean_squared_error(target, predicted)
+    assert figures["loss"] == pytest.approx(squared, rel=1e-6) and "rmse" not in figures
+    for k, name in enumerate(["price", "rate"]):
+        pair = true[:, k], said[:, k]
+        expected = {
+            "rmse": metrics.root_mean_squared_error(*pair),
+            "mae": metrics.mean_absolute_error(*pair),
+            "r2": metrics.r2_score(*pair),
+        }
+        for metric, value in expected.items():
+            assert figures[f"{metric}/{name}"] == pytest.approx(value, rel=1e-5)
+        assert task.details(means)["targets"][name] == pytest.approx(expected, rel=1e-5)
+    (row,) = task.predict(MODEL, {"input": torch.tensor([[1.0, -1.0]])})
+    assert row == {"values": {"price": 190.0, "rate": 1.5}}
+
+
+def test_many_targets_are_in_the_details_alone():
+    names = [f"t{k}" for k in range(9)]
+    task = Regression([0.0] * 9, [1.0] * 9, 9, names)
+    means = evaluated(task, torch.zeros(6, 9), torch.randn(6, 9), sizes=(6,))
+    assert set(task.summarize(means)) == {"loss", "r2"}
+    assert list(task.details(means)["targets"]) == names

@@ -21,7 +21,7 @@ def test_bytes_become_what_the_encoding_makes_of_them():
 
 def test_columns_and_answers_keep_their_units():
     columns = {"x": torch.tensor([1e6, 2e6, 4e6]).double(), "kind": ["a", "b", None]}
-    encoding = TableEncoding.fit(columns, torch.arange(3), Target("y", "regression"))
+    encoding = TableEncoding.fit(columns, torch.arange(3), [Target("y", "regression")])
     scales = [scale for column in encoding.columns for scale in column.scales]
     facts = {"feature_scales": scales, "target_mean": 10.0, "target_std": 4.0}
     graph = preprocessed(nn.Identity(), encoding, facts)

@@ -11,7 +11,7 @@ from zoo.weights.usage import TABLE
 def test_a_row_becomes_what_the_encoding_makes_of_it():
     """Missing numbers and texts, unknown ones, a category that is called `other`."""
     columns = {"x": torch.tensor([1.0, float("nan"), 5.0]).double(), "kind": ["a", "other", None]}
-    encoding = TableEncoding.fit(columns, torch.arange(3), Target("y", "regression"))
+    encoding = TableEncoding.fit(columns, torch.arange(3), [Target("y", "regression")])
     facts = {"feature_scales": [scale for c in encoding.columns for scale in c.scales]}
     graph = preprocessed(torch.nn.Identity(), encoding, facts)
     scope = {"np": np, "about": describe(encoding, facts, "regression")}

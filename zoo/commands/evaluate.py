@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from zoo.commands.arguments import options, with_config_dir
+from zoo.commands.outcome import describe
 from zoo.config import groups as configs
 from zoo.config.declared import declared_type, fits
 from zoo.config.run import Options
@@ -18,7 +19,6 @@ from zoo.errors import UserError, report, unknown_name
 from zoo.files import finite
 from zoo.runs.find import find_run
 from zoo.schema import type_mismatch
-from zoo.text_table import terminal_width, text_table
 
 if TYPE_CHECKING:
     from zoo.restore import Restored
@@ -41,8 +41,6 @@ base=        the weights that a LoRA run's adapter belongs to, if they have move
 """
 SAME_DATA = ("root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken")
 TEXT_FORM = ("tokenizer", "vocab_size", "min_count", "mask_token", "block_size")
-CONFUSION_UP_TO = 20  # classes
-CLASSES_UP_TO = 50
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -241,53 +239,3 @@ def _about_data(restored: "Restored", sha256: str, other: bool, split: str) -> l
     if other and same and split in ("all", "train"):
         return ["this is the run's own data: its training samples are among those evaluated"]
     return []
-
-
-def describe(outcome: dict[str, Any]) -> str:
-    """The outcome as tables."""
-    from zoo.training.console import show
-
-    details, metrics = outcome["details"], outcome["metrics"]
-    parts = [
-        f"run         {outcome['run']}\n"
-        f"checkpoint  {outcome['checkpoint']}\n"
-        f"data        {outcome['data']}, split {outcome['split']}: {outcome['samples']:,} samples",
-        text_table([("", outcome["split"]), *((name, show(v)) for name, v in metrics.items())]),
-    ]
-    if classes := details.get("classes"):
-        parts.append(_classes(classes))
-    if (confusion := details.get("confusion")) and len(confusion) <= CONFUSION_UP_TO:
-        parts.append(_confusion(confusion, list(details["classes"])))
-    return "\n\n".join(parts)
-
-
-def _classes(classes: dict[str, dict[str, float]]) -> str:
-    """A row per class; of very many, those of the lowest F1."""
-    from zoo.training.console import show
-
-    rows = list(classes.items())
-    note = ""
-    if len(rows) > CLASSES_UP_TO:
-        rows = sorted(rows, key=lambda row: row[1]["f1"])[:CLASSES_UP_TO]
-        note = f"\n(the {CLASSES_UP_TO} of {len(classes)} classes with the lowest f1)"
-    heading = ("class", *rows[0][1])
-    body = [
-        (name, *(f"{v:,}" if isinstance(v, int) else show(v) for v in row.values()))
-        for name, row in rows
-    ]
-    return text_table([heading, *body]) + note
-
-
-def _confusion(confusion: list[list[int]], names: list[str]) -> str:
-    """Counts, true classes down, predicted across; names cut to what fits the terminal."""
-    counts = max(len(f"{count:,}") for row in confusion for count in row)
-    first = min(max(map(len, names)), 20)
-    cell = min(max(counts, *map(len, names)), (terminal_width() - first) // len(names) - 2)
-    if cell < counts:
-        return "(the confusion matrix is too wide for this terminal; see json=true)"
-    heading = ["", *(name[:cell] for name in names)]
-    rows = [
-        [name[:first], *(f"{count:,}" if count else "." for count in row)]
-        for name, row in zip(names, confusion, strict=True)
-    ]
-    return "true \\ predicted\n" + text_table([heading, *rows])

@@ -248,7 +248,10 @@ def describe(rows: list[dict[str, Any]], top: int) -> str:
 
     table = []
     for row in rows:
-        cells = {name: value for name, value in row.items() if name != "probabilities"}
+        cells = {
+            name: value for name, value in row.items() if name not in ("probabilities", "values")
+        }
+        cells |= row.get("values", {})  # of several targets, by name
         if "probability" in cells:
             cells["probability"] = f"{cells['probability']:.1%}"
         if "probabilities" in row and top > 1:

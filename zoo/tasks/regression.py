@@ -1,4 +1,7 @@
-"""Regression: one or more numbers per sample."""
+"""Regression: one or more numbers per sample.
+
+Shapes: B batch, O targets.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -12,6 +15,8 @@ from zoo.tasks.base import Batch, PreviewWriter, StepOutput, to_float64
 from zoo.tasks.examples import regression
 from zoo.tasks.plots.predictions import regression_plots
 
+MOST_NAMED = 8  # targets with curves and lines of their own; `details` has those of any number
+MOST_PLOTS = 6
 LossName = Literal["squared", "absolute", "huber"]
 _LOSSES: dict[str, Callable[..., Tensor]] = {
     "squared": F.mse_loss,
@@ -24,9 +29,13 @@ _LOSSES: dict[str, Callable[..., Tensor]] = {
 class Regression:
     """Squared, absolute or Huber loss on standardised targets; RMSE, MAE in the target's units.
 
+    Several targets have metrics of their own, such as `rmse/price`, since a mean over units says
+    nothing; the loss and `r2`, which have none, are means over the targets.
+
     Args:
-        target_mean, target_std: Of the targets before standardisation.
+        target_mean, target_std: Of the targets before standardisation; a list for several.
         num_outputs: Numbers to predict per sample.
+        target_names: Of several targets.
         loss: `squared`, `absolute` (robust to outliers) or `huber` (Huber, 1964: squared near zero,
             absolute from one standard deviation on).
     """
@@ -35,13 +44,15 @@ class Regression:
 
     def __init__(
         self,
-        target_mean: float,
-        target_std: float,
+        target_mean: float | list[float],
+        target_std: float | list[float],
         num_outputs: int = 1,
+        target_names: list[str] | None = None,
         loss: LossName = "squared",
     ) -> None:
         self.mean, self.std = target_mean, target_std
         self.num_outputs = num_outputs
+        self.names = target_names if target_names and len(target_names) > 1 else None
         self.loss = _LOSSES[loss]
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
@@ -49,38 +60,71 @@ class Regression:
         output, target = model(batch["input"]).float(), batch["target"]  # (B, O)
         with torch.no_grad():
             error = to_float64(output) - to_float64(target)
-            sums = {"squared_error": error.square().sum(), "absolute_error": error.abs().sum()}
+            sums = {"squared_error": error.square(), "absolute_error": error.abs()}
             if not model.training:
                 wide = to_float64(target)
-                sums |= {"y": wide.sum(), "y_squared": wide.square().sum()}
+                sums |= {"y": wide, "y_squared": wide.square()}
+            sums = {name: x.sum(0) if self.names else x.sum() for name, x in sums.items()}
         loss = self.loss(output, target, reduction="sum")
         return StepOutput(loss, torch.full((), target.numel(), device=loss.device), sums)
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss (standardised), RMSE and MAE (in the target's units), R² (at evaluation)."""
-        squared = float(means["squared_error"])
-        metrics = {
-            "loss": float(means["loss"]),
-            "rmse": squared**0.5 * self.std,
-            "mae": float(means["absolute_error"]) * self.std,
-        }
+        metrics = {"loss": float(means["loss"])}
+        if self.names is None:
+            return metrics | _errors({n: float(x) for n, x in means.items()}, float(self.std))
+        by_target = self._by_target(means)
         if "y" in means:
-            variance = float(means["y_squared"]) - float(means["y"]) ** 2
-            metrics["r2"] = 1 - squared / variance if variance > 0 else float("nan")
+            metrics["r2"] = sum(row["r2"] for row in by_target.values()) / len(by_target)
+        if len(by_target) <= MOST_NAMED:
+            for name, row in by_target.items():
+                metrics |= {f"{metric}/{name}": value for metric, value in row.items()}
         return metrics
 
+    def _by_target(self, means: dict[str, Tensor]) -> dict[str, dict[str, float]]:
+        """The metrics of each of several targets."""
+        assert self.names is not None and isinstance(self.std, list)
+        sums = {n: (x * len(self.names)).tolist() for n, x in means.items() if x.dim() == 1}
+        return {
+            name: _errors({n: row[k] for n, row in sums.items()}, self.std[k])
+            for k, name in enumerate(self.names)
+        }
+
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
-        """No further metrics."""
-        return {}
+        """The metrics of each of several targets."""
+        return {"targets": self._by_target(means)} if self.names else {}
 
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
         """Predicted against true values."""
-        predicted = model(batch["input"]).float() * self.std + self.mean
-        regression_plots(predicted, batch["target"] * self.std + self.mean, writer)
+        predicted, target = self._in_units(model(batch["input"])), self._in_units(batch["target"])
+        if self.names is None:
+            regression_plots(predicted, target, writer)
+        for k, name in list(enumerate(self.names or []))[:MOST_PLOTS]:
+            one = slice(k, k + 1)
+            regression_plots(predicted[:, one], target[:, one], writer, name)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
-        """The value of each sample, in the target's units."""
-        for row in (model(batch["input"]).float() * self.std + self.mean).tolist():
-            yield {"value": row[0] if len(row) == 1 else row}
+        """The value of each sample, in the target's units; of several targets by name."""
+        for row in self._in_units(model(batch["input"])).tolist():
+            if self.names is not None:
+                yield {"values": dict(zip(self.names, row, strict=True))}
+            else:
+                yield {"value": row[0] if len(row) == 1 else row}
+
+    def _in_units(self, standardised: Tensor) -> Tensor:
+        """(B, O) in the units of the targets."""
+        y = standardised.float()
+        mean, std = (y.new_tensor(x) if isinstance(x, list) else x for x in (self.mean, self.std))
+        return y * std + mean
+
+
+def _errors(means: dict[str, float], std: float) -> dict[str, float]:
+    """RMSE, MAE and, at evaluation, R² of one target, from standardised means."""
+    squared = means["squared_error"]
+    errors = {"rmse": squared**0.5 * std, "mae": means["absolute_error"] * std}
+    if "y" in means:
+        variance = means["y_squared"] - means["y"] ** 2
+        errors["r2"] = 1 - squared / variance if variance > 0 else float("nan")
+    return errors

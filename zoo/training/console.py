@@ -82,7 +82,7 @@ class Console:
 
     def trained(self, step: int, metrics: dict[str, float], seconds: float) -> None:
         """The latest training metrics."""
-        shown = {name: show(value) for name, value in metrics.items() if name != "grad_norm"}
+        shown = {n: show(v) for n, v in metrics.items() if n != "grad_norm" and "/" not in n}
         if self._bar is not None:
             self._shown |= shown
             self._bar.set_postfix(self._shown, refresh=False)
@@ -92,7 +92,8 @@ class Console:
 
     def evaluated(self, step: int, metrics: dict[str, float], best: bool) -> None:
         """The metrics of a validation."""
-        shown = {name: show(value) for name, value in metrics.items()}
+        whole = {name: value for name, value in metrics.items() if "/" not in name}  # of no part
+        shown = {name: show(value) for name, value in whole.items()}
         self._shown |= {f"val_{name}": value for name, value in shown.items()}
         if self._bar is not None:
             self._bar.set_postfix(self._shown, refresh=False)

@@ -6,6 +6,7 @@ two runs can be compared byte by byte. Speed and memory, which vary, go to Tenso
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -74,7 +75,7 @@ class Logger:
         All runs' charts stand under the same heading: TensorBoard 2.21 loses charts where it merges
         several.
         """
-        charts = {name: ["Multiline", [f"(train|val|test)/{name}$"]] for name in names}
+        charts = {name: ["Multiline", [f"(train|val|test)/{re.escape(name)}$"]] for name in names}
         self.writer.add_custom_scalars({TOGETHER: charts})
         self._laid_out = True
 

@@ -26,21 +26,23 @@ class Preprocessed(nn.Module):
         model: It takes prepared inputs.
         scale: Factor of each channel or feature, then `shift` is added; None: as they are.
         shift: Of each channel or feature.
-        output: Factor and addend of the answer, None for logits.
+        output: Factors and addends of the answer, (2, O); None for logits.
     """
 
     scale: Tensor | None
     shift: Tensor | None
+    output: Tensor | None
 
     def __init__(
         self,
         model: nn.Module,
         scale: Tensor | None,
         shift: Tensor | None,
-        output: tuple[float, float] | None,
+        output: Tensor | None,
     ) -> None:
         super().__init__()
-        self.model, self.output = model, output
+        self.model = model
+        self.register_buffer("output", output)
         self.register_buffer("scale", scale)
         self.register_buffer("shift", shift)
 
@@ -77,7 +79,8 @@ def preprocessed(model: nn.Module, encoding: Encoding, facts: dict[str, Any]) ->
         mean, std = torch.tensor(facts["feature_scales"], dtype=torch.float64).unbind(1)
         scale, shift = 1 / std, -mean / std  # (D,)
     if "target_std" in facts:
-        output = facts["target_std"], facts["target_mean"]
+        pairs = facts["target_std"], facts["target_mean"]
+        output = torch.tensor(pairs, dtype=torch.float32).reshape(2, -1)
     return Preprocessed(model, scale, shift, output)
 
 
@@ -98,7 +101,8 @@ def describe(encoding: Encoding, facts: dict[str, Any], task: str) -> dict[str, 
         about["image"] = size | {"resize": encoding.resize}
     elif isinstance(encoding, TableEncoding):
         about["columns"] = encoding.to_json()["columns"]
-        about["target"] = encoding.target.name
+        names = encoding.target_columns
+        about["target"] = names[0] if len(names) == 1 else names
     elif encoding.tokenizer is not None:
         about["length"] = _length(encoding, facts)
         if encoding.tokenizer.kind == "word":

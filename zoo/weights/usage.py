@@ -223,9 +223,7 @@ def graph_example(form: str, about: dict[str, Any]) -> str:
         imports, body = "from PIL import Image, ImageOps\n", IMAGE
     elif "columns" in about:
         body = TABLE
-        body += (
-            "    logits = answer\n" if "class_names" in about else "    return answer.tolist()\n"
-        )
+        body += _answer(about)
     elif "vocabulary" in about or task in TEXT:
         words = "vocabulary" in about
         imports = "import re\n" if words else "import tokenizers\n"
@@ -234,6 +232,15 @@ def graph_example(form: str, about: dict[str, Any]) -> str:
         return ""
     body += CLASSES if "class_names" in about else ""
     return START.format(imports=imports, graph=GRAPHS[form]) + "\n" * body.startswith("\n") + body
+
+
+def _answer(about: dict[str, Any]) -> str:
+    """What becomes of the answer for a row of a table."""
+    if "class_names" in about:
+        return "    logits = answer\n"
+    if isinstance(about["target"], list):
+        return '    return dict(zip(about["target"], answer.tolist()))\n'
+    return "    return answer.tolist()\n"
 
 
 def pipeline_example(task: str, about: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The user's own table: a CSV file, one column of it to predict."""
+"""The user's own table: a CSV file, one or more columns of it to predict."""
 
 from dataclasses import replace
 from typing import Literal
@@ -8,8 +8,8 @@ from zoo.data.dataset import Dataset
 from zoo.data.tables.columns import read_columns
 from zoo.data.tables.csv_file import read_csv
 from zoo.data.tables.dataset import table_dataset
-from zoo.data.tables.encoding import TableEncoding
-from zoo.data.tables.target import read_target
+from zoo.data.tables.encoding import FileForm, TableEncoding
+from zoo.data.tables.targets import read_targets, target_names
 from zoo.errors import UserError
 from zoo.registry import DATASETS
 
@@ -35,7 +35,7 @@ def csv_table(
     Args:
         context: The shared settings.
         path: The file.
-        target: The column to predict.
+        target: The column to predict; several of numbers as `price,rent`.
         kind: Whether it holds classes or numbers; "auto" takes texts and few whole numbers as
             classes.
         columns: Columns to learn from; null takes all.
@@ -50,25 +50,20 @@ def csv_table(
     table = read_csv(path, delimiter)
     target_kind: str = kind
     if encoding is not None:
-        target, target_kind = target or encoding.target.name, encoding.target.kind
-    if target is None:
-        raise UserError(
-            f"data.target is missing: the column to predict (one of: {', '.join(table.header)})"
-        )
+        target_kind = encoding.target.kind
+    targets = target_names(table, target, encoding.target_columns if encoding else None)
     lists = {"columns": columns, "drop": drop, "numeric": numeric, "categorical": categorical}
-    table.check_columns({"target": [target], **lists})
+    table.check_columns(lists)
     notes = list(table.notes)
+    found = read_targets(table, targets, target_kind, notes, encoding and encoding.targets)
     if encoding is not None:
-        raw, readings, contents = encoding.parse(table, notes), None, []
-        fitted = encoding.target
-        found = read_target(table, target, target_kind, notes, fitted.class_names, fitted.notation)
+        raw, readings, contents = encoding.parse(table, notes), {}, []
     else:
-        found = read_target(table, target, target_kind, notes)
-        names = [n for n in columns or table.header if n != target and n not in (drop or [])]
+        names = [n for n in columns or table.header if n not in (*targets, *(drop or []))]
         read = read_columns(table, names, set(numeric or []), set(categorical or []))
-        raw, readings, contents = read.raw, read.readings, [found.content(target), *read.contents]
+        raw, readings, contents = read.raw, read.readings, [*found.contents, *read.contents]
         notes += read.notes
-    dataset = table_dataset(
-        raw, found.values, target, found.classes, context, delimiter, readings, found.notation
-    )
+    form = FileForm(delimiter, readings, found.notations)
+    of_one = targets[0] if len(targets) == 1 else targets
+    dataset = table_dataset(raw, found.values, of_one, found.classes, context, form)
     return replace(dataset, notes=notes, contents=contents)

@@ -1,8 +1,7 @@
 """From columns by name to a `Dataset`: the part that all tables share."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,33 +12,28 @@ from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import match_classes
 from zoo.data.splits import Indices, split_columns
 from zoo.data.tables.column import Raw
-from zoo.data.tables.encoding import TableEncoding, Target
+from zoo.data.tables.encoding import PLAIN_FORM, FileForm, TableEncoding, Target
 from zoo.data.tables.numbers import Notation
-from zoo.data.tables.reading import Reading
 from zoo.errors import UserError
 
 
 def table_dataset(
     raw: Raw,
     target: Tensor,
-    target_name: str,
+    target_name: str | Sequence[str],
     class_names: Sequence[str] | None,
     context: DataContext,
-    delimiter: str | None = None,
-    readings: Mapping[str, Reading] | None = None,
-    notation: Notation | None = None,
+    form: FileForm = PLAIN_FORM,
 ) -> Dataset:
     """A dataset of table rows, encoded once and held in memory.
 
     Args:
         raw: Columns by name: float64 (N,) with NaN, or texts with None.
-        target: Int64 (N,) class numbers, or float64 (N,) values.
-        target_name: Name of the target.
+        target: Int64 (N,) class numbers, or float64 (N,) values, (N, O) of several targets.
+        target_name: Name of the target; O names of several.
         class_names: Name of each class; None for regression.
         context: The shared settings.
-        delimiter: Of the CSV file, for `TableEncoding.read`.
-        readings: How its columns of numbers are read, where not as plain numbers.
-        notation: Of the target's numbers, likewise.
+        form: How its file is read, for `TableEncoding.read`.
 
     Raises:
         UserError: A split is empty, or the run's encoding does not fit this table.
@@ -48,10 +42,10 @@ def table_dataset(
     classes = target if class_names is not None else torch.zeros(len(target), dtype=torch.int64)
     index = context.indices(classes)
     if encoding is None:
-        fitted_target = _fit_target(target, target_name, class_names, index["train"])
-        fitted_target = replace(fitted_target, notation=notation or Notation())
-        encoding = TableEncoding.fit(raw, index["train"], fitted_target, delimiter, readings)
-    rows, stored = encoding.encode(raw), encode_target(target, class_names, encoding.target)
+        names = [target_name] if isinstance(target_name, str) else list(target_name)
+        targets = _fit_targets(target, names, class_names, index["train"], form.notations)
+        encoding = TableEncoding.fit(raw, index["train"], targets, form)
+    rows, stored = encoding.encode(raw), encode_target(target, class_names, encoding.targets)
     return Dataset(
         facts=_facts(encoding, stored, index),
         splits=split_columns({"input": rows, "target": stored}, index, add_all=not context.is_new),
@@ -60,25 +54,38 @@ def table_dataset(
     )
 
 
-def encode_target(target: Tensor, class_names: Sequence[str] | None, fitted: Target) -> Tensor:
-    """Int64 (N,) in the run's class numbers, or float32 (N, 1) standardised as in the run."""
+def encode_target(
+    target: Tensor, class_names: Sequence[str] | None, fitted: Sequence[Target]
+) -> Tensor:
+    """Int64 (N,) in the run's class numbers, or float32 (N, O) standardised as in the run."""
     kind = "regression" if class_names is None else "classification"
-    if kind != fitted.kind:
+    if kind != fitted[0].kind:
         raise UserError(
-            f"the data's target is for {kind}, the run was trained for {fitted.kind} of "
-            f"'{fitted.name}'"
+            f"the data's target is for {kind}, the run was trained for {fitted[0].kind} of "
+            f"'{fitted[0].name}'"
         )
     if class_names is not None:
-        return torch.tensor(match_classes(class_names, fitted.class_names))[target]
-    return ((target.double() - fitted.mean) / fitted.std).float()[:, None]
+        return torch.tensor(match_classes(class_names, fitted[0].class_names))[target]
+    scales = torch.tensor([[t.mean, t.std] for t in fitted], dtype=torch.float64)  # (O, 2)
+    values = target.double().reshape(len(target), -1)  # (N, O)
+    return ((values - scales[:, 0]) / scales[:, 1]).float()
 
 
-def _fit_target(
-    target: Tensor, name: str, class_names: Sequence[str] | None, train: Tensor
-) -> Target:
+def _fit_targets(
+    target: Tensor,
+    names: Sequence[str],
+    class_names: Sequence[str] | None,
+    train: Tensor,
+    notations: Sequence[Notation],
+) -> list[Target]:
     if class_names is not None:
-        return Target(name, "classification", tuple(class_names))
-    values = target[train].double()
+        return [Target(names[0], "classification", tuple(class_names))]
+    columns = target[train].double().reshape(len(train), -1).unbind(1)
+    how = notations or [Notation()] * len(names)
+    return [_fit_number(*parts) for parts in zip(names, columns, how, strict=True)]
+
+
+def _fit_number(name: str, values: Tensor, notation: Notation) -> Target:
     mean, std = float(values.mean()), float(values.std(correction=0))
     if not math.isfinite(std):
         raise UserError(f"the target '{name}' has numbers too large to be standardised; scale it")
@@ -86,7 +93,7 @@ def _fit_target(
         raise UserError(
             f"the target '{name}' is {mean:g} in every training row: there is nothing to learn"
         )
-    return Target(name, "regression", mean=mean, std=std)
+    return Target(name, "regression", mean=mean, std=std, notation=notation)
 
 
 def _facts(encoding: TableEncoding, stored: Tensor, index: Indices) -> dict[str, Any]:
@@ -94,11 +101,22 @@ def _facts(encoding: TableEncoding, stored: Tensor, index: Indices) -> dict[str,
     facts: dict[str, Any] = {"input_shape": (len(names),), "feature_names": names}
     facts["feature_scales"] = [scale for column in encoding.columns for scale in column.scales]
     if target.kind == "regression":
-        return facts | {"num_outputs": 1, "target_mean": target.mean, "target_std": target.std}
+        return facts | _facts_of_numbers(encoding.targets)
     number = len(target.class_names)
     return facts | {
         "num_classes": number,
         "num_outputs": number,
         "class_names": list(target.class_names),
         "class_counts": torch.bincount(stored[index["train"]], minlength=number).tolist(),
+    }
+
+
+def _facts_of_numbers(targets: Sequence[Target]) -> dict[str, Any]:
+    if len(targets) == 1:
+        return {"num_outputs": 1, "target_mean": targets[0].mean, "target_std": targets[0].std}
+    return {
+        "num_outputs": len(targets),
+        "target_names": [target.name for target in targets],
+        "target_mean": [target.mean for target in targets],
+        "target_std": [target.std for target in targets],
     }

@@ -19,6 +19,26 @@ from zoo.data.tables.numbers import Notation
 from zoo.data.tables.reading import PLAIN, Reading, read_numbers
 from zoo.errors import UserError, closest_match
 
+KINDS = ("classification", "regression")
+
+
+@dataclass(frozen=True)
+class FileForm:
+    """How the cells of a table's file are read.
+
+    Attributes:
+        delimiter: Between cells.
+        readings: Of the columns of numbers that are not plain ones, by name.
+        notations: Of the targets' numbers.
+    """
+
+    delimiter: str | None = None
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    notations: tuple[Notation, ...] = ()
+
+
+PLAIN_FORM = FileForm()
+
 
 @dataclass(frozen=True)
 class Target:
@@ -44,22 +64,32 @@ class TableEncoding:
     columns: tuple[Column, ...]
     target: Target
     delimiter: str | None = None
+    others: tuple[Target, ...] = ()  # further targets, of a regression of several
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All that is predicted, in the order of the model's outputs."""
+        return (self.target, *self.others)
+
+    @property
+    def target_columns(self) -> list[str]:
+        """The names in the header of what is predicted."""
+        return [target.name for target in self.targets]
 
     @classmethod
     def fit(
         cls,
         raw: Raw,
         train: Tensor,
-        target: Target,
-        delimiter: str | None = None,
-        readings: Mapping[str, Reading] | None = None,
+        targets: Sequence[Target],
+        form: FileForm = PLAIN_FORM,
     ) -> "TableEncoding":
         """Fit each column on the rows `train` (int64)."""
-        how = readings or {}
+        how = form.readings
         columns = tuple(
             Column.fit(name, values, train, how.get(name, PLAIN)) for name, values in raw.items()
         )
-        return cls(columns, target, delimiter)
+        return cls(columns, targets[0], form.delimiter, tuple(targets[1:]))
 
     @property
     def feature_names(self) -> list[str]:
@@ -152,7 +182,7 @@ class TableEncoding:
         rows = self.encode(self.parse(table, notes))
         if not names:
             return [f"{path}:{line}" for line in table.lines], {"input": rows}, notes
-        if unused := [n for n in table.header if n not in (*known, self.target.name)]:
+        if unused := [n for n in table.header if n not in (*known, *self.target_columns)]:
             listed = ", ".join(f"'{name}'" for name in unused)
             notes.append(f"not used, the run was not trained on it: {listed}")
         return names, {"input": rows}, notes
@@ -160,13 +190,10 @@ class TableEncoding:
     def to_json(self) -> dict[str, Any]:
         """Everything needed to rebuild this encoding."""
         columns = [_fields(c) | {"categories": list(c.categories)} for c in self.columns]
-        target = _fields(self.target) | {"class_names": list(self.target.class_names)}
-        return {
-            "kind": self.kind,
-            "columns": columns,
-            "target": target,
-            "delimiter": self.delimiter,
-        }
+        first, *others = (_fields(t) | {"class_names": list(t.class_names)} for t in self.targets)
+        content = {"kind": self.kind, "columns": columns, "target": first}
+        content |= {"delimiter": self.delimiter}
+        return content | ({"others": others} if others else {})
 
     @classmethod
     def from_json(cls, json: dict[str, Any]) -> "TableEncoding":
@@ -179,10 +206,16 @@ class TableEncoding:
         )
         if any(column.kind not in ("numeric", "categorical") for column in columns):
             raise ValueError("columns: expected numeric or categorical ones")
-        target = from_fields(Target, json["target"], "target")
-        if target.kind not in ("classification", "regression"):
-            raise ValueError(f"target.kind is '{target.kind}'")
-        return cls(columns, target, delimiter)
+        further = json.get("others", [])
+        if not isinstance(further, list):
+            raise ValueError("others: expected a list of targets")
+        targets = [from_fields(Target, part, "target") for part in (json["target"], *further)]
+        kinds = [target.kind for target in targets]
+        if wrong := [kind for kind in kinds if kind not in KINDS]:
+            raise ValueError(f"target.kind is '{wrong[0]}'")
+        if len(targets) > 1 and set(kinds) != {"regression"}:
+            raise ValueError(f"others: expected targets of a regression, got {kinds}")
+        return cls(columns, targets[0], delimiter, tuple(targets[1:]))
 
 
 def _fields(part: Column | Target) -> dict[str, Any]:

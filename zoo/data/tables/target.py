@@ -74,7 +74,10 @@ def read_target(
         values = "classes" if kind == "classification" else "numbers"
         notes.append(f"target '{name}': {distinct} {values}, so {kind} (data.kind)")
     if kind == "regression":
-        return _numbers(table, name, cells, notation, notes)
+        problems: list[str] = []
+        column = read_number(table, name, notation, notes, problems, "task=classification")
+        raise_problems(table, problems)
+        return column
     labels = _labels(table, name, cells, notes, trained or ())
     distinct_labels = set(labels)
     if is_new:
@@ -103,10 +106,17 @@ def starts_with_zero(text: str) -> bool:
     return re.fullmatch(r"0\d+", text) is not None
 
 
-def _numbers(
-    table: Table, name: str, cells: Sequence[str], notation: Notation | None, notes: list[str]
+def read_number(
+    table: Table,
+    name: str,
+    notation: Notation | None,
+    notes: list[str],
+    problems: list[str],
+    otherwise: str,
 ) -> TargetColumn:
-    problems = _missing(table, name, [i for i, cell in enumerate(cells) if is_no_number(cell)])
+    """A target of numbers; `problems` gets what is missing or no number, `otherwise` the remedy."""
+    cells = [cell.strip() for cell in table.cells(name)]
+    problems += _missing(table, name, [i for i, cell in enumerate(cells) if is_no_number(cell)])
     if notation is None:
         known = [cell for cell in cells if not is_no_number(cell)]
         try:
@@ -117,11 +127,18 @@ def _numbers(
             ) from None
         if example := next((cell for cell in known if parse_number(cell) is None), None):
             notes.append(f"target '{name}': '{example}' is read as {notation.parse(example)}")
-    reading = Reading(notation=notation)
-    values = read_numbers(table, name, reading, "task=classification", problems)
+    values = read_numbers(table, name, Reading(notation=notation), otherwise, problems)
+    return TargetColumn(values, None, notation)
+
+
+def raise_problems(table: Table, problems: Sequence[str]) -> None:
+    """What keeps the targets from being read, in one line.
+
+    Raises:
+        UserError: There is something.
+    """
     if problems:
         raise UserError(f"{table.path}, {'; '.join(problems)}")
-    return TargetColumn(values, None, notation)
 
 
 def _missing(table: Table, name: str, numbers: Sequence[int]) -> list[str]:

@@ -71,9 +71,12 @@ def classification_plots(
         writer.figure("filters", filters(weights, names))
 
 
-def regression_plots(predicted: Tensor, target: Tensor, writer: PreviewWriter) -> None:
-    """Predicted against true values, (N, O) each, in the target's units."""
-    writer.figure("predicted_vs_true", predicted_vs_true(predicted.cpu(), target.cpu()))
+def regression_plots(
+    predicted: Tensor, target: Tensor, writer: PreviewWriter, name: str = ""
+) -> None:
+    """Predicted against true values, (N, O) each, in the target's units; of one target by name."""
+    tag = f"predicted_vs_true/{name}" if name else "predicted_vs_true"
+    writer.figure(tag, predicted_vs_true(predicted.cpu(), target.cpu()))
 
 
 def confusion(counts: Tensor, class_names: Sequence[str]) -> Any:

@@ -1,0 +1,74 @@
+"""The outcome of an evaluation as tables."""
+
+from typing import Any
+
+from zoo.text_table import terminal_width, text_table
+
+CONFUSION_UP_TO = 20  # classes
+CLASSES_UP_TO = 50
+
+
+def describe(outcome: dict[str, Any]) -> str:
+    """The outcome as tables."""
+    from zoo.training.console import show
+
+    details = outcome["details"]
+    metrics = {
+        n: value for n, value in outcome["metrics"].items() if "/" not in n
+    }  # of all targets
+    parts = [
+        f"run         {outcome['run']}\n"
+        f"checkpoint  {outcome['checkpoint']}\n"
+        f"data        {outcome['data']}, split {outcome['split']}: {outcome['samples']:,} samples",
+        text_table(
+            [("", outcome["split"]), *((n, show(v)) for n, v in metrics.items() if "/" not in n)]
+        ),
+    ]
+    if targets := details.get("targets"):
+        parts.append(_targets(targets))
+    if classes := details.get("classes"):
+        parts.append(_classes(classes))
+    if (confusion := details.get("confusion")) and len(confusion) <= CONFUSION_UP_TO:
+        parts.append(_confusion(confusion, list(details["classes"])))
+    return "\n\n".join(parts)
+
+
+def _targets(targets: dict[str, dict[str, float]]) -> str:
+    """A row per target of several."""
+    from zoo.training.console import show
+
+    first, *_ = targets.values()
+    body = [(name, *map(show, row.values())) for name, row in targets.items()]
+    return text_table([("target", *first), *body])
+
+
+def _classes(classes: dict[str, dict[str, float]]) -> str:
+    """A row per class; of very many, those of the lowest F1."""
+    from zoo.training.console import show
+
+    rows = list(classes.items())
+    note = ""
+    if len(rows) > CLASSES_UP_TO:
+        rows = sorted(rows, key=lambda row: row[1]["f1"])[:CLASSES_UP_TO]
+        note = f"\n(the {CLASSES_UP_TO} of {len(classes)} classes with the lowest f1)"
+    heading = ("class", *rows[0][1])
+    body = [
+        (name, *(f"{v:,}" if isinstance(v, int) else show(v) for v in row.values()))
+        for name, row in rows
+    ]
+    return text_table([heading, *body]) + note
+
+
+def _confusion(confusion: list[list[int]], names: list[str]) -> str:
+    """Counts, true classes down, predicted across; names cut to what fits the terminal."""
+    counts = max(len(f"{count:,}") for row in confusion for count in row)
+    first = min(max(map(len, names)), 20)
+    cell = min(max(counts, *map(len, names)), (terminal_width() - first) // len(names) - 2)
+    if cell < counts:
+        return "(the confusion matrix is too wide for this terminal; see json=true)"
+    heading = ["", *(name[:cell] for name in names)]
+    rows = [
+        [name[:first], *(f"{count:,}" if count else "." for count in row)]
+        for name, row in zip(names, confusion, strict=True)
+    ]
+    return "true \\ predicted\n" + text_table([heading, *rows])
