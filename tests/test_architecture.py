@@ -89,10 +89,17 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
              "zoo.session", "zoo.start", "zoo.sweep", "zoo.tasks", "zoo.training",
              "zoo.weights", *BASE},
         ),
+        "zoo.api": (
+            "import zoo",
+            {"zoo.adapters", "zoo.commands", "zoo.config", "zoo.restore", "zoo.runs",
+             "zoo.session", "zoo.training", *BASE},
+        ),
     },
 }  # fmt: skip
 PACKAGES = {name: entry for level in LAYERS.values() for name, entry in level.items()}
 WITHOUT_TORCH = (
+    "zoo.api.run",
+    "zoo.api.train",
     "zoo.commands.main",
     "zoo.commands.train",
     "zoo.commands.hydra_flags",

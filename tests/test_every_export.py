@@ -4,12 +4,15 @@ Recipes of one model, task and kind of data count once, and every format that ta
 by the example of its model card.
 """
 
+from types import SimpleNamespace
+
 import pytest
 import torch
-from exports import exported, predicted, read_by_others
+from exports import GREEDY, exported, predicted, read_by_others
 from PIL import Image
 from test_every_experiment import SMALLER, STAND_INS, base_of, photographs
 
+import zoo
 from zoo.config.compose import load
 from zoo.config.groups import experiments
 from zoo.registry import DATASETS
@@ -72,9 +75,9 @@ def samples(restored, folder):
         ]
     if restored.config.task["name"] in ("skip_gram", "cbow"):
         return restored.encoding.tokenizer.words[:2]
-    if kind == "pair":
-        return ["dog dog", "你 dog"]
     encodes_all = restored.encoding.tokenizer.kind in ("bpe", "byte", "published")
+    if kind == "pair":
+        return ["dog dog", "你 dog" if encodes_all else "dog"]
     texts = TEXTS + WIDE * encodes_all
     if restored.config.task["name"] == "masked_lm":
         return [text if "[MASK]" in text else f"{text} [MASK] [MASK]" for text in texts]
@@ -99,29 +102,71 @@ def same(answer, rows, restored, raw):
     return answer.strip() == rows[0].get("text", rows[0].get("output")).strip()
 
 
-def begin(name, config, train, folder, monkeypatch):
-    """A run of a recipe, tiny, of a few steps."""
-    data = config.data["name"]
-    folder.mkdir()
-    more = photographs(folder) if data == "image_folder" else ()
-    if config.init.from_:
-        more += base_of(config, train, folder)
-    entry = DATASETS[data]
-    if data in STAND_INS or entry.tests.get("needs") == "download":
-        function, stand_in = STAND_INS[data]
-        monkeypatch.setattr(f"{entry.builder.__module__}.{function}", stand_in)
-    done = train(f"experiment={name}", *STEPS, *SMALLER.get(data, ()), *tiny(config), *more)
-    assert done.code == 0, done.err
-    return done.path
+@pytest.fixture(scope="module")
+def runs(trained, tmp_path_factory):
+    """A run of each model, task and kind of data, tiny, of a few steps: {recipe: folder}."""
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, config in one_of_each().values():
+            folder, data = tmp_path_factory.mktemp(name), config.data["name"]
+            more = photographs(folder) if data == "image_folder" else ()
+            if config.init.from_:
+                more += base_of(config, begun(trained), folder)
+            entry = DATASETS[data]
+            if data in STAND_INS or entry.tests.get("needs") == "download":
+                function, stand_in = STAND_INS[data]
+                patch.setattr(f"{entry.builder.__module__}.{function}", stand_in)
+            root = [f"data.root={folder}"] if "root" in config.data else []
+            small = (*STEPS, *SMALLER.get(data, ()), *tiny(config), *root)
+            found[name] = trained(name, f"experiment={name}", *small, *more)
+    return found
 
 
-def test_graphs_answer_as_predict_does(train, tmp_path, monkeypatch, capsys):
+def begun(trained):
+    """The fixture `trained` in place of `train`."""
+
+    def run(*overrides):
+        return SimpleNamespace(code=0, path=trained("base", *overrides))
+
+    return run
+
+
+def test_python_predicts_as_the_command_does(runs, tmp_path, capsys):
+    """By `zoo.load(run).predict(...)`: one input, and all of them at once."""
+    for name, path in runs.items():
+        run = zoo.load(path)
+        greedy = dict(option.split("=") for option in GREEDY.get(run.config.task["name"], ()))
+        options = {
+            key: float(value) if "." in value else int(value) for key, value in greedy.items()
+        }
+        inputs = samples(run._restored, tmp_path)
+        rows = []
+        for raw in inputs:
+            alone = run.predict(raw, **options)
+            rows += predicted(path, run.config.task["name"], raw, capsys)
+            assert without_name(alone) == without_name(rows[-len(alone) :]), name
+        together = without_name(run.predict(inputs, **options))
+        assert [row.keys() for row in together] == [row.keys() for row in without_name(rows)]
+        for row, other in zip(together, without_name(rows), strict=True):
+            for key, value in row.items():
+                assert value == (other[key] if isinstance(value, str | int) else near(other[key]))
+
+
+def without_name(rows):
+    return [{key: value for key, value in row.items() if key != "input"} for row in rows]
+
+
+def near(value):
+    return pytest.approx(value, rel=1e-4, abs=1e-5)
+
+
+def test_graphs_answer_as_predict_does(runs, tmp_path, capsys):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     jobs, expected, wrong = [], [], []
-    for (model, task, _), (name, config) in one_of_each().items():
-        run = begin(name, config, train, tmp_path / name, monkeypatch)
+    for name, run in runs.items():
         restored = restore(run)
+        model, task = restored.config.model["name"], restored.config.task["name"]
         inputs = samples(restored, tmp_path)
         rows = None
         for form in ("onnx", "torch_export"):

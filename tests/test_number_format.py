@@ -83,7 +83,7 @@ def test_a_sweep_has_one_choice(bf16_from, tmp_path):
     ):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         lead = (load(list(first)), list(first))
-        assert session.train(load(list(own)), list(own), folder=folder, first=lead) == 0
+        assert session.train(load(list(own)), list(own), folder=folder, first=lead).code == 0
         assert recorded(folder) == expected
         by = "set explicitly" if "fp32" in own[-1] else "auto, by the sweep's first trial: matrix"
         assert f"({by}" in (folder / "train.log").read_text()

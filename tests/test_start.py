@@ -57,7 +57,7 @@ def test_columns_are_known_by_name_and_scale(resumed):
     data = build_dataset(restored.config.data, restored.encoding.to_json())
     assert restored.encoding.feature_names == ["a", "b"]
     first = data.splits["all"].fetch(torch.tensor([0]))["input"]
-    assert torch.equal(first, restored.read("b=0,a=50")[1]["input"])
+    assert torch.equal(first, restored.read(["b=0,a=50"])[1]["input"])
     run, done = resumed(".", "")  # in hundredths: standardised anew it would be the same
     assert done.code == 0 and "warning: the data changed" in done.out
 

@@ -4,9 +4,11 @@ The command `zoo` sets `sys.argv[0]` to `zoo train`; a script leaves its own nam
 that are forked or spawned inherit it.
 """
 
+import contextlib
 import re
 import shlex
 import sys
+from collections.abc import Iterator, Sequence
 
 SCRIPT = re.compile(r"python (?:scripts/)?(\w+)\.py")
 
@@ -16,6 +18,16 @@ def command_line() -> str:
     program, *arguments = sys.argv
     words = program.split() if by_zoo() else ["python", program]
     return shlex.join([*words, *arguments])
+
+
+@contextlib.contextmanager
+def started_as(program: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Take a command line as the one that started this process."""
+    before, sys.argv = sys.argv, [program, *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 def spelled(text: str) -> str:

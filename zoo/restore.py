@@ -17,7 +17,8 @@ from zoo.batch import Batch
 from zoo.build import initialise
 from zoo.config.run import Options, RunConfig, TeacherConfig
 from zoo.config.saved import read_config
-from zoo.data.encoding import Encoding, ReadsNoted, load_encoding
+from zoo.data.encoding import Encoding, load_encoding
+from zoo.data.inputs import read_inputs
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
 from zoo.importing import import_plugins
@@ -68,11 +69,9 @@ class Restored:
     step: int
     data_sha256: str
 
-    def read(self, path: str) -> tuple[list[str], Batch, list[str]]:
-        """Names and stored-form batch of an input, and notes on how it was understood."""
-        if isinstance(self.encoding, ReadsNoted):
-            return self.encoding.read_noted(path)
-        return *self.encoding.read(path), []
+    def read(self, inputs: Sequence[Any]) -> tuple[list[str], Batch, list[str]]:
+        """As `zoo.data.inputs.read_inputs`."""
+        return read_inputs(self.encoding, inputs)
 
 
 def restore(

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -35,14 +35,21 @@ from zoo.training.runtime import Runtime, choose_device, deterministic
 from zoo.training.trainer import Trainer
 
 
+class Ended(NamedTuple):
+    """How a session ended: the exit code, and the run; None where its ranks are other processes."""
+
+    code: int
+    run: RunDirectory | None = None
+
+
 def train(
     config: RunConfig,
     overrides: list[str],
     run: RunDirectory | None = None,
     folder: Path | None = None,
     first: First | None = None,
-) -> int:
-    """Train as the config says, in one process or one per device; returns the exit code.
+) -> Ended:
+    """Train as the config says, in one process or one per device.
 
     Args:
         config: The checked config.
@@ -57,7 +64,8 @@ def train(
     if config.trainer.devices > 1 and not launched():
         choose_device(config.trainer.device, 0, config.trainer.devices)
         resumed = run.path if run else None
-        return launch(_rank, config.trainer.devices, config, overrides, resumed, folder, first)
+        given = (config, overrides, resumed, folder, first)
+        return Ended(launch(_rank, config.trainer.devices, *given))
     if by_torchrun():
         end_with_launcher()
     runtime = Runtime.start(config.trainer.device)
@@ -66,7 +74,7 @@ def train(
             return _train(config, overrides, run, folder, runtime, first)
     except (UserError, TrainingFailed) as error:
         if not runtime.main:
-            return 2 if isinstance(error, UserError) else 1
+            return Ended(2 if isinstance(error, UserError) else 1)
         error.__context__ = None  # no frame may keep the trainer: torch 2.13 can hang at the end
         raise error.with_traceback(None) from None  # where DDP outlives its process group
     finally:
@@ -82,7 +90,7 @@ def _rank(
 ) -> int:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["WORLD_SIZE"])))
     directory = RunDirectory(run) if run else None
-    return report(lambda: train(config, overrides, directory, folder, first))
+    return report(lambda: train(config, overrides, directory, folder, first).code)
 
 
 def _train(
@@ -92,7 +100,7 @@ def _train(
     folder: Path | None,
     runtime: Runtime,
     first: First | None,
-) -> int:
+) -> Ended:
     is_own = run is None  # the config of a run that is resumed may be somebody else's
     if run is None:
         run = runtime.first(restarted_run(Path(config.output_dir) / config.name, overrides))
@@ -113,7 +121,7 @@ def _train(
                 trainer.console.log_to(trainer.run.path / "train.log")
                 record_run(trainer, start, overrides, dataset, run)
                 _header(trainer, start, dataset)
-        return _fit(trainer, start)
+        return Ended(_fit(trainer, start), trainer.run)
 
 
 def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:

@@ -8,8 +8,8 @@ import numpy
 import pytest
 from PIL import Image
 
-from zoo.commands import predict
-from zoo.commands.predict import _bind, main
+from zoo.commands import answers, predict
+from zoo.commands.predict import main
 from zoo.data.tables.sklearn_cache import load_sklearn
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
@@ -208,20 +208,19 @@ def test_lines_of_the_standard_input(gpt_run, command, monkeypatch):
     assert [row["input"] for row in rows] == ["the", "", "on the m"]
 
 
-def test_what_a_model_cannot_know_of_a_text_is_said(
-    gpt_run, tmp_path, command, monkeypatch, capsys
-):
+def test_what_a_model_cannot_know_of_a_text_is_said(gpt_run, tmp_path, command, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "the cat").write_text("on the mat")
     done = command(main, f"run={gpt_run}", "input=the cat", "max_tokens=1")
     assert done.err.startswith("warning: 'the cat' is taken as a text, though a file")
     words = TokenizerConfig(tokenizer="word", vocab_size=9).train(["the film was good"], ["[MASK]"])
     restored = SimpleNamespace(encoding=SimpleNamespace(tokenizer=words))
+    said = []
     for text in ("the [MASK] xyzzy", "[MASK]", ""):
-        predict._warn_of(restored, text)
-    assert capsys.readouterr().err == ""
-    predict._warn_of(restored, "xyzzy [MASK]")
-    assert "the run's vocabulary knows nothing of the text" in capsys.readouterr().err
+        answers._warn_of(restored, text, said.append)
+    assert said == []
+    answers._warn_of(restored, "xyzzy [MASK]", said.append)
+    assert "the run's vocabulary knows nothing of the text" in said[0]
 
 
 def test_pieces_are_printed_as_they_come(capsys):
@@ -278,15 +277,19 @@ def test_mistakes_about_texts_get_one_line(gpt_run, rain_run, refused):
 def respond(model, input: str, stop: str | list[str] | None = None, lr: float = 1) -> None: ...
 
 
+def read_options(typed):
+    return answers.bind(respond, typed, predict._read)
+
+
 @pytest.mark.parametrize(
     "text", ["###", "\n", "[END]", "5", "true", "{x}", '"', "a: b", "- a", "[1]", "~", "&a", "#"]
 )
 def test_an_option_that_is_text_is_text(text):
-    assert _bind(respond, {"stop": text}) == {"stop": text}
+    assert read_options({"stop": text}) == {"stop": text}
 
 
 def test_several_texts_are_json_and_numbers_are_numbers():
-    assert _bind(respond, {"stop": '["\\n\\n", "b"]'}) == {"stop": ["\n\n", "b"]}
-    assert _bind(respond, {"stop": "null", "lr": "1e-3"}) == {"stop": None, "lr": 1e-3}
+    assert read_options({"stop": '["\\n\\n", "b"]'}) == {"stop": ["\n\n", "b"]}
+    assert read_options({"stop": "null", "lr": "1e-3"}) == {"stop": None, "lr": 1e-3}
     with pytest.raises(UserError, match=r"lr: got '\(' \(str\), expected float"):
-        _bind(respond, {"lr": "("})
+        read_options({"lr": "("})

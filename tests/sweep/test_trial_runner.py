@@ -30,7 +30,12 @@ def test_failure_reasons(tmp_path, code, output, exceeded_minutes, reason):
 def test_every_trial_knows_the_first(tmp_path, monkeypatch, known):
     """By whose model trainer.precision=auto is decided for all."""
     given = []
-    monkeypatch.setattr(session, "train", lambda *a, **options: given.append(options["first"]) or 0)
+
+    def noted(*arguments, first, **options):
+        given.append(first)
+        return session.Ended(0)
+
+    monkeypatch.setattr(session, "train", noted)
     overrides = [("model=mlp", "data=rain", f"model.width={width}") for width in (4, 8)]
     trials = [Trial(f"width={k}", o) for k, o in enumerate(overrides)]
     state = SweepState.create(tmp_path, trials, "python train.py -m")

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from zoo.config import groups as configs
 from zoo.errors import UserError, closest_match
 from zoo.program import spelled
+
+Result = TypeVar("Result")
 
 
 def options(
@@ -47,8 +49,8 @@ def options(
     return values, overrides
 
 
-def with_config_dir(work: Callable[[list[str]], int], arguments: list[str]) -> int:
-    """Run a command with the other arguments, `--config-dir` in effect; returns the exit code.
+def with_config_dir(work: Callable[[list[str]], Result], arguments: list[str]) -> Result:
+    """Call `work` with the other arguments, `--config-dir` in effect.
 
     Raises:
         UserError: The folder is missing, or cannot be used.

@@ -2,21 +2,20 @@
 
 import contextlib
 import json
-import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain, groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.commands.answers import answer, bind, joined, respond_of, same_text
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules, switch
 from zoo.commands.lines import texts as _texts
 from zoo.config import groups as configs
-from zoo.errors import UserError, closest_match, report
+from zoo.errors import UserError, report
 from zoo.files import finite
 from zoo.runs.find import find_run
-from zoo.schema import matches_type, parameters, type_mismatch
+from zoo.schema import matches_type, parameters
 from zoo.text_table import text_table
 
 if TYPE_CHECKING:
@@ -86,7 +85,6 @@ def _main(argv: list[str]) -> int:
         raise UserError(f"top={values['top']}: expected a whole number above 0")
     run = find_run(values["run"]).path  # reports a wrong path before torch is imported
     from zoo.restore import restore
-    from zoo.tasks.base import Responder
 
     restored = restore(
         run,
@@ -96,8 +94,10 @@ def _main(argv: list[str]) -> int:
         warn,
         values["base"],
     )
-    respond = restored.task.respond if isinstance(restored.task, Responder) else None
-    chosen = _bind(respond, chosen_text | ({"top": values["top"]} if values["top"] else {}))
+    respond = respond_of(restored)
+    if values["top"] and respond is not None and "top" in parameters(respond):
+        chosen_text["top"] = values["top"]
+    chosen = bind(respond, chosen_text, _read, ["run", "input", *COMMON])
     top = int(values["top"] or chosen.get("top", TOP))
     from zoo.adapters.lora import fold
     from zoo.commands.samples import predict
@@ -113,9 +113,10 @@ def _main(argv: list[str]) -> int:
             if name and not as_json:
                 print(f"--- adapter {name}")
             if respond is None:
-                show(predict(restored, text, warn), top, as_json, fields)
+                show(predict(restored, [text], warn), top, as_json, fields)
             else:
-                show(answer(restored, text, chosen), top, as_json, {"input": text} | fields)
+                rows = answer(restored, text, chosen, warn)
+                show(rows, top, as_json, {"input": text} | fields)
     return 0
 
 
@@ -127,26 +128,6 @@ def _adapters(restored: "Restored", paths: list[str]) -> "dict[str, Adapter | No
     base = config.init.from_ if config.adapter["name"] == "lora" else restored.run.path
     options = restored.facts | config.model
     return read_adapters(paths, str(base), config.model["name"], options)
-
-
-def _bind(respond: Callable[..., Any] | None, values_by_name: dict[str, str]) -> Row:
-    """Options for a task's `respond`, from the command line's text by its signature."""
-    schema = parameters(respond) if respond else {}
-    schema = {name: p for name, p in schema.items() if name not in ("model", "input")}
-    chosen = {name: p.default for name, p in schema.items() if name == "top"}
-    for name, text in values_by_name.items():
-        if name not in schema and name == "top":
-            continue  # of tables
-        if name not in schema:
-            task_options = [option for option in schema if option not in COMMON]
-            valid = ["run", "input", *COMMON, *task_options]
-            guess = closest_match(name, valid)
-            hint = f"; did you mean '{guess}='?" if guess else ""
-            raise UserError(f"unknown option '{name}={text}'{hint} (options: {'=, '.join(valid)}=)")
-        chosen[name] = _read(text, schema[name].annotation)
-        if not matches_type(chosen[name], schema[name].annotation):
-            raise UserError(type_mismatch(name, chosen[name], schema[name].annotation))
-    return chosen
 
 
 def _read(text: str, annotation: Any) -> Any:
@@ -163,40 +144,6 @@ def _read(text: str, annotation: Any) -> Any:
     return None if text == "null" and matches_type(None, annotation) else text
 
 
-def answer(restored: "Restored", text: str, chosen: Row) -> Iterator[Row]:
-    """The task's answer to a text: rows, with `text` where it is generated piece by piece.
-
-    Args:
-        restored: The run.
-        text: The input.
-        chosen: Options of the task's `respond`.
-
-    Raises:
-        UserError: A text or an option that the task refuses.
-    """
-    import torch
-
-    from zoo.tasks.base import Responder
-
-    assert isinstance(restored.task, Responder)
-    with torch.no_grad(), restored.precision.autocast():
-        for number, row in enumerate(restored.task.respond(restored.model, text, **chosen)):
-            if number == 0:  # what is refused gets its error alone
-                _warn_of(restored, text)
-            yield row
-
-
-def _warn_of(restored: "Restored", text: str) -> None:
-    """Say what of a text the model cannot know, and that a file is none."""
-    with contextlib.suppress(OSError, ValueError):  # a long text is no name
-        if Path(text).is_file():
-            lines = f"for its lines: input=- < {shlex.quote(text)}"
-            warn(f"'{text}' is taken as a text, though a file has this name; {lines}")
-    tokenizer = restored.encoding.tokenizer
-    if tokenizer is not None and tokenizer.knows_nothing(text):
-        warn("the run's vocabulary knows nothing of the text: the answer does not depend on it")
-
-
 def show(rows: Iterable[Row], top: int, as_json: bool, fields: Row | None = None) -> None:
     """Print rows: text as it comes, others as a table; or all as JSON.
 
@@ -208,22 +155,15 @@ def show(rows: Iterable[Row], top: int, as_json: bool, fields: Row | None = None
         as_json: Whether to print JSON, an object a line; text when it is complete.
         fields: First entries of each row's JSON.
     """
-    for name, group in groupby(rows, lambda row: _name(row) if "text" in row else None):
-        if as_json:
-            for row in group if name is None else [_joined(list(group))]:
-                print(json.dumps(finite((fields or {}) | row)), flush=True)
-        elif name is None:
+    if as_json:
+        for row in joined(rows):
+            print(json.dumps(finite((fields or {}) | row)), flush=True)
+        return
+    for name, group in groupby(rows, same_text):
+        if name is None:
             print(describe(list(group), top))
         else:
             _write(group, ", ".join(f"{key} {value}" for key, value in name))
-
-
-def _name(row: Row) -> tuple[tuple[str, Any], ...]:
-    return tuple((key, value) for key, value in row.items() if key != "text")
-
-
-def _joined(pieces: list[Row]) -> Row:
-    return pieces[0] | {"text": "".join(row["text"] for row in pieces)}
 
 
 def _write(pieces: Iterable[Row], heading: str) -> None:

@@ -1,32 +1,30 @@
 """Predictions for samples: images, rows of tables, texts that have a class."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from zoo.files import user_path
 from zoo.restore import Restored, Warn
 
 BATCH = 256
 STRANGE = {"image": 1.0, "table": 8.0}  # standard deviations from the training mean
 
 
-def predict(restored: Restored, path: str, warn: Warn) -> Iterator[dict[str, Any]]:
-    """One row per input: `input` (its name) and the task's prediction.
+def predict(restored: Restored, inputs: Sequence[Any], warn: Warn) -> Iterator[dict[str, Any]]:
+    """One row per sample: `input` (its name) and the task's prediction.
 
     Args:
         restored: The run.
-        path: An input of its encoding: an image file, a folder, a CSV file, a row.
-        warn: Called with what is said of the input.
+        inputs: Each an input of its encoding: an image file, a folder, a CSV file, a row, or what
+            of Python the encoding takes.
+        warn: Called with what is said of the inputs.
 
     Raises:
         UserError: Inputs that cannot be read.
     """
-    if path.startswith("~") and user_path(path).exists():
-        path = str(user_path(path))
-    names, stored, notes = restored.read(path)
+    names, stored, notes = restored.read(inputs)
     for note in notes:
         warn(note)
     kind, strange = restored.encoding.to_json()["kind"], 0

@@ -10,6 +10,7 @@ from zoo.errors import UserError, report
 
 if TYPE_CHECKING:
     from zoo.config.run import RunConfig
+    from zoo.runs.directory import RunDirectory
     from zoo.sweep.fork_server import ForkServer
 
 HELP_WIDTH = 100
@@ -82,9 +83,24 @@ def run(overrides: list[str]) -> int:
     Raises:
         UserError: A mistake in them.
     """
-    from zoo.config import compose
     from zoo.config import groups as configs
     from zoo.importing import gc_paused
+
+    config, directory = configured(overrides)
+    with gc_paused():
+        from zoo.session import train
+
+    return train(config, [*configs.config_dir_flag(), *overrides], directory).code
+
+
+def configured(overrides: list[str]) -> "tuple[RunConfig, RunDirectory | None]":
+    """The checked config of a run, and the run itself where it is to be resumed.
+
+    Raises:
+        UserError: A mistake in the overrides.
+    """
+    from zoo.config import compose
+    from zoo.config import groups as configs
 
     if alone := [o for o in overrides if configs.is_sweep_override(o)]:
         raise UserError(f"'{alone[0]}' is for sweeps; add -m")
@@ -101,12 +117,8 @@ def run(overrides: list[str]) -> int:
         config = with_found_files(resumed_config(directory.path, overrides), directory.path)
         if not any(directory.checkpoints.glob("last-*")):
             print(f"note: {directory.path} has no checkpoint yet: it starts at step 0")
-    else:
-        directory, config = None, compose.load(overrides)
-    with gc_paused():
-        from zoo.session import train
-
-    return train(config, [*configs.config_dir_flag(), *overrides], directory)
+        return config, directory
+    return compose.load(overrides), None
 
 
 def _show(overrides: list[str]) -> int:

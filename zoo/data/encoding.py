@@ -73,6 +73,28 @@ class ReadsNoted(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsValues(Protocol):
+    """An encoding that takes values of Python besides paths and texts."""
+
+    def read_value(self, value: Any) -> tuple[list[str], Batch, list[str]]:
+        """As `ReadsNoted.read_noted`, of a value; a sample without a name has an empty one.
+
+        Raises:
+            UserError: It is of a kind that the encoding does not take.
+        """
+        ...
+
+
+@runtime_checkable
+class Joins(Protocol):
+    """An encoding whose stored batches are not of one shape, such as texts of several lengths."""
+
+    def join(self, batches: Sequence[Batch]) -> Batch:
+        """Stored-form batches as one."""
+        ...
+
+
 E = TypeVar("E", bound=Encoding)
 F = TypeVar("F")
 

@@ -53,13 +53,13 @@ def _train_trial(
     overrides = list(trial.overrides)
     if run := state.prepare_folder(trial):
         plugins = [o for o in overrides if configs.key_of(o) == "plugins"]  # only typed ones count
-        return train(resumed_config(run.path, plugins), overrides, run)
+        return train(resumed_config(run.path, plugins), overrides, run).code
     config, lead = config or _load(trial), state.trials[0]
     if config.trainer.precision == "auto":  # else it decides nothing
         first = first or _load(lead)
     typed = [*configs.config_dir_flag(), *overrides]
     by = (first or config, list(lead.overrides))
-    return train(config, typed, folder=state.folder(trial), first=by)
+    return train(config, typed, folder=state.folder(trial), first=by).code
 
 
 def _load(trial: Trial) -> RunConfig:

@@ -14,9 +14,16 @@ from torch import Tensor
 from zoo.batch import Batch
 from zoo.data.encoding import ENCODINGS
 from zoo.data.images.checks import note_facts
-from zoo.data.images.decode import MAX_PIXELS, BrokenImage, Facts, decode_and_look
+from zoo.data.images.decode import (
+    MAX_PIXELS,
+    BrokenImage,
+    Facts,
+    convert_and_look,
+    decode_and_look,
+)
 from zoo.data.images.files import LeftOut, find_images
 from zoo.data.images.levels import WHOLE, Levels
+from zoo.data.images.values import opened
 from zoo.errors import UserError
 from zoo.files import user_path
 
@@ -142,6 +149,23 @@ class ImageEncoding:
         notes += left_out.notes(root)
         batch = {"input": torch.stack(list(images.values()))}
         return [str(file) for file in files], batch, notes
+
+    def read_value(self, value: Any) -> tuple[list[str], Batch, list[str]]:
+        """As `read_noted`, of a Pillow image, or an array or tensor of one or several.
+
+        Raises:
+            UserError: It is of another kind or shape, or cannot be decoded.
+        """
+        images = opened(value, self.levels is not None)
+        names = [str(getattr(image, "filename", "")) for image in images]
+        form = (self.channels, self.size, self.resize, self.levels)
+        try:
+            found = [convert_and_look(image, *form) for image in images]
+        except Exception as error:  # Pillow's decoders raise nearly every type
+            raise BrokenImage(names[0] or "input", str(error)) from error
+        facts = dict(enumerate(looked for _, looked in found))
+        notes = note_facts([name or "input" for name in names], facts, self.levels, is_trained=True)
+        return names, {"input": torch.stack([pixels for pixels, _ in found])}, notes
 
 
 def channel_statistics(

@@ -17,6 +17,7 @@ from zoo.data.tables.csv_file import Table
 from zoo.data.tables.input import read_input
 from zoo.data.tables.numbers import Notation
 from zoo.data.tables.reading import PLAIN, Reading, read_numbers
+from zoo.data.tables.values import as_json
 from zoo.errors import UserError, closest_match
 
 KINDS = ("classification", "regression")
@@ -186,6 +187,10 @@ class TableEncoding:
             listed = ", ".join(f"'{name}'" for name in unused)
             notes.append(f"not used, the run was not trained on it: {listed}")
         return names, {"input": rows}, notes
+
+    def read_value(self, value: Any) -> tuple[list[str], Batch, list[str]]:
+        """As `read_noted`, of a row or rows of Python: `zoo.data.tables.values.as_json`."""
+        return self.read_noted(as_json(value))
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to rebuild this encoding."""

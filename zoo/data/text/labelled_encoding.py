@@ -3,6 +3,7 @@
 Shapes: N texts, T tokens of the longest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -90,6 +91,11 @@ class LabelledTextEncoding(TokenEncoding):
         notes = [*notes, *unknown_note(self.tokenizer, texts)]
         rows = [self.tokenizer.wrap(self.encode(text), self.length) for text in texts]
         return names, {"input": padded(rows, self.pad_id)}, notes
+
+    def join(self, batches: Sequence[Batch]) -> Batch:
+        """Padded to the longest text of all."""
+        rows = [row for batch in batches for row in batch["input"].numpy()]
+        return {"input": padded(rows, self.pad_id)}
 
     def _texts(self, path: str) -> tuple[list[str], list[str], list[str]]:
         """Names, texts, and notes on how they were read."""

@@ -1,0 +1,108 @@
+"""Answers of tasks to texts: continuations, translations, blanks that are filled."""
+
+import contextlib
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import UserError, closest_match
+from zoo.schema import matches_type, parameters, type_mismatch
+
+if TYPE_CHECKING:
+    from zoo.restore import Restored, Warn
+
+Row = dict[str, Any]
+Respond = Callable[..., Iterator[Row]]
+
+
+def respond_of(restored: "Restored") -> Respond | None:
+    """What answers a text, or None for tasks that predict samples."""
+    from zoo.tasks.base import Responder
+
+    return restored.task.respond if isinstance(restored.task, Responder) else None
+
+
+def bind(
+    respond: Respond | None,
+    given: Mapping[str, Any],
+    read: Callable[[Any, Any], Any] = lambda value, _: value,
+    others: Sequence[str] = (),
+) -> Row:
+    """Options for a task's `respond`, checked against its signature.
+
+    Args:
+        respond: Of the task; None takes no options.
+        given: By name.
+        read: From a given value and the type of its option to the value.
+        others: Options that the caller takes besides, for messages.
+
+    Raises:
+        UserError: An unknown option, a value of a wrong type.
+    """
+    schema = parameters(respond) if respond else {}
+    schema = {name: p for name, p in schema.items() if name not in ("model", "input")}
+    chosen = {name: p.default for name, p in schema.items() if name == "top"}
+    for name, value in given.items():
+        if name not in schema:
+            valid = [*others, *(option for option in schema if option not in others)]
+            guess = closest_match(name, valid)
+            hint = f"; did you mean '{guess}='?" if guess else ""
+            listed = f"options: {'=, '.join(valid)}=" if valid else "it has no options"
+            raise UserError(f"unknown option '{name}={value}'{hint} ({listed})")
+        chosen[name] = read(value, schema[name].annotation)
+        if not matches_type(chosen[name], schema[name].annotation):
+            raise UserError(type_mismatch(name, chosen[name], schema[name].annotation))
+    return chosen
+
+
+def answer(restored: "Restored", text: str, chosen: Row, warn: "Warn") -> Iterator[Row]:
+    """The task's answer to a text: rows, with `text` where it is generated piece by piece.
+
+    Args:
+        restored: The run.
+        text: The input.
+        chosen: Options of the task's `respond`.
+        warn: Called with what is said of the input.
+
+    Raises:
+        UserError: A text or an option that the task refuses.
+    """
+    import torch
+
+    respond = respond_of(restored)
+    assert respond is not None
+    with torch.no_grad(), restored.precision.autocast():
+        for number, row in enumerate(respond(restored.model, text, **chosen)):
+            if number == 0:  # what is refused gets its error alone
+                _warn_of(restored, text, warn)
+            yield row
+
+
+def _warn_of(restored: "Restored", text: str, warn: "Warn") -> None:
+    """Say what of a text the model cannot know, and that a file is none."""
+    with contextlib.suppress(OSError, ValueError):  # a long text is no name
+        if Path(text).is_file():
+            lines = f"for its lines: input=- < {shlex.quote(text)}"
+            warn(f"'{text}' is taken as a text, though a file has this name; {lines}")
+    tokenizer = restored.encoding.tokenizer
+    if tokenizer is not None and tokenizer.knows_nothing(text):
+        warn("the run's vocabulary knows nothing of the text: the answer does not depend on it")
+
+
+def joined(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows with whole texts: pieces follow each other as long as all else stays the same."""
+    for name, group in groupby(rows, same_text):
+        if name is None:
+            yield from group
+        else:
+            pieces = list(group)
+            yield pieces[0] | {"text": "".join(row["text"] for row in pieces)}
+
+
+def same_text(row: Row) -> tuple[tuple[str, Any], ...] | None:
+    """What pieces of one text have in common (`sample`); None for a row that is whole."""
+    if "text" not in row:
+        return None
+    return tuple((key, value) for key, value in row.items() if key != "text")
