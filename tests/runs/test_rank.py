@@ -8,7 +8,7 @@ import pytest
 from support import write_run
 
 from zoo.errors import UserError
-from zoo.runs.rank import Spread, larger_is_better, rank, ties
+from zoo.runs.rank import Spread, larger_is_better, rank
 from zoo.runs.records import read_runs
 
 
@@ -130,14 +130,6 @@ def test_a_split_that_was_set_is_a_setting_and_one_that_follows_the_seed_is_not(
         )
     assert len(ranked(tmp_path / "a")[0][0].groups) == 1
     assert ranked(tmp_path / "b")[0][0].columns == ["data.split_seed"]
-
-
-def test_ties(tmp_path):
-    for width, scores in ((1, (0.90, 0.92)), (2, (0.90, 0.91)), (3, (0.10, 0.11)), (4, (0.9,))):
-        for seed, score in enumerate(scores):
-            write_run(tmp_path / f"{width}{seed}", score, seed=seed, model__width=width)
-    (table,), _ = ranked(tmp_path)
-    assert ties(table) == [2]
 
 
 def test_one_value_has_no_deviation():

@@ -1,17 +1,17 @@
-"""A comparison as text, Markdown, CSV and JSON."""
+"""A comparison as text and Markdown."""
 
-import csv
-import io
-import json
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
-from zoo.compare.command import repeat, repeat_all
-from zoo.files import finite
+from zoo.compare.command import repeat_all
+from zoo.compare.explain import won_because
+from zoo.compare.judge import judge
+from zoo.compare.wording import decide_command, sentences
 from zoo.program import spelled
-from zoo.runs.rank import Group, Spread, Table, ties
+from zoo.runs.rank import Group, Spread, Table
 from zoo.runs.records import UnrankedRun
 from zoo.runs.settings import ABSENT, format_value, short_names
 from zoo.text_table import GAP, terminal_width, text_table
@@ -68,7 +68,7 @@ def rows_of(table: Table) -> Rows:
     for rank, group in enumerate(groups, 1):
         runs = len(group.runs)
         cells = [str(rank), figure(group.score, runs), *[str(runs)] * bool(table.over)]
-        cells += [_setting(group, name) for name in table.columns]
+        cells += [setting(group, name) for name in table.columns]
         cells += [figure(group.figure(other), runs)] * with_other
         cells += [_time(group.cost("seconds")), *(facts(group, name) for name in extra)]
         rows.append(tuple(cells))
@@ -79,7 +79,8 @@ def _time(seconds: float) -> str:
     return ABSENT if math.isnan(seconds) else duration(seconds)
 
 
-def _setting(group: Group, name: str) -> str:
+def setting(group: Group, name: str) -> str:
+    """A setting of a group's first run for a table."""
     if name == "experiment":
         return group.runs[0].experiment or ABSENT
     value = group.settings.get(name, ABSENT)
@@ -109,9 +110,7 @@ def _block(table: Table, fit: bool) -> str:
     if fit:
         rows, notes = fitted(rows, terminal_width())
     lines += [text_table(rows, None if fit else 10**6), *notes]
-    if tied := ties(table):
-        ranks = ", ".join(map(str, tied[:8])) + ", ..." * (len(tied) > 8)
-        lines.append(f"not clearly different from 1 (within two standard errors): {ranks}")
+    lines += _judged(table, fit)
     if table.changed:
         first, second = table.changed
         lines.append(f"warning: equal settings, other data: {first.path} and {second.path}")
@@ -129,6 +128,25 @@ def _block(table: Table, fit: bool) -> str:
     lines.append(f"best      {best.runs[0].path}" + _more(best))
     lines.append(f"repeat    {repeat_all(best, table.over)}")
     return "\n".join(lines)
+
+
+def _judged(table: Table, fit: bool) -> list[str]:
+    """What the runs show, why the first won, and the command that goes on."""
+    verdict = judge(table)
+    lines = _labelled("verdict", sentences(verdict), fit)
+    lines += _labelled("because", won_because(table, verdict), fit)
+    command = decide_command(verdict)
+    return lines + [f"decide    {command}"] * bool(command)
+
+
+def _labelled(label: str, texts: Sequence[str], fit: bool) -> list[str]:
+    """Sentences behind a label; wrapped on a terminal."""
+    width = terminal_width() if fit else 10**6
+    indent, lines = " " * 10, []
+    for k, sentence in enumerate(texts):
+        first = f"{label:10}" if k == 0 else indent
+        lines += textwrap.wrap(sentence, width, initial_indent=first, subsequent_indent=indent)
+    return lines
 
 
 def _more(group: Group) -> str:
@@ -181,9 +199,12 @@ def markdown(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
         heading, *rows = rows_of(table)
         better = "larger" if table.larger else "smaller"
         command = repeat_all(table.groups[0], table.over)
+        verdict = judge(table)
+        said = [*sentences(verdict), *won_because(table, verdict)]
+        notes = "\n".join(f"- {sentence}" for sentence in said)
         blocks.append(
             f"**{table.title}**, by `{table.metric}` ({better} is better)\n\n"
-            f"{_grid([heading, *rows])}\n\n```bash\n{command}\n```"
+            f"{_grid([heading, *rows])}\n\n{notes}\n\n```bash\n{command}\n```"
         )
     if unranked:
         rows = [("not ranked", "run", "reason")]
@@ -195,84 +216,3 @@ def _grid(rows: Sequence[Sequence[str]]) -> str:
     heading, *rest = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
     rule = "|".join(["---"] * len(rows[0]))
     return "\n".join([f"| {heading} |", f"|{rule}|", *(f"| {row} |" for row in rest)])
-
-
-def as_csv(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
-    """A line for each group and for each unranked run, under one heading."""
-    lines = [line for table in tables for line in _records(table)]
-    lines += [{"state": r.state, "path": str(r.path), "reason": r.reason} for r in unranked]
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    file = io.StringIO()
-    writer = csv.DictWriter(file, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(finite(lines))
-    return file.getvalue().rstrip("\n")
-
-
-def _records(table: Table) -> Iterator[dict[str, Any]]:
-    for rank, group in enumerate(table.groups, 1):
-        line: dict[str, Any] = {"state": "done", "experiment": table.experiment, "data": table.data}
-        line |= {"metric": table.metric, "place": rank, "runs": len(group.runs)}
-        for name in sorted({name for run in group.runs for name in run.metrics}):
-            spread = group.figure(name)
-            line |= {name: spread.mean, f"{name} deviation": spread.deviation}
-        line |= {name: group.cost(name) for name in ("seconds", "steps", "parameters")}
-        line |= {name: facts(group, name) for name in ("precision", "device", "commit")}
-        for name in table.columns:
-            value = group.settings.get(name)
-            line[name] = value if isinstance(value, int | float) else _setting(group, name)
-        for name in table.over:
-            line[name] = " ".join(format_value(run.settings.get(name)) for run in group.runs)
-        yield line | {"path": " ".join(shlex.quote(str(run.path)) for run in group.runs)}
-
-
-def as_json(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
-    """Everything, for programs."""
-    content = {
-        "tables": [_table(table) for table in tables],
-        "apart": [
-            {
-                "state": run.state,
-                "path": str(run.path),
-                "reason": run.reason,
-                "command": spelled(shlex.join(run.command)) or None,
-            }
-            for run in unranked
-        ],
-    }
-    return json.dumps(finite(content), indent=1)
-
-
-def _table(table: Table) -> dict[str, Any]:
-    best = table.groups[0].runs[0]
-    return {
-        "experiment": table.experiment,
-        "data": table.data,
-        "metric": table.metric,
-        "larger_is_better": table.larger,
-        "averaged_over": list(table.over),
-        "constant": table.constant,
-        "repeats_left_out": table.repeats,
-        "other_data": [str(run.path) for run in table.changed or ()],
-        "command": repeat_all(table.groups[0], table.over),
-        "best": {"path": str(best.path), "command": repeat(best)},
-        "groups": [_group(rank, group, table) for rank, group in enumerate(table.groups, 1)],
-    }
-
-
-def _group(rank: int, group: Group, table: Table) -> dict[str, Any]:
-    names = sorted({name for run in group.runs for name in run.metrics})
-    spreads = {name: group.figure(name) for name in names}
-    of_run = ("seed", "steps", "parameters", "seconds", "rate", "precision", "device", "commit")
-    experiment = {"experiment": group.runs[0].experiment}
-    return {
-        "place": rank,
-        "settings": {name: (experiment | group.settings).get(name) for name in table.columns},
-        "figures": {n: {"mean": s.mean, "deviation": s.deviation} for n, s in spreads.items()},
-        "runs": [
-            {"path": str(run.path), "figures": run.metrics}
-            | {name: run.result.get(name) for name in of_run}
-            | {name: run.settings.get(name) for name in table.over}
-            for run in group.runs
-        ],
-    }

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from zoo.compare import formats, plots, side_by_side
+from zoo.compare import data_formats, formats, plots, side_by_side
 from zoo.errors import UserError, closest_match, report
 from zoo.files import user_path
 from zoo.program import spelled
@@ -80,11 +80,11 @@ def _rank(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         plots.check(tables)
     if arguments.csv:
-        print(formats.as_csv(tables, unranked))
+        print(data_formats.as_csv(tables, unranked))
     elif arguments.md:
         print(formats.markdown(tables, unranked))
     elif arguments.json:
-        print(formats.as_json(tables, unranked))
+        print(data_formats.as_json(tables, unranked))
     else:
         print(formats.text(tables, unranked, fit=sys.stdout.isatty()))
     if arguments.plot:

@@ -224,21 +224,3 @@ def _sort_key(score: float, larger: bool) -> tuple[bool, float]:
 def _order(value: Any) -> tuple[bool, Any]:
     number = isinstance(value, int | float)
     return not number, value if number else str(value)
-
-
-def ties(table: Table) -> list[int]:
-    """The ranks whose mean is within two standard errors of the best mean.
-
-    Only groups of two runs or more are compared, and the best must be one. More seeds would tell
-    them from the best.
-    """
-    if not table.groups or len(table.groups[0].runs) < 2:
-        return []
-    best = table.groups[0]
-    ranks = []
-    for rank, group in enumerate(table.groups[1:], 2):
-        if len(group.runs) > 1:
-            error = math.hypot(*(g.score.deviation / len(g.runs) ** 0.5 for g in (best, group)))
-            if abs(best.score.mean - group.score.mean) <= 2 * error:
-                ranks.append(rank)
-    return ranks
