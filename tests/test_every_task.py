@@ -10,6 +10,7 @@ from test_every_model import OTHERS, make
 from torch.utils._pytree import tree_leaves
 
 from zoo.registry import MODELS, TASKS
+from zoo.tasks.base import SplitMetrics
 from zoo.tasks.examples import SAMPLES
 from zoo.training.evaluate import means as divide_sums
 
@@ -24,7 +25,10 @@ def evaluated(name):
     with torch.no_grad():
         output = case.task.step(case.model.eval(), case.example.batch)
     sums = {"loss": output.loss_sum, "count": output.count} | output.sums
-    return case, divide_sums([sums])
+    means = divide_sums([sums])
+    if isinstance(case.task, SplitMetrics):
+        means |= case.task.split_metrics(dict(output.rows))
+    return case, means
 
 
 @every_task

@@ -128,7 +128,8 @@ def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:
     """Print the model, the data, the device and the budget."""
     console, budget, config = trainer.console, trainer.budget, start.config
     facts = dataset.facts
-    classes = f", {n} classes" if (n := facts.get("num_classes")) else ""
+    kinds = "labels" if "label_names" in facts else "classes"
+    classes = f", {n} {kinds}" if (n := facts.get("num_classes")) else ""
     sizes = " / ".join(f"{len(source):,} {name}" for name, source in dataset.splits.items())
     console.line(f"run        {trainer.run.path}")
     recipe = config.experiment or "none; the settings are the defaults of the chosen files"

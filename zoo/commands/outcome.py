@@ -27,7 +27,9 @@ def describe(outcome: dict[str, Any]) -> str:
     if targets := details.get("targets"):
         parts.append(_targets(targets))
     if classes := details.get("classes"):
-        parts.append(_classes(classes))
+        parts.append(_classes(classes, "class"))
+    if labels := details.get("labels"):
+        parts.append(_classes(labels, "label"))
     if (confusion := details.get("confusion")) and len(confusion) <= CONFUSION_UP_TO:
         parts.append(_confusion(confusion, list(details["classes"])))
     return "\n\n".join(parts)
@@ -42,18 +44,18 @@ def _targets(targets: dict[str, dict[str, float]]) -> str:
     return text_table([("target", *first), *body])
 
 
-def _classes(classes: dict[str, dict[str, float]]) -> str:
-    """A row per class; of very many, those of the lowest F1."""
+def _classes(classes: dict[str, dict[str, float | None]], kind: str) -> str:
+    """A row per class or label; of very many, those of the lowest F1."""
     from zoo.training.console import show
 
     rows = list(classes.items())
     note = ""
     if len(rows) > CLASSES_UP_TO:
-        rows = sorted(rows, key=lambda row: row[1]["f1"])[:CLASSES_UP_TO]
+        rows = sorted(rows, key=lambda row: row[1]["f1"] or 0.0)[:CLASSES_UP_TO]
         note = f"\n(the {CLASSES_UP_TO} of {len(classes)} classes with the lowest f1)"
-    heading = ("class", *rows[0][1])
+    heading = (kind, *(name.replace("_", " ") for name in rows[0][1]))
     body = [
-        (name, *(f"{v:,}" if isinstance(v, int) else show(v) for v in row.values()))
+        (name, *(f"{v:,}" if isinstance(v, int) else show(v or 0.0) for v in row.values()))
         for name, row in rows
     ]
     return text_table([heading, *body]) + note

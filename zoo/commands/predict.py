@@ -194,8 +194,18 @@ def describe(rows: list[dict[str, Any]], top: int) -> str:
         cells |= row.get("values", {})  # of several targets, by name
         if "probability" in cells:
             cells["probability"] = f"{cells['probability']:.1%}"
-        if "probabilities" in row and top > 1:
+        if "labels" in row:
+            cells |= _labels(row, top)
+        elif "probabilities" in row and top > 1:
             ranked = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[1:top]
             cells["alternatives"] = ", ".join(f"{name} {p:.1%}" for name, p in ranked)
         table.append([show(v) if isinstance(v, float) else str(v) for v in cells.values()])
     return text_table([list(cells), *table])
+
+
+def _labels(row: Row, top: int) -> Row:
+    """The labels that are predicted, and the likeliest of the others."""
+    ranked = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])
+    chosen = [f"{name} {p:.1%}" for name, p in ranked if name in row["labels"]]
+    others = [f"{name} {p:.1%}" for name, p in ranked if name not in row["labels"]]
+    return {"labels": ", ".join(chosen) or "none", "others": ", ".join(others[:top])}

@@ -9,7 +9,7 @@ from zoo.config.run import RunConfig
 from zoo.errors import MissingFact, UserError
 from zoo.registry import MODELS, TASKS
 
-OF_TABLES = ("classification", "regression")
+OF_TABLES = ("classification", "regression", "multi_label")
 
 
 def with_target_kind(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
@@ -23,7 +23,7 @@ def with_target_kind(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
         UserError: `task=` and `data.kind=` contradict each other.
     """
     kind, task = config.data.get("kind"), config.task["name"]
-    is_said = _is_typed(overrides) or task == "regression"
+    is_said = _is_typed(overrides) or task != "classification"
     if kind not in ("auto", *OF_TABLES) or task not in OF_TABLES or not is_said:
         return config
     if kind != "auto" and kind != task and _is_typed(overrides):

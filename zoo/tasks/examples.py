@@ -66,6 +66,19 @@ def regression(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
     return TaskExample(facts, batch, output_shape=(outputs,))
 
 
+def multi_label(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """Random inputs; each label is on some samples, and some samples have none or all."""
+    labels = tiny.get("num_classes") or tiny["num_outputs"]
+    target = (torch.arange(SAMPLES)[:, None] >> torch.arange(labels)) % 2  # (N, K)
+    facts = {
+        "label_names": [str(k) for k in range(labels)],
+        "label_counts": target.sum(0).tolist(),
+        "num_samples": SAMPLES,
+    }
+    batch = {"input": torch.randn(SAMPLES, *tiny["input_shape"]), "target": target.float()}
+    return TaskExample(facts, batch, output_shape=(labels,))
+
+
 def causal_lm(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
     """Each sample repeats one token, so each token determines the next."""
     size, length = tiny["vocab_size"], tiny.get("block_size", 8)

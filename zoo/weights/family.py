@@ -196,9 +196,10 @@ def misfits(settings: Settings, **allowed: Any) -> list[Misfit]:
 
 
 def labels(settings: Settings) -> dict[str, Any]:
-    """config.json's names of the classes."""
-    names = settings["class_names"]
-    return {
+    """config.json's names of the classes, or labels."""
+    names = settings.get("class_names") or settings["label_names"]
+    several = {"problem_type": "multi_label_classification"} if "label_names" in settings else {}
+    return several | {
         "id2label": {str(k): name for k, name in enumerate(names)},
         "label2id": {name: k for k, name in enumerate(names)},
     }

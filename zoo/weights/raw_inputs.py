@@ -16,7 +16,16 @@ from zoo.data.images.encoding import ImageEncoding
 from zoo.data.tables.encoding import TableEncoding
 from zoo.data.text.labelled_encoding import LabelledTextEncoding
 
-FACTS = ("class_names", "feature_names", "pad_id", "bos_id", "eos_id", "eot_id", "mask_id")
+FACTS = (
+    "class_names",
+    "label_names",
+    "feature_names",
+    "pad_id",
+    "bos_id",
+    "eos_id",
+    "eot_id",
+    "mask_id",
+)
 
 
 class Preprocessed(nn.Module):

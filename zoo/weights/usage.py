@@ -37,6 +37,9 @@ CLASSES = """\
     odds = np.exp(logits - logits.max())
     return dict(zip(about["class_names"], (odds / odds.sum()).tolist()))
 """
+LABELS = """\
+    return dict(zip(about["label_names"], (1 / (1 + np.exp(-logits))).tolist()))
+"""
 IMAGE = """\
 
 def predict(file):
@@ -217,7 +220,7 @@ def graph_example(form: str, about: dict[str, Any]) -> str:
         form: "onnx" or "torch_export".
         about: What `zoo.weights.raw_inputs.describe` gave.
     """
-    task = about["task"]
+    task = "classification" if "label_names" in about else about["task"]  # of texts, read alike
     imports, body = "", ""
     if "image" in about:
         imports, body = "from PIL import Image, ImageOps\n", IMAGE
@@ -230,13 +233,13 @@ def graph_example(form: str, about: dict[str, Any]) -> str:
         body = (WORDS if words else TOKENS) + "\n" + TEXT.get(task, VECTORS)
     else:
         return ""
-    body += CLASSES if "class_names" in about else ""
+    body += CLASSES if "class_names" in about else LABELS if "label_names" in about else ""
     return START.format(imports=imports, graph=GRAPHS[form]) + "\n" * body.startswith("\n") + body
 
 
 def _answer(about: dict[str, Any]) -> str:
     """What becomes of the answer for a row of a table."""
-    if "class_names" in about:
+    if "class_names" in about or "label_names" in about:
         return "    logits = answer\n"
     if isinstance(about["target"], list):
         return '    return dict(zip(about["target"], answer.tolist()))\n'
@@ -246,8 +249,9 @@ def _answer(about: dict[str, Any]) -> str:
 def pipeline_example(task: str, about: dict[str, Any]) -> str:
     """Of a folder for `transformers`."""
     if "image" in about:
-        return PIPELINES["image-classification" if about["image"]["channels"] == 3 else "grey"]
-    if "class_names" in about:
+        example = PIPELINES["image-classification" if about["image"]["channels"] == 3 else "grey"]
+        return example.replace("softmax(0)", "sigmoid()") if "label_names" in about else example
+    if "class_names" in about or "label_names" in about:
         return PIPELINES["text-classification"]
     if task == "masked_lm":
         return PIPELINES["fill-mask"]

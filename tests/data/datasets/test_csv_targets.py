@@ -69,3 +69,53 @@ def test_the_exported_graph_answers_in_the_targets_units(run, command, tmp_path)
     asked = json.loads(command(predict, f"run={run}", "input=area=50", "json=true").out)
     assert answer == pytest.approx(list(asked["values"].values()), rel=1e-4)
     assert 'dict(zip(about["target"], answer.tolist()))' in (tmp_path / "out/README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def films(trained, tmp_path_factory):
+    """Long films are action, late ones comedy; some are both, some neither."""
+    path = tmp_path_factory.mktemp("films") / "films.csv"
+    rows = []
+    for i in range(120):
+        length, year = i * 37 % 100, i * 53 % 100
+        names = ["action"] * (length > 50) + ["comedy"] * (year > 60)
+        rows.append(f"{length}.5,{year}.5,{';'.join(names)}")
+    path.write_text("\n".join(["length,year,tags", *rows]) + "\n")
+    settings = ("task=multi_label", "model.depth=0", "optim.lr=0.1", "trainer.max_steps=100")
+    return trained("films", "model=mlp", "data=csv", f"data.path={path}", "data.target=tags",
+                   *settings)  # fmt: skip
+
+
+def test_labels_are_learnt_and_reported(films, command, tmp_path):
+    result = json.loads((films / "result.json").read_text())
+    assert result["monitor"] == "average_precision" and result["test"]["macro_f1"] > 0.9
+    rows = json.loads((films / "test_details.json").read_text())["labels"]
+    assert set(rows) == {"action", "comedy"} and rows["comedy"]["f1"] > 0.9
+    assert list((films / "previews").glob("labels-*.png"))
+    new = tmp_path / "new.csv"
+    new.write_text("length,year,tags\n99,99,comedy;action\n1,1,\n1,99,comedy\n")
+    out = command(evaluate, f"run={films}", f"data.path={new}").out
+    assert ["subset_accuracy", "1.0000"] in [line.split() for line in out.splitlines()]
+    line = next(line.split() for line in out.splitlines() if line.startswith("comedy "))
+    assert line == ["comedy", "1.0000", "1.0000", "1.0000", "1.0000", "0.6667", "2"]
+    new.write_text("length,year,tags\n99,99,comdy\n")
+    assert "did you mean 'comedy'?" in command(evaluate, f"run={films}", f"data.path={new}").err
+
+
+def test_labels_are_predicted(films, command):
+    row = json.loads(command(predict, f"run={films}", "input=length=99,year=1", "json=true").out)
+    assert row["labels"] == ["action"] and row["probabilities"]["comedy"] < 0.5
+    heading, shown = command(predict, f"run={films}", "input=length=1,year=1").out.splitlines()
+    assert heading.split() == ["input", "labels", "others"] and " none " in shown
+
+
+def test_a_graph_gives_the_logits_of_labels(films, command, tmp_path):
+    done = command(export, f"run={films}", "format=torch_export", f"out={tmp_path / 'out'}")
+    assert done.code == 0, done.err
+    about = json.loads((tmp_path / "out" / "preprocessing.json").read_text())
+    assert about["label_names"] == ["action", "comedy"] and about["task"] == "multi_label"
+    graph = torch.export.load(tmp_path / "out" / "model.pt2").module()
+    odds = graph(torch.tensor([[99.0, 1.0]], dtype=torch.float64))[0].sigmoid().tolist()
+    row = json.loads(command(predict, f"run={films}", "input=length=99,year=1", "json=true").out)
+    assert odds == pytest.approx(list(row["probabilities"].values()), rel=1e-4)
+    assert 'zip(about["label_names"]' in (tmp_path / "out" / "README.md").read_text()

@@ -19,7 +19,8 @@ def csv_table(
     context: DataContext,
     path: str | None = None,
     target: str | None = None,
-    kind: Literal["auto", "classification", "regression"] = "auto",
+    kind: Literal["auto", "classification", "regression", "multi_label"] = "auto",
+    separator: str | None = None,
     columns: list[str] | None = None,
     drop: list[str] | None = None,
     numeric: list[str] | None = None,
@@ -35,9 +36,10 @@ def csv_table(
     Args:
         context: The shared settings.
         path: The file.
-        target: The column to predict; several of numbers as `price,rent`.
-        kind: Whether it holds classes or numbers; "auto" takes texts and few whole numbers as
-            classes.
+        target: The column to predict; several of numbers, or of 0 and 1, as `price,rent`.
+        kind: Whether it holds classes, numbers or labels; "auto" takes texts and few whole numbers
+            as classes, several columns of 0 and 1 as labels.
+        separator: Between the labels of a cell, such as `action;comedy`; null detects `;` `|` `,`.
         columns: Columns to learn from; null takes all.
         drop: Columns to leave out.
         numeric, categorical: Columns of that kind; of the others, a column is numeric when 90 % of
@@ -55,7 +57,8 @@ def csv_table(
     lists = {"columns": columns, "drop": drop, "numeric": numeric, "categorical": categorical}
     table.check_columns(lists)
     notes = list(table.notes)
-    found = read_targets(table, targets, target_kind, notes, encoding and encoding.targets)
+    fitted = encoding.targets if encoding else None
+    found = read_targets(table, targets, target_kind, notes, fitted, separator)
     if encoding is not None:
         raw, readings, contents = encoding.parse(table, notes), {}, []
     else:
@@ -63,7 +66,7 @@ def csv_table(
         read = read_columns(table, names, set(numeric or []), set(categorical or []))
         raw, readings, contents = read.raw, read.readings, [*found.contents, *read.contents]
         notes += read.notes
-    form = FileForm(delimiter, readings, found.notations)
+    form = FileForm(delimiter, readings, found.notations, found.separator)
     of_one = targets[0] if len(targets) == 1 else targets
     dataset = table_dataset(raw, found.values, of_one, found.classes, context, form)
-    return replace(dataset, notes=notes, contents=contents)
+    return replace(dataset, notes=[*notes, *dataset.notes], contents=contents)

@@ -10,6 +10,7 @@ from torch import Tensor
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import match_classes
+from zoo.data.labels import label_facts, note_labels, rarest
 from zoo.data.splits import Indices, split_columns
 from zoo.data.tables.column import Raw
 from zoo.data.tables.encoding import PLAIN_FORM, FileForm, TableEncoding, Target
@@ -29,9 +30,10 @@ def table_dataset(
 
     Args:
         raw: Columns by name: float64 (N,) with NaN, or texts with None.
-        target: Int64 (N,) class numbers, or float64 (N,) values, (N, O) of several targets.
+        target: Int64 (N,) class numbers, or float64 (N,) values, (N, O) of several targets; with
+            `class_names`, (N, K) says by 0 and 1 which of K labels a row has.
         target_name: Name of the target; O names of several.
-        class_names: Name of each class; None for regression.
+        class_names: Name of each class, or label; None for regression.
         context: The shared settings.
         form: How its file is read, for `TableEncoding.read`.
 
@@ -39,31 +41,42 @@ def table_dataset(
         UserError: A split is empty, or the run's encoding does not fit this table.
     """
     encoding = context.fitted(TableEncoding)
-    classes = target if class_names is not None else torch.zeros(len(target), dtype=torch.int64)
-    index = context.indices(classes)
+    index = context.indices(_strata(target, class_names))
     if encoding is None:
         names = [target_name] if isinstance(target_name, str) else list(target_name)
-        targets = _fit_targets(target, names, class_names, index["train"], form.notations)
+        targets = _fit_targets(target, names, class_names, index["train"], form)
         encoding = TableEncoding.fit(raw, index["train"], targets, form)
     rows, stored = encoding.encode(raw), encode_target(target, class_names, encoding.targets)
+    is_labels = encoding.target.kind == "multi_label" and context.is_new
     return Dataset(
         facts=_facts(encoding, stored, index),
         splits=split_columns({"input": rows, "target": stored}, index, add_all=not context.is_new),
         encoding=encoding,
         sha256=fingerprint([rows, stored]),
+        notes=note_labels(class_names or (), stored, index["train"]) if is_labels else [],
     )
+
+
+def _strata(target: Tensor, class_names: Sequence[str] | None) -> Tensor:
+    """What splits are stratified by, int64 (N,)."""
+    if class_names is None:
+        return torch.zeros(len(target), dtype=torch.int64)
+    return target if target.dim() == 1 else rarest(target)
 
 
 def encode_target(
     target: Tensor, class_names: Sequence[str] | None, fitted: Sequence[Target]
 ) -> Tensor:
-    """Int64 (N,) in the run's class numbers, or float32 (N, O) standardised as in the run."""
-    kind = "regression" if class_names is None else "classification"
+    """Int64 (N,) in the run's class numbers, float32 (N, O) standardised as in the run, or 0 and 1
+    for its labels (N, K)."""
+    kind = _kind(target, class_names)
     if kind != fitted[0].kind:
         raise UserError(
             f"the data's target is for {kind}, the run was trained for {fitted[0].kind} of "
             f"'{fitted[0].name}'"
         )
+    if kind == "multi_label":
+        return target.float()
     if class_names is not None:
         return torch.tensor(match_classes(class_names, fitted[0].class_names))[target]
     scales = torch.tensor([[t.mean, t.std] for t in fitted], dtype=torch.float64)  # (O, 2)
@@ -76,13 +89,21 @@ def _fit_targets(
     names: Sequence[str],
     class_names: Sequence[str] | None,
     train: Tensor,
-    notations: Sequence[Notation],
+    form: FileForm,
 ) -> list[Target]:
     if class_names is not None:
-        return [Target(names[0], "classification", tuple(class_names))]
+        kind = _kind(target, class_names)
+        name = names[0] if len(names) == 1 else ", ".join(names)
+        return [Target(name, kind, tuple(class_names), separator=form.separator)]
     columns = target[train].double().reshape(len(train), -1).unbind(1)
-    how = notations or [Notation()] * len(names)
+    how = form.notations or [Notation()] * len(names)
     return [_fit_number(*parts) for parts in zip(names, columns, how, strict=True)]
+
+
+def _kind(target: Tensor, class_names: Sequence[str] | None) -> str:
+    if class_names is None:
+        return "regression"
+    return "classification" if target.dim() == 1 else "multi_label"
 
 
 def _fit_number(name: str, values: Tensor, notation: Notation) -> Target:
@@ -102,6 +123,8 @@ def _facts(encoding: TableEncoding, stored: Tensor, index: Indices) -> dict[str,
     facts["feature_scales"] = [scale for column in encoding.columns for scale in column.scales]
     if target.kind == "regression":
         return facts | _facts_of_numbers(encoding.targets)
+    if target.kind == "multi_label":
+        return facts | label_facts(target.class_names, stored[index["train"]])
     number = len(target.class_names)
     return facts | {
         "num_classes": number,

@@ -20,7 +20,7 @@ from zoo.data.tables.reading import PLAIN, Reading, read_numbers
 from zoo.data.tables.values import as_json
 from zoo.errors import UserError, closest_match
 
-KINDS = ("classification", "regression")
+KINDS = ("classification", "regression", "multi_label")
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,13 @@ class FileForm:
         delimiter: Between cells.
         readings: Of the columns of numbers that are not plain ones, by name.
         notations: Of the targets' numbers.
+        separator: Between the labels of a cell; empty where each label has a column.
     """
 
     delimiter: str | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
     notations: tuple[Notation, ...] = ()
+    separator: str = ""
 
 
 PLAIN_FORM = FileForm()
@@ -43,7 +45,10 @@ PLAIN_FORM = FileForm()
 
 @dataclass(frozen=True)
 class Target:
-    """The target: classes by name, or a number standardised on the training rows."""
+    """The target: a class or labels by name, or a number standardised on the training rows.
+
+    Labels are texts of one cell with a `separator`, or the names of columns of 0 and 1.
+    """
 
     name: str
     kind: str
@@ -51,6 +56,13 @@ class Target:
     mean: float = 0.0
     std: float = 1.0
     notation: Notation = field(default_factory=Notation)
+    separator: str = ""
+
+    @property
+    def columns(self) -> list[str]:
+        """Its names in the header."""
+        is_many = self.kind == "multi_label" and not self.separator
+        return list(self.class_names) if is_many else [self.name]
 
 
 @ENCODINGS.register("table")
@@ -75,7 +87,7 @@ class TableEncoding:
     @property
     def target_columns(self) -> list[str]:
         """The names in the header of what is predicted."""
-        return [target.name for target in self.targets]
+        return [name for target in self.targets for name in target.columns]
 
     @classmethod
     def fit(
@@ -225,11 +237,8 @@ class TableEncoding:
 
 def _fields(part: Column | Target) -> dict[str, Any]:
     """As JSON, without what is plain."""
-    return {
-        name: value
-        for name, value in asdict(part).items()
-        if name not in ("reading", "notation") or getattr(part, name) not in (PLAIN, Notation())
-    }
+    plain = {"reading": PLAIN, "notation": Notation(), "separator": ""}
+    return {n: v for n, v in asdict(part).items() if n not in plain or getattr(part, n) != plain[n]}
 
 
 def _column_missing(missing: Sequence[str], where: str, present: Sequence[str]) -> UserError:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.contents import Content
+from zoo.data.labels import split_labels
 from zoo.data.names import note_alike
 from zoo.data.tables.csv_file import Table, is_missing, parse_number, sort_labels
 from zoo.data.tables.described import describe_numbers, frequent
@@ -82,6 +83,7 @@ def read_target(
     distinct_labels = set(labels)
     if is_new:
         _check_classes(table, name, labels)
+        notes += _note_separator(name, distinct_labels)
         notes += note_alike(distinct_labels, f"target '{name}'", "classes")
     classes = sort_labels(distinct_labels)
     number = {label: i for i, label in enumerate(classes)}
@@ -116,7 +118,9 @@ def read_number(
 ) -> TargetColumn:
     """A target of numbers; `problems` gets what is missing or no number, `otherwise` the remedy."""
     cells = [cell.strip() for cell in table.cells(name)]
-    problems += _missing(table, name, [i for i, cell in enumerate(cells) if is_no_number(cell)])
+    problems += missing_targets(
+        table, name, [i for i, cell in enumerate(cells) if is_no_number(cell)]
+    )
     if notation is None:
         known = [cell for cell in cells if not is_no_number(cell)]
         try:
@@ -141,7 +145,7 @@ def raise_problems(table: Table, problems: Sequence[str]) -> None:
         raise UserError(f"{table.path}, {'; '.join(problems)}")
 
 
-def _missing(table: Table, name: str, numbers: Sequence[int]) -> list[str]:
+def missing_targets(table: Table, name: str, numbers: Sequence[int]) -> list[str]:
     """The problem of a target that is missing in these rows."""
     if not numbers:
         return []
@@ -165,10 +169,11 @@ def _labels(
         if cell and is_missing(cell) and (cell in trained or (among_texts and count > 1))
     }
     missing = [i for i, cell in enumerate(cells) if is_missing(cell) and cell not in kept]
-    if problems := _missing(table, name, missing):
+    if problems := missing_targets(table, name, missing):
         shown = sorted({cells[i] for i in missing if cells[i]})
         said = f" ({', '.join(map(repr, shown))} counts as missing)" if shown else ""
-        raise UserError(f"{table.path}, {problems[0]}{said}")
+        hint = "".join(_hint_of_labels({cell for cell in cells if cell}))
+        raise UserError(f"{table.path}, {problems[0]}{said}{hint}")
     like_missing = [cell for cell in counts if cell and is_no_number(cell)]
     if like_missing and not trained:
         listed = ", ".join(f"'{cell}' ({counts[cell]:,} rows)" for cell in like_missing)
@@ -187,5 +192,21 @@ def _check_classes(table: Table, name: str, labels: Sequence[str]) -> None:
         raise UserError(
             f"{table.path}: the target '{name}' has {distinct} distinct values in "
             f"{len(labels)} rows; expected classes that repeat, or numbers with "
-            "task=regression"
+            f"task=regression{''.join(_hint_of_labels(set(labels)))}"
         )
+
+
+def _note_separator(name: str, classes: set[str]) -> list[str]:
+    hints = _hint_of_labels(classes)
+    return [f"target '{name}': some classes look like several{hint}" for hint in hints]
+
+
+def _hint_of_labels(classes: set[str]) -> list[str]:
+    """A hint where the cells look like several labels each, as `action;comedy`."""
+    for sign in ";|":
+        many = [name for name in classes if sign in name]
+        parts = [part for name in classes for part in split_labels(name, sign)]
+        if many and len(set(parts)) < len(parts):  # a label is in several of them
+            first = ", ".join(split_labels(min(many), sign)[:2])
+            return [f"; for labels such as {first}: task=multi_label"]
+    return []

@@ -12,6 +12,12 @@ from torch import Tensor
 from zoo.data.contents import Content
 from zoo.data.tables.csv_file import Table
 from zoo.data.tables.encoding import Target
+from zoo.data.tables.label_columns import (
+    are_binary,
+    label_content,
+    read_label_cells,
+    read_label_columns,
+)
 from zoo.data.tables.numbers import Notation, is_no_number
 from zoo.data.tables.reading import is_numeric
 from zoo.data.tables.target import raise_problems, read_number, read_target
@@ -28,6 +34,7 @@ class Targets:
         classes: Names of classes; None for numbers.
         notations: How the numbers of each column are written.
         contents: What each column is, for the header.
+        separator: Between the labels of a cell.
     """
 
     names: list[str]
@@ -35,6 +42,7 @@ class Targets:
     classes: list[str] | None
     notations: tuple[Notation, ...]
     contents: list[Content]
+    separator: str = ""
 
 
 def target_names(
@@ -82,30 +90,68 @@ def read_targets(
     kind: str,
     notes: list[str],
     fitted: Sequence[Target] | None = None,
+    separator: str | None = None,
 ) -> Targets:
     """The targets of a table.
 
     Args:
         table: The file.
         names: Their columns.
-        kind: "classification", "regression" or "auto".
+        kind: "classification", "regression", "multi_label" or "auto".
         notes: Lines are added on what was detected.
         fitted: Those of the run that is evaluated; None for a new run.
+        separator: Between the labels of a cell; None to detect it.
 
     Raises:
         UserError: Missing or unreadable values, with their lines; columns that do not go together.
     """
-    if fitted is not None and len(names) != len(fitted):
+    trained_names = [name for target in fitted or () for name in target.columns]
+    if fitted is not None and len(names) != len(trained_names):
         raise UserError(
-            f"data.target names {len(names)} columns, the run predicts {len(fitted)}: "
-            f"{', '.join(target.name for target in fitted)}"
+            f"data.target names {len(names)} columns, the run predicts {len(trained_names)}: "
+            f"{', '.join(trained_names)}"
         )
+    if kind == "multi_label" or (kind == "auto" and len(names) > 1 and are_binary(table, names)):
+        return _labels(table, names, notes, fitted, separator)
     if len(names) == 1:
         trained = (fitted[0].class_names, fitted[0].notation) if fitted else ()
         column = read_target(table, names[0], kind, notes, *trained)
         notations = (column.notation,)
         return Targets(names, column.values, column.classes, notations, [column.content(names[0])])
     return _several_numbers(table, names, kind, notes, fitted)
+
+
+def _labels(
+    table: Table,
+    names: list[str],
+    notes: list[str],
+    fitted: Sequence[Target] | None,
+    separator: str | None,
+) -> Targets:
+    """Float32 (N, K) values, 0 and 1."""
+    is_one = len(names) == 1
+    if fitted is not None:
+        separator, is_one = fitted[0].separator, bool(fitted[0].separator)
+    if is_one:
+        trained = fitted[0].class_names if fitted else ()
+        values, labels, sign = read_label_cells(table, names[0], separator, trained, notes)
+        contents = [label_content(names[0], labels, values)]
+        return Targets(names, values, labels, (), contents, sign)
+    if fitted is not None:  # the labels are names of columns
+        if set(names) != set(fitted[0].class_names):
+            raise UserError(
+                f"data.target: the run predicts the labels {', '.join(fitted[0].class_names)}"
+            )
+        names = list(fitted[0].class_names)
+    else:
+        notes.append(f"{len(names)} targets of 0 and 1, so multi_label (data.kind)")
+    values = read_label_columns(table, names, is_new=fitted is None)
+    counts = values.sum(0).long().tolist()
+    contents = [
+        Content(name, "target", f"label of {count:,} of {len(values):,} rows")
+        for name, count in zip(names, counts, strict=True)
+    ]
+    return Targets(names, values, names, (), contents)
 
 
 def _several_numbers(
@@ -119,14 +165,14 @@ def _several_numbers(
     if kind == "classification":
         raise UserError(
             f"task=classification predicts one column, data.target names {len(names)} "
-            f"({', '.join(names[:4])}); name one, or predict numbers: task=regression"
+            f"({', '.join(names[:4])}); name one, or take task=regression or task=multi_label"
         )
     for name in names if fitted is None else ():
         known = [text for text in table.texts(name) if text and not is_no_number(text)]
         if known and not is_numeric(known):
             raise UserError(
                 f"{table.path}: the target '{name}' holds texts ('{known[0][:40]}'), and several "
-                f"targets have to be numbers; predict it in a run of its own"
+                f"targets have to be numbers, or 0 and 1; predict it in a run of its own"
             )
     if fitted is None:
         notes.append(f"{len(names)} targets of numbers, so regression (data.kind)")
