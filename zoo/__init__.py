@@ -11,7 +11,7 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Run", "TrainingFailed", "UserError", "load", "train"]
+__all__ = ["Run", "TrainingFailed", "UserError", "compare", "load", "train"]
 
 _HOMES = {  # module of each name; zoo/__init__.pyi says the same to type checkers
     "Run": "zoo.api.run",
@@ -25,6 +25,8 @@ _HOMES = {  # module of each name; zoo/__init__.pyi says the same to type checke
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
+    if name == "compare":  # a package that can be called: importing a part of it hides no function
+        return import_module("zoo.compare")
     if name not in _HOMES:
         raise AttributeError(f"module 'zoo' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.api.curves import as_html
-from zoo.api.rows import Rows
 from zoo.config.run import RunConfig
 from zoo.config.saved import read_config
 from zoo.errors import UserError
+from zoo.rows import Rows
 from zoo.runs.directory import RunDirectory
 from zoo.runs.find import find_run
 from zoo.runs.result import FILE, read_result

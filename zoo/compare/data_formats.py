@@ -21,14 +21,19 @@ from zoo.runs.settings import format_value
 
 def as_csv(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
     """A line for each group and for each unranked run, under one heading."""
-    lines = [line for table in tables for line in _records(table)]
-    lines += [{"state": r.state, "path": str(r.path), "reason": r.reason} for r in unranked]
+    lines = records(tables, unranked)
     names = list(dict.fromkeys(name for line in lines for name in line))
     file = io.StringIO()
     writer = csv.DictWriter(file, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(finite(lines))
     return file.getvalue().rstrip("\n")
+
+
+def records(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> list[dict[str, Any]]:
+    """A line for each group and for each unranked run."""
+    lines = [line for table in tables for line in _records(table)]
+    return lines + [{"state": r.state, "path": str(r.path), "reason": r.reason} for r in unranked]
 
 
 def _records(table: Table) -> Iterator[dict[str, Any]]:

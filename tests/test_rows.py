@@ -1,6 +1,6 @@
 """Rows: a list of dictionaries, and a table in a notebook."""
 
-from zoo.api.rows import Rows
+from zoo.rows import Rows
 
 
 def test_rows_are_a_list_with_all_columns():
