@@ -34,12 +34,15 @@ checkpoint=  best (default), last, a step, or the name of a checkpoint
 data=        other data of the same kind, such as data=csv data.path=new.csv; without data=,
              data.key=... changes the run's data (data.path=elsewhere.csv, data.root=/data)
 device=      auto (default), cpu, cuda, ...
+importance=  true: also what each column of a table is worth to the model, the drop of the
+             monitored metric where the column is shuffled (5 times; a number: so often)
 json=true    print JSON, nothing else
 plugins=     [modules] to import first; those in the run's config are not imported by default
 base=        the weights that a LoRA run's adapter belongs to, if they have moved
 --config-dir a folder of your own configs, if data= names one of them
 """
 SAME_DATA = ("root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken")
+REPEATS = 5  # shuffles of a column
 TEXT_FORM = ("tokenizer", "vocab_size", "min_count", "mask_token", "block_size")
 
 
@@ -58,10 +61,11 @@ def _main(argv: list[str]) -> int:
         checkpoint="best",
         device="auto",
         json="false",
+        importance="false",
         plugins="[]",
         base="",
     )
-    as_json = switch(values, "json")
+    as_json, repeats = switch(values, "json"), _repeats(values["importance"])
     run = find_run(values["run"]).path  # reports a wrong path before torch is imported
     from zoo.restore import restore
 
@@ -77,7 +81,7 @@ def _main(argv: list[str]) -> int:
     trained = with_found_files(restored.config, run).data
     data, other = data_settings(trained, overrides)
     split = values["split"] or ("all" if other else "test")
-    outcome = evaluate_run(restored, data, other, split, warnings)
+    outcome = evaluate_run(restored, data, other, split, warnings, repeats)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     for note in outcome["notes"]:
@@ -92,6 +96,15 @@ def switch(values: dict[str, Any], name: str) -> bool:
     if text not in ("true", "false"):
         raise UserError(f"{name}={values[name]}: expected true or false")
     return text == "true"
+
+
+def _repeats(text: str) -> int:
+    """How often each column is shuffled, of `importance=`; 0 for never."""
+    if text.lower() in ("true", "false"):
+        return REPEATS if text.lower() == "true" else 0
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise UserError(f"importance={text}: expected true, false or a number from 1 to 1000")
+    return int(text)
 
 
 def modules(text: str) -> list[str]:
@@ -155,7 +168,12 @@ def _as_trained(data: Options, trained: Options, overrides: list[str]) -> Option
 
 
 def evaluate_run(
-    restored: "Restored", data: Options, other: bool, split: str, warnings: list[str]
+    restored: "Restored",
+    data: Options,
+    other: bool,
+    split: str,
+    warnings: list[str],
+    repeats: int = 0,
 ) -> dict[str, Any]:
     """Metrics and details of a run's model on one split, as JSON.
 
@@ -165,6 +183,7 @@ def evaluate_run(
         other: Whether it is other data than the run's.
         split: Of that data.
         warnings: The list that warnings are added to.
+        repeats: How often each column of a table is shuffled for its importance; 0 for never.
 
     Raises:
         UserError: Data that does not fit the run, an unknown or empty split.
@@ -189,6 +208,15 @@ def evaluate_run(
     if overfit:
         warnings.append("trainer.overfit was on: as in training, every split is the first batch")
     means = _means(restored, loader.evaluation(split), split, warnings)
+    further = {}
+    if repeats:
+        from zoo.commands.importance import importance
+
+        def evaluate(batches: Iterable[Any]) -> dict[str, Any]:
+            return _means(restored, batches, split, [])
+
+        found = importance(restored, list(loader.evaluation(split)), evaluate, repeats)
+        further = {"importance": found}
     return {
         "run": str(restored.run.path),
         "checkpoint": restored.checkpoint,
@@ -203,6 +231,7 @@ def evaluate_run(
         "details": restored.task.details(means),
         "warnings": list(warnings),
         "notes": dataset.notes if other else [],  # how other data was understood
+        **further,
     }
 
 

@@ -6,6 +6,7 @@ from zoo.text_table import terminal_width, text_table
 
 CONFUSION_UP_TO = 20  # classes
 CLASSES_UP_TO = 50
+BAR = 20  # characters of the most important column
 
 
 def describe(outcome: dict[str, Any]) -> str:
@@ -32,7 +33,35 @@ def describe(outcome: dict[str, Any]) -> str:
         parts.append(_classes(labels, "label"))
     if (confusion := details.get("confusion")) and len(confusion) <= CONFUSION_UP_TO:
         parts.append(_confusion(confusion, list(details["classes"])))
+    if importance := outcome.get("importance"):
+        parts.append(_importance(importance))
     return "\n\n".join(parts)
+
+
+def _importance(found: dict[str, Any]) -> str:
+    """A row per column, the most important first."""
+    from zoo.training.console import show
+
+    columns = found["columns"]
+    largest = max((row["mean"] for row in columns.values()), default=0.0)
+    body = [
+        (
+            name,
+            show(row["mean"]),
+            show(row["deviation"]),
+            "#" * round(BAR * max(0.0, row["mean"]) / largest) if largest > 0 else "",
+        )
+        for name, row in columns.items()
+    ]
+    change = "rise" if found["metric"] == "loss" else "drop"
+    table = text_table([("column", f"{change} of {found['metric']}", "deviation", ""), *body])
+    notes = [f"each column shuffled {found['repeats']} times; about 0: the model does without it"]
+    if pairs := found["alike"]:
+        listed = "; ".join(" and ".join(pair) for pair in pairs[:3]) + "; ..." * (len(pairs) > 3)
+        notes.append(
+            f"correlated columns share their importance, each has less than both: {listed}"
+        )
+    return "\n".join([table, *(f"({note})" for note in notes)])
 
 
 def _targets(targets: dict[str, dict[str, float]]) -> str:

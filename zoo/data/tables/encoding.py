@@ -109,6 +109,17 @@ class TableEncoding:
         """Names of the D encoded features."""
         return [feature for column in self.columns for feature in column.features]
 
+    @property
+    def feature_groups(self) -> dict[str, list[int]]:
+        """Which of the D features each column of the file became."""
+        groups: dict[str, list[int]] = {}
+        start = 0
+        for column in self.columns:
+            stop = start + len(column.features)
+            groups.setdefault(column.source, []).extend(range(start, stop))
+            start = stop
+        return groups
+
     def encode(self, raw: Raw) -> Tensor:
         """Float32 (N, D) from columns by name."""
         missing = [column.name for column in self.columns if column.name not in raw]
