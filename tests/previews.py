@@ -15,19 +15,19 @@ class Previews:
     """Figures and texts by tag. Figures are rendered: what cannot be drawn fails here."""
 
     def __init__(self):
-        self.figures, self.texts = {}, {}
+        self.figures, self.full, self.captions, self.texts = {}, {}, {}, {}
 
-    def figure(self, tag, figure):
-        png, _ = render(figure)
-        assert png[:4] == b"\x89PNG"
-        self.figures[tag] = figure
+    def figure(self, tag, figure, full=None, caption=""):
+        for drawn in (figure, full):
+            assert drawn is None or render(drawn)[0][:4] == b"\x89PNG"
+        self.figures[tag], self.full[tag], self.captions[tag] = figure, full, caption
 
     def text(self, tag, text):
         self.texts[tag] = text
 
 
 def drawn(task, model, inputs, target):
-    """The figures of a task's preview of one batch, by tag."""
+    """What a task's preview of one batch writes."""
     torch.manual_seed(0)
     batch = {"input": inputs, "target": target}
     totals = evaluate(model, task, [batch], Precision("fp32", RUNTIME.device), RUNTIME)
@@ -35,7 +35,7 @@ def drawn(task, model, inputs, target):
     model.eval()
     with torch.no_grad():
         task.preview(model, batch, totals, previews)
-    return previews.figures
+    return previews
 
 
 def classifier(classes, **facts):

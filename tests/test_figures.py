@@ -8,8 +8,10 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from zoo.figures import drawable, render
-from zoo.tasks.plots.predictions import confusion, predicted_vs_true
+from zoo import figures
+from zoo.figures import CARD_PIXELS, drawable, for_tensorboard, render
+from zoo.tasks.plots.confusion import confusion
+from zoo.tasks.plots.regression import predicted_vs_true
 
 FORMULAS = ("$\\frac$", "$x_{$", "a$b$", "$", "100%", "_x_", "\\n", "{", "^", "\udcff", "a\tb", "")
 
@@ -67,6 +69,41 @@ def test_without_a_font_codes_are_drawn_and_said_once(recwarn):
 
 def test_values_that_are_not_finite_are_left_out_and_counted():
     huge = torch.tensor([[1.0], [2.0], [float("inf")], [float("nan")], [1e38]])
-    figure = predicted_vs_true(huge, torch.ones(5, 1))
+    figure = predicted_vs_true(huge, torch.ones(5, 1), torch.ones(1))
     assert "2 values that are not finite are not drawn" in figure.get_suptitle()
-    assert render(figure)[0] and render(predicted_vs_true(huge[2:4], huge[2:4]))[0]
+    assert render(figure)[0] and render(predicted_vs_true(huge[2:4], huge[2:4], torch.ones(1)))[0]
+
+
+def test_a_caption_is_inside_the_file():
+    picture = Image.open(io.BytesIO(render(figure_of("a"), caption="看：1 < 2")[0]))
+    assert picture.text == {"Description": "看：1 < 2"}
+
+
+def test_thin_strokes_survive_a_shrinking_that_leaves_out_pixels():
+    """TensorBoard takes about every second pixel of a card: of lines one pixel wide all or none."""
+    width, height = 2 * CARD_PIXELS[0], 2 * CARD_PIXELS[1]
+    lines = np.full((height, width, 3), 255, np.uint8)
+    lines[:, 40:120:8] = 0  # in even columns
+    file = io.BytesIO()
+    Image.fromarray(lines).save(file, "PNG")
+    shown, size = for_tensorboard(file.getvalue())
+    kept = np.asarray(Image.open(io.BytesIO(shown)))[height // 2, 1::2, 0]  # the odd columns
+    assert size == (width, height) and (kept[20:60:4] < 215).all() and (kept[80:] > 250).all()
+    small = np.full((20, 30, 3), 255, np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(small).save(file, "PNG")
+    assert for_tensorboard(file.getvalue()) == (file.getvalue(), (30, 20))
+
+
+def test_a_font_installed_after_matplotlib_made_its_list_is_found(monkeypatch):
+    from matplotlib import font_manager
+
+    fonts = [f for f in font_manager.fontManager.ttflist if "STIX" not in f.name]
+    found = [f.fname for f in font_manager.fontManager.ttflist if f.name == "STIXGeneral"]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: found)
+    figures._fonts_with.cache_clear(), figures._new_fonts.cache_clear()
+    try:
+        assert render(figure_of("a\u20dd"))[1] is None
+    finally:
+        figures._fonts_with.cache_clear(), figures._new_fonts.cache_clear()

@@ -111,9 +111,9 @@ def test_the_preview_shows_a_sample_and_the_heads():
     assert first == "text:\n\n    die Maße"  # half of 16 tokens
     assert len(second.replace("\n    ", "\n").strip("\n")) > 200
     assert all(line.startswith("    ") for line in second.splitlines())
-    labels = [text.get_text() for text in previews.figures["attention"].axes[0].texts]
+    labels = [text.get_text() for text in previews.full["attention"].axes[0].texts]
     assert labels.count("ß") == 2 * (1 + 1) and {"head 2", "layer 2", "·"} <= set(labels)
-    image = previews.figures["attention"].axes[0].images[0].get_array()
+    image = previews.full["attention"].axes[0].images[0].get_array()
     assert image.shape == (2 * 16 + 1, 2 * 16 + 1)
     once = dict(previews.texts)
     task.preview(model, {"input": torch.tensor(window)[None].long()}, {}, previews)

@@ -78,3 +78,30 @@ def test_a_text_goes_to_both(run):
     logger.text("samples/greedy", "one\ntwo")
     logger.close()
     assert (run.previews / "samples_greedy-000007.txt").read_text() == "one\ntwo"
+
+
+def test_tensorboard_gets_the_card_and_the_folder_also_the_full_picture(run):
+    from matplotlib.figure import Figure
+    from PIL import Image
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    logger = Logger(run, step=7)
+    logger.figure(
+        "plots/a", Figure(figsize=(3, 2), dpi=200), Figure(figsize=(5, 5)), "What is seen."
+    )
+    logger.figure("b", Figure(figsize=(3, 2)))
+    logger.close()
+    sizes = {path.name: Image.open(path).size for path in run.previews.iterdir()}
+    assert sizes == {
+        "plots_a-000007.png": (600, 400),
+        "plots_a_full-000007.png": (500, 500),
+        "b-000007.png": (300, 200),
+    }
+    card, full = (Image.open(run.previews / f"plots_{n}-000007.png") for n in ("a", "a_full"))
+    assert card.text == full.text == {"Description": "What is seen."}
+    events = EventAccumulator(str(run.path))
+    events.Reload()
+    assert events.Tags()["images"] == ["plots/a", "b"]
+    (sent,) = events.Images("plots/a")
+    assert (sent.width, sent.height) == (600, 400)
+    assert events.summary_metadata["plots/a"].summary_description == "What is seen."

@@ -62,8 +62,9 @@ def to_float64(tensor: Tensor) -> Tensor:
 class PreviewWriter(Protocol):
     """Writes previews to TensorBoard and to the run's `previews/` folder."""
 
-    def figure(self, tag: str, figure: Any) -> None:
-        """A matplotlib figure."""
+    def figure(self, tag: str, figure: Any, full: Any = None, caption: str = "") -> None:
+        """A matplotlib figure for a card of TensorBoard (`zoo.tasks.plots.card`); `full` is the
+        same in detail, for a file only; `caption` says what is to be seen."""
 
     def text(self, tag: str, text: str) -> None:
         """A text, in Markdown."""

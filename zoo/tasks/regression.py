@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from zoo.registry import TASKS
 from zoo.tasks.base import Batch, PreviewWriter, StepOutput, to_float64
 from zoo.tasks.examples import regression
-from zoo.tasks.plots.predictions import regression_plots
+from zoo.tasks.plots.regression import regression_plots
+from zoo.tasks.plots.weights import draw_table_weights
 
 MOST_NAMED = 8  # targets with curves and lines of their own; `details` has those of any number
 MOST_PLOTS = 6
@@ -49,9 +50,10 @@ class Regression:
         num_outputs: int = 1,
         target_names: list[str] | None = None,
         loss: LossName = "squared",
+        feature_names: list[str] | None = None,
     ) -> None:
         self.mean, self.std = target_mean, target_std
-        self.num_outputs = num_outputs
+        self.num_outputs, self.feature_names = num_outputs, feature_names
         self.names = target_names if target_names and len(target_names) > 1 else None
         self.loss = _LOSSES[loss]
 
@@ -97,13 +99,15 @@ class Regression:
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
-        """Predicted against true values."""
+        """Predicted against true values, the errors, the weights of a table's columns."""
         predicted, target = self._in_units(model(batch["input"])), self._in_units(batch["target"])
+        centre = self.mean if isinstance(self.mean, list) else [self.mean]
         if self.names is None:
-            regression_plots(predicted, target, writer)
+            regression_plots(predicted, target, centre, writer)
         for k, name in list(enumerate(self.names or []))[:MOST_PLOTS]:
             one = slice(k, k + 1)
-            regression_plots(predicted[:, one], target[:, one], writer, name)
+            regression_plots(predicted[:, one], target[:, one], centre[one], writer, name)
+        draw_table_weights(model, batch["input"], self.feature_names, None, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """The value of each sample, in the target's units; of several targets by name."""

@@ -202,7 +202,8 @@ class Seq2Seq:
         rows += zip(sources, references, self.generate(model, first["source"]), strict=True)
         lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows)
         writer.text("texts", "\n".join(f"| {line} |" for line in lines))
-        source, target = (self._trim(first[side][:1])[0] for side in ("source", "target"))
+        source, target = (first[side][0] for side in ("source", "target"))
+        source, target = (ids[ids != self.pad_id] for ids in (source, target))
         pair_attention(model, source, target[:-1], self.tokenizer, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from zoo.figures import render
+from zoo.figures import for_tensorboard, render
 from zoo.files import finite
 from zoo.runs.directory import RunDirectory
 from zoo.runs.metrics_file import cut
@@ -89,20 +89,39 @@ class Logger:
         for name, value in metrics.items():
             self.writer.add_scalar(f"train/{name}", value, step)
 
-    def figure(self, tag: str, figure: Any) -> None:
-        """A matplotlib figure, in TensorBoard and as `previews/<tag>-<step>.png`."""
-        from tensorboard.compat.proto.summary_pb2 import Summary
+    def figure(self, tag: str, figure: Any, full: Any = None, caption: str = "") -> None:
+        """A matplotlib figure, in TensorBoard and as `previews/<tag>-<step>.png`.
 
-        png, note = render(figure)
+        Args:
+            tag: Its name.
+            figure: What a card of TensorBoard shows.
+            full: The same in detail, as `previews/<tag>_full-<step>.png`.
+            caption: What is to be seen, in a sentence or two; also inside the files.
+        """
+        png = self._png(tag, figure, caption)
+        self._image(tag, png, caption)
+        if full is not None:
+            self._png(f"{tag}_full", full, caption)
+
+    def _png(self, tag: str, figure: Any, caption: str) -> bytes:
+        """Draw a figure and write it to the previews."""
+        png, note = render(figure, caption=caption)
         if note:
             warnings.warn(note, stacklevel=2)
-        width, height = int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
-        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=png)
-        summary = Summary(value=[Summary.Value(tag=tag, image=image)])
-        self.writer.file_writer.add_summary(summary, self.step)  # type: ignore[attr-defined]
         self.run.previews.mkdir(exist_ok=True)
         name = f"{tag.replace('/', '_')}-{self.step:06d}.png"
         (self.run.previews / name).write_bytes(png)
+        return png
+
+    def _image(self, tag: str, png: bytes, caption: str) -> None:
+        """A picture in TensorBoard, with a description."""
+        from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+
+        shown, (width, height) = for_tensorboard(png)
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=shown)
+        metadata = SummaryMetadata(summary_description=caption)
+        summary = Summary(value=[Summary.Value(tag=tag, image=image, metadata=metadata)])
+        self.writer.file_writer.add_summary(summary, self.step)  # type: ignore[attr-defined]
 
     def text(self, tag: str, text: str) -> None:
         """A text sample, in TensorBoard and as `previews/<tag>-<step>.txt`."""

@@ -123,7 +123,7 @@ def test_names_that_are_not_utf8_serve_a_whole_run(tmp_path, train, capsys):
     done = train(*settings, *more)
     assert done.code == 0 and "warning" not in done.out, done.out + done.err
     assert "input 3x6x9" in done.out and "classes: $x_{$ (8), caf\\xe9 (8)" in done.out
-    assert len(list((done.path / "previews").glob("*.png"))) == 3
+    assert len(list((done.path / "previews").glob("*_full-*.png"))) == 3
     again = train(f"resume={done.path}", "trainer.max_steps=3")
     assert again.code == 0, again.err
     assert evaluate_main([f"run={done.path}"]) == 0

@@ -88,4 +88,4 @@ def test_texts_of_two_tokens_are_no_table_of_two_features(train, write):
     )  # fmt: skip
     assert trained.code == 0, trained.err
     names = {path.name.split("-")[0] for path in (trained.path / "previews").iterdir()}
-    assert names == {"confusion"}
+    assert names == {"confusion", "confusion_full"}

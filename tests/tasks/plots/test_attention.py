@@ -12,7 +12,7 @@ from zoo.models.bert import BERT
 from zoo.models.gpt import GPT
 from zoo.models.rnn_attention import RnnAttention
 from zoo.models.transformer import Transformer
-from zoo.tasks.plots.attention import heat_maps, pair_attention, text_attention
+from zoo.tasks.plots.attention import attention_card, heat_maps, pair_attention, text_attention
 
 LETTERS = train_tokenizer("char", ["abcdefghijklm"], specials=["<pad>", "<s>", "</s>"])
 
@@ -63,7 +63,7 @@ def test_heads_in_a_text(name):
     model = GPT(**options).eval() if name == "gpt" else BERT(**options, pad_id=0).eval()
     tokens, previews = torch.randint(3, 16, (30,)), Previews()
     text_attention(model, tokens, LETTERS, previews)
-    ((tag, figure),) = previews.figures.items()
+    ((tag, figure),) = previews.full.items()
     image, texts = drawn(figure)
     assert tag == "attention" and image.shape == (41, 41)  # the first twenty tokens
     assert texts[:20] == [LETTERS.token(i) for i in tokens[:20].tolist()]
@@ -81,7 +81,7 @@ def test_heads_that_look_at_the_source(build):
     source, target = torch.tensor([1, 5, 6, 7, 8, 2]), torch.tensor([1, 9, 10])
     previews = Previews()
     pair_attention(build(**options).eval(), source, target, LETTERS, previews)
-    image, texts = drawn(previews.figures["attention"])
+    image, texts = drawn(previews.full["attention"])
     assert image.shape == (3, 6 * (1 if build is RnnAttention else 2) + (build is Transformer))
     numpy.testing.assert_allclose(image[:, :6].sum(1), 1, rtol=1e-5)
     assert texts[:3] == ["<s>", "g", "h"] and "</s>" in texts
@@ -92,3 +92,34 @@ def test_models_without_attention_have_no_maps_and_are_not_even_asked():
     previews = Previews()
     text_attention(torch.nn.Linear(2, 2), torch.tensor([3, 4]), LETTERS, previews)
     assert previews.figures == {}
+
+
+def test_the_card_has_words_and_the_heads_that_differ_most():
+    """Three of four heads are equal: one of them is enough. Two tokens are the word `ab`."""
+    early, late = torch.zeros(3, 3), torch.zeros(3, 3)
+    early[:, 0] = late[:, 2] = 1
+    maps = [torch.stack([early, early]), torch.stack([early, late])]
+    words = [("ab", 0, 2), ("猫", 2, 3)]
+    card = attention_card(maps, words, words)
+    titles = [text.get_text() for text in card.texts]
+    assert titles[0] == "3 of 4 heads, which differ most" and {"L1 H1", "L2 H2"} <= set(titles)
+    shown = [numpy.asarray(axes.images[0].get_array()) for axes in card.axes]
+    assert (shown[0][:, 0] == 1).all() and (shown[-1][:, 1] == 1).all()
+    assert shown[0].shape == (2, 2)
+    assert [label.get_text() for label in card.axes[0].get_yticklabels()] == ["ab", "猫"]
+
+
+def test_a_card_of_a_text_begins_with_a_sentence():
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer("char", [text := "end of it. So we go on and on, the sea is on"])
+    options = dict(vocab_size=tokenizer.vocab_size, block_size=64, width=8, depth=2, heads=2)
+    previews = Previews()
+    tokens = torch.tensor(tokenizer.encode(text)).long()
+    text_attention(GPT(**options).eval(), tokens, tokenizer, previews)
+    axes = previews.figures["attention"].axes
+    names = [label.get_text() for label in axes[0].get_yticklabels()]
+    assert names == ["So", "we", "go", "on", "and", "on", ",", "the"]
+    for one in axes:
+        weights = numpy.asarray(one.images[0].get_array()) ** 2
+        numpy.testing.assert_allclose(weights.sum(1), 1, rtol=1e-5)
+    assert "total variation" in previews.captions["attention"]

@@ -11,7 +11,7 @@ def test_the_labels_of_the_lowest_f1_are_drawn():
     labels["label 3"] = row | {"f1": 0.1, "average_precision": None}
     previews = Previews()
     label_plots(labels, previews)
-    (axes,) = previews.figures["labels"].axes
+    (axes,) = previews.full["labels"].axes
     names = [text.get_text() for text in axes.get_yticklabels()]
     assert len(names) == MOST and names[0] == "label 0" and "label 29" not in names
     assert [bar.get_width() for bar in axes.patches] == sorted(

@@ -9,7 +9,7 @@ from word_vectors import WORDS, task, text
 
 from zoo.errors import UserError
 from zoo.models.word2vec import Word2Vec
-from zoo.tasks.plots.word_vectors import WordNeighbours
+from zoo.tasks.plots.word_vectors import WordNeighbours, map_card
 
 
 def planted():
@@ -82,5 +82,16 @@ def test_previews_name_neighbours_of_frequent_words():
     line = next(line for line in previews.texts["neighbours"].split("\n\n") if "**ba**" in line)
     expected = list(made.respond(net, "ba", top=6))
     assert line == "**ba**: " + ", ".join(f"{r['word']} {r['cosine']:.2f}" for r in expected)
-    labels = {label.get_text().strip() for label in previews.figures["map"].axes[0].texts}
+    labels = {label.get_text().strip() for label in previews.full["map"].axes[0].texts}
     assert {"ba", "ca", "bi"} <= labels
+
+
+def test_words_on_the_card_do_not_overlap_and_lie_as_in_the_file():
+    """Of two words at one place the more frequent one is shown."""
+    names = ["first", "hidden", "below", "right"]
+    points = torch.tensor([[0.0, 1.0], [0.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
+    card = map_card(names, points)
+    placed = {text.get_text(): text.get_position() for text in card.texts[1:]}
+    assert list(placed) == ["first", "below", "right"]
+    assert card.texts[0].get_text().startswith("3 frequent words")
+    assert placed["first"][1] > placed["below"][1] and placed["first"][0] < placed["right"][0]

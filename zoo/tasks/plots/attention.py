@@ -1,6 +1,7 @@
-"""Attention weights as heat maps: layers down, heads across.
+"""Attention weights as heat maps: on a card between the words of one sentence, for the few heads
+that differ most; at full size between tokens, layers down and heads across.
 
-Shapes: H heads, T query tokens, S key tokens.
+Shapes: H heads, T query tokens, S key tokens, R and C words on either side.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,24 @@ from torch import Tensor, nn
 
 from zoo.inference.attention_maps import attention_maps
 from zoo.tasks.base import PreviewWriter
-from zoo.tasks.plots.model import new_figure, shorten
+from zoo.tasks.plots.card import (
+    HEIGHT,
+    LINE,
+    SMALL,
+    TOP,
+    WIDTH,
+    axes_on,
+    fit,
+    new_card,
+    new_figure,
+    shorten,
+    width_of,
+    write,
+)
+from zoo.tasks.plots.heads import between_words, most_different, sentence_start, words_of
 
+MOST_WORDS, MOST_SHOWN = 8, 3  # words on either side and heads of a card
+NAMES = 58  # pixels of a card for a word
 MOST_TOKENS = 20
 MOST_LAYERS, MOST_HEADS = 4, 8
 LABEL_LETTERS = 10
@@ -20,6 +37,11 @@ CELL = 0.115  # inches
 MIN_WIDTH = 4.2  # inches, for the title
 SIDE_MARGINS, END_MARGINS = (0.8, 0.4), (0.8, 0.8)  # inches: left and right, below and above
 GAP = 1  # cells between two maps
+CAPTION = (
+    "Each row: how the word on the left shares its attention among the words below. Shown are the "
+    "heads (L2 H3: layer 2, head 3) that differ most in total variation; shades are the square "
+    "root of a weight."
+)
 
 
 def text_attention(model: nn.Module, tokens: Tensor, tokenizer: Any, writer: PreviewWriter) -> None:
@@ -27,13 +49,19 @@ def text_attention(model: nn.Module, tokens: Tensor, tokenizer: Any, writer: Pre
 
     Args:
         model: In evaluation mode; takes ids (1, T).
-        tokens: Ids (T,), of which the first few are used.
+        tokens: Ids (T,); drawn is the first whole sentence, as far as there is room.
         tokenizer: Its `token(id)` names them.
         writer: Receives the figure.
     """
+    tokens = tokens[sentence_start(tokens.tolist(), tokenizer) :]
+    words = words_of(tokens.tolist(), tokenizer, MOST_WORDS)
+    maps = _of_size(attention_maps(model, tokens[None, : words[-1][2]]), words[-1][2], words[-1][2])
+    if not maps:
+        return
     tokens = tokens[:MOST_TOKENS]
     names = [tokenizer.token(i) for i in tokens.tolist()]
-    _draw(attention_maps(model, tokens[None]), names, names, writer)
+    full = heat_maps([*attention_maps(model, tokens[None]).values()], names, names)
+    writer.figure("attention", attention_card(maps, words, words), full, CAPTION)
 
 
 def pair_attention(
@@ -48,22 +76,52 @@ def pair_attention(
     """
     maps = attention_maps(model, source[None], target[None])
     maps = {name: weights for name, weights in maps.items() if "cross" in name} or maps
-    queries, keys = ([tokenizer.token(i) for i in ids.tolist()] for ids in (target, source))
-    _draw(maps, queries, keys, writer)
+    layers = _of_size(maps, len(target), len(source))
+    if not layers:
+        return
+    queries, keys = (words_of(ids.tolist(), tokenizer, MOST_WORDS) for ids in (target, source))
+    card = attention_card(layers, queries, keys)
+    layers = [weights[:, :MOST_TOKENS, :MOST_TOKENS] for weights in layers]
+    names = [[tokenizer.token(i) for i in ids[:MOST_TOKENS].tolist()] for ids in (target, source)]
+    writer.figure("attention", card, heat_maps(layers, *names), CAPTION)
 
 
-def _draw(
-    maps: dict[str, Tensor], queries: Sequence[str], keys: Sequence[str], writer: PreviewWriter
-) -> None:
-    size = (len(queries), len(keys))
-    layers = [
-        weights[:, :MOST_TOKENS, :MOST_TOKENS]
-        for weights in maps.values()
-        if weights.shape[1:] == size
-    ]
-    if layers:
-        figure = heat_maps(layers, queries[:MOST_TOKENS], keys[:MOST_TOKENS])
-        writer.figure("attention", figure)
+def _of_size(maps: dict[str, Tensor], queries: int, keys: int) -> list[Tensor]:
+    return [weights for weights in maps.values() if weights.shape[1:] == (queries, keys)]
+
+
+def attention_card(
+    maps: Sequence[Tensor],
+    queries: Sequence[tuple[str, int, int]],
+    keys: Sequence[tuple[str, int, int]],
+) -> Any:
+    """The few heads that differ most.
+
+    Args:
+        maps: Weights of each layer, (H, T, S).
+        queries, keys: Words with their first token and the one after the last (`words_of`).
+    """
+    weights = between_words(torch.cat(list(maps)), queries, keys)  # (L H, R, C)
+    places = [(layer, head) for layer, heads in enumerate(maps) for head in range(len(heads))]
+    chosen = most_different(weights, MOST_SHOWN)
+    few = len(chosen) < len(places)
+    title = f"{len(chosen)} of {len(places)} heads, which differ most" if few else "Attention"
+    figure = new_card(title)
+    rows, columns = ([fit(text, NAMES, SMALL) for text, *_ in side] for side in (queries, keys))
+    left = max(width_of(name, SMALL) for name in rows) + 8
+    below = max(width_of(name, SMALL) for name in columns) + 6
+    top = TOP + LINE
+    width, gap = (WIDTH - left - 4) / len(chosen), 8
+    for k, number in enumerate(chosen):
+        place = (left + k * width, top, width - gap, HEIGHT - top - below)
+        axes = axes_on(figure, *place)
+        axes.imshow(weights[number].sqrt().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(len(columns)), columns, rotation=90)
+        axes.set_yticks(range(len(rows)), rows if k == 0 else [""] * len(rows))
+        axes.tick_params(length=0)
+        layer, head = places[number]
+        write(figure, place[0], TOP, f"L{layer + 1} H{head + 1}", SMALL, color="0.35")
+    return figure
 
 
 def heat_maps(maps: Sequence[Tensor], queries: Sequence[str], keys: Sequence[str]) -> Any:

@@ -4,7 +4,7 @@ Shapes: V vocabulary, D width, T tokens.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,12 +14,17 @@ from zoo.errors import UserError
 from zoo.errors import closest_match as nearest_name
 from zoo.inference.neighbours import combine, nearest, plane
 from zoo.tasks.base import PreviewWriter
-from zoo.tasks.plots.model import new_figure
+from zoo.tasks.plots.card import LINE, TOP, WIDTH, fit, new_card, new_figure, width_of, write
 
 LISTED, MAPPED = 8, 60  # words whose neighbours are listed, and words on the map, in a preview
 NAMED = 6  # neighbours of each
 MIN_LETTERS = 6  # shorter words are mostly function words
 MIN_CHARACTERS = 2  # of Chinese and other scripts without capitals
+MOST_ON_CARD = 16
+MAP = (
+    "Frequent words by the two directions in which their vectors vary most. Words that stand close "
+    "together tend to be used alike; PROJECTOR shows all directions."
+)
 COMMA = re.compile("[,\uff0c]")  # also the Chinese one
 TERM = re.compile(r"\s*([+-]?)\s*([^\s+-]+)\s*")
 
@@ -27,6 +32,34 @@ TERM = re.compile(r"\s*([+-]?)\s*([^\s+-]+)\s*")
 def _is_long(word: str) -> bool:
     has_capitals = word.upper() != word.lower()
     return len(word) >= (MIN_LETTERS if has_capitals else MIN_CHARACTERS)
+
+
+def map_card(names: Sequence[str], points: Tensor) -> Any:
+    """The words among the first, which are the most frequent, whose names do not overlap.
+
+    Args:
+        names: Of the words.
+        points: (N, 2).
+    """
+    low, high = points.amin(0), points.amax(0)
+    across, up = ((points - low) / (high - low).clamp(min=1e-12)).unbind(1)
+    room = 200 - TOP - 2 * LINE
+    boxes: list[tuple[float, float, float]] = []  # left, top, right
+    chosen: list[int] = []
+    for k, name in enumerate(names):
+        wide = width_of(fit(name, 90))
+        left, top = 4 + float(across[k]) * (WIDTH - 8 - wide), TOP + (1 - float(up[k])) * room
+        taken = (
+            left < right + 4 and left + wide + 4 > start and abs(top - y) < LINE
+            for start, y, right in boxes
+        )  # fmt: skip
+        if len(chosen) < MOST_ON_CARD and not any(taken):
+            boxes.append((left, top, left + wide))
+            chosen.append(k)
+    figure = new_card(f"{len(chosen)} frequent words, similar ones close together")
+    for k, (left, top, _) in zip(chosen, boxes):
+        write(figure, left, top, fit(names[k], 90), color="#1f3f77")
+    return figure
 
 
 class WordNeighbours:
@@ -69,16 +102,17 @@ class WordNeighbours:
             listed = ", ".join(f"{word} {cosine:.2f}" for word, cosine in neighbours)
             lines.append(f"**{self.tokenizer.token(i)}**: {listed}")
         writer.text("neighbours", "\n\n".join(lines))
-        writer.figure("map", self._map(vectors))
-
-    def _map(self, vectors: Tensor) -> Any:
         words = self.content_words(MAPPED)
         points = plane(vectors[words]).cpu()
+        names = [self.tokenizer.token(word) for word in words]
+        writer.figure("map", map_card(names, points), self._map(names, points), MAP)
+
+    def _map(self, names: Sequence[str], points: Tensor) -> Any:
         figure = new_figure(8, 7, "Frequent words: first two principal components")
         axes = figure.add_subplot()
         axes.scatter(points[:, 0], points[:, 1], s=6, color="#3b6fb6")
-        for word, point in zip(words, points.tolist()):
-            axes.text(*point, f" {self.tokenizer.token(word)}", size=8, va="center", clip_on=True)
+        for name, point in zip(names, points.tolist()):
+            axes.text(*point, f" {name}", size=8, va="center", clip_on=True)
         axes.margins(x=0.1)
         axes.set_xticks([])
         axes.set_yticks([])
