@@ -12,16 +12,16 @@ def conv_net(channels, classes, kernel=3):
     )
 
 
-IMAGES = {"confusion", "mistakes"}
+IMAGES, MAPS = {"confusion", "mistakes"}, {"feature_maps", "looks_at"}
 CASES = {
-    "grey images, convolution": (conv_net(1, 3), (1, 6, 6), IMAGES | {"filters"}),
-    "colour images, convolution": (conv_net(3, 3), (3, 6, 8), IMAGES | {"filters"}),
+    "grey images, convolution": (conv_net(1, 3), (1, 6, 6), IMAGES | {"filters"} | MAPS),
+    "colour images, convolution": (conv_net(3, 3), (3, 6, 8), IMAGES | {"filters"} | MAPS),
     "images, one linear layer": (
         nn.Sequential(nn.Flatten(), nn.Linear(36, 3)),
         (1, 6, 6),
         IMAGES | {"filters"},
     ),
-    "images, a convolution without width": (conv_net(1, 3, kernel=1), (1, 6, 6), IMAGES),
+    "images, a convolution without width": (conv_net(1, 3, kernel=1), (1, 6, 6), IMAGES | MAPS),
     "images, pooled before the first weights": (
         nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4, 3)),
         (1, 6, 6),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zoo.tasks.base import Batch, PreviewWriter
 from zoo.tasks.plots import confusion, mistakes, surface
+from zoo.tasks.plots.activations import draw_activations
 from zoo.tasks.plots.weights import (
     draw_filters,
     draw_table_weights,
@@ -73,3 +74,4 @@ def _image_plots(
         names = class_names if len(weights) == len(class_names) and is_linear(model) else None
         hidden = "neuron" if isinstance(first_layer(model), nn.Linear) else "filter"
         draw_filters(weights, names, "class" if names else hidden, writer)
+    draw_activations(model, images, logits, target, class_names, writer)
