@@ -1,11 +1,13 @@
 """Examples of model cards, by their own code. With a model: test_every_export.py."""
 
+import re
+
 import numpy as np
 import torch
 
-from zoo.data.tables.encoding import TableEncoding, Target
+from zoo.data.tables.encoding import FileForm, TableEncoding, Target
 from zoo.weights.raw_inputs import describe, preprocessed
-from zoo.weights.usage import TABLE
+from zoo.weights.usage import TABLE, graph_example
 
 
 def test_a_row_becomes_what_the_encoding_makes_of_it():
@@ -21,3 +23,29 @@ def test_a_row_becomes_what_the_encoding_makes_of_it():
         expected = encoding.encode({"x": torch.tensor([value]).double(), "kind": [kind]})
         features = scope["features"]({"x": number, "kind": kind})
         torch.testing.assert_close(graph.prepare(torch.from_numpy(features)), expected)
+
+
+def test_a_text_becomes_what_the_encoding_makes_of_it():
+    texts = ["late and broken", "Late, but 好 whole", "broken 好"]
+    columns = {"x": torch.tensor([1.0, 2.0, 5.0]).double(), "review": texts}
+    form = FileForm(texts=("review",))
+    encoding = TableEncoding.fit(columns, torch.arange(3), [Target("y", "regression")], form)
+    facts = {"feature_scales": [scale for c in encoding.columns for scale in c.scales]}
+    graph = preprocessed(torch.nn.Identity(), encoding, facts)
+    about = describe(encoding, facts, "regression")
+    scope = {"np": np, "re": re, "about": about}
+    exec(TABLE, scope)
+    assert encoding.columns[1].words == ("broken", "late", "好")
+    for text in (texts[1], "LATE late 好好 x", "", None):
+        expected = encoding.encode({"x": torch.tensor([3.0]).double(), "review": [text]})
+        features = scope["features"]({"x": 3, "review": text})
+        torch.testing.assert_close(graph.prepare(torch.from_numpy(features)), expected)
+    assert "import re" in graph_example("onnx", about) and "tfidf" in graph_example("onnx", about)
+
+
+def test_a_table_without_text_has_no_words_in_its_example():
+    columns = {"x": torch.tensor([1.0, 2.0, 5.0]).double()}
+    encoding = TableEncoding.fit(columns, torch.arange(3), [Target("y", "regression")])
+    example = graph_example("onnx", describe(encoding, {}, "regression"))
+    assert "tfidf" not in example and "import re" not in example
+    compile(example, "example", "exec")

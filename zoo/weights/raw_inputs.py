@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from zoo.data.encoding import Encoding
 from zoo.data.images.encoding import ImageEncoding
 from zoo.data.tables.encoding import TableEncoding
+from zoo.data.tables.words import PATTERN
 from zoo.data.text.labelled_encoding import LabelledTextEncoding
 
 FACTS = (
@@ -110,6 +111,8 @@ def describe(encoding: Encoding, facts: dict[str, Any], task: str) -> dict[str, 
         about["image"] = size | {"resize": encoding.resize}
     elif isinstance(encoding, TableEncoding):
         about["columns"] = encoding.to_json()["columns"]
+        if any(column.kind == "text" for column in encoding.columns):
+            about["word_pattern"] = PATTERN
         names = encoding.target_columns
         about["target"] = names[0] if len(names) == 1 else names
     elif encoding.tokenizer is not None:

@@ -56,6 +56,12 @@ def predict(file):
 """
 TABLE = """\
 
+def tfidf(text, words, weights):
+    found = re.findall(about["word_pattern"], text.lower())
+    values = np.array([found.count(word) * weight for word, weight in zip(words, weights)])
+    return list(values / max(np.sqrt((values**2).sum()), 1e-12))
+
+
 def features(row):
     values = []
     for column in about["columns"]:
@@ -63,6 +69,8 @@ def features(row):
         if column["kind"] == "numeric":
             values.append(column["median"] if value is None else float(value))
             values += [float(value is None)] if column["indicator"] else []
+        elif column["kind"] == "text":
+            values += tfidf(value or "", column["words"], column["weights"])
         else:
             names = column["categories"]  # then any other text, then a missing one
             place = names.index(value) if value in names else len(names) + (value is None)
@@ -225,7 +233,8 @@ def graph_example(form: str, about: dict[str, Any]) -> str:
     if "image" in about:
         imports, body = "from PIL import Image, ImageOps\n", IMAGE
     elif "columns" in about:
-        body = TABLE
+        has_text = "word_pattern" in about
+        imports, body = "import re\n" * has_text, TABLE if has_text else _without_text(TABLE)
         body += _answer(about)
     elif "vocabulary" in about or task in TEXT:
         words = "vocabulary" in about
@@ -235,6 +244,14 @@ def graph_example(form: str, about: dict[str, Any]) -> str:
         return ""
     body += CLASSES if "class_names" in about else LABELS if "label_names" in about else ""
     return START.format(imports=imports, graph=GRAPHS[form]) + "\n" * body.startswith("\n") + body
+
+
+def _without_text(example: str) -> str:
+    """The example for a table that has no column of free text."""
+    start, end = example.index("def tfidf"), example.index("def features")
+    text = example.index('        elif column["kind"] == "text"')
+    after = example.index("        else:", text)
+    return example[:start] + example[end:text] + example[after:]
 
 
 def _answer(about: dict[str, Any]) -> str:

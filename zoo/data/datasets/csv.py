@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
+from zoo.bounds import Positive
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.tables.columns import read_columns
@@ -10,6 +11,7 @@ from zoo.data.tables.csv_file import read_csv
 from zoo.data.tables.dataset import table_dataset
 from zoo.data.tables.encoding import FileForm, TableEncoding
 from zoo.data.tables.targets import read_targets, target_names
+from zoo.data.tables.words import MAX_WORDS
 from zoo.errors import UserError
 from zoo.registry import DATASETS
 
@@ -25,6 +27,8 @@ def csv_table(
     drop: list[str] | None = None,
     numeric: list[str] | None = None,
     categorical: list[str] | None = None,
+    texts: list[str] | None = None,
+    max_words: Positive = MAX_WORDS,
     delimiter: str | None = None,
 ) -> Dataset:
     """Rows of a CSV file with a header line.
@@ -42,8 +46,9 @@ def csv_table(
         separator: Between the labels of a cell, such as `action;comedy`; null detects `;` `|` `,`.
         columns: Columns to learn from; null takes all.
         drop: Columns to leave out.
-        numeric, categorical: Columns of that kind; of the others, a column is numeric when 90 % of
-            its cells are.
+        numeric, categorical, texts: Columns of that kind; of the others, a column is numeric when
+            90 % of its cells are, and a text when its cells hardly repeat and have several words.
+        max_words: Features of a column of texts, at most.
         delimiter: Between cells; null detects it.
     """
     encoding = context.fitted(TableEncoding)
@@ -54,19 +59,21 @@ def csv_table(
     if encoding is not None:
         target_kind = encoding.target.kind
     targets = target_names(table, target, encoding.target_columns if encoding else None)
-    lists = {"columns": columns, "drop": drop, "numeric": numeric, "categorical": categorical}
+    kinds = {"numeric": numeric, "categorical": categorical, "texts": texts}
+    lists = {"columns": columns, "drop": drop, **kinds}
     table.check_columns(lists)
     notes = list(table.notes)
     fitted = encoding.targets if encoding else None
     found = read_targets(table, targets, target_kind, notes, fitted, separator)
     if encoding is not None:
-        raw, readings, contents = encoding.parse(table, notes), {}, []
+        raw, form, contents = encoding.parse(table, notes), FileForm(delimiter), []
     else:
         names = [n for n in columns or table.header if n not in (*targets, *(drop or []))]
-        read = read_columns(table, names, set(numeric or []), set(categorical or []))
-        raw, readings, contents = read.raw, read.readings, [*found.contents, *read.contents]
+        read = read_columns(table, names, *(set(chosen or []) for chosen in kinds.values()))
+        raw, contents = read.raw, [*found.contents, *read.contents]
         notes += read.notes
-    form = FileForm(delimiter, readings, found.notations, found.separator)
+        how = (read.readings, found.notations, found.separator, tuple(read.texts), max_words)
+        form = FileForm(delimiter, *how)
     of_one = targets[0] if len(targets) == 1 else targets
     dataset = table_dataset(raw, found.values, of_one, found.classes, context, form)
     return replace(dataset, notes=[*notes, *dataset.notes], contents=contents)

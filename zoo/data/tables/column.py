@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.tables.reading import PLAIN, Reading
+from zoo.data.tables.words import fit_words, tfidf
 from zoo.errors import UserError
 
 Raw = Mapping[str, Tensor | Sequence[str | None]]  # float64 (N,) with NaN, or texts with None
@@ -22,13 +23,14 @@ class Column:
 
     Attributes:
         name: As in the header.
-        kind: "numeric" or "categorical".
+        kind: "numeric", "categorical" or "text".
         median: Replaces a missing number.
         mean, std: Mean and standard deviation of the training rows, after that.
         indicator: Whether a 0/1 feature marks missing numbers.
         categories: The texts of the training rows; each is a 0/1 feature, and so are "other" (a
             text not among them) and "missing".
         reading: How a number is read from the table's text.
+        words, weights: Of a text, those of the training rows that are features, and their IDF.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Column:
     indicator: bool = False
     categories: tuple[str, ...] = ()
     reading: Reading = PLAIN
+    words: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
 
     @classmethod
     def fit(
@@ -73,6 +77,21 @@ class Column:
         indicator = bool(rows.isnan().any()) and reading.part in ("", "elapsed")
         return cls(name, "numeric", median, mean, std, indicator, reading=reading)
 
+    @classmethod
+    def fit_text(cls, name: str, texts: Sequence[str | None], train: Tensor, most: int) -> "Column":
+        """Fit the words of a text on the rows `train` (int64).
+
+        Raises:
+            UserError: No word is in two of these rows.
+        """
+        words, weights = fit_words([texts[row] for row in train.tolist()], most)
+        if not words:
+            raise UserError(
+                f"the column '{name}' has no word that is in two training rows, so it cannot be "
+                f"read as text; leave it out: data.drop"
+            )
+        return cls(name, "text", words=words, weights=weights)
+
     @property
     def source(self) -> str:
         """The name in the header."""
@@ -81,6 +100,8 @@ class Column:
     @property
     def features(self) -> list[str]:
         """Names of the encoded features."""
+        if self.kind == "text":
+            return [f"{self.name}: {word}" for word in self.words]
         if self.kind == "numeric":
             return [self.name] + ([f"{self.name} missing"] if self.indicator else [])
         texts = [f"{self.name}={text}" for text in self.categories]
@@ -94,7 +115,10 @@ class Column:
         return first + unscaled * (len(self.features) - 1)
 
     def encode(self, values: Tensor | Sequence[str | None]) -> Tensor:
-        """Float64 (N, features)."""
+        """(N, features), float64, of texts float32."""
+        if self.kind == "text":
+            assert not isinstance(values, Tensor)
+            return tfidf(values, self.words, self.weights)
         if isinstance(values, Tensor):
             missing = values.isnan()
             scaled = (torch.where(missing, self.median, values) - self.mean) / self.std

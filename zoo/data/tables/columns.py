@@ -3,8 +3,9 @@
 Shapes: N rows.
 """
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from zoo.data.tables.reading import (
     usual_decimal,
 )
 from zoo.data.tables.target import FEW, starts_with_zero
+from zoo.data.tables.words import is_free_text, words_of
 from zoo.errors import UserError
 
 MANY = 1000  # distinct texts that are no categories in a table of any size
@@ -41,6 +43,7 @@ class Columns:
         raw: Their values by name; a date has several.
         readings: How those are read that are not plain numbers or texts, by name.
         contents: How each column was understood, those that are left out among them.
+        texts: Names of those that are free text.
         notes: What is worth a look.
         problems: What keeps the file from being read.
     """
@@ -48,6 +51,7 @@ class Columns:
     raw: dict[str, Any] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
     contents: list[Content] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -57,33 +61,35 @@ class Columns:
 
 
 def read_columns(
-    table: Table, names: list[str], numeric: set[str], categorical: set[str]
+    table: Table, names: list[str], numeric: set[str], categorical: set[str], texts: set[str]
 ) -> Columns:
     """The columns to learn from, as numbers or texts, and how they are read.
 
     Args:
         table: The file.
         names: The columns to consider.
-        numeric, categorical: Those whose kind is set; of the others it is detected.
+        numeric, categorical, texts: Those whose kind is set; of the others it is detected.
 
     Raises:
         UserError: All texts in numeric columns (with their lines), no column at all.
     """
-    if both := sorted(numeric & categorical):
-        raise UserError(f"data.numeric and data.categorical both name '{both[0]}'; keep one")
+    set_to = {"numeric": numeric, "categorical": categorical, "texts": texts}
+    _check_once(set_to)
     columns, decimal = Columns(), usual_decimal(table)
     for name in names:
-        texts = table.texts(name)
-        known = [text for text in texts if text is not None]
-        is_set = name in numeric or name in categorical
-        if len(set(texts)) == 1:
+        cells = table.texts(name)
+        known = [text for text in cells if text is not None]
+        is_set = any(name in chosen for chosen in set_to.values())
+        if len(set(cells)) == 1:
             columns.leave_out(name, "empty" if not known else f"'{known[0]}' in every row")
-        elif name in numeric or (name not in categorical and _is_quantity(known)):
+        elif name in texts:
+            _add_text(columns, name, cells)
+        elif name in numeric or (not is_set and _is_quantity(known)):
             _add_numbers(columns, table, name, decimal, is_set)
-        elif name not in categorical and (found := _order(known)):
+        elif not is_set and (found := _order(known)):
             _add_dates(columns, table, name, *found)
         else:
-            _add_categories(columns, name, texts, is_set)
+            _add_categories(columns, name, cells, is_set)
     if columns.problems:
         raise UserError(f"{table.path}, {_joined(columns.problems)}")
     if more := len(columns.notes) - MAX_NOTES:
@@ -93,6 +99,13 @@ def read_columns(
         reasons = "; ".join(left_out) or "data.columns and data.drop name none but the target"
         raise UserError(f"{table.path}: no column is left to learn from; {reasons}")
     return columns
+
+
+def _check_once(set_to: Mapping[str, set[str]]) -> None:
+    """Refuse a column whose kind is set twice."""
+    for (first, names), (second, others) in itertools.combinations(set_to.items(), 2):
+        if both := sorted(names & others):
+            raise UserError(f"data.{first} and data.{second} both name '{both[0]}'; keep one")
 
 
 def _is_quantity(known: Sequence[str]) -> bool:
@@ -190,8 +203,11 @@ def _add_categories(columns: Columns, name: str, texts: Sequence[str | None], is
     distinct = set(known)
     is_many = len(distinct) > MANY or (len(distinct) > FEW and 2 * len(distinct) > len(known))
     mixed = "" if is_set else _mixed(known)
+    if is_many and not is_set and not mixed and is_free_text(known):
+        _add_text(columns, name, texts)
+        return
     if is_many and not is_set:
-        what = "an id" if len(distinct) == len(known) else "ids or free text"
+        what = "an id" if len(distinct) == len(known) else "ids or names"
         found = f"{len(distinct):,} texts in {len(known):,} rows ('{known[0][:24]}'), {what}"
         columns.leave_out(name, f"{mixed or found}; {column_option('categorical', name)} keeps it")
         return
@@ -200,6 +216,15 @@ def _add_categories(columns: Columns, name: str, texts: Sequence[str | None], is
     columns.raw[name] = list(texts)
     columns.contents.append(Content(name, "category", describe_texts(texts)))
     columns.notes += note_alike(distinct, f"column '{name}'", "categories")
+
+
+def _add_text(columns: Columns, name: str, texts: Sequence[str | None]) -> None:
+    known = [text for text in texts if text is not None]
+    each = sum(len(words_of(text)) for text in known) / len(known)
+    columns.raw[name] = list(texts)
+    columns.texts.append(name)
+    about = f"{len(set(known)):,} texts, {each:.0f} words each; TF-IDF (data.max_words)"
+    columns.contents.append(Content(name, "text", about))
 
 
 def _mixed(known: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from zoo.data.tables.input import read_input
 from zoo.data.tables.numbers import Notation
 from zoo.data.tables.reading import PLAIN, Reading, read_numbers
 from zoo.data.tables.values import as_json
+from zoo.data.tables.words import MAX_WORDS, words_of
 from zoo.errors import UserError, closest_match
 
 KINDS = ("classification", "regression", "multi_label")
@@ -32,12 +33,16 @@ class FileForm:
         readings: Of the columns of numbers that are not plain ones, by name.
         notations: Of the targets' numbers.
         separator: Between the labels of a cell; empty where each label has a column.
+        texts: Names of the columns of free text.
+        max_words: Features of each of these, at most.
     """
 
     delimiter: str | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
     notations: tuple[Notation, ...] = ()
     separator: str = ""
+    texts: tuple[str, ...] = ()
+    max_words: int = MAX_WORDS
 
 
 PLAIN_FORM = FileForm()
@@ -100,7 +105,10 @@ class TableEncoding:
         """Fit each column on the rows `train` (int64)."""
         how = form.readings
         columns = tuple(
-            Column.fit(name, values, train, how.get(name, PLAIN)) for name, values in raw.items()
+            Column.fit_text(name, values, train, form.max_words)
+            if name in form.texts and not isinstance(values, Tensor)
+            else Column.fit(name, values, train, how.get(name, PLAIN))
+            for name, values in raw.items()
         )
         return cls(columns, targets[0], form.delimiter, tuple(targets[1:]))
 
@@ -125,8 +133,9 @@ class TableEncoding:
         missing = [column.name for column in self.columns if column.name not in raw]
         if missing:
             raise _column_missing(missing, "the data", list(raw))
-        encoded = torch.cat([column.encode(raw[column.name]) for column in self.columns], dim=1)
-        return encoded.float()
+        return torch.cat(
+            [column.encode(raw[column.name]).float() for column in self.columns], dim=1
+        )
 
     def parse(self, table: Table, notes: list[str] | None = None) -> Raw:
         """The columns that this encoding was fitted on, from a table of texts.
@@ -169,6 +178,9 @@ class TableEncoding:
                         f"in training in none: the median{median} is taken"
                     )
                 continue
+            if column.kind == "text":
+                notes += _unknown_words(column, values)
+                continue
             texts = [text for text in values if text is not None]
             unseen = [text for text in texts if text not in column.categories]
             if unseen:
@@ -198,7 +210,7 @@ class TableEncoding:
         others, the target among them, are ignored.
         """
         known = {
-            column.source: None if column.kind == "numeric" else column.categories
+            column.source: column.categories if column.kind == "categorical" else None
             for column in self.columns
         }
         table, names = read_input(path, self.delimiter, known)
@@ -232,8 +244,8 @@ class TableEncoding:
         columns = tuple(
             from_fields(Column, part, f"columns[{number}]") for number, part in enumerate(parts)
         )
-        if any(column.kind not in ("numeric", "categorical") for column in columns):
-            raise ValueError("columns: expected numeric or categorical ones")
+        if any(column.kind not in ("numeric", "categorical", "text") for column in columns):
+            raise ValueError("columns: expected numbers, categories or texts")
         further = json.get("others", [])
         if not isinstance(further, list):
             raise ValueError("others: expected a list of targets")
@@ -248,8 +260,20 @@ class TableEncoding:
 
 def _fields(part: Column | Target) -> dict[str, Any]:
     """As JSON, without what is plain."""
-    plain = {"reading": PLAIN, "notation": Notation(), "separator": ""}
+    plain = {"reading": PLAIN, "notation": Notation(), "separator": "", "words": (), "weights": ()}
     return {n: v for n, v in asdict(part).items() if n not in plain or getattr(part, n) != plain[n]}
+
+
+def _unknown_words(column: Column, texts: Sequence[str | None]) -> list[str]:
+    """A note where texts have no word that the training rows had."""
+    known = set(column.words)
+    strange = [text for text in texts if text and known.isdisjoint(words_of(text))]
+    if not strange:
+        return []
+    return [
+        f"column '{column.name}': {len(strange):,} of {len(texts):,} texts have no word that the "
+        f"run knows ('{strange[0][:40]}')"
+    ]
 
 
 def _column_missing(missing: Sequence[str], where: str, present: Sequence[str]) -> UserError:
