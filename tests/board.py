@@ -52,12 +52,13 @@ class Board:
         return HParamsPlugin(self.context)
 
     def columns(self):
-        """Names of the settings, those that differ first; names of all metrics."""
+        """Names of the settings, those that differ first, as the page shows them: without spaces
+        at the ends; names of all metrics."""
         found = self._ask(self._hparams, "/experiment")
         settings = found["hparamInfos"]
         return (
-            [entry["name"] for entry in settings if entry.get("differs")],
-            [entry["name"] for entry in settings if not entry.get("differs")],
+            [entry["name"].strip() for entry in settings if entry.get("differs")],
+            [entry["name"].strip() for entry in settings if not entry.get("differs")],
             [entry["name"]["tag"] for entry in found["metricInfos"]],
         )
 
@@ -72,7 +73,8 @@ class Board:
                 entry["name"]["tag"]: entry["value"] for entry in session.get("metricValues", [])
             }
             status = session["status"].removeprefix("STATUS_")
-            found[session["name"]] = Session(status, group["hparams"], metrics)
+            settings = {name.strip(): value for name, value in group["hparams"].items()}
+            found[session["name"]] = Session(status, settings, metrics)
         return found
 
     def charts(self):

@@ -24,7 +24,7 @@ def test_runs_that_start_together_get_a_folder_each(tmp_path):
     for thread in threads:
         thread.join()
     assert len(set(paths)) == 16
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(-\d+)?", p.name) for p in paths)
+    assert all(re.fullmatch(r"\d{6}_\d{4}(-\d+)?", p.name) for p in paths)
     assert all((p / "checkpoints").is_dir() for p in paths)
 
 

@@ -14,29 +14,29 @@ def outputs(tmp_path, monkeypatch):
     """Runs, a sweep's trials, and a run that has saved nothing yet; copied, so all are as new."""
     monkeypatch.chdir(tmp_path)
     for name in (
-        "a/2026-01-02_10-00-00",
-        "a/2026-01-02_10-00-00-2",
-        "a/2026-01-02_10-00-00-10",
+        "a/260102_1000",
+        "a/260102_1000-2",
+        "a/260102_1000-10",
         "b/2025-12-31_23-59-59/lr=1,seed=0",
         "b/mine",
     ):
         run = write_run(tmp_path / "outputs" / name)
         (run / "checkpoints" / "best-00000001").mkdir()
         os.utime(run / "config.yaml", (1_600_000_000, 1_600_000_000))
-    write_run(tmp_path / "outputs" / "a" / "2026-01-03_00-00-00")
+    write_run(tmp_path / "outputs" / "a" / "260103_0000")
     return tmp_path / "outputs"
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("outputs/a", "a/2026-01-02_10-00-00-10"),
-        ("outputs/a/2026-01-02_10-00-00-2", "a/2026-01-02_10-00-00-2"),
+        ("outputs/a", "a/260102_1000-10"),
+        ("outputs/a/260102_1000-2", "a/260102_1000-2"),
         ("outputs/b", "b/2025-12-31_23-59-59/lr=1,seed=0"),
         ("outputs/b/2025-12-31_23-59-59", "b/2025-12-31_23-59-59/lr=1,seed=0"),
-        ("outputs", "a/2026-01-02_10-00-00-10"),
-        (".", "a/2026-01-02_10-00-00-10"),
-        ("last", "a/2026-01-02_10-00-00-10"),
+        ("outputs", "a/260102_1000-10"),
+        (".", "a/260102_1000-10"),
+        ("last", "a/260102_1000-10"),
     ],
 )
 def test_the_newest_run_is_taken_and_named(outputs, capsys, text, found):
@@ -47,7 +47,7 @@ def test_the_newest_run_is_taken_and_named(outputs, capsys, text, found):
 
 
 def test_a_run_to_resume_needs_no_checkpoint(outputs):
-    assert find_run("last", "resume", trained=False).path.name == "2026-01-03_00-00-00"
+    assert find_run("last", "resume", trained=False).path.name == "260103_0000"
 
 
 def test_a_folder_named_last_is_that_folder(outputs):

@@ -148,10 +148,54 @@ def test_a_trials_metrics_are_its_results(sweep, rows):
 
 
 def test_the_columns_are_the_settings_of_all_trials_those_that_differ_first(sweep):
+    """Model, optimizer and learning rate first, then all settings of what is swept; no others."""
     differ, same, metrics = Board(sweep).columns()
-    assert {"model.name", "optim.name", "optim.lr"} <= set(differ)
+    assert differ[:3] == ["model.name", "optim.name", "optim.lr"] and same[0] == "model.width"
     assert "optim.nesterov" in differ + same and "optim.adam_lr" in differ + same
-    assert "seed" in same and metrics[:2] == ["best/val_accuracy", "best/val_loss"]
+    rest = {name for name in differ[3:] + same[1:] if not name.startswith("optim.")}
+    assert rest == set(), "the trials do not differ in these"
+    assert metrics[:2] == ["best/val_accuracy", "best/val_loss"]
+
+
+def sessions_of(folder, members, search=None):
+    (folder / "sweep.json").write_text(json.dumps({"members": members, "search": search}))
+    config = {"seed": 1, "optim": {"name": "sgd", "lr": 0.1, "momentum": 0.9}}
+    config["model"] = {"name": "mlp", "width": 8, "depth": 2}
+    hparams.begin(folder / "trial", config | {"trainer": {"clip": None}})
+    (row,) = Board(folder).sessions().values()
+    return list(row.settings)
+
+
+HEADLINE = ["model.name", "optim.name", "optim.lr", "model.width"]
+
+
+@pytest.mark.parametrize(
+    ("lists", "shown"),
+    [
+        ([["seed=0", "model.depth=2"], ["seed=1", "model.depth=2"]], ["seed"]),
+        ([["optim=sgd"], ["optim=adamw", "+trainer.clip=1"]], ["optim.momentum", "trainer.clip"]),
+        ([["seed=0"]], ["model.depth", "optim.momentum", "seed", "trainer.clip"]),
+    ],
+)
+def test_a_trial_shows_what_its_sweep_varies(tmp_path, lists, shown):
+    (tmp_path / "trial").mkdir()
+    members = [{"overrides": overrides} for overrides in lists]
+    assert sorted(sessions_of(tmp_path, members)) == sorted(HEADLINE + shown)
+
+
+def test_the_first_trial_of_a_search_shows_what_will_vary(tmp_path):
+    (tmp_path / "trial").mkdir()
+    members = [{"overrides": ["seed=1", "model.depth=2", "trainer.clip=1"]}]
+    search = {"typed": ["trainer.clip=1", "model.depth=range(1,4)"], "space": {}}
+    search["when"] = {"optim=sgd": {"optim.momentum": "interval(0, 0.9)"}}
+    shown = sessions_of(tmp_path, members, search)
+    assert sorted(shown) == sorted([*HEADLINE, "model.depth", "optim.momentum"])
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"members": 3}', "[" * 100_000])
+def test_a_damaged_sweep_hides_nothing(tmp_path, content):
+    (tmp_path / "sweep.json").write_text(content)
+    assert hparams.swept(tmp_path) is None
 
 
 def test_sweeps_and_runs_side_by_side_hide_no_columns(sweep):

@@ -39,7 +39,7 @@ class RunDirectory:
         needed_bytes: int = 0,
         folder: Path | None = None,
     ) -> "RunDirectory":
-        """A new folder `root/experiment/<date_time>`; two runs in one second get two folders.
+        """A new folder `root/experiment/<date_time>`; two runs in one minute get two folders.
 
         Args:
             root, experiment: Its parents.
@@ -169,12 +169,14 @@ class RunDirectory:
 
 
 def fresh_folder(parent: Path) -> Path:
-    """A new folder `parent/<date_time>[-n]`, created atomically.
+    """A new folder `parent/<date_time>[-n]`, such as `261129_0655`, created atomically.
+
+    Short, because TensorBoard shows it in the name of every run; later names sort last.
 
     Raises:
         OSError: It cannot be created.
     """
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    stamp = datetime.now().strftime("%y%m%d_%H%M")
     for n in itertools.count(1):
         path = parent / (stamp if n == 1 else f"{stamp}-{n}")
         with contextlib.suppress(FileExistsError):

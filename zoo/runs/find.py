@@ -10,7 +10,7 @@ from zoo.files import user_path
 from zoo.runs.directory import RunDirectory
 
 OUTPUTS = Path("outputs")  # where `last` looks: the default of output_dir
-STARTED = re.compile(r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)(?:-(\d+))?")
+STARTED = re.compile(r"(\d{6}_\d{4}|\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)(?:-(\d+))?")
 LEVELS = 4  # outputs/<name>/<sweep>/<trial>; no deeper, as a folder may be a whole disk
 
 
@@ -54,5 +54,7 @@ def _started(run: Path) -> tuple[str, int, float]:
     modified = (run / "config.yaml").stat().st_mtime
     for part in (run.name, run.absolute().parent.name):
         if match := STARTED.fullmatch(part):
-            return match[1], int(match[2] or 1), modified
-    return f"{datetime.fromtimestamp(modified):%Y-%m-%d_%H-%M-%S}", 0, modified
+            digits = re.sub(r"\D", "", match[1])
+            is_short = len(digits) == 10  # without a century and seconds; longer ones are older
+            return f"20{digits}60" if is_short else digits, int(match[2] or 1), modified
+    return f"{datetime.fromtimestamp(modified):%Y%m%d%H%M%S}", 0, modified

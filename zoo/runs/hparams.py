@@ -4,9 +4,13 @@ They are two small event files next to that of the metrics: `*.begin` with the s
 with the status. TensorBoard uses the first of each that it reads. In files of their own they can be
 replaced when a run is resumed with a larger budget, or ends with another status. A run that is
 running or interrupted has no `*.end`, and is shown as `unknown`.
+
+TensorBoard orders columns by name, those that differ between the runs shown first, and shows five.
+Spaces before a name, which the page does not show, put the settings of HEADLINE first.
 """
 
 import contextlib
+import json
 import math
 import time
 from pathlib import Path
@@ -15,6 +19,8 @@ from typing import Any
 from zoo.runs.settings import OF_SEED, flat
 
 FILE = "events.out.tfevents"
+HEADLINE = ("model.name", "optim.name", "optim.lr", "model.width")
+FIRST = {name: " " * (len(HEADLINE) - k) + name for k, name in enumerate(HEADLINE)}
 
 
 def begin(folder: Path, settings: dict[str, Any]) -> None:
@@ -25,7 +31,7 @@ def begin(folder: Path, settings: dict[str, Any]) -> None:
     remove(folder)
     now = time.time()
     info = SessionStartInfo(start_time_secs=now)
-    for name, value in tuned(settings).items():
+    for name, value in columns(tuned(settings), swept(folder.parent)).items():
         if isinstance(value, str):
             info.hparams[name].string_value = value
         else:
@@ -73,6 +79,42 @@ def tuned(settings: dict[str, Any]) -> dict[str, float | str]:
         if values.get(name) == settings["seed"]:
             del values[name]
     return {name: _number_or_text(value) for name, value in values.items()}
+
+
+def columns(values: dict[str, float | str], keys: set[str] | None) -> dict[str, float | str]:
+    """The settings that are shown, named so that those of HEADLINE come first.
+
+    Args:
+        values: All settings by dotted name.
+        keys: What the run's sweep varies; None for a run on its own, of which all are shown.
+    """
+
+    def is_shown(name: str) -> bool:
+        if keys is None or name in HEADLINE or "experiment" in keys:
+            return True
+        return any(name == key or name.startswith(f"{key}.") for key in keys)
+
+    return {FIRST.get(name, name): value for name, value in values.items() if is_shown(name)}
+
+
+def swept(folder: Path) -> set[str] | None:
+    """What the trials of a sweep differ in, by key; None if nothing, or the folder holds none."""
+    try:
+        content = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+        search = content["search"] or {"typed": (), "space": (), "when": {}}
+        members = [dict(map(_pair, trial["overrides"])) for trial in content["members"]]
+        keys = {key for one in members for key in one if one[key] != members[0].get(key)}
+        # The trials of a search are not known yet. Values are given as `1,2` or `interval(1,2)`.
+        keys |= {key for key, value in map(_pair, search["typed"]) if set(value) & set(",(")}
+        keys |= {key for listed in (search["space"], *search["when"].values()) for key in listed}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    return keys or None
+
+
+def _pair(override: str) -> tuple[str, str]:
+    key, _, value = override.partition("=")
+    return key.lstrip("+"), value
 
 
 def _number_or_text(value: Any) -> float | str:
