@@ -91,7 +91,7 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
         ),
         "zoo.api": (
             "import zoo",
-            {"zoo.adapters", "zoo.commands", "zoo.config", "zoo.restore", "zoo.runs",
+            {"zoo.adapters", "zoo.commands", "zoo.config", "zoo.data", "zoo.restore", "zoo.runs",
              "zoo.session", "zoo.training", *BASE},
         ),
     },

@@ -20,6 +20,7 @@ from zoo.runs.result import FILE, read_result
 if TYPE_CHECKING:
     from torch import nn
 
+    from zoo.data.encoding import Encoding
     from zoo.restore import Restored
 
 
@@ -78,6 +79,11 @@ class Run(os.PathLike[str]):
     def model(self) -> "nn.Module":
         """The model with the weights of the checkpoint, in evaluation mode."""
         return self._restored.model
+
+    @property
+    def encoding(self) -> "Encoding":
+        """How a raw input becomes what `model` takes; `encoding.tokenizer` for texts."""
+        return self._restored.encoding
 
     @cached_property
     def _restored(self) -> "Restored":
