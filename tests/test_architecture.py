@@ -68,10 +68,14 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
             "its precision",
             {"zoo.build", "zoo.config", "zoo.runs", "zoo.start", "zoo.training", *BASE},
         ),
+        "zoo.report": (
+            "a page to send",
+            {"zoo.config", "zoo.runs", "zoo.training", *BASE},
+        ),
         "zoo.session": (
             "one run, start to end",
             {"zoo.build", "zoo.config", "zoo.data", "zoo.kernels", "zoo.number_format",
-             "zoo.record", "zoo.runs", "zoo.start", "zoo.training", *BASE},
+             "zoo.record", "zoo.report", "zoo.runs", "zoo.start", "zoo.training", *BASE},
         ),
     },
     "commands": {
@@ -85,9 +89,9 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
         ),
         "zoo.commands": (
             "train, evaluate, ...",
-            {"zoo.adapters", "zoo.build", "zoo.compare", "zoo.config", "zoo.restore", "zoo.runs",
-             "zoo.session", "zoo.start", "zoo.sweep", "zoo.tasks", "zoo.training",
-             "zoo.weights", *BASE},
+            {"zoo.adapters", "zoo.build", "zoo.compare", "zoo.config", "zoo.report",
+             "zoo.restore", "zoo.runs", "zoo.session", "zoo.start", "zoo.sweep", "zoo.tasks",
+             "zoo.training", "zoo.weights", *BASE},
         ),
         "zoo.api": (
             "import zoo",

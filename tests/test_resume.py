@@ -206,9 +206,11 @@ def test_a_signal_stops_within_a_step_and_the_run_resumes(
         assert result["steps"] <= at + 1
         assert killed.newest(stopped.path, "last").step == result["steps"]
     assert f"python train.py resume={stopped.path}" in stopped.out or kind == "evaluation"
+    assert 'class="badge interrupted"' in (stopped.path / "report.html").read_text()
 
     resumed = train(f"resume={stopped.path}")
     assert resumed.code == 0, resumed.err
+    assert 'class="badge done"' in (stopped.path / "report.html").read_text()
     assert differences(ending(stopped.path), uninterrupted(case)[0]) in ([], ["checkpoints"])
 
 

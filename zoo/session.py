@@ -22,6 +22,7 @@ from zoo.kernels import forget_used_kernels
 from zoo.number_format import First, of_resumed, products_of, with_precision
 from zoo.program import command_line, spelled
 from zoo.record import disk_error_message, record_run, refused_writes
+from zoo.report import write as write_report
 from zoo.runs import hparams
 from zoo.runs.directory import RunDirectory
 from zoo.start import Start, find_data, find_start
@@ -244,6 +245,8 @@ def _write_result(trainer: Trainer, config: RunConfig, outcome: dict[str, Any]) 
     with contextlib.suppress(OSError):
         if outcome["status"] != "interrupted":  # it may be resumed
             hparams.end(trainer.run.path, done=outcome["status"] == "done")
+    with contextlib.suppress(OSError):  # a warning goes to train.log too
+        write_report.attempt(write_report.write_run, trainer.run.path, trainer.console.warn)
 
 
 @contextlib.contextmanager

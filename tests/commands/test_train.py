@@ -27,7 +27,7 @@ def test_a_run(train):
     names = {path.name for path in done.path.iterdir()}
     assert names >= {
         "config.yaml", "overrides.txt", "dataset.json", "metrics.jsonl", "result.json",
-        "train.log", "checkpoints",
+        "train.log", "checkpoints", "report.html",
     }  # fmt: skip
     result = json.loads((done.path / "result.json").read_text())
     assert result["status"] == "done" and result["steps"] == 6

@@ -12,6 +12,7 @@ COMMANDS = {  # name: (module of zoo with a `main`, what it does)
     "predict": ("commands.predict", "apply a trained model: zoo predict run=... input=a.png"),
     "compare": ("compare.main", "rank runs, and show what differs: zoo compare outputs"),
     "curves": ("commands.curves", "draw learning curves: zoo curves runs=outputs/..."),
+    "report": ("commands.report", "write report.html of a run or a sweep, to send to others"),
     "list": ("commands.list", "list the available models, data and experiments"),
     "find-lr": ("commands.find_lr", "find a learning rate by a range test"),
     "export": ("commands.export", "export a model for other programs: zoo export run=..."),
