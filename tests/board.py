@@ -95,3 +95,30 @@ class Board:
             category["title"]: {chart["title"]: dict(shown(chart)) for chart in category["chart"]}
             for category in self._ask(plugin, "/layout", query={}).get("category", [])
         }
+
+    @cached_property
+    def _projector(self):
+        from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
+
+        return ProjectorPlugin(self.context)
+
+    def projected(self):
+        """Runs with points for the projector."""
+        return self._ask(self._projector, "/runs", query={})
+
+    def points(self, run):
+        """The config, vectors, label lines as cells and sheet of thumbnails of a run's points."""
+        import numpy
+        from werkzeug.test import Client
+
+        (config,) = self._ask(self._projector, "/info", query={"run": run})["embeddings"]
+
+        def data(path):
+            query = {"run": run, "name": config["tensorName"]}
+            answer = Client(self._projector.get_plugin_apps()[path]).get(query_string=query)
+            return answer.data if answer.status_code == 200 else None
+
+        vectors = numpy.frombuffer(data("/tensor"), "float32").reshape(config["tensorShape"])
+        lines = data("/metadata").decode().split("\n")[:-1]
+        labels = [line.split("\t") for line in lines]
+        return config, vectors, labels, data("/sprite_image")

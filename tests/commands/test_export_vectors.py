@@ -47,7 +47,9 @@ def test_vectors_are_written_in_the_text_format_of_word2vec(words_run, command, 
         word, *numbers = line.split(" ")
         (number,) = restored.task.neighbours.tokenizer.encode(word)
         numpy.testing.assert_allclose([*map(float, numbers)], table[number].detach(), rtol=1e-5)
-    assert not (words_run / "projector_config.pbtxt").exists()
+    first, *labels = (words_run / "projector" / "labels.tsv").read_text().splitlines()
+    assert first == "word\toccurrences" and len(labels) == 12, "those that training wrote"
+    assert [label.split("\t")[0] for label in labels] == [line.split(" ")[0] for line in lines]
 
 
 def test_gensim_reads_them(words_run, command, tmp_path):

@@ -15,6 +15,7 @@ from zoo.errors import UserError, report
 from zoo.files import user_path, write_text
 from zoo.runs.find import find_run
 from zoo.runs.links import refuse_links
+from zoo.runs.projector import write_points
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,13 +30,6 @@ checkpoint=  best (default), last, a step, or the name of a checkpoint
 path=        the text file to write (default: vectors.txt in the run directory)
 projector=   words to show in TensorBoard's projector (default 5000, the most frequent; 0 for none)
 plugins=     [modules] to import first; those in the run's config are not imported by default
-"""
-CONFIG = """\
-embeddings {
-  tensor_name: "words"
-  tensor_path: "projector/vectors.tsv"
-  metadata_path: "projector/words.tsv"
-}
 """
 
 
@@ -59,7 +53,7 @@ def _main(argv: list[str] | None) -> int:
         write_vectors(path, words, vectors)
         print(f"{path}: {len(words):,} words, {vectors.shape[1]} numbers each")
         if shown := int(values["projector"]):
-            write_projector(run.path, words[:shown], vectors[:shown])
+            write_points(run.path, "words", vectors[:shown], {"word": words[:shown]})
             print(f"tensorboard --logdir {run.path} shows {min(shown, len(words)):,} (PROJECTOR)")
     except OSError as error:
         raise UserError(f"path={path}: cannot be written ({error.strerror})") from None
@@ -97,15 +91,6 @@ def write_vectors(path: Path, words: Sequence[str], vectors: "Tensor") -> None:
     pairs = zip(words, vectors.tolist(), strict=True)
     lines += [f"{'_'.join(word.split())} {_joined(row, ' ')}" for word, row in pairs]
     write_text(path, "\n".join(lines) + "\n")
-
-
-def write_projector(folder: Path, words: Sequence[str], vectors: "Tensor") -> None:
-    """The files that TensorBoard's projector reads from the folder of a run's events."""
-    (folder / "projector").mkdir(exist_ok=True)
-    rows = "".join(_joined(row, "\t") + "\n" for row in vectors.tolist())
-    write_text(folder / "projector" / "vectors.tsv", rows)
-    write_text(folder / "projector" / "words.tsv", "".join(f"{word}\n" for word in words))
-    write_text(folder / "projector_config.pbtxt", CONFIG)
 
 
 def _joined(numbers: Sequence[float], separator: str) -> str:

@@ -168,6 +168,30 @@ class Responder(Protocol):
         """Rows about the text; pieces of one row's `text` as they are generated."""
 
 
+class Points(NamedTuple):
+    """What TensorBoard's projector shows in space, N points.
+
+    Attributes:
+        name: Of the points, in letters.
+        vectors: Float (N, D), finite, on the CPU.
+        columns: Labels by the name of their column, the most telling first.
+        images: Thumbnails, uint8 (N, H, W, 3), or None.
+    """
+
+    name: str
+    vectors: Tensor
+    columns: Mapping[str, list[str]]
+    images: Tensor | None = None
+
+
+@runtime_checkable
+class HasPoints(Protocol):
+    """A task with something for TensorBoard's projector, written once, at the end of a run."""
+
+    def points(self, model: nn.Module, batch: Batch) -> Points | None:
+        """The points of a batch of the test split, or of the model itself; None if it has none."""
+
+
 @runtime_checkable
 class HasWordVectors(Protocol):
     """A task that learns vectors of words, and can list and compare them."""

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, PreviewWriter, StepOutput
+from zoo.tasks.base import Batch, Points, PreviewWriter, StepOutput
 from zoo.tasks.examples import classification
+from zoo.tasks.features import class_points
 from zoo.tasks.plots.predictions import classification_plots
 
 TOP_K = 5
@@ -134,6 +135,10 @@ class Classification:
             self.feature_names,
             self.feature_scales,
         )
+
+    def points(self, model: nn.Module, batch: Batch) -> Points | None:
+        """What the output layer reads, for each sample."""
+        return class_points(model, batch["input"], batch["target"], self.class_names)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """For each sample the predicted class and the probability of every class."""

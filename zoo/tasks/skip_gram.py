@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.kernels import band, banded_logistic_loss
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, PreviewWriter, StepOutput
+from zoo.tasks.base import Batch, Points, PreviewWriter, StepOutput
 from zoo.tasks.examples import word_vectors
 from zoo.tasks.plots.word_vectors import WordNeighbours
 from zoo.tasks.word_windows import NO_WORD, WordWindows
@@ -148,6 +148,10 @@ class WordVectors:
     ) -> None:
         """The nearest neighbours of some frequent words, and a map of frequent words."""
         self.neighbours.draw(model, writer)
+
+    def points(self, model: nn.Module, batch: Batch) -> Points | None:
+        """The vectors of the most frequent words."""
+        return self.neighbours.points(model)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """For each sequence, the words nearest to the mean vector of its words."""

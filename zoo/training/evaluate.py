@@ -1,17 +1,21 @@
 """Evaluation: sums over a split, divided once."""
 
+import contextlib
 import errno
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import UserError
+from zoo.runs.projector import write_points
 from zoo.tasks.base import (
     Batch,
     CountsPredictions,
+    HasPoints,
     HasTestStep,
     PreviewWriter,
     SplitMetrics,
@@ -139,7 +143,25 @@ def preview(
     runtime: Runtime,
     console: Console,
 ) -> None:
-    """Let the task write its previews, without effect on training: one that fails is a warning.
+    """Let the task write its previews, without effect on training: one that fails is a warning."""
+    with _harmless(model, runtime, console):
+        task.preview(model, batch, totals, writer)
+
+
+def show_points(
+    model: nn.Module, task: Task, batch: Batch, run: Path, runtime: Runtime, console: Console
+) -> None:
+    """Write what TensorBoard's projector shows, if the task has something; likewise."""
+    if isinstance(task, HasPoints):
+        with _harmless(model, runtime, console):
+            points = task.points(model, batch)
+            if points is not None:
+                write_points(run, *points)
+
+
+@contextlib.contextmanager
+def _harmless(model: nn.Module, runtime: Runtime, console: Console) -> Iterator[None]:
+    """Evaluation mode, random numbers of its own, and a warning in place of an error.
 
     A full disk is an error here as it is elsewhere.
     """
@@ -151,7 +173,7 @@ def preview(
             forked_rng(runtime.device, EVALUATION_SEED),
             warnings.catch_warnings(record=True) as caught,
         ):
-            task.preview(model, batch, totals, writer)
+            yield
         for text in dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning):
             console.warn_once(text)
     except Exception as error:

@@ -14,6 +14,7 @@ from zoo.kernels import used_kernels
 from zoo.program import spelled
 from zoo.training.checkpoint import load_model
 from zoo.training.console import duration, show
+from zoo.training.evaluate import show_points
 from zoo.training.runtime import environment
 from zoo.training.trainer import Trainer
 
@@ -24,6 +25,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
+POINTS = 500  # samples of the test split for TensorBoard's projector
 HIDDEN = ("lr", "grad_norm")
 
 
@@ -65,6 +67,10 @@ def evaluate_best(trainer: Trainer) -> tuple[Metrics, dict[str, Any]]:
     if trainer.logger:
         trainer.logger.metrics(trainer.step, "test", metrics["test"])
     trainer.preview(totals, "test")
+    if trainer.runtime.main:
+        batch = next(trainer.loader.evaluation("test", POINTS))
+        parts = (trainer.run.path, trainer.runtime, trainer.console)
+        show_points(trainer.model, trainer.task, batch, *parts)
     return metrics, trainer.task.details(totals)
 
 

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.errors import closest_match as nearest_name
 from zoo.inference.neighbours import combine, nearest, plane
-from zoo.tasks.base import PreviewWriter
+from zoo.tasks.base import Points, PreviewWriter
 from zoo.tasks.plots.card import LINE, TOP, WIDTH, fit, new_card, new_figure, width_of, write
 
 LISTED, MAPPED = 8, 60  # words whose neighbours are listed, and words on the map, in a preview
+PROJECTED = 2000  # words in the projector
 NAMED = 6  # neighbours of each
 MIN_LETTERS = 6  # shorter words are mostly function words
 MIN_CHARACTERS = 2  # of Chinese and other scripts without capitals
@@ -92,6 +93,14 @@ class WordNeighbours:
         device = next(model.parameters()).device
         with torch.no_grad():
             return model(torch.arange(len(self.unseen), device=device)).float()
+
+    def points(self, model: nn.Module, most: int = PROJECTED) -> Points:
+        """The vectors of the most frequent words, with the number of times that each occurs."""
+        ids = self.ranked()[:most]
+        words = [self.tokenizer.token(i) for i in ids]
+        counts = list(map(str, self._counts[ids].tolist()))
+        vectors = self.vectors(model)[ids].cpu()
+        return Points("words", vectors, {"word": words, "occurrences": counts})
 
     def draw(self, model: nn.Module, writer: PreviewWriter) -> None:
         """Write the neighbours of a few words as text, and a map of more words."""
