@@ -96,8 +96,14 @@ def place(tmp_path_factory):
     for path in (folder / "digit.png", folder / "digits_folder" / "one.png"):
         Image.new("L", (8, 8), 128).save(path)
     numbers = torch.randn(40, 3, generator=generator).tolist()
-    houses = [f"{a:.3f},{b:.3f},{100 + 3 * a + c:.3f}" for a, b, c in numbers]
-    (folder / "houses.csv").write_text("\n".join(["area,rooms,price", *houses]))
+    houses = [f"{a:.3f},{b:.3f},{100 + 3 * a + c:.3f},{9 + a + b:.3f}" for a, b, c in numbers]
+    (folder / "houses.csv").write_text("\n".join(["area,rooms,price,rent", *houses]))
+    labels = [["action"] * (a > 0) + ["comedy"] * (b > 0) for a, b, _ in numbers]
+    films = [f"{c:.3f},{a > 0:d},{b > 0:d}" for a, b, c in numbers]
+    films = [f"{film},{';'.join(names)}" for film, names in zip(films, labels, strict=True)]
+    (folder / "films.csv").write_text("\n".join(["length,action,comedy,tags", *films]))
+    mails = [f"{' '.join(names)} film,{';'.join(names)}" for names in labels]
+    (folder / "mails.csv").write_text("\n".join(["body,tags", *mails]))
     kinds = ("rose", "tulip")
     flowers = [f"{k},{a:.3f},{b:.3f},{kinds[k % 2]}" for k, (a, b, _) in enumerate(numbers)]
     (folder / "flowers.csv").write_text("\n".join(["id,length,width,species", *flowers]))

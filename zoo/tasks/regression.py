@@ -74,7 +74,8 @@ class Regression:
         """Loss (standardised), RMSE and MAE (in the target's units), R² (at evaluation)."""
         metrics = {"loss": float(means["loss"])}
         if self.names is None:
-            return metrics | _errors({n: float(x) for n, x in means.items()}, float(self.std))
+            assert not isinstance(self.std, list)
+            return metrics | _errors({n: float(x) for n, x in means.items()}, self.std)
         by_target = self._by_target(means)
         if "y" in means:
             metrics["r2"] = sum(row["r2"] for row in by_target.values()) / len(by_target)

@@ -1,5 +1,6 @@
 """The user's own images: both layouts, decoding, and each broken file named before training."""
 
+import json
 import os
 
 import numpy as np
@@ -134,3 +135,43 @@ def test_names_that_are_not_utf8_serve_a_whole_run(tmp_path, train, capsys):
     assert "note: 1 image left out: hidden" in capsys.readouterr().err
     assert predict_main([f"run={done.path}", f"input={root}"]) == 0
     assert "phot" in capsys.readouterr().out
+
+
+def test_an_image_may_have_several_labels(train, tmp_path, capsys):
+    """Each colour channel that is bright is a label; a black image has none."""
+    root, lines = tmp_path / "photos", ["path,label,split"]
+    root.mkdir()
+    for i in range(64):
+        bright = [k for k in range(3) if i >> k & 1]
+        pixels = np.zeros((8, 8, 3), np.uint8)
+        pixels[..., bright] = 180 + i
+        Image.fromarray(pixels).save(root / f"{i}.png")
+        split = "test" if i % 8 == i // 8 else "train"
+        lines.append(f"{i}.png,{';'.join(('red', 'green', 'blue')[k] for k in bright)},{split}")
+    (root / "labels.csv").write_text("\n".join(lines) + "\n")
+    trained = train(
+        "model=cnn", "model.width=4", "model.stages=2", "model.blocks=1", "data=image_folder",
+        f"data.path={root}", "data.labels=labels.csv", "data.size=8", "task=multi_label",
+        "optim.lr=2e-2", "trainer.max_steps=60", "trainer.eval_steps=30", "trainer.precision=fp32",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    assert "3 labels: " in trained.out and "labels: blue (32), green (32), red (32)" in trained.out
+    test = json.loads((trained.path / "result.json").read_text())["test"]
+    assert test["average_precision"] > 0.9 and test["macro_f1"] > 0.8
+    run = f"run={trained.path}"
+    assert predict_main([run, f"input={root / '6.png'}", "json=true", "device=cpu"]) == 0
+    row = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(row["probabilities"]) == {"red", "green", "blue"} and "green" in row["labels"]
+    (root / "new.csv").write_text("path,label\n3.png,green;red\n0.png,\n")
+    ask = [run, "data.labels=new.csv", "device=cpu", "json=true"]
+    assert evaluate_main(ask) == 0
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["details"]["labels"]
+    assert [rows[name]["support"] for name in ("red", "green", "blue")] == [1, 1, 0]
+    (root / "new.csv").write_text("path,label\n3.png,gren\n")
+    assert evaluate_main(ask) == 2
+    assert "the label 'gren', which the run was not trained on; did you" in capsys.readouterr().err
+
+
+def test_several_labels_need_a_list(tmp_path, split):
+    with pytest.raises(UserError, match="need a list of them: data.labels=labels.csv"):
+        build(photos(tmp_path / "photos"), split, kind="multi_label")

@@ -89,3 +89,35 @@ def test_texts_of_two_tokens_are_no_table_of_two_features(train, write):
     assert trained.code == 0, trained.err
     names = {path.name.split("-")[0] for path in (trained.path / "previews").iterdir()}
     assert names == {"confusion", "confusion_full"}
+
+
+def test_a_text_may_have_several_labels(train, write, capsys):
+    """Each word is a label; an empty cell has none."""
+    from zoo.commands.evaluate import main as evaluate
+    from zoo.commands.predict import main as predict
+
+    animals, lines = ("cat", "dog", "owl"), []
+    for i in range(120):
+        seen = [name for k, name in enumerate(animals) if (i * 5 + i // 7) >> k & 1]
+        lines.append(f"the {' and a '.join(seen) or 'house'} is here,{'|'.join(seen)}")
+    path = write("t.csv", "\n".join(["body,tags", *lines]) + "\n")
+    trained = train(
+        "model=rnn", "model.width=16", "model.depth=1", "model.pool=mean", "data=text_csv",
+        f"data.path={path}", "data.text=body", "data.target=tags", "data.tokenizer=word",
+        "data.batch_size=20", "optim.lr=0.03", "trainer.max_epochs=10", "trainer.precision=fp32",
+        "task=multi_label",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    assert "texts of 3 labels" in trained.out and "3 labels separated by '|'" in trained.out
+    test = json.loads((trained.path / "result.json").read_text())["test"]
+    assert test["macro_f1"] > 0.85 and test["average_precision"] > 0.9
+    run = f"run={trained.path}"
+    other = write("new.csv", "body,tags\nthe dog and a cat is here,cat|dog\nthe house is here,\n")
+    assert evaluate([run, f"data.path={other}", "json=true", "device=cpu"]) == 0
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["details"]["labels"]
+    assert [rows[name]["support"] for name in animals] == [1, 1, 0]
+    bad = write("bad.csv", "body,tags\nowl,owls\n")
+    assert evaluate([run, f"data.path={bad}", "device=cpu"]) == 2
+    assert "the label 'owls', which the run was not trained on; did you" in capsys.readouterr().err
+    assert predict([run, "input=the owl is here", "json=true", "device=cpu"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["labels"] == ["owl"]

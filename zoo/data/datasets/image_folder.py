@@ -31,6 +31,7 @@ from zoo.data.images.index import ImageIndex, index_folders
 from zoo.data.images.layout import counted
 from zoo.data.images.listed import index_listed
 from zoo.data.images.reader import FileSource, ImageReader
+from zoo.data.labels import note_labels, rarest
 from zoo.data.names import note_alike
 from zoo.data.paths import not_found
 from zoo.data.repeated import repeated
@@ -48,6 +49,8 @@ def image_folder(
     context: DataContext,
     path: str | None = None,
     labels: str | None = None,
+    kind: Literal["auto", "classification", "multi_label"] = "auto",
+    separator: str | None = None,
     size: int | list[int] = 64,
     channels: Literal[1, 3] = 3,
     resize: Literal["crop", "squash"] = "crop",
@@ -62,6 +65,9 @@ def image_folder(
         context: The shared settings; subfolders train, val and test are kept as they are.
         path: The folder.
         labels: A CSV file with columns `path` (from the folder, or from the file) and `label`.
+        kind: Whether an image has one class or any number of labels, which a CSV file lists; "auto"
+            takes one class.
+        separator: Between the labels of a cell, such as `sea;sky`; null detects `;` `|` `,`.
         size: Height and width of the images given to the model; one number for a square. A run's
             own size and channels have priority.
         channels: 3 for RGB, 1 for grey.
@@ -86,14 +92,20 @@ def image_folder(
         reader = ImageReader(channels, parse_size(size), resize, max_pixels)
     if normalize == "imagenet" and reader.channels != 3:
         raise UserError("data.normalize=imagenet: expected data.channels=3, got 1")
-    index = _index(user_path(path), labels, context.is_new)
+    several = encoding.separator is not None if encoding else kind == "multi_label"
+    separator = encoding.separator if encoding else separator
+    if several and labels is None:
+        raise UserError("several labels per image need a list of them: data.labels=labels.csv")
+    index = _index(user_path(path), labels, context.is_new, several, separator)
     in_memory = len(index.files) * reader.nbytes <= cache_gb * 1e9
     images, reader = _read(index, reader, context, in_memory, on_broken)
     _check_classes(index, user_path(path), context.is_new)
     return _dataset(index, images, reader, context, normalize == "imagenet")
 
 
-def _index(root: Path, labels: str | None, is_new: bool) -> ImageIndex:
+def _index(
+    root: Path, labels: str | None, is_new: bool, several: bool, separator: str | None
+) -> ImageIndex:
     """The images of the folder.
 
     Raises:
@@ -106,7 +118,7 @@ def _index(root: Path, labels: str | None, is_new: bool) -> ImageIndex:
         fix = "; unpack it first" if is_packed else ""
         raise UserError(f"{root}: this is a file; expected the folder of images{fix}")
     if labels is not None:
-        index = index_listed(root, labels, is_new)
+        index = index_listed(root, labels, is_new, several, separator)
     else:
         index = index_folders(root, is_new)
     _check_classes(index, root, is_new)
@@ -168,16 +180,22 @@ def _dataset(
 ) -> Dataset:
     """The dataset of images in memory, or of files where `images` is None."""
     labels, encoding = index.labels, context.fitted(ImageEncoding)
-    splits = context.indices(labels, index.split("test"), index.split("val"))
+    strata = groups = labels
+    if index.separator is not None:
+        labels = index.label_matrix(encoding.class_names if encoding else index.classes)
+        strata = rarest(labels)
+    splits = context.indices(strata, index.split("test"), index.split("val"))
     sha256 = _index_sha256(index) if images is None else fingerprint([images, labels])
     if encoding is None:
         encoding = _fit(index, images, reader, splits["train"], context.workers, imagenet)
-    else:
+    elif index.separator is None:
         labels = torch.tensor(match_classes(index.classes, encoding.class_names))[labels]
-    names = [f"classes: {counted(index.names)}"]
+    names = [f"{'classes' if index.separator is None else 'labels'}: {counted(index.all_labels)}"]
+    if index.separator is not None and context.is_new:
+        names += note_labels(encoding.class_names, labels, splits["train"])
     names.append(note_sizes(index.files, reader.size, reader.channels, reader.resize))
     names += note_alike(index.classes, "images", "classes")
-    odd = note_repeated(index.files, labels, splits, repeated(index.files))
+    odd = note_repeated(index.files, groups, splits, repeated(index.files))
     if images is not None:
         odd += note_one_coloured(index.files, one_coloured(images), len(images))
     return Dataset(
@@ -199,9 +217,8 @@ def _fit(
     imagenet: bool,
 ) -> ImageEncoding:
     if imagenet:
-        return ImageEncoding(
-            reader.size, 3, *IMAGENET, tuple(index.classes), reader.resize, reader.levels
-        )
+        form = (tuple(index.classes), reader.resize, reader.levels, index.separator)
+        return ImageEncoding(reader.size, 3, *IMAGENET, *form)
     if images is None:
         step = -(-len(train) // max(1, min(FITTED_ON, FITTED_BYTES // reader.nbytes)))
         files = [index.files[i] for i in train[::step].tolist()]
@@ -211,7 +228,8 @@ def _fit(
                 raise BrokenImage(files[i], found.reason)
         index.notes += note_one_coloured(files, one_coloured(images), len(images))
         train = torch.arange(len(images))
-    return ImageEncoding.fit(images, train, index.classes, reader.resize, reader.levels)
+    encoding = ImageEncoding.fit(images, train, index.classes, reader.resize, reader.levels)
+    return replace(encoding, separator=index.separator)
 
 
 def _sources(

@@ -1,9 +1,13 @@
-"""The user's own texts and their classes: two columns of a CSV file."""
+"""The user's own texts and their classes or labels: two columns of a CSV file."""
+
+from typing import Literal
 
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
+from zoo.data.labels import note_labels, rarest
 from zoo.data.tables.csv_file import Table, read_csv
-from zoo.data.tables.target import read_target
+from zoo.data.tables.encoding import Target
+from zoo.data.tables.targets import read_targets
 from zoo.data.text.labelled import labelled_text_dataset
 from zoo.data.text.labelled_encoding import LabelledTextEncoding, cells, with_text
 from zoo.errors import UserError
@@ -17,6 +21,8 @@ def text_csv(
     path: str | None = None,
     text: str | None = None,
     target: str | None = None,
+    kind: Literal["auto", "classification", "multi_label"] = "auto",
+    separator: str | None = None,
     delimiter: str | None = None,
 ) -> Dataset:
     """Rows of a CSV file with a header line; rows without a text are left out.
@@ -26,7 +32,9 @@ def text_csv(
         block_size: Maximum number of tokens of a text; the rest is cut off.
         path: The file.
         text: The column of the texts.
-        target: The column of their classes.
+        target: The column of their classes, or labels.
+        kind: Whether a text has one class or any number of labels; "auto" takes one class.
+        separator: Between the labels of a cell, such as `action;comedy`; null detects `;` `|` `,`.
         delimiter: Between cells; null detects it.
     """
     encoding = context.fitted(LabelledTextEncoding)
@@ -41,23 +49,35 @@ def text_csv(
         raise UserError(f"data.text and data.target are both '{text}'; name two columns")
     table, empty = with_text(table, text)
     notes = list(table.notes)
-    trained = None if encoding is None else encoding.class_names
-    labels, classes, _ = read_target(table, target, "classification", notes, trained)
-    assert classes is not None
+    fitted = [_target(encoding, target)] if encoding else None
+    kind_now = fitted[0].kind if fitted else ("classification" if kind == "auto" else kind)
+    found = read_targets(table, [target], kind_now, notes, fitted, separator)
+    assert found.classes is not None
+    index = context.indices(rarest(found.values) if found.separator else found.values)
+    if found.separator and encoding is None:
+        notes += note_labels(found.classes, found.values, index["train"])
     dataset = labelled_text_dataset(
         "text_csv",
         cells(table, text),
-        labels,
-        classes,
-        context.indices(labels),
+        found.values,
+        found.classes,
+        index,
         context,
         block_size,
         (text, target, delimiter),
+        found.separator or None,
     )
     dataset.notes.extend(notes)
     if empty:
         dataset.notes.append(f"{empty:,} rows without a text left out")
     return dataset
+
+
+def _target(encoding: LabelledTextEncoding, name: str) -> Target:
+    """The target of the run that is evaluated or resumed."""
+    if encoding.separator is None:
+        return Target(name, "classification", encoding.class_names)
+    return Target(name, "multi_label", encoding.class_names, separator=encoding.separator)
 
 
 def _column(table: Table, option: str, content: str, name: str | None) -> str:

@@ -11,6 +11,7 @@ from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import match_classes
 from zoo.data.images.encoding import ImageEncoding
 from zoo.data.images.levels import Levels
+from zoo.data.labels import label_facts
 from zoo.data.splits import split_columns
 from zoo.errors import UserError
 
@@ -61,8 +62,10 @@ def image_dataset(
 def image_facts(encoding: ImageEncoding, train_labels: Tensor) -> dict[str, Any]:
     """Facts that models and tasks may ask for."""
     number = len(encoding.class_names)
-    return {
-        "input_shape": (encoding.channels, *encoding.size),
+    shape = {"input_shape": (encoding.channels, *encoding.size)}
+    if encoding.separator is not None:
+        return shape | label_facts(encoding.class_names, train_labels)
+    return shape | {
         "num_classes": number,
         "num_outputs": number,
         "class_names": list(encoding.class_names),

@@ -44,6 +44,7 @@ class ImageEncoding:
         resize: How files of another size are resized: "crop" or "squash" (see `decode`).
         levels: The values that become bytes, of images of more than 8 bits; None where there were
             none.
+        separator: Between the labels of an image, of which it may have several; None for a class.
     """
 
     kind: ClassVar[str] = "image"
@@ -57,6 +58,7 @@ class ImageEncoding:
     class_names: tuple[str, ...]
     resize: str = "crop"
     levels: Levels | None = None
+    separator: str | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError where lengths or order are wrong; types are checked by the loader."""
@@ -86,6 +88,7 @@ class ImageEncoding:
         return {"kind": self.kind} | {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
+            if name != "separator" or value is not None
         }
 
     @classmethod

@@ -16,6 +16,7 @@ from zoo.data.images.layout import (
     shared_affixes,
     split_of,
 )
+from zoo.data.labels import label_matrix, split_labels
 from zoo.errors import UserError, closest_match
 
 PICTURES = {"image", "images", "img", "imgs", "jpegimages", "photos", "pictures"}
@@ -24,22 +25,42 @@ OUTLINES = {"annotations", "gt", "labels", "mask", "masks", "segmentation", "seg
 
 @dataclass
 class ImageIndex:
-    """Image files with the name of their class and their split (None: to be drawn)."""
+    """Image files with the name of their class and their split (None: to be drawn).
+
+    With a `separator`, a name holds any number of labels.
+    """
 
     files: list[Path] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     splits: list[str | None] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    separator: str | None = None
 
     @property
     def classes(self) -> list[str]:
-        """Sorted."""
-        return sorted(set(self.names))
+        """Sorted; of several labels, each."""
+        return sorted({label for name in set(self.names) for label in self._labels_of(name)})
+
+    def _labels_of(self, name: str) -> list[str]:
+        return [name] if self.separator is None else split_labels(name, self.separator)
+
+    @property
+    def all_labels(self) -> list[str]:
+        """The class of each file, or all its labels."""
+        return [label for name in self.names for label in self._labels_of(name)]
+
+    def label_matrix(self, labels: Sequence[str]) -> Tensor:
+        """Which of several labels each file has, 0 and 1, float32 (N, K).
+
+        Raises:
+            UserError: A file has a label that is not among them.
+        """
+        return label_matrix(self.names, self.separator or "", labels)
 
     @property
     def labels(self) -> Tensor:
-        """Class numbers, int64 (N,)."""
-        number = {name: i for i, name in enumerate(self.classes)}
+        """Class numbers, int64 (N,); of several labels, a number for each combination."""
+        number = {name: i for i, name in enumerate(sorted(set(self.names)))}
         return torch.tensor([number[name] for name in self.names], dtype=torch.int64)
 
     def split(self, name: str) -> Tensor | None:
@@ -76,17 +97,18 @@ class ImageIndex:
         self.splits = [None if split == "train" else split for split in self.splits]
 
     def _classes_of(self, split: str) -> set[str]:
-        return {n for n, p in zip(self.names, self.splits, strict=True) if p == split}
+        names = {n for n, p in zip(self.names, self.splits, strict=True) if p == split}
+        return {label for name in names for label in self._labels_of(name)}
 
     def _note_absent(self, split: str) -> None:
         present = self._classes_of(split)
-        if present and (absent := sorted(set(self.names) - present)):
+        if present and (absent := sorted(set(self.classes) - present)):
             more = f" and {len(absent) - 3:,} more" if len(absent) > 3 else ""
             self.notes.append(f"{split} has no images of {', '.join(absent[:3])}{more}")
 
     def _check_trained(self, where: str) -> None:
         trained = self._classes_of("train")
-        if untrained := sorted(set(self.names) - trained):
+        if untrained := sorted(set(self.classes) - trained):
             guess = closest_match(untrained[0], trained)
             hint = f"; did you mean '{guess}'?" if guess else ""
             raise UserError(

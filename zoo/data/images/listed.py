@@ -7,6 +7,7 @@ from pathlib import Path
 from zoo.data.images.files import EXTENSIONS, images_under
 from zoo.data.images.index import ImageIndex
 from zoo.data.images.layout import split_of
+from zoo.data.labels import find_separator
 from zoo.data.paths import not_found
 from zoo.data.tables.csv_file import Table, read_csv
 from zoo.errors import UserError
@@ -62,13 +63,17 @@ class _Finder:
                 self._by_name.setdefault(name.lower(), []).append(file)
 
 
-def index_listed(root: Path, labels: str, is_new: bool) -> ImageIndex:
+def index_listed(
+    root: Path, labels: str, is_new: bool, several: bool = False, separator: str | None = None
+) -> ImageIndex:
     """Files and classes that a CSV file lists.
 
     Args:
         root: The folder that paths start from; they may start from the file's own folder too.
         labels: The file, in `root` or elsewhere: columns `path` and `label`, and perhaps `split`.
         is_new: Whether a run is to be trained: it needs a training split.
+        several: Whether a file has any number of labels, such as `sea;sky`, none of an empty cell.
+        separator: Between them; None to detect it.
 
     Raises:
         UserError: No such columns; lines without a path, a label or an existing file, or that
@@ -79,12 +84,14 @@ def index_listed(root: Path, labels: str, is_new: bool) -> ImageIndex:
     columns = [_column(table, names) for names in (PATH_NAMES, LABEL_NAMES)]
     splits, notes = _splits(table)
     index, finder = ImageIndex(notes=[*table.notes, *notes]), _Finder((root, csv_path.parent))
+    if several:
+        index.separator = find_separator(list(_cells(table, columns[1])), separator)
     problems: list[str] = []
     line_of: dict[Path, int] = {}
     rows = zip(_cells(table, columns[0]), _cells(table, columns[1]), splits, table.lines)
     for path, label, split, line in rows:
         try:
-            file = _find(finder, root, path, label, line_of)
+            file = _find(finder, root, path, label or ("none" if several else ""), line_of)
         except UserError as error:
             problems.append(f"line {line}: {error}")
             continue

@@ -231,8 +231,8 @@ class TableEncoding:
         """Everything needed to rebuild this encoding."""
         columns = [_fields(c) | {"categories": list(c.categories)} for c in self.columns]
         first, *others = (_fields(t) | {"class_names": list(t.class_names)} for t in self.targets)
-        content = {"kind": self.kind, "columns": columns, "target": first}
-        content |= {"delimiter": self.delimiter}
+        content: dict[str, Any] = {"kind": self.kind, "columns": columns, "target": first}
+        content["delimiter"] = self.delimiter
         return content | ({"others": others} if others else {})
 
     @classmethod

@@ -9,6 +9,7 @@ Shapes: N texts, B batch, T tokens.
 import hashlib
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import match_classes
+from zoo.data.labels import label_facts
 from zoo.data.splits import Indices
 from zoo.data.text.coverage import coverage_notes, repeated_note, spread
 from zoo.data.text.labelled_encoding import SPECIALS, LabelledTextEncoding
@@ -33,7 +35,7 @@ class LabelledTextSource:
 
     Args:
         texts: Their ids.
-        target: Class numbers, int64 (N,).
+        target: Class numbers, int64 (N,), or labels as 0 and 1, float32 (N, K).
         pad_id: The id that pads the shorter texts of a batch.
     """
 
@@ -68,19 +70,22 @@ def labelled_text_dataset(
     context: DataContext,
     block_size: int,
     columns: CsvColumns = (None, None, None),
+    separator: str | None = None,
 ) -> Dataset:
     """A dataset of texts, encoded once and held in memory.
 
     Args:
         name: Of the dataset, for messages.
         texts: N of them.
-        labels: Int64 (N,), numbers of `class_names`.
+        labels: Int64 (N,), numbers of `class_names`; or float32 (N, K), 0 and 1: which of K labels
+            each text has.
         class_names: Name of each class.
         index: Which texts belong to "train", "val" and "test".
         context: The shared settings. The tokenizer is fitted on the training split (characters:
             on all texts).
         block_size: Maximum number of tokens of a text; the rest is cut off.
         columns: Of the CSV file, if the texts are from one.
+        separator: Between labels, where a text may have several.
 
     Raises:
         UserError: No tokens at all, or the run's encoding does not fit these texts.
@@ -90,9 +95,11 @@ def labelled_text_dataset(
     encoding = context.fitted(LabelledTextEncoding)
     if encoding is None:
         tokenizer = _fit_tokenizer(context.tokenizer, texts, index["train"])
-        encoding = LabelledTextEncoding(tokenizer, block_size, tuple(class_names), *columns)
+        names = tuple(class_names)
+        encoding = LabelledTextEncoding(tokenizer, block_size, names, *columns, separator)
     else:
         context.tokenizer.check_same(encoding.tokenizer)
+    if encoding.separator is None:
         labels = torch.tensor(match_classes(class_names, encoding.class_names))[labels]
     if not context.is_new:
         index = {**index, "all": torch.arange(len(texts))}
@@ -101,14 +108,20 @@ def labelled_text_dataset(
     ids = [encoding.encode(text) for text in texts]
     rows = [encoding.tokenizer.wrap(row, encoding.length) for row in ids]
     members = {split: [texts[i] for i in numbers.tolist()] for split, numbers in index.items()}
-    class_counts = torch.bincount(labels[index["train"]], minlength=len(encoding.class_names))
     return Dataset(
-        facts=encoding.facts() | {"class_counts": class_counts.tolist()},
+        facts=encoding.facts() | _counts(labels[index["train"]], encoding),
         splits={split: _source(rows, labels, i, encoding) for split, i in index.items()},
         encoding=encoding,
         sha256=_digest(texts, labels),
         notes=[_summary(name, ids, encoding), *notes, *repeated_note(members, "texts")],
     )
+
+
+def _counts(train: Tensor, encoding: LabelledTextEncoding) -> dict[str, Any]:
+    """Facts on how many training texts have each class, or label."""
+    if encoding.separator is not None:
+        return label_facts(encoding.class_names, train)
+    return {"class_counts": torch.bincount(train, minlength=len(encoding.class_names)).tolist()}
 
 
 def _source(
@@ -141,8 +154,9 @@ def _summary(name: str, ids: Sequence[Row], encoding: LabelledTextEncoding) -> s
     lengths = [len(row) for row in ids]
     truncated = sum(length > encoding.length for length in lengths)
     tokenizer = encoding.tokenizer
+    what = "classes" if encoding.separator is None else "labels"
     summary = (
-        f"{name}: {len(ids):,} texts of {len(encoding.class_names)} classes, "
+        f"{name}: {len(ids):,} texts of {len(encoding.class_names)} {what}, "
         f"{sum(lengths) / len(lengths):.0f} tokens per text, vocabulary "
         f"{tokenizer.vocab_size:,} ({tokenizer.kind})"
     )

@@ -36,6 +36,7 @@ class LabelledTextEncoding(TokenEncoding):
         length: Maximum number of tokens of a text; the rest is cut off.
         class_names: Name of each class, by number.
         text, target, delimiter: The columns of the CSV file that it was trained on, if it was one.
+        separator: Between the labels of a text, of which it may have several; None for one class.
     """
 
     kind: ClassVar[str] = "labelled_text"
@@ -46,6 +47,7 @@ class LabelledTextEncoding(TokenEncoding):
     text: str | None = None
     target: str | None = None
     delimiter: str | None = None
+    separator: str | None = None
 
     @property
     def pad_id(self) -> int:
@@ -57,7 +59,8 @@ class LabelledTextEncoding(TokenEncoding):
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to rebuild this encoding."""
-        return {
+        labels = {} if self.separator is None else {"separator": self.separator}
+        return labels | {
             "kind": self.kind,
             "length": self.length,
             "class_names": list(self.class_names),
@@ -69,7 +72,12 @@ class LabelledTextEncoding(TokenEncoding):
     def from_json(cls, json: dict[str, Any]) -> "LabelledTextEncoding":
         """The inverse of `to_json`."""
         names, tokenizer = tuple(json["class_names"]), load_tokenizer(json["tokenizer"])
-        return cls(tokenizer, json["length"], names, *json["columns"])
+        columns = json["columns"]
+        if not isinstance(columns, list) or len(columns) != 3:
+            raise ValueError("columns: expected a text, a target and a delimiter")
+        text, target, delimiter = columns
+        separator = json.get("separator")
+        return cls(tokenizer, json["length"], names, text, target, delimiter, separator)
 
     def encode(self, text: str) -> Row:
         """All ids of a text, int32 (T,); a text without any gets one id of padding."""
@@ -124,8 +132,9 @@ class LabelledTextEncoding(TokenEncoding):
             "pad_id": self.pad_id,
             "num_classes": number,
             "num_outputs": number,
-            "class_names": list(self.class_names),
         }
+        if self.separator is None:
+            facts["class_names"] = list(self.class_names)
         return facts | ({"mask_id": specials[MASK]} if MASK in specials else {})
 
 
