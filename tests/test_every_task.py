@@ -10,7 +10,7 @@ from test_every_model import OTHERS, make
 from torch.utils._pytree import tree_leaves
 
 from zoo.registry import MODELS, TASKS
-from zoo.tasks.base import SplitMetrics
+from zoo.tasks.base import HasBaseline, LearnsBaseline, SplitMetrics
 from zoo.tasks.examples import SAMPLES
 from zoo.training.evaluate import means as divide_sums
 
@@ -22,6 +22,8 @@ every_task = pytest.mark.parametrize("name", TASKS.names())
 def evaluated(name):
     """A case and the means of an evaluation."""
     case = make(NAMES[name])
+    if isinstance(case.task, LearnsBaseline):
+        case.task.learn_baseline(case.task.baseline_counts(case.example.batch))
     with torch.no_grad():
         output = case.task.step(case.model.eval(), case.example.batch)
     sums = {"loss": output.loss_sum, "count": output.count} | output.sums
@@ -37,6 +39,15 @@ def test_metrics_are_finite_and_the_monitored_one_is_among_them(name):
     metrics = case.task.summarize(means)
     assert all(math.isfinite(value) for value in metrics.values())
     assert case.task.monitor.removeprefix("-") in metrics and "loss" in metrics
+
+
+@every_task
+def test_a_trivial_answer_is_stated_in_the_same_metrics(name):
+    case, means = evaluated(name)
+    assert isinstance(case.task, HasBaseline), f"{name}: state what a trivial answer reaches"
+    baseline, metrics = case.task.baseline(means), case.task.summarize(means)
+    assert baseline.name and set(baseline.metrics) == set(metrics)
+    assert all(math.isfinite(value) for value in baseline.metrics.values())
 
 
 @every_task

@@ -270,8 +270,9 @@ def _finish(trainer: Trainer, expect: dict[str, Any], outcome: dict[str, Any]) -
     metrics, details = finish.evaluate_best(trainer)
     expect = {"val/loss": "<= 0.1"} if trainer.config.overfit else expect
     met = finish.check_expectations(expect, metrics)
-    outcome |= {"status": "done", **metrics, "expect": met}
+    baseline = trainer.yardstick.entry(metrics)
+    outcome |= {"status": "done", **metrics, "baseline": baseline, "expect": met}
     if details and trainer.runtime.main:
         trainer.run.write_json("test_details.json", details)
-    finish.print_summary(trainer, metrics, met)
+    finish.print_summary(trainer, metrics, met, baseline)
     return 0

@@ -56,7 +56,7 @@ def test_evaluation_agrees_with_scikit_learn():
     expected = metrics.log_loss(target, logits.double().softmax(1), labels=range(4))
     assert figures["loss"] == pytest.approx(expected, rel=1e-6)
     assert figures["accuracy"] == pytest.approx(metrics.accuracy_score(target, said), rel=1e-12)
-    assert set(figures) == {"loss", "accuracy"}
+    assert set(figures) == {"loss", "accuracy", "balanced_accuracy", "macro_f1"}
 
 
 def test_details_agree_with_scikit_learn():

@@ -194,6 +194,7 @@ def evaluate_run(
     check_batches(data)
     dataset = build_dataset(data, restored.encoding.to_json(), online=other)
     _check_split(dataset.splits, split)
+    is_same = dataset.sha256 == restored.data_sha256
     warnings += _about_data(restored, dataset.sha256, other, split)
     overfit = restored.config.trainer.overfit and not other
     loader = Loader(
@@ -228,11 +229,31 @@ def evaluate_run(
         "precision": restored.precision.name,
         "device": str(restored.runtime.device),
         "metrics": restored.task.summarize(means),
+        "baseline": _baseline(restored, means, split, not other and is_same),
         "details": restored.task.details(means),
         "warnings": list(warnings),
         "notes": dataset.notes if other else [],  # how other data was understood
         **further,
     }
+
+
+def _baseline(
+    restored: "Restored", means: dict[str, Any], split: str, is_own: bool
+) -> dict[str, Any] | None:
+    """The trivial answer's name and metrics; None where it is not known: one that is learnt from
+    the tokens of the training split is known of the run's own data alone, from its result.json."""
+    from zoo.runs.result import FILE, read_result
+    from zoo.tasks.base import HasBaseline
+
+    baseline = restored.task.baseline(means) if isinstance(restored.task, HasBaseline) else None
+    if baseline is not None:
+        return baseline._asdict()
+    if not is_own or not (restored.run.path / FILE).is_file():
+        return None
+    recorded = read_result(restored.run).get("baseline") or {}
+    if split not in recorded:
+        return None
+    return {"name": str(recorded.get("name")), "metrics": recorded[split], "hint": ""}
 
 
 def _means(

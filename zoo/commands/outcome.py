@@ -11,8 +11,6 @@ BAR = 20  # characters of the most important column
 
 def describe(outcome: dict[str, Any]) -> str:
     """The outcome as tables."""
-    from zoo.training.console import show
-
     details = outcome["details"]
     metrics = {
         n: value for n, value in outcome["metrics"].items() if "/" not in n
@@ -21,9 +19,7 @@ def describe(outcome: dict[str, Any]) -> str:
         f"run         {outcome['run']}\n"
         f"checkpoint  {outcome['checkpoint']}\n"
         f"data        {outcome['data']}, split {outcome['split']}: {outcome['samples']:,} samples",
-        text_table(
-            [("", outcome["split"]), *((n, show(v)) for n, v in metrics.items() if "/" not in n)]
-        ),
+        _metrics(outcome["split"], metrics, outcome.get("baseline")),
     ]
     if targets := details.get("targets"):
         parts.append(_targets(targets))
@@ -62,6 +58,19 @@ def _importance(found: dict[str, Any]) -> str:
             f"correlated columns share their importance, each has less than both: {listed}"
         )
     return "\n".join([table, *(f"({note})" for note in notes)])
+
+
+def _metrics(split: str, metrics: dict[str, float], baseline: dict[str, Any] | None) -> str:
+    """A row per metric, with what the trivial answer reaches beside it."""
+    from zoo.training.console import show
+
+    trivial = baseline["metrics"] if baseline else {}
+    cells = [
+        (n, show(v), show(trivial[n]) if trivial.get(n) is not None else "")
+        for n, v in metrics.items()
+    ]
+    rows = [("", split, baseline["name"] if baseline else ""), *cells]
+    return text_table(rows if baseline else [row[:2] for row in rows])
 
 
 def _targets(targets: dict[str, dict[str, float]]) -> str:

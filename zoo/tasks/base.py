@@ -10,6 +10,8 @@ same holds for ragged last batches and for ranks. So a step reports sums, which 
 - `SplitMetrics`: a metric of a whole split that is no mean over predictions (AUC, recall at k). A
   metric that follows from sums, as a confusion matrix or a correlation does, needs none of this:
   sums may be tensors of any shape.
+- `HasBaseline`: what a trivial answer reaches, shown beside every result. `LearnsBaseline`: one
+  that has to count something over the training split first.
 - `CountsPredictions`: a batch may hold nothing to predict.
 - `Responder`: generates an answer to a text. `HasWordVectors`: has vectors of words.
 
@@ -31,7 +33,9 @@ class StepOutput(NamedTuple):
     Attributes:
         loss_sum: Scalar, differentiable, summed over predictions.
         count: Scalar tensor, how many predictions.
-        sums: Metric sums, e.g. {"accuracy": number correct}; any shape (a confusion matrix).
+        sums: Metric sums, e.g. {"accuracy": number correct}; any shape (a confusion matrix). A sum
+            named "loss" is reported in place of `loss_sum`: the plain loss, where a smoothed or
+            weighted one is optimised.
         rows: Only in evaluation, for `SplitMetrics`: what to keep of each sample, (N, ...), N
             samples. Kept in memory over the split, on every rank: a few numbers a sample.
     """
@@ -139,6 +143,46 @@ class SplitMetrics(Protocol):
         Args:
             rows: The `rows` of every step of every rank, in the order of the split, on the CPU.
         """
+
+
+class Baseline(NamedTuple):
+    """The trivial answer of a task, and what it reaches on one split.
+
+    Attributes:
+        name: What the answer is: `majority class`.
+        metrics: Named as those of `summarize`; some may be missing.
+        hint: What a run that does not beat it should look at; empty if the task knows nothing.
+    """
+
+    name: str
+    metrics: dict[str, float]
+    hint: str = ""
+
+
+@runtime_checkable
+class HasBaseline(Protocol):
+    """A task that states what a trivial answer reaches: one that does not look at the input.
+
+    It is computed from the sums of an evaluation, to which `step` adds what it needs: no pass over
+    the data of its own.
+    """
+
+    def baseline(self, means: dict[str, Tensor]) -> Baseline | None:
+        """Of the split that `means` are of, as `summarize` takes them; None if it is not known."""
+
+
+@runtime_checkable
+class LearnsBaseline(Protocol):
+    """A task whose baseline follows from counts over the training split, such as of its tokens.
+
+    Before they are known (`predict`, other data), the task has no baseline.
+    """
+
+    def baseline_counts(self, batch: Batch) -> Tensor:
+        """Counts of one batch of the training split, which are added up."""
+
+    def learn_baseline(self, counts: Tensor) -> None:
+        """Called once, before the first evaluation, with their sum on the CPU."""
 
 
 @runtime_checkable

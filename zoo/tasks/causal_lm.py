@@ -15,16 +15,24 @@ from zoo.inference.protocols import LanguageModel
 from zoo.inference.streaming import stream
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, PreviewWriter, StepOutput, accepts_targets, context_of
+from zoo.tasks.base import (
+    Baseline,
+    Batch,
+    PreviewWriter,
+    StepOutput,
+    accepts_targets,
+    context_of,
+)
 from zoo.tasks.examples import causal_lm
 from zoo.tasks.plots.attention import text_attention
+from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
 
 PREVIEW_TOKENS = 250
 PREVIEW_SECONDS = 3.0  # large models write less
 
 
 @TASKS.register("causal_lm", example=causal_lm, floor=0.1, independent=True)
-class CausalLM:
+class CausalLM(LearnsUnigram):
     """Cross-entropy of the next token; perplexity, and bits per byte, which compares tokenizers.
 
     Args:
@@ -63,7 +71,21 @@ class CausalLM:
         logits = model(tokens).flatten(0, 1)  # (B T, V)
         if not model.training:
             sums["accuracy"] = (logits.argmax(1) == target).sum()
+            sums |= self._unigram_sums(target, target != IGNORE_INDEX)
         return StepOutput(cross_entropy(logits, target), count, sums)
+
+    def baseline_counts(self, batch: Batch) -> Tensor:
+        """How often each token is predicted."""
+        target = batch["input"][:, 1:]
+        return count_tokens(
+            target[batch["scored"]] if "scored" in batch else target, len(self.bytes)
+        )
+
+    def baseline(self, means: dict[str, Tensor]) -> Baseline | None:
+        """Each token by its frequency in the training split, whatever stands before it."""
+        if "unigram_loss" not in means:
+            return None
+        return Baseline("unigram", self.summarize(unigram_means(means)))
 
     def count(self, batch: Batch) -> Tensor:
         """How many tokens of a batch are predicted."""

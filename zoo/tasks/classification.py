@@ -9,21 +9,24 @@ from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, Points, PreviewWriter, StepOutput
+from zoo.tasks.base import Baseline, Batch, Points, PreviewWriter, StepOutput
+from zoo.tasks.class_metrics import balanced_accuracy, macro_f1, roc_auc
 from zoo.tasks.examples import classification
 from zoo.tasks.features import class_points
 from zoo.tasks.plots.predictions import classification_plots
 
 TOP_K = 5
 TOP_K_FROM = 10  # classes; with fewer, top-5 accuracy says little
+IMBALANCED = 0.7  # share of one class from which it is named as a likely reason
 
 
 @TASKS.register("classification", example=classification, floor=0.1, independent=True)
 class Classification:
-    """Cross-entropy over classes; accuracy, metrics per class, a confusion matrix.
+    """Cross-entropy over classes; accuracy, balanced accuracy, macro F1, of two classes the area
+    under the ROC curve; metrics per class, a confusion matrix.
 
-    Training minimises the smoothed, weighted loss. Evaluation reports plain cross-entropy, so that
-    runs with different smoothing or weights can be compared.
+    Training minimises the smoothed, weighted loss. What is reported is plain cross-entropy, so that
+    training can be compared with validation, and runs with different smoothing or weights.
 
     Args:
         num_classes: K.
@@ -33,12 +36,13 @@ class Classification:
             arXiv:1512.00567).
         class_weights: Weight of each class's samples in the loss: null (equal weights), `balanced`
             (inverse to their number) or a list. Scaled to a mean of 1 over the training samples,
-            so that a learning rate means the same with any weights.
+            so that a learning rate means the same with any weights. With `balanced` the best
+            weights are those of the best balanced accuracy.
         feature_names: Of a table's columns, for the axes of plots.
         feature_scales: Mean and standard deviation of each column before standardisation; likewise.
     """
 
-    monitor = "accuracy"
+    monitor: str = "accuracy"
 
     def __init__(
         self,
@@ -56,7 +60,10 @@ class Classification:
         self.class_names = class_names
         self.feature_names, self.feature_scales = feature_names, feature_scales
         self.label_smoothing = label_smoothing
+        self.counts = torch.tensor(class_counts, dtype=torch.float64)
         self.weights = self._weights(class_weights, class_counts)
+        if class_weights == "balanced":
+            self.monitor = "balanced_accuracy"
 
     def _weights(
         self, setting: list[float] | Literal["balanced"] | None, class_counts: list[int]
@@ -76,12 +83,14 @@ class Classification:
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over a batch of `input` (B, ...) and `target` (B,) int64."""
         logits, target = model(batch["input"]).float(), batch["target"]  # (B, K)
+        count = torch.full((), len(target), device=logits.device)
         with torch.no_grad():
             sums = {"accuracy": (logits.argmax(1) == target).sum()}
         if not model.training:
             loss = F.cross_entropy(logits, target, reduction="sum")
             sums |= self._evaluation_sums(logits, target)
-        elif self.weights is None:
+            return StepOutput(loss, count, sums, self._rows(logits, target))
+        if self.weights is None:
             loss = F.cross_entropy(
                 logits, target, reduction="sum", label_smoothing=self.label_smoothing
             )
@@ -91,7 +100,21 @@ class Classification:
             )
             self.weights = self.weights.to(losses.device)  # once: a copy waits for a GPU
             loss = (losses * self.weights[target]).sum()
-        return StepOutput(loss, torch.full((), len(target), device=loss.device), sums)
+        if self.label_smoothing or self.weights is not None:
+            sums["loss"] = F.cross_entropy(
+                logits.detach(), target, reduction="sum"
+            )  # as validation
+        return StepOutput(loss, count, sums)
+
+    def _rows(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """What the ROC curve of two classes is made of."""
+        if self.num_classes != 2:
+            return {}
+        return {"score": logits[:, 1] - logits[:, 0], "positive": target == 1}
+
+    def split_metrics(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The area under the ROC curve, of two classes; NaN where the split has one of them."""
+        return {"auc": roc_auc(rows["score"], rows["positive"])} if rows else {}
 
     def _evaluation_sums(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
         pairs = target * self.num_classes + logits.argmax(1)
@@ -104,13 +127,56 @@ class Classification:
         return sums
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
-        """Loss and accuracies; `details` has the confusion matrix."""
-        omitted = ("confusion", "count")
-        return {name: float(mean) for name, mean in means.items() if name not in omitted}
+        """Loss and accuracies, macro F1, AUC; `details` has the confusion matrix."""
+        omitted = ("confusion", "count", "auc")
+        metrics = {name: float(mean) for name, mean in means.items() if name not in omitted}
+        if "confusion" in means:
+            counts = self._confusion(means)
+            metrics["balanced_accuracy"] = balanced_accuracy(counts)
+            metrics["macro_f1"] = macro_f1(counts)
+        if "auc" in means:
+            metrics["auc"] = float(means["auc"])
+        return metrics
+
+    def _confusion(self, means: dict[str, Tensor]) -> Tensor:
+        """Samples by true and predicted class, float64 (K, K)."""
+        return (means["confusion"] * means["count"]).round()
+
+    def baseline(self, means: dict[str, Tensor]) -> Baseline:
+        """The most frequent class of the training split; for the loss, the classes' shares there,
+        each class counted once more, so that none has probability 0."""
+        true, order = (
+            self._confusion(means).sum(1),
+            self.counts.argsort(descending=True, stable=True),
+        )
+        always = torch.zeros_like(means["confusion"])
+        always[:, order[0]] = true / true.sum()
+        shares = (self.counts + 1) / (self.counts + 1).sum()
+        trivial = {
+            "loss": -(true * shares.log()).sum() / true.sum(),
+            "accuracy": true[order[0]] / true.sum(),
+            "confusion": always,
+            "count": means["count"],
+        }
+        if "top5_accuracy" in means:
+            trivial["top5_accuracy"] = true[order[:TOP_K]].sum() / true.sum()
+        if "auc" in means:
+            trivial["auc"] = means["auc"] * 0 + 0.5  # NaN remains
+        return Baseline("majority class", self.summarize(trivial), self._hint())
+
+    def _hint(self) -> str:
+        largest = int(self.counts.argmax())
+        share = float(self.counts[largest] / self.counts.sum())
+        if share < IMBALANCED or self.weights is not None:
+            return ""
+        return (
+            f"the classes are imbalanced ({share:.1%} are {self.class_names[largest]}; set "
+            f"task.class_weights=balanced)"
+        )
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """Precision, recall, F1 and support of each class, and the confusion matrix as counts."""
-        counts = (means["confusion"] * means["count"]).round().long()  # [true, predicted]
+        counts = self._confusion(means).long()
         columns = (x.tolist() for x in (counts.diag(), counts.sum(1), counts.sum(0)))
         classes = {}
         for name, correct, true, predicted in zip(self.class_names, *columns):

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, PreviewWriter, StepOutput, context_of
+from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, context_of
 from zoo.tasks.examples import masked_lm
 from zoo.tasks.masking import MaskedBatch, mask_tokens
 from zoo.tasks.plots.attention import text_attention
+from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
 
 MASK = "[MASK]"
 EVALUATION_RATE = 0.15
@@ -25,7 +26,7 @@ PREVIEWED = 8  # sequences
 
 
 @TASKS.register("masked_lm", example=masked_lm, floor=0.1, independent=True)
-class MaskedLM:
+class MaskedLM(LearnsUnigram):
     """Cross-entropy of masked tokens; accuracy, and perplexity (of these tokens, not of the text).
 
     Args:
@@ -79,11 +80,24 @@ class MaskedLM:
         masked = self.mask(batch, model.training)
         logits = model(masked.input_ids, positions=masked.positions)  # (M, V)
         loss = cross_entropy(logits, masked.labels)
-        count = (masked.labels != IGNORE_INDEX).sum()
+        counted = masked.labels != IGNORE_INDEX
+        count = counted.sum()
         sums = {}
         if not model.training:
             sums["accuracy"] = (logits.argmax(1) == masked.labels).sum()
+            sums |= self._unigram_sums(masked.labels, counted)
         return StepOutput(loss, count, sums)
+
+    def baseline_counts(self, batch: Batch) -> Tensor:
+        """How often each token occurs that may be masked."""
+        tokens = batch["input"][:, :-1]
+        return count_tokens(tokens[tokens >= self.first_id], self.vocab_size)
+
+    def baseline(self, means: dict[str, Tensor]) -> Baseline | None:
+        """Each masked token by its frequency in the training split, whatever stands around it."""
+        if "unigram_loss" not in means:
+            return None
+        return Baseline("unigram", self.summarize(unigram_means(means)))
 
     def count(self, batch: Batch) -> Tensor:
         """How many tokens of a batch are predicted: none, where all are special tokens."""

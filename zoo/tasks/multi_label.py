@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, PreviewWriter, StepOutput
+from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput
 from zoo.tasks.examples import multi_label
 from zoo.tasks.plots.labels import label_plots
 
@@ -48,6 +48,8 @@ class MultiLabel:
             raise UserError(f"task.threshold: got {threshold}, expected a number between 0 and 1")
         self.names, self.threshold = label_names, threshold
         self.weights = self._weights(pos_weight, label_counts, num_samples)
+        # One more of each kind, so that nothing has probability 0.
+        self.shares = (torch.tensor(label_counts, dtype=torch.float64) + 1) / (num_samples + 2)
 
     def _weights(
         self, setting: list[float] | Literal["balanced"] | None, counts: list[int], samples: int
@@ -77,8 +79,12 @@ class MultiLabel:
             predicted = logits.sigmoid() >= self.threshold
             right = (predicted == target.bool()).all(1).sum() * len(self.names)
             sums = {"subset_accuracy": right}
+            if weights is not None:  # as validation reports it
+                sums["loss"] = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
             if model.training:
                 return StepOutput(loss, count, sums)
+            always = (self.shares >= self.threshold).to(target.device)
+            sums["always"] = (target.bool() == always).all(1).sum() * len(self.names)
             parts = (predicted * target, predicted.float(), target)
             sums["counts"] = torch.stack([part.sum(0) for part in parts])  # (3, K)
             return StepOutput(loss, count, sums, {"logits": logits, "target": target})
@@ -102,6 +108,21 @@ class MultiLabel:
             known = means["average_precision"][~means["average_precision"].isnan()]
             metrics["average_precision"] = float(known.mean()) if len(known) else 0.0
         return metrics
+
+    def baseline(self, means: dict[str, Tensor]) -> Baseline:
+        """Each label's share of the training samples as its probability, for every sample."""
+        true, samples = self._counts(means)[2], means["count"] / len(self.names)
+        shares, always = self.shares, (self.shares >= self.threshold).double()
+        losses = true * shares.log() + (samples - true) * (1 - shares).log()
+        trivial = {
+            "loss": -losses.sum() / means["count"],
+            "subset_accuracy": means["always"],
+            "counts": torch.stack([true * always, samples * always, true]) / means["count"],
+            "count": means["count"],
+        }
+        if "average_precision" in means:  # of equal scores it is the share of the label
+            trivial["average_precision"] = (true / samples).where(true > 0, torch.nan)
+        return Baseline("label frequencies", self.summarize(trivial))
 
     def _counts(self, means: dict[str, Tensor]) -> Tensor:
         """Samples with each label that were predicted so, predicted, and true ones; (3, K)."""

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, PreviewWriter, StepOutput, to_float64
+from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, to_float64
 from zoo.tasks.examples import regression
 from zoo.tasks.plots.regression import regression_plots
 from zoo.tasks.plots.weights import draw_table_weights
@@ -65,7 +65,9 @@ class Regression:
             sums = {"squared_error": error.square(), "absolute_error": error.abs()}
             if not model.training:
                 wide = to_float64(target)
-                sums |= {"y": wide, "y_squared": wide.square()}
+                sums |= {"y": wide, "y_squared": wide.square(), "y_absolute": wide.abs()}
+                zero = torch.zeros_like(target)  # the mean of the training split, as targets are
+                sums["mean_loss"] = self.loss(zero, target, reduction="none")
             sums = {name: x.sum(0) if self.names else x.sum() for name, x in sums.items()}
         loss = self.loss(output, target, reduction="sum")
         return StepOutput(loss, torch.full((), target.numel(), device=loss.device), sums)
@@ -92,6 +94,12 @@ class Regression:
             name: _errors({n: row[k] for n, row in sums.items()}, self.std[k])
             for k, name in enumerate(self.names)
         }
+
+    def baseline(self, means: dict[str, Tensor]) -> Baseline:
+        """The mean of the training targets, whatever the input: 0, as they are standardised."""
+        as_errors = {"squared_error": means["y_squared"], "absolute_error": means["y_absolute"]}
+        loss = means["mean_loss"].sum()
+        return Baseline("mean target", self.summarize(means | as_errors | {"loss": loss}))
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """The metrics of each of several targets."""

@@ -19,19 +19,22 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.inference.protocols import EncoderDecoder
 from zoo.inference.search import Hypothesis, beam_search, greedy_search
-from zoo.kernels import cross_entropy, select_labels, trim_padding
+from zoo.kernels import IGNORE_INDEX, cross_entropy, select_labels, trim_padding
 from zoo.registry import TASKS
 from zoo.tasks import bleu
-from zoo.tasks.base import Batch, PreviewWriter, StepOutput
+from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput
 from zoo.tasks.bleu import BleuTokenizer
 from zoo.tasks.examples import seq2seq
 from zoo.tasks.plots.attention import pair_attention
+from zoo.tasks.smoothing import smoothing_excess
+from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
 
 PREVIEWED = 8  # pairs
+COPY = "copy_"  # names the sums of the sources taken as the targets
 
 
 @TASKS.register("seq2seq", example=seq2seq, floor=0.1, independent=True)
-class Seq2Seq:
+class Seq2Seq(LearnsUnigram):
     """Cross-entropy of the next target token; token accuracy, exact matches, BLEU.
 
     Args:
@@ -112,10 +115,29 @@ class Seq2Seq:
         source, target = self._trim(batch["source"]), self._trim(batch["target"])
         positions, labels, count = select_labels(target[:, 1:], self.pad_id)  # (M,)
         logits = model(source, target[:, :-1], positions=positions)  # (M, V)
-        smoothing = self.label_smoothing if model.training else 0.0
-        loss = cross_entropy(logits, labels, smoothing)
-        sums = {} if model.training else {"accuracy": (logits.argmax(1) == labels).sum()}
-        return StepOutput(loss, count, sums)
+        if not model.training:
+            sums = {"accuracy": (logits.argmax(1) == labels).sum()}
+            sums |= self._unigram_sums(labels, labels != IGNORE_INDEX)
+            return StepOutput(cross_entropy(logits, labels), count, sums)
+        if not self.label_smoothing:
+            return StepOutput(cross_entropy(logits, labels), count, {})
+        excess = smoothing_excess(logits, labels, self.label_smoothing).sum()
+        loss = cross_entropy(logits, labels, self.label_smoothing)
+        return StepOutput(loss, count, {"loss": loss.detach() - excess})  # as validation reports it
+
+    def baseline_counts(self, batch: Batch) -> Tensor:
+        """How often each token is predicted."""
+        target = batch["target"][:, 1:]
+        return count_tokens(target[target != self.pad_id], self.tokenizer.vocab_size)
+
+    def baseline(self, means: dict[str, Tensor]) -> Baseline | None:
+        """The source as it stands for the target; and for the loss, each token by its frequency in
+        the training split."""
+        if "unigram_loss" not in means:
+            return None
+        copies = {n.removeprefix(COPY): x for n, x in means.items() if n.startswith(COPY)}
+        name = "unigram; copy of the source" if copies else "unigram"
+        return Baseline(name, self.summarize(unigram_means(means) | copies))
 
     def _trim(self, tokens: Tensor) -> Tensor:
         return trim_padding(tokens, self.pad_id, self.max_length)
@@ -125,7 +147,14 @@ class Seq2Seq:
         references = [self.tokenizer.decode(row) for row in batch["target"].tolist()]
         matches = sum(map(str.__eq__, texts, references))
         sums = {"exact_match": torch.tensor(matches), "sentences": torch.tensor(len(texts))}
-        return sums | self._bleu_counts(texts, references)
+        return sums | self._bleu_counts(texts, references) | self._copy_sums(batch, references)
+
+    def _copy_sums(self, batch: Batch, references: list[str]) -> dict[str, Tensor]:
+        """As `_text_sums`, of the sources."""
+        texts = [self.tokenizer.decode(row) for row in batch["source"].tolist()]
+        matches = torch.tensor(sum(map(str.__eq__, texts, references)))
+        sums = {"exact_match": matches} | self._bleu_counts(texts, references)
+        return {f"{COPY}{name}": value for name, value in sums.items()}
 
     def _bleu_counts(self, texts: list[str], references: list[str]) -> dict[str, Tensor]:
         if self.metric != "bleu":

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.kernels import band, banded_logistic_loss
 from zoo.registry import TASKS
-from zoo.tasks.base import Batch, Points, PreviewWriter, StepOutput
+from zoo.tasks.base import Baseline, Batch, Points, PreviewWriter, StepOutput
 from zoo.tasks.examples import word_vectors
 from zoo.tasks.plots.word_vectors import WordNeighbours
+from zoo.tasks.unigram import unigram_means
 from zoo.tasks.word_windows import NO_WORD, WordWindows
 
 
@@ -94,6 +95,7 @@ class WordVectors:
         self.windows = WordWindows(counts, eot_id, window, sample, noise_power)
         self.neighbours = WordNeighbours(counts, tokenizer, sample)
         self.negatives, self.shared = negatives, shared
+        self.frequency_scores = self.windows.frequency_scores(counts, negatives)
 
     def build_pairs(self, text: Tensor) -> SkipGramBatch:
         """Pairs of a batch of sequences, int64 (B, T)."""
@@ -104,8 +106,19 @@ class WordVectors:
         pairs = self.build_pairs(batch["input"][:, :-1])
         scores = model(pairs.words, pairs.candidates, pairs.context_weights)  # (G, C, P + S)
         loss = banded_logistic_loss(scores, pairs.positives, pairs.negatives)
-        sums = {} if model.training else {"accuracy": self._ranking_accuracy(scores, pairs)}
+        if model.training:
+            return StepOutput(loss, pairs.total, {})
+        sums = {"accuracy": self._ranking_accuracy(scores, pairs)}
+        self.frequency_scores = self.frequency_scores.to(scores.device)
+        trivial = self.frequency_scores[pairs.candidates][:, None].expand_as(scores).contiguous()
+        sums["unigram_loss"] = banded_logistic_loss(trivial, pairs.positives, pairs.negatives)
+        sums["unigram_accuracy"] = self._ranking_accuracy(trivial, pairs)
         return StepOutput(loss, pairs.total, sums)
+
+    def baseline(self, means: dict[str, Tensor]) -> Baseline:
+        """Each candidate by its frequency in the training split, whatever the word beside it: how
+        much more often it is a true neighbour than a negative sample."""
+        return Baseline("unigram", self.summarize(unigram_means(means)))
 
     def count(self, batch: Batch) -> Tensor:
         """How many positive pairs a batch has: none, where all words are unknown or drop out."""
@@ -137,7 +150,7 @@ class WordVectors:
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Loss in nats per positive pair and its negative samples; accuracy (evaluation): the
         probability that a positive pair scores above a negative one, 0.5 for random vectors."""
-        return {name: float(mean) for name, mean in means.items() if name != "count"}
+        return {name: float(means[name]) for name in ("loss", "accuracy") if name in means}
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """No further metrics."""

@@ -58,6 +58,20 @@ class WordWindows:
         sizes = torch.arange(window + 1)[:, None]
         self.in_window = ((distance > 0) & (distance <= sizes)).float()  # (W + 1, R), by size
 
+    def frequency_scores(self, counts: Tensor, negatives: float) -> Tensor:
+        """For each id the logit that it is one of the text and not a negative sample, (V,), where
+        nothing but its frequency is known: the best that can be done without a look at its
+        neighbour. 0 for special tokens.
+
+        Args:
+            counts: As at construction.
+            negatives: Negative samples for each of the text.
+        """
+        kept = counts.double() * self.keep_probability.double()
+        noise = self.noise_cdf.diff(prepend=self.noise_cdf.new_zeros(1))
+        ratio = kept / kept.sum() / (negatives * noise)
+        return ratio.where(counts > 0, 1.0).log().float()
+
     def _to(self, device: torch.device) -> None:
         if self.keep_probability.device != device:
             self.keep_probability = self.keep_probability.to(device)

@@ -63,6 +63,8 @@ def evaluate_best(trainer: Trainer) -> tuple[Metrics, dict[str, Any]]:
             f"last weights, and predict.py and evaluate.py need checkpoint=last"
         )
         _, metrics["val"] = trainer.evaluate("val")
+    elif trainer.yardstick.lacks("val"):  # resumed at its end
+        trainer.evaluate("val")
     totals, metrics["test"] = trainer.evaluate("test")
     if trainer.logger:
         trainer.logger.metrics(trainer.step, "test", metrics["test"])
@@ -142,12 +144,20 @@ def commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def print_summary(trainer: Trainer, metrics: Metrics, outcome: dict[str, dict[str, Any]]) -> None:
+def print_summary(
+    trainer: Trainer,
+    metrics: Metrics,
+    outcome: dict[str, dict[str, Any]],
+    baseline: dict[str, Any] | None,
+) -> None:
     """The closing table and the next commands."""
     console = trainer.console
     why = f" ({trainer.ended})" if trainer.ended else ""
     console.line(f"\ntrained {trainer.step} steps in {duration(trainer.clock.seconds)}{why}\n")
-    rows: list[tuple[str, ...]] = [("", "validation", "test", "expected")]
+    trivial = baseline["test"] if baseline else {}
+    rows: list[tuple[str, ...]] = [
+        ("", "validation", "test", *([baseline["name"]] if baseline else []), "expected")
+    ]
     for name in [n for n in metrics["test"] if n not in HIDDEN]:
         expected = [
             f"{met['expected']} {'met' if met['met'] else 'NOT MET'} ({split})"
@@ -155,8 +165,13 @@ def print_summary(trainer: Trainer, metrics: Metrics, outcome: dict[str, dict[st
             if (met := outcome.get(f"{split}/{name}"))
         ]
         cells = [show(metrics[s][name]) if name in metrics[s] else "" for s in ("val", "test")]
+        cells += [show(trivial[name]) if name in trivial else ""] * bool(baseline)
         rows.append((name, *cells, ", ".join(expected)))
     console.table(rows)
+    if baseline and baseline["beaten"] is False and not trainer.config.overfit:
+        run = (trainer.best, trainer.step, trainer.rate.peak)
+        console.line()
+        console.warn(trainer.yardstick.shortfall(metrics, *run))
     run = shlex.quote(str(trainer.run.path))
     console.line(f"\nreport    {trainer.run.path / 'report.html'}")
     console.line(f"previews  {trainer.run.previews}")

@@ -15,6 +15,7 @@ from zoo.optim.learning_rate import LearningRate
 from zoo.optim.state import load_optimizer, optimizer_tensors
 from zoo.runs.directory import RunDirectory
 from zoo.tasks.base import Batch, Task
+from zoo.training.baseline import Yardstick
 from zoo.training.budget import Best, Budget, due
 from zoo.training.checkpoint import Checkpoint, Checkpointer, Tensors, load_model, trainable_tensors
 from zoo.training.config import TrainerConfig
@@ -54,8 +55,7 @@ class Trainer:
     base: str | None = None  # identity of the weights that an adapter belongs to
 
     def __post_init__(self) -> None:
-        self.step, self.grad_norm = 0, 0.0
-        self.best = Best()
+        self.step, self.grad_norm, self.best = 0, 0.0, Best()
         self.evaluated = 0  # the step last evaluated at
         self.ended: str | None = None  # why training stopped before its budget
         self.request: int = Request.NONE  # the request that all ranks follow at the end of the step
@@ -68,11 +68,11 @@ class Trainer:
         self.guard = FiniteGuard(self.runtime, self.run.path, self.console.warn)
         self.checkpoints = Checkpointer(self.run.checkpoints)
         self.wrapped_model = wrapped(self.model, self.runtime, self.config.compile)
+        self.yardstick = Yardstick(self.task, self.loader, self.runtime)
         self.logger: Logger | None = None
         self._best_weights: dict[str, Tensor] | None = None
         self._saved = (-1, -1)  # the step last saved at, and what was evaluated then
-        self._previewed_at = 0.0
-        self._reported = (0, 0.0)  # step and second of the last report
+        self._previewed_at, self._reported = 0.0, (0, 0.0)  # the latter: step and second
 
     # ---------------------------------------------------------------- the loop
 
@@ -130,7 +130,7 @@ class Trainer:
         sums = self.runtime.gather(self.running.take())
         if not sum(float(rank["count"]) for rank in sums):
             return  # nothing was predicted, so there is no loss
-        metrics = self.task.summarize(means(sums))
+        metrics = self.yardstick.summarize("train", means(sums))
         metrics |= {"lr": self.rate.now, "grad_norm": self.grad_norm}
         steps, seconds = self.step - self._reported[0], self.clock.seconds - self._reported[1]
         self._reported = (self.step, self.clock.seconds)
@@ -279,11 +279,11 @@ class Trainer:
     def evaluate(self, split: str) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Means and named metrics of one split, by the averaged weights where EMA is on. A loss
         that is not finite is a warning; that of the validation raises TrainingFailed."""
-        parts = (self.model, self.task, self.loader.evaluation(split), self.precision, self.runtime)
+        parts = (self.model, self.task, self.yardstick.batches(split), self.precision, self.runtime)
         report = self.guard.evaluation(split, self.step)
         with self.ema.swapped() if self.ema else contextlib.nullcontext():
             totals = evaluate(*parts, self.signals.any, split == "test", split, report)
-        return totals, self.task.summarize(totals)
+        return totals, self.yardstick.summarize(split, totals)
 
     def preview(self, totals: dict[str, Tensor], split: str = "val") -> None:
         """Plots of the split that `totals` are of, by the weights now in the model."""
