@@ -18,7 +18,7 @@ EXAMPLES = [section for section in SECTIONS if FILE.search(section)]
 PLACES = {  # headings, and the folders of the files: one of Python, and one of YAML if configured
     "Add a model": ["zoo/models", "configs/model"],
     "A dataset": ["zoo/data/datasets", "configs/data"],
-    "An encoding": ["zoo/data/text"],  # and a dataset that uses it
+    "An encoding": ["zoo/data/tables"],  # and a dataset that uses it
     "A task": ["zoo/tasks", "configs/task"],
     "An optimizer": ["zoo/optim", "configs/optim"],
     "A schedule": ["zoo/optim", "configs/schedule"],
@@ -26,10 +26,14 @@ PLACES = {  # headings, and the folders of the files: one of Python, and one of 
     "A faster implementation of a kernel": ["zoo/kernels/cpu"],
 }
 TRY = """
-import contextlib, io, sys
+import contextlib, io, json, math, re, sys
+from pathlib import Path
 import pytest
+import zoo
 from zoo.commands.train import main as train
 from zoo.commands.list import main as listing
+from zoo.commands.predict import main as predict
+from zoo.runs.directory import find_runs
 
 tiny = ["trainer.max_steps=2", "trainer.eval_steps=1", "trainer.device=cpu", "output_dir=outputs"]
 tiny += ["trainer.precision=fp32"]
@@ -41,6 +45,20 @@ assert train(["model=maxout", "model.piece=2"]) == 2
 with contextlib.redirect_stdout(io.StringIO()) as listed:
     assert listing(["models"]) == 0
 assert "maxout" in listed.getvalue(), listed.getvalue()
+with contextlib.redirect_stdout(io.StringIO()) as listed:
+    assert listing(["data"]) == 0 and train(["--help"]) == 0
+missing = [name for name in CHOICES if name not in re.findall(r"\\w+", listed.getvalue())]
+assert missing == [], (missing, listed.getvalue())
+columns = zoo.load("outputs/maxout_diabetes").encoding.to_json()["columns"]
+header, values = zip(*((column["name"], str(column["median"])) for column in columns))
+Path("patients.csv").write_text(",".join(header) + "\\n" + ",".join(values) + "\\n")
+for words in PREDICTIONS:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert predict([*words, "json=true"]) == 0
+    (row,) = map(json.loads, printed.getvalue().splitlines())
+    assert ("class" in row or math.isfinite(row["value"])) and row["input"], row
+for path in find_runs(Path("outputs")):  # of an optimizer, a schedule: as any other
+    assert not zoo.load(path).model.training
 print("tests")
 raise SystemExit(pytest.main(["-vv", "-p", "no:cacheprovider", *FILES, "-k", NAMES]))
 """
@@ -77,6 +95,9 @@ def test_the_examples_work(tmp_path):
     names = sorted({name for words in tests for name in words[-1].split(" or ")})
     assert names == sorted({Path(name).stem for name in FILES})
     given = {"COMMANDS": commands("python train.py "), "FILES": files, "NAMES": " or ".join(names)}
+    given["PREDICTIONS"] = commands("python scripts/predict.py ")
+    given["CHOICES"] = [Path(name).stem for name in FILES if name.startswith("configs/")]
+    assert len(given["PREDICTIONS"]) == 3 and len(given["CHOICES"]) == 7
     script = "\n".join(f"{name} = {value!r}" for name, value in given.items()) + TRY
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300

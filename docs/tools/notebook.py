@@ -57,12 +57,14 @@ def execute(cells: list[dict[str, Any]], namespace: dict[str, Any]) -> None:
 def run_cell(code: str, namespace: dict[str, Any], number: int) -> list[Output]:
     """Run one cell; what Jupyter would show."""
     tree = ast.parse(code, f"<cell {number}>")
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    last = tree.body[-1] if tree.body else None
     value = None
+    if isinstance(last, ast.Expr):
+        tree.body.pop()
     with contextlib.redirect_stdout(io.StringIO()) as printed, warnings.catch_warnings():
         warnings.simplefilter("error")  # none is to be seen in a notebook of ours
         exec(compile(tree, f"<cell {number}>", "exec"), namespace)
-        if last is not None:
+        if isinstance(last, ast.Expr):
             value = eval(compile(ast.Expression(last.value), f"<cell {number}>", "eval"), namespace)
     outputs: list[Output] = []
     if text := printed.getvalue():
