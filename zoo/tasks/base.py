@@ -13,12 +13,13 @@ same holds for ragged last batches and for ranks. So a step reports sums, which 
 - `HasBaseline`: what a trivial answer reaches, shown beside every result. `LearnsBaseline`: one
   that has to count something over the training split first.
 - `CountsPredictions`: a batch may hold nothing to predict.
+- `HasFilm`: a picture at every validation.
 - `Responder`: generates an answer to a text. `HasWordVectors`: has vectors of words.
 
 A model may implement `AcceptsTargets` and `HasContext`, which tasks look for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -69,6 +70,9 @@ class PreviewWriter(Protocol):
     def figure(self, tag: str, figure: Any, full: Any = None, caption: str = "") -> None:
         """A matplotlib figure for a card of TensorBoard (`zoo.tasks.plots.card`); `full` is the
         same in detail, for a file only; `caption` says what is to be seen."""
+
+    def frame(self, tag: str, draw: Callable[[], Any], caption: str = "") -> None:
+        """The next frame of a film; `draw` makes the card, if it is wanted."""
 
     def text(self, tag: str, text: str) -> None:
         """A text, in Markdown."""
@@ -234,6 +238,22 @@ class HasPoints(Protocol):
 
     def points(self, model: nn.Module, batch: Batch) -> Points | None:
         """The points of a batch of the test split, or of the model itself; None if it has none."""
+
+
+@runtime_checkable
+class HasFilm(Protocol):
+    """A task that may have a picture cheap enough for every validation: the frame of a film.
+
+    Attributes:
+        films: Whether it has one of this data.
+    """
+
+    films: bool
+
+    def film(
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
+    ) -> None:
+        """Write a frame; the arguments are those of `preview`."""
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from zoo.tasks.class_metrics import balanced_accuracy, macro_f1, roc_auc
 from zoo.tasks.examples import classification
 from zoo.tasks.features import class_points
 from zoo.tasks.plots.predictions import classification_plots
+from zoo.tasks.plots.surface import surface_frame
 
 TOP_K = 5
 TOP_K_FROM = 10  # classes; with fewer, top-5 accuracy says little
@@ -205,6 +206,18 @@ class Classification:
     def points(self, model: nn.Module, batch: Batch) -> Points | None:
         """What the output layer reads, for each sample."""
         return class_points(model, batch["input"], batch["target"], self.class_names)
+
+    @property
+    def films(self) -> bool:
+        """Whether the data has two features, whose plane can be drawn."""
+        return len(self.feature_names or ()) == 2
+
+    def film(
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
+    ) -> None:
+        """The decision surface."""
+        facts = (self.class_names, self.feature_names, self.feature_scales)
+        surface_frame(model, batch["input"], batch["target"], *facts, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """For each sample the predicted class and the probability of every class."""

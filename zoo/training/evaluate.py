@@ -15,6 +15,7 @@ from zoo.runs.projector import write_points
 from zoo.tasks.base import (
     Batch,
     CountsPredictions,
+    HasFilm,
     HasPoints,
     HasTestStep,
     PreviewWriter,
@@ -27,6 +28,7 @@ from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, forked_rng
 
 EVALUATION_SEED = 0
+PREVIEW_SAMPLES = 1000
 
 
 class Interrupted(Exception):
@@ -142,10 +144,13 @@ def preview(
     writer: PreviewWriter,
     runtime: Runtime,
     console: Console,
+    film: bool = False,
 ) -> None:
-    """Let the task write its previews, without effect on training: one that fails is a warning."""
+    """Let the task write its previews, or the frame of a film alone, without effect on training:
+    one that fails is a warning."""
+    draw = task.film if film and isinstance(task, HasFilm) else task.preview
     with _harmless(model, runtime, console):
-        task.preview(model, batch, totals, writer)
+        draw(model, batch, totals, writer)
 
 
 def show_points(

@@ -15,6 +15,7 @@ from zoo.figures import for_tensorboard, render
 from zoo.files import finite
 from zoo.runs.directory import RunDirectory
 from zoo.runs.metrics_file import cut
+from zoo.training.film import SUFFIX, Film, films_of
 
 TOGETHER = "training, validation, test"  # heading of TensorBoard's custom scalars
 
@@ -55,6 +56,11 @@ class Logger:
             if row["step"] == step:
                 row.pop("step")
                 self._draw(step, row.pop("split"), row)
+
+        for film in films_of(run.previews):
+            film.cut(step)
+            if step in film.frames():  # dropped with all of this step
+                self._image(film.folder.name, film.frames()[step].read_bytes(), "")
 
     def metrics(self, step: int, split: str, metrics: dict[str, float]) -> None:
         """One line of metrics.jsonl (nan and infinity as null) and a point each in TensorBoard."""
@@ -103,6 +109,23 @@ class Logger:
         if full is not None:
             self._png(f"{tag}_full", full, caption)
 
+    def frame(self, tag: str, draw: Callable[[], Any], caption: str = "") -> None:
+        """The next frame of a film, in TensorBoard (a step each) and in `previews/<tag>_film.gif`.
+
+        Args:
+            tag: Its name.
+            draw: Makes the figure; called only if there are not too many frames already.
+            caption: As of a figure.
+        """
+        film = Film(self.run.previews / f"{tag}{SUFFIX}")
+        if not film.wants(self.step):
+            return
+        figure = draw()
+        figure.text(0.99, 0.985, f"step {self.step:,}", ha="right", va="top", fontsize=7.2)
+        png, _ = render(figure)
+        film.add(self.step, png)
+        self._image(f"{tag}{SUFFIX}", png, caption)
+
     def _png(self, tag: str, figure: Any, caption: str) -> bytes:
         """Draw a figure and write it to the previews."""
         png, note = render(figure, caption=caption)
@@ -139,5 +162,7 @@ class Logger:
 
     def close(self) -> None:
         """Flush everything."""
+        for film in films_of(self.run.previews):
+            film.write()
         self._file.close()
         self.writer.close()

@@ -1,7 +1,6 @@
 """The trainer: one loop, each part a method.
 
-Read `fit` first. A new model, dataset, task, optimizer or schedule changes nothing here; a new
-kind of behaviour (something else to do between steps) is one more line in the loop.
+Read `fit` first. A new model, dataset or task changes nothing here; new behaviour is a line more.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ from zoo.training.checkpoint import Checkpoint, Checkpointer, Tensors, load_mode
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
 from zoo.training.ema import EMA
-from zoo.training.evaluate import Interrupted, evaluate, means, preview
+from zoo.training.evaluate import PREVIEW_SAMPLES, Interrupted, evaluate, means, preview
 from zoo.training.guard import FiniteGuard
 from zoo.training.loader import Loader
 from zoo.training.logger import Logger
@@ -32,7 +31,6 @@ from zoo.training.signals import StopSignals
 from zoo.training.state import TrainState, check_base, state_must_fit
 from zoo.training.step import RunningMetrics, accumulate_gradients, wrapped
 
-PREVIEW_SAMPLES = 1000
 PREVIEW_SECONDS = 30  # between previews during training; one is always drawn at the end
 
 
@@ -162,6 +160,7 @@ class Trainer:
             self.logger.metrics(self.step, "val", metrics)
         self.update_best(metrics)
         self.console.evaluated(self.step, metrics, self.best.step == self.step)
+        self.preview(totals, film=True)
         if self.clock.seconds - self._previewed_at > PREVIEW_SECONDS:
             self.preview(totals)
 
@@ -285,14 +284,15 @@ class Trainer:
             totals = evaluate(*parts, self.signals.any, split == "test", split, report)
         return totals, self.yardstick.summarize(split, totals)
 
-    def preview(self, totals: dict[str, Tensor], split: str = "val") -> None:
-        """Plots of the split that `totals` are of, by the weights now in the model."""
-        if self.logger is None:
+    def preview(self, totals: dict[str, Tensor], split: str = "val", film: bool = False) -> None:
+        """Plots of the split of `totals`, or a frame of its film, which averaged weights play."""
+        if self.logger is None or (film and not getattr(self.task, "films", False)):
             return
         self.logger.step = self.step
-        batch = next(self.loader.evaluation(split, PREVIEW_SAMPLES))
-        preview(self.model, self.task, batch, totals, self.logger, self.runtime, self.console)
-        self._previewed_at = self.clock.seconds
+        parts = (self.task, next(self.loader.evaluation(split, PREVIEW_SAMPLES)), totals)
+        with self.ema.swapped() if self.ema and film else contextlib.nullcontext():
+            preview(self.model, *parts, self.logger, self.runtime, self.console, film)
+        self._previewed_at = self._previewed_at if film else self.clock.seconds
 
     @property
     def signalled(self) -> int | None:

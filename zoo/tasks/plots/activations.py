@@ -64,8 +64,8 @@ def draw_activations(
     if not found:
         return
     name = class_names[int(target[0])]
-    figures = [_maps(found, images[0], name, size) for size in (COLUMNS, MORE)]
-    writer.figure("feature_maps", *figures, MAPS.format(number=COLUMNS))
+    card, full = (_maps(found, images[0], name, size) for size in (COLUMNS, MORE))
+    writer.figure("feature_maps", card, full, MAPS.format(number=COLUMNS))
     chosen, are_errors = worst_errors(logits, target)
     chosen = chosen[:MORE]
     best = logits[chosen].topk(2, dim=1).indices  # (M, 2)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.tasks.base import PreviewWriter
 from zoo.tasks.plots.card import (
     SMALL,
     TOP,
@@ -29,6 +30,7 @@ CAPTION = (
     "Colour: the predicted class, paler where it is less certain. Crosses: misclassified samples. "
     "Of two classes, the lines are where one has a probability of 10, 50 and 90 %."
 )
+FILM = "The decision surface at each validation; move the slider, or see the GIF in previews/. "
 UNKNOWN = ("feature 1, standardised", "feature 2, standardised")
 
 
@@ -106,9 +108,9 @@ def probability_map(model: nn.Module, low: Tensor, high: Tensor, grid: int) -> T
     return model(points).float().softmax(1).view(grid, grid, -1).cpu()
 
 
-def surface_card(drawn: Surface, title: str = "") -> Any:
+def surface_card(drawn: Surface) -> Any:
     """The surface on a card, with a legend beside it."""
-    figure = new_card(title or drawn.title)
+    figure = new_card(drawn.title)
     wide = 178
     axes = axes_on(figure, 42, TOP + 2, wide, 147)
     names = [fit(name, WIDTH - 42 - wide - 22, SMALL) for name in drawn.class_names]
@@ -126,6 +128,24 @@ def surface_card(drawn: Surface, title: str = "") -> Any:
         labelspacing=0.7,
     )
     return figure
+
+
+def surface_frame(
+    model: nn.Module,
+    samples: Tensor,
+    target: Tensor,
+    class_names: Sequence[str],
+    names: Sequence[str] | None,
+    scales: Sequence[Sequence[float]] | None,
+    writer: PreviewWriter,
+) -> None:
+    """One frame of the film `decision_surface`; the arguments are those of `surface`."""
+
+    def draw() -> Any:
+        drawn = surface(model, samples, target, class_names, names, scales, FILM_GRID)
+        return surface_card(drawn)
+
+    writer.frame("decision_surface", draw, FILM + CAPTION)
 
 
 def surface_figure(drawn: Surface) -> Any:
