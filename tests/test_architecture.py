@@ -68,9 +68,13 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
             "its precision",
             {"zoo.build", "zoo.config", "zoo.runs", "zoo.start", "zoo.training", *BASE},
         ),
+        "zoo.compare": (
+            "runs ranked",
+            {"zoo.config", "zoo.runs", "zoo.training", *BASE},
+        ),
         "zoo.report": (
             "a page to send",
-            {"zoo.config", "zoo.runs", "zoo.training", *BASE},
+            {"zoo.compare", "zoo.config", "zoo.runs", "zoo.training", *BASE},
         ),
         "zoo.session": (
             "one run, start to end",
@@ -81,11 +85,7 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
     "commands": {
         "zoo.sweep": (
             "many runs, searches",
-            {"zoo.config", "zoo.runs", "zoo.session", "zoo.training", *BASE},
-        ),
-        "zoo.compare": (
-            "runs ranked",
-            {"zoo.config", "zoo.runs", "zoo.training", *BASE},
+            {"zoo.config", "zoo.report", "zoo.runs", "zoo.session", "zoo.training", *BASE},
         ),
         "zoo.commands": (
             "train, evaluate, ...",

@@ -17,6 +17,14 @@ def test_it_writes_the_report_of_a_run(tmp_path, capsys, word):
     assert (run / "report.html").is_file()
 
 
+def test_a_folder_of_runs_is_compared(tmp_path, capsys):
+    for seed in (0, 1):
+        write_run(tmp_path / "sweep" / f"seed={seed}", 0.5, 0.5, seed=seed)
+    assert main([f"run={tmp_path / 'sweep'}"]) == 0
+    assert capsys.readouterr().out == f"report    {tmp_path / 'sweep' / 'report.html'}\n"
+    assert len(list(tmp_path.rglob("report.html"))) == 3
+
+
 def test_mistakes_are_one_line(tmp_path, capsys):
     for words in ([f"run={tmp_path}"], [], ["ru=x"], [f"run={tmp_path / 'nowhere'}"]):
         assert main(words) == 2

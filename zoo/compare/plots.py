@@ -128,7 +128,7 @@ def _add_settings(table: Table, figures: dict[str, Any], notes: list[str]) -> No
     """Figures of the settings that differ; a note where there are none."""
     groups = [group for group in table.groups if not math.isnan(group.score.mean)]
     names = short_names(table.columns)
-    scales = [scale(names[n], [_value(group, n) for group in groups]) for n in table.columns]
+    scales = [scale(names[n], [value_of(group, n) for group in groups]) for n in table.columns]
     scores = scale(table.metric, [group.score.mean for group in groups])
     if not scales or len(groups) < 2:
         notes.append("parallel coordinates: no settings differ between the lines")
@@ -142,7 +142,8 @@ def _add_settings(table: Table, figures: dict[str, Any], notes: list[str]) -> No
     figures["parallel"] = draw_parallel(table, scales, scores, estimate)
 
 
-def _value(group: Group, name: str) -> Any:
+def value_of(group: Group, name: str) -> Any:
+    """A setting of a group's first run, or its experiment."""
     if name == "experiment":
         return group.runs[0].experiment
     return group.settings.get(name, ABSENT)
@@ -157,7 +158,7 @@ def label(rank: int, group: Group, table: Table) -> str:
         if name == "experiment"
         or len({identity(settings.get(name, ABSENT)) for settings in colored}) > 1
     }
-    text = ", ".join(f"{short}={_short(_value(group, name))}" for name, short in names.items())
+    text = ", ".join(f"{short}={_short(value_of(group, name))}" for name, short in names.items())
     indent = " " * 6
     return textwrap.fill(f"{rank}  {text}", LABEL_WIDTH, subsequent_indent=indent, max_lines=3)
 
@@ -166,7 +167,7 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else format_value(value)
 
 
-def _group_curves(group: Group, metric: str) -> list[Curve]:
+def group_curves(group: Group, metric: str) -> list[Curve]:
     """The curves of a group's runs; only the first if they have no step in common."""
     split, _, name = metric.partition("/")
     curves = [curve for run in group.runs if (curve := metric_curve(run, split, name))]
@@ -183,7 +184,7 @@ def _curves(table: Table) -> Any:
         groups = {
             label(rank, group, table): curves
             for rank, group in enumerate(table.groups[: MAX_COLORED + MAX_GREY], 1)
-            if (curves := _group_curves(group, metric))
+            if (curves := group_curves(group, metric))
         }
         if groups:
             panels.append((metric, groups))

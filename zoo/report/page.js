@@ -75,3 +75,91 @@ if (navigator.clipboard) for (const block of all(".command")) {
   });
   block.append(button);
 }
+
+// ------------------------------------------------------- tables that are sorted
+for (const table of all("table.sortable")) {
+  const heads = all("thead th", table), body = table.tBodies[0];
+  heads.forEach((head, column) => {
+    const button = head.querySelector("button");
+    if (!button) return;
+    button.addEventListener("click", () => {
+      const up = head.getAttribute("aria-sort") !== "ascending";
+      const key = row => row.cells[column].dataset.value;
+      const rows = [...body.rows].sort((a, b) => {
+        const [x, y] = [key(a), key(b)];
+        if (!x || !y) return !x - !y;
+        const order = isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y;
+        return up ? order : -order;
+      });
+      heads.forEach(one => { if (one.hasAttribute("aria-sort")) one.setAttribute("aria-sort", "none"); });
+      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      body.append(...rows);
+    });
+  });
+}
+
+// ------------------------------------------------------------ parallel coordinates
+function coordinates(root, content) {
+  const lines = all(".run", root), status = root.querySelector("[role=status]");
+  const rows = all(`#${content.table} tbody tr`), svg = root.querySelector("svg");
+  const field = (k, end) => root.querySelector(`[data-axis="${k}"]` + (end ? `[data-end=${end}]` : ":is(select)"));
+
+  function kept(line) {
+    return content.axes.every((axis, k) => {
+      const value = axis.values[line];
+      if (!axis.number) return !field(k).value || field(k).value === value;
+      const low = field(k, "min").value, high = field(k, "max").value;
+      if (value === null) return low === "" && high === "";
+      return (low === "" || value >= +low) && (high === "" || value <= +high);
+    });
+  }
+  function refresh() {
+    let count = 0;
+    for (const line of lines) {
+      const is = kept(+line.dataset.line);
+      line.classList.toggle("faded", !is);
+      count += is;
+    }
+    for (const row of rows)
+      row.classList.toggle("faded", +row.dataset.line >= lines.length || !kept(+row.dataset.line));
+    status.textContent = `${count} of ${lines.length} lines`;
+  }
+  function choose(k, from, to) {
+    const axis = content.axes[k], [low, high] = [Math.min(from, to), Math.max(from, to)];
+    const inside = axis.values.filter((value, n) =>
+      value !== null && axis.positions[n] >= low - .02 && axis.positions[n] <= high + .02);
+    if (axis.number) {
+      field(k, "min").value = inside.length ? Math.min(...inside) : "";
+      field(k, "max").value = inside.length ? Math.max(...inside) : "";
+    } else field(k).value = new Set(inside).size === 1 ? inside[0] : "";
+    refresh();
+  }
+  all("g[data-axis]", root).forEach(group => {
+    const grip = group.querySelector(".grip"), brush = group.querySelector(".brush");
+    const k = +group.dataset.axis;
+    let start = null;
+    const at = event => {
+      const box = svg.getBoundingClientRect();
+      const y = (event.clientY - box.top) / box.height * 300;
+      return Math.max(0, Math.min(1, (282 - y) / 248));
+    };
+    grip.addEventListener("pointerdown", event => { start = at(event); grip.setPointerCapture(event.pointerId); });
+    grip.addEventListener("pointermove", event => {
+      if (start === null) return;
+      const end = at(event), top = 282 - 248 * Math.max(start, end);
+      brush.setAttribute("y", top);
+      brush.setAttribute("height", 248 * Math.abs(start - end));
+      choose(k, start, end);
+    });
+    grip.addEventListener("pointerup", () => { start = null; });
+  });
+  function clearBrushes() { for (const brush of all(".brush", root)) brush.setAttribute("height", 0); }
+  for (const one of all("input, select", root)) one.addEventListener("input", () => { clearBrushes(); refresh(); });
+  root.querySelector(".reset").addEventListener("click", () => {
+    for (const one of all("input, select", root)) one.value = "";
+    clearBrushes();
+    refresh();
+  });
+}
+for (const [id, content] of Object.entries(data))
+  if (content.axes) coordinates(document.getElementById(id), content);

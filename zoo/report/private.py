@@ -10,6 +10,7 @@ class Names:
     """Texts by which paths are replaced, the longest path first."""
 
     replaced: tuple[tuple[str, str], ...]
+    of_folder: str
 
     @classmethod
     def of(cls, folder: Path) -> "Names":
@@ -22,7 +23,8 @@ class Names:
             known[home] = "~"
         if len(folder.parts) > 1:
             known[str(folder)] = folder.resolve().name
-        return cls(tuple(sorted(known.items(), key=lambda pair: -len(pair[0]))))
+        longest_first = sorted(known.items(), key=lambda pair: -len(pair[0]))
+        return cls(tuple(longest_first), folder.resolve().name)
 
     def hidden(self, text: str) -> str:
         """The text with the paths replaced."""

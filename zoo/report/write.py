@@ -21,6 +21,24 @@ def write_run(folder: Path) -> Path:
     return path
 
 
+def write_sweep(folder: Path) -> Path:
+    """Write the report of a sweep in its folder, and of its runs that lack theirs.
+
+    Raises:
+        UserError: It holds no run, or one of its files cannot be read.
+        OSError: The disk refuses the file.
+    """
+    from zoo.report.sweep import render
+    from zoo.runs.directory import find_runs
+
+    for run in find_runs(folder):
+        if not (run / FILE).is_file():
+            attempt(write_run, run, lambda text: None)  # the sweep's own says that it is broken
+    path = folder / FILE
+    write_text(path, render(folder))
+    return path
+
+
 def attempt(
     write: Callable[[Path], Path], folder: Path, warn: Callable[[str], None]
 ) -> Path | None:

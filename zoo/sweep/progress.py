@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.files import write_text
 from zoo.program import spelled
+from zoo.report.write import attempt, write_sweep
 from zoo.sweep.terminal import TerminalLines, bar
 from zoo.sweep.trials import short_keys
 from zoo.text_table import text_table
@@ -121,6 +122,8 @@ class SweepProgress:
             command = f"python train.py -m sweep.resume={self.state.path}{self.flags}"
             command += "".join(f" {shlex.quote(o)}" for o in sorted(self.state.plugins))
             print(f"resume    {spelled(command)}")
+        if self.results and (path := attempt(write_sweep, self.state.path, _warn)):
+            print(f"report    {path}")
         print(spelled(f"compare   python scripts/compare.py {self.state.path}"))
         print(f"next      tensorboard --logdir {self.state.path}")
 
@@ -180,6 +183,10 @@ class SweepProgress:
         if self.live is not None:
             self.live.clear()
         print(text, flush=True)
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}")
 
 
 def _monitored(result: dict[str, Any]) -> tuple[str, str]:
