@@ -1,18 +1,13 @@
 """Tables of text that fit the terminal."""
 
 import re
-import shutil
-import textwrap
 from collections.abc import Sequence
 
+from zoo.terminal import columns, pad, terminal_width
+
 GAP = 2
-MIN_WIDTH = 6  # characters that a column keeps
+MIN_WIDTH = 6  # columns that a column of the table keeps
 NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?%?|nan|\.|")
-
-
-def terminal_width() -> int:
-    """Characters in a line; 100 where there is no terminal and COLUMNS is not set."""
-    return shutil.get_terminal_size((100, 24)).columns
 
 
 def text_table(rows: Sequence[Sequence[str]], width: int | None = None) -> str:
@@ -22,21 +17,36 @@ def text_table(rows: Sequence[Sequence[str]], width: int | None = None) -> str:
         rows: The first is the heading.
         width: Characters in a line; None asks the terminal.
     """
-    columns = list(zip(*rows, strict=True))
-    widths = [max(1, *map(len, column)) for column in columns]
-    room = (width or terminal_width()) - GAP * (len(columns) - 1)
+    by_column = list(zip(*rows, strict=True))
+    widths = [max(1, *map(columns, column)) for column in by_column]
+    room = (width or terminal_width()) - GAP * (len(by_column) - 1)
     while sum(widths) > room and max(widths) > MIN_WIDTH:
         widths[widths.index(max(widths))] -= 1
-    right = [all(NUMBER.fullmatch(cell) for cell in column[1:]) for column in columns]
+    right = [all(NUMBER.fullmatch(cell) for cell in column[1:]) for column in by_column]
     lines = []
     for row in rows:
-        pairs = zip(row, widths, strict=True)
-        cells = [textwrap.wrap(c, w, break_on_hyphens=False) or [""] for c, w in pairs]
+        cells = [wrapped(cell, w) for cell, w in zip(row, widths, strict=True)]
         for k in range(max(map(len, cells))):
             texts = [cell[k] if k < len(cell) else "" for cell in cells]
-            padded = [
-                text.rjust(w) if to_right else text.ljust(w)
-                for text, w, to_right in zip(texts, widths, right, strict=True)
-            ]
+            padded = [pad(*three) for three in zip(texts, widths, right, strict=True)]
             lines.append((" " * GAP).join(padded).rstrip())
     return "\n".join(lines)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width` columns, broken at spaces where there are any; at
+    least one line."""
+    if columns(text) <= width:
+        return [re.sub(r"\s", " ", text).rstrip()]
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and columns(lines[-1]) + 1 + columns(word) <= width:
+            lines[-1] += f" {word}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if lines[-1] and columns(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from zoo.text_table import terminal_width, text_table
+from zoo.terminal import terminal_width
+from zoo.text_table import text_table
 
 CONFUSION_UP_TO = 20  # classes
 CLASSES_UP_TO = 50

@@ -184,7 +184,7 @@ def warn(text: str) -> None:
 
 def describe(rows: list[dict[str, Any]], top: int) -> str:
     """Predictions as a table; the most probable class and the next ones in one row."""
-    from zoo.training.console import show
+    from zoo.training.console import exact
 
     table = []
     for row in rows:
@@ -199,7 +199,7 @@ def describe(rows: list[dict[str, Any]], top: int) -> str:
         elif "probabilities" in row and top > 1:
             ranked = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[1:top]
             cells["alternatives"] = ", ".join(f"{name} {p:.1%}" for name, p in ranked)
-        table.append([show(v) if isinstance(v, float) else str(v) for v in cells.values()])
+        table.append([exact(v) if isinstance(v, float) else str(v) for v in cells.values()])
     return text_table([list(cells), *table])
 
 

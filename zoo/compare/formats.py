@@ -14,7 +14,8 @@ from zoo.program import spelled
 from zoo.runs.rank import Group, Spread, Table
 from zoo.runs.records import UnrankedRun
 from zoo.runs.settings import ABSENT, format_value, short_names
-from zoo.text_table import GAP, terminal_width, text_table
+from zoo.terminal import columns, terminal_width
+from zoo.text_table import GAP, text_table
 from zoo.training.console import duration, show
 
 MAX_CELL = 28  # characters of a cell on a terminal
@@ -31,8 +32,9 @@ def figure(spread: Spread, runs: int) -> str:
     mean = show(spread.mean)
     if runs < 2:
         return mean
-    digits = len(mean.partition(".")[2]) if "e" not in mean else 0
-    return f"{mean} ± {spread.deviation:.{digits}f}" if digits else f"{mean} ± {spread.deviation:g}"
+    if "e" in mean:
+        return f"{mean} ± {spread.deviation:.3g}"
+    return f"{mean} ± {spread.deviation:,.{len(mean.partition('.')[2])}f}"
 
 
 def counterpart(metric: str) -> str:
@@ -164,7 +166,7 @@ def fitted(rows: Rows, width: int) -> tuple[Rows, list[str]]:
         notes.append(f"... {len(rows) - 1 - MAX_LINES:,} more lines (--csv has all)")
         rows = rows[: MAX_LINES + 1]
     rows = [tuple(_cut(cell) for cell in row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
     shown = len(widths)
     while shown > 3 and sum(widths[:shown]) + GAP * (shown - 1) > width:
         shown -= 1

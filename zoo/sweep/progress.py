@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from zoo.files import write_text
 from zoo.program import spelled
 from zoo.report.write import attempt, write_sweep
-from zoo.sweep.terminal import TerminalLines, bar
 from zoo.sweep.trials import short_keys
+from zoo.terminal import TerminalLines, bar, is_live
 from zoo.text_table import text_table
-from zoo.training.console import duration
+from zoo.training.console import duration, show
 
 if TYPE_CHECKING:
     from zoo.sweep.prune import Curve
@@ -42,7 +42,7 @@ class SweepProgress:
         self.results: dict[str, dict[str, Any]] = {}  # of finished and pruned trials
         self.scores: dict[str, float] = {}
         self.failures: dict[str, str] = {}
-        self.live = TerminalLines(sys.stdout) if sys.stdout.isatty() else None
+        self.live = TerminalLines(sys.stdout) if is_live(sys.stdout) else None
         for trial in state.trials:
             if state.done(trial):
                 self._add_result(trial)
@@ -193,7 +193,7 @@ def _monitored(result: dict[str, Any]) -> tuple[str, str]:
     """The monitored metric and its best value: `val/loss`, `0.1234`."""
     name = str(result.get("monitor", "-loss")).lstrip("-")
     value = (result.get("best") or {}).get(name)
-    return f"val/{name}", "-" if value is None else f"{value:.4f}"
+    return f"val/{name}", "-" if value is None else show(value)
 
 
 def _score_text(result: dict[str, Any]) -> str:
@@ -202,4 +202,4 @@ def _score_text(result: dict[str, Any]) -> str:
 
 def _named(monitor: str, score: float) -> str:
     """`val/loss 0.1234` from a score, of which higher is better."""
-    return f"val/{monitor.lstrip('-')} {-score if monitor.startswith('-') else score:.4f}"
+    return f"val/{monitor.lstrip('-')} {show(-score if monitor.startswith('-') else score)}"

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from zoo.terminal import columns, is_live, pad, terminal_width
+from zoo.training.progress_bar import ProgressBar
+
 QUIET_SECONDS = 10  # between plain training lines
-REFRESH_SECONDS = 0.1
 
 
 class Console:
@@ -18,9 +20,8 @@ class Console:
     def __init__(self, enabled: bool = True) -> None:
         self.enabled = enabled
         self._log: Path | None = None
-        self._bar: Any = None
-        self._last_line = self._refreshed = 0.0
-        self._shown: dict[str, str] = {}
+        self._bar: ProgressBar | None = None
+        self._last_line, self._monitor = 0.0, "loss"
         self._warned: set[str] = set()
         self._total = 0
         self.precision_reason = ""
@@ -33,12 +34,14 @@ class Console:
     def line(self, text: str = "") -> None:
         """Print a line."""
         self._keep(text)
-        if not self.enabled:
-            return
+        if self.enabled:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        """On the screen alone, above the bar."""
         if self._bar is not None:
-            self._bar.write(text, file=sys.stdout)
-        else:
-            print(text, flush=True)
+            self._bar.clear()
+        print(text, flush=True)
 
     def log(self, text: str) -> None:
         """Write a line to train.log alone: what is too long for a screen."""
@@ -61,66 +64,97 @@ class Console:
 
     def table(self, rows: list[tuple[str, ...]]) -> None:
         """Print columns aligned, the first row a heading."""
-        widths = [max(map(len, column)) for column in zip(*rows)]
+        widths = [max(map(columns, column)) for column in zip(*rows)]
         for row in rows:
-            first, *rest = (cell.rjust(width) for cell, width in zip(row, widths))
-            self.line("  " + "  ".join([row[0].ljust(widths[0]), *rest]).rstrip())
+            _, *rest = (pad(cell, width, True) for cell, width in zip(row, widths))
+            self.line("  " + "  ".join([pad(row[0], widths[0]), *rest]).rstrip())
 
-    def begin(self, step: int, total: int) -> None:
-        """Start showing progress."""
+    def begin(
+        self,
+        step: int,
+        seconds: float,
+        total: int,
+        monitor: str = "-loss",
+        minutes: float | None = None,
+    ) -> None:
+        """Start showing progress.
+
+        Args:
+            step: Where training starts.
+            seconds: Of training so far.
+            total: Steps of the budget.
+            monitor: The task's, whose metric a terminal shows first.
+            minutes: Limit of training, or None.
+        """
         self._total, self._last_line = total, time.perf_counter()
-        if self.enabled and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, initial=step, unit="step", dynamic_ncols=True)
+        self._monitor = monitor.removeprefix("-")
+        if self.enabled and is_live(sys.stderr):
+            limit = 60 * minutes if minutes else None
+            self._bar = ProgressBar(sys.stderr, step, total, seconds, limit)
 
     def progress(self, step: int, seconds: float) -> None:
         """Called after every step; redraws the bar ten times a second at most."""
-        if self._bar is not None and seconds - self._refreshed > REFRESH_SECONDS:
-            self._refreshed = seconds
-            self._bar.update(step - self._bar.n)
+        if self._bar is not None:
+            self._bar.update(step, seconds)
 
     def trained(self, step: int, metrics: dict[str, float], seconds: float) -> None:
-        """The latest training metrics."""
+        """The latest training metrics: in the bar of a terminal; elsewhere, and in the log, a line
+        where there was none for a while."""
         shown = {n: show(v) for n, v in metrics.items() if n != "grad_norm" and "/" not in n}
         if self._bar is not None:
-            self._shown |= shown
-            self._bar.set_postfix(self._shown, refresh=False)
+            self._bar.loss = f"loss {shown['loss']}"
         now = time.perf_counter()
         if now - self._last_line > QUIET_SECONDS:
-            self._plain(f"{self._place(step)}  train  {spread(shown)}")
+            self._last_line = now
+            text = f"{self._place(step)}  train  {spread(shown)}"
+            self.log(text) if self._bar is not None else self.line(text)
 
     def evaluated(self, step: int, metrics: dict[str, float], best: bool) -> None:
-        """The metrics of a validation."""
+        """The metrics of a validation: a line that stays, on a terminal without what is too much
+        for it."""
         whole = {name: value for name, value in metrics.items() if "/" not in name}  # of no part
         shown = {name: show(value) for name, value in whole.items()}
-        self._shown |= {f"val_{name}": value for name, value in shown.items()}
-        if self._bar is not None:
-            self._bar.set_postfix(self._shown, refresh=False)
-        self._plain(f"{self._place(step)}  val    {spread(shown)}{'  best' if best else ''}")
+        place, mark = f"{self._place(step)}  val    ", "  best" * best
+        text = f"{place}{spread(shown)}{mark}"
+        self._last_line = time.perf_counter()
+        if self._bar is None:
+            self.line(text)
+            return
+        if self._monitor in shown:
+            self._bar.score = self._monitor, shown[self._monitor]
+        self.log(text)
+        names = dict.fromkeys([name for name in ("loss", self._monitor) if name in shown])
+        for name in shown:
+            more = spread({n: shown[n] for n in shown if n in names or n == name})
+            if columns(f"{place}{more}{mark}") < terminal_width():
+                names[name] = None
+        self._print(f"{place}{spread({n: shown[n] for n in shown if n in names})}{mark}")
+        self._bar.redraw()
 
     def _place(self, step: int) -> str:
         return f"step {step:>{len(str(self._total))}}/{self._total}"
 
-    def _plain(self, text: str) -> None:
-        """A line for logs; a terminal has its bar."""
-        self._last_line = time.perf_counter()
-        if self._bar is not None:
-            self._keep(text)
-        else:
-            self.line(text)
-
     def end(self, step: int) -> None:
-        """Leave the bar where it stands."""
+        """Remove the bar; the lines of the validations stay."""
         if self._bar is not None:
-            self._bar.update(step - self._bar.n)
-            self._bar.close()
+            self._bar.clear()
             self._bar = None
 
 
 def show(value: float) -> str:
-    """A number in four significant digits."""
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.3g}"
+    """A number for a person: four decimals, fewer of large ones (`58,341`), e-notation of those
+    that are tiny or huge. What programs read, and what is predicted, is not rounded so."""
+    size = abs(value)
+    if value == 0 or not 1e-3 <= size < 1e12:
+        return f"{value:.3g}"
+    decimals = next(n for n, least in ((0, 1e4), (1, 1e3), (2, 1e2), (4, 0)) if size >= least)
+    return f"{value:,.{decimals}f}"
+
+
+def exact(value: float) -> str:
+    """A predicted number, in the digits that a float32 has: `583412.2`."""
+    text = f"{value:.7g}"
+    return f"{value:.0f}" if "e+" in text and abs(value) < 1e15 else text
 
 
 def spread(metrics: dict[str, str]) -> str:

@@ -266,8 +266,8 @@ class Trainer:
                 self.logger.best(self.step, self.best.metrics)
         self.clock.restart(saved.state["seconds"] if saved else 0.0)
         self.requests.saved_at = self._previewed_at = self.clock.seconds
-        self._reported = (self.step, self.clock.seconds)
-        self.console.begin(self.step, self.budget.max_steps)
+        self._reported = now = (self.step, self.clock.seconds)
+        self.console.begin(*now, self.budget.max_steps, self.task.monitor, self.config.max_minutes)
         if self.step and self.evaluated != self.step:
             self.evaluate_when_due()
         over = self.ended or self.best.out_of_patience(self.config.patience)

@@ -4,7 +4,7 @@ import io
 
 from screen import Screen
 
-from zoo.sweep.terminal import TerminalLines, bar
+from zoo.terminal import TerminalLines, bar
 
 
 def test_lines_replace_those_drawn_before(monkeypatch):
