@@ -1,7 +1,6 @@
 """Causal language modelling: predict each token from those before it."""
 
 import math
-import textwrap
 import time
 from collections.abc import Iterator
 from typing import Any, cast
@@ -24,6 +23,7 @@ from zoo.tasks.base import (
     context_of,
 )
 from zoo.tasks.examples import causal_lm
+from zoo.tasks.markdown import block
 from zoo.tasks.plots.attention import text_attention
 from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
 
@@ -122,10 +122,8 @@ class CausalLM(LearnsUnigram):
             if time.perf_counter() - start > PREVIEW_SECONDS:
                 break
         texts = {"text": self.tokenizer.decode(prompt), "model": "".join(pieces)}
-        blocks = (
-            f"{name}:\n\n{textwrap.indent(text, '    ', bool)}" for name, text in texts.items()
-        )
-        writer.text("sample", "\n\n".join(blocks) + "\n")  # indented: Markdown keeps its lines
+        blocks = (f"{name}:\n\n{block(text)}" for name, text in texts.items())
+        writer.text("sample", "\n\n".join(blocks) + "\n")
         text_attention(model, tokens, self.tokenizer, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, context_of
 from zoo.tasks.examples import masked_lm
+from zoo.tasks.markdown import block
 from zoo.tasks.masking import MaskedBatch, mask_tokens
 from zoo.tasks.plots.attention import text_attention
 from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
@@ -125,7 +126,7 @@ class MaskedLM(LearnsUnigram):
         predicted[masked.positions] = model(masked.input_ids, positions=masked.positions).argmax(1)
         predicted[masked.positions[masked.labels == IGNORE_INDEX]] = IGNORE_INDEX
         rows = zip(batch["input"][:, :-1].tolist(), predicted.view_as(masked.input_ids).tolist())
-        writer.text("blanks", "\n\n---\n\n".join(self._filled(*row) for row in rows))
+        writer.text("blanks", "\n\n---\n\n".join(block(self._filled(*row)) for row in rows))
         text_attention(model, batch["input"][0, :-1], self.tokenizer, writer)
 
     def _filled(self, tokens: list[int], predicted: list[int]) -> str:

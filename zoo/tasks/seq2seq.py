@@ -25,6 +25,7 @@ from zoo.tasks import bleu
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput
 from zoo.tasks.bleu import BleuTokenizer
 from zoo.tasks.examples import seq2seq
+from zoo.tasks.markdown import table
 from zoo.tasks.plots.attention import pair_attention
 from zoo.tasks.smoothing import smoothing_excess
 from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
@@ -227,10 +228,9 @@ class Seq2Seq(LearnsUnigram):
             [self.tokenizer.decode(row) for row in first[side].tolist()]
             for side in ("source", "target")
         )
-        rows = [("source", "reference", "model"), ("---", "---", "---")]
-        rows += zip(sources, references, self.generate(model, first["source"]), strict=True)
-        lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows)
-        writer.text("texts", "\n".join(f"| {line} |" for line in lines))
+        answers = self.generate(model, first["source"])
+        rows = zip(sources, references, answers, strict=True)
+        writer.text("texts", table(("source", "reference", "model"), rows))
         source, target = (first[side][0] for side in ("source", "target"))
         source, target = (ids[ids != self.pad_id] for ids in (source, target))
         pair_attention(model, source, target[:-1], self.tokenizer, writer)

@@ -14,6 +14,7 @@ from zoo.errors import UserError
 from zoo.errors import closest_match as nearest_name
 from zoo.inference.neighbours import combine, nearest, plane
 from zoo.tasks.base import Points, PreviewWriter
+from zoo.tasks.markdown import cell
 from zoo.tasks.plots.card import LINE, TOP, WIDTH, fit, new_card, new_figure, width_of, write
 
 LISTED, MAPPED = 8, 60  # words whose neighbours are listed, and words on the map, in a preview
@@ -108,8 +109,8 @@ class WordNeighbours:
         lines = []
         for i in self.content_words(LISTED):
             neighbours = self._nearest(vectors, [(1.0, i)], NAMED)
-            listed = ", ".join(f"{word} {cosine:.2f}" for word, cosine in neighbours)
-            lines.append(f"**{self.tokenizer.token(i)}**: {listed}")
+            listed = ", ".join(f"{cell(word)} {cosine:.2f}" for word, cosine in neighbours)
+            lines.append(f"**{cell(self.tokenizer.token(i))}**: {listed}")
         writer.text("neighbours", "\n\n".join(lines))
         words = self.content_words(MAPPED)
         points = plane(vectors[words]).cpu()
