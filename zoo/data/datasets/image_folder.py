@@ -217,8 +217,8 @@ def _fit(
     imagenet: bool,
 ) -> ImageEncoding:
     if imagenet:
-        form = (tuple(index.classes), reader.resize, reader.levels, index.separator)
-        return ImageEncoding(reader.size, 3, *IMAGENET, *form)
+        names, how = tuple(index.classes), (reader.resize, reader.levels, index.separator)
+        return ImageEncoding(reader.size, 3, *IMAGENET, names, *how)
     if images is None:
         step = -(-len(train) // max(1, min(FITTED_ON, FITTED_BYTES // reader.nbytes)))
         files = [index.files[i] for i in train[::step].tolist()]
