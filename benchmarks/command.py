@@ -9,7 +9,7 @@ from zoo.commands.arguments import options
 from zoo.errors import UserError, unknown_name
 
 USAGE = """\
-python scripts/benchmark.py <name> ... [rounds=7] [epochs=100] [threads=2]
+python scripts/benchmark.py <name> ... [rounds=7] [epochs=100] [threads=2] [repeats=2000]
 
 Speed compared with named alternatives in interleaved runs: ratios, since machines are noisy.
 
@@ -28,6 +28,9 @@ kernels     processor time of each implementation of zoo/kernels: by its referen
             gains in training steps of recipes, or of experiment=...; takes group.key=value
 precision   what trainer.precision=auto chooses for each experiment, or for experiment=..., and the
             processor time of bf16 by fp32's; takes group.key=value
+judge       how often compare is wrong of equal arms and finds real differences, on arms drawn from
+            real runs (benchmarks/results/judge.json)
+judge_runs  trains those runs anew; takes group.key=value
 
 Lightning, Hugging Face's models and gensim are measured where they are installed (`pip install
 lightning transformers peft gensim hydra-joblib-launcher`); Zoo does not depend on them.
@@ -46,8 +49,10 @@ BENCHMARKS = {  # name -> the module of this package with the function of that n
     "word2vec_rates": "word2vec",
     "kernels": "kernels",
     "precision": "precision",
+    "judge": "judge",
+    "judge_runs": "judge",
 }
-TAKE_SETTINGS = ("word2vec_rates", "kernels", "precision")
+TAKE_SETTINGS = ("word2vec_rates", "kernels", "precision", "judge_runs")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         argument for argument in arguments if "=" not in argument and not argument.startswith("-")
     ]
     rest = [argument for argument in arguments if argument not in names]
-    values, overrides = options(rest, USAGE, rounds="7", epochs="100", threads="2")
+    values, overrides = options(rest, USAGE, rounds="7", epochs="100", threads="2", repeats="2000")
     available: dict[str, Any] = {key: whole_number(key, text) for key, text in values.items()}
     available["overrides"] = overrides
     for name in names or [""]:

@@ -4,7 +4,7 @@ import sys
 
 import _path  # noqa: F401
 
-from zoo.compare.main import main
+from zoo.commands.compare import main
 
 if __name__ == "__main__":
     sys.exit(main())

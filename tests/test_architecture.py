@@ -69,7 +69,7 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
             {"zoo.build", "zoo.config", "zoo.runs", "zoo.start", "zoo.training", *BASE},
         ),
         "zoo.compare": (
-            "runs ranked",
+            "runs ranked, judged",
             {"zoo.config", "zoo.runs", "zoo.training", *BASE},
         ),
         "zoo.report": (

@@ -17,6 +17,7 @@ from torch.distributed.run import get_args_parser
 
 from zoo import build
 from zoo.commands.train import main as train
+from zoo.compare.main import parser as compare_flags
 from zoo.config import compose as composing
 from zoo.config import groups as configs
 from zoo.training.trainer import Trainer
@@ -231,6 +232,9 @@ def run_script(path, words, world):
         return  # they have tests of their own, or are minutes of work
     if any(word.startswith("run=outputs/maxout_") for word in words):
         return  # tests/test_contributing.py runs it
+    if "--decide" in words:  # tests/commands/test_decide.py trains its seeds
+        assert compare_flags().parse_args(words).decide
+        return
     script = runpy.run_path(ROOT / path)
     quick = {"scripts/find_lr.py": "steps=20", "scripts/baselines.py": "seeds=0"}
     extra = [quick[path]] if path in quick else []

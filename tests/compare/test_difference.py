@@ -6,7 +6,7 @@ import numpy
 import pytest
 from scipy import stats
 
-from zoo.compare.difference import Scale, difference
+from zoo.compare.difference import ALPHA, Scale, difference
 
 PLAIN = Scale(larger=True)
 A = {0: 0.91, 1: 0.94, 2: 0.90, 3: 0.97}
@@ -22,7 +22,7 @@ def test_runs_of_the_same_seeds_are_paired():
     found = difference(A, B, PLAIN)
     expected = stats.ttest_rel(list(A.values()), list(B.values()))
     assert found.method == "paired t-test" and found.p == pytest.approx(expected.pvalue)
-    low, high = expected.confidence_interval(0.95)
+    low, high = expected.confidence_interval(1 - ALPHA)
     assert found.interval() == pytest.approx((low, high)) and found.runs == (4, 4)
 
 
@@ -36,7 +36,7 @@ def test_other_seeds_are_compared_by_welch():
     second = [*B.values(), 0.8]
     expected = stats.ttest_ind(list(A.values()), second, equal_var=False)
     assert found.method == "Welch's t-test" and found.p == pytest.approx(expected.pvalue)
-    assert found.interval() == pytest.approx(expected.confidence_interval(0.95))
+    assert found.interval() == pytest.approx(expected.confidence_interval(1 - ALPHA))
     assert found.runs == (4, 5)
 
 
@@ -77,7 +77,7 @@ def test_what_could_have_been_shown_is_shown_in_80_percent_of_cases():
     found = difference(dict(enumerate(rng.standard_normal(5))), dict.fromkeys(range(5), 0.0), PLAIN)
     true = found.detectable / found.error * error
     drawn = rng.standard_normal((4000, 5)) + true
-    power = (stats.ttest_1samp(drawn, 0, axis=1).pvalue < 0.05).mean()
+    power = (stats.ttest_1samp(drawn, 0, axis=1).pvalue < ALPHA).mean()
     assert power == pytest.approx(0.8, abs=0.03)
 
 
@@ -85,8 +85,8 @@ def test_more_seeds_are_those_that_show_the_difference():
     found = difference({0: 1.2, 1: 0.2, 2: 0.7}, {0: 0.0, 1: 0.0, 2: 0.0}, PLAIN)
     rng, seeds = numpy.random.default_rng(0), 3 + found.more_seeds
     drawn = 0.5 * rng.standard_normal((4000, seeds)) + 0.7
-    power = (stats.ttest_1samp(drawn, 0, axis=1).pvalue < 0.05).mean()
-    assert found.p > 0.05 and power == pytest.approx(0.83, abs=0.05)
+    power = (stats.ttest_1samp(drawn, 0, axis=1).pvalue < ALPHA).mean()
+    assert found.p > ALPHA and power == pytest.approx(0.83, abs=0.05)
     assert difference({0: 1e-9, 1: -1.0}, {0: 0.0, 1: -1.0 - 1e-12}, PLAIN).more_seeds is not None
 
 
@@ -95,5 +95,5 @@ def test_equivalence_is_two_one_sided_tests():
     pairs = [0.001 * seed for seed in A]
     below = stats.ttest_1samp(pairs, 0.004, alternative="less").pvalue
     above = stats.ttest_1samp(pairs, -0.004, alternative="greater").pvalue
-    assert found.within(0.004) == (max(below, above) < 0.05) == True  # noqa: E712
+    assert found.within(0.004) == (max(below, above) < ALPHA) == True  # noqa: E712
     assert not found.within(0.002)

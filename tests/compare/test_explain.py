@@ -31,7 +31,7 @@ def test_the_setting_that_mattered_is_named_with_its_interval(tmp_path):
     grid(tmp_path, gain=0.05)
     first, second = said(tmp_path)
     assert first.startswith("Line 1 won by width=32 rather than 8: +0.05")
-    assert "95% interval +0.0" in first and "6 comparisons of runs alike in all else" in first
+    assert "97% interval +0.0" in first and "6 comparisons of runs alike in all else" in first
     assert second.startswith("Not shown to matter: lr=")
 
 

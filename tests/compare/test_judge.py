@@ -62,7 +62,7 @@ def test_runs_that_are_not_finite_are_no_arm(tmp_path):
 
 @pytest.mark.parametrize(("lines", "seeds"), [(2, 2), (2, 5), (4, 3), (10, 3)])
 def test_equal_arms_are_called_different_in_at_most_5_percent(lines, seeds):
-    """300 tables of each kind; with 5% the count exceeds 25 in one test of 400."""
+    """300 tables of each kind; at 5% the count would exceed 25 in one test of 400."""
     rng = numpy.random.default_rng(lines * 100 + seeds)
     wrong = 0
     for _ in range(300):

@@ -16,8 +16,8 @@ def arms(folder, *rows):
 def test_a_difference_that_is_shown(tmp_path, say):
     arms(tmp_path, (0.90, 0.92, 0.91), (0.70, 0.73, 0.71))
     out = say(tmp_path)[1]
-    assert "verdict   1 is better than 2: +0.1967 (95% interval +0.1823 to +0.2110; paired" in out
-    assert "3 seeds, p = 0.00029)" in out and "decide  " not in out
+    assert "verdict   1 is better than 2: +0.1967 (97% interval +0.17" in out
+    assert "; paired t-test, 3 seeds, p = 0.00029)" in out and "decide  " not in out
 
 
 def test_a_difference_that_is_not_shown_says_what_would(tmp_path, say):

@@ -10,7 +10,7 @@ COMMANDS = {  # name: (module of zoo with a `main`, what it does)
     "sweep": ("commands.train", "train many: zoo sweep optim.lr=1e-3,3e-3 seed=1,2"),
     "evaluate": ("commands.evaluate", "evaluate a trained model: zoo evaluate run=outputs/..."),
     "predict": ("commands.predict", "apply a trained model: zoo predict run=... input=a.png"),
-    "compare": ("compare.main", "rank runs, and show what differs: zoo compare outputs"),
+    "compare": ("commands.compare", "rank runs, and show what differs: zoo compare outputs"),
     "curves": ("commands.curves", "draw learning curves: zoo curves runs=outputs/..."),
     "report": ("commands.report", "write report.html of a run or a sweep, to send to others"),
     "list": ("commands.list", "list the available models, data and experiments"),

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from zoo.compare.baseline import beaten
 from zoo.compare.command import repeat, repeat_all
 from zoo.compare.explain import won_because
 from zoo.compare.formats import facts, setting
@@ -53,10 +54,12 @@ def _records(table: Table) -> Iterator[dict[str, Any]]:
         yield line | {"path": " ".join(shlex.quote(str(run.path)) for run in group.runs)}
 
 
-def as_json(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
+def as_json(
+    tables: Sequence[Table], unranked: Sequence[UnrankedRun], margin: float | None = None
+) -> str:
     """Everything, for programs."""
     content = {
-        "tables": [_table(table) for table in tables],
+        "tables": [_table(table, margin) for table in tables],
         "apart": [
             {
                 "state": run.state,
@@ -70,9 +73,9 @@ def as_json(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
     return json.dumps(finite(content), indent=1)
 
 
-def _table(table: Table) -> dict[str, Any]:
+def _table(table: Table, margin: float | None) -> dict[str, Any]:
     best = table.groups[0].runs[0]
-    verdict = judge(table)
+    verdict = judge(table, margin)
     return {
         "experiment": table.experiment,
         "data": table.data,
@@ -97,6 +100,7 @@ def _group(rank: int, group: Group, table: Table) -> dict[str, Any]:
     experiment = {"experiment": group.runs[0].experiment}
     return {
         "place": rank,
+        "beats_baseline": beaten(group, table.larger),
         "settings": {name: (experiment | group.settings).get(name) for name in table.columns},
         "figures": {n: {"mean": s.mean, "deviation": s.deviation} for n, s in spreads.items()},
         "runs": [

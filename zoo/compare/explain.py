@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.compare.difference import ALPHA, Difference, Scale, difference, paired
+from zoo.compare.difference import ALPHA, LEVEL, Difference, Scale, difference, paired
 from zoo.compare.judge import Verdict, arm, judge
 from zoo.compare.scale import scale as axis
 from zoo.compare.wording import amount, between
@@ -58,12 +58,10 @@ class Effects:
         return effect.difference.p * self.tests <= ALPHA
 
     def size(self, effect: Effect, table: Table) -> str:
-        """`+0.0123 (95% interval +0.0080 to +0.0166)`."""
+        """`+0.0123 (97% interval +0.0080 to +0.0166)`."""
         interval = effect.difference.interval(1 - ALPHA / self.tests)
         scales = effect.difference.log, table.larger
-        return (
-            f"{amount(effect.difference.size, *scales)} (95% interval {between(interval, *scales)})"
-        )
+        return f"{amount(effect.difference.size, *scales)} ({LEVEL} {between(interval, *scales)})"
 
 
 def won_because(table: Table, verdict: Verdict | None = None) -> list[str]:
@@ -177,9 +175,9 @@ def _matched(
     winner = tuple(_key(_settings(groups[0]), name) for name in names)
     gains, compared = [], dict.fromkeys(texts, False)
     for cell in cells.values():
-        rest = [figure for value, figure in cell.items() if value != winner]
-        if winner in cell and rest:
-            gains.append(cell[winner] - sum(rest) / len(rest))
+        figures = [figure for value, figure in cell.items() if value != winner]
+        if winner in cell and figures:
+            gains.append(cell[winner] - sum(figures) / len(figures))
             compared |= dict.fromkeys(cell, True)
     measured = paired(gains, scale) if len(gains) > 1 else None
     if measured is None or not measured.known:
@@ -201,10 +199,10 @@ def _nearest(
     reach = abs(positions[rest[len(rest) // 2 - 1]] - positions[0])
     near = [k for k in rest if abs(positions[k] - positions[0]) <= reach]
     scores = [group.score.mean for group in groups]
-    halves = [{k: scores[k] for k in half} for half in (near, [k for k in rest if k not in near])]
-    if min(map(len, halves)) < 2:
+    far = [k for k in rest if k not in near]
+    if min(len(near), len(far)) < 2:
         return None
-    measured = difference(*halves, scale)
+    measured = difference({k: scores[k] for k in near}, {k: scores[k] for k in far}, scale)
     if not measured.known:
         return None
     numbers = [values[k] for k in (0, *near)]
@@ -213,5 +211,5 @@ def _nearest(
     what = f"{short} near {format_value(numbers[0])}"
     if is_range:
         what = f"{short} from {min(numbers):.3g} to {max(numbers):.3g} rather than outside"
-    how = f"{len(near)} lines against {len(halves[1])}, the winner left out"
+    how = f"{len(near)} lines against {len(far)}, the winner left out"
     return Effect(what, names, measured, how)

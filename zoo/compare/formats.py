@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from zoo.compare.baseline import unbeaten
 from zoo.compare.command import repeat_all
 from zoo.compare.explain import won_because
 from zoo.compare.judge import judge
@@ -89,21 +90,27 @@ def setting(group: Group, name: str) -> str:
     return f"{value:.4g}" if isinstance(value, float) else format_value(value)
 
 
-def text(tables: Sequence[Table], unranked: Sequence[UnrankedRun], fit: bool) -> str:
+def text(
+    tables: Sequence[Table],
+    unranked: Sequence[UnrankedRun],
+    fit: bool,
+    margin: float | None = None,
+) -> str:
     """Plain text.
 
     Args:
         tables: Ranked runs.
         unranked: The others.
         fit: Fit the terminal's width; otherwise nothing is left out.
+        margin: Differences below it count as none; see judge.
     """
-    blocks = [_block(table, fit) for table in tables]
+    blocks = [_block(table, fit, margin) for table in tables]
     if unranked:
         blocks.append(_unranked_block(unranked, fit))
     return "\n\n".join(blocks)
 
 
-def _block(table: Table, fit: bool) -> str:
+def _block(table: Table, fit: bool, margin: float | None) -> str:
     better = "larger" if table.larger else "smaller"
     count = _plural(len(table.runs), "run")
     lines = [f"{table.title}, by {table.metric} ({better} is better): {count}", ""]
@@ -112,7 +119,9 @@ def _block(table: Table, fit: bool) -> str:
     if fit:
         rows, notes = fitted(rows, terminal_width())
     lines += [text_table(rows, None if fit else 10**6), *notes]
-    lines += _judged(table, fit)
+    if worst := unbeaten(table):
+        lines += _labelled("baseline", [worst], fit)
+    lines += _judged(table, fit, margin)
     if table.changed:
         first, second = table.changed
         lines.append(f"warning: equal settings, other data: {first.path} and {second.path}")
@@ -132,9 +141,9 @@ def _block(table: Table, fit: bool) -> str:
     return "\n".join(lines)
 
 
-def _judged(table: Table, fit: bool) -> list[str]:
+def _judged(table: Table, fit: bool, margin: float | None) -> list[str]:
     """What the runs show, why the first won, and the command that goes on."""
-    verdict = judge(table)
+    verdict = judge(table, margin)
     lines = _labelled("verdict", sentences(verdict), fit)
     lines += _labelled("because", won_because(table, verdict), fit)
     command = decide_command(verdict)
@@ -194,14 +203,16 @@ def _unranked_block(unranked: Sequence[UnrankedRun], fit: bool) -> str:
     return "\n".join(lines + [f"resume    {command}" for command in commands])
 
 
-def markdown(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> str:
+def markdown(
+    tables: Sequence[Table], unranked: Sequence[UnrankedRun], margin: float | None = None
+) -> str:
     """Markdown tables."""
     blocks = []
     for table in tables:
         heading, *rows = rows_of(table)
         better = "larger" if table.larger else "smaller"
         command = repeat_all(table.groups[0], table.over)
-        verdict = judge(table)
+        verdict = judge(table, margin)
         said = [*sentences(verdict), *won_because(table, verdict)]
         notes = "\n".join(f"- {sentence}" for sentence in said)
         blocks.append(

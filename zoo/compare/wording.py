@@ -3,7 +3,7 @@
 import math
 import shlex
 
-from zoo.compare.difference import Difference
+from zoo.compare.difference import LEVEL, Difference
 from zoo.compare.judge import Verdict
 from zoo.program import spelled
 from zoo.training.console import show
@@ -50,11 +50,11 @@ def sentences(verdict: Verdict) -> list[str]:
 
 
 def _size(verdict: Verdict, found: Difference) -> str:
-    """`+0.0123 (95% interval +0.0080 to +0.0166; paired t-test, 5 seeds, p = 0.01)`."""
+    """`+0.0123 (97% interval +0.0080 to +0.0166; paired t-test, 5 seeds, p = 0.01)`."""
     scales = found.log, verdict.table.larger
     first, second = found.runs
     seeds = f"{first} seeds" if first == second else f"{first} and {second} seeds"
-    interval = f"95% interval {between(found.interval(), *scales)}"
+    interval = f"{LEVEL} {between(found.interval(), *scales)}"
     test = f"{found.method}, {seeds}, p = {found.p:.2g}"
     return f"{amount(found.size, *scales)} ({interval}; {test})"
 
@@ -90,7 +90,8 @@ def _listed(places: list[int]) -> str:
 def decide_command(verdict: Verdict) -> str | None:
     """The command that goes on until the first two lines are told apart; None if they are."""
     second = verdict.second
-    if second is None or second.decision == "different" or second.decision == "equal":
+    is_seeds = verdict.table.over == ("seed",)
+    if second is None or second.decision in ("different", "equal") or not is_seeds:
         return None
     runs = [str(group.runs[0].path) for group in verdict.table.groups[:2]]
     return spelled(shlex.join(["python", "scripts/compare.py", "--decide", *runs]))

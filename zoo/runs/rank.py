@@ -181,11 +181,11 @@ def _table(
     experiment: str | None, data: str, metric: str, runs: list[Record], over: tuple[str, ...]
 ) -> Table:
     table = Table(experiment, data, metric, larger_is_better(metric, runs[0].monitor), over)
-    ranked = _newest(runs) if over else runs
+    ranked = newest_of(runs) if over else runs
     table.repeats, table.changed = len(runs) - len(ranked), _changed(runs)
     groups: dict[Any, list[Record]] = {}
     for run in ranked:
-        key = _key(run, over) if over else run.path
+        key = settings_key(run, over) if over else run.path
         groups.setdefault(key, []).append(run)
     for group_runs in groups.values():
         group_runs.sort(key=lambda run: [_order(run.settings.get(name)) for name in over])
@@ -203,16 +203,17 @@ def _table(
     return table
 
 
-def _key(run: Record, without: Sequence[str]) -> Any:
+def settings_key(run: Record, without: Sequence[str]) -> Any:
+    """Equal for runs whose experiment and settings are, but for those named."""
     values = ((n, identity(v)) for n, v in run.settings.items() if n not in without)
     return run.experiment, frozenset(values)
 
 
-def _newest(runs: list[Record]) -> list[Record]:
+def newest_of(runs: list[Record]) -> list[Record]:
     """Of runs with the same settings and seed, the one that ended last."""
     newest: dict[Any, Record] = {}
     for run in sorted(runs, key=lambda run: (run.ended, run.path)):
-        newest[_key(run, ())] = run
+        newest[settings_key(run, ())] = run
     paths = {run.path for run in newest.values()}
     return [run for run in runs if run.path in paths]
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any, Protocol
 
 from zoo.config import compose
 from zoo.config.run import RunConfig
@@ -14,12 +15,28 @@ from zoo.sweep.fork_server import ForkServer, Slot
 from zoo.sweep.options import SweepOptions
 from zoo.sweep.progress import SweepProgress
 from zoo.sweep.prune import Curve, prune_reason
-from zoo.sweep.search import Search
 from zoo.sweep.store import SweepState
 from zoo.sweep.trial_runner import failure_reason, lock_and_train
 from zoo.sweep.trials import Trial
 
 MONITOR_SECONDS = 0.2  # between reads of the running trials' metrics
+
+
+class Suggests(Protocol):
+    """What names further trials: a search, or a comparison that needs more seeds."""
+
+    @property
+    def plan(self) -> Any:
+        """Its settings; `trials` is the most that it may have."""
+
+    def ask(self, trials: Sequence[Trial]) -> Trial | None:
+        """The next trial; None if there is no more."""
+
+    def tell(self, trial: Trial, score: float | None, curve: Curve, pruned: bool) -> None:
+        """How a trial ended; see Search.tell."""
+
+    def forget(self, trials: Sequence[Trial]) -> None:
+        """Discard what was suggested and is not among the trials."""
 
 
 class Sweep:
@@ -41,7 +58,7 @@ class Sweep:
         options: SweepOptions,
         server: ForkServer,
         slots: list[Slot],
-        search: Search | None = None,
+        search: Suggests | None = None,
     ) -> None:
         self.state, self.settings, self.search = state, settings, search
         self.options, self.server, self.slots = options, server, slots
@@ -179,7 +196,7 @@ class Sweep:
             self.search.tell(trial, self.state.score(trial) if done else None, curve, pruned)
         return None
 
-    def _restore(self, search: Search) -> None:
+    def _restore(self, search: Suggests) -> None:
         """Report the results of finished trials to a search that is resumed."""
         search.forget(self.state.trials)
         for trial in self.state.trials:
