@@ -74,7 +74,7 @@ def for_tensorboard(png: bytes) -> tuple[bytes, tuple[int, int]]:
 
 def _make_legible(figure: Any) -> str | None:
     """Let no text be a formula, and give each a font that has its characters."""
-    axes = [axis for a in figure.axes for axis in (a.xaxis, a.yaxis)]
+    axes = [axis for a in figure.axes if a.axison for axis in (a.xaxis, a.yaxis)]
     named = [axis for axis in axes if _is_named(axis)]
     of_numbers = {id(t) for axis in axes if axis not in named for t in _tick_texts(axis)}
     texts = [text for text in _texts(figure) if id(text) not in of_numbers]

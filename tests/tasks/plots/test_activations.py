@@ -41,7 +41,7 @@ def test_errors_are_shown_with_the_class_predicted_above_and_the_true_one_below(
     texts = [text.get_text() for text in card.texts]
     assert texts[0] == "Where it looks in its worst errors" and "kind 0 → kind 1" in texts
     assert texts.index("predicted") < texts.index("truth")
-    assert len(card.axes) == 2  # the one error
+    assert len(card.axes[0].images) == 2  # the one error
     caption = previews.captions["looks_at"]
     assert "8×8 positions" in caption and "above: the class predicted" in caption.lower()
     assert len(previews.full["looks_at"].axes) == 3
@@ -78,7 +78,7 @@ def test_channels_that_vary_most_come_first():
         "kind 0",
         "only\n8×8",
     ]
-    shown = [torch.as_tensor(axes.images[0].get_array()).sum(2) for axes in card.axes[1:]]
+    shown = [torch.as_tensor(image.get_array()).sum(2) for image in card.axes[0].images[1:]]
     brightest = [float(image.max()) for image in shown]
     assert len(shown) == 3 and brightest == sorted(brightest, reverse=True)
     assert brightest[0] > brightest[-1]

@@ -43,7 +43,9 @@ def test_an_error_shows_the_true_and_the_predicted_class():
 def test_a_card_has_few_and_a_file_more():
     logits, target = torch.tensor([[0.0, 1.0]] * 20), torch.zeros(20).long()
     card, full = mistakes(torch.randn(20, 1, 4, 4), logits, target, ["cat", "dog"])
-    assert len(card.axes) == 6 and texts(card)[0] == "The 6 worst of 20 errors of 20 images"
+    assert (
+        len(card.axes[0].images) == 6 and texts(card)[0] == "The 6 worst of 20 errors of 20 images"
+    )
     assert len(full.axes[0].images) == 16
 
 

@@ -38,7 +38,7 @@ def test_of_many_filters_the_card_shows_the_largest():
     card, full = previews.figures["filters"], previews.full["filters"]
     assert texts(card) == ["First layer: 18 of 40 filters"] and len(full.axes[0].images) == 40
     order = model[0].weight.flatten(1).norm(dim=1).argsort(descending=True)[:18]
-    last = torch.as_tensor(card.axes[-1].images[0].get_array())
+    last = torch.as_tensor(card.axes[0].images[-1].get_array())
     same = torch.as_tensor(full.axes[0].images[int(order.max())].get_array())
     torch.testing.assert_close(last, same)
 
