@@ -95,8 +95,8 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
         ),
         "zoo.api": (
             "import zoo",
-            {"zoo.adapters", "zoo.commands", "zoo.config", "zoo.data", "zoo.restore", "zoo.runs",
-             "zoo.session", "zoo.training", *BASE},
+            {"zoo.adapters", "zoo.commands", "zoo.config", "zoo.data", "zoo.report", "zoo.restore",
+             "zoo.runs", "zoo.session", "zoo.training", *BASE},
         ),
     },
 }  # fmt: skip

@@ -1,17 +1,23 @@
-"""A run in a notebook: its curves as SVG, its result in a line."""
+"""A run in a notebook: its curves as SVG with a style of its own, its result in a line.
+
+The report's parts lay out the axes and choose the points; its page has a style sheet and a script,
+which all cells of a notebook would share.
+"""
 
 import math
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-Points = list[tuple[int, float]]
+from zoo.report.axis import Axis, linear, named, padded
+from zoo.report.html import Html, element, join
+from zoo.report.series import Point, decimated
+from zoo.training.console import show
 
 WIDTH, HEIGHT = 340, 200  # of a panel, pixels
-LEFT, RIGHT, TOP, BOTTOM = 46, 8, 26, 22  # margins of its axes
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 26, 22  # margins of its axes
 COLOURS = {"train": "#3b7dd8", "val": "#e07b00"}
-MOST = 300  # points of a line
+Lines = Mapping[str, Sequence[Point]]  # by split
 
 
 def as_html(path: Path, rows: Sequence[dict[str, Any]], result: dict[str, Any]) -> str:
@@ -26,67 +32,60 @@ def as_html(path: Path, rows: Sequence[dict[str, Any]], result: dict[str, Any]) 
     panels = []
     for metric in dict.fromkeys(("loss", monitored)):
         lines = {split: _points(rows, split, metric) for split in COLOURS}
-        if any(lines.values()):
-            panels.append(_panel(metric, {split: line for split, line in lines.items() if line}))
+        if drawn := {split: points for split, points in lines.items() if points}:
+            panels.append(_panel(metric, drawn))
     test = result.get("test") or {}
-    figures = [f"test {name} {value:.4g}" for name, value in test.items() if value is not None]
+    figures = [f"test {name} {show(value)}" for name, value in test.items() if value is not None]
     said = ", ".join([str(result.get("status") or "unfinished"), *figures])
-    return f"<div><p><b>{escape(str(path))}</b><br>{escape(said)}</p>{''.join(panels)}</div>"
+    return element("div", element("p", element("b", path), Html("<br/>"), said), *panels)
 
 
-def _points(rows: Sequence[dict[str, Any]], split: str, metric: str) -> Points:
-    """A metric by step, where it is finite; of very many, every n-th and the last."""
-    found = [
-        (row["step"], row[metric])
-        for row in rows
-        if row["split"] == split and math.isfinite(row.get(metric, math.nan))
-    ]
-    stride = -(-len(found) // MOST) or 1
-    return found[:-1:stride] + found[-1:]
+def _points(rows: Sequence[dict[str, Any]], split: str, metric: str) -> Sequence[Point]:
+    """A metric by step, where it is finite; of very many, the extremes of stretches."""
+    found = [(row["step"], row[metric]) for row in rows if row["split"] == split and metric in row]
+    return decimated([point for point in found if math.isfinite(point[1])])
 
 
-def _panel(metric: str, lines: dict[str, Points]) -> str:
+def _panel(metric: str, lines: Lines) -> Html:
     """Axes with a line for each split."""
-    steps = [step for line in lines.values() for step, _ in line]
-    values = [value for line in lines.values() for _, value in line]
-    last, low, high = max(steps), min(values), max(values)
-    span = (high - low) or abs(high) or 1.0
-    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-
-    def x(step: int) -> float:
-        return LEFT + (right - LEFT) * step / max(last, 1)
-
-    def y(value: float) -> float:
-        return bottom - (bottom - TOP) * (value - low) / span
-
-    parts = [_text(LEFT, 14, metric, "start", bold=True)]
-    for value in (low, low + span / 2, low + span):
-        parts.append(
-            f'<path d="M{LEFT} {y(value):.1f}H{right}" stroke="currentColor" stroke-opacity=".15"/>'
-        )
-        parts.append(_text(LEFT - 4, y(value) + 4, f"{value:.3g}", "end"))
+    points = [point for line in lines.values() for point in line]
+    steps, values = [step for step, _ in points], [value for _, value in points]
+    across = linear(0, max(*steps, 1), 4)
+    up = linear(*padded(min(values), max(values), False), 4)
+    parts = [_text(LEFT, 14, metric, font_weight="bold")]
+    for tick in up.ticks:
+        y = _y(up, tick)
+        parts.append(_path(f"M{LEFT} {y:.1f}H{WIDTH - RIGHT}", "currentColor", opacity=0.15))
+        parts.append(_text(LEFT - 4, y + 4, named(tick), text_anchor="end"))
     parts += [
-        _text(LEFT, HEIGHT - 6, "0", "start"),
-        _text(right, HEIGHT - 6, f"step {last:,}", "end"),
+        _text(_x(across, tick), HEIGHT - 6, named(tick), text_anchor="middle")
+        for tick in across.ticks
     ]
     for number, (split, line) in enumerate(lines.items()):
-        points = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in line)
-        mark = f' stroke="{COLOURS[split]}" fill="none" stroke-width="1.6"'
-        parts.append(f'<polyline points="{points}"{mark}><title>{split}</title></polyline>')
-        if len(line) == 1:
-            parts.append(
-                f'<circle cx="{x(line[0][0]):.1f}" cy="{y(line[0][1]):.1f}" r="2.5"{mark}/>'
-            )
-        left = right - 44 * (len(lines) - number)
-        parts.append(f'<path d="M{left} 10h12"{mark}/>')
-        parts.append(_text(left + 15, 14, split, "start"))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" role="img" '
-        f'aria-label="{escape(metric)} by step" font-family="sans-serif" font-size="11" '
-        f'fill="currentColor">{"".join(parts)}</svg>'
-    )
+        words = [f"{_x(across, step):.1f} {_y(up, value):.1f}" for step, value in line]
+        drawn = element("path", d="M" + "L".join(words if len(words) > 1 else words * 2),
+                        class_=split, stroke=COLOURS[split], stroke_width=1.6, fill="none",
+                        stroke_linecap="round")  # fmt: skip
+        left = WIDTH - RIGHT - 44 * (len(lines) - number)
+        parts += [drawn, _path(f"M{left} 10h12", COLOURS[split]), _text(left + 15, 14, split)]
+    return element(
+        "svg", join(parts), xmlns="http://www.w3.org/2000/svg", width=WIDTH, height=HEIGHT,
+        role="img", aria_label=f"{metric} by step", font_family="sans-serif", font_size=11,
+        fill="currentColor",
+    )  # fmt: skip
 
 
-def _text(x: float, y: float, text: str, anchor: str, bold: bool = False) -> str:
-    weight = ' font-weight="bold"' if bold else ""
-    return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'
+def _x(across: Axis, step: float) -> float:
+    return LEFT + (WIDTH - LEFT - RIGHT) * across.place(step)
+
+
+def _y(up: Axis, value: float) -> float:
+    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * up.place(value)
+
+
+def _path(d: str, stroke: str, opacity: float = 1.0) -> Html:
+    return element("path", d=d, stroke=stroke, stroke_opacity=opacity)
+
+
+def _text(x: float, y: float, text: str, **attributes: str) -> Html:
+    return element("text", text, x=f"{x:.0f}", y=f"{y:.0f}", **attributes)
