@@ -32,7 +32,7 @@ format: $(VENV)/installed-dev ## fix what can be fixed automatically
 # Downloads go to data/; DATA= names a folder that already has the files.
 DATA ?= data
 SERIAL := $(RUN) train.py -m sweep.slots=1
-results: $(VENV)/installed ## train every published experiment, renew the README's table
+results: $(VENV)/installed ## train every published experiment, renew the tables of results
 	$(SERIAL) experiment=neuron_rain,mlp_rain,mlp_digits,cnn_digits seed=0,1,2,3,4
 	$(SERIAL) experiment=mlp_diabetes,mlp_breast_cancer,resnet20_digits seed=0,1,2,3,4
 	$(SERIAL) experiment=vit_digits seed=0,1,2
@@ -47,6 +47,7 @@ results: $(VENV)/installed ## train every published experiment, renew the README
 	$(SERIAL) experiment=gpt_lora seed=0,1,2 data.root=$(DATA)
 	$(SERIAL) experiment=bert_pydoc
 	$(SERIAL) experiment=bert_finetune_text seed=0,1,2
+	$(RUN) scripts/baselines.py root=$(DATA) write=true
 	$(RUN) scripts/results.py runs=outputs
 
 clean: ## remove the environment and caches; runs and data stay

@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.ngrams import MaskedTokens, Mixture
 from zoo.commands.arguments import options
 from zoo.config import compose
+from zoo.config.run import RunConfig
 from zoo.errors import UserError
 
 
@@ -53,6 +54,18 @@ def masked_tokens(dataset: Any, task: Any, split: str, clean: bool = False) -> M
     return MaskedTokens(*torch.cat(batches, 1).numpy())
 
 
+def fitted_mixture(dataset: Any, config: RunConfig) -> tuple[Mixture, Any]:
+    """Counts of the training split, with the weights that suit the validation split; the task."""
+    from zoo import build
+    from zoo.registry import TASKS
+
+    facts = dataset.facts | dataset.encoding.runtime_facts
+    task = build.build_component(TASKS, config.task, facts, config.data["name"])
+    mixture = Mixture(np.asarray(dataset.splits["train"].tokens), task.vocab_size)
+    mixture.fit(masked_tokens(dataset, task, "val"))
+    return mixture, task
+
+
 def main(argv: list[str] | None = None) -> int:
     """Count and print a table."""
     _, overrides = options(argv, __doc__ or "")
@@ -61,13 +74,10 @@ def main(argv: list[str] | None = None) -> int:
     config = compose.load(overrides)
     if config.task["name"] != "masked_lm":
         raise UserError(f"{overrides[0]}: expected a recipe of task=masked_lm, as bert_pydoc")
-    from zoo import build
-    from zoo.registry import TASKS
+    from zoo.build import build_dataset
 
-    dataset: Any = build.build_dataset(config.data)
-    facts = dataset.facts | dataset.encoding.runtime_facts
-    task = build.build_component(TASKS, config.task, facts, config.data["name"])
-    mixture = Mixture(np.asarray(dataset.splits["train"].tokens), task.vocab_size)
+    dataset: Any = build_dataset(config.data)
+    mixture, task = fitted_mixture(dataset, config)
     columns = []
     for clean in (False, True):
         mixture.fit(masked_tokens(dataset, task, "val", clean))

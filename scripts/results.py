@@ -1,4 +1,4 @@
-"""The README's table of results: python scripts/results.py runs=outputs; see --help."""
+"""The tables of results: python scripts/results.py runs=outputs; see --help."""
 
 import sys
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from zoo.commands import results
+from zoo.commands import results, results_page
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.errors import UserError
@@ -15,7 +15,8 @@ from zoo.errors import UserError
 def place(tmp_path):
     """A repository's README without figures."""
     (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text(f"Above\n{results.BEGIN}\n{results.END}\nBelow\n")
+    for page in ("README.md", "docs/results.md"):
+        (tmp_path / page).write_text(f"Above\n{results_page.BEGIN}\n{results_page.END}\nBelow\n")
     return tmp_path
 
 
@@ -59,9 +60,9 @@ def test_mean_and_deviation_over_seeds(place):
     assert entry["metrics"]["test/accuracy"]["mean"] == pytest.approx(0.98)
     assert entry["metrics"]["test/accuracy"]["std"] == pytest.approx(0.01)
     assert entry["seconds"]["mean"] == pytest.approx(11.0)
-    readme = (place / "README.md").read_text()
+    readme = (place / "docs" / "results.md").read_text()
     assert readme.startswith("Above\n") and readme.endswith("Below\n")
-    assert "| accuracy 98.00 ± 1.00 % (3 seeds) | 11 s, fp32 |" in readme
+    assert "| accuracy 98.00 ± 1.00 % (3 seeds) | – | – | 11 s, fp32 |" in readme
     assert results.main(["check=true"], root=place) == 0
 
 
@@ -115,16 +116,60 @@ def test_results_stay_where_there_are_no_new_runs(place):
 def test_check_finds_an_edited_table_and_an_edited_experiment(place, capsys):
     finished(place / "outputs")
     write(place)
-    readme = (place / "README.md").read_text()
-    (place / "README.md").write_text(readme.replace("98.00", "99.00"))
+    page = place / "docs" / "results.md"
+    text = page.read_text()
+    page.write_text(text.replace("98.00", "99.00"))
     assert results.main(["check=true"], root=place) == 1
-    assert "README.md" in capsys.readouterr().err
-    (place / "README.md").write_text(readme)
+    assert "results.md" in capsys.readouterr().err
+    page.write_text(text)
     record = json.loads((place / "docs" / "results.json").read_text())
     record["mlp_digits"]["settings"]["optim.lr"] = 0.5
     (place / "docs" / "results.json").write_text(json.dumps(record))
     assert results.main(["check=true"], root=place) == 1
     assert "mlp_digits changed since" in capsys.readouterr().err
+
+
+def classical(place, accuracy, **settings):
+    value = {"mean": accuracy, "std": 0.01, "values": [accuracy, accuracy + 0.01]}
+    row = {
+        "name": "support vector machine",
+        "seeds": [0, 1],
+        "metrics": {"test/accuracy": value},
+        "trivial": {"name": "majority class", "metrics": {"test/accuracy": value | {"mean": 0.1}}},
+        "settings": settings,
+    }
+    (place / "docs" / "baselines.json").write_text(json.dumps({"mlp_digits": row}))
+
+
+@pytest.mark.parametrize("theirs,ours_is_bold", [(0.97, True), (0.99, False)])
+def test_the_better_of_network_and_classical_model_is_bold(place, theirs, ours_is_bold):
+    finished(place / "outputs", accuracy=0.98)
+    classical(place, theirs)
+    write(place)
+    page = (place / "docs" / "results.md").read_text()
+    network, other = "accuracy 98.00 % (1 seed)", f"{100 * theirs:.2f} ± 1.00 % support"
+    assert (f"| **{network}** |" in page) == ours_is_bold
+    assert (f"| **{other}" in page) != ours_is_bold
+    assert "| 10.00 ± 1.00 % majority class |" in page
+
+
+def test_check_finds_classical_models_of_other_data(place, capsys):
+    finished(place / "outputs")
+    classical(place, 0.97, **{"data.name": "digits"})
+    write(place)
+    assert results.main(["check=true"], root=place) == 0
+    classical(place, 0.97, **{"data.name": "mnist"})
+    assert results.main(["check=true"], root=place) == 1
+    assert "mlp_digits has another data.name today" in capsys.readouterr().err
+
+
+def test_a_run_brings_its_trivial_answer(place):
+    path = finished(place / "outputs")
+    result = json.loads((path / "result.json").read_text())
+    result["baseline"] = {"name": "majority class", "val": {}, "test": {"accuracy": 0.2}}
+    (path / "result.json").write_text(json.dumps(result))
+    write(place)
+    assert "| 20.00 % majority class |" in (place / "docs" / "results.md").read_text()
 
 
 def test_a_readme_without_marks_is_refused(place):
@@ -135,7 +180,7 @@ def test_a_readme_without_marks_is_refused(place):
 
 @pytest.mark.parametrize("name", configs.experiments())
 def test_every_experiment_says_what_it_shows(name):
-    assert len(results.about(name)) > 10
+    assert len(results_page.about(name)) > 10
 
 
 def test_the_published_table_is_up_to_date(capsys):

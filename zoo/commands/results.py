@@ -1,9 +1,11 @@
 """python scripts/results.py [runs=outputs] [check=false]
 
 Collects the finished runs of the published experiments into docs/results.json, mean and standard
-deviation over seeds, and writes the README's table from it. A run counts if its settings are those
-that its experiment has today, whatever the seed and the folders; the newest run of a seed counts.
-Experiments without such a run keep the results that they have.
+deviation over seeds, and writes the tables of docs/results.md and README.md from it and from
+docs/baselines.json, the classical models on the same splits (scripts/baselines.py write=true). A
+run counts if its settings are those that its experiment has today, whatever the seed and the
+folders; the newest run of a seed counts. Experiments without such a run keep the results that they
+have.
 
 runs=a,b     folders to look for runs in
 check=true   change nothing; fail where the table or the results are out of date
@@ -11,7 +13,6 @@ check=true   change nothing; fail where the table or the results are out of date
 
 import functools
 import json
-import re
 import statistics
 import sys
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.commands.arguments import options
+from zoo.commands.results_page import full_table, pages
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.errors import UserError
@@ -28,28 +30,25 @@ from zoo.runs.result import read_result
 from zoo.runs.settings import flat
 
 ROOT = Path(__file__).resolve().parents[2]
-BEGIN, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"
-HEADER = """\
-| `experiment=` | what it shows | parameters | test result | training |
-|---|---|---:|---:|---:|
-"""
 FROM_SOURCE = ("model.", "data.tokenizer", "data.vocab_size")  # these come with init.from
 Row = dict[str, Any]
 
 
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
-    """Renew docs/results.json and the table in README.md below `root`, or check them.
+    """Renew docs/results.json and the tables of the pages below `root`, or check them.
 
     Raises:
-        UserError: Unknown options, a missing folder, a README without the table's marks.
+        UserError: Unknown options, a missing folder, a page without its table's marks.
     """
     values, overrides = options(argv, __doc__ or "", runs="outputs", check="false")
     if overrides or values["check"] not in ("true", "false"):
         raise UserError("scripts/results.py takes runs=<folders> and check=true or false")
-    readme, record = root / "README.md", root / "docs" / "results.json"
-    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    record = root / "docs" / "results.json"
+    known, baselines = (read(root / "docs" / f"{name}.json") for name in ("results", "baselines"))
     if values["check"] == "true":
-        problems = [*stale(known), *mismatch(readme, known)]
+        problems = [
+            *stale(known), *stale_baselines(baselines), *mismatch(root, known, baselines)
+        ]  # fmt: skip
         for problem in problems:
             print(problem, file=sys.stderr)
         return 1 if problems else 0
@@ -58,10 +57,17 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         raise UserError(f"runs={values['runs']}: there is no folder {missing[0]}")
     known |= collect(folders)
     known = {name: known[name] for name in configs.experiments() if name in known}
+    renewed = list(pages(root, known, baselines))
     write_text(record, json.dumps(known, indent=1) + "\n")
-    write_text(readme, with_table(readme.read_text(encoding="utf-8"), table(known)))
-    print(table(known))
+    for page, text in renewed:
+        write_text(page, text)
+    print(full_table(known, baselines))
     return 0
+
+
+def read(record: Path) -> dict[str, Row]:
+    """A record of results by experiment; empty if there is no file."""
+    return json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
 
 
 def collect(folders: Iterable[Path]) -> dict[str, Row]:
@@ -117,7 +123,7 @@ def summarize(experiment: str, by_seed: dict[int, tuple[float, Row]]) -> Row:
     names = [name for name in newest["test"] if all(name in row for row in tested)]
     validated = [n.removeprefix("val/") for n in promised if n.startswith("val/")]
     environment = newest["environment"]
-    return {
+    row = {
         "model": newest["model"],
         "data": newest["data"]["name"],
         "parameters": newest["parameters"],
@@ -133,70 +139,28 @@ def summarize(experiment: str, by_seed: dict[int, tuple[float, Row]]) -> Row:
         "commit": newest["commit"],
         "settings": settings(experiment),
     }
+    return row | trivial_answer(results)
+
+
+def trivial_answer(results: list[Row]) -> Row:
+    """The `baseline` of runs: its name and metrics over seeds; nothing where a run has none."""
+    baselines = [result.get("baseline") for result in results]
+    if not all(baselines):
+        return {}
+    flat_ones = [
+        {f"{split}/{n}": v for split in ("val", "test") for n, v in (b.get(split) or {}).items()}
+        for b in baselines
+        if b
+    ]
+    common = [name for name in flat_ones[0] if all(name in each for each in flat_ones)]
+    metrics = {name: spread([each[name] for each in flat_ones]) for name in common}
+    return {"baseline": {"name": results[0]["baseline"]["name"], "metrics": metrics}}
 
 
 def spread(values: list[float]) -> Row:
     """Mean and sample standard deviation (0 for a single value)."""
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
     return {"mean": statistics.fmean(values), "std": deviation, "values": values}
-
-
-def table(rows: dict[str, Row]) -> str:
-    """The README's table, and the machines that it was measured on."""
-    lines = []
-    for name, row in rows.items():
-        seconds = row["seconds"]["mean"]
-        duration = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
-        cells = [
-            f"[`{name}`](configs/experiment/{name}.yaml)",
-            about(name),
-            f"{row['parameters']:,}",
-            result_text(row),
-            f"{duration}, {row['precision']}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |\n")
-    places = sorted({f"{row['device']}, torch {row['torch']}" for row in rows.values()})
-    where = " and ".join(places)
-    note = f"\nMean ± standard deviation over seeds; trained on {where}.\n" if rows else ""
-    return HEADER + "".join(lines) + note
-
-
-def result_text(row: Row) -> str:
-    """The metric that the experiment promises: `accuracy 99.2 ± 0.1 % (5 seeds)`."""
-    promised = [name for name in row["expect"] if name in row["metrics"]]
-    name = (promised or list(row["metrics"]))[0]
-    mean, std = row["metrics"][name]["mean"], row["metrics"][name]["std"]
-    label = name.removeprefix("test/").replace("val/", "validation ")
-    percentage = label in ("accuracy", "exact_match")
-    scale, digits, unit = (100, 2, " %") if percentage else (1, 3, "")
-    seeds = f"{row['runs']} seed{'s' if row['runs'] > 1 else ''}"
-    spread = f" ± {scale * std:.{digits}f}" if row["runs"] > 1 else ""
-    return f"{label} {scale * mean:.{digits}f}{spread}{unit} ({seeds})"
-
-
-def about(experiment: str) -> str:
-    """The first sentence of an experiment file's comment."""
-    lines = []
-    for line in configs.experiments()[experiment].splitlines():
-        if not line.startswith("#"):
-            break
-        text = line.lstrip("# ")
-        if not text.startswith(("@", "python ")):
-            lines.append(text)
-    return re.split(r"(?<=[.?!:])\s(?=[A-Z])", " ".join(lines))[0].replace("|", "\\|")
-
-
-def with_table(text: str, content: str) -> str:
-    """The README with its table replaced.
-
-    Raises:
-        UserError: The marks of the table are missing.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise UserError(f"README.md lacks the lines '{BEGIN}' and '{END}' around its table")
-    return f"{before}{BEGIN}\n{content}{END}{after}"
 
 
 def stale(known: dict[str, Row]) -> Iterator[str]:
@@ -211,8 +175,19 @@ def stale(known: dict[str, Row]) -> Iterator[str]:
             )
 
 
-def mismatch(readme: Path, known: dict[str, Row]) -> Iterator[str]:
-    """A README whose table differs from docs/results.json."""
-    text = readme.read_text(encoding="utf-8")
-    if with_table(text, table(known)) != text:
-        yield "README.md: the table is not that of docs/results.json; run scripts/results.py"
+def mismatch(root: Path, known: dict[str, Row], baselines: dict[str, Row]) -> Iterator[str]:
+    """Pages whose table differs from the records."""
+    for page, text in pages(root, known, baselines):
+        if page.read_text(encoding="utf-8") != text:
+            yield f"{page.name}: the table is not that of the records; run scripts/results.py"
+
+
+def stale_baselines(baselines: dict[str, Row]) -> Iterator[str]:
+    """Classical models that were fitted to other data than their experiment has today."""
+    for name, row in baselines.items():
+        today = settings(name) if name in configs.experiments() else {}
+        if changed := [k for k, value in row["settings"].items() if today.get(k) != value]:
+            yield (
+                f"docs/baselines.json: experiment={name} has another {', '.join(changed)} today: "
+                f"run scripts/baselines.py experiments={name} write=true"
+            )

@@ -1,0 +1,146 @@
+"""The tables of results: all recipes in docs/results.md, a few in README.md."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.config import groups as configs
+from zoo.errors import UserError
+
+BEGIN, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"
+SHORT = (  # what README.md shows
+    "cnn_digits", "mlp_breast_cancer", "gpt_shakespeare", "bert_pydoc", "transformer_multi30k",
+)  # fmt: skip
+HEADER = """\
+| `experiment=` | what it shows | parameters | test result | trivial answer | \
+classical model | training |
+|---|---|---:|---:|---:|---:|---:|
+"""
+SHORT_HEADER = """\
+| `experiment=` | what it shows | test result | classical model | training |
+|---|---|---:|---:|---:|
+"""
+NOTE = (
+    "\nMean ± standard deviation over seeds (of one seed there is none). The classical model "
+    "(scikit-learn, or n-grams with\nKneser-Ney smoothing) has the same splits; the better of the "
+    "two is **bold**. "
+)
+Row = dict[str, Any]
+
+
+def full_table(rows: Mapping[str, Row], baselines: Mapping[str, Row]) -> str:
+    """The table of docs/results.md, and the machines that it was measured on."""
+    lines = []
+    for name, row in rows.items():
+        network, classical = compared(row, baselines.get(name))
+        cells = [
+            f"[`{name}`](../configs/experiment/{name}.yaml)",
+            about(name),
+            f"{row['parameters']:,}",
+            network,
+            trivial_text(row, baselines.get(name)),
+            classical,
+            training_text(row),
+        ]
+        lines.append(f"| {' | '.join(cells)} |\n")
+    places = sorted({f"{row['device']}, torch {row['torch']}" for row in rows.values()})
+    note = f"{NOTE}Trained on {' and '.join(places)}.\n" if rows else ""
+    return HEADER + "".join(lines) + note
+
+
+def short_table(rows: Mapping[str, Row], baselines: Mapping[str, Row]) -> str:
+    """The table of README.md."""
+    lines = []
+    for name in [name for name in SHORT if name in rows]:
+        network, classical = compared(rows[name], baselines.get(name))
+        link = f"[`{name}`](configs/experiment/{name}.yaml)"
+        cells = [link, about(name), network, classical, training_text(rows[name])]
+        lines.append(f"| {' | '.join(cells)} |\n")
+    return SHORT_HEADER + "".join(lines)
+
+
+def compared(row: Row, baseline: Row | None) -> tuple[str, str]:
+    """The network's result and the classical model's, the better one bold."""
+    metric = published_metric(row)
+    network = f"{figure(metric, row['metrics'][metric])} ({seeds_text(row['runs'])})"
+    if baseline is None or metric not in baseline["metrics"]:
+        return network, "–"
+    value = baseline["metrics"][metric]
+    classical = f"{figure(metric, value, label=False)} {baseline['name']}"
+    ours, theirs = row["metrics"][metric]["mean"], value["mean"]
+    if ours == theirs:
+        return network, classical
+    won = (ours < theirs) == row["expect"].get(metric, ">=").startswith("<")
+    return (f"**{network}**", classical) if won else (network, f"**{classical}**")
+
+
+def published_metric(row: Row) -> str:
+    """The metric that the experiment promises, such as `test/accuracy`."""
+    promised = [name for name in row["expect"] if name in row["metrics"]]
+    return (promised or list(row["metrics"]))[0]
+
+
+def figure(metric: str, value: Row, label: bool = True) -> str:
+    """`accuracy 99.20 ± 0.10 %`; without its deviation where there is one value."""
+    name = metric.removeprefix("test/").replace("val/", "validation ")
+    percentage = name.rpartition(" ")[2] in ("accuracy", "exact_match")
+    scale, digits, unit = (100, 2, " %") if percentage else (1, 3, "")
+    spread = f" ± {scale * value['std']:.{digits}f}" if len(value["values"]) > 1 else ""
+    return f"{name + ' ' if label else ''}{scale * value['mean']:.{digits}f}{spread}{unit}"
+
+
+def trivial_text(row: Row, baseline: Row | None) -> str:
+    """What an answer reaches that does not look at the input: `10.20 % majority class`."""
+    metric = published_metric(row)
+    for trivial in (row.get("baseline"), (baseline or {}).get("trivial")):
+        if trivial and metric in trivial["metrics"]:
+            return f"{figure(metric, trivial['metrics'][metric], label=False)} {trivial['name']}"
+    return "–"
+
+
+def training_text(row: Row) -> str:
+    """`57 s, fp32`."""
+    seconds = row["seconds"]["mean"]
+    duration = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+    return f"{duration}, {row['precision']}"
+
+
+def seeds_text(seeds: int) -> str:
+    """`1 seed`, `5 seeds`."""
+    return f"{seeds} seed{'s' if seeds != 1 else ''}"
+
+
+def about(experiment: str) -> str:
+    """The first sentence of an experiment file's comment."""
+    lines = []
+    for line in configs.experiments()[experiment].splitlines():
+        if not line.startswith("#"):
+            break
+        text = line.lstrip("# ")
+        if not text.startswith(("@", "python ")):
+            lines.append(text)
+    return re.split(r"(?<=[.?!:])\s(?=[A-Z])", " ".join(lines))[0].replace("|", "\\|")
+
+
+def with_table(page: Path, content: str) -> str:
+    """A page with its table replaced.
+
+    Raises:
+        UserError: The marks of the table are missing.
+    """
+    text = page.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UserError(f"{page.name} lacks the lines '{BEGIN}' and '{END}' around its table")
+    return f"{before}{BEGIN}\n{content}{END}{after}"
+
+
+def pages(root: Path, rows: Mapping[str, Row], baselines: Mapping[str, Row]) -> Iterator[Any]:
+    """Each page with a table, and its text with the table renewed."""
+    for page, content in (
+        (root / "README.md", short_table(rows, baselines)),
+        (root / "docs" / "results.md", full_table(rows, baselines)),
+    ):
+        yield page, with_table(page, content)
