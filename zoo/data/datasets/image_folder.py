@@ -30,6 +30,7 @@ from zoo.data.images.files import subfolders
 from zoo.data.images.index import ImageIndex, index_folders
 from zoo.data.images.layout import counted
 from zoo.data.images.listed import index_listed
+from zoo.data.images.pixel_cache import PixelCache
 from zoo.data.images.reader import FileSource, ImageReader
 from zoo.data.labels import note_labels, rarest
 from zoo.data.names import note_alike
@@ -44,7 +45,7 @@ FITTED_ON = 4096  # training images that give mean and deviation where not all a
 FITTED_BYTES = 1 << 31  # that they take at most
 
 
-@DATASETS.register("image_folder", uses=("augment",), needs="files")
+@DATASETS.register("image_folder", uses=("augment", "root"), needs="files")
 def image_folder(
     context: DataContext,
     path: str | None = None,
@@ -76,8 +77,8 @@ def image_folder(
             which weights published for it expect.
         on_broken: "stop" at files that cannot be decoded, or "skip" them with a note.
         max_pixels: Larger images count as broken; they are not decoded.
-        cache_gb: Decode all images once if they fit into this many gigabytes, otherwise decode
-            each when a batch needs it.
+        cache_gb: Decode all images once if they fit into this many gigabytes, and keep them in
+            `root` for further runs; otherwise decode each when a batch needs it.
     """
     encoding = context.fitted(ImageEncoding)
     if path is None:
@@ -151,7 +152,9 @@ def _read(
     """
     images, files, workers = None, index.files, context.workers
     if in_memory:
-        images, facts = reader.read_all(files, workers)
+        cache = PixelCache(context.root)
+        images, facts = cache.read_all(reader, files, workers)
+        index.notes += cache.notes
     else:
         facts = reader.check_all(files, workers)
     deep = [i for i, found in facts.items() if found.is_deep]
