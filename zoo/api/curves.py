@@ -63,8 +63,9 @@ def _panel(metric: str, lines: Lines) -> Html:
     ]
     for number, (split, line) in enumerate(lines.items()):
         words = [f"{_x(across, step):.1f} {_y(up, value):.1f}" for step, value in line]
-        drawn = element("path", d="M" + "L".join(words if len(words) > 1 else words * 2),
-                        class_=split, stroke=COLOURS[split], stroke_width=1.6, fill="none",
+        is_dot = len(words) == 1
+        drawn = element("path", d="M" + "L".join(words * 2 if is_dot else words), class_=split,
+                        stroke=COLOURS[split], stroke_width=6 if is_dot else 1.6, fill="none",
                         stroke_linecap="round")  # fmt: skip
         left = WIDTH - RIGHT - 44 * (len(lines) - number)
         parts += [drawn, _path(f"M{left} 10h12", COLOURS[split]), _text(left + 15, 14, split)]
