@@ -25,6 +25,7 @@ from zoo.training.console import Console
 from zoo.training.dry_run import DryRun
 from zoo.training.evaluate import check_predictions
 from zoo.training.loader import Loader
+from zoo.training.monitor import check_monitor, set_monitor
 from zoo.training.precision import Precision
 from zoo.training.products import Products
 from zoo.training.runtime import Runtime, seed_everything
@@ -133,6 +134,9 @@ def build_trainer(
     dry_run, console.weights = build_dry_run(config, dataset, runtime, source, teacher)
     model, task, loader = dry_run.model, dry_run.task, dry_run.loader
     precision, console.precision_reason = dry_run.choose(options.precision, products)
+    own, recorded = task.monitor, run.monitor() if run else None
+    if set_monitor(task, config.task, recorded):
+        check_monitor(dry_run, own)
     check_predictions(task, loader, runtime)
     prepare_task(task, options.accumulate, runtime.ranks, loader.batch_size)
     trainer = Trainer(

@@ -127,6 +127,6 @@ class Registry:
 MODELS = Registry("model", "zoo.models")
 ADAPTERS = Registry("adapter", "zoo.adapters")
 DATASETS = Registry("data", "zoo.data.datasets")
-TASKS = Registry("task", "zoo.tasks")
+TASKS = Registry("task", "zoo.tasks", shared=("monitor",))
 OPTIMIZERS = Registry("optim", "zoo.optim", shared=("rates",))
 SCHEDULES = Registry("schedule", "zoo.optim")

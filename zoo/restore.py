@@ -29,6 +29,7 @@ from zoo.schema import matches_type, parameters, type_mismatch
 from zoo.tasks.base import Task
 from zoo.teacher import Teacher, check_identity, keep_apart, takes_teacher
 from zoo.training.checkpoint import NAME, Checkpoint, Checkpointer, Damaged, load_model, read
+from zoo.training.monitor import set_monitor
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, choose_device
 from zoo.training.state import check_base
@@ -108,13 +109,15 @@ def restore(
     teacher = _teacher_of(config, dataset, runtime, warn)
     known = facts | encoding.runtime_facts | (teacher.facts if teacher else {})
     model, saved = _load(run, config, known, teacher, checkpoint, runtime, warn, online)
+    task = _build(TASKS, config.task, config.plugins, known)
+    set_monitor(task, config.task, run.monitor())
     return Restored(
         run=run,
         config=config,
         facts=facts,
         encoding=encoding,
         model=model,
-        task=_build(TASKS, config.task, config.plugins, known),
+        task=task,
         precision=_precision(run, config.trainer.precision, saved, runtime, warn),
         runtime=runtime,
         checkpoint=saved.path.name,

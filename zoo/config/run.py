@@ -126,13 +126,15 @@ class RunConfig:
             "teacher": _section(TeacherConfig, "teacher", values.get("teacher", {})),
             "trainer": _section(TrainerConfig, "trainer", values["trainer"]),
         }
-        return cls(**{**values, **sections})
+        task = {k: v for k, v in values["task"].items() if (k, v) != ("monitor", None)}
+        return cls(**{**values, **sections, "task": task})
 
     def to_dict(self, without_defaults: bool = True) -> dict[str, Any]:
         """Plain values, in the order of the fields.
 
         Args:
-            without_defaults: Leave `teacher` out where there is none, as config.yaml does.
+            without_defaults: Leave `teacher` and `task.monitor` out where there is none, as
+                config.yaml does.
         """
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         for name, value in values.items():
@@ -141,6 +143,8 @@ class RunConfig:
                 values[name] = {key.removesuffix("_"): item for key, item in content.items()}
         if without_defaults and self.teacher.from_ is None:
             del values["teacher"]
+        if not without_defaults:
+            values["task"] = {"monitor": None} | self.task
         return values
 
 
@@ -172,4 +176,4 @@ def types_of_settings() -> dict[str, Any]:
     sections = {"init": InitConfig, "teacher": TeacherConfig, "trainer": TrainerConfig}
     nested = {f"{name}.{k}": t for name, cls in sections.items() for k, t in _types(cls).items()}
     top = {k: t for k, t in _types(RunConfig).items() if k not in (*sections, *GROUPS, "expect")}
-    return top | {"name": str | None} | nested
+    return top | {"name": str | None, "task.monitor": str | None} | nested

@@ -158,6 +158,14 @@ class RunDirectory:
             )
         return content
 
+    def monitor(self) -> str | None:
+        """The metric that the run has picked its best weights by; None before it is recorded."""
+        if not (self.path / "dataset.json").is_file():
+            return None
+        content = self.read_json("dataset.json")
+        recorded = content.get("monitor") if isinstance(content, dict) else None
+        return recorded if isinstance(recorded, str) else None
+
     def metrics(self, split: str | None = None) -> Iterator[dict[str, Any]]:
         """The rows of metrics.jsonl, of one split if named.
 
