@@ -8,6 +8,7 @@ and word vectors have none of a few lines.
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,11 +75,11 @@ def _classification(dataset: Any, config: RunConfig) -> Outcome:
     candidates: list[Candidate] = []
     if not large:  # scikit-learn's default strength first: it wins a tie
         candidates += [
-            ("logistic regression", lambda c=c: LogisticRegression(C=c, max_iter=2000))
+            ("logistic regression", partial(LogisticRegression, C=c, max_iter=2000))
             for c in (1, 0.1, 10)
         ]
     candidates += [
-        ("support vector machine", lambda c=c: SVC(C=c, cache_size=1000))
+        ("support vector machine", partial(SVC, C=c, cache_size=1000))
         for c in ((10,) if large else (1, 10, 100))
     ]
     if len(shape) == 1:
@@ -111,7 +112,7 @@ def _regression(dataset: Any, config: RunConfig) -> Outcome:
     candidates: list[Candidate] = [
         ("ridge regression", lambda: RidgeCV(strengths)),
         ("boosted trees", lambda: HistGradientBoostingRegressor(random_state=0)),
-        *(("support vector machine", lambda c=c: SVR(C=c)) for c in (1, 0.1, 10)),
+        *(("support vector machine", partial(SVR, C=c)) for c in (1, 0.1, 10)),
     ]
     return _best(dataset, candidates, "test/r2")
 

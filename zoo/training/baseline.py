@@ -61,9 +61,9 @@ class Yardstick:
         """The task's metrics of a split; notes its baseline and its loss."""
         metrics = self.task.summarize(means)
         self.losses[split] = metrics.get("loss", math.nan)
-        has_baseline = split != "train" and isinstance(self.task, HasBaseline)
-        if has_baseline and (baseline := self.task.baseline(means)) is not None:
-            self.baselines[split] = baseline
+        if split != "train" and isinstance(self.task, HasBaseline):
+            if (baseline := self.task.baseline(means)) is not None:
+                self.baselines[split] = baseline
         return metrics
 
     def entry(self, metrics: Metrics) -> dict[str, Any] | None:

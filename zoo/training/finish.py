@@ -169,9 +169,9 @@ def print_summary(
         rows.append((name, *cells, ", ".join(expected)))
     console.table(rows)
     if baseline and baseline["beaten"] is False and not trainer.config.overfit:
-        run = (trainer.best, trainer.step, trainer.rate.peak)
+        found = (trainer.best, trainer.step, trainer.rate.peak)
         console.line()
-        console.warn(trainer.yardstick.shortfall(metrics, *run))
+        console.warn(trainer.yardstick.shortfall(metrics, *found))
     run = shlex.quote(str(trainer.run.path))
     console.line(f"\nreport    {trainer.run.path / 'report.html'}")
     console.line(f"previews  {trainer.run.previews}")

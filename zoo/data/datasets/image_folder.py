@@ -220,8 +220,10 @@ def _fit(
     imagenet: bool,
 ) -> ImageEncoding:
     if imagenet:
-        names, how = tuple(index.classes), (reader.resize, reader.levels, index.separator)
-        return ImageEncoding(reader.size, 3, *IMAGENET, names, *how)
+        return ImageEncoding(
+            reader.size, 3, *IMAGENET, tuple(index.classes),
+            reader.resize, reader.levels, index.separator,
+        )  # fmt: skip
     if images is None:
         step = -(-len(train) // max(1, min(FITTED_ON, FITTED_BYTES // reader.nbytes)))
         files = [index.files[i] for i in train[::step].tolist()]
