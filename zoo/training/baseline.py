@@ -61,9 +61,10 @@ class Yardstick:
         """The task's metrics of a split; notes its baseline and its loss."""
         metrics = self.task.summarize(means)
         self.losses[split] = metrics.get("loss", math.nan)
-        if split != "train" and isinstance(self.task, HasBaseline):
-            if (baseline := self.task.baseline(means)) is not None:
-                self.baselines[split] = baseline
+        if split == "train" or not isinstance(self.task, HasBaseline):
+            return metrics
+        if (baseline := self.task.baseline(means)) is not None:
+            self.baselines[split] = baseline
         return metrics
 
     def entry(self, metrics: Metrics) -> dict[str, Any] | None:
