@@ -4,10 +4,19 @@ import base64
 import json
 import os
 import subprocess
+import sys
 import time
 from typing import Any
 
 TIMEOUT = 30.0  # seconds for a page to stop changing
+# It reads from descriptor 3 and writes to 4, whatever ours are.
+START = """
+import fcntl, os, sys
+ours = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+for number, own in enumerate(ours, 3):
+    os.dup2(own, number)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
 HELPERS = """
 function* every(root = document) {
   for (const one of root.querySelectorAll('*')) {
@@ -49,10 +58,9 @@ class Browser:
         here_reads, browser_writes = os.pipe()
         browser_reads, here_writes = os.pipe()
         flags = "--headless=new --no-sandbox --hide-scrollbars --enable-unsafe-swiftshader"
-        # It reads from descriptor 3 and writes to 4, whatever ours are.
-        shell = f'exec "$0" "$@" 3<&{browser_reads} 4>&{browser_writes}'
         self.process = subprocess.Popen(
-            ["sh", "-c", shell, program, *flags.split(), "--remote-debugging-pipe",
+            [sys.executable, "-c", START, str(browser_reads), str(browser_writes), program,
+             *flags.split(), "--remote-debugging-pipe",
              f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(browser_reads, browser_writes),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -61,6 +69,7 @@ class Browser:
         os.close(browser_writes)
         self._in, self._out = os.fdopen(here_reads, "rb"), os.fdopen(here_writes, "wb")
         self._requests, self._session = 0, ""
+        self.events: list[dict[str, Any]] = []  # of the domains that were enabled
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)[
             "sessionId"
@@ -84,6 +93,8 @@ class Browser:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")
                 return answer["result"]
+            if "method" in answer:
+                self.events.append(answer)
 
     def _message(self) -> bytes:
         message = bytearray()

@@ -89,7 +89,7 @@ def _figure(
     plot = element("div", picture, class_="plot", tabindex="0", role="group", aria_label=label)
     switch = element("button", "log", type="button", class_="switch", hidden=True,
                      aria_pressed=str(first == "log").lower(),
-                     aria_label=f"{title}: logarithmic axis")  # fmt: skip
+                     aria_label=f"log axis: {title}")  # fmt: skip
     buttons = [switch] if len(layers) > 1 else []
     heading = element("figcaption", element("strong", title), *buttons)
     readout = element("p", class_="readout", aria_live="polite")
