@@ -1,8 +1,9 @@
 """Reports in a browser: `check` opens one and says what is wrong, `take` makes its pictures.
 
-    python docs/tools/report_pages.py outputs/.../report.html [axe=axe.min.js]
+    python docs/tools/report_pages.py outputs/.../report.html [axe=axe.min.js] [out=docs/images]
 
-With axe= (the file of the npm package axe-core) it also lists what that finds of accessibility.
+With axe= (the file of the npm package axe-core) it also lists what that finds of accessibility;
+with out= it takes the documentation's pictures of a run's and a sweep's report.
 """
 
 import shutil
@@ -21,7 +22,7 @@ from docs.tools.browser import Browser
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = (1280, 390)
-MAX_HEIGHT = 2600  # of a picture: the top of the page
+HEIGHTS = {1280: 2500, 390: 1500}  # of pictures by width: the top of the page
 READY = "document.readyState == 'complete'"
 FACTS = """({
   wide: document.documentElement.scrollWidth - innerWidth,
@@ -122,20 +123,27 @@ def accessibility(one: Browser, page: Path, axe: Path, dark: bool = False) -> tu
     return value["found"], value["passes"]
 
 
-def take(one: Browser, page: Path, name: str, out: Path) -> Iterator[tuple[Path, bytes]]:
-    """The pictures of a report: `<name>.png`, 1280 pixels wide, and `<name>_phone.png`, 390."""
+def take(one: Browser, page: Path, out: Path) -> list[Path]:
+    """The pictures of a report: `report.png`, 1280 pixels wide, `report_phone.png`, 390 wide; of a
+    sweep's `report_sweep.png` and `report_sweep_phone.png`."""
+    from docs.tools.screenshots import compress
+
+    name = "report_sweep" if (page.parent / "sweep.json").is_file() else "report"
+    taken = []
     for width in WIDTHS:
         show(one, page, width)
         full = int(one.run("document.documentElement.scrollHeight"))
-        show(one, page, width, height=min(full, MAX_HEIGHT))
-        suffix = "" if width == WIDTHS[0] else "_phone"
-        yield out / f"{name}{suffix}.png", one.settled()
+        show(one, page, width, height=min(full, HEIGHTS[width]))
+        taken.append(out / f"{name}{'' if width == WIDTHS[0] else '_phone'}.png")
+        compress(one.settled(), taken[-1])
+    return taken
 
 
 def main(arguments: list[str]) -> int:
     """Check reports; returns 1 if something is wrong."""
-    axe = next((Path(a.partition("=")[2]) for a in arguments if a.startswith("axe=")), None)
-    pages = [Path(a) for a in arguments if not a.startswith("axe=")]
+    options = dict(a.split("=", 1) for a in arguments if a.startswith(("axe=", "out=")))
+    pages = [Path(a) for a in arguments if not a.startswith(("axe=", "out="))]
+    axe = Path(options["axe"]) if "axe" in options else None
     problems = 0
     with browser() as one:
         for page in pages:
@@ -145,6 +153,9 @@ def main(arguments: list[str]) -> int:
                     found, passed = accessibility(one, page, axe, dark)
                     print(f"{page}: axe {'dark' if dark else 'light'}: {passed} rules pass")
                     wrong += found
+            if "out" in options:
+                for path in take(one, page, Path(options["out"])):
+                    print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
             problems += len(wrong)
             for text in wrong or ["sound"]:
                 print(f"{page}: {text}")

@@ -113,7 +113,11 @@ def _curves(run: Record) -> tuple[Html, dict[str, Any], Html]:
                            best if is_scored else None)  # fmt: skip
         parts.append(drawn.html)
         content[f"chart{number}"] = drawn.data
-    notes = [f"The dashed line marks step {best:,}, that of the best weights."] if best else []
+    notes = (
+        [f"The dashed line marks step {best:,}: its weights are the best, and were tested."]
+        if best
+        else []
+    )
     if len(order) > MAX_CHARTS:
         notes.append(f"{len(order) - MAX_CHARTS} further metrics are in metrics.jsonl.")
     notes += ["Not all could be read: metrics.jsonl is damaged."] if problem else []
