@@ -187,6 +187,7 @@ def test_the_cases_cover_what_they_say(uninterrupted):
         (signal.SIGTERM, "fsync", 14),
         (signal.SIGTERM, "evaluation", 1),
         (signal.SIGTERM, "evaluation", 4),
+        (signal.SIGINT, "evaluation", 6),
         (signal.SIGINT, "step", 1),
         (signal.SIGINT, "step", 12),
         (signal.SIGHUP, "rename", 5),
@@ -205,7 +206,14 @@ def test_a_signal_stops_within_a_step_and_the_run_resumes(
     if kind == "step":
         assert result["steps"] <= at + 1
         assert killed.newest(stopped.path, "last").step == result["steps"]
-    assert f"python train.py resume={stopped.path}" in stopped.out or kind == "evaluation"
+    said = stopped.out.splitlines()
+    assert said[-1] == f"resume    python train.py resume={stopped.path}"
+    saved = f"checkpoints/{max(p.name for p in (stopped.path / 'checkpoints').glob('last-*'))}"
+    name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+    where = f"; step {result['steps']} of 12"
+    if (kind, at) == ("evaluation", 6):  # that of the test split
+        where = " in the final evaluation; all training"
+    assert said[-2] == f"stopped by {name}{where} is saved in {saved}"
     assert 'class="badge interrupted"' in (stopped.path / "report.html").read_text()
 
     resumed = train(f"resume={stopped.path}")

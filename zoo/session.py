@@ -190,24 +190,20 @@ def _fit(trainer: Trainer, start: Start) -> int:
         if trainer.runtime.main:
             hparams.begin(trainer.run.path, config.to_dict())
         lost = lost_ranks_reported(trainer.runtime.ranks, f"; resume={trainer.run.path} goes on")
-        with trainer.signals.caught(), _suppress_writer_traceback(), lost:
+        caught = trainer.signals.caught(answers=trainer.runtime.main)
+        with caught, _suppress_writer_traceback(), lost:
             forget_used_kernels()
             trainer.fit()
             if trainer.signalled is None:
                 code = _finish(trainer, config.expect, outcome)
         if trainer.signalled is not None:
             outcome |= {"status": "interrupted", "reason": trainer.ended}
-            code = 128 + trainer.signalled
-            trainer.console.line(
-                f"\nstopped by {trainer.ended} after step {trainer.step}; resume with"
-            )
-            words = [f"resume={trainer.run.path}"]
-            words += [f"plugins=[{','.join(config.plugins)}]"] if config.plugins else []
-            trainer.console.line(spelled(f"  python train.py {shlex.join(words)}"))
+            code = _stopped(trainer, config, trainer.signalled)
         return code
     except Interrupted:
-        outcome |= {"status": "interrupted", "reason": f"signal {trainer.signals.received}"}
-        return 128 + (trainer.signals.received or 0)
+        number = trainer.signals.received or 0
+        outcome |= {"status": "interrupted", "reason": f"signal {number}"}
+        return _stopped(trainer, config, number)
     except OSError as error:
         outcome["reason"] = str(error)
         raise UserError(disk_error_message(error, trainer.run)) from None
@@ -219,6 +215,14 @@ def _fit(trainer: Trainer, start: Start) -> int:
     finally:
         if trainer.runtime.main:
             _write_result(trainer, config, outcome)
+
+
+def _stopped(trainer: Trainer, config: RunConfig, number: int) -> int:
+    """Say what is saved and how to go on; the exit code of a run stopped by a signal."""
+    words = [f"resume={trainer.run.path}"]
+    words += [f"plugins=[{','.join(config.plugins)}]"] if config.plugins else []
+    finish.print_stopped(trainer, number, f"python train.py {shlex.join(words)}")
+    return 128 + number
 
 
 def _out_of_memory(error: BaseException, trainer: Trainer) -> str:

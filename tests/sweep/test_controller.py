@@ -142,7 +142,9 @@ def test_a_signal_interrupts_it(sweep, tmp_path):
     os.kill(process.pid, signal.SIGINT)
     assert forked.finish(process) == 130
     said = log.read_text()
-    assert "stopped seed=1" in said and "resume    python train.py -m sweep.resume=" in said
+    assert "\nCtrl-C: stopping; the running trials save what is done\n" in said
+    assert "\nstopped seed=1  saved\n" in said
+    assert "resume    python train.py -m sweep.resume=" in said
     assert status(sweep.folder() / "seed=1") == "interrupted"
 
 

@@ -23,6 +23,19 @@ def test_a_signal_is_remembered_and_the_handler_put_back(name):
     assert signal.getsignal(number) is before
 
 
+def test_each_ctrl_c_is_answered(capfd):
+    with StopSignals().caught(answers=True):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)  # nobody waits for words
+    first, second = capfd.readouterr().err.splitlines()
+    assert first == "Ctrl-C: stopping after this step or batch; what is done is saved"
+    assert second.endswith(f"to end at once, unsaved: kill -9 {os.getpid()}") and len(second) < 80
+    with StopSignals().caught():  # another rank's
+        os.kill(os.getpid(), signal.SIGINT)
+    assert capfd.readouterr().err == ""
+
+
 def test_a_hangup_that_nohup_ignores_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -69,6 +69,7 @@ class Sweep:
         self.prune_reasons: dict[str, str] = {}
         self.failed = self.exhausted = False  # exhausted: every combination was tried
         self.received: int | None = None  # the signal that stops the sweep
+        self.unanswered: list[bool] = []  # signals: whether one came before
         self.started = self.monitored_at = time.monotonic()
 
     def run(self) -> int:
@@ -102,6 +103,7 @@ class Sweep:
         return int(self.failed) if self.received is None else 128 + self.received
 
     def _on_signal(self, signum: int, frame: object) -> None:
+        self.unanswered.append(self.received is not None)
         self.received = signum
 
     def _stopping(self) -> bool:
@@ -150,6 +152,8 @@ class Sweep:
 
     def _monitor(self, running: Sequence[pool.Job]) -> None:
         """Read the metrics of the running trials, prune, and update the display."""
+        while self.unanswered and self.received is not None:  # no handler prints
+            self.progress.stopping(self.received, self.unanswered.pop(0))
         if time.monotonic() - self.monitored_at < MONITOR_SECONDS:
             return
         trials = [(job, self.trial_of[id(job)]) for job in running]

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from zoo.files import write_text
 from zoo.program import spelled
 from zoo.report.write import attempt, write_sweep
+from zoo.sweep.pool import GRACE_SECONDS
 from zoo.sweep.trials import short_keys
 from zoo.terminal import TerminalLines, bar, is_live
 from zoo.text_table import text_table
 from zoo.training.console import duration, show
+from zoo.training.signals import spoken
 
 if TYPE_CHECKING:
     from zoo.sweep.prune import Curve
@@ -75,8 +77,16 @@ class SweepProgress:
         self._line(f"        log: {log}")
 
     def stopped(self, trial: "Trial") -> None:
-        """Report a trial that was interrupted and can be resumed."""
-        self._line(f"stopped {trial.name}")
+        """Report a trial that was interrupted, and whether it goes on from where it is."""
+        is_saved = self.state.is_saved(trial)
+        self._line(f"stopped {trial.name}  {'saved' if is_saved else 'begins again'}")
+
+    def stopping(self, number: int, again: bool) -> None:
+        """Answer a signal, the first or a further one."""
+        if again:
+            self._line(f"already stopping: trials are saving, {GRACE_SECONDS:.0f} s at most")
+        else:
+            self._line(f"{spoken(number)}: stopping; the running trials save what is done")
 
     def running(self, trials: "Sequence[tuple[str, float, Curve]]") -> None:
         """Update the live display.

@@ -205,14 +205,18 @@ class SweepState:
             return None
         return -value if monitor.startswith("-") else value
 
+    def is_saved(self, trial: Trial) -> bool:
+        """Whether an unfinished trial has a checkpoint to go on from."""
+        interrupted = self.result(trial).get("status") in (None, "interrupted")
+        return interrupted and any((self.folder(trial) / "checkpoints").glob("last-*"))
+
     def prepare_folder(self, trial: Trial) -> RunDirectory | None:
         """The run directory that an unfinished trial resumes from; None to start over.
 
         A folder from which it cannot resume is deleted.
         """
         folder = self.folder(trial)
-        interrupted = self.result(trial).get("status") in (None, "interrupted")
-        if interrupted and any((folder / "checkpoints").glob("last-*")):
+        if self.is_saved(trial):
             return RunDirectory(folder)
         if folder.exists():
             shutil.rmtree(folder)

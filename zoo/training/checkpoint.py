@@ -51,6 +51,10 @@ class Checkpointer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def path(self, kind: str, step: int) -> Path:
+        """Where the checkpoint of a kind and step is, once it is saved."""
+        return self.folder / f"{kind}-{step:08d}"
+
     def save(
         self, kind: str, step: int, tensors: dict[str, Tensors], state: dict[str, Any]
     ) -> None:
@@ -70,7 +74,7 @@ class Checkpointer:
         for name, tensor in tensors["model"].items():
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise TrainingFailed(f"weights of {name} are not finite after step {step}")
-        final = self.folder / f"{kind}-{step:08d}"
+        final = self.path(kind, step)
         only = self._newest_first(kind) == [final]  # never at risk for the sake of a newer state
         if (kind == "best" or only) and final.exists() and self._verifies(final):
             return

@@ -16,6 +16,7 @@ from zoo.training.checkpoint import load_model
 from zoo.training.console import duration, show
 from zoo.training.evaluate import show_points
 from zoo.training.runtime import environment
+from zoo.training.signals import spoken
 from zoo.training.trainer import Trainer
 
 Metrics = dict[str, dict[str, float]]
@@ -142,6 +143,23 @@ def commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None
+
+
+def print_stopped(trainer: Trainer, number: int, command: str) -> None:
+    """What a signal stopped, what is saved, and the command that goes on.
+
+    Args:
+        trainer: As the signal left it, saved.
+        number: Of the signal.
+        command: That resumes the run.
+    """
+    saved = trainer.checkpoints.path("last", trainer.step).relative_to(trainer.run.path)
+    if trainer.signalled is None:
+        text = f" in the final evaluation; all training is saved in {saved}"
+    else:
+        text = f"; step {trainer.step:,} of {trainer.budget.max_steps:,} is saved in {saved}"
+    trainer.console.line(f"\nstopped by {spoken(number)}{text}")
+    trainer.console.line(spelled(f"resume    {command}"))
 
 
 def print_summary(
