@@ -11,7 +11,7 @@ def small_runs(monkeypatch, folder):
     """Have `zoo.train` take two steps, in a folder that is the current one."""
     train = zoo.train
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(Trainer, "preview", lambda *arguments: None)
+    monkeypatch.setattr(Trainer, "preview", lambda *_, **__: None)
 
     def small(*settings, **options):
         given = {configs.key_of(setting) for setting in settings} & {"resume"}
