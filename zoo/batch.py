@@ -8,6 +8,19 @@ from torch import Tensor
 Batch = dict[str, Tensor]  # named columns, whose first dimension counts the samples
 
 
+def spread(size: int, most: int | None) -> Tensor:
+    """At most so many of `size` sample numbers, int64, ascending; all where `most` is None.
+
+    One out of each of `most` equal parts, at a place of chance: at equal distances they might all
+    be of one class, where classes take turns. Always the same.
+    """
+    if most is None or size <= most:
+        return torch.arange(size)
+    starts = torch.arange(most + 1) * size // most
+    chance = torch.rand(most, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return starts[:-1] + (chance * starts.diff()).long()
+
+
 @runtime_checkable
 class BatchSource(Protocol):
     """A split that gives many samples at once; others give them one by one, to workers."""

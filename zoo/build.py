@@ -195,7 +195,8 @@ def build_loader(
 ) -> Loader:
     """Batches of a dataset, as the groups `data` and `trainer` cut them."""
     size, workers = data["batch_size"], data["workers"]
-    return Loader(dataset, size, seed, runtime, options.accumulate, workers, options.overfit)
+    which = {"overfit": options.overfit, "max_samples": options.max_samples}
+    return Loader(dataset, size, seed, runtime, options.accumulate, workers, **which)
 
 
 def initialise(

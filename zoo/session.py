@@ -148,6 +148,12 @@ def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:
         f"budget     {budget.max_steps:,} steps of {trainer.loader.batch_size} samples = "
         f"{trainer.loader.epochs(budget.max_steps):.4g} epochs; seed {config.seed}"
     )
+    used = trainer.loader.sizes
+    if any(used[name] < len(source) for name, source in dataset.splits.items()):
+        console.line(
+            f"samples    only {config.trainer.max_samples:,} of each split are used "
+            f"(trainer.max_samples)"
+        )
     shown, further = describe(dataset.contents) if dataset.contents else ([], [])
     for line in shown:
         console.line(line)

@@ -144,6 +144,18 @@ def test_an_overfitted_run_is_evaluated_on_its_batch(trained, command):
     assert "first batch" in outcome["warnings"][0]
 
 
+def test_a_run_on_a_few_samples_is_evaluated_on_them(trained, command):
+    path = trained("few", "model=mlp", "data=rain", "data.samples=1000", "trainer=debug")
+    result = result_of(path)
+    assert result["data"]["sizes"] == {"train": 64, "val": 64, "test": 64}
+    assert "only 64 of each split are used" in (path / "train.log").read_text()
+    outcome = evaluated(command, f"run={path}")
+    assert outcome["metrics"] == result["test"] and outcome["samples"] == 64
+    assert "64 samples are used" in outcome["warnings"][0]
+    other = evaluated(command, f"run={path}", "data.seed=7")
+    assert (other["split"], other["samples"], other["warnings"]) == ("all", 1000, [])
+
+
 def test_infinite_metrics_are_null_in_json(price_run, table, tmp_path, command):
     """All targets alike: R2 is not a number, and JSON has no word for that."""
     other = tmp_path / "new.csv"

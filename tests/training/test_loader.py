@@ -7,6 +7,7 @@ import torch
 from contexts import build_dataset
 from toys import CPU, HERE, Slow, numbered
 
+from zoo.batch import spread
 from zoo.data.images.augment import Augment
 from zoo.errors import UserError
 from zoo.training.loader import Loader, ShuffledSampler
@@ -250,3 +251,60 @@ def test_batches_hold_samples_alike_in_an_order_of_chance():
     within = [k for k in range(500) if k * 8 // 1003 == (k * 8 + 7) // 1003]
     assert len(within) == 497  # the others are the end of one epoch and the beginning of the next
     assert max(int(lengths[steps[k]].max() - lengths[steps[k]].min()) for k in within) <= 6
+
+
+class Counting:
+    """The samples of a source; notes the numbers of those that are asked for."""
+
+    def __init__(self, source, one_by_one=False):
+        self.source, self.seen, self.nbytes = source, set(), 0
+        if not one_by_one:
+            self.fetch, self.to = self._fetch, lambda device: self
+
+    def __len__(self):
+        return len(self.source)
+
+    def __getitem__(self, index):
+        self.seen.add(index)
+        return self.source[index]
+
+    def _fetch(self, index, epoch):
+        self.seen.update(index.tolist())
+        return self.source.fetch(index, epoch)
+
+
+@pytest.mark.parametrize("one_by_one", [False, True], ids=["in memory", "one by one"])
+def test_max_samples_touches_so_many_of_each_split(one_by_one):
+    data = numbered(1000, 300, 5, wrap=lambda source: Counting(source, one_by_one))
+    loader = Loader(data, 6, 0, HERE, max_samples=16)
+    stream = sum(order_of(loader, 0, 16), [])  # six epochs of the samples used
+    assert all(sorted(stream[k : k + 16]) == spread(1000, 16).tolist() for k in range(0, 96, 16))
+    assert order_of(Loader(data, 6, 0, HERE, max_samples=16), 9, 16) == [
+        stream[k : k + 6] for k in range(54, 96, 6)
+    ]
+    val = torch.cat([batch["target"] for batch in loader.evaluation("val")])
+    assert val.tolist() == spread(300, 16).tolist()
+    assert len(list(loader.evaluation("test", 1))) == 5
+    assert {name: len(split.seen) for name, split in data.splits.items()} == loader.sizes
+    assert loader.sizes == {"train": 16, "val": 16, "test": 5}
+    assert loader.steps_per_epoch == 16 / 6 and loader.smallest_evaluated() == 5
+
+
+def test_max_samples_still_puts_samples_alike_together():
+    data, lengths = unequal(1000)
+    steps = order_of(Loader(data, 8, 0, HERE, max_samples=64), 0, 8)
+    assert sorted(sum(steps, [])) == spread(1000, 64).tolist()
+    ranges = [(int(lengths[step].min()), int(lengths[step].max())) for step in steps]
+    assert all(b[0] >= a[1] for a, b in zip(sorted(ranges), sorted(ranges)[1:], strict=False))
+
+
+def test_more_than_there_are_changes_nothing():
+    few, all_ = (Loader(numbered(50), 8, 1, HERE, max_samples=most) for most in (50, None))
+    assert order_of(few, 0, 20) == order_of(all_, 0, 20)
+
+
+def test_samples_spread_over_a_split_are_not_all_of_the_class_whose_turn_it_is():
+    numbers = spread(640, 64)
+    assert numbers.tolist() == sorted(set(numbers.tolist())) and len(numbers) == 64
+    assert (numbers // 10).tolist() == list(range(64))
+    assert len(set((numbers % 10).tolist())) > 5

@@ -196,18 +196,23 @@ def evaluate_run(
     _check_split(dataset.splits, split)
     is_same = dataset.sha256 == restored.data_sha256
     warnings += _about_data(restored, dataset.sha256, other, split)
-    overfit = restored.config.trainer.overfit and not other
+    trainer = restored.config.trainer
+    overfit = trainer.overfit and not other
     loader = Loader(
         dataset,
         data["batch_size"],
         restored.config.seed,
         restored.runtime,
-        min(restored.config.trainer.accumulate, data["batch_size"]),  # as much memory as training
+        min(trainer.accumulate, data["batch_size"]),  # as much memory as training
         workers=data["workers"],
         overfit=overfit,
+        max_samples=None if other else trainer.max_samples,
     )
     if overfit:
         warnings.append("trainer.overfit was on: as in training, every split is the first batch")
+    samples = loader.sizes[split]
+    if samples < len(dataset.splits[split]):
+        warnings.append(f"trainer.max_samples was on: as in training, {samples:,} samples are used")
     means = _means(restored, loader.evaluation(split), split, warnings)
     further = {}
     if repeats:
@@ -225,7 +230,7 @@ def evaluate_run(
         "model": restored.config.model["name"],
         "data": data["name"],
         "split": split,
-        "samples": len(dataset.splits[split]),
+        "samples": samples,
         "precision": restored.precision.name,
         "device": str(restored.runtime.device),
         "metrics": restored.task.summarize(means),

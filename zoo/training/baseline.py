@@ -23,7 +23,7 @@ def learn_baseline(task: Task, loader: Loader, runtime: Runtime) -> None:
     """
     if not isinstance(task, LearnsBaseline):
         return
-    samples = len(loader.splits["train"])
+    samples = loader.sizes["train"]
     values = sum(column[0].numel() for column in next(loader.training(0, 1))[0].values())
     every = max(1, math.ceil(samples * values / VALUES))
     counts = [

@@ -27,6 +27,7 @@ class TrainerConfig:
         compile: Whether to compile the model.
         deterministic: Whether to demand bit-identical kernels, slower on GPUs.
         overfit: Train and evaluate on the first batch alone, which must be memorised: a check.
+        max_samples: Use at most so many samples of each split, spread over it: to try a recipe.
     """
 
     max_steps: int | None = None
@@ -47,6 +48,7 @@ class TrainerConfig:
     compile: bool = False
     deterministic: bool = False
     overfit: bool = False
+    max_samples: int | None = None
 
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None:
@@ -59,6 +61,7 @@ class TrainerConfig:
         for name in ("eval_steps", "eval_epochs", "log_steps", "save_steps", "save_minutes"):
             self._positive(name)
         self._positive("devices")
+        self._positive("max_samples")
         if self.ema is not None and not 0 < self.ema < 1:
             raise UserError(
                 f"trainer.ema: got {self.ema}, expected a decay between 0 and 1, or null"

@@ -121,7 +121,7 @@ def result(trainer: Trainer, identity: dict[str, Any], data: str, **outcome: Any
         "device": str(trainer.runtime.device),
         "data": {
             "name": data,
-            "sizes": {name: len(source) for name, source in trainer.loader.splits.items()},
+            "sizes": trainer.loader.sizes,
             "sha256": trainer.data_sha256,
         },
         "environment": environment(trainer.runtime),

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.batch import Batch, BatchSource, Bucketed, Padded
+from zoo.batch import Batch, BatchSource, Bucketed, Padded, spread
 from zoo.errors import UserError
 from zoo.rng import mix_seed
 from zoo.training.runtime import Runtime
@@ -38,13 +38,19 @@ class ShuffledSampler:
         seed: Of the shuffling.
         bucket_key: Sort key of samples, so that those of a batch are similar, (size,), or None.
         batch_size: Samples in such a batch.
+        numbers: The samples of an epoch where it has not all of a split, int64 (size,).
     """
 
     def __init__(
-        self, size: int, seed: int, bucket_key: Tensor | None = None, batch_size: int = 1
+        self,
+        size: int,
+        seed: int,
+        bucket_key: Tensor | None = None,
+        batch_size: int = 1,
+        numbers: Tensor | None = None,
     ) -> None:
         self.size, self.seed = size, seed
-        self.bucket_key, self.batch_size = bucket_key, batch_size
+        self.bucket_key, self.batch_size, self.numbers = bucket_key, batch_size, numbers
         self._epochs: dict[int, Tensor] = {}
 
     def _permutation(self, epoch: int) -> Tensor:
@@ -54,6 +60,8 @@ class ShuffledSampler:
             order = torch.randperm(self.size, generator=generator)
             if self.bucket_key is not None:
                 order = self._bucket_by_length(order, self.bucket_key, epoch, generator)
+            if self.numbers is not None:
+                order = self.numbers[order]
             self._epochs = previous | {epoch: order}
         return self._epochs[epoch]
 
@@ -92,6 +100,7 @@ class Loader:
         accumulate: Micro-batches per step.
         workers: Processes that decode samples which are not held as tensors.
         overfit: Return the first batch in every step, unaugmented, also for the other splits.
+        max_samples: Of each split that are used, spread over it; None for all.
     """
 
     def __init__(
@@ -103,6 +112,7 @@ class Loader:
         accumulate: int = 1,
         workers: int = 0,
         overfit: bool = False,
+        max_samples: int | None = None,
     ) -> None:
         if batch_size < accumulate * runtime.ranks:
             raise UserError(
@@ -122,8 +132,14 @@ class Loader:
         source = dataset.splits["train"]
         self._padded = isinstance(source, Padded)
         bucket_key = source.bucket_key if isinstance(source, Bucketed) else None
-        self.sampler = ShuffledSampler(len(source), seed, bucket_key, batch_size)
-        self.steps_per_epoch = len(self.splits["train"]) / batch_size
+        self.numbers = {name: spread(len(s), max_samples) for name, s in self.splits.items()}
+        self.sizes = {name: len(numbers) for name, numbers in self.numbers.items()}  # as used
+        numbers = None
+        if self.sizes["train"] < len(source):
+            numbers = self.numbers["train"]
+            bucket_key = bucket_key[numbers] if bucket_key is not None else None
+        self.sampler = ShuffledSampler(self.sizes["train"], seed, bucket_key, batch_size, numbers)
+        self.steps_per_epoch = self.sizes["train"] / batch_size
         micro_batch = math.ceil(batch_size / (accumulate * runtime.ranks))
         self.evaluation_size = 4 * micro_batch  # without gradients, it needs no more memory
 
@@ -185,8 +201,9 @@ class Loader:
     def _chunk_steps(self) -> int:
         """Steps gathered at once: fewer calls for tiny samples, bounded memory for large ones."""
         if not hasattr(self, "_sample_bytes"):
-            first = torch.zeros(1, dtype=torch.int64)
-            batch = self._finish(self._gather("train", first, first), first, first, augment=False)
+            first = self.numbers["train"][:1]
+            epoch = torch.zeros_like(first)
+            batch = self._finish(self._gather("train", first, epoch), first, epoch, augment=False)
             self._sample_bytes = sum(column.nbytes for column in batch.values())
         return max(1, min(CHUNK_STEPS, CHUNK_BYTES // (self._sample_bytes * self.batch_size)))
 
@@ -239,7 +256,7 @@ class Loader:
         if self.overfit:
             split, index = "train", self.sampler.samples(0, self.batch_size)[0]
         else:
-            index = torch.arange(0, len(self.splits[split]), every)
+            index = self.numbers[split][::every]
         rank_index = index.tensor_split(self.runtime.ranks)[self.runtime.rank]
         rows = rank_index.split(size or self.evaluation_size) if len(rank_index) else ()
         if self._batched[split] or self.overfit:
@@ -256,13 +273,13 @@ class Loader:
         """Samples in the smallest batch of an evaluation: the rest of a split at its end."""
         sizes = [self.evaluation_size]
         for split in ("val", "test"):
-            whole, rest = divmod(len(self.splits.get(split, ())), self.runtime.ranks)
+            whole, rest = divmod(self.sizes.get(split, 0), self.runtime.ranks)
             own = whole + (self.runtime.rank < rest)
             sizes += [own % self.evaluation_size] if own % self.evaluation_size else []
         return min(sizes)
 
     def epochs(self, step: int) -> float:
-        """How often the training split has been seen after `step` steps."""
+        """How often the training split, or what is used of it, has been seen after `step` steps."""
         return step / self.steps_per_epoch
 
     def steps(self, epochs: float) -> int:
