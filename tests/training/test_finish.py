@@ -77,7 +77,7 @@ def test_result_json_says_what_ranks_and_repeats_a_run(train):
     assert result["expect"]["val/loss"]["met"] is True
     assert "NOT MET" in done.out
     assert result["seed"] == 0 and result["model"] == "mlp" and result["precision"] == "fp32"
-    assert result["data"]["sizes"] == {"train": 70, "val": 10, "test": 20}
+    assert result["data"]["sizes"] == {"train": 64, "val": 10, "test": 20}
     assert len(result["data"]["sha256"]) == 64 and result["environment"]["ranks"] == 1
     assert result["steps"] == 6 and result["seconds"] > 0 and result["rate"] > 0
     assert result["best"]["step"] in (3, 6) and result["parameters"] > 0
