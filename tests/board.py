@@ -96,6 +96,27 @@ class Board:
             for category in self._ask(plugin, "/layout", query={}).get("category", [])
         }
 
+    def histograms(self, run):
+        """Tag to the points of one run: step, and (least, most, number) of each bin shown."""
+        from tensorboard.plugins.histogram.histograms_plugin import HistogramsPlugin
+
+        plugin = HistogramsPlugin(self.context)
+        tags = self._ask(plugin, "/tags", query={}).get(run, {})
+        points = {
+            tag: self._ask(plugin, "/histograms", query={"run": run, "tag": tag}) for tag in tags
+        }
+        return {tag: [(step, bins) for _, step, bins in found] for tag, found in points.items()}
+
+    def graph(self, run):
+        """The graph of a run, as the page gets it; None without one."""
+        from tensorboard.plugins.graph.graphs_plugin import GraphsPlugin
+        from werkzeug.test import Client
+
+        plugin = GraphsPlugin(self.context)
+        if not self._ask(plugin, "/info", query={}).get(run, {}).get("run_graph"):
+            return None
+        return Client(plugin.get_plugin_apps()["/graph"]).get(query_string={"run": run}).text
+
     @cached_property
     def _projector(self):
         from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin

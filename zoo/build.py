@@ -24,6 +24,7 @@ from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
 from zoo.training.dry_run import DryRun
 from zoo.training.evaluate import check_predictions
+from zoo.training.inside import watch
 from zoo.training.loader import Loader
 from zoo.training.monitor import check_monitor, set_monitor
 from zoo.training.precision import Precision
@@ -154,6 +155,7 @@ def build_trainer(
         data_sha256=dataset.sha256,
         base=source.sha256 if source and config.adapter["name"] != "none" else None,
     )
+    watch(trainer)
     seed_everything(config.seed, runtime.rank)
     return trainer
 

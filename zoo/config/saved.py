@@ -15,7 +15,7 @@ from zoo.schema import matches_type, type_mismatch
 
 RESUMABLE = (
     "max_steps", "max_epochs", "max_minutes", "patience", "save_steps", "save_minutes",
-    "accumulate",
+    "accumulate", "histograms",
 )  # fmt: skip
 PATHS = ("path", "root", "source", "target", "labels")  # settings of data that may be paths
 ADDED = {  # groups that older runs lack

@@ -7,7 +7,7 @@ WITHOUT_EFFECT = frozenset(
     (
         "seed", "name", "experiment", "output_dir", "resume", "plugins", "data.root",
         "data.workers", "trainer.device", "trainer.log_steps", "trainer.save_steps",
-        "trainer.save_minutes",
+        "trainer.save_minutes", "trainer.histograms", "trainer.graph",
     )
 )  # fmt: skip
 OF_SEED = ("data.split_seed",)  # they follow the seed unless they are set

@@ -28,6 +28,8 @@ class TrainerConfig:
         deterministic: Whether to demand bit-identical kernels, slower on GPUs.
         overfit: Train and evaluate on the first batch alone, which must be memorised: a check.
         max_samples: Use at most so many samples of each split, spread over it: to try a recipe.
+        histograms: Whether TensorBoard gets histograms of weights and gradients at validations.
+        graph: Whether TensorBoard gets the model's graph.
     """
 
     max_steps: int | None = None
@@ -49,6 +51,8 @@ class TrainerConfig:
     deterministic: bool = False
     overfit: bool = False
     max_samples: int | None = None
+    histograms: bool = False
+    graph: bool = False
 
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None:

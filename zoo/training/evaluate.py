@@ -149,7 +149,7 @@ def preview(
     """Let the task write its previews, or the frame of a film alone, without effect on training:
     one that fails is a warning."""
     draw = task.film if film and isinstance(task, HasFilm) else task.preview
-    with _harmless(model, runtime, console):
+    with harmless(model, runtime, console):
         draw(model, batch, totals, writer)
 
 
@@ -158,14 +158,16 @@ def show_points(
 ) -> None:
     """Write what TensorBoard's projector shows, if the task has something; likewise."""
     if isinstance(task, HasPoints):
-        with _harmless(model, runtime, console):
+        with harmless(model, runtime, console):
             points = task.points(model, batch)
             if points is not None:
                 write_points(run, *points)
 
 
 @contextlib.contextmanager
-def _harmless(model: nn.Module, runtime: Runtime, console: Console) -> Iterator[None]:
+def harmless(
+    model: nn.Module, runtime: Runtime, console: Console, what: str = "a preview"
+) -> Iterator[None]:
     """Evaluation mode, random numbers of its own, and a warning in place of an error.
 
     A full disk is an error here as it is elsewhere.
@@ -185,6 +187,6 @@ def _harmless(model: nn.Module, runtime: Runtime, console: Console) -> Iterator[
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         reason = " ".join(str(error).split())[:200]
-        console.warn_once(f"a preview was not drawn ({type(error).__name__}: {reason})")
+        console.warn_once(f"{what} was not drawn ({type(error).__name__}: {reason})")
     finally:
         model.train(training)

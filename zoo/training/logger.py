@@ -4,6 +4,8 @@ metrics.jsonl holds only what a repeated run repeats (losses, metrics, rates of 
 two runs can be compared byte by byte. Speed and memory, which vary, go to TensorBoard.
 """
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -11,11 +13,14 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor, nn
+
 from zoo.figures import for_tensorboard, render
 from zoo.files import finite
 from zoo.runs.directory import RunDirectory
 from zoo.runs.metrics_file import cut
 from zoo.training.film import SUFFIX, Film, films_of
+from zoo.training.histogram import histogram
 
 TOGETHER = "training, validation, test"  # heading of TensorBoard's custom scalars
 
@@ -153,6 +158,18 @@ class Logger:
         self.run.previews.mkdir(exist_ok=True)
         name = f"{tag.replace('/', '_')}-{self.step:06d}.txt"
         (self.run.previews / name).write_text(text, encoding="utf-8")
+
+    def histogram(self, tag: str, step: int, values: Tensor) -> None:
+        """A histogram of a tensor's finite values, in TensorBoard; of none there is none."""
+        if found := histogram(values):
+            self.writer.add_histogram_raw(tag, *found, global_step=step)
+
+    def graph(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """The graph of a model's forward pass, in TensorBoard; raises what tracing it raises."""
+        # The tracer warns that a trace may not fit other inputs; errors it prints besides.
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            self.writer.add_graph(model, inputs, use_strict_trace=False)
 
     def offset(self) -> int:
         """Bytes of metrics.jsonl written, all of them on the disk."""

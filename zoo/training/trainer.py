@@ -51,10 +51,10 @@ class Trainer:
     run: RunDirectory
     data_sha256: str
     base: str | None = None  # identity of the weights that an adapter belongs to
+    watched: Any = contextlib.nullcontext  # entered around each update of the weights
 
     def __post_init__(self) -> None:
-        self.step, self.grad_norm, self.best = 0, 0.0, Best()
-        self.evaluated = 0  # the step last evaluated at
+        self.step, self.grad_norm, self.best, self.evaluated = 0, 0.0, Best(), 0  # last: of val
         self.ended: str | None = None  # why training stopped before its budget
         self.request: int = Request.NONE  # the request that all ranks follow at the end of the step
         self.ema = EMA(self.model, self.config.ema) if self.config.ema else None
@@ -103,11 +103,12 @@ class Trainer:
         loss, total = accumulate_gradients(self.wrapped_model, self.task, micro_batches, *parts)
         self.request = self.requests.resolve(local, total)
         reporting = due(self.step + 1, self.budget.log_steps)
-        if self.config.clip or reporting:
+        if self.config.clip or reporting or self.config.histograms:
             self.precision.unscale(self.optimizer)
             norm = clip_gradients(self.parameters, self.config.clip)
             self.grad_norm = float(norm) if reporting else self.grad_norm
-        self.precision.step(self.optimizer)
+        with self.watched():
+            self.precision.step(self.optimizer)
         for parameter in self.parameters:
             parameter.grad = None
         if self.ema:
@@ -201,9 +202,8 @@ class Trainer:
     def save_best(self) -> None:
         """The best weights, kept in memory since their evaluation, to the disk."""
         if self._best_weights is not None and self.runtime.main:
-            self.checkpoints.save(
-                "best", self.best.step, {"model": self._best_weights}, {"base": self.base}
-            )
+            parts = ({"model": self._best_weights}, {"base": self.base})
+            self.checkpoints.save("best", self.best.step, *parts)
             self._best_weights = None
 
     def state(self, ranks: list[Tensors]) -> TrainState:
