@@ -132,7 +132,7 @@ def trained():
 def world(place, trained, data_root, monkeypatch, capsys):
     """Run in `place`, without drawing (other tests draw); functions for the runners below."""
     monkeypatch.chdir(place)
-    monkeypatch.setattr(Trainer, "preview", lambda *arguments: None)
+    monkeypatch.setattr(Trainer, "preview", lambda *arguments, **options: None)
 
     class World:
         def small(self, words):
