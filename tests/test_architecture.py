@@ -76,9 +76,13 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
             "a page to send",
             {"zoo.compare", "zoo.config", "zoo.runs", "zoo.training", *BASE},
         ),
+        "zoo.header": (
+            "its first lines",
+            {"zoo.config", "zoo.data", "zoo.start", "zoo.training"},
+        ),
         "zoo.session": (
             "one run, start to end",
-            {"zoo.build", "zoo.config", "zoo.data", "zoo.kernels", "zoo.number_format",
+            {"zoo.build", "zoo.config", "zoo.header", "zoo.kernels", "zoo.number_format",
              "zoo.record", "zoo.report", "zoo.runs", "zoo.start", "zoo.training", *BASE},
         ),
     },

@@ -14,9 +14,8 @@ import torch
 from zoo.build import build_trainer, check_options
 from zoo.config.run import RunConfig
 from zoo.config.saved import read_config
-from zoo.data.contents import describe
-from zoo.data.dataset import Dataset
 from zoo.errors import TrainingFailed, UserError, report
+from zoo.header import print_header
 from zoo.importing import import_plugins
 from zoo.kernels import forget_used_kernels
 from zoo.number_format import First, of_resumed, products_of, with_precision
@@ -121,68 +120,8 @@ def _train(
             with refused_writes(trainer.run, is_new=run is None):
                 trainer.console.log_to(trainer.run.path / "train.log")
                 record_run(trainer, start, overrides, dataset, run)
-                _header(trainer, start, dataset)
+                print_header(trainer, start, dataset)
         return Ended(_fit(trainer, start), trainer.run)
-
-
-def _header(trainer: Trainer, start: Start, dataset: Dataset) -> None:
-    """Print the model, the data, the device and the budget."""
-    console, budget, config = trainer.console, trainer.budget, start.config
-    facts = dataset.facts
-    kinds = "labels" if "label_names" in facts else "classes"
-    classes = f", {n} {kinds}" if (n := facts.get("num_classes")) else ""
-    sizes = " / ".join(f"{len(source):,} {name}" for name, source in dataset.splits.items())
-    console.line(f"run        {trainer.run.path}")
-    recipe = config.experiment or "none; the settings are the defaults of the chosen files"
-    console.line(f"recipe     {recipe}")
-    console.line(f"model      {config.model['name']}, {_parameters(trainer)}")
-    if console.weights is not None:
-        console.line(f"weights    {config.init.from_}")
-        console.line(console.weights.table())
-    if start.teacher:
-        console.line(f"teacher    {start.teacher.run}, {start.teacher.checkpoint}")
-    console.line(f"data       {config.data['name']}, input {_shape(facts)}{classes}: {sizes}")
-    console.line(f"device     {_device(trainer.runtime)}")
-    console.line(f"precision  {trainer.precision.name} ({console.precision_reason})")
-    console.line(
-        f"budget     {budget.max_steps:,} steps of {trainer.loader.batch_size} samples = "
-        f"{trainer.loader.epochs(budget.max_steps):.4g} epochs; seed {config.seed}"
-    )
-    used = trainer.loader.sizes
-    if any(used[name] < len(source) for name, source in dataset.splits.items()):
-        console.line(
-            f"samples    only {config.trainer.max_samples:,} of each split are used "
-            f"(trainer.max_samples)"
-        )
-    shown, further = describe(dataset.contents) if dataset.contents else ([], [])
-    for line in shown:
-        console.line(line)
-    for line in further:
-        console.log(line)
-    for note in (*start.notes, *dataset.notes, *getattr(trainer.task, "notes", ())):
-        console.line(f"note       {note}")
-    console.line()
-
-
-def _parameters(trainer: Trainer) -> str:
-    """The number of parameters, and of trained ones if not all are."""
-    total = sum(p.numel() for p in trainer.model.parameters())
-    trained = sum(p.numel() for p in trainer.parameters)
-    note = f", {trained:,} trained ({trained / total:.2%})" if trained < total else ""
-    return f"{total:,} parameters{note}"
-
-
-def _device(runtime: Runtime) -> str:
-    ranks = f", {runtime.ranks} ranks" if runtime.ranks > 1 else ""
-    return f"{runtime.device}, {torch.get_num_threads()} threads{ranks}"
-
-
-def _shape(facts: dict[str, Any]) -> str:
-    """One sample: `1x8x8` values, or `256 tokens, vocabulary 4,096`."""
-    if "input_shape" in facts:
-        return "x".join(map(str, facts["input_shape"]))
-    length = facts.get("block_size") or facts.get("max_length")
-    return f"{length} tokens, vocabulary {facts['vocab_size']:,}"
 
 
 def _fit(trainer: Trainer, start: Start) -> int:

@@ -71,6 +71,22 @@ def test_what_is_printed_is_kept_in_the_log(tmp_path, capsys):
     assert (tmp_path / "train.log").read_text() == printed
 
 
+def test_a_named_line_is_wrapped_below_itself_on_a_terminal_alone(monkeypatch, capsys, tmp_path):
+    text = "0.0 MB of text in 1 document: 131 tokens, 3.82 bytes per token, vocabulary 431"
+    console = Console()
+    console.log_to(tmp_path / "train.log")
+    monkeypatch.setenv("COLUMNS", "80")
+    console.entry("note", text)
+    monkeypatch.setattr(module, "is_live", lambda stream: True)
+    console.entry("note", text)
+    console.entry("device", "cpu")
+    whole, *wrapped, short = capsys.readouterr().out.splitlines()
+    assert whole == f"note       {text}" and short == "device     cpu"
+    assert len(wrapped) == 2 and max(map(len, wrapped)) < 80
+    assert wrapped[1] == "           vocabulary 431"
+    assert (tmp_path / "train.log").read_text().splitlines() == [whole, whole, short]
+
+
 @pytest.mark.parametrize("term", ["dumb", None])
 def test_without_a_cursor_there_are_plain_lines(monkeypatch, capsys, term, tmp_path):
     console = Console()

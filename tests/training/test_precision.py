@@ -37,19 +37,21 @@ def choose(name, products=LARGE, device=CPU):
 
 
 @pytest.mark.parametrize(
-    ("products", "expected"),
+    ("products", "expected", "why"),
     [
-        (LARGE, "bf16"),
-        (replace(LARGE, count=11), "fp32"),  # smaller on average
-        (replace(LARGE, numbers=LARGE.numbers * 2), "fp32"),  # a smaller share of the work
-        (Products(), "fp32"),
+        (LARGE, "bf16", "large enough to gain from it"),
+        (replace(LARGE, count=11), "fp32", "too small to gain"),  # on average
+        (replace(LARGE, numbers=LARGE.numbers * 2), "fp32", "too small a part of the work"),
+        (Products(), "fp32", "too small to gain"),
     ],
 )
-def test_on_a_processor_with_bf16_auto_goes_by_the_models_products(processor, products, expected):
+def test_on_a_processor_with_bf16_auto_goes_by_the_models_products(
+    processor, products, expected, why
+):
     for has in ({"amx": True}, {"avx512_bf16": True}):
         processor(**has)
         name, reason = choose("auto", products)
-        assert name == expected and reason.startswith("auto: matrix products of ")
+        assert name == expected and reason.startswith(f"auto: matrix products {why}")
 
 
 def test_without_it_the_model_is_not_even_asked(processor):

@@ -4,6 +4,7 @@ On a terminal progress is a bar; elsewhere, and in train.log, plain lines.
 """
 
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from zoo.terminal import columns, is_live, pad, terminal_width
 from zoo.training.progress_bar import ProgressBar
 
+LABEL = 11  # columns of the names in a header
 QUIET_SECONDS = 10  # between plain training lines
 
 
@@ -51,6 +53,18 @@ class Console:
         if self.enabled and self._log is not None:
             with self._log.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text + "\n")
+
+    def entry(self, label: str, text: str) -> None:
+        """A named line of the header, on a terminal in as many lines below one another as it takes;
+        in train.log and on pipes it is one."""
+        line = f"{label:<{LABEL}}{text}"
+        if not (self.enabled and is_live(sys.stdout) and columns(line) >= terminal_width()):
+            self.line(line)
+            return
+        self.log(line)
+        width, indent = terminal_width() - 1, " " * LABEL
+        parts = {"break_long_words": False, "break_on_hyphens": False}
+        self._print(textwrap.fill(line, width, subsequent_indent=indent, **parts))
 
     def warn(self, text: str) -> None:
         """Print a warning."""

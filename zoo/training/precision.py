@@ -98,13 +98,11 @@ def asks_for_products(runtime: Runtime) -> bool:
 
 
 def _by_products(products: Products) -> tuple[str, str]:
-    size = f"matrix products of {products.size / 1e6:.3g} MFLOP on average"
-    share = f"{products.share:.0f} FLOP for each number written"
     if products.size < MIN_SIZE:
-        return "fp32", f"{size}; bf16 gains from {MIN_SIZE / 1e6:.0f} on"
+        return "fp32", "matrix products too small to gain from bf16"
     if products.share < MIN_SHARE:
-        return "fp32", f"{size}, but {share}; bf16 gains from {MIN_SHARE} on"
-    return "bf16", f"{size}, {share}"
+        return "fp32", "matrix products too small a part of the work for bf16"
+    return "bf16", "matrix products large enough to gain from it"
 
 
 def has_bf16(device: torch.device) -> bool:

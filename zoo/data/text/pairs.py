@@ -55,6 +55,11 @@ class PairSource:
         return len(self.source.lengths)
 
     @property
+    def num_tokens(self) -> int:
+        """Tokens of both sides of the split."""
+        return len(self.source.flat) + len(self.target.flat)
+
+    @property
     def bucket_key(self) -> Tensor:
         """Sort key (N,): by the length of the target, then of the source."""
         longest = int(self.source.lengths.max()) + 1

@@ -49,6 +49,11 @@ class PromptSource:
         return len(self.prompt_lengths)
 
     @property
+    def num_tokens(self) -> int:
+        """Tokens of the split, prompts included."""
+        return len(self.rows.flat)
+
+    @property
     def bucket_key(self) -> Tensor:
         """Tokens of each row, (N,)."""
         return self.rows.lengths

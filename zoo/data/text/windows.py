@@ -46,6 +46,11 @@ class TokenSource:
         return self._tokens() if callable(self._tokens) else self._tokens
 
     @property
+    def num_tokens(self) -> int:
+        """Tokens of the split."""
+        return len(self.tokens)
+
+    @property
     def nbytes(self) -> int:
         """Bytes on a device."""
         return len(self.tokens) * (1 if self.tokens.itemsize == 1 else 4)
