@@ -71,9 +71,8 @@ def listed(group):
 
 def usages():
     """The help texts of all commands."""
-    files = [
-        p for d in ("zoo/commands", "zoo/compare", "benchmarks") for p in (ROOT / d).glob("*.py")
-    ]
+    folders = ("zoo/commands", "zoo/compare", "benchmarks", "docs/tools")
+    files = [p for folder in folders for p in (ROOT / folder).glob("*.py")]
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 

@@ -111,8 +111,8 @@ SAME = {one.kind: one for one in (MODELS, TASKS, ADAPTERS, OPTIMIZERS, SCHEDULES
 
 
 @pytest.fixture(scope="module")
-def facts(data_root):
-    """What the datasets that need neither a download nor a file of the user's state."""
+def facts(data_root, tmp_path_factory):
+    """What the datasets that need no download state; of tables also with several targets."""
     from zoo.build import build_dataset
     from zoo.config import compose
 
@@ -127,6 +127,12 @@ def facts(data_root):
         data = settings | where | (words if "mask_token" in settings and not answers else {})
         dataset = build_dataset(data)
         stated |= (dataset.facts | dataset.encoding.runtime_facts).keys()
+    table = tmp_path_factory.mktemp("table") / "films.csv"
+    rows = [f"{i},{2 * i},{i % 7},{('a', 'b', 'a;b')[i % 3]}" for i in range(60)]
+    table.write_text("\n".join(["length,price,rent,tags", *rows]) + "\n")
+    for settings in (["data.target='price,rent'"], ["data.target=tags", "data.kind=multi_label"]):
+        data = compose.load(["data=csv", f"data.path={table}", *settings]).data
+        stated |= build_dataset(data).facts.keys()
     return stated | {"fresh"}  # of adapters: what no trained weights were loaded into
 
 

@@ -154,7 +154,7 @@ def test_the_columns_are_the_settings_of_all_trials_those_that_differ_first(swee
     assert "optim.nesterov" in differ + same and "optim.adam_lr" in differ + same
     rest = {name for name in differ[3:] + same[1:] if not name.startswith("optim.")}
     assert rest == set(), "the trials do not differ in these"
-    assert metrics[:2] == ["best/val_accuracy", "best/val_loss"]
+    assert metrics[0] == "best/val_accuracy" and "best/val_loss" in metrics
 
 
 def sessions_of(folder, members, search=None):

@@ -108,7 +108,7 @@ def test_a_text_may_have_several_labels(train, write, capsys):
         "task=multi_label",
     )  # fmt: skip
     assert trained.code == 0, trained.err
-    assert "texts of 3 labels" in trained.out and "3 labels separated by '|'" in trained.out
+    assert "3 labels" in trained.out and "3 labels separated by '|'" in trained.out
     test = json.loads((trained.path / "result.json").read_text())["test"]
     assert test["macro_f1"] > 0.85 and test["average_precision"] > 0.9
     run = f"run={trained.path}"
