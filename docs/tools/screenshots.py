@@ -60,7 +60,7 @@ COMMANDS = {  # that write the runs
     "model.width=32,128 seed=0,1",
     "cnn_digits": "python train.py experiment=cnn_digits",
     "gpt_shakespeare": "python train.py experiment=gpt_shakespeare",
-    "word2vec_pydoc": "python train.py experiment=word2vec_pydoc, then scripts/export_vectors.py",
+    "word2vec_pydoc": "python train.py experiment=word2vec_pydoc",
 }
 SWEEP = "mlp_digits/*/sweep.json"
 CONSTANT = "'adapter.name', 'data.augment.crop', 'best/val_top5_accuracy', 'best/val_loss'"
@@ -74,7 +74,7 @@ PICTURES = {
     "sweep_hparams": Picture(SWEEP, "hparams", "best/val_accuracy", "", (UNTICK,), 700),
     "sweep_parallel": Picture(
         SWEEP, "hparams", "best/val_accuracy", "",
-        (UNTICK, "press('PARALLEL COORDINATES VIEW')", "press('Logarithmic', 1)"), 960,
+        (UNTICK, "press('PARALLEL COORDINATES VIEW')", "press('Logarithmic')"), 960,
     ),
     "sweep_scalars": Picture(
         SWEEP, "timeseries", "Tags matching filter",
