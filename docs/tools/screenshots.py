@@ -1,18 +1,18 @@
-"""`python scripts/screenshots.py runs=outputs`: the pictures of TensorBoard in docs/images."""
+"""`python scripts/screenshots.py runs=outputs`: pictures of TensorBoard, reports, the terminal."""
 
 import io
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from docs.tools import report_pages, terminal
 from docs.tools.browser import Browser
 from zoo.commands.arguments import options
 from zoo.errors import UserError, report
@@ -20,8 +20,9 @@ from zoo.errors import UserError, report
 USAGE = """\
 python scripts/screenshots.py runs=outputs [out=docs/images] [only=] [browser=]
 
-Takes the pictures of TensorBoard that the documentation shows, in Chromium or Chrome, without a
-window. Look at each before you commit it.
+Takes the pictures of TensorBoard, of reports and of the terminal that the documentation shows, in
+Chromium or Chrome, without a window. Those of the terminal start the default run in tmux. Look at
+each before you commit it.
 
 runs=     the folder that these have written to:
 {commands}
@@ -29,7 +30,6 @@ out=      where the pictures go
 only=     one picture, by name: {names}
 browser=  the program (default: chromium, chromium-browser, google-chrome, whichever is there)
 """
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TIMEOUT = 60.0  # seconds for a page to show its text
 WIDTH = 1400
 
@@ -59,13 +59,14 @@ COMMANDS = {  # that write the runs
     "mlp_digits": "python train.py -m experiment=mlp_digits optim.lr=3e-4,1e-3,3e-3 "
     "model.width=32,128 seed=0,1",
     "cnn_digits": "python train.py experiment=cnn_digits",
+    "mlp_rain": "python train.py experiment=mlp_rain",
     "gpt_shakespeare": "python train.py experiment=gpt_shakespeare",
     "word2vec_pydoc": "python train.py experiment=word2vec_pydoc",
 }
 SWEEP = "mlp_digits/*/sweep.json"
 CONSTANT = "'adapter.name', 'data.augment.crop', 'best/val_top5_accuracy', 'best/val_loss'"
-UNTICK = f"untick({CONSTANT}, 'test/loss')"
-CURVES = quote("val/(acc|loss)|train/loss|confusion|mistakes|filters")
+UNTICK = f"untick({CONSTANT}, 'model.name', 'optim.name', 'test/loss')"
+CURVES = quote("confusion|feature_maps|looks_at|mistakes|train/loss|val/accuracy")
 PICTURES = {
     "tensorboard": Picture(
         "cnn_digits/*/result.json", "timeseries", "mistakes", f"smoothing=0&tagFilter={CURVES}",
@@ -85,19 +86,24 @@ PICTURES = {
         "cnn_digits/*/result.json", "custom_scalars", "accuracy", "", ("unfold()",), 860
     ),
     "samples": Picture("gpt_shakespeare/*/result.json", "text", "sample", "", (), 620),
+    "projector_digits": Picture(
+        "cnn_digits/*/projector_config.pbtxt", "projector", "Points:", "", (), 800,
+    ),
     "projector": Picture(
         "word2vec_pydoc/*/projector_config.pbtxt", "projector", "Points:", "",
         ("type('Search', 'string')", "press('string')"), 800,
     ),
 }  # fmt: skip
+REPORTS = {"report": "cnn_digits/*/report.html", "report_sweep": "mlp_digits/*/report.html"}
+NAMES = (*PICTURES, *REPORTS, *terminal.PICTURES)
 
 
 @contextmanager
-def tensorboard(folder: Path) -> Iterator[str]:
+def tensorboard(logs: Path) -> Iterator[str]:
     """Serve a folder by TensorBoard; yields its address."""
-    folder = folder.resolve()
-    top = folder.parents[1]  # the page shows the path below it
-    shown = str(folder.relative_to(top))
+    logs = logs.resolve()
+    top = logs.parents[1]  # the page shows the path below it
+    shown = str(logs.relative_to(top))
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", shown, "--port", "0"]
     process = subprocess.Popen(
         [*command, "--load_fast=false"],
@@ -118,9 +124,9 @@ def tensorboard(folder: Path) -> Iterator[str]:
         process.wait()
 
 
-def take(browser: Browser, picture: Picture, folder: Path, out: Path) -> None:
-    """Take one picture."""
-    with tensorboard(folder) as address:
+def take(browser: Browser, picture: Picture, logs: Path, out: Path) -> None:
+    """Take one picture of TensorBoard."""
+    with tensorboard(logs) as address:
         size = {"width": WIDTH, "height": picture.height, "deviceScaleFactor": 1, "mobile": False}
         browser.ask("Emulation.setDeviceMetricsOverride", **size)
         query = f"darkMode=false&{picture.query}"
@@ -138,11 +144,11 @@ def take(browser: Browser, picture: Picture, folder: Path, out: Path) -> None:
 
 
 def compress(png: bytes, out: Path) -> None:
-    """Save with 128 colours, which pages do not exceed, to save space."""
+    """Save with 256 colours, to save space."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    image.quantize(128, dither=Image.Dither.NONE).save(out, optimize=True)
+    image.quantize(256, dither=Image.Dither.NONE).save(out, optimize=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -152,37 +158,55 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(argv: list[str] | None) -> int:
     commands = "\n".join(f"            {command}" for command in COMMANDS.values())
-    usage = USAGE.format(commands=commands, names=", ".join(PICTURES))
+    usage = USAGE.format(commands=commands, names=", ".join(NAMES))
     values, _ = options(argv, usage, runs=..., out="docs/images", only="", browser="")
-    if values["only"] and values["only"] not in PICTURES:
-        raise UserError(f"only={values['only']}: expected one of {', '.join(PICTURES)}")
-    wanted = {n: p for n, p in PICTURES.items() if values["only"] in ("", n)}
+    if values["only"] and values["only"] not in NAMES:
+        raise UserError(f"only={values['only']}: expected one of {', '.join(NAMES)}")
+    wanted = [name for name in NAMES if values["only"] in ("", name)]
     runs = Path(values["runs"])
-    folders = {name: find(runs, picture.folder) for name, picture in wanted.items()}
-    program = values["browser"] or next(filter(shutil.which, BROWSERS), "")
+    places = {
+        name: newest(runs, _pattern(name)) for name in wanted if name in (*PICTURES, *REPORTS)
+    }
+    program = values["browser"] or next(filter(shutil.which, report_pages.BROWSERS), "")
     if not shutil.which(program):
         raise UserError("there is no Chromium or Chrome; install one, or name it: browser=")
+    out = Path(values["out"])
     try:
-        Path(values["out"]).mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"out={values['out']} cannot be made: {error.strerror}") from None
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        browser = Browser(program, profile)
-        try:
-            for name, picture in wanted.items():
-                out = Path(values["out"]) / f"{name}.png"
-                take(browser, picture, folders[name], out)
-                print(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
-        finally:
-            with suppress(Exception):
-                browser.close()
+        raise UserError(f"out={out} cannot be made: {error.strerror}") from None
+    with report_pages.browser(program) as browser:
+        for path in _take_all(browser, wanted, places, out):
+            print(f"{path}: {path.stat().st_size / 1e3:.0f} kB", flush=True)
     return 0
 
 
-def find(runs: Path, pattern: str) -> Path:
-    """The log folder that holds the newest match: a sweep's own, or that of a run's recipe."""
-    newest = max(runs.glob(pattern), default=None, key=lambda path: path.stat().st_mtime)
-    if newest is None:
+def _pattern(name: str) -> str:
+    return PICTURES[name].folder if name in PICTURES else REPORTS[name]
+
+
+def _take_all(
+    browser: Browser, wanted: list[str], places: dict[str, Path], out: Path
+) -> Iterator[Path]:
+    for name, place in places.items():
+        if name in REPORTS:
+            yield from report_pages.take(browser, place, out)
+        else:
+            take(browser, PICTURES[name], folder(place), out / f"{name}.png")
+            yield out / f"{name}.png"
+    if lines := [name for name in wanted if name in terminal.PICTURES]:
+        yield from terminal.take(browser, lines, out)
+
+
+def newest(runs: Path, pattern: str) -> Path:
+    """The newest file that matches."""
+    file = max(runs.glob(pattern), default=None, key=lambda path: path.stat().st_mtime)
+    if file is None:
         command = COMMANDS[pattern.partition("/")[0]]
         raise UserError(f"{runs / pattern} is not there; it is written by: {command}")
-    return newest.parent if newest.name == "sweep.json" else newest.parent.parent
+    return file
+
+
+def folder(file: Path) -> Path:
+    """The log folder to show for a file: a sweep's own, or that of a run's recipe."""
+    return file.parent if file.name == "sweep.json" else file.parent.parent
