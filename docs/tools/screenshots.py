@@ -86,6 +86,7 @@ PICTURES = {
         "cnn_digits/*/result.json", "custom_scalars", "accuracy", "", ("unfold()",), 860
     ),
     "samples": Picture("gpt_shakespeare/*/result.json", "text", "sample", "", (), 620),
+    "images": Picture("cnn_digits/*/result.json", "images", "looks_at", "", (), 900),
     "projector_digits": Picture(
         "cnn_digits/*/projector_config.pbtxt", "projector", "Points:", "", (), 800,
     ),
