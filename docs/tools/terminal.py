@@ -49,7 +49,7 @@ def terminal() -> Iterator[Callable[..., str]]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         (Path(folder) / "train.py").symlink_to(ROOT / "train.py")
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "PS1": PROMPT}
+        environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
         environment.pop("TMUX", None)  # a terminal in a terminal is its own
 
         def ask(*arguments: str) -> str:
@@ -60,6 +60,8 @@ def terminal() -> Iterator[Callable[..., str]]:
 
         ask("new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), "sh")
         ask("set", "-g", "status", "off")
+        # A shell of its own may put another prompt into PS1 at its start.
+        ask("send-keys", f"PS1='{PROMPT}'; clear", "Enter")
         try:
             yield ask
         finally:
