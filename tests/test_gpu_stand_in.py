@@ -33,6 +33,7 @@ ALLOWED = {
     "CPU; the decoder's loop over tokens leaves the GPU idle anyway",
     "zoo/inference/search.py: greedy_search": "text is generated token by token, until all end",
     "zoo/tasks/seq2seq.py: _text_sums": "generated text is compared as text",
+    "zoo/tasks/seq2seq.py: _copy_sums": "so is the source, the trivial answer",
 }
 HERE = Runtime(DEVICE)
 FP32 = Precision("fp32", DEVICE)

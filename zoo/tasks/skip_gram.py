@@ -106,10 +106,10 @@ class WordVectors:
         pairs = self.build_pairs(batch["input"][:, :-1])
         scores = model(pairs.words, pairs.candidates, pairs.context_weights)  # (G, C, P + S)
         loss = banded_logistic_loss(scores, pairs.positives, pairs.negatives)
+        self.frequency_scores = self.frequency_scores.to(scores.device)  # once, in training
         if model.training:
             return StepOutput(loss, pairs.total, {})
         sums = {"accuracy": self._ranking_accuracy(scores, pairs)}
-        self.frequency_scores = self.frequency_scores.to(scores.device)
         trivial = self.frequency_scores[pairs.candidates][:, None].expand_as(scores).contiguous()
         sums["unigram_loss"] = banded_logistic_loss(trivial, pairs.positives, pairs.negatives)
         sums["unigram_accuracy"] = self._ranking_accuracy(trivial, pairs)
