@@ -83,7 +83,7 @@ LINES = (
 
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch):
-    monkeypatch.setattr(Trainer, "preview", lambda *arguments: None)
+    monkeypatch.setattr(Trainer, "preview", lambda *arguments, **options: None)
 
 
 @settings(

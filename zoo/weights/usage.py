@@ -140,7 +140,7 @@ def predict(text, max_tokens=20):
 def predict(text):
     source = np.array([[about["bos_id"], *encode(text.strip()), about["eos_id"]]])
     ids = [about["bos_id"]]
-    while len(ids) < about["length"]:
+    while len(ids) < about["length"] - 1:  # the end has a place too
         logits = run(source=source, target=np.array([ids]))[0, -1]
         logits[[about["pad_id"], about["bos_id"]]] = -np.inf  # never written
         ids.append(int(logits.argmax()))
