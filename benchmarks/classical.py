@@ -87,19 +87,21 @@ def _classification(dataset: Any, config: RunConfig) -> Outcome:
     return _best(dataset, candidates, "test/accuracy")
 
 
-def _text_classifiers() -> Iterator[Candidate]:
+def _text_classifier(strength: float, least: int) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
 
-    words = dict(sublinear_tf=True, ngram_range=(1, 2))  # words and pairs of words
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=least)  # pairs too
+    return make_pipeline(words, LinearSVC(C=strength))
+
+
+def _text_classifiers() -> Iterator[Candidate]:
     for strength in (0.1, 0.3, 1):
         for least in (1, 2):
             yield (
                 "TF-IDF, linear SVM",
-                lambda c=strength, n=least: make_pipeline(
-                    TfidfVectorizer(min_df=n, **words), LinearSVC(C=c)
-                ),
+                partial(_text_classifier, strength, least),
             )
 
 

@@ -197,8 +197,10 @@ def build_loader(
 ) -> Loader:
     """Batches of a dataset, as the groups `data` and `trainer` cut them."""
     size, workers = data["batch_size"], data["workers"]
-    which = {"overfit": options.overfit, "max_samples": options.max_samples}
-    return Loader(dataset, size, seed, runtime, options.accumulate, workers, **which)
+    return Loader(
+        dataset, size, seed, runtime, options.accumulate, workers,
+        overfit=options.overfit, max_samples=options.max_samples,
+    )  # fmt: skip
 
 
 def initialise(

@@ -63,8 +63,10 @@ class Console:
             return
         self.log(line)
         width, indent = terminal_width() - 1, " " * LABEL
-        parts = {"break_long_words": False, "break_on_hyphens": False}
-        self._print(textwrap.fill(line, width, subsequent_indent=indent, **parts))
+        wrapped = textwrap.fill(
+            line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        self._print(wrapped)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
