@@ -23,8 +23,8 @@ SETTING = re.compile(
     r"(?:model|data|task|adapter|optim|schedule|trainer|init|teacher|sweep)\.[\w.]+"
 )
 GROUPS = (*configs.GROUPS, "experiment", "sweep")
-OTHER = {  # no settings: a file's first line, a trial's folder, names of a reader's own
-    "sep", "width", "group", "sweep.json", "task.name", "threads",
+OTHER = {  # no settings: a file's first line, a trial's folder, names of a reader's own, of TensorBoard
+    "sep", "width", "group", "sweep.json", "task.name", "threads", "images",
 }  # fmt: skip
 
 
