@@ -23,7 +23,7 @@ SETTING = re.compile(
     r"(?:model|data|task|adapter|optim|schedule|trainer|init|teacher|sweep)\.[\w.]+"
 )
 GROUPS = (*configs.GROUPS, "experiment", "sweep")
-OTHER = {  # no settings: a file's first line, a trial's folder, names of a reader's own, of TensorBoard
+OTHER = {  # no settings: a file's first line, a trial's folder, of a reader's own or TensorBoard
     "sep", "width", "group", "sweep.json", "task.name", "threads", "images",
 }  # fmt: skip
 
