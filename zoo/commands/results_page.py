@@ -26,6 +26,7 @@ NOTE = (
     "(scikit-learn, or n-grams with\nKneser-Ney smoothing) has the same splits; the better of the "
     "two is **bold**. "
 )
+LESS_IS_BETTER = ("loss", "perplexity", "bits_per_byte", "rmse", "mae")
 Row = dict[str, Any]
 
 
@@ -71,7 +72,7 @@ def compared(row: Row, baseline: Row | None) -> tuple[str, str]:
     ours, theirs = row["metrics"][metric]["mean"], value["mean"]
     if ours == theirs:
         return network, classical
-    won = (ours < theirs) == row["expect"].get(metric, ">=").startswith("<")
+    won = (ours < theirs) == (metric.rpartition("/")[2] in LESS_IS_BETTER)
     return (f"**{network}**", classical) if won else (network, f"**{classical}**")
 
 
