@@ -30,7 +30,7 @@ precision   what trainer.precision=auto chooses for each experiment, or for expe
             processor time of bf16 by fp32's; takes group.key=value
 judge       how often compare is wrong of equal arms and finds real differences, on arms drawn from
             real runs (benchmarks/results/judge.json)
-judge_runs  trains those runs anew; takes group.key=value
+judge_runs  trains those runs again; takes group.key=value
 
 Lightning, Hugging Face's models and gensim are measured where they are installed (`pip install
 lightning transformers peft gensim hydra-joblib-launcher`); Zoo does not depend on them.

@@ -129,7 +129,7 @@ def test_check_finds_an_edited_table_and_an_edited_experiment(place, capsys):
     assert "mlp_digits changed since" in capsys.readouterr().err
 
 
-def classical(place, accuracy, **settings):
+def classical(place, accuracy, experiment="mlp_digits", **settings):
     value = {"mean": accuracy, "std": 0.01, "values": [accuracy, accuracy + 0.01]}
     row = {
         "name": "support vector machine",
@@ -138,7 +138,7 @@ def classical(place, accuracy, **settings):
         "trivial": {"name": "majority class", "metrics": {"test/accuracy": value | {"mean": 0.1}}},
         "settings": settings,
     }
-    (place / "docs" / "baselines.json").write_text(json.dumps({"mlp_digits": row}))
+    (place / "docs" / "baselines.json").write_text(json.dumps({experiment: row}))
 
 
 @pytest.mark.parametrize("theirs,ours_is_bold", [(0.97, True), (0.99, False)])
@@ -151,6 +151,14 @@ def test_the_better_of_network_and_classical_model_is_bold(place, theirs, ours_i
     assert (f"| **{network}** |" in page) == ours_is_bold
     assert (f"| **{other}" in page) != ours_is_bold
     assert "| 10.00 ± 1.00 % majority class |" in page
+
+
+def test_a_recipe_that_is_expected_to_be_bad_does_not_win(place):
+    finished(place / "outputs", experiment="neuron_rain", accuracy=0.8)
+    classical(place, 0.99, experiment="neuron_rain")
+    write(place)
+    page = (place / "docs" / "results.md").read_text()
+    assert "| accuracy 80.00 % (1 seed) |" in page and "| **99.00 ± 1.00 % support" in page
 
 
 def test_check_finds_classical_models_of_other_data(place, capsys):

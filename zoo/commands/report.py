@@ -13,7 +13,7 @@ from zoo.runs.find import find_run
 USAGE = """\
 python scripts/report.py run=outputs/...
 
-Writes report.html into the folder of a run or a sweep, anew: one file that shows what was trained,
+Writes report.html into the folder of a run or a sweep: one file that shows what was trained,
 how it went and how to repeat it, to look at in any browser or to send. Training writes it too.
 
 run=   a run directory, or last; or a sweep, or any folder of runs: these are compared

@@ -45,7 +45,7 @@ def sentences(verdict: Verdict) -> list[str]:
         said = [f"1 and 2 are equal to within {margin} (two one-sided tests): "]
         said[0] += _size(verdict, found)
     else:
-        said = [f"1 and 2 are not told apart: {_size(verdict, found)}", _missing(found)]
+        said = [f"1 and 2 do not differ significantly: {_size(verdict, found)}", _missing(found)]
     return said + _others(verdict)
 
 
@@ -79,7 +79,7 @@ def _others(verdict: Verdict) -> list[str]:
         return []
     worse, others = verdict.places("different"), verdict.places("undecided", "equal", "one seed")
     parts = [f"worse than 1: {_listed(worse)}"] * bool(worse)
-    parts += [f"not told apart from 1: {_listed(others)}"] * bool(others)
+    parts += [f"no significant difference from 1: {_listed(others)}"] * bool(others)
     return [f"{'; '.join(parts)} (Holm's correction for {count * (count + 1) // 2} pairs)"]
 
 
@@ -88,7 +88,7 @@ def _listed(places: list[int]) -> str:
 
 
 def decide_command(verdict: Verdict) -> str | None:
-    """The command that goes on until the first two lines are told apart; None if they are."""
+    """The command that goes on until the first two lines differ significantly; None if they do."""
     second = verdict.second
     is_seeds = verdict.table.over == ("seed",)
     if second is None or second.decision in ("different", "equal") or not is_seeds:

@@ -58,6 +58,12 @@ def axes_on(figure: Any, left: float, top: float, width: float, height: float) -
     return axes
 
 
+def legend_beside(axes: Any, **spaces: float) -> None:
+    """A legend on the right of the axes; `spaces` are matplotlib's, in letters."""
+    beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.02)}
+    axes.legend(**beside, frameon=False, fontsize=SMALL, borderpad=0, **spaces)
+
+
 def few_ticks(axes: Any) -> None:
     """At most four numbers on each axis, short ones."""
     from matplotlib.ticker import EngFormatter, MaxNLocator

@@ -16,6 +16,7 @@ from zoo.tasks.plots.card import (
     TOP,
     axes_on,
     few_ticks,
+    legend_beside,
     new_card,
     new_figure,
 )
@@ -75,22 +76,10 @@ def _card(predicted: Tensor, target: Tensor, mean: Tensor) -> Any:
     _scatter(axes, predicted, target, mean, 5)
     few_ticks(axes)
     axes.set(xlabel="true", ylabel="predicted")
-    _legend(axes)
+    legend_beside(axes, handlelength=1.4, handletextpad=0.4)
     if note:
         axes.set_title(note.removesuffix(" are not drawn"), fontsize=SMALL, pad=2)
     return figure
-
-
-def _legend(axes: Any) -> None:
-    axes.legend(
-        loc="upper left",
-        bbox_to_anchor=(1.02, 1.02),
-        frameon=False,
-        fontsize=SMALL,
-        handlelength=1.4,
-        handletextpad=0.4,
-        borderpad=0,
-    )
 
 
 def predicted_vs_true(predicted: Tensor, target: Tensor, mean: Tensor) -> Any:

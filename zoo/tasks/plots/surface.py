@@ -19,6 +19,7 @@ from zoo.tasks.plots.card import (
     class_colours,
     few_ticks,
     fit,
+    legend_beside,
     new_card,
     new_figure,
 )
@@ -118,15 +119,7 @@ def surface_card(drawn: Surface) -> Any:
     few_ticks(axes)
     axes.set_xlabel(fit(drawn.names[0], wide))
     axes.set_ylabel(fit(drawn.names[1], 147))
-    axes.legend(
-        loc="upper left",
-        bbox_to_anchor=(1.02, 1.02),
-        frameon=False,
-        fontsize=SMALL,
-        handletextpad=0,
-        borderpad=0,
-        labelspacing=0.7,
-    )
+    legend_beside(axes, handletextpad=0, labelspacing=0.7)
     return figure
 
 
