@@ -36,7 +36,7 @@ def test_a_run(train):
     }  # fmt: skip
     config = yaml.safe_load((done.path / "config.yaml").read_text())
     assert config["model"]["width"] == 4 and config["trainer"]["max_steps"] == 6
-    for word in ("run ", "recipe ", "model ", "data ", "device ", "precision ", "budget ", "next "):
+    for word in ("run ", "recipe ", "model ", "data ", "device ", "precision ", "budget ", "next"):
         assert f"\n{word}" in f"\n{done.out}"
     assert (done.path / "train.log").read_text().strip() in done.out
 

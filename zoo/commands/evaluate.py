@@ -189,28 +189,16 @@ def evaluate_run(
         UserError: Data that does not fit the run, an unknown or empty split.
     """
     from zoo.build import build_dataset, check_batches
-    from zoo.training.loader import Loader
 
     check_batches(data)
     dataset = build_dataset(data, restored.encoding.to_json(), online=other)
     _check_split(dataset.splits, split)
     is_same = dataset.sha256 == restored.data_sha256
     warnings += _about_data(restored, dataset.sha256, other, split)
-    trainer = restored.config.trainer
-    overfit = trainer.overfit and not other
-    loader = Loader(
-        dataset,
-        data["batch_size"],
-        restored.config.seed,
-        restored.runtime,
-        min(trainer.accumulate, data["batch_size"]),  # as much memory as training
-        workers=data["workers"],
-        overfit=overfit,
-        max_samples=None if other else trainer.max_samples,
-    )
-    if overfit:
-        warnings.append("trainer.overfit was on: as in training, every split is the first batch")
+    loader = _loader(restored, dataset, data, other)
     samples = loader.sizes[split]
+    if restored.config.trainer.overfit and not other:
+        warnings.append("trainer.overfit was on: as in training, every split is the first batch")
     if samples < len(dataset.splits[split]):
         warnings.append(f"trainer.max_samples was on: as in training, {samples:,} samples are used")
     means = _means(restored, loader.evaluation(split), split, warnings)
@@ -240,6 +228,17 @@ def evaluate_run(
         "notes": dataset.notes if other else [],  # how other data was understood
         **further,
     }
+
+
+def _loader(restored: "Restored", dataset: Any, data: Options, other: bool) -> Any:
+    """The batches of the dataset; of the run's own data, those that training took."""
+    from zoo.training.loader import Loader
+
+    trainer, size = restored.config.trainer, data["batch_size"]
+    accumulate = min(trainer.accumulate, size)  # as much memory as training
+    overfit, most = (False, None) if other else (trainer.overfit, trainer.max_samples)
+    run = (restored.config.seed, restored.runtime)
+    return Loader(dataset, size, *run, accumulate, data["workers"], overfit, most)
 
 
 def _baseline(
