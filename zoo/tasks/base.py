@@ -15,6 +15,7 @@ same holds for ragged last batches and for ranks. So a step reports sums, which 
 - `CountsPredictions`: a batch may hold nothing to predict.
 - `HasFilm`: a picture at every validation.
 - `Responder`: generates an answer to a text. `HasWordVectors`: has vectors of words.
+- `DrawsImages`: draws new images.
 
 A model may implement `AcceptsTargets` and `HasContext`, which tasks look for.
 """
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from zoo.batch import Batch
@@ -214,6 +216,32 @@ class Responder(Protocol):
 
     def respond(self, model: nn.Module, input: str, **options: Any) -> Iterator[dict[str, Any]]:
         """Rows about the text; pieces of one row's `text` as they are generated."""
+
+
+@runtime_checkable
+class DrawsImages(Protocol):
+    """A task of a generative model of images.
+
+    The further parameters of `draw` are the options of `scripts/predict.py`, with their defaults.
+
+    Attributes:
+        class_names: Of the classes that the model can be asked for; empty where it has none.
+    """
+
+    class_names: list[str]
+
+    def draw(
+        self, model: nn.Module, classes: Tensor, generator: torch.Generator, **options: Any
+    ) -> Tensor:
+        """New images, uint8 (N, C, H, W), as the data stores them.
+
+        Args:
+            model: In evaluation mode.
+            classes: Which class each image shall be of, int64 (N,), on the CPU; where the model
+                has no classes, only their number counts.
+            generator: On the CPU, so that a seed gives the same noise on every device.
+            **options: Such as the number of steps.
+        """
 
 
 class Points(NamedTuple):

@@ -62,7 +62,11 @@ def image_dataset(
 def image_facts(encoding: ImageEncoding, train_labels: Tensor) -> dict[str, Any]:
     """Facts that models and tasks may ask for."""
     number = len(encoding.class_names)
-    shape = {"input_shape": (encoding.channels, *encoding.size)}
+    shape = {
+        "input_shape": (encoding.channels, *encoding.size),
+        "pixel_mean": list(encoding.mean),
+        "pixel_std": list(encoding.std),
+    }
     if encoding.separator is not None:
         return shape | label_facts(encoding.class_names, train_labels)
     return shape | {
