@@ -34,7 +34,8 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
     "training": {
         "zoo.training": (
             "the loop and its parts",
-            {"zoo.kernels", "zoo.optim", "zoo.runs", "zoo.tasks.base", *BASE},
+            {"zoo.kernels", "zoo.optim", "zoo.runs", "zoo.tasks.base", "zoo.tasks.capabilities",
+             *BASE},
         ),
         "zoo.config": ("YAML to a typed config", {"zoo.training.config", *BASE}),
         "zoo.weights": (

@@ -19,7 +19,7 @@ Respond = Callable[..., Iterator[Row]]
 
 def respond_of(restored: "Restored") -> Respond | None:
     """What answers a text, or None for tasks that predict samples."""
-    from zoo.tasks.base import Responder
+    from zoo.tasks.capabilities import Responder
 
     return restored.task.respond if isinstance(restored.task, Responder) else None
 

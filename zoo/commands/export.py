@@ -179,7 +179,7 @@ def peft(restored: "Restored", folder: Path) -> Usage:
 
 def _graph(restored: "Restored", folder: Path) -> tuple["Inputs", dict[str, Any]]:
     """What a graph is made of, and what lies beside it: how raw data becomes its input."""
-    from zoo.tasks.base import HasWordVectors
+    from zoo.tasks.capabilities import HasWordVectors
     from zoo.weights.hf_folder import files_of, write_json
     from zoo.weights.onnx import Inputs
 

@@ -69,7 +69,7 @@ def word_vectors(
         UserError: The run's task has no word vectors.
     """
     from zoo.restore import restore
-    from zoo.tasks.base import HasWordVectors
+    from zoo.tasks.capabilities import HasWordVectors
 
     restored = restore(run, checkpoint, "cpu", plugins)
     task = restored.task

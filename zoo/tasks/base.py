@@ -13,18 +13,15 @@ same holds for ragged last batches and for ranks. So a step reports sums, which 
 - `HasBaseline`: what a trivial answer reaches, shown beside every result. `LearnsBaseline`: one
   that has to count something over the training split first.
 - `CountsPredictions`: a batch may hold nothing to predict.
-- `HasFilm`: a picture at every validation.
-- `Responder`: generates an answer to a text. `HasWordVectors`: has vectors of words.
-- `DrawsImages`: draws new images.
 
-A model may implement `AcceptsTargets` and `HasContext`, which tasks look for.
+What commands ask of a task, and what it shows, is in `zoo.tasks.capabilities`. A model may
+implement `AcceptsTargets` and `HasContext`, which tasks look for.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
 from zoo.batch import Batch
@@ -208,89 +205,10 @@ class CountsPredictions(Protocol):
 
 
 @runtime_checkable
-class Responder(Protocol):
-    """A task that answers a text: continues it, translates it, fills its blanks.
-
-    The further parameters of `respond` are the options of `scripts/predict.py`.
-    """
-
-    def respond(self, model: nn.Module, input: str, **options: Any) -> Iterator[dict[str, Any]]:
-        """Rows about the text; pieces of one row's `text` as they are generated."""
-
-
 @runtime_checkable
-class DrawsImages(Protocol):
-    """A task of a generative model of images.
-
-    The further parameters of `draw` are the options of `scripts/predict.py`, with their defaults.
-
-    Attributes:
-        class_names: Of the classes that the model can be asked for; empty where it has none.
-    """
-
-    class_names: list[str]
-
-    def draw(
-        self, model: nn.Module, classes: Tensor, generator: torch.Generator, **options: Any
-    ) -> Tensor:
-        """New images, uint8 (N, C, H, W), as the data stores them.
-
-        Args:
-            model: In evaluation mode.
-            classes: Which class each image shall be of, int64 (N,), on the CPU; where the model
-                has no classes, only their number counts.
-            generator: On the CPU, so that a seed gives the same noise on every device.
-            **options: Such as the number of steps.
-        """
-
-
-class Points(NamedTuple):
-    """What TensorBoard's projector shows in space, N points.
-
-    Attributes:
-        name: Of the points, in letters.
-        vectors: Float (N, D), finite, on the CPU.
-        columns: Labels by the name of their column, the most telling first.
-        images: Thumbnails, uint8 (N, H, W, 3), or None.
-    """
-
-    name: str
-    vectors: Tensor
-    columns: Mapping[str, list[str]]
-    images: Tensor | None = None
-
-
 @runtime_checkable
-class HasPoints(Protocol):
-    """A task with something for TensorBoard's projector, written once, at the end of a run."""
-
-    def points(self, model: nn.Module, batch: Batch) -> Points | None:
-        """The points of a batch of the test split, or of the model itself; None if it has none."""
-
-
 @runtime_checkable
-class HasFilm(Protocol):
-    """A task that may have a picture cheap enough for every validation: the frame of a film.
-
-    Attributes:
-        films: Whether it has one of this data.
-    """
-
-    films: bool
-
-    def film(
-        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
-    ) -> None:
-        """Write a frame; the arguments are those of `preview`."""
-
-
 @runtime_checkable
-class HasWordVectors(Protocol):
-    """A task that learns vectors of words, and can list and compare them."""
-
-    neighbours: Any
-
-
 @runtime_checkable
 class AcceptsTargets(Protocol):
     """A language model whose `forward(tokens, targets=)` returns the summed cross-entropy instead

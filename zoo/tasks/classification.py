@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.registry import TASKS
-from zoo.tasks.base import Baseline, Batch, Points, PreviewWriter, StepOutput
+from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput
+from zoo.tasks.capabilities import Points
 from zoo.tasks.class_metrics import balanced_accuracy, macro_f1, roc_auc
 from zoo.tasks.examples import classification
 from zoo.tasks.features import class_points

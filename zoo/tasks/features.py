@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.naming import HEADS
-from zoo.tasks.base import Points
+from zoo.tasks.capabilities import Points
 
 SIDE, FRAME = 24, 2  # pixels of a thumbnail, and of the frame in its class's colour
 PART, SECONDS = 50, 1.0  # samples computed at a time, until so much time is over

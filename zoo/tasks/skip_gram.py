@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.kernels import band, banded_logistic_loss
 from zoo.registry import TASKS
-from zoo.tasks.base import Baseline, Batch, Points, PreviewWriter, StepOutput
+from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput
+from zoo.tasks.capabilities import Points
 from zoo.tasks.examples import word_vectors
 from zoo.tasks.plots.word_vectors import WordNeighbours
 from zoo.tasks.unigram import unigram_means

@@ -15,14 +15,13 @@ from zoo.runs.projector import write_points
 from zoo.tasks.base import (
     Batch,
     CountsPredictions,
-    HasFilm,
-    HasPoints,
     HasTestStep,
     PreviewWriter,
     SplitMetrics,
     Task,
     to_float64,
 )
+from zoo.tasks.capabilities import HasFilm, HasPoints
 from zoo.training.console import Console
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, forked_rng

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.errors import closest_match as nearest_name
 from zoo.inference.neighbours import combine, nearest, plane
-from zoo.tasks.base import Points, PreviewWriter
+from zoo.tasks.base import PreviewWriter
+from zoo.tasks.capabilities import Points
 from zoo.tasks.markdown import cell
 from zoo.tasks.plots.card import LINE, TOP, WIDTH, fit, new_card, new_figure, width_of, write
 

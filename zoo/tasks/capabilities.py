@@ -1,0 +1,96 @@
+"""What a task can do besides training: answers, pictures, films, points. Each is optional.
+
+- `Responder`: generates an answer to a text.
+- `DrawsImages`: draws new images.
+- `HasFilm`: a picture at every validation.
+- `HasPoints`: points for TensorBoard's projector.
+- `HasWordVectors`: vectors of words.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from zoo.batch import Batch
+from zoo.tasks.base import PreviewWriter
+
+
+class Responder(Protocol):
+    """A task that answers a text: continues it, translates it, fills its blanks.
+
+    The further parameters of `respond` are the options of `scripts/predict.py`.
+    """
+
+    def respond(self, model: nn.Module, input: str, **options: Any) -> Iterator[dict[str, Any]]:
+        """Rows about the text; pieces of one row's `text` as they are generated."""
+
+
+class DrawsImages(Protocol):
+    """A task of a generative model of images.
+
+    The further parameters of `draw` are the options of `scripts/predict.py`, with their defaults.
+
+    Attributes:
+        class_names: Of the classes that the model can be asked for; empty where it has none.
+    """
+
+    class_names: list[str]
+
+    def draw(
+        self, model: nn.Module, classes: Tensor, generator: torch.Generator, **options: Any
+    ) -> Tensor:
+        """New images, uint8 (N, C, H, W), as the data stores them.
+
+        Args:
+            model: In evaluation mode.
+            classes: Which class each image shall be of, int64 (N,), on the CPU; where the model
+                has no classes, only their number counts.
+            generator: On the CPU, so that a seed gives the same noise on every device.
+            **options: Such as the number of steps.
+        """
+
+
+class HasFilm(Protocol):
+    """A task that may have a picture cheap enough for every validation: the frame of a film.
+
+    Attributes:
+        films: Whether it has one of this data.
+    """
+
+    films: bool
+
+    def film(
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
+    ) -> None:
+        """Write a frame; the arguments are those of `preview`."""
+
+
+class Points(NamedTuple):
+    """What TensorBoard's projector shows in space, N points.
+
+    Attributes:
+        name: Of the points, in letters.
+        vectors: Float (N, D), finite, on the CPU.
+        columns: Labels by the name of their column, the most telling first.
+        images: Thumbnails, uint8 (N, H, W, 3), or None.
+    """
+
+    name: str
+    vectors: Tensor
+    columns: Mapping[str, list[str]]
+    images: Tensor | None = None
+
+
+class HasPoints(Protocol):
+    """A task with something for TensorBoard's projector, written once, at the end of a run."""
+
+    def points(self, model: nn.Module, batch: Batch) -> Points | None:
+        """The points of a batch of the test split, or of the model itself; None if it has none."""
+
+
+class HasWordVectors(Protocol):
+    """A task that learns vectors of words, and can list and compare them."""
+
+    neighbours: Any
