@@ -205,11 +205,6 @@ class CountsPredictions(Protocol):
 
 
 @runtime_checkable
-@runtime_checkable
-@runtime_checkable
-@runtime_checkable
-@runtime_checkable
-@runtime_checkable
 class AcceptsTargets(Protocol):
     """A language model whose `forward(tokens, targets=)` returns the summed cross-entropy instead
     of logits, so that the logits of a whole batch need not be in memory at once."""

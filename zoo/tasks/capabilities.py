@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from zoo.batch import Batch
 from zoo.tasks.base import PreviewWriter
 
 
+@runtime_checkable
 class Responder(Protocol):
     """A task that answers a text: continues it, translates it, fills its blanks.
 
@@ -27,6 +28,7 @@ class Responder(Protocol):
         """Rows about the text; pieces of one row's `text` as they are generated."""
 
 
+@runtime_checkable
 class DrawsImages(Protocol):
     """A task of a generative model of images.
 
@@ -52,6 +54,7 @@ class DrawsImages(Protocol):
         """
 
 
+@runtime_checkable
 class HasFilm(Protocol):
     """A task that may have a picture cheap enough for every validation: the frame of a film.
 
@@ -83,6 +86,7 @@ class Points(NamedTuple):
     images: Tensor | None = None
 
 
+@runtime_checkable
 class HasPoints(Protocol):
     """A task with something for TensorBoard's projector, written once, at the end of a run."""
 
@@ -90,6 +94,7 @@ class HasPoints(Protocol):
         """The points of a batch of the test split, or of the model itself; None if it has none."""
 
 
+@runtime_checkable
 class HasWordVectors(Protocol):
     """A task that learns vectors of words, and can list and compare them."""
 
