@@ -26,9 +26,12 @@ def photos(root, number=10, classes=COLOURS, size=(40, 30)):
     return str(root)
 
 
-def build(path, split, workers=0, encoding=None, augment=None, **options):
+def build(
+    path, split, workers=0, encoding=None, augment=None, label_noise=0.0, test_shift=0, **options
+):
     options = {"name": "image_folder", "path": path, "size": 8, **options}
     facts = {"split": split, "workers": workers, "encoding": encoding, "augment": augment}
+    facts |= {"label_noise": label_noise, "test_shift": test_shift}
     return build_dataset(options, **facts)
 
 

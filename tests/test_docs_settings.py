@@ -61,7 +61,7 @@ def listed(group):
     for choice in configs.choices(group):
         keys = set()
         content = yaml.safe_load(configs.config_file(group, choice).read_text("utf-8")) or {}
-        for base in ("_common", "_tokens", "_pairs"):
+        for base in ("_common", "_labels", "_tokens", "_pairs"):
             file = configs.CONFIG_DIR / group / f"{base}.yaml"
             if file.is_file() and base in str(content.get("defaults", "")):
                 keys |= set(configs.leaves(yaml.safe_load(file.read_text("utf-8")), f"{group}."))

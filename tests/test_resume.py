@@ -37,9 +37,9 @@ DIGITS = ("model=cnn", "model.width=4", "model.stages=2", "model.blocks=1", "dat
 CASES = {
     "mlp, dropout": (*RAIN, "model.dropout=0.3", "schedule=cosine"),
     "cnn, batch norm, augmentation": (*DIGITS, "data.augment.shift=1", "data.batch_size=32"),
-    "ema, clip, layer norm": (
-        *RAIN, "trainer.ema=0.9", "trainer.clip=0.5", "model.norm=layer", "optim=adam",
-        "schedule=one_cycle",
+    "ema, clip, layer norm, a part of the rows, label noise": (
+        *RAIN, "data.train_size=60", "data.label_noise=0.2", "trainer.ema=0.9",
+        "trainer.clip=0.5", "model.norm=layer", "optim=adam", "schedule=one_cycle",
     ),
     "plateau, sgd": (
         *RAIN, "schedule=plateau", "schedule.patience=0", "optim=sgd", "optim.lr=1",

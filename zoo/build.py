@@ -9,6 +9,7 @@ from torch import nn
 
 from zoo.config import groups as configs
 from zoo.config.run import InitConfig, Options, RunConfig
+from zoo.data.build import added_settings as added_settings
 from zoo.data.build import build_dataset as build_dataset
 from zoo.data.dataset import Dataset
 from zoo.errors import MissingFact, UserError

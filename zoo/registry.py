@@ -50,8 +50,8 @@ class Registry:
 
         Args:
             name: The name that a config says.
-            uses: Of datasets, which of the shared settings `root`, `tokenizer` and `augment` they
-                use; the others are refused.
+            uses: Of datasets, which of the shared settings `root`, `tokenizer`, `augment` and
+                `labels` they use; the others are refused.
             **tests: For the tests that run over the registry.
                 Models: `task` (which task to train it with) and `tiny` (arguments, facts included,
                 for a network of a few parameters).

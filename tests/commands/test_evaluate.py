@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import pytest
 
@@ -135,6 +136,41 @@ def test_data_in_another_place_is_the_same_data(digits_run, tmp_path, command):
     assert outcome["split"] == "test" and outcome["warnings"] == []
     test = result_of(digits_run)["test"]
     assert outcome["metrics"] == pytest.approx(test, rel=1e-6)
+
+
+def test_a_run_on_a_part_of_noisy_labels_is_evaluated_on_them(trained, command):
+    part = (
+        "data.train_size=40",
+        "data.label_noise=0.25",
+        "data.samples=300",
+        "trainer.max_steps=4",
+    )
+    path = trained("part", "model=mlp", "model.width=8", "data=rain", *part)
+    result = result_of(path)
+    assert result["data"]["sizes"]["train"] == 40
+    assert "10 of 40 training labels are replaced" in (path / "train.log").read_text()
+    assert evaluated(command, f"run={path}")["metrics"] == result["test"]
+    noisy = evaluated(command, f"run={path}", "split=train")
+    assert noisy["samples"] == 40 and "10 of 40 training labels" in noisy["notes"][0]
+    clean = evaluated(command, f"run={path}", "split=train", "data.label_noise=0")
+    assert clean["samples"] == 40 and clean["metrics"] != noisy["metrics"]
+
+
+def test_test_images_are_moved_for_an_evaluation(digits_run, tmp_path, command):
+    """Also of a run from before there was such a setting."""
+    older = tmp_path / "older"
+    shutil.copytree(digits_run, older)
+    file = older / "config.yaml"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if "test_shift" not in line))
+    first, second = (
+        evaluated(command, f"run={run}", "data.test_shift=2") for run in (digits_run, older)
+    )
+    assert first["split"] == "test" and first["notes"] == [
+        "data.test_shift=2: the images of split=test are moved by so many pixels"
+    ]
+    assert first["metrics"]["accuracy"] < result_of(digits_run)["test"]["accuracy"] - 0.2
+    assert second["metrics"] == first["metrics"]
 
 
 def test_an_overfitted_run_is_evaluated_on_its_batch(trained, command):

@@ -41,7 +41,9 @@ plugins=     [modules] to import first; those in the run's config are not import
 base=        the weights that a LoRA run's adapter belongs to, if they have moved
 --config-dir a folder of your own configs, if data= names one of them
 """
-SAME_DATA = ("root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken")
+SAME_DATA = (
+    "root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken", "test_shift",
+)  # fmt: skip
 REPEATS = 5  # shuffles of a column
 TEXT_FORM = ("tokenizer", "vocab_size", "min_count", "mask_token", "block_size")
 
@@ -132,15 +134,17 @@ def data_settings(trained: Options, overrides: list[str]) -> tuple[Options, bool
         from zoo.config.compose import load  # and Hydra with it
 
         return _as_trained(load(overrides).data, trained, overrides), True
-    data, other = dict(trained), False
+    from zoo.build import added_settings
+
+    data, other = added_settings(trained["name"]) | trained, False
     for override in overrides:
         key = configs.key_of(override).removeprefix("data.")
         if key == "name":
             raise UserError(f"'{override}': other data are chosen by data=NAME")
         if key not in data:
             raise UserError(configs.unknown_key(f"data.{key}", [f"data.{k}" for k in data]))
-        data[key] = setting(override, trained[key])
-        other = other or (key not in SAME_DATA and data[key] != trained[key])
+        before, data[key] = data[key], setting(override, data[key])
+        other = other or (key not in SAME_DATA and data[key] != before)
     return data, other
 
 
@@ -225,7 +229,7 @@ def evaluate_run(
         "baseline": _baseline(restored, means, split, not other and is_same),
         "details": restored.task.details(means),
         "warnings": list(warnings),
-        "notes": dataset.notes if other else [],  # how other data was understood
+        "notes": [*(dataset.notes if other else []), *dataset.altered.get(split, [])],
         **further,
     }
 

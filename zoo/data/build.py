@@ -7,15 +7,25 @@ from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import load_encoding
 from zoo.data.images.augment import Augment
+from zoo.data.images.moved import SPLITS as MOVED
+from zoo.data.label_noise import number_replaced
 from zoo.data.splits import Split
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.files import user_path
 from zoo.registry import DATASETS
 from zoo.schema import bind
 
-SPLIT_KEYS = ("val_fraction", "test_fraction", "split_seed", "folds", "fold")
+SPLIT_KEYS = ("val_fraction", "test_fraction", "split_seed", "folds", "fold", "train_size")
 TOKENIZER_KEYS = ("tokenizer", "vocab_size", "min_count", "mask_token")
-SHARED_KEYS = {"root": ("root",), "augment": ("augment",), "tokenizer": TOKENIZER_KEYS}
+LABEL_KEYS = ("train_size", "label_noise")
+CONTEXT_KEYS = ("root", "label_noise", "test_shift")  # as `DataContext` names them
+SHARED_KEYS = {
+    "root": ("root",),
+    "augment": ("augment", "test_shift"),
+    "labels": LABEL_KEYS,
+    "tokenizer": TOKENIZER_KEYS,
+}
+ADDED = {"train_size": None, "label_noise": 0.0, "test_shift": 0}  # which older runs lack
 
 
 def build_dataset(
@@ -36,14 +46,42 @@ def build_dataset(
         resumes: Whether the run of `encoding` is to be trained further.
     """
     uses = DATASETS[data["name"]].uses if data.get("name") else ()
-    keys = {"batch_size", "workers", *SPLIT_KEYS}.union(*(SHARED_KEYS[use] for use in uses))
+    keys = {"batch_size", "workers", *SPLIT_KEYS} - {"train_size"}
+    keys = keys.union(*(SHARED_KEYS[use] for use in uses))
     shared = {key: value for key, value in data.items() if key in keys}
     context = _data_context(shared, data.get("name", ""), tokenizer)
     if encoding is not None:
         context = replace(context, encoding=load_encoding(encoding))
     context = replace(context, online=online, resumes=resumes)
-    options = {key: value for key, value in data.items() if key not in keys}
-    return DATASETS.build(options, context=context)
+    off = {key for key, value in ADDED.items() if data.get(key, value) == value}
+    options = {key: value for key, value in data.items() if key not in keys | off}
+    dataset = DATASETS.build(options, context=context)
+    dataset.altered = _altered(context, dataset)
+    if context.is_new:
+        dataset.notes += [line for lines in dataset.altered.values() for line in lines]
+    return dataset
+
+
+def added_settings(name: str) -> dict[str, Any]:
+    """Settings that a dataset has and that runs of before they were added lack, as they are off."""
+    keys = {key for use in DATASETS[name].uses for key in SHARED_KEYS[use]}
+    return {key: value for key, value in ADDED.items() if key in keys}
+
+
+def _altered(context: DataContext, dataset: Dataset) -> dict[str, list[str]]:
+    """Lines on what the settings change of a split, by its name."""
+    altered, size = {}, len(dataset.splits["train"])
+    if context.label_noise and size:
+        number = number_replaced(context.label_noise, size)
+        altered["train"] = [
+            f"data.label_noise={context.label_noise:g}: {number:,} of {size:,} training labels are "
+            f"replaced by another class"
+        ]
+    if context.test_shift:
+        setting = f"data.test_shift={context.test_shift}"
+        for name in MOVED & dataset.splits.keys():
+            altered[name] = [f"{setting}: the images of split={name} are moved by so many pixels"]
+    return altered
 
 
 def _data_context(shared: dict[str, Any], name: str, tokenizer: Any) -> DataContext:
@@ -57,6 +95,7 @@ def _data_context(shared: dict[str, Any], name: str, tokenizer: Any) -> DataCont
         options = {key: shared[key] for key in TOKENIZER_KEYS if key in shared}
         options = bind(TokenizerConfig, options, {"given": tokenizer}, "data", name)
         facts["tokenizer"] = TokenizerConfig(**options)
-    root = {"root": shared["root"]} if "root" in shared else {}
-    root = {k: str(user_path(v)) if isinstance(v, str) else v for k, v in root.items()}
-    return DataContext(**bind(DataContext, root, facts, "data", name))
+    own = {key: shared[key] for key in CONTEXT_KEYS if key in shared}
+    if isinstance(own.get("root"), str):
+        own["root"] = str(user_path(own["root"]))
+    return DataContext(**bind(DataContext, own, facts, "data", name))

@@ -7,9 +7,12 @@ from typing import Protocol, TypeVar
 from torch import Tensor
 
 from zoo.batch import Batch
+from zoo.bounds import Fraction, Natural
 from zoo.data.encoding import Encoding, fitted
+from zoo.data.label_noise import with_noise
 from zoo.data.splits import Indices, Split
 from zoo.data.tokenizers.config import TokenizerConfig
+from zoo.errors import UserError
 
 E = TypeVar("E", bound=Encoding)
 
@@ -28,8 +31,9 @@ class Augmentation(Protocol):
 class DataContext:
     """Settings of the `data` group for all datasets, and the encoding that a run has fitted.
 
-    A dataset says by `@DATASETS.register(..., uses=(...))` which of `root`, `tokenizer` and
-    `augment` it uses; the settings of the others are refused.
+    A dataset says by `@DATASETS.register(..., uses=(...))` which of `root`, `tokenizer`, `augment`
+    (with `test_shift`) and `labels` (`train_size`, `label_noise`) it uses; the settings of the
+    others are refused.
 
     Attributes:
         split: How samples are divided into train, val and test.
@@ -38,6 +42,8 @@ class DataContext:
         root: Folder of downloads and caches.
         tokenizer: Settings of the tokenizer, for text.
         augment: Random changes to training images.
+        test_shift: Pixels by which images are moved at the evaluation of the test split.
+        label_noise: Fraction of the training labels that is replaced by another class.
         workers: Processes that decode files.
         online: Whether names on a hub may be looked up: those that the user typed.
         resumes: Whether the run of `encoding` is resumed, not evaluated.
@@ -48,6 +54,8 @@ class DataContext:
     root: str = "data"
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     augment: Augmentation | None = None
+    test_shift: Natural = 0
+    label_noise: Fraction = 0.0
     workers: int = 0
     online: bool = True
     resumes: bool = False
@@ -70,6 +78,28 @@ class DataContext:
         classes: Tensor,
         fixed_test: Tensor | None = None,
         fixed_val: Tensor | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> Indices:
         """As `Split.indices`; only a training run needs samples in every split."""
-        return self.split.indices(classes, fixed_test, fixed_val, allow_empty=not self.is_new)
+        return self.split.indices(classes, fixed_test, fixed_val, not self.is_new, class_names)
+
+    def train_targets(self, target: Tensor, train: Tensor, num_classes: int | None) -> Tensor:
+        """The targets of the training samples, with label noise where it is set.
+
+        Args:
+            target: Of all samples, (N, ...).
+            train: The training samples, int64 (M,).
+            num_classes: Of the classes of which `target` names one, int64 (N,); None for numbers,
+                and for any number of labels.
+
+        Raises:
+            UserError: Noise for targets that are no classes.
+        """
+        if not self.label_noise:
+            return target[train]
+        if num_classes is None:
+            raise UserError(
+                f"data.label_noise={self.label_noise:g}: a sample of this data has not one class "
+                f"that another could replace; leave it out"
+            )
+        return with_noise(target, train, self.label_noise, num_classes, self.split.split_seed)

@@ -67,6 +67,7 @@ class Dataset:
         sha256: Of the content, so that a resumed run notices data that changed.
         augment: Training only, on the device: (prepared batch, one int64 seed per sample) to batch.
         notes: Lines for the header of a run: sizes, what was left out.
+        altered: Lines on what settings change of a split, by its name, for those who evaluate it.
         contents: How each column of a table was understood, for the header.
     """
 
@@ -76,6 +77,7 @@ class Dataset:
     sha256: str
     augment: Callable[[Batch, Tensor], Batch] | None = None
     notes: list[str] = field(default_factory=list)
+    altered: dict[str, list[str]] = field(default_factory=dict)
     contents: list[Content] = field(default_factory=list)
 
     def augment_samples(self, batch: Batch, seed: int, epoch: Tensor, index: Tensor) -> Batch:

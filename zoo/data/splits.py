@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.dataset import TensorSource
+from zoo.data.train_size import TrainSize
 from zoo.errors import UserError
 
 Indices = dict[str, Tensor]
@@ -27,6 +28,8 @@ class Split:
         folds: Divide all samples, official test included, into this many folds
             (cross-validation).
         fold: The fold that is the test split, 0..folds-1.
+        train_size: Train on only so many rows, `50`, or rows of each class, `5/class`; val and test
+            stay as they are.
     """
 
     val_fraction: float = 0.1
@@ -34,6 +37,7 @@ class Split:
     split_seed: int = 0
     folds: int | None = None
     fold: int | None = None
+    train_size: int | str | None = None
 
     def __post_init__(self) -> None:
         for name in ("val_fraction", "test_fraction"):
@@ -54,6 +58,8 @@ class Split:
         if not 0 <= self.split_seed < 2**63:
             raise UserError(f"data.split_seed={self.split_seed}: expected 0 or more, below 2**63")
         self._check_folds()
+        if self.train_size is not None:
+            TrainSize.parse(self.train_size)
 
     def _check_folds(self) -> None:
         if self.folds is None:
@@ -78,6 +84,7 @@ class Split:
         fixed_test: Tensor | None = None,
         fixed_val: Tensor | None = None,
         allow_empty: bool = False,
+        class_names: Sequence[str] | None = None,
     ) -> Indices:
         """Sample indices (int64, ascending) of "train", "val" and "test".
 
@@ -85,10 +92,11 @@ class Split:
             classes: Class of each sample, int64 (N,); all zeros where there are none.
             fixed_test: Indices of the official test split, where there is one; folds mix it in.
             fixed_val: Indices of the official validation split, where there is one.
-            allow_empty: Accept an empty split.
+            allow_empty: Accept an empty split, and fewer training rows than `train_size`.
+            class_names: Names of the classes, where each sample has one.
 
         Raises:
-            UserError: A split is empty, or there are fewer samples than folds.
+            UserError: A split is empty, or there are fewer samples than folds or `train_size`.
         """
         generator = torch.Generator().manual_seed(self.split_seed)
         order = torch.randperm(len(classes), generator=generator)
@@ -113,6 +121,9 @@ class Split:
         splits = {"train": train, "val": val.sort()[0], "test": test.sort()[0]}
         if not allow_empty:
             self._check_sizes(splits, len(classes))
+        if self.train_size is not None:
+            size = TrainSize.parse(self.train_size)
+            splits["train"] = size.choose(train, order, classes, class_names, allow_empty)
         return splits
 
     def _kfold(self, classes: Tensor, order: Tensor) -> Tensor:
@@ -177,7 +188,10 @@ def split_items(items: Sequence[T], split: Split, allow_empty: bool = False) -> 
 
 
 def split_columns(
-    columns: Mapping[str, Tensor], index: Indices, add_all: bool
+    columns: Mapping[str, Tensor],
+    index: Indices,
+    add_all: bool,
+    train: Mapping[str, Tensor] | None = None,
 ) -> dict[str, TensorSource]:
     """Sources of the splits, which are slices of one reordered copy of the columns.
 
@@ -185,6 +199,7 @@ def split_columns(
         columns: Of N samples each.
         index: The samples of each split.
         add_all: Whether to add the split "all": every sample, in the order of the columns.
+        train: Columns that are other ones in the training split.
     """
     order = torch.cat(list(index.values()))
     ordered = {name: column[order] for name, column in columns.items()}
@@ -193,6 +208,8 @@ def split_columns(
         stop = start + len(rows)
         sources[split] = TensorSource({name: c[start:stop] for name, c in ordered.items()})
         start = stop
+    if train and "train" in sources:
+        sources["train"] = TensorSource({**sources["train"].columns, **train})
     if add_all:
         sources["all"] = TensorSource(dict(columns))
     return sources

@@ -207,3 +207,17 @@ def test_reads_a_folder_of_images(offline, tmp_path):
     assert {s: len(source) for s, source in data.splits.items()}["test"] == 6
     columns = data.splits["train"].columns
     assert torch.equal(columns["input"][:, 0, 0, 0] // 200, columns["target"].to(torch.uint8))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shared", "words"),
+    [
+        ("text", {"split": Split(train_size=5)}, "data.train_size=5 is for samples with a class"),
+        ("pairs", {"label_noise": 0.1}, "data.label_noise=0.1 is for samples with a class"),
+        ("labelled_text", {"test_shift": 1}, "data.test_shift moves images; with data.kind=labell"),
+    ],
+)
+def test_settings_of_other_kinds_are_refused(kind, shared, words):
+    options = {"name": "hf", "path": "any", "kind": kind, "block_size": 8}
+    with pytest.raises(UserError, match=words):
+        build_dataset(options, **shared)

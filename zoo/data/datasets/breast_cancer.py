@@ -9,7 +9,7 @@ from zoo.data.tables.sklearn_cache import sklearn_table
 from zoo.registry import DATASETS
 
 
-@DATASETS.register("breast_cancer", uses=("root",), tiny={})
+@DATASETS.register("breast_cancer", uses=("root", "labels"), tiny={})
 def breast_cancer(context: DataContext) -> Dataset:
     """Two classes, 30 features."""
     return sklearn_table("breast_cancer", "diagnosis", context)

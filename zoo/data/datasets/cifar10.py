@@ -39,7 +39,7 @@ CLASSES = (
 )  # fmt: skip
 
 
-@DATASETS.register("cifar10", uses=("root", "augment"), needs="download", tiny={})
+@DATASETS.register("cifar10", uses=("root", "augment", "labels"), needs="download", tiny={})
 def cifar10(context: DataContext) -> Dataset:
     """Ten classes, images (3, 32, 32), official test split."""
     images, labels, test = load_cifar(ARCHIVE, FILES, context.root, "cifar10")

@@ -16,7 +16,7 @@ from zoo.errors import UserError
 from zoo.registry import DATASETS
 
 
-@DATASETS.register("csv", needs="files")
+@DATASETS.register("csv", uses=("labels",), needs="files")
 def csv_table(
     context: DataContext,
     path: str | None = None,

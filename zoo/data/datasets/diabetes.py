@@ -10,7 +10,7 @@ from zoo.data.tables.sklearn_cache import sklearn_table
 from zoo.registry import DATASETS
 
 
-@DATASETS.register("diabetes", uses=("root",), tiny={})
+@DATASETS.register("diabetes", uses=("root", "labels"), tiny={})
 def diabetes(context: DataContext) -> Dataset:
     """One number (25..346), ten features."""
     return sklearn_table("diabetes", "progression", context, scaled=False)

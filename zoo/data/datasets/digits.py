@@ -11,7 +11,7 @@ from zoo.data.tables.sklearn_cache import load_sklearn
 from zoo.registry import DATASETS
 
 
-@DATASETS.register("digits", uses=("root", "augment"), tiny={})
+@DATASETS.register("digits", uses=("root", "augment", "labels"), tiny={})
 def digits(context: DataContext) -> Dataset:
     """Ten classes, images (1, 8, 8); the levels 0..16 are scaled to 0..255."""
     data = load_sklearn("digits", context.root)

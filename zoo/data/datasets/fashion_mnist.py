@@ -48,7 +48,7 @@ CLASSES = (
 )  # fmt: skip
 
 
-@DATASETS.register("fashion_mnist", uses=("root", "augment"), needs="download", tiny={})
+@DATASETS.register("fashion_mnist", uses=("root", "augment", "labels"), needs="download", tiny={})
 def fashion_mnist(context: DataContext) -> Dataset:
     """Ten classes, images (1, 28, 28), official test split."""
     images, labels, test = load_idx(FILES, context.root, "fashion_mnist")

@@ -38,7 +38,7 @@ Published = Mapping[str, Rows]  # rows by split, "train" among them
 
 
 @DATASETS.register(
-    "hf", uses=("root", "tokenizer", "augment"), needs="files", tiny={"block_size": 32}
+    "hf", uses=("root", "tokenizer", "augment", "labels"), needs="files", tiny={"block_size": 32}
 )
 def hf(
     context: DataContext,
@@ -66,8 +66,7 @@ def hf(
         max_length: Maximum number of tokens of either side of a pair.
         size, channels, resize: Of images, as for image_folder.
     """
-    if kind != "images" and context.augment not in (None, Augment()):
-        raise UserError(f"data.augment changes images; with data.kind={kind} leave it out")
+    _check_used(kind, context)
     published, notes = load(path, subset, context.online)
     if kind == "text":
         name = column(published["train"], input, "data.input", ("text", "content", "sentence"))
@@ -83,6 +82,24 @@ def hf(
         dataset = images(published, input, target, context, size, channels, resize)
     dataset.notes += notes
     return dataset
+
+
+def _check_used(kind: str, context: DataContext) -> None:
+    """Refuse settings that this kind of data does not use."""
+    if kind != "images" and context.augment not in (None, Augment()):
+        raise UserError(f"data.augment changes images; with data.kind={kind} leave it out")
+    if kind != "images" and context.test_shift:
+        raise UserError(f"data.test_shift moves images; with data.kind={kind} leave it out")
+    if kind not in ("images", "labelled_text"):
+        for name, value in (
+            ("train_size", context.split.train_size),
+            ("label_noise", context.label_noise),
+        ):
+            if value:
+                raise UserError(
+                    f"data.{name}={value} is for samples with a class; with data.kind={kind} "
+                    f"leave it out"
+                )
 
 
 def running_text(published: Published, name: str, split: Split) -> dict[str, list[Document]]:
@@ -153,7 +170,7 @@ def labelled(
     numbers, names = classes(published, target)
     labels = torch.tensor(numbers)
     all_texts = [t for rows in published.values() for t in texts(rows, text, "data.input")]
-    index = context.indices(labels, **_fixed(published))
+    index = context.indices(labels, **_fixed(published), class_names=names)
     return labelled_text_dataset("hf", all_texts, labels, names, index, context, block_size)
 
 

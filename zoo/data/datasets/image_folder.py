@@ -30,6 +30,7 @@ from zoo.data.images.files import subfolders
 from zoo.data.images.index import ImageIndex, index_folders
 from zoo.data.images.layout import counted
 from zoo.data.images.listed import index_listed
+from zoo.data.images.moved import moved_splits
 from zoo.data.images.pixel_cache import PixelCache
 from zoo.data.images.reader import FileSource, ImageReader
 from zoo.data.labels import note_labels, rarest
@@ -45,7 +46,7 @@ FITTED_ON = 4096  # training images that give mean and deviation where not all a
 FITTED_BYTES = 1 << 31  # that they take at most
 
 
-@DATASETS.register("image_folder", uses=("augment", "root"), needs="files")
+@DATASETS.register("image_folder", uses=("augment", "root", "labels"), needs="files")
 def image_folder(
     context: DataContext,
     path: str | None = None,
@@ -187,12 +188,17 @@ def _dataset(
     if index.separator is not None:
         labels = index.label_matrix(encoding.class_names if encoding else index.classes)
         strata = rarest(labels)
-    splits = context.indices(strata, index.split("test"), index.split("val"))
+    of_classes = None if index.separator is not None else index.classes
+    fixed = index.split("test"), index.split("val")
+    splits = context.indices(strata, *fixed, of_classes)
     sha256 = _index_sha256(index) if images is None else fingerprint([images, labels])
     if encoding is None:
         encoding = _fit(index, images, reader, splits["train"], context.workers, imagenet)
     elif index.separator is None:
         labels = torch.tensor(match_classes(index.classes, encoding.class_names))[labels]
+    number = len(encoding.class_names) if of_classes else None
+    targets = context.train_targets(labels, splits["train"], number)
+    sources = _sources(index, images, labels, targets, reader, splits, not context.is_new)
     names = [f"{'classes' if index.separator is None else 'labels'}: {counted(index.all_labels)}"]
     if index.separator is not None and context.is_new:
         names += note_labels(encoding.class_names, labels, splits["train"])
@@ -202,8 +208,8 @@ def _dataset(
     if images is not None:
         odd += note_one_coloured(index.files, one_coloured(images), len(images))
     return Dataset(
-        facts=image_facts(encoding, labels[splits["train"]]),
-        splits=_sources(index, images, labels, reader, splits, add_all=not context.is_new),
+        facts=image_facts(encoding, targets),
+        splits=moved_splits(sources, context.test_shift, encoding.size),
         encoding=encoding,
         sha256=sha256,
         augment=context.augment.bind(encoding.black, encoding.size) if context.augment else None,
@@ -241,16 +247,20 @@ def _sources(
     index: ImageIndex,
     images: Tensor | None,
     labels: Tensor,
+    train_labels: Tensor,
     reader: ImageReader,
     splits: Indices,
     add_all: bool,
 ) -> dict:
     if images is not None:
-        return split_columns({"input": images, "target": labels}, splits, add_all)
+        columns = {"input": images, "target": labels}
+        return split_columns(columns, splits, add_all, {"target": train_labels})
+    targets = {split: labels[numbers] for split, numbers in splits.items()}
+    targets["train"] = train_labels
     if add_all:
-        splits = splits | {"all": torch.arange(len(labels))}
+        splits, targets["all"] = splits | {"all": torch.arange(len(labels))}, labels
     return {
-        split: FileSource([index.files[i] for i in numbers.tolist()], labels[numbers], reader)
+        split: FileSource([index.files[i] for i in numbers.tolist()], targets[split], reader)
         for split, numbers in splits.items()
     }
 

@@ -9,7 +9,7 @@ from zoo.data.tables.sklearn_cache import sklearn_table
 from zoo.registry import DATASETS
 
 
-@DATASETS.register("iris", uses=("root",), tiny={})
+@DATASETS.register("iris", uses=("root", "labels"), tiny={})
 def iris(context: DataContext) -> Dataset:
     """Three classes, four features in cm."""
     return sklearn_table("iris", "species", context)

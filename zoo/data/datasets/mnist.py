@@ -42,7 +42,7 @@ FILES: Files = (
 )
 
 
-@DATASETS.register("mnist", uses=("root", "augment"), needs="download", tiny={})
+@DATASETS.register("mnist", uses=("root", "augment", "labels"), needs="download", tiny={})
 def mnist(context: DataContext) -> Dataset:
     """Ten classes, images (1, 28, 28), official test split."""
     images, labels, test = load_idx(FILES, context.root, "mnist")

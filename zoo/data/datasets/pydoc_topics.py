@@ -52,7 +52,7 @@ TOPICS = {
 CLASSES = sorted(TOPICS)
 
 
-@DATASETS.register("pydoc_topics", uses=("tokenizer",), tiny={"block_size": 32})
+@DATASETS.register("pydoc_topics", uses=("tokenizer", "labels"), tiny={"block_size": 32})
 def pydoc_topics(
     context: DataContext,
     block_size: int,
@@ -63,15 +63,15 @@ def pydoc_topics(
     Args:
         context: The shared settings.
         block_size: Maximum number of tokens of a text; the rest is cut off.
-        labelled: Train on only this many texts, to measure the value of pre-training; None for
-            all.
+        labelled: Train on only this many texts, drawn whatever their classes (`data.train_size`
+            draws of each class); None for all.
 
     Raises:
         UserError: More than there are, or none.
     """
     texts, names = zip(*topics(), strict=True)
     labels = torch.tensor([CLASSES.index(name) for name in names])
-    index = context.indices(labels)
+    index = context.indices(labels, class_names=CLASSES)
     if labelled is not None:
         train = index["train"]
         if not 0 < labelled <= len(train):

@@ -24,7 +24,7 @@ MUGGY = 60.0  # percent: between dry and humid on a hot day
 DAMP = 40.0  # percent: between showers and fog on a cold day
 
 
-@DATASETS.register("rain", tiny={"samples": 200})
+@DATASETS.register("rain", uses=("labels",), tiny={"samples": 200})
 def rain(context: DataContext, samples: int = 2000, seed: int = 0) -> Dataset:
     """Two features, temperature (degrees Celsius) and humidity (%); classes dry and rain."""
     if samples < 20:

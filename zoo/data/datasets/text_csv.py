@@ -14,7 +14,7 @@ from zoo.errors import UserError
 from zoo.registry import DATASETS
 
 
-@DATASETS.register("text_csv", uses=("tokenizer",), needs="files", tiny={"block_size": 32})
+@DATASETS.register("text_csv", uses=("tokenizer", "labels"), needs="files", tiny={"block_size": 32})
 def text_csv(
     context: DataContext,
     block_size: int,
@@ -53,7 +53,8 @@ def text_csv(
     kind_now = fitted[0].kind if fitted else ("classification" if kind == "auto" else kind)
     found = read_targets(table, [target], kind_now, notes, fitted, separator)
     assert found.classes is not None
-    index = context.indices(rarest(found.values) if found.separator else found.values)
+    strata = rarest(found.values) if found.separator else found.values
+    index = context.indices(strata, class_names=None if found.separator else found.classes)
     if found.separator and encoding is None:
         notes += note_labels(found.classes, found.values, index["train"])
     dataset = labelled_text_dataset(

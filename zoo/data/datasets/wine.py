@@ -9,7 +9,7 @@ from zoo.data.tables.sklearn_cache import sklearn_table
 from zoo.registry import DATASETS
 
 
-@DATASETS.register("wine", uses=("root",), tiny={})
+@DATASETS.register("wine", uses=("root", "labels"), tiny={})
 def wine(context: DataContext) -> Dataset:
     """Three classes, 13 features."""
     return sklearn_table("wine", "grower", context)

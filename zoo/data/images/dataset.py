@@ -11,6 +11,7 @@ from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import match_classes
 from zoo.data.images.encoding import ImageEncoding
 from zoo.data.images.levels import Levels
+from zoo.data.images.moved import moved_splits
 from zoo.data.labels import label_facts
 from zoo.data.splits import split_columns
 from zoo.errors import UserError
@@ -42,7 +43,7 @@ def image_dataset(
         UserError: A split is empty, or the run's encoding does not fit these images.
     """
     encoding = context.fitted(ImageEncoding)
-    index = context.indices(labels, fixed_test, fixed_val)
+    index = context.indices(labels, fixed_test, fixed_val, class_names)
     sha256 = fingerprint([images, labels])
     if encoding is None:
         encoding = ImageEncoding.fit(images, index["train"], class_names, resize, levels)
@@ -50,9 +51,11 @@ def image_dataset(
         _check_shape(images, encoding)
         labels = torch.tensor(match_classes(class_names, encoding.class_names))[labels]
     columns = {"input": images, "target": labels}
+    targets = context.train_targets(labels, index["train"], len(encoding.class_names))
+    splits = split_columns(columns, index, not context.is_new, {"target": targets})
     return Dataset(
-        facts=image_facts(encoding, labels[index["train"]]),
-        splits=split_columns(columns, index, add_all=not context.is_new),
+        facts=image_facts(encoding, targets),
+        splits=moved_splits(splits, context.test_shift, encoding.size),
         encoding=encoding,
         sha256=sha256,
         augment=context.augment.bind(encoding.black, encoding.size) if context.augment else None,

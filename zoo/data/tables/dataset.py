@@ -11,7 +11,7 @@ from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import match_classes
 from zoo.data.labels import label_facts, note_labels, rarest
-from zoo.data.splits import Indices, split_columns
+from zoo.data.splits import split_columns
 from zoo.data.tables.column import Raw
 from zoo.data.tables.encoding import PLAIN_FORM, FileForm, TableEncoding, Target
 from zoo.data.tables.numbers import Notation
@@ -41,16 +41,20 @@ def table_dataset(
         UserError: A split is empty, or the run's encoding does not fit this table.
     """
     encoding = context.fitted(TableEncoding)
-    index = context.indices(_strata(target, class_names))
+    of_classes = class_names if target.dim() == 1 else None
+    index = context.indices(_strata(target, class_names), class_names=of_classes)
     if encoding is None:
         names = [target_name] if isinstance(target_name, str) else list(target_name)
         targets = _fit_targets(target, names, class_names, index["train"], form)
         encoding = TableEncoding.fit(raw, index["train"], targets, form)
     rows, stored = encoding.encode(raw), encode_target(target, class_names, encoding.targets)
+    columns = {"input": rows, "target": stored}
+    number = len(encoding.target.class_names) if of_classes else None
+    train_targets = context.train_targets(stored, index["train"], number)
     is_labels = encoding.target.kind == "multi_label" and context.is_new
     return Dataset(
-        facts=_facts(encoding, stored, index),
-        splits=split_columns({"input": rows, "target": stored}, index, add_all=not context.is_new),
+        facts=_facts(encoding, train_targets),
+        splits=split_columns(columns, index, not context.is_new, {"target": train_targets}),
         encoding=encoding,
         sha256=fingerprint([rows, stored]),
         notes=note_labels(class_names or (), stored, index["train"]) if is_labels else [],
@@ -117,20 +121,20 @@ def _fit_number(name: str, values: Tensor, notation: Notation) -> Target:
     return Target(name, "regression", mean=mean, std=std, notation=notation)
 
 
-def _facts(encoding: TableEncoding, stored: Tensor, index: Indices) -> dict[str, Any]:
+def _facts(encoding: TableEncoding, train: Tensor) -> dict[str, Any]:
     names, target = encoding.feature_names, encoding.target
     facts: dict[str, Any] = {"input_shape": (len(names),), "feature_names": names}
     facts["feature_scales"] = [scale for column in encoding.columns for scale in column.scales]
     if target.kind == "regression":
         return facts | _facts_of_numbers(encoding.targets)
     if target.kind == "multi_label":
-        return facts | label_facts(target.class_names, stored[index["train"]])
+        return facts | label_facts(target.class_names, train)
     number = len(target.class_names)
     return facts | {
         "num_classes": number,
         "num_outputs": number,
         "class_names": list(target.class_names),
-        "class_counts": torch.bincount(stored[index["train"]], minlength=number).tolist(),
+        "class_counts": torch.bincount(train, minlength=number).tolist(),
     }
 
 

@@ -103,14 +103,17 @@ def labelled_text_dataset(
         labels = torch.tensor(match_classes(class_names, encoding.class_names))[labels]
     if not context.is_new:
         index = {**index, "all": torch.arange(len(texts))}
+    number = len(encoding.class_names) if encoding.separator is None else None
+    targets = {split: labels[i] for split, i in index.items()}
+    targets["train"] = context.train_targets(labels, index["train"], number)
     samples = {split: partial(_sample, texts, i) for split, i in index.items() if len(i)}
     notes = coverage_notes(name, encoding.tokenizer, samples, predicted=False)
     ids = [encoding.encode(text) for text in texts]
     rows = [encoding.tokenizer.wrap(row, encoding.length) for row in ids]
     members = {split: [texts[i] for i in numbers.tolist()] for split, numbers in index.items()}
     return Dataset(
-        facts=encoding.facts() | _counts(labels[index["train"]], encoding),
-        splits={split: _source(rows, labels, i, encoding) for split, i in index.items()},
+        facts=encoding.facts() | _counts(targets["train"], encoding),
+        splits={split: _source(rows, targets[split], i, encoding) for split, i in index.items()},
         encoding=encoding,
         sha256=_digest(texts, labels),
         notes=[_summary(name, ids, encoding), *notes, *repeated_note(members, "texts")],
@@ -125,11 +128,11 @@ def _counts(train: Tensor, encoding: LabelledTextEncoding) -> dict[str, Any]:
 
 
 def _source(
-    rows: Sequence[Row], labels: Tensor, index: Tensor, encoding: LabelledTextEncoding
+    rows: Sequence[Row], target: Tensor, index: Tensor, encoding: LabelledTextEncoding
 ) -> LabelledTextSource:
     dtype = id_dtype(encoding.tokenizer.vocab_size)
     texts = Ragged.of([rows[i] for i in index.tolist()], dtype)
-    return LabelledTextSource(texts, labels[index], encoding.pad_id)
+    return LabelledTextSource(texts, target, encoding.pad_id)
 
 
 def _fit_tokenizer(config: TokenizerConfig, texts: Sequence[str], train: Tensor) -> Tokenizer:
