@@ -1,12 +1,16 @@
-"""What a terminal shows: the columns that a text takes, and lines that are redrawn in place."""
+"""What a terminal shows: the columns that a text takes, lines that fit, lines redrawn in place."""
 
 import os
+import re
 import shutil
+import sys
 import unicodedata
 from collections.abc import Sequence
 from typing import TextIO
 
 BAR_WIDTH = 24  # characters
+INDENT = " " * 4  # of the further lines of a command
+SHELL_WORD = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+""")
 UP_AND_CLEAR = "\x1b[{}F\x1b[J"
 
 
@@ -42,10 +46,72 @@ def cut(text: str, width: int) -> str:
     return f"{text}…"
 
 
+def cut_middle(text: str, width: int) -> str:
+    """The text in at most `width` columns, with an ellipsis in place of its middle."""
+    if columns(text) <= width:
+        return text
+    head = tail = text
+    while columns(head) > width // 2:
+        head = head[:-1]
+    while columns(head) + 1 + columns(tail) > width:
+        tail = tail[1:]
+    return f"{head}…{tail}"
+
+
 def pad(text: str, width: int, right: bool = False) -> str:
     """The text with spaces up to `width` columns, before it if it goes to the right."""
     spaces = " " * (width - columns(text))
     return spaces + text if right else text + spaces
+
+
+def line_width(stream: TextIO) -> int | None:
+    """Columns of a line on a terminal; None for files and pipes, where lines have any length."""
+    return terminal_width() - 1 if is_live(stream) else None
+
+
+def folded(text: str, width: int | None, first: str = "", indent: str = "  ") -> str:
+    """A sentence in lines of whole words; a word is never broken, so that paths can be copied.
+
+    Args:
+        text: One line.
+        width: Columns; None leaves it as it is.
+        first: Begins the first line, and is part of its width.
+        indent: Begins the others.
+    """
+    if width is None or columns(first + text) <= width:
+        return f"{first}{text}"
+    return "\n".join(_packed(text.split(), width, first, indent))
+
+
+def command_lines(label: str, command: str, width: int | None) -> str:
+    """A command behind a label, on a narrow terminal in several lines that can be pasted: all but
+    the last end in a backslash. Windows' shells do not know that, and get one line.
+
+    Args:
+        label: What it does.
+        command: For a shell.
+        width: Columns; None leaves it in one line.
+    """
+    if width is None or os.name == "nt" or columns(label + command) <= width:
+        return f"{label}{command}"
+    lines = _packed(SHELL_WORD.findall(command), width - 2, label, INDENT)
+    return " \\\n".join(lines)
+
+
+def _packed(words: Sequence[str], width: int, first: str, indent: str) -> list[str]:
+    """Words in lines of at most `width` columns, those apart that are longer."""
+    lines = [first + words[0]]
+    for word in words[1:]:
+        if columns(lines[-1]) + 1 + columns(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(indent + word)
+    return lines
+
+
+def remark(text: str) -> None:
+    """Print a warning or a note, to the standard error stream, so that JSON stays JSON."""
+    print(folded(text, line_width(sys.stderr)), file=sys.stderr)
 
 
 class TerminalLines:

@@ -8,6 +8,7 @@ import pytest
 
 from zoo.commands.evaluate import main
 from zoo.commands.outcome import describe
+from zoo.terminal import columns
 
 
 def evaluated(command, *arguments):
@@ -77,6 +78,16 @@ def test_a_matrix_too_wide_for_the_terminal_is_left_out(digits_run, command, mon
     monkeypatch.setenv("COLUMNS", "30")
     done = command(main, f"run={digits_run}")
     assert "too wide for this terminal" in done.out and "true \\ predicted" not in done.out
+
+
+def test_a_matrix_of_chinese_classes_fits(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    names, row = [f"很长的类别名称{k}" for k in range(7)], dict.fromkeys(("f1", "support"), 1.0)
+    outcome = {"run": "r", "checkpoint": "c", "data": "d", "split": "test", "samples": 9}
+    details = {"classes": dict.fromkeys(names, row), "confusion": [[1] * 7] * 7}
+    shown = describe(outcome | {"metrics": {"loss": 1.0}, "details": details})
+    matrix = shown.partition("predicted\n")[2].splitlines()
+    assert len(matrix) == 8 and max(map(columns, matrix)) <= 80 and "很长的" in matrix[0]
 
 
 def test_very_many_classes_show_the_worst():

@@ -9,6 +9,7 @@ import pytest
 from support import write_run
 
 from zoo.compare.formats import fitted
+from zoo.terminal import columns
 
 
 def test_text(sweep, say):
@@ -67,6 +68,8 @@ def test_a_narrow_terminal_loses_columns_and_says_so():
     assert shown[0] == ("", "val/loss", "lr", "wd") and "1 more column: path" in notes[0]
     (_, row), notes = fitted(rows, 80)
     assert "…" in row[-1] and len(row[-1]) == 28 and not notes
+    (_, row), _ = fitted([("", "class"), ("1", "很长的名称" * 9)], 80)
+    assert columns(row[-1]) in (27, 28)
     many = [("", "a"), *((str(k), "1") for k in range(1000))]
     shown, notes = fitted(many, 80)
     assert len(shown) == 41 and "960 more lines" in notes[0]

@@ -34,8 +34,8 @@ def test_features_are_what_the_head_reads_with_the_classes_that_it_answers(width
     assert points.vectors.shape[1] == min(width, 120 if width > MOST_FEATURES else width)
     assert points.columns["class"] == [f"kind {k}" for k in target.tolist()]
     assert points.columns["predicted"] == [f"kind {k}" for k in answers.tolist()]
-    expected = ["yes" if a == t else "no" for a, t in zip(answers.tolist(), target.tolist())]
-    assert points.columns["correct"] == expected and {"yes", "no"} == set(expected)
+    expected = ["1" if a == t else "0" for a, t in zip(answers.tolist(), target.tolist())]
+    assert points.columns["correct"] == expected and {"1", "0"} == set(expected)
     assert points.images.shape == (120, 28, 28, 3)
     assert not model.head._forward_pre_hooks
 

@@ -77,7 +77,7 @@ def test_a_named_line_is_wrapped_below_itself_on_a_terminal_alone(monkeypatch, c
     console.log_to(tmp_path / "train.log")
     monkeypatch.setenv("COLUMNS", "80")
     console.entry("note", text)
-    monkeypatch.setattr(module, "is_live", lambda stream: True)
+    monkeypatch.setattr("zoo.terminal.is_live", lambda stream: True)
     console.entry("note", text)
     console.entry("device", "cpu")
     whole, *wrapped, short = capsys.readouterr().out.splitlines()
@@ -162,3 +162,21 @@ def test_tables_are_aligned(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "            val  test", "  accuracy  0.9  0.85", "  准确率      1     1",
     ]  # fmt: skip
+
+
+def test_the_end_of_a_run_fits_the_terminal_and_its_commands_can_be_pasted(monkeypatch, tmp_path):
+    screen, run = on_terminal(monkeypatch), "outputs/" + "a_long_recipe/" * 3
+    console = Console()
+    console.log_to(tmp_path / "train.log")
+    console.table([
+        ("", "validation", "test", "unigram; copy of the source", "expected"),
+        ("bits_per_byte", "1.4706", "1.4810", "4.2222", ">= 1.3 NOT MET (test)"),
+    ])  # fmt: skip
+    console.command("  ", f"python scripts/predict.py run={run} input=...")
+    console.warn("one of many inputs is unlike the training data; check units and what is light")
+    *shown, last = lines(screen)
+    assert max(map(len, [*shown, last])) < 80
+    assert shown[-3:-1] == ["  python scripts/predict.py \\", f"    run={run} input=..."]
+    table, command, warning = (tmp_path / "train.log").read_text().strip("\n").rsplit("\n", 2)
+    assert len(table.splitlines()) == 2 and command.split()[-2:] == [f"run={run}", "input=..."]
+    assert warning.startswith("warning: ") and "\n" not in warning

@@ -4,7 +4,6 @@ Runs that agree in the settings named by `by=` are one line: their mean, and a b
 deviation. The figure is a PNG; the last values are printed as a table.
 """
 
-import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
@@ -18,6 +17,7 @@ from zoo.errors import UserError, report, unknown_name
 from zoo.figures import render
 from zoo.files import user_path
 from zoo.runs.directory import RunDirectory, find_runs
+from zoo.terminal import remark
 from zoo.text_table import text_table
 
 USAGE = """\
@@ -132,4 +132,4 @@ def draw(groups: Groups, metric: str, out: Path) -> None:
     except OSError as error:
         raise UserError(f"out={out} cannot be written: {error.strerror}") from None
     if note:
-        print(f"note: {note}", file=sys.stderr)
+        remark(f"note: {note}")

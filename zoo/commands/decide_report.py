@@ -5,7 +5,6 @@ import contextlib
 import json
 import shlex
 import sys
-import textwrap
 from typing import Any
 
 from zoo.commands.decide import NAMES, Arm, Decider, find_arm, train_until_decided
@@ -19,7 +18,7 @@ from zoo.files import finite
 from zoo.program import command_line, spelled
 from zoo.runs.rank import Group
 from zoo.runs.settings import ABSENT, format_value, identity
-from zoo.text_table import terminal_width
+from zoo.terminal import command_lines, folded, line_width
 
 
 def decide(arguments: argparse.Namespace) -> int:
@@ -90,16 +89,15 @@ def as_text(decider: Decider, stopped: bool) -> list[str]:
         lines += [f"{name:9} {arm.example.path}", f"{'':9} {_differing(name, decider)}"]
         if decider.pairs:
             lines.append(f"{'':9} {decider.metric} {_mean(arm, decider, decider.metric)}")
-    width = terminal_width() if sys.stdout.isatty() else 10**6
-    lead, indent = f"{'verdict':10}", " " * 10
-    lines += textwrap.wrap(_verdict(decider), width, initial_indent=lead, subsequent_indent=indent)
+    width = line_width(sys.stdout)
+    lines.append(folded(_verdict(decider), width, f"{'verdict':10}", " " * 10))
     if decider.failed:
         lines.append(f"{'':9} {decider.failed} failed: without it, the mean is that of lucky runs")
     if decider.decision:
         lines += _test(decider)
     if not decider.decision:
         what = "go on" if stopped else "more"
-        lines.append(f"{what:9} {spelled(command_line())}")
+        lines.append(command_lines(f"{what:9} ", spelled(command_line()), width))
     return lines
 
 

@@ -19,6 +19,7 @@ from zoo.errors import UserError, report, unknown_name
 from zoo.files import finite
 from zoo.runs.find import find_run
 from zoo.schema import type_mismatch
+from zoo.terminal import remark
 
 if TYPE_CHECKING:
     from zoo.restore import Restored
@@ -85,9 +86,9 @@ def _main(argv: list[str]) -> int:
     split = values["split"] or ("all" if other else "test")
     outcome = evaluate_run(restored, data, other, split, warnings, repeats)
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        remark(f"warning: {warning}")
     for note in outcome["notes"]:
-        print(f"note: {note}", file=sys.stderr)
+        remark(f"note: {note}")
     print(json.dumps(finite(outcome)) if as_json else describe(outcome))
     return 0
 

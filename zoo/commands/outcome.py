@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zoo.terminal import terminal_width
+from zoo.terminal import columns, terminal_width
 from zoo.text_table import text_table
 
 CONFUSION_UP_TO = 20  # classes
@@ -39,8 +39,8 @@ def _importance(found: dict[str, Any]) -> str:
     """A row per column, the most important first."""
     from zoo.training.console import show
 
-    columns = found["columns"]
-    largest = max((row["mean"] for row in columns.values()), default=0.0)
+    rows = found["columns"]
+    largest = max((row["mean"] for row in rows.values()), default=0.0)
     body = [
         (
             name,
@@ -48,7 +48,7 @@ def _importance(found: dict[str, Any]) -> str:
             show(row["deviation"]),
             "#" * round(BAR * max(0.0, row["mean"]) / largest) if largest > 0 else "",
         )
-        for name, row in columns.items()
+        for name, row in rows.items()
     ]
     change = "rise" if found["metric"] == "loss" else "drop"
     table = text_table([("column", f"{change} of {found['metric']}", "deviation", ""), *body])
@@ -103,13 +103,21 @@ def _classes(classes: dict[str, dict[str, float | None]], kind: str) -> str:
 def _confusion(confusion: list[list[int]], names: list[str]) -> str:
     """Counts, true classes down, predicted across; names cut to what fits the terminal."""
     counts = max(len(f"{count:,}") for row in confusion for count in row)
-    first = min(max(map(len, names)), 20)
-    cell = min(max(counts, *map(len, names)), (terminal_width() - first) // len(names) - 2)
+    longest = max(map(columns, names))
+    first = min(longest, 20)
+    cell = min(max(counts, longest), (terminal_width() - first) // len(names) - 2)
     if cell < counts:
         return "(the confusion matrix is too wide for this terminal; see json=true)"
-    heading = ["", *(name[:cell] for name in names)]
+    heading = ["", *(_beginning(name, cell) for name in names)]
     rows = [
-        [name[:first], *(f"{count:,}" if count else "." for count in row)]
+        [_beginning(name, first), *(f"{count:,}" if count else "." for count in row)]
         for name, row in zip(names, confusion, strict=True)
     ]
     return "true \\ predicted\n" + text_table([heading, *rows])
+
+
+def _beginning(name: str, width: int) -> str:
+    """What of a name fits so many columns: an ellipsis would take one of the few."""
+    while columns(name) > width:
+        name = name[:-1]
+    return name

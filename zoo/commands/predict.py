@@ -16,6 +16,7 @@ from zoo.errors import UserError, report
 from zoo.files import finite
 from zoo.runs.find import find_run
 from zoo.schema import matches_type, parameters
+from zoo.terminal import remark
 from zoo.text_table import text_table
 
 if TYPE_CHECKING:
@@ -178,8 +179,8 @@ def _write(pieces: Iterable[Row], heading: str) -> None:
 
 
 def warn(text: str) -> None:
-    """To the standard error stream, so that JSON stays JSON."""
-    print(f"warning: {text}", file=sys.stderr)
+    """To the standard error stream."""
+    remark(f"warning: {text}")
 
 
 def describe(rows: list[dict[str, Any]], top: int) -> str:

@@ -2,7 +2,6 @@
 
 import math
 import shlex
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,11 +14,11 @@ from zoo.program import spelled
 from zoo.runs.rank import Group, Spread, Table
 from zoo.runs.records import UnrankedRun
 from zoo.runs.settings import ABSENT, format_value, short_names
-from zoo.terminal import columns, terminal_width
+from zoo.terminal import columns, command_lines, cut_middle, folded, terminal_width
 from zoo.text_table import GAP, text_table
 from zoo.training.console import duration, show
 
-MAX_CELL = 28  # characters of a cell on a terminal
+MAX_CELL = 28  # columns of a cell on a terminal
 MAX_LINES = 40  # of a table on a terminal
 FACTS = ("steps", "parameters", "precision", "device", "commit")  # of result.json, if they differ
 COMMIT_LENGTH = 9
@@ -137,7 +136,7 @@ def _block(table: Table, fit: bool, margin: float | None) -> str:
     if math.isnan(best.score.mean):
         return "\n".join([*lines, f"best      none: no {table.metric} is finite"])
     lines.append(f"best      {best.runs[0].path}" + _more(best))
-    lines.append(f"repeat    {repeat_all(best, table.over)}")
+    lines.append(command_lines("repeat    ", repeat_all(best, table.over), _width(fit)))
     return "\n".join(lines)
 
 
@@ -147,17 +146,18 @@ def _judged(table: Table, fit: bool, margin: float | None) -> list[str]:
     lines = _labelled("verdict", sentences(verdict), fit)
     lines += _labelled("because", won_because(table, verdict), fit)
     command = decide_command(verdict)
-    return lines + [f"decide    {command}"] * bool(command)
+    return lines + [command_lines("decide    ", command, _width(fit))] if command else lines
 
 
 def _labelled(label: str, texts: Sequence[str], fit: bool) -> list[str]:
     """Sentences behind a label; wrapped on a terminal."""
-    width = terminal_width() if fit else 10**6
-    indent, lines = " " * 10, []
-    for k, sentence in enumerate(texts):
-        first = f"{label:10}" if k == 0 else indent
-        lines += textwrap.wrap(sentence, width, initial_indent=first, subsequent_indent=indent)
-    return lines
+    indent = " " * 10
+    labels = [f"{label:10}", *[indent] * len(texts)]
+    return [folded(t, _width(fit), first, indent) for first, t in zip(labels, texts, strict=False)]
+
+
+def _width(fit: bool) -> int | None:
+    return terminal_width() - 1 if fit else None
 
 
 def _more(group: Group) -> str:
@@ -174,7 +174,7 @@ def fitted(rows: Rows, width: int) -> tuple[Rows, list[str]]:
     if len(rows) > MAX_LINES + 1:
         notes.append(f"... {len(rows) - 1 - MAX_LINES:,} more lines (--csv has all)")
         rows = rows[: MAX_LINES + 1]
-    rows = [tuple(_cut(cell) for cell in row) for row in rows]
+    rows = [tuple(cut_middle(cell, MAX_CELL) for cell in row) for row in rows]
     widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
     shown = len(widths)
     while shown > 3 and sum(widths[:shown]) + GAP * (shown - 1) > width:
@@ -182,14 +182,9 @@ def fitted(rows: Rows, width: int) -> tuple[Rows, list[str]]:
     if hidden := rows[0][shown:]:
         noun = "columns" if len(hidden) > 1 else "column"
         names = ", ".join(hidden)
-        notes.append(f"... {len(hidden)} more {noun}: {names} (a wider terminal, or --csv)")
+        note = f"... {len(hidden)} more {noun}: {names} (a wider terminal, or --csv)"
+        notes.append(folded(note, width - 1, indent="    "))
     return [row[:shown] for row in rows], notes
-
-
-def _cut(cell: str) -> str:
-    return (
-        cell if len(cell) <= MAX_CELL else cell[: MAX_CELL // 2] + "…" + cell[1 - MAX_CELL // 2 :]
-    )
 
 
 def _unranked_block(unranked: Sequence[UnrankedRun], fit: bool) -> str:
@@ -200,7 +195,7 @@ def _unranked_block(unranked: Sequence[UnrankedRun], fit: bool) -> str:
     if hidden := len(unranked) - len(shown):
         lines.append(f"... {hidden:,} more (--csv has all)")
     commands = dict.fromkeys(spelled(shlex.join(run.command)) for run in unranked if run.command)
-    return "\n".join(lines + [f"resume    {command}" for command in commands])
+    return "\n".join(lines + [command_lines("resume    ", c, _width(fit)) for c in commands])
 
 
 def markdown(

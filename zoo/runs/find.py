@@ -1,13 +1,13 @@
 """The run that a user names: its folder, a folder of runs, or `last`."""
 
 import re
-import sys
 from datetime import datetime
 from pathlib import Path
 
 from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.runs.directory import RunDirectory
+from zoo.terminal import remark
 
 OUTPUTS = Path("outputs")  # where `last` looks: the default of output_dir
 STARTED = re.compile(r"(\d{6}_\d{4}|\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)(?:-(\d+))?")
@@ -40,7 +40,7 @@ def find_run(text: str, option: str = "run", trained: bool = True) -> RunDirecto
         raise UserError(f"{option}=last: there is no run below {OUTPUTS}; name its folder")
     if newest is None:
         return RunDirectory.open(folder, option)  # says that it is none
-    print(f"note: {option}={text} is the newest run there, {newest}", file=sys.stderr)
+    remark(f"note: {option}={text} is the newest run there, {newest}")
     return RunDirectory(newest)
 
 

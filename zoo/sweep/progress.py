@@ -11,7 +11,7 @@ from zoo.program import spelled
 from zoo.report.write import attempt, write_sweep
 from zoo.sweep.pool import GRACE_SECONDS
 from zoo.sweep.trials import short_keys
-from zoo.terminal import TerminalLines, bar, is_live
+from zoo.terminal import TerminalLines, bar, command_lines, is_live, line_width
 from zoo.text_table import text_table
 from zoo.training.console import duration, show
 from zoo.training.signals import spoken
@@ -131,11 +131,11 @@ class SweepProgress:
         if stopped or self.failures or len(self.results) < self.total:
             command = f"python train.py -m sweep.resume={self.state.path}{self.flags}"
             command += "".join(f" {shlex.quote(o)}" for o in sorted(self.state.plugins))
-            print(f"resume    {spelled(command)}")
+            _print_command("resume    ", command)
         if self.results and (path := attempt(write_sweep, self.state.path, _warn)):
             print(f"report    {path}")
-        print(spelled(f"compare   python scripts/compare.py {self.state.path}"))
-        print(f"next      tensorboard --logdir {self.state.path}")
+        _print_command("compare   ", f"python scripts/compare.py {self.state.path}")
+        _print_command("next      ", f"tensorboard --logdir {self.state.path}")
 
     def _rows(self) -> list[tuple[str, ...]]:
         """The heading, then finished trials from best to worst, then pruned ones."""
@@ -193,6 +193,10 @@ class SweepProgress:
         if self.live is not None:
             self.live.clear()
         print(text, flush=True)
+
+
+def _print_command(label: str, command: str) -> None:
+    print(command_lines(label, spelled(command), line_width(sys.stdout)))
 
 
 def _warn(text: str) -> None:

@@ -54,10 +54,10 @@ def class_points(
         vectors = torch.linalg.svd(centred, full_matrices=False)[2][:MOST_FEATURES] @ centred.mT
         vectors, name = vectors.mT, "principal components of features"
     predicted, target = torch.cat(logits).argmax(1).tolist(), target[:number].cpu()
-    columns = {
+    columns = {  # the page shows the first that has more than numbers, or else the first
         "class": [names[k] for k in target.tolist()],
         "predicted": [names[k] for k in predicted],
-        "correct": ["yes" if p == t else "no" for p, t in zip(predicted, target.tolist())],
+        "correct": ["1" if p == t else "0" for p, t in zip(predicted, target.tolist())],
     }
     images = thumbnails(samples[:number], target, len(names)) if samples.dim() == 4 else None
     return Points(name, vectors, columns, images)

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from zoo.terminal import columns, is_live, pad, terminal_width
+from zoo.terminal import columns, command_lines, folded, is_live, line_width, pad, terminal_width
+from zoo.text_table import text_table
 from zoo.training.progress_bar import ProgressBar
 
 LABEL = 11  # columns of the names in a header
@@ -57,20 +58,25 @@ class Console:
     def entry(self, label: str, text: str) -> None:
         """A named line of the header, on a terminal in as many lines below one another as it takes;
         in train.log and on pipes it is one."""
-        line = f"{label:<{LABEL}}{text}"
-        if not (self.enabled and is_live(sys.stdout) and columns(line) >= terminal_width()):
-            self.line(line)
-            return
-        self.log(line)
-        width, indent = terminal_width() - 1, " " * LABEL
-        wrapped = textwrap.fill(
-            line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-        )
-        self._print(wrapped)
+        label = f"{label:<{LABEL}}"
+        self._both(f"{label}{text}", folded(text, self._width(), label, " " * LABEL))
+
+    def command(self, label: str, command: str) -> None:
+        """A command to type next, which can be pasted however narrow the terminal is."""
+        self._both(f"{label}{command}", command_lines(label, command, self._width()))
+
+    def _width(self) -> int | None:
+        return line_width(sys.stdout) if self.enabled else None
+
+    def _both(self, line: str, shown: str) -> None:
+        """A line as train.log has it, and as the screen shows it."""
+        self._keep(line)
+        if self.enabled:
+            self._print(shown)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
-        self.line(f"warning: {text}")
+        self._both(f"warning: {text}", folded(f"warning: {text}", self._width()))
 
     def warn_once(self, text: str) -> None:
         """Print a warning, unless the same was printed before."""
@@ -79,11 +85,17 @@ class Console:
             self.warn(text)
 
     def table(self, rows: list[tuple[str, ...]]) -> None:
-        """Print columns aligned, the first row a heading."""
+        """Print columns aligned, the first row a heading; where the terminal is too narrow for
+        them, cells wrap."""
         widths = [max(map(columns, column)) for column in zip(*rows)]
+        lines = []
         for row in rows:
             _, *rest = (pad(cell, width, True) for cell, width in zip(row, widths))
-            self.line("  " + "  ".join([pad(row[0], widths[0]), *rest]).rstrip())
+            lines.append("  " + "  ".join([pad(row[0], widths[0]), *rest]).rstrip())
+        whole = narrow = "\n".join(lines)
+        if (width := self._width()) and max(map(columns, lines)) > width:
+            narrow = textwrap.indent(text_table(rows, width - 2), "  ")
+        self._both(whole, narrow)
 
     def begin(
         self,

@@ -159,7 +159,7 @@ def print_stopped(trainer: Trainer, number: int, command: str) -> None:
     else:
         text = f"; step {trainer.step:,} of {trainer.budget.max_steps:,} is saved in {saved}"
     trainer.console.line(f"\nstopped by {spoken(number)}{text}")
-    trainer.console.line(spelled(f"resume    {command}"))
+    trainer.console.command("resume    ", spelled(command))
 
 
 def print_summary(
@@ -195,6 +195,9 @@ def print_summary(
     console.line(f"previews  {trainer.run.previews}")
     parent = shlex.quote(str(trainer.run.path.parent.parent))
     console.line("next")
-    console.line(f"  tensorboard --logdir {parent}")
-    console.line(spelled(f"  python evaluate.py run={run}"))
-    console.line(spelled(f"  python scripts/predict.py run={run} input=..."))
+    for command in (
+        f"tensorboard --logdir {parent}",
+        f"python evaluate.py run={run}",
+        f"python scripts/predict.py run={run} input=...",
+    ):
+        console.command("  ", spelled(command))
