@@ -49,3 +49,9 @@ def test_sentences_are_folded_at_words_and_paths_stay_whole():
     text = folded(f"the newest run there is {path}, 很长的名称", 30, "note: ", "  ")
     assert text == f"note: the newest run there is\n  {path},\n  很长的名称"
     assert folded(path, None, "note: ") == f"note: {path}"
+    text = f"it is written by python train.py name={path} seed=1; see --help"
+    assert folded(text, 30).splitlines() == [
+        "it is written by",
+        f"  python train.py name={path} seed=1;",
+        "  see --help",
+    ]

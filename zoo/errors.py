@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
+from zoo.terminal import remark
+
 WORD, MESSAGE = 300, 2_000  # characters of what an error quotes
 
 
@@ -62,10 +64,10 @@ def report(work: Callable[[], int | None]) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        remark(f"error: {error}")
         return 2
     except TrainingFailed as error:
-        print(f"failed: {error}", file=sys.stderr)
+        remark(f"failed: {error}")
         return 1
     except BrokenPipeError:  # the reader of our output (`| head`) is gone
         _drop_output()
@@ -74,7 +76,7 @@ def report(work: Callable[[], int | None]) -> int:
         if not _is_full(sys.stdout):
             raise
         _drop_output()
-        print(f"error: the output cannot be written: {error.strerror or error}", file=sys.stderr)
+        remark(f"error: the output cannot be written: {error.strerror or error}")
         return 1
 
 

@@ -11,6 +11,8 @@ from typing import TextIO
 BAR_WIDTH = 24  # characters
 INDENT = " " * 4  # of the further lines of a command
 SHELL_WORD = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+""")
+# A command within a sentence up to what cannot be of it, or a word.
+COMMAND_OR_WORD = re.compile(r"(?:python \S+\.py|pip install|zoo [a-z-]+) [^;()]*[^;()\s]\S*|\S+")
 UP_AND_CLEAR = "\x1b[{}F\x1b[J"
 
 
@@ -70,7 +72,8 @@ def line_width(stream: TextIO) -> int | None:
 
 
 def folded(text: str, width: int | None, first: str = "", indent: str = "  ") -> str:
-    """A sentence in lines of whole words; a word is never broken, so that paths can be copied.
+    """A sentence in lines of whole words. A word is never broken, nor is a command, so that both
+    can be copied.
 
     Args:
         text: One line.
@@ -80,7 +83,7 @@ def folded(text: str, width: int | None, first: str = "", indent: str = "  ") ->
     """
     if width is None or columns(first + text) <= width:
         return f"{first}{text}"
-    return "\n".join(_packed(text.split(), width, first, indent))
+    return "\n".join(_packed(COMMAND_OR_WORD.findall(text), width, first, indent))
 
 
 def command_lines(label: str, command: str, width: int | None) -> str:
@@ -100,17 +103,20 @@ def command_lines(label: str, command: str, width: int | None) -> str:
 
 def _packed(words: Sequence[str], width: int, first: str, indent: str) -> list[str]:
     """Words in lines of at most `width` columns, those apart that are longer."""
-    lines = [first + words[0]]
-    for word in words[1:]:
-        if columns(lines[-1]) + 1 + columns(word) <= width:
-            lines[-1] += f" {word}"
+    lines = [first.rstrip()]
+    gap = first[len(lines[0]) :]
+    for word in words:
+        if columns(lines[-1]) + len(gap) + columns(word) <= width:
+            lines[-1] += gap + word
         else:
             lines.append(indent + word)
+        gap = " "
     return lines
 
 
 def remark(text: str) -> None:
-    """Print a warning or a note, to the standard error stream, so that JSON stays JSON."""
+    """Print an error, a warning or a note, to the standard error stream, so that JSON stays JSON:
+    one line, on a terminal folded where it is too long for one."""
     print(folded(text, line_width(sys.stderr)), file=sys.stderr)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.commands.arguments import options, with_config_dir
+from zoo.commands.arguments import options, print_help, with_config_dir
 from zoo.config import groups
 from zoo.errors import UserError
 
@@ -32,6 +32,39 @@ def test_help_prints_the_usage(capsys):
     with pytest.raises(SystemExit) as stop:
         options(["--help"], USAGE, run=...)
     assert stop.value.code == 0 and capsys.readouterr().out.strip() == USAGE
+
+
+def test_help_is_folded_below_its_beginnings_on_a_narrow_terminal(capsys, monkeypatch):
+    usage = """\
+python scripts/export.py run=outputs/<name> format=... out=...
+
+Writes a model for other programs, and
+says how to use it.
+
+run=     a folder
+format=  onnx   a graph for any runtime
+         hf     as transformers has it: for
+                three models
+python scripts/list.py shows all"""
+    monkeypatch.setenv("COLUMNS", "42")
+    monkeypatch.setattr("zoo.terminal.is_live", lambda stream: True)
+    print_help(usage)
+    assert capsys.readouterr().out.splitlines() == [
+        "python scripts/export.py",
+        "    run=outputs/<name> format=... out=...",
+        "",
+        "Writes a model for other programs, and",
+        "says how to use it.",
+        "",
+        "run=     a folder",
+        "format=  onnx   a graph for any runtime",
+        "         hf     as transformers has it:",
+        "                for three models",
+        "python scripts/list.py shows all",
+    ]
+    monkeypatch.setenv("COLUMNS", "80")
+    print_help(usage)
+    assert capsys.readouterr().out == f"{usage}\n"
 
 
 @pytest.mark.parametrize("form", [["--config-dir={}"], ["--config-dir", "{}"], ["-cd", "{}"]])

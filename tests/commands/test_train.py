@@ -41,10 +41,11 @@ def test_a_run(train):
     assert (done.path / "train.log").read_text().strip() in done.out
 
 
-def test_help_and_cfg_show_the_settings(train, capsys):
+def test_help_and_cfg_show_the_settings(train, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert cli.main(["--help"]) == 0
     text = capsys.readouterr().out
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     for group in configs.GROUPS:
         for choice in configs.choices(group):
             assert choice in text

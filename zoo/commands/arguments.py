@@ -1,14 +1,19 @@
 """The arguments of scripts: `key=value`, as those of train.py."""
 
+import re
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from zoo.config import groups as configs
 from zoo.errors import UserError, closest_match
 from zoo.program import spelled
+from zoo.terminal import line_width
 
 Result = TypeVar("Result")
+WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}
+NAMES = re.compile(r"(?:\s*\S+\s{2,})+")  # of an option, and of its values, before their meaning
 
 
 def options(
@@ -29,7 +34,7 @@ def options(
     """
     arguments = sys.argv[1:] if argv is None else argv
     if any(a in ("-h", "--help") for a in arguments):
-        print(spelled(usage.strip()))
+        print_help(usage)
         raise SystemExit(0)
     values, overrides = dict(defaults), []
     for argument in arguments:
@@ -47,6 +52,26 @@ def options(
         line = spelled(usage.strip().splitlines()[0])
         raise UserError(f"{missing[0]}= is missing; usage: {line}")
     return values, overrides
+
+
+def print_help(usage: str) -> None:
+    """Print what a command does and takes; where the terminal is narrower than the text, its
+    paragraphs are folded, and each description below its beginning."""
+    text, width = spelled(usage.strip()), line_width(sys.stdout)
+    if width is None or max(map(len, text.splitlines())) <= width:
+        print(text)
+        return
+    entries: list[tuple[str, int]] = []  # each with the indent of its further lines
+    for line in text.splitlines():
+        before, indent = entries[-1] if entries else ("", 0)
+        names, is_command = NAMES.match(line), line.startswith(("python ", "zoo "))
+        own = len(line) - len(line.lstrip())
+        if before and line and own == indent and not names and not is_command:
+            entries[-1] = f"{before} {line.strip()}", indent
+        else:
+            entries.append((line, names.end() if names else 4 * is_command))
+    for entry, indent in entries:
+        print(textwrap.fill(entry, width, subsequent_indent=" " * indent, **WHOLE_WORDS))
 
 
 def with_config_dir(work: Callable[[list[str]], Result], arguments: list[str]) -> Result:

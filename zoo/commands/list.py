@@ -9,12 +9,11 @@ from typing import Any
 
 import yaml
 
-from zoo.commands.arguments import with_config_dir
+from zoo.commands.arguments import print_help, with_config_dir
 from zoo.commands.evaluate import modules
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.errors import UserError, report, unknown_name
-from zoo.program import spelled
 from zoo.text_table import text_table
 
 USAGE = """\
@@ -36,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     if any(a in ("-h", "--help") for a in arguments):
-        print(spelled(USAGE))
+        print_help(USAGE)
         return 0
     names = [a for a in arguments if not a.startswith("plugins=")]
     for name in names:

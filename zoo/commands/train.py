@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from zoo.errors import UserError, report
+from zoo.terminal import remark, terminal_width
 
 if TYPE_CHECKING:
     from zoo.config.run import RunConfig
@@ -19,19 +20,20 @@ Train a model of the zoo.
 
 usage: python train.py [experiment=...] [group=choice] [group.key=value] ...
 
-Without arguments it trains experiment=cnn_digits: no download, any CPU, within a minute.
+Without arguments it trains experiment=cnn_digits: no download, any CPU, within
+a minute.
 
 Groups and their choices:
 {groups}
 
-The settings of this command (anything may be set: optim.lr=1e-3, trainer.max_epochs=5):
+The settings of this command (anything may be set, such as optim.lr=1e-3):
 {config}
 
-See all settings of a recipe:  python train.py experiment=mlp_mnist --cfg job
-Sweep:                         python train.py -m optim.lr=1e-3,3e-3 seed=1,2,3
-Search:                        python train.py -m experiment=mlp_digits sweep=mlp
-Resume after a stop:           python train.py resume=outputs/mlp_mnist/<date_time>
-List everything, with results: python scripts/list.py"""
+Settings of a recipe:    python train.py experiment=mlp_mnist --cfg job
+Sweep:                   python train.py -m optim.lr=1e-3,3e-3 seed=1,2,3
+Search:                  python train.py -m experiment=mlp_digits sweep=mlp
+Resume after a stop:     python train.py resume=outputs/mlp_mnist/<date_time>
+List all, with results:  python scripts/list.py"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -116,7 +118,7 @@ def configured(overrides: list[str]) -> "tuple[RunConfig, RunDirectory | None]":
         refuse_links(directory.path, "resume")
         config = with_found_files(resumed_config(directory.path, overrides), directory.path)
         if not any(directory.checkpoints.glob("last-*")):
-            print(f"note: {directory.path} has no checkpoint yet: it starts at step 0")
+            remark(f"note: {directory.path} has no checkpoint yet: it starts at step 0")
         return config, directory
     return compose.load(overrides), None
 
@@ -144,13 +146,16 @@ def _help(overrides: list[str]) -> str:
 def _wrapped(text: str) -> str:
     import textwrap
 
-    return textwrap.fill(text, HELP_WIDTH, initial_indent="  ", subsequent_indent="    ")
+    width = min(HELP_WIDTH, terminal_width())
+    return textwrap.fill(text, width, initial_indent="  ", subsequent_indent="    ")
 
 
 def _yaml(config: "RunConfig", compact: bool | None = None) -> str:
     import yaml
 
     values = config.to_dict(without_defaults=False)
-    return yaml.safe_dump(
-        values, sort_keys=False, default_flow_style=compact, allow_unicode=True
-    ).rstrip()
+    width = min(80, terminal_width() - 24)  # a line ends with the word that passes it
+    text = yaml.safe_dump(
+        values, sort_keys=False, default_flow_style=compact, allow_unicode=True, width=width
+    )
+    return text.rstrip()

@@ -83,7 +83,9 @@ class Sweep:
         if self.search:
             self._restore(self.search)
         total = self.search.plan.trials if self.search else len(self.state.trials)
-        parallel = f"{len(self.slots)} at a time, {self.slots[0].threads} threads each"
+        threads = self.slots[0].threads
+        each = f"{threads} thread{'s' if threads > 1 else ''} each"
+        parallel = f"{len(self.slots)} at a time, {each}"
         self.progress = SweepProgress(self.state, parallel, total)
         self.started = time.monotonic()
         handlers = {n: signal.signal(n, self._on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
