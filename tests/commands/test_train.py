@@ -255,7 +255,7 @@ def test_a_run_without_a_checkpoint_says_that_it_starts_anew(train):
     (first.path / "checkpoints").mkdir()
     again = train(f"resume={first.path}")
     assert again.code == 0
-    assert f"note: {first.path} has no checkpoint yet: it starts at step 0" in again.out
+    assert f"note: {first.path} has no checkpoint yet: it starts at step 0" in again.err
 
 
 # ---------------------------------------------------------------------------------- sweeps
