@@ -21,6 +21,7 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
         "zoo.runs": ("run directories", BASE),
         "zoo.data": ("datasets, encodings", BASE),
         "zoo.optim": ("optimizers, schedules", BASE),
+        "zoo.judge": ("drawn images judged", set()),
     },
     "networks": {
         "zoo.layers": ("parts of models", {"zoo.kernels"}),
@@ -29,7 +30,10 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
         "zoo.inference": ("generation, search", {"zoo.kernels", "zoo.layers"}),
     },
     "objectives": {
-        "zoo.tasks": ("losses, metrics, plots", {"zoo.inference", "zoo.kernels", *BASE}),
+        "zoo.tasks": (
+            "losses, metrics, plots",
+            {"zoo.inference", "zoo.judge", "zoo.kernels", *BASE},
+        ),
     },
     "training": {
         "zoo.training": (
@@ -94,7 +98,7 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
         ),
         "zoo.commands": (
             "train, evaluate, ...",
-            {"zoo.adapters", "zoo.build", "zoo.compare", "zoo.config", "zoo.report",
+            {"zoo.adapters", "zoo.build", "zoo.compare", "zoo.config", "zoo.judge", "zoo.report",
              "zoo.restore", "zoo.runs", "zoo.session", "zoo.start", "zoo.sweep", "zoo.tasks",
              "zoo.training", "zoo.weights", *BASE},
         ),

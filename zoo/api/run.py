@@ -20,6 +20,7 @@ from zoo.runs.result import FILE, read_result
 if TYPE_CHECKING:
     from torch import nn
 
+    from zoo.commands.drawn import Drawn
     from zoo.data.encoding import Encoding
     from zoo.restore import Restored
 
@@ -126,6 +127,43 @@ class Run(os.PathLike[str]):
             for text in given
             for row in joined(answer(restored, text, chosen, _warn))
         )
+
+    def draw(
+        self,
+        samples: int = 16,
+        classes: "str | Sequence[str] | None" = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> "Drawn":
+        """New images of a generative model: `drawn.pixels`, `drawn.classes`, `drawn.save(...)`.
+
+        Args:
+            samples: How many.
+            classes: The class, or several that take turns; None for all of them in turn.
+            seed: The same seed draws the same images; a larger number of them begins with the same.
+            **options: Those of the task: `temperature=0.8`, `steps=20`.
+
+        Raises:
+            UserError: The model draws nothing; a class or an option that it does not have.
+        """
+        from zoo.commands.draw import draw
+
+        return draw(self._restored, samples, classes, seed, options)
+
+    def redraw(self, inputs: Any, seed: int = 0, **options: Any) -> "Drawn":
+        """Images changed by a generative model: rows of inputs, each above what became of them.
+
+        Args:
+            inputs: As of `predict`, of an image model.
+            seed: Of what is drawn at random.
+            **options: Those of the task.
+
+        Raises:
+            UserError: The model changes no images; an input or an option that it does not take.
+        """
+        from zoo.commands.draw import redraw
+
+        return redraw(self._restored, _listed(inputs), seed, options, warn=_warn)
 
     def __fspath__(self) -> str:
         return str(self.path)

@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UserError, closest_match
-from zoo.schema import matches_type, parameters, type_mismatch
+from zoo.schema import matches_type, out_of_bounds, parameters, type_mismatch
 
 if TYPE_CHECKING:
     from zoo.restore import Restored, Warn
 
 Row = dict[str, Any]
 Respond = Callable[..., Iterator[Row]]
+Read = Callable[[Any, Any], Any]
+"""From a value as it was given, and the type of its option, to the value."""
+NOT_OPTIONS = ("model", "input", "batch", "classes", "generator")  # what the caller gives
+
+
+def unread(value: Any, annotation: Any) -> Any:
+    """A value of Python, as it is."""
+    return value
 
 
 def respond_of(restored: "Restored") -> Respond | None:
@@ -25,24 +33,24 @@ def respond_of(restored: "Restored") -> Respond | None:
 
 
 def bind(
-    respond: Respond | None,
+    respond: Callable[..., Any] | None,
     given: Mapping[str, Any],
-    read: Callable[[Any, Any], Any] = lambda value, _: value,
+    read: Read = unread,
     others: Sequence[str] = (),
 ) -> Row:
-    """Options for a task's `respond`, checked against its signature.
+    """Options for a task's `respond`, `draw` or `redraw`, checked against its signature.
 
     Args:
         respond: Of the task; None takes no options.
         given: By name.
-        read: From a given value and the type of its option to the value.
+        read: Of the values as given.
         others: Options that the caller takes besides, for messages.
 
     Raises:
         UserError: An unknown option, a value of a wrong type.
     """
     schema = parameters(respond) if respond else {}
-    schema = {name: p for name, p in schema.items() if name not in ("model", "input")}
+    schema = {name: p for name, p in schema.items() if name not in NOT_OPTIONS}
     chosen = {name: p.default for name, p in schema.items() if name == "top"}
     for name, value in given.items():
         if name not in schema:
@@ -54,6 +62,8 @@ def bind(
         chosen[name] = read(value, schema[name].annotation)
         if not matches_type(chosen[name], schema[name].annotation):
             raise UserError(type_mismatch(name, chosen[name], schema[name].annotation))
+        if (expected := out_of_bounds(chosen[name], schema[name].annotation)) is not None:
+            raise UserError(f"{name}: got {chosen[name]}, expected {expected}")
     return chosen
 
 

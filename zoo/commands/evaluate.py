@@ -10,15 +10,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from zoo.commands.arguments import options, with_config_dir
+from zoo.commands.judging import JUDGE, judging_of
+from zoo.commands.other_data import data_settings
 from zoo.commands.outcome import describe
-from zoo.config import groups as configs
-from zoo.config.declared import declared_type, fits
 from zoo.config.run import Options
 from zoo.config.saved import with_found_files
 from zoo.errors import UserError, report, unknown_name
 from zoo.files import finite
 from zoo.runs.find import find_run
-from zoo.schema import type_mismatch
 from zoo.terminal import remark
 
 if TYPE_CHECKING:
@@ -37,16 +36,15 @@ data=        other data of the same kind, such as data=csv data.path=new.csv; wi
 device=      auto (default), cpu, cuda, ...
 importance=  true: also what each column of a table is worth to the model, the drop of the
              monitored metric where the column is shuffled (5 times; a number: so often)
+samples=     of a model that draws images: how many are drawn to be judged (default 5000)
+judge.from=  a run of a classifier of the same data: the Frechet distance in its features
 json=true    print JSON, nothing else
 plugins=     [modules] to import first; those in the run's config are not imported by default
 base=        the weights that a LoRA run's adapter belongs to, if they have moved
 --config-dir a folder of your own configs, if data= names one of them
 """
-SAME_DATA = (
-    "root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken", "test_shift",
-)  # fmt: skip
 REPEATS = 5  # shuffles of a column
-TEXT_FORM = ("tokenizer", "vocab_size", "min_count", "mask_token", "block_size")
+LEAST_SAMPLES, MOST_SAMPLES = 100, 20_000  # drawn; a classifier is trained on all of them
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,8 +65,11 @@ def _main(argv: list[str]) -> int:
         importance="false",
         plugins="[]",
         base="",
+        samples="",
+        **{JUDGE: ""},
     )
     as_json, repeats = switch(values, "json"), _repeats(values["importance"])
+    samples = _samples(values["samples"])
     run = find_run(values["run"]).path  # reports a wrong path before torch is imported
     from zoo.restore import restore
 
@@ -84,7 +85,8 @@ def _main(argv: list[str]) -> int:
     trained = with_found_files(restored.config, run).data
     data, other = data_settings(trained, overrides)
     split = values["split"] or ("all" if other else "test")
-    outcome = evaluate_run(restored, data, other, split, warnings, repeats)
+    judging = judging_of(restored, samples, values[JUDGE], split, warnings.append)
+    outcome = evaluate_run(restored, data, other, split, warnings, repeats, judging)
     for warning in warnings:
         remark(f"warning: {warning}")
     for note in outcome["notes"]:
@@ -110,66 +112,17 @@ def _repeats(text: str) -> int:
     return int(text)
 
 
+def _samples(text: str) -> int | None:
+    """Of `samples=`; None where it is not given."""
+    if text and (not text.isdecimal() or not LEAST_SAMPLES <= int(text) <= MOST_SAMPLES):
+        expected = f"{LEAST_SAMPLES} to {MOST_SAMPLES:,}"
+        raise UserError(f"samples={text}: expected a whole number, {expected}")
+    return int(text) if text else None
+
+
 def modules(text: str) -> list[str]:
     """`[a.b,c]` or `a.b,c` as names of modules."""
     return [name.strip() for name in text.strip("[] ").split(",") if name.strip()]
-
-
-def data_settings(trained: Options, overrides: list[str]) -> tuple[Options, bool]:
-    """The data to evaluate on, and whether it is other data than the run's.
-
-    Args:
-        trained: The run's.
-        overrides: `data=NAME`, `data.key=value`.
-
-    Raises:
-        UserError: Another group is changed; an unknown key.
-    """
-    for override in overrides:
-        if configs.key_of(override).split(".")[0] != "data":
-            raise UserError(
-                f"'{override}': a run is evaluated as it was trained; only data=NAME and "
-                f"data.key=value may be given"
-            )
-    if any(configs.key_of(override) == "data" for override in overrides):
-        from zoo.config.compose import load  # and Hydra with it
-
-        return _as_trained(load(overrides).data, trained, overrides), True
-    from zoo.build import added_settings
-
-    data, other = added_settings(trained["name"]) | trained, False
-    for override in overrides:
-        key = configs.key_of(override).removeprefix("data.")
-        if key == "name":
-            raise UserError(f"'{override}': other data are chosen by data=NAME")
-        if key not in data:
-            raise UserError(configs.unknown_key(f"data.{key}", [f"data.{k}" for k in data]))
-        before, data[key] = data[key], setting(override, data[key])
-        other = other or (key not in SAME_DATA and data[key] != before)
-    return data, other
-
-
-def setting(override: str, trained: Any) -> Any:
-    """The value of an override of the data, of the type that is declared, or else the run's.
-
-    Raises:
-        UserError: It is of another type.
-    """
-    from zoo.config.text import read  # and Hydra's grammar with it
-
-    key, text = configs.key_of(override), override.partition("=")[2]
-    kind = declared_type(key) or (str if isinstance(trained, str) else None)
-    value = read(text, kind)
-    if not fits(value, kind):
-        raise UserError(type_mismatch(key, value, kind))
-    return value
-
-
-def _as_trained(data: Options, trained: Options, overrides: list[str]) -> Options:
-    """Other data with the run's tokenizer and text lengths, unless the user sets them."""
-    typed = {configs.key_of(override).removeprefix("data.") for override in overrides}
-    keys = [key for key in TEXT_FORM if key in data and key in trained and key not in typed]
-    return data | {key: trained[key] for key in keys}
 
 
 def evaluate_run(
@@ -179,6 +132,7 @@ def evaluate_run(
     split: str,
     warnings: list[str],
     repeats: int = 0,
+    judging: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Metrics and details of a run's model on one split, as JSON.
 
@@ -189,6 +143,7 @@ def evaluate_run(
         split: Of that data.
         warnings: The list that warnings are added to.
         repeats: How often each column of a table is shuffled for its importance; 0 for never.
+        judging: Options of `zoo.training.judged.judged`; None to judge nothing that is drawn.
 
     Raises:
         UserError: Data that does not fit the run, an unknown or empty split.
@@ -207,6 +162,8 @@ def evaluate_run(
     if samples < len(dataset.splits[split]):
         warnings.append(f"trainer.max_samples was on: as in training, {samples:,} samples are used")
     means = _means(restored, loader.evaluation(split), split, warnings)
+    if judging is not None:
+        means |= _judged(restored, loader, judging)
     further = {}
     if repeats:
         from zoo.commands.importance import importance
@@ -278,6 +235,16 @@ def _means(
     parts = (restored.model, restored.task, batches, restored.precision, restored.runtime)
     with deterministic(restored.config.trainer.deterministic):
         return evaluate(*parts, final=split != "val", split=split, report=report)
+
+
+def _judged(restored: "Restored", loader: Any, judging: dict[str, Any]) -> dict[str, Any]:
+    """As at the end of training."""
+    from zoo.training.judged import judged
+    from zoo.training.runtime import deterministic
+
+    parts = (restored.model, restored.task, loader, restored.precision, restored.runtime)
+    with deterministic(restored.config.trainer.deterministic):
+        return judged(*parts, **judging)
 
 
 def _check_split(splits: dict[str, Any], split: str) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from zoo.commands.evaluate import data_settings, evaluate_run
+from zoo.commands.evaluate import evaluate_run
+from zoo.commands.other_data import data_settings
 from zoo.text_table import text_table
 from zoo.training.precision import Precision
 from zoo.weights.onnx import Inputs, OnnxModel, run_onnx, write_int8, write_onnx

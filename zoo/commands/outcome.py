@@ -30,9 +30,28 @@ def describe(outcome: dict[str, Any]) -> str:
         parts.append(_classes(labels, "label"))
     if (confusion := details.get("confusion")) and len(confusion) <= CONFUSION_UP_TO:
         parts.append(_confusion(confusion, list(details["classes"])))
+    if judged := details.get("judged"):
+        parts.append(_judged(judged))
     if importance := outcome.get("importance"):
         parts.append(_importance(importance))
     return "\n\n".join(parts)
+
+
+def _judged(columns: dict[str, dict[str, float]]) -> str:
+    """A row per figure of what a model drew, beside real images and class-wise Gaussians."""
+    from zoo.judge.verdict import ROWS
+    from zoo.training.console import show
+
+    rows: list[tuple[str, ...]] = [("judged by a support vector machine", *columns)]
+    for name, text in ROWS.items():
+        if any(name in column for column in columns.values()):
+            whole = name == "images"
+            cells = [
+                (f"{c[name]:,.0f}" if whole else show(c[name])) if name in c else ""
+                for c in columns.values()
+            ]
+            rows.append((text, *cells))
+    return text_table(rows)
 
 
 def _importance(found: dict[str, Any]) -> str:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 USAGE = """\
 python scripts/predict.py run=outputs/<name>/<date_time> input=... [option=value ...]
+python scripts/predict.py run=outputs/<name>/<date_time> out=grid.png [samples=16] [class=...]
 
-Predictions of a trained model for new inputs.
+Predictions of a trained model for new inputs; or what a generative model draws.
 
 run=         a run directory, or a folder of runs: the newest; last: the newest below outputs
 input=       for image models: an image file, or a folder of images; for table models: a CSV or
@@ -41,6 +42,8 @@ plugins=     [modules] to import first; those in the run's config are not import
 base=        the weights that a LoRA run's adapter belongs to, if they have moved
 adapters=    [folders] of LoRA runs or PEFT adapters, applied one after another; none: without one
 
+Models that draw images take out=grid.png or out=folder (an image a file, a folder a class) and
+samples=16 class=<name> seed=0, or input= and out= for images restored or completed.
 Models that continue text (causal_lm) also take max_tokens=200 temperature=0.8 (0: greedy decoding)
 top_k=null top_p=1 repetition_penalty=1 stop='["\\n\\n"]' seed=0 samples=1; other language models
 have other options; the error message for an unknown option lists them.
@@ -55,6 +58,7 @@ COMMON = {
     "base": "",
 }
 TOP = 3
+DRAWS = ("out", "samples", "class")  # one of these without input= asks for new images
 Row = dict[str, Any]
 
 
@@ -67,8 +71,11 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def _main(argv: list[str]) -> int:
-    arguments, chosen_text, inputs = [], {}, []
+def _sorted(argv: list[str]) -> tuple[list[str], dict[str, str], list[str]]:
+    """The arguments that every task takes, the options of this one's, and the inputs."""
+    arguments: list[str] = []
+    chosen: dict[str, str] = {}
+    inputs: list[str] = []
     for argument in argv:
         key, equals, value = argument.partition("=")
         if key == "input" and equals:
@@ -77,8 +84,14 @@ def _main(argv: list[str]) -> int:
         if is_common or not equals or not key.isidentifier():
             arguments.append(argument)
         else:
-            chosen_text[key] = value
-    values, overrides = options(arguments, USAGE, run=..., input=..., **COMMON)
+            chosen[key] = value
+    return arguments, chosen, inputs
+
+
+def _main(argv: list[str]) -> int:
+    arguments, chosen_text, inputs = _sorted(argv)
+    draws = not inputs and not chosen_text.keys().isdisjoint(DRAWS)
+    values, overrides = options(arguments, USAGE, run=..., input="" if draws else ..., **COMMON)
     if overrides:
         raise UserError(f"'{overrides[0]}': a model predicts as it was trained; give only input=")
     as_json = switch(values, "json")
@@ -95,6 +108,10 @@ def _main(argv: list[str]) -> int:
         warn,
         values["base"],
     )
+    if draws or "out" in chosen_text:
+        _write_images(restored, chosen_text, inputs, as_json)
+    if draws:
+        return 0
     respond = respond_of(restored)
     if values["top"] and respond is not None and "top" in parameters(respond):
         chosen_text["top"] = values["top"]
@@ -119,6 +136,16 @@ def _main(argv: list[str]) -> int:
                 rows = answer(restored, text, chosen, warn)
                 show(rows, top, as_json, {"input": text} | fields)
     return 0
+
+
+def _write_images(
+    restored: "Restored", chosen: dict[str, str], inputs: list[str], as_json: bool
+) -> None:
+    """Draw to `out=`, and say what was written."""
+    from zoo.commands.draw import to_files
+
+    files, line = to_files(restored, chosen, inputs, _read, warn)
+    print("\n".join(map(json.dumps, files)) if as_json else line)
 
 
 def _adapters(restored: "Restored", paths: list[str]) -> "dict[str, Adapter | None]":

@@ -1,13 +1,14 @@
 """What a task can do besides training: answers, pictures, films, points. Each is optional.
 
 - `Responder`: generates an answer to a text.
-- `DrawsImages`: draws new images.
+- `DrawsImages`: draws new images. `Redraws`: changes images. `Judged`: compares what it draws with
+  real data.
 - `HasFilm`: a picture at every validation.
 - `HasPoints`: points for TensorBoard's projector.
 - `HasWordVectors`: vectors of words.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -51,6 +52,51 @@ class DrawsImages(Protocol):
                 has no classes, only their number counts.
             generator: On the CPU, so that a seed gives the same noise on every device.
             **options: Such as the number of steps.
+        """
+
+
+@runtime_checkable
+class Redraws(Protocol):
+    """A task that returns images changed: restored from a code, completed where they are hidden.
+
+    The further parameters of `redraw` are the options of `scripts/predict.py`, beside `input=`.
+    """
+
+    def redraw(
+        self, model: nn.Module, batch: Batch, generator: torch.Generator, **options: Any
+    ) -> Tensor:
+        """The images of a prepared batch without targets, uint8 (N, C, H, W).
+
+        Args:
+            model: In evaluation mode.
+            batch: `input` (N, C, H, W).
+            generator: On the CPU.
+            **options: What to change.
+        """
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """A task of a generative model, whose test result says how what it draws compares with real
+    data (`zoo.tasks.judging` does so for images)."""
+
+    def judge(
+        self,
+        model: nn.Module,
+        train: Iterable[Batch],
+        test: Iterable[Batch],
+        samples: int | None = None,
+        features: Callable[[Tensor], Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Called once, after an evaluation of the test split; what it gives is added to the means
+        that `summarize`, `baseline`, `details` and `preview` take. Several ranks: on the first.
+
+        Args:
+            model: In evaluation mode.
+            train, test: The whole splits; of very large ones samples spread over them.
+            samples: How many to draw; None for as many as the task thinks right.
+            features: Of a trained classifier of the same data: images as the data stores them to
+                vectors (N, D); None in training.
         """
 
 

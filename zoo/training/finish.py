@@ -15,6 +15,7 @@ from zoo.program import spelled
 from zoo.training.checkpoint import load_model
 from zoo.training.console import duration, show
 from zoo.training.evaluate import show_points
+from zoo.training.judged import judged
 from zoo.training.runtime import environment
 from zoo.training.signals import spoken
 from zoo.training.trainer import Trainer
@@ -67,13 +68,17 @@ def evaluate_best(trainer: Trainer) -> tuple[Metrics, dict[str, Any]]:
     elif trainer.yardstick.lacks("val"):  # resumed at its end
         trainer.evaluate("val")
     totals, metrics["test"] = trainer.evaluate("test")
+    parts = (trainer.loader, trainer.precision, trainer.runtime, trainer.signals.any)
+    if found := judged(trainer.model, trainer.task, *parts):
+        totals |= found
+        metrics["test"] = trainer.yardstick.summarize("test", totals)
     if trainer.logger:
         trainer.logger.metrics(trainer.step, "test", metrics["test"])
     trainer.preview(totals, "test")
     if trainer.runtime.main:
         batch = next(trainer.loader.evaluation("test", POINTS))
-        parts = (trainer.run.path, trainer.runtime, trainer.console)
-        show_points(trainer.model, trainer.task, batch, *parts)
+        places = (trainer.run.path, trainer.runtime, trainer.console)
+        show_points(trainer.model, trainer.task, batch, *places)
     return metrics, trainer.task.details(totals)
 
 

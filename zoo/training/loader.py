@@ -250,14 +250,16 @@ class Loader:
             batch = self.dataset.augment_samples(batch, self.seed, epoch, index)
         return batch
 
-    def evaluation(self, split: str, size: int | None = None, every: int = 1) -> Iterator[Batch]:
-        """This rank's part of a split in its own order, `size` samples at a time, or by default
-        four micro-batches; of every so many samples one."""
+    def evaluation(
+        self, split: str, size: int | None = None, every: int = 1, whole: bool = False
+    ) -> Iterator[Batch]:
+        """This rank's part of a split, or the whole of it, in its own order, `size` samples at a
+        time, or by default four micro-batches; of every so many samples one."""
         if self.overfit:
             split, index = "train", self.sampler.samples(0, self.batch_size)[0]
         else:
             index = self.numbers[split][::every]
-        rank_index = index.tensor_split(self.runtime.ranks)[self.runtime.rank]
+        rank_index = index if whole else index.tensor_split(self.runtime.ranks)[self.runtime.rank]
         rows = rank_index.split(size or self.evaluation_size) if len(rank_index) else ()
         if self._batched[split] or self.overfit:
             for index in rows:

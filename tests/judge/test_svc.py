@@ -1,0 +1,20 @@
+"""The classifier on pixels: scikit-learn's own, in less time."""
+
+import torch
+from sklearn.datasets import load_digits
+from sklearn.svm import SVC
+
+from zoo.judge.images import Images
+from zoo.judge.svc import C, PixelClassifier
+
+
+def test_it_is_the_machine_of_scikit_learn():
+    data = load_digits()
+    pixels = (torch.from_numpy(data.images) * (255 / 16)).round().to(torch.uint8)[:, None]
+    labels = torch.from_numpy(data.target)
+    train, test = Images(pixels[:400], labels[:400]), Images(pixels[400:], labels[400:])
+    flat = (pixels.flatten(1) / 255).numpy()
+    known = SVC(C=C).fit(flat[:400], labels[:400]).predict(flat[400:])
+    found = PixelClassifier(train)
+    assert (found.classes(test.pixels) == torch.from_numpy(known)).float().mean() > 0.998
+    assert found.accuracy(test) > 0.9

@@ -1,0 +1,47 @@
+"""Sets of images with their classes, and the values by which they are compared.
+
+Shapes: N images, C channels, H height, W width, D values.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor
+
+MOST_VALUES = 1024  # of an image that are compared; larger ones are averaged down to that
+
+
+class Images(NamedTuple):
+    """Images and their classes.
+
+    Attributes:
+        pixels: Uint8 (N, C, H, W).
+        labels: Int64 (N,).
+    """
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def first(self, number: int) -> "Images":
+        """At most so many, the first."""
+        return Images(self.pixels[:number], self.labels[:number])
+
+    def spread(self, number: int) -> "Images":
+        """At most so many, evenly spread over all."""
+        every = max(1, math.ceil(len(self) / number))
+        return Images(self.pixels[::every], self.labels[::every])
+
+
+def values(pixels: Tensor) -> Tensor:
+    """Pixels of 0..1, float64 (N, D), of uint8 (N, C, H, W); averaged where they are many."""
+    images = pixels.double() / 255
+    channels, height, width = images.shape[1:]
+    if channels * height * width > MOST_VALUES:
+        scale = math.sqrt(MOST_VALUES / (channels * height * width))
+        size = (max(1, int(height * scale)), max(1, int(width * scale)))
+        images = F.adaptive_avg_pool2d(images, size)
+    return images.flatten(1)
