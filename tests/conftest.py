@@ -115,6 +115,13 @@ def digits_run(trained, data_root):
 
 
 @pytest.fixture(scope="session")
+def drawing_run(trained, data_root):
+    """A model that draws digits of a class, badly."""
+    sizes = ("model.width=32", "model.latent=4", "trainer.max_samples=200", "optim.lr=1e-2")
+    return trained("drawing", "experiment=vae_digits", f"data.root={data_root}", *sizes)
+
+
+@pytest.fixture(scope="session")
 def rain_run(trained):
     settings = ("model.width=8", "data.samples=300", "optim.lr=2e-2", "trainer.max_steps=120")
     return trained("rain", "model=mlp", "data=rain", *settings)
