@@ -1,0 +1,99 @@
+"""The game of a GAN: losses against their formulas, drawing, the distance that picks weights."""
+
+import math
+
+import pytest
+import torch
+from previews import Previews
+from test_every_model import make
+
+from zoo.models.gan import Opinion, Round
+from zoo.tasks.gan import Adversarial
+
+NAMES = ["a", "b", "c"]
+
+
+class Said(torch.nn.Module):
+    """A discriminator that says what it is told to."""
+
+    noise = 4
+
+    def __init__(self, real, drawn, slope):
+        super().__init__()
+        self.round = real, drawn, slope
+
+    def forward(self, images, noise, classes):
+        real, drawn, slope = (torch.full((len(images),), value) for value in self.round)
+        logits = torch.zeros(len(images), 3)  # knows nothing of classes
+        opinions = [Opinion(logit, logits) for logit in (real, drawn, drawn)]
+        return Round(*opinions, slope)
+
+
+def task_of(**options):
+    return Adversarial(3, NAMES, [9, 7, 8], [0.25], [0.5], **options)
+
+
+def softplus(x):
+    return math.log1p(math.exp(x))
+
+
+def test_the_losses_are_those_of_the_paper():
+    batch = {"input": torch.zeros(5, 1, 2, 2), "target": torch.tensor([0, 1, 2, 0, 1])}
+    output = task_of(class_weight=0.5, r1=0.2).step(Said(1.5, -0.5, 3.0).train(), batch)
+    # -log D(x) - log(1 - D(G(z))), and -log D(G(z)), by the logits of D
+    assert output.sums["discriminator_loss"].item() == pytest.approx(
+        5 * (softplus(-1.5) + softplus(-0.5)), rel=1e-5
+    )
+    assert output.sums["generator_loss"].item() == pytest.approx(5 * softplus(0.5), rel=1e-5)
+    both = softplus(-1.5) + softplus(-0.5) + softplus(0.5) + 2 * 0.5 * math.log(3) + 0.1 * 3.0
+    assert output.loss_sum.item() == pytest.approx(5 * both, rel=1e-5)
+    assert output.count == 5
+
+
+def test_the_distance_is_zero_for_the_same_images_and_knows_classes():
+    torch.manual_seed(0)
+    images, classes = torch.rand(60, 4), torch.arange(60) % 3
+    task = task_of()
+
+    def distance(drawn):
+        rows = {"real": images, "drawn": drawn, "class": classes}
+        return task.split_metrics(rows)["pixel_distance"].item()
+
+    images += classes[:, None]  # a class has its own brightness
+    assert distance(images) == pytest.approx(0, abs=1e-5)
+    order = classes.argsort(stable=True)
+    mixed = images[order.argsort().flip(0)]  # the same images, in wrong classes
+    assert distance(mixed) > 0.1
+
+
+def test_drawing_follows_the_seed_and_the_class_and_not_the_batch():
+    case = make("gan")
+    model, task = case.model.eval(), case.task
+    classes = torch.tensor([0, 1, 2, 0])
+
+    def draw(classes, seed):
+        with torch.no_grad():
+            return task.draw(model, classes, torch.Generator().manual_seed(seed))
+
+    images = draw(classes, 1)
+    assert images.dtype == torch.uint8 and images.shape == (4, 1, 4, 4)
+    assert torch.equal(draw(classes[:2], 1), images[:2])
+    assert not torch.equal(draw(classes, 2), images)
+    assert not torch.equal(draw(torch.tensor([1, 1, 2, 0]), 1)[0], images[0])
+
+
+class Films(Previews):
+    """Keeps the last frame of a film as well."""
+
+    def frame(self, tag, draw, caption=""):
+        self.figure(f"{tag}_film", draw(), None, caption)
+
+
+def test_a_frame_a_validation_and_a_card_of_both_losses():
+    case, previews = make("gan"), Films()
+    means = {name: torch.tensor(1.0) for name in ("discriminator_loss", "generator_loss")}
+    with torch.no_grad():
+        for _ in range(2):
+            case.task.film(case.model.eval(), case.example.batch, means, previews)
+        case.task.preview(case.model, case.example.batch, means, previews)
+    assert {"drawn", "drawn_film", "game"} <= set(previews.figures)

@@ -1,0 +1,157 @@
+"""GAN: a generator that draws images, and a discriminator that tells them from real ones.
+
+Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661; convolutional as DCGAN (Radford et al.,
+2016, arXiv:1511.06434), with the class head of AC-GAN (Odena et al., 2017, arXiv:1610.09585).
+Differs from DCGAN: images are enlarged by repeating pixels and then convolved, not by transposed
+convolutions, which leave a checkerboard (Odena et al., 2016); the discriminator has no batch
+normalisation, but spectral normalisation (Miyato et al., 2018, arXiv:1802.05957) on request; it may
+be kept smooth by R1 (Mescheder et al., 2018, arXiv:1801.04406).
+Shapes: B batch, C channels, H and W height and width, K classes, Z numbers of noise, D width.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.utils.parametrizations import spectral_norm
+
+from zoo.bounds import Positive
+from zoo.errors import need_images
+from zoo.registry import MODELS
+
+
+class Opinion(NamedTuple):
+    """What the discriminator says of images: logits of being real (B,), of classes (B, K)."""
+
+    real: Tensor
+    classes: Tensor
+
+
+class Round(NamedTuple):
+    """One round of the game.
+
+    Attributes:
+        of_real: The discriminator on real images.
+        of_drawn: The same on drawn images; its gradient does not reach the generator.
+        of_generator: The same numbers; their gradient reaches the generator alone.
+        slope: Squared gradient of `of_real.real` by the pixels, (B,): R1. Zero in evaluation.
+    """
+
+    of_real: Opinion
+    of_drawn: Opinion
+    of_generator: Opinion
+    slope: Tensor
+
+
+class Generator(nn.Module):
+    """Noise and a class to an image of -1..1."""
+
+    def __init__(
+        self, channels: int, size: tuple[int, int], num_classes: int, noise: int, width: int
+    ) -> None:
+        super().__init__()
+        stages = halvings(size)
+        self.start = (width * 2**stages, size[0] >> stages, size[1] >> stages)
+        self.embedding = nn.Embedding(num_classes, noise)
+        self.project = nn.Linear(2 * noise, self.start[0] * self.start[1] * self.start[2])
+        layers: list[nn.Module] = [nn.BatchNorm2d(self.start[0]), nn.ReLU()]
+        for stage in reversed(range(stages)):
+            layers += [
+                nn.Upsample(scale_factor=2),
+                nn.Conv2d(width * 2 ** (stage + 1), width * 2**stage, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width * 2**stage),
+                nn.ReLU(),
+            ]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1), nn.Tanh())
+
+    def forward(self, noise: Tensor, classes: Tensor) -> Tensor:
+        """(B, Z) and (B,) to (B, C, H, W)."""
+        x = self.project(torch.cat([noise, self.embedding(classes)], dim=1))
+        return self.layers(x.view(-1, *self.start))
+
+
+class Discriminator(nn.Module):
+    """An image of -1..1 to the logits of being real and of its class."""
+
+    def __init__(
+        self, channels: int, size: tuple[int, int], num_classes: int, width: int, spectral: bool
+    ) -> None:
+        super().__init__()
+        norm = spectral_norm if spectral else (lambda layer: layer)
+        stages = halvings(size)
+        layers: list[nn.Module] = [
+            norm(nn.Conv2d(channels, width, 3, padding=1)),
+            nn.LeakyReLU(0.2),
+        ]
+        for stage in range(stages):
+            halving = nn.Conv2d(width * 2**stage, width * 2 ** (stage + 1), 4, 2, padding=1)
+            layers += [norm(halving), nn.LeakyReLU(0.2)]
+        features = (width << stages) * (size[0] >> stages) * (size[1] >> stages)
+        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.head = norm(nn.Linear(features, 1))
+        self.class_head = norm(nn.Linear(features, num_classes))
+
+    def forward(self, images: Tensor) -> Opinion:
+        """(B, C, H, W)."""
+        x = self.layers(images)
+        return Opinion(self.head(x).squeeze(1), self.class_head(x))
+
+
+@MODELS.register(
+    "gan",
+    task="gan",
+    tiny=dict(input_shape=(1, 4, 4), num_classes=3, noise=4, width=2),
+)
+class GAN(nn.Module):
+    """Both players.
+
+    Args:
+        input_shape: (channels, height, width) of one image.
+        num_classes: Number of classes, K.
+        noise: Z, random numbers that an image is drawn from.
+        width: D, channels at the full size of the image; they double with each halving.
+        spectral_norm: Whether the discriminator's layers are divided by their largest singular
+            value.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        num_classes: int,
+        noise: Positive = 64,
+        width: Positive = 32,
+        spectral_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        need_images("gan", input_shape)
+        channels, *size = input_shape
+        self.noise = noise
+        self.generator = Generator(channels, tuple(size), num_classes, noise, width)
+        self.discriminator = Discriminator(channels, tuple(size), num_classes, width, spectral_norm)
+
+    def forward(self, images: Tensor, noise: Tensor, classes: Tensor) -> Round:
+        """A round with real images (B, C, H, W) of -1..1, noise (B, Z) and the classes (B,) of both
+        real and drawn images."""
+        drawn = self.generator(noise, classes)
+        images = images.detach().requires_grad_(self.training and torch.is_grad_enabled())
+        of_real = self.discriminator(images)
+        of_drawn = self.discriminator(drawn.detach())
+        fixed = {name: p.detach() for name, p in self.discriminator.named_parameters()}
+        of_generator = functional_call(self.discriminator, fixed, (drawn,))
+        return Round(of_real, of_drawn, Opinion(*of_generator), self._slope(of_real.real, images))
+
+    def _slope(self, logits: Tensor, images: Tensor) -> Tensor:
+        if not images.requires_grad:
+            return torch.zeros_like(logits)
+        (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+        return gradient.square().sum((1, 2, 3))
+
+
+def halvings(size: tuple[int, int]) -> int:
+    """How often an image is halved: while both sides are even and not below 8 pixels."""
+    height, width = size
+    number = 0
+    while min(height, width) >= 8 and height % 2 == width % 2 == 0:
+        height, width, number = height // 2, width // 2, number + 1
+    return number
