@@ -45,7 +45,7 @@ def test_the_losses_are_those_of_the_paper():
         5 * (softplus(-1.5) + softplus(-0.5)), rel=1e-5
     )
     assert output.sums["generator_loss"].item() == pytest.approx(5 * softplus(0.5), rel=1e-5)
-    both = softplus(-1.5) + softplus(-0.5) + softplus(0.5) + 2 * 0.5 * math.log(3) + 0.1 * 3.0
+    both = softplus(-1.5) + softplus(-0.5) + softplus(0.5) + 1.5 * math.log(3) + 0.1 * 3.0
     assert output.loss_sum.item() == pytest.approx(5 * both, rel=1e-5)
     assert output.count == 5
 

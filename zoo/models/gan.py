@@ -137,9 +137,13 @@ class GAN(nn.Module):
         images = images.detach().requires_grad_(self.training and torch.is_grad_enabled())
         of_real = self.discriminator(images)
         of_drawn = self.discriminator(drawn.detach())
+        of_generator = self._of_generator(drawn) if self.training else of_drawn
+        return Round(of_real, of_drawn, of_generator, self._slope(of_real.real, images))
+
+    def _of_generator(self, drawn: Tensor) -> Opinion:
+        """The discriminator with fixed parameters: the gradient passes it, and stays with none."""
         fixed = {name: p.detach() for name, p in self.discriminator.named_parameters()}
-        of_generator = functional_call(self.discriminator, fixed, (drawn,))
-        return Round(of_real, of_drawn, Opinion(*of_generator), self._slope(of_real.real, images))
+        return Opinion(*functional_call(self.discriminator, fixed, (drawn,)))
 
     def _slope(self, logits: Tensor, images: Tensor) -> Tensor:
         if not images.requires_grad:

@@ -62,7 +62,8 @@ class Adversarial(JudgedDrawings):
         class_names: Of the K classes.
         class_counts: Samples of each class in the training split.
         pixel_mean, pixel_std: Of each channel, on the scale 0..1.
-        class_weight: Of the class losses of both players.
+        class_weight: Of the generator's class loss. Large, images are of the right class and all
+            alike: those that are easiest to recognise.
         r1: Weight of half the squared slope of the discriminator at real images.
     """
 
@@ -76,7 +77,7 @@ class Adversarial(JudgedDrawings):
         class_counts: list[int],
         pixel_mean: list[float],
         pixel_std: list[float],
-        class_weight: NotNegative = 1.0,
+        class_weight: NotNegative = 0.1,
         r1: NotNegative = 0.1,
     ) -> None:
         self.num_classes, self.class_names = num_classes, class_names
@@ -94,9 +95,7 @@ class Adversarial(JudgedDrawings):
         generator = F.softplus(-judged.real.float())  # (B,)
         named = F.cross_entropy(real.classes.float(), classes, reduction="none")
         obeyed = F.cross_entropy(judged.classes.float(), classes, reduction="none")
-        loss = (
-            discriminator + generator + self.class_weight * (named + obeyed) + self.r1 / 2 * slope
-        )
+        loss = discriminator + generator + named + self.class_weight * obeyed + self.r1 / 2 * slope
         sums = {
             "discriminator_loss": discriminator.sum(),
             "generator_loss": generator.sum(),
@@ -144,7 +143,7 @@ class Adversarial(JudgedDrawings):
     def baseline(self, means: dict[str, Tensor]) -> Baseline:
         """The mean image of each class, and a discriminator that knows nothing; at the end, images
         drawn from a Gaussian of each class."""
-        loss = sum(UNDECIDED.values()) + 2 * self.class_weight * math.log(self.num_classes)
+        loss = sum(UNDECIDED.values()) + (1 + self.class_weight) * math.log(self.num_classes)
         metrics = {
             "loss": loss,
             **UNDECIDED,
