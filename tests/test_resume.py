@@ -73,6 +73,11 @@ CASES = {
     "transformer, pairs": (
         "model=transformer", "model.depth=1", "model.heads=2", *NUMBERS, "model.dropout=0.2",
     ),
+    "unet, noise, dropout": (
+        "model=unet", "model.width=4", "model.depth=1", "model.heads=1", "task=diffusion",
+        "data=digits", "data.batch_size=32", "trainer.max_samples=100", "trainer.ema=0.9",
+        "task.steps=2",
+    ),
     "rnn_attention, pairs": ("model=rnn_attention", *NUMBERS),
 }  # fmt: skip
 

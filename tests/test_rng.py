@@ -2,7 +2,7 @@
 
 import torch
 
-from zoo.rng import integers, mix, mix_seed, sample_seeds, scramble, signed, uniform
+from zoo.rng import integers, mix, mix_seed, normal, sample_seeds, scramble, signed, uniform
 
 
 def test_the_hash_is_splitmix64():
@@ -43,3 +43,15 @@ def test_integers_and_tensors_hash_alike():
     golden = 0x9E3779B97F4A7C15
     state = scramble(torch.tensor([signed((5 + golden) % 2**64)]))
     assert (int(state) % 2**64) >> 1 == mix_seed(5)
+
+
+def test_normal_numbers_are_normal():
+    seeds = sample_seeds(0, torch.tensor(0), torch.arange(2000))
+    numbers = normal(seeds, 0, 51)
+    assert numbers.shape == (2000, 51) and numbers.dtype == torch.float32
+    assert abs(float(numbers.mean())) < 0.01 and abs(float(numbers.std()) - 1) < 0.01
+    assert abs(float(numbers.pow(4).mean()) - 3) < 0.1  # of the normal distribution
+    correlation = torch.corrcoef(numbers.T) - torch.eye(51)
+    assert float(correlation.abs().max()) < 0.12
+    assert torch.equal(normal(seeds[5:6], 0, 51)[0], numbers[5])
+    assert not torch.equal(normal(seeds, 1, 51), numbers)

@@ -79,6 +79,22 @@ def multi_label(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
     return TaskExample(facts, batch, output_shape=(labels,))
 
 
+def diffusion(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """One picture of each class, so that the class tells what the noise hides."""
+    classes, shape = tiny["num_classes"], tuple(tiny["input_shape"])
+    facts = {
+        "input_shape": shape,
+        "pixel_mean": [0.5] * shape[0],
+        "pixel_std": [0.5] * shape[0],
+        "class_names": [str(k) for k in range(classes)],
+        "drop_class": 0.0,
+    }
+    target = torch.arange(SAMPLES) % classes
+    pictures = torch.randint(2, (classes, *shape)) * 2.0 - 1
+    batch = {"input": pictures[target], "target": target}
+    return TaskExample(facts, batch, _noised, shape)
+
+
 def causal_lm(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
     """Each sample repeats one token, so each token determines the next."""
     size, length = tiny["vocab_size"], tiny.get("block_size", 8)
@@ -132,6 +148,12 @@ def word_vectors(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
     tokens = torch.arange(1, 2 * SAMPLES + 1).view(SAMPLES, 2)
     batch = {"input": torch.cat([tokens, tokens[:, :1]], 1)}  # (N, 3)
     return TaskExample(facts, batch, _without_last, (2, tiny["width"]))
+
+
+def _noised(batch: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Images as they are, as if they were noised, the time of each, and its class."""
+    time = torch.linspace(0, 1, len(batch["input"]), dtype=batch["input"].dtype)
+    return (batch["input"], time, batch["target"])
 
 
 def _without_last(batch: Mapping[str, Any]) -> tuple[Any, ...]:
