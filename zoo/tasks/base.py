@@ -15,7 +15,7 @@ same holds for ragged last batches and for ranks. So a step reports sums, which 
 - `CountsPredictions`: a batch may hold nothing to predict.
 
 What commands ask of a task, and what it shows, is in `zoo.tasks.capabilities`. A model may
-implement `AcceptsTargets` and `HasContext`, which tasks look for.
+implement `AcceptsTargets`, `GivesJoint` and `HasContext`, which tasks look for.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -213,6 +213,14 @@ class AcceptsTargets(Protocol):
 
 
 @runtime_checkable
+class GivesJoint(Protocol):
+    """A classifier that is a model of inputs and classes together: `forward(x)` gives log p(x, y)
+    of every class, `forward(x, target)` that of the target as training maximises it."""
+
+    gives_joint: bool
+
+
+@runtime_checkable
 class HasContext(Protocol):
     """A model of sequences that states how many tokens it reads at most; None for any number."""
 
@@ -223,6 +231,11 @@ def accepts_targets(model: nn.Module) -> bool:
     """Whether `model(tokens, targets=)` returns the loss. Wrappers for several devices count as
     the model that they hold as `module`."""
     return isinstance(getattr(model, "module", model), AcceptsTargets)
+
+
+def gives_joint(model: nn.Module) -> bool:
+    """Whether a model, or the one that a wrapper holds as `module`, gives log p(x, y)."""
+    return isinstance(getattr(model, "module", model), GivesJoint)
 
 
 def context_of(model: nn.Module) -> int | None:
