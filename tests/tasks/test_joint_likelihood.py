@@ -57,7 +57,7 @@ def test_a_model_of_the_class_alone_is_refused():
     with pytest.raises(
         UserError, match="needs a model of inputs and classes together, such as mod"
     ):
-        evaluated(model, batch(2))
+        TASKS.build({"name": "joint_likelihood"}, **FACTS).step(model.train(), batch(2))
 
 
 def test_the_means_of_images_are_drawn():

@@ -8,9 +8,7 @@ the K log-densities log p(x, y), of which the softmax is p(y | x) (Bayes' rule):
 `task=joint_likelihood` it is naive Bayes, trained by `task=classification` the same model is its
 discriminative twin, as logistic regression is where all classes have the same variances.
 Differs from the paper: means and variances are found by gradient steps, not by counting; features
-have normal distributions only, no kernel estimates. Smoothing is scikit-learn's: a fraction of the
-variance is added, here of the 1 that inputs are standardised to, there of the largest variance of a
-feature.
+have normal distributions only, no kernel estimates; variances are smoothed as scikit-learn does.
 Shapes: B batch, D features of one sample (the product of its dimensions), K classes.
 """
 
@@ -34,7 +32,8 @@ class NaiveBayes(nn.Module):
     Args:
         input_shape: Shape of one sample; flattened.
         num_classes: K.
-        var_smoothing: Variance that is added to every feature in training, as noise would.
+        var_smoothing: Fraction of the largest variance of a feature that is added to all variances,
+            as noise on the inputs would add it.
     """
 
     gives_joint = True  # see zoo.tasks.base.GivesJoint
@@ -53,7 +52,7 @@ class NaiveBayes(nn.Module):
         """(B, *input_shape) to log p(x, y) of every class y, (B, K).
 
         With `target` (B,) int64, of that class alone, (B,), and as training maximises it: the mean
-        over noise of variance `var_smoothing` on the features.
+        over noise on the features.
         """
         x, prior = x.flatten(1), self.log_prior.log_softmax(0)  # (B, D), (K,)
         if target is None:
@@ -61,8 +60,19 @@ class NaiveBayes(nn.Module):
             return prior - _energy(square, self.log_variance)  # (B, K)
         mean = _natural(self.mean, (-self.log_variance).exp())
         log_variance = _natural(self.log_variance, torch.full_like(self.log_variance, 0.5))
-        square = (x - mean[target]).square() + self.smoothing  # (B, D)
+        square = (x - mean[target]).square() + self.added_variance()  # (B, D)
         return prior[target] - _energy(square, log_variance[target])  # (B,)
+
+    def added_variance(self) -> Tensor:
+        """`var_smoothing` of the largest variance of a feature over all classes, scalar.
+
+        By the law of total variance it follows from the parameters, once these have been found; the
+        variances among them have the smoothing in them.
+        """
+        share = self.log_prior.softmax(0)[:, None]
+        square = (share * (self.log_variance.exp() + self.mean.square())).sum(0)
+        total = square - (share * self.mean).sum(0).square()  # (D,)
+        return (self.smoothing / (1 + self.smoothing) * total.max()).detach()
 
 
 def _energy(square: Tensor, log_variance: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class JointLikelihood(Classification):
         Raises:
             UserError: The model gives no p(x, y).
         """
-        if not gives_joint(model):
+        if model.training and not gives_joint(model):
             raise UserError(
                 "task=joint_likelihood needs a model of inputs and classes together, such as "
                 "model=naive_bayes; for one that gives p(class | input) take task=classification"
