@@ -58,6 +58,7 @@ STAND_INS = {  # what to put in place of which function of the dataset's module
     "pydoc": ("sources", few_files),
     "pydoc_topics": ("sources", few_files),
     "pydoc_answers": ("sources", few_files),
+    "tags": ("sources", few_files),
 }
 BLOCKS = ("data.batch_size=4", "data.block_size=32")
 SMALLER = {  # the model is the recipe's own
@@ -69,6 +70,7 @@ SMALLER = {  # the model is the recipe's own
     "pydoc": BLOCKS,
     "pydoc_topics": BLOCKS,
     "pydoc_answers": ("data.batch_size=4", "data.block_size=128"),
+    "tags": ("data.batch_size=8", "data.files=8"),
 }
 
 

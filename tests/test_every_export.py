@@ -23,7 +23,7 @@ WIDE = ["the value <|endoftext|> of a file\nis [MASK] here </s> 你好 🙂"]
 TINY = {"width": 16, "depth": 1, "heads": 2, "stages": 2, "embedding": 8, "attention": 8}
 STEPS = ("trainer=debug", "trainer.max_steps=2", "trainer.eval_steps=2", "trainer.ema=null")
 UNTRACEABLE = (
-    "rnn", "rnn_attention",  # recurrent models have no graph of dynamic length
+    "hmm", "rnn", "rnn_attention",  # recurrent models have no graph of dynamic length
     "dit", "unet",  # what is asked for takes many calls
 )  # fmt: skip
 

@@ -39,6 +39,15 @@ def test_the_model_says_which_of_texts():
     assert config.task["name"] == "causal_lm"
 
 
+def test_data_with_tags_are_for_tagging_whatever_the_model_is_for_else():
+    facts = {"vocab_size": 9, "pad_id": 0, "tokenizer": None, "cut_text": None}
+    facts |= {"tag_names": ["a", "b"], "tag_counts": [1, 1]}
+    for model in ("bert", "rnn", "hmm"):
+        overrides = [f"model={model}", "data=tags"]
+        config, _ = with_suited_task(load(overrides), overrides, facts)
+        assert config.task["name"] == "tagging"
+
+
 def test_its_settings_are_those_of_its_file():
     overrides = ["model=word2vec", "data=text", "data.path=t.txt", "data.tokenizer=word"]
     facts = {"vocab_size": 9, "token_counts": [1] * 9, "tokenizer": None, "vocab": []}

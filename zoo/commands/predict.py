@@ -225,8 +225,10 @@ def describe(rows: list[dict[str, Any]], top: int) -> str:
         if "labels" in row:
             cells |= _labels(row, top)
         elif "probabilities" in row and top > 1:
-            ranked = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[1:top]
-            cells["alternatives"] = ", ".join(f"{name} {p:.1%}" for name, p in ranked)
+            said = next((row[key] for key in ("class", "token", "tag") if key in row), None)
+            ranked = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])
+            others = [pair for pair in ranked if pair[0] != said][: top - 1]
+            cells["alternatives"] = ", ".join(f"{name} {p:.1%}" for name, p in others)
         table.append([exact(v) if isinstance(v, float) else str(v) for v in cells.values()])
     return text_table([list(cells), *table])
 

@@ -9,6 +9,7 @@ from zoo.config.run import RunConfig
 from zoo.errors import MissingFact, UserError
 from zoo.registry import MODELS, TASKS
 
+OF_TAGS = ("tagging",)  # facts that no other data states; a model of text fits other tasks too
 OF_TABLES = ("classification", "regression", "multi_label")
 
 
@@ -50,7 +51,8 @@ def with_suited_task(
         return config, []
     from zoo.config.compose import load  # and Hydra with it, which few runs need here
 
-    for name in (MODELS[config.model["name"]].tests.get("task"), *OF_TABLES):
+    own = MODELS[config.model["name"]].tests.get("task")
+    for name in (*OF_TAGS, own, *OF_TABLES):
         if name not in configs.choices("task"):
             continue
         options = load([f"task={name}"]).task

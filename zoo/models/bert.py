@@ -32,7 +32,7 @@ EPS = 1e-12  # epsilon of the norms, as in the published models
     tiny=dict(vocab_size=16, block_size=8, width=16, depth=2, heads=2),
 )
 class BERT(nn.Module):
-    """An encoder of `depth` blocks with a head over the vocabulary, or over classes.
+    """An encoder of `depth` blocks with a head over the vocabulary, over classes, or over tags.
 
     Args:
         vocab_size: V.
@@ -55,6 +55,7 @@ class BERT(nn.Module):
             models that were pretrained with a `[CLS]` token there.
         num_outputs: Number of classes K: the model then classifies the sequence, instead of
             predicting tokens.
+        num_tags: Number of tags K: the model then gives each token a tag.
         pad_id: Id of the padding, which no token attends to.
     """
 
@@ -78,6 +79,7 @@ class BERT(nn.Module):
         dropout: Fraction = 0.1,
         pool: Literal["mean", "first"] = "mean",
         num_outputs: int | None = None,
+        num_tags: int | None = None,
         pad_id: int | None = None,
     ) -> None:
         super().__init__()
@@ -103,17 +105,19 @@ class BERT(nn.Module):
             for _ in range(depth)
         )
         self.norm = make_norm(norm, width, eps=EPS) if pre_norm else nn.Identity()
-        self.classifies = num_outputs is not None
-        self._add_head(num_outputs or vocab_size, norm, tie)
+        self.is_tagger = num_tags is not None
+        self.classifies = num_outputs is not None and not self.is_tagger
+        self._add_head(num_tags or num_outputs or vocab_size, norm, tie)
         self._initialise()
 
     def _add_head(self, outputs: int, norm: NormName, tie: bool) -> None:
         width = self.embedding.embedding_dim
-        if not self.classifies:
+        predicts_tokens = not self.classifies and not self.is_tagger
+        if predicts_tokens:
             self.transform = nn.Linear(width, width)
             self.transform_norm = make_norm(norm, width, eps=EPS)
         self.head = nn.Linear(width, outputs)
-        if tie and not self.classifies:
+        if tie and predicts_tokens:
             if self.init == "zero":
                 raise ValueError("init=zero starts the head at zero: it cannot be tied; tie=false")
             self.head.weight = self.embedding.weight
@@ -133,7 +137,7 @@ class BERT(nn.Module):
     def forward(
         self, tokens: Tensor, positions: Tensor | None = None, types: Tensor | None = None
     ) -> Tensor:
-        """Compute the logits of the token at each position, or of the classes.
+        """Compute the logits of the token at each position, of its tag, or of the classes.
 
         Args:
             tokens: Int64 (B, T), at most block_size long.
@@ -142,7 +146,7 @@ class BERT(nn.Module):
             types: Segment of each token, int64 (B, T); None: the first for all.
 
         Returns:
-            (B, T, V), with `positions` (M, V); from a classifier (B, K).
+            (B, T, V), with `positions` (M, V); from a tagger (B, T, K), a classifier (B, K).
         """
         x = self._embed(tokens, types)  # (B, T, D)
         rotation = self.rotary(0, tokens.shape[1]) if self.rotary is not None else None
@@ -163,6 +167,7 @@ class BERT(nn.Module):
         x = self.norm(x)
         if self.classifies:
             x = x[:, 0] if self.pool == "first" else mean_token(x, tokens, self.pad_id)  # (B, D)
+        if self.classifies or self.is_tagger:
             return self.head(self.dropout(x))
         return self.head(self.transform_norm(elementwise(self.head_activation, self.transform(x))))
 

@@ -59,10 +59,11 @@ class RNN(nn.Module):
             al., 2014, arXiv:1409.2329).
         tie: Whether head and embedding share their weights (Press and Wolf, 2017,
             arXiv:1608.05859).
-        bidirectional: Whether each layer reads in both directions; for classifiers only.
+        bidirectional: Whether each layer reads in both directions; for classifiers and taggers.
         pool: Input of the classifier: the state after the `last` token, or the `mean` over tokens.
         num_outputs: Number of classes K: the model then classifies the sequence, instead of
             predicting tokens.
+        num_tags: Number of tags K: the model then gives each token a tag.
         pad_id: Id of the padding, on the right of shorter sequences.
     """
 
@@ -79,11 +80,14 @@ class RNN(nn.Module):
         bidirectional: bool = False,
         pool: Literal["last", "mean"] = "last",
         num_outputs: int | None = None,
+        num_tags: int | None = None,
         pad_id: int | None = None,
     ) -> None:
         super().__init__()
-        self.classifies = num_outputs is not None
-        if bidirectional and not self.classifies:
+        self.is_tagger = num_tags is not None
+        self.classifies = num_outputs is not None and not self.is_tagger
+        predicts_tokens = not self.classifies and not self.is_tagger
+        if bidirectional and predicts_tokens:
             raise ValueError(
                 "bidirectional=true: a model that predicts the next token may not see it"
             )
@@ -100,8 +104,8 @@ class RNN(nn.Module):
                 make(size, width, batch_first=True) for size in sizes[:-1]
             )
         self.dropout = Dropout(dropout)
-        self.head = nn.Linear(sizes[-1], num_outputs or vocab_size)
-        if tie and not self.classifies:
+        self.head = nn.Linear(sizes[-1], num_tags or num_outputs or vocab_size)
+        if tie and predicts_tokens:
             self.head.weight = self.embedding.weight
         self._initialise()
 
@@ -126,7 +130,7 @@ class RNN(nn.Module):
     def forward(
         self, tokens: Tensor, cache: list[HiddenState] | None = None, last_only: bool = False
     ) -> Tensor:
-        """Compute the logits of the next token at each position, or of the classes.
+        """Compute the logits of the next token at each position, of its tag, or of the classes.
 
         Args:
             tokens: Int64 (B, T), of any length.
@@ -134,7 +138,7 @@ class RNN(nn.Module):
             last_only: Whether to return the logits at the last position only.
 
         Returns:
-            (B, T, V), with `last_only` (B, 1, V); from a classifier (B, K).
+            (B, T, V), with `last_only` (B, 1, V); from a tagger (B, T, K), a classifier (B, K).
         """
         x = self.dropout(self.embedding(tokens))  # (B, T, D)
         if self.backwards is not None:
@@ -153,7 +157,8 @@ class RNN(nn.Module):
         return (last_token if self.pool == "last" else mean_token)(x, tokens, self.pad_id)
 
     def _read_both_ways(self, x: Tensor, tokens: Tensor) -> Tensor:
-        """The pooled states of both directions, (B, 2 D); padding stays behind each sequence."""
+        """States of both directions, pooled (B, 2 D), or of a tagger (B, T, 2 D); padding stays
+        behind each sequence."""
         assert self.backwards is not None
         reverse = reversed_positions(tokens, self.pad_id)[..., None]  # (B, T, 1)
         for k, (forward_layer, reverse_layer) in enumerate(zip(self.layers, self.backwards)):
@@ -161,12 +166,15 @@ class RNN(nn.Module):
                 x = self.dropout(x)
             forward_states = forward_layer(x)[0]  # (B, T, D)
             reverse_states = reverse_layer(x.gather(1, reverse.expand_as(x)))[0]
-            if k + 1 == len(self.layers) and self.pool == "last":  # both have read all tokens there
+            is_last = k + 1 == len(self.layers)
+            if (
+                is_last and self.classifies and self.pool == "last"
+            ):  # both have read all tokens there
                 states = (forward_states, reverse_states)
                 return torch.cat([self._pool(s, tokens) for s in states], dim=1)
             reverse_states = reverse_states.gather(1, reverse.expand_as(reverse_states))
             x = torch.cat([forward_states, reverse_states], dim=2)
-        return self._pool(x, tokens)
+        return self._pool(x, tokens) if self.classifies else x
 
 
 def reversed_positions(tokens: Tensor, pad_id: int | None) -> Tensor:

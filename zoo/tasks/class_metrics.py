@@ -6,6 +6,9 @@ probability that a positive sample scores above a negative one).
 Shapes: K classes, N samples.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -29,6 +32,25 @@ def macro_f1(confusion: Tensor) -> float:
     """
     total = confusion.sum(0) + confusion.sum(1)
     return float((2 * confusion.diag() / total)[total > 0].mean())
+
+
+def class_rows(confusion: Tensor, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Precision, recall, F1 and support of each class, as JSON.
+
+    Args:
+        confusion: Samples by true and predicted class, int64 (K, K).
+        names: Of the K classes.
+    """
+    columns = (x.tolist() for x in (confusion.diag(), confusion.sum(1), confusion.sum(0)))
+    classes = {}
+    for name, correct, true, predicted in zip(names, *columns, strict=True):
+        classes[name] = {
+            "precision": correct / predicted if predicted else 0.0,
+            "recall": correct / true if true else 0.0,
+            "f1": 2 * correct / (true + predicted) if true + predicted else 0.0,
+            "support": true,
+        }
+    return classes
 
 
 def roc_auc(scores: Tensor, positive: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from zoo.errors import UserError
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput
 from zoo.tasks.capabilities import Points
-from zoo.tasks.class_metrics import balanced_accuracy, macro_f1, roc_auc
+from zoo.tasks.class_metrics import balanced_accuracy, class_rows, macro_f1, roc_auc
 from zoo.tasks.examples import classification
 from zoo.tasks.features import class_points
 from zoo.tasks.plots.predictions import classification_plots
@@ -179,16 +179,7 @@ class Classification:
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """Precision, recall, F1 and support of each class, and the confusion matrix as counts."""
         counts = self._confusion(means).long()
-        columns = (x.tolist() for x in (counts.diag(), counts.sum(1), counts.sum(0)))
-        classes = {}
-        for name, correct, true, predicted in zip(self.class_names, *columns):
-            classes[name] = {
-                "precision": correct / predicted if predicted else 0.0,
-                "recall": correct / true if true else 0.0,
-                "f1": 2 * correct / (true + predicted) if true + predicted else 0.0,
-                "support": true,
-            }
-        return {"classes": classes, "confusion": counts.tolist()}
+        return {"classes": class_rows(counts, self.class_names), "confusion": counts.tolist()}
 
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter

@@ -113,6 +113,27 @@ def masked_lm(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
     return TaskExample(facts, {"input": tokens}, _without_last, (length, size))
 
 
+def tagging(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """Sentences of several lengths, one of one word; each word has one tag, two have no tag."""
+    size, classes, length = tiny["vocab_size"], tiny["num_tags"], tiny.get("block_size", 8)
+    tokenizer = make_tokenizer("char", [string.ascii_lowercase[: size - 1]], specials=["<pad>"])
+    lengths = torch.arange(SAMPLES) % length + 1
+    tokens = torch.randint(1, size, (SAMPLES, length))
+    tokens[torch.arange(length) >= lengths[:, None]] = 0
+    target = (tokens % classes).masked_fill(tokens == 0, -100)
+    target[-1, 1:3] = -100
+    facts = {
+        "vocab_size": size,
+        "pad_id": 0,
+        "tag_names": [f"tag {k}" for k in range(classes)],
+        "tag_counts": [int((target == k).sum()) for k in range(classes)],
+        "tokenizer": tokenizer,
+        "cut_text": list,
+    }
+    batch = {"input": tokens, "target": target}
+    return TaskExample(facts, batch, output_shape=(length, classes))
+
+
 def seq2seq(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
     """Random sources of several lengths up to the longest; each is its own target."""
     size, length = tiny["vocab_size"], tiny.get("max_length", 8)

@@ -97,8 +97,8 @@ def test_the_files_of_older_runs_cut_as_they_did():
     assert old.to_json() == state and not old.notes()
     new = train_tokenizer("word", ["हिन्दी"])
     assert load_tokenizer(new.to_json()).encode("हिन्दी").tolist() == [1]
-    with pytest.raises(UserError, match="damaged: words are cut by rule 3"):
-        load_tokenizer(new.to_json() | {"rule": 3})
+    with pytest.raises(UserError, match="damaged: words are cut by rule 4"):
+        load_tokenizer(new.to_json() | {"rule": 4})
 
 
 def test_chinese_is_cut_by_jieba_where_it_is_installed(jieba, monkeypatch):

@@ -33,9 +33,19 @@ class TokenizerConfig:
             raise UserError(f"data.min_count={self.min_count}: expected 1 or more")
 
     def train(
-        self, texts: Iterable[str], specials: Iterable[str] = (), leading_space: bool = False
+        self,
+        texts: Iterable[str],
+        specials: Iterable[str] = (),
+        leading_space: bool = False,
+        as_given: bool = False,
     ) -> Tokenizer:
         """A tokenizer with these settings, fitted on texts; or the one given.
+
+        Args:
+            texts: To learn from.
+            specials: Names of special tokens.
+            leading_space: Whether texts are sentences, encoded with a space in front (bpe).
+            as_given: Whether texts are words with spaces between, to be taken as they are (word).
 
         Raises:
             UserError: The one given lacks a special token that the data needs.
@@ -47,7 +57,7 @@ class TokenizerConfig:
             return self.given
         names = [*specials, *([MASK] if self.mask_token else [])]
         return train_tokenizer(
-            self.tokenizer, texts, self.vocab_size, self.min_count, names, leading_space
+            self.tokenizer, texts, self.vocab_size, self.min_count, names, leading_space, as_given
         )
 
     def check_writes(self, data: str) -> None:

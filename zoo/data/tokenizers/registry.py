@@ -8,7 +8,7 @@ import numpy as np
 from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD, UNKNOWN, Ids, Tokenizer
 from zoo.data.tokenizers.bpe import BpeTokenizer
 from zoo.data.tokenizers.published import PublishedTokenizer
-from zoo.data.tokenizers.words import RULE, WordTokenizer, has_jieba
+from zoo.data.tokenizers.words import GIVEN, RULE, WordTokenizer, has_jieba
 from zoo.errors import UserError, unknown_name
 
 __all__ = ["BOS", "EOS", "EOT", "MASK", "PAD", "UNKNOWN", "Ids", "Tokenizer"]  # re-exported
@@ -93,6 +93,7 @@ def train_tokenizer(
     min_count: int = 1,
     specials: Sequence[str] = (),
     leading_space: bool = False,
+    as_given: bool = False,
 ) -> Tokenizer:
     """A tokenizer fitted on texts.
 
@@ -103,6 +104,7 @@ def train_tokenizer(
         min_count: How often a word must occur to get an id.
         specials: Names of special tokens, which get the first ids.
         leading_space: Whether texts are sentences, encoded with a space in front (bpe).
+        as_given: Whether texts are words with spaces between, to be taken as they are (word).
 
     Raises:
         UserError: An unknown kind, a vocabulary too small, a text without any word.
@@ -112,7 +114,8 @@ def train_tokenizer(
     if kind == "char":
         return CharTokenizer.train(texts, specials)
     if kind == "word":
-        tokenizer = WordTokenizer.train(texts, vocab_size, min_count, specials)
+        rule = GIVEN if as_given else RULE
+        tokenizer = WordTokenizer.train(texts, vocab_size, min_count, specials, rule)
         if not tokenizer.words:
             raise UserError(
                 f"no word occurs data.min_count={min_count} times in the training text; lower it"

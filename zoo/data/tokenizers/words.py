@@ -24,6 +24,7 @@ from zoo.data.tokenizers.scripts import (
 from zoo.errors import UserError
 
 RULE = 2  # of cutting; 1 cut words at every combining mark
+GIVEN = 3  # words come as they are, with spaces between: nothing is cut, folded or dropped
 JIEBA = "jieba"
 _RULE_1 = re.compile(r"[^\W\d_]+")  # runs of letters
 Cut = Callable[[str], list[str]]
@@ -39,7 +40,7 @@ class WordTokenizer(Tokenizer):
     Args:
         words: The vocabulary.
         specials: Names of the special tokens besides `<unk>`.
-        rule: How words are cut: 1 as runs of letters, in the files of older runs, or 2.
+        rule: How words are cut: 1 as runs of letters, in the files of older runs, 2, or `GIVEN`.
         segmenter: "jieba" where it cuts Chinese.
     """
 
@@ -64,18 +65,19 @@ class WordTokenizer(Tokenizer):
         vocab_size: int | None = None,
         min_count: int = 1,
         specials: Sequence[str] = (),
+        rule: int = RULE,
     ) -> "WordTokenizer":
         """Words seen at least `min_count` times, most frequent first, at most `vocab_size` ids."""
-        script, texts = _script_of(texts)
+        script, texts = _script_of(texts) if rule == RULE else (None, iter(texts))
         segmenter = JIEBA if script == "Chinese" and has_jieba() else None
-        cut = cutter(RULE, segmenter)
+        cut = cutter(rule, segmenter)
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(cut(text))
         limit = None if vocab_size is None else max(vocab_size - 1 - len(specials), 0)
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         words = [word for word, count in ranked if count >= min_count]
-        return cls(words[:limit], specials, RULE, segmenter)
+        return cls(words[:limit], specials, rule, segmenter)
 
     @property
     def may_lack(self) -> bool:
@@ -89,7 +91,7 @@ class WordTokenizer(Tokenizer):
 
     def notes(self) -> list[str]:
         """How words were told apart in a script without spaces."""
-        script = unspaced_script(self.words) if self.rule >= 2 else None
+        script = unspaced_script(self.words) if self.rule == RULE else None
         if script is None:
             return []
         if self.segmenter:
@@ -142,6 +144,8 @@ def cutter(rule: int, segmenter: str | None = None) -> Cut:
     """
     if rule == 1:
         return lambda text: _RULE_1.findall(text.lower())
+    if rule == GIVEN and segmenter is None:
+        return str.split
     if rule != RULE or segmenter not in (None, JIEBA):
         raise ValueError(f"words are cut by rule {rule}, {segmenter}; this version knows {RULE}")
     segment = _jieba() if segmenter else list
