@@ -27,7 +27,8 @@ sys.path.append(str(ROOT / "scripts"))  # where they find _path
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 RUN = re.compile(r"outputs/(\w+)/[\d_-]+")
-WITHOUT_ROOT = r"(experiment|data)=(\w*rain|csv|image_folder|pairs|text_csv|\w*_numbers)( |$)"
+OWN = r"csv|image_folder|pairs|tagged|text_csv"
+WITHOUT_ROOT = rf"(experiment|data)=(\w*rain|{OWN}|\w*_numbers)( |$)"
 SMALL = {
     "trainer.max_steps": "2",
     "trainer.eval_steps": "2",
@@ -38,7 +39,10 @@ SMALL = {
 }
 # A download, minutes of work (test_every_experiment.py trains these), two processes, no file.
 DOWNLOADS = ("mnist", "cifar10", "shakespeare", "multi30k")
-LONG = ("experiment=gpt_", "experiment=bert_", "_stdlib", "_topics", "_numbers", "word2vec_pydoc")
+LONG = (
+    "experiment=gpt_", "experiment=bert_", "_stdlib", "_topics", "_numbers", "_tags",
+    "word2vec_pydoc",
+)  # fmt: skip
 ELSEWHERE = (*DOWNLOADS, *LONG, "trainer.devices", "maxout", "init.from")
 WORDS = [
     "def", "class", "string", "thread", "reader", "read", "write", "return", "a", "the", "list",
@@ -117,6 +121,9 @@ def place(tmp_path_factory):
         (folder / name).write_text("\n".join(f"{a} {b}" for a in WORDS for b in WORDS))
     reviews = [f"{a} {b},{len(a) % 2 + 1}" for a in WORDS for b in WORDS]
     (folder / "reviews.csv").write_text("\n".join(["review,stars", *reviews]))
+    sentence = '{"words": ["Anna", "lives", "here"], "tags": ["B-PER", "O", "O"]}\n'
+    (folder / "names.jsonl").write_text(sentence * 20)
+    (folder / "parts.conll").write_text("Anna B-NP O NNP\nlives B-VP O VBZ\n\n" * 20)
     for name in ("more_flowers.csv", "new_flowers.csv"):
         (folder / name).write_text((folder / "flowers.csv").read_text())
     return folder
