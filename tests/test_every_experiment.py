@@ -63,6 +63,11 @@ STAND_INS = {  # what to put in place of which function of the dataset's module
 BLOCKS = ("data.batch_size=4", "data.block_size=32")
 SMALLER = {  # the model is the recipe's own
     "numbers": ("data.size=200", "data.batch_size=8"),
+    "sums": (
+        "data.largest=4",
+        "data.operations=+",
+        "data.batch_size=4",
+    ),  # chance is right at times
     "multi30k": ("data.batch_size=8",),
     "cifar10": ("data.batch_size=8",),
     "shakespeare": BLOCKS,
@@ -100,6 +105,8 @@ def test_changes_only_what_its_groups_list(name):
     choices = [
         f"{group}={getattr(config, group)['name']}" for group in GROUPS if group != "trainer"
     ]
+    if config.teacher.from_:
+        choices.append(f"teacher.from={config.teacher.from_}")
     plain = set(leaves(load(choices).to_dict()))
     free = ("expect.", "optim.rates.")  # their keys are names of metrics and of parameters
     assert {key for key in leaves(config.to_dict()) if not key.startswith(free)} <= plain
@@ -124,6 +131,10 @@ def base_of(config, train, folder):
         weights = MODELS.build({"name": model, **sizes}, input_shape=(3, 8, 8), num_classes=7)
         torch.save(weights.state_dict(), folder / "weights.pth")
         return (f"init.from={folder / 'weights.pth'}",)
+    if config.teacher.from_:  # the recipe's own start
+        start = train("experiment=gpt_sums_start", *TINY, *SMALLER["sums"])
+        assert start.code == 0, start.err
+        return (f"init.from={start.path}", f"teacher.from={start.path}")
     texts = folder / "texts"
     texts.mkdir()
     for name in ("a.txt", "b.txt", "c.txt"):

@@ -116,14 +116,14 @@ def facts(data_root, tmp_path_factory):
     from zoo.build import build_dataset
     from zoo.config import compose
 
-    stated = {"model"}  # which optimizers and adapters take
+    stated = {"model", "teacher"}  # which optimizers and adapters take, and tasks
     words = {"tokenizer": "word", "mask_token": True}  # all that running text can state
     for name in DATASETS.names():
         settings = compose.load([f"data={name}"]).data
         if "path" in settings or "needs" in DATASETS[name].tests or name == "stdlib":
             continue  # stdlib states what pydoc does
         where = {"root": str(data_root)} if "root" in settings else {}
-        answers = name == "pydoc_answers"  # are written, which words cannot do
+        answers = name in ("pydoc_answers", "sums")  # are written, which words cannot do
         data = settings | where | (words if "mask_token" in settings and not answers else {})
         dataset = build_dataset(data)
         stated |= (dataset.facts | dataset.encoding.runtime_facts).keys()

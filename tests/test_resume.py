@@ -78,6 +78,11 @@ CASES = {
         "data=digits", "data.batch_size=32", "trainer.max_samples=100", "trainer.ema=0.9",
         "task.steps=2",
     ),
+    "gpt, answers that are sampled": (
+        "model=gpt", *SMALL, "model.heads=2", "model.dropout=0.2", "data=sums", "data.largest=4",
+        "data.operations=+", "data.batch_size=4", "task=reinforce", "task.group=4",
+        "task.max_tokens=3",
+    ),
     "rnn_attention, pairs": ("model=rnn_attention", *NUMBERS),
 }  # fmt: skip
 

@@ -65,6 +65,19 @@ def test_merged_equals_unmerged_and_can_be_unmerged(case):
 
 
 @every_case
+def test_switched_off_it_is_the_plain_model_to_the_bit(case):
+    model, other, x = adapted(case)
+    before = with_update(other)(x)
+    layers = lora_layers(other).values()
+    for layer in layers:
+        layer.adapter_on = False
+    assert torch.equal(other(x), model(x)) and not torch.equal(before, model(x))
+    for layer in layers:
+        layer.adapter_on = True
+    assert torch.equal(other(x), before)
+
+
+@every_case
 def test_folded_it_is_a_plain_model_again(case):
     model, other, x = adapted(case)
     before = with_update(other)(x)

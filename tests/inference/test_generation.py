@@ -92,6 +92,15 @@ def test_a_seed_decides_the_tokens_and_the_global_random_state_is_not_touched():
     assert continuations(model, [[1]], sampling=Sampling(seed=6)) != first
 
 
+def test_given_random_numbers_stand_in_for_a_seed():
+    model, sampling = make_gpt(), Sampling(seed=5)
+    numbers = [torch.Generator().manual_seed(5 + row) for row in range(len(PROMPTS))]
+    draws = torch.stack([torch.rand(9, generator=g, dtype=torch.float64) for g in numbers])
+    by_seed = continuations(model, PROMPTS, 9, sampling)
+    assert continuations(model, PROMPTS, 9, Sampling(seed=77), draws=draws) == by_seed
+    assert continuations(model, PROMPTS, 9, sampling, draws=draws.flip(0)) != by_seed
+
+
 def test_sequences_end_at_the_end_token_and_the_others_continue():
     model = make_gpt()
     free = continuations(model, PROMPTS, 20)

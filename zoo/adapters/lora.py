@@ -36,6 +36,7 @@ class LoRA:
     Attributes:
         lora_a, lora_b: A and B.
         scale: Factor of B A.
+        adapter_on: Whether B A is added; off, the layer is the one that was adapted.
         original: The weight before `merge`; empty while not merged.
         plain: The layer that was adapted.
     """
@@ -43,6 +44,7 @@ class LoRA:
     weight: Tensor
     lora_a: nn.Parameter
     lora_b: nn.Parameter
+    adapter_on = True
 
     def start(self, a: tuple[int, ...], b: tuple[int, ...], scale: float, dropout: float) -> None:
         """Initialise A and B, of these shapes."""
@@ -90,7 +92,7 @@ class LoRALinear(LoRA, nn.Linear):
         """(..., I) to (..., O)."""
         flat = x.reshape(-1, self.in_features)  # (N, I)
         y = linear(flat, self.weight, self.bias)
-        if not self.original:
+        if self.adapter_on and not self.original:
             h = F.linear(self.drop(flat) if self.training else flat, self.lora_a)
             b = self.lora_b.to(y.dtype)
             if self.rows == [(0, self.out_features)]:
@@ -128,7 +130,7 @@ class LoRAConv2d(LoRA, nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(B, I, H, W) to (B, O, H', W')."""
         y = super().forward(x)
-        if self.original:
+        if self.original or not self.adapter_on:
             return y
         x = self.drop(x) if self.training else x
         h = F.conv2d(x, self.lora_a, None, self.stride, self.padding, self.dilation)
@@ -151,7 +153,7 @@ class LoRAEmbedding(LoRA, nn.Embedding):
     def forward(self, ids: Tensor) -> Tensor:
         """Int64 (...) to (..., D)."""
         y = super().forward(ids)
-        if self.original:
+        if self.original or not self.adapter_on:
             return y
         return y + self.scale * F.linear(F.embedding(ids, self.lora_a.mT), self.lora_b)
 

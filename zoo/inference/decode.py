@@ -81,7 +81,9 @@ def supports(model: LanguageModel) -> TypeGuard[BlockLanguageModel]:
 
 def _is_plain(model: BlockLanguageModel) -> bool:
     device = next(model.parameters()).device.type
-    if torch.is_grad_enabled() or torch.is_autocast_enabled(device):
+    if torch.is_grad_enabled():
+        return False
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         return False
     if model.training or model.classifies:
         return False

@@ -57,6 +57,7 @@ def generate(
     sampling: Sampling,
     end: int | None = None,
     cached: bool = True,
+    draws: Tensor | None = None,
 ) -> Iterator[list[int | None]]:
     """Continue each prompt, one token of every sequence at a time.
 
@@ -71,6 +72,8 @@ def generate(
         sampling: How to choose them. The global random state is not touched.
         end: Id of the token that ends a sequence; it is not yielded.
         cached: Whether to cache keys and values (or hidden states) of the tokens so far.
+        draws: Uniform random numbers in [0, 1) to choose by, float64 (prompts, max_tokens) on the
+            CPU, in place of those that follow from `sampling.seed`.
 
     Yields:
         A token id for each prompt, None for those that have ended; stops when all have.
@@ -81,10 +84,11 @@ def generate(
     groups: dict[int, list[int]] = {}
     for row, prompt in enumerate(prompts):
         groups.setdefault(len(prompt), []).append(row)
-    batches = [
-        (rows, _Batch(model, [prompts[row] for row in rows], rows, max_tokens, sampling, cached))
-        for rows in groups.values()
-    ]
+    batches = []
+    for rows in groups.values():
+        own = _draw(rows, max_tokens, sampling) if draws is None else draws[rows]
+        batch = _Batch(model, [prompts[row] for row in rows], own, sampling, cached)
+        batches.append((rows, batch))
     ended = [False] * len(prompts)
     for _ in range(max_tokens):
         step: list[int | None] = [None] * len(prompts)
@@ -99,20 +103,28 @@ def generate(
         yield step
 
 
+def _draw(rows: Sequence[int], count: int, sampling: Sampling) -> Tensor | None:
+    """Draw all random numbers in advance, by each sequence's own seed: float64 (B, count)."""
+    if sampling.temperature == 0:
+        return None
+    seeds = [(sampling.seed + row) % 2**63 for row in rows]
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return torch.stack([torch.rand(count, generator=g, dtype=torch.float64) for g in generators])
+
+
 class _Batch:
     """Sequences of one length, continued together.
 
     Args:
-        model, prompts, max_tokens, sampling, cached: As in `generate`.
-        rows: Index of each prompt among all prompts, which decides its seed.
+        model, prompts, sampling, cached: As in `generate`.
+        draws: Random numbers, float64 (B, max_tokens); None where none are needed.
     """
 
     def __init__(
         self,
         model: LanguageModel,
         prompts: Sequence[Sequence[int]],
-        rows: Sequence[int],
-        max_tokens: int,
+        draws: Tensor | None,
         sampling: Sampling,
         cached: bool,
     ) -> None:
@@ -124,19 +136,11 @@ class _Batch:
         self.device = next(model.parameters()).device
         self.sequences = [list(map(int, prompt)) for prompt in prompts]
         self.window_start, self.generated = 0, 0  # the model reads tokens from window_start on
-        self.cache = model.new_cache(len(rows)) if cached else None
+        self.cache = model.new_cache(len(prompts)) if cached else None
         self.decode: Callable[[Tensor], Tensor] | None = None
         self.uncached: Tensor | None = None  # (B, T) tokens to read next; None: the whole window
-        self.draws = None if sampling.temperature == 0 else self._draw(rows, max_tokens)
+        self.draws = None if sampling.temperature == 0 else draws
         self.seen: Tensor | None = None  # (B, V): tokens in each sequence
-
-    def _draw(self, rows: Sequence[int], count: int) -> Tensor:
-        """Draw all random numbers in advance, by each sequence's own seed: float64 (B, count)."""
-        seeds = [(self.sampling.seed + row) % 2**63 for row in rows]
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        return torch.stack(
-            [torch.rand(count, generator=g, dtype=torch.float64) for g in generators]
-        )
 
     @torch.inference_mode()
     def next_tokens(self) -> list[int]:

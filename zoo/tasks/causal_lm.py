@@ -25,6 +25,7 @@ from zoo.tasks.base import (
 from zoo.tasks.examples import causal_lm
 from zoo.tasks.markdown import block
 from zoo.tasks.plots.attention import text_attention
+from zoo.tasks.prompt import encode_prompt
 from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
 
 PREVIEW_TOKENS = 250
@@ -187,17 +188,7 @@ class CausalLM(LearnsUnigram):
 
     def _prompt(self, text: str, context: int | None) -> list[int]:
         """Ids of a prompt; for an empty one, the id that precedes a text."""
-        if self.template is not None:
-            text = self.template.replace("{prompt}", text)
-        try:
-            ids = self.tokenizer.encode(text).tolist()
-        except UserError as error:
-            raise UserError(str(error).replace("the text", "input: the prompt", 1)) from None
-        if context is not None and len(ids) > context:
-            raise UserError(
-                f"input: the prompt has {len(ids)} tokens, and the model's context is "
-                f"{context}; leave out its first {len(ids) - context} or more"
-            )
+        ids = encode_prompt(self.tokenizer, self.template, text, context)
         if ids:
             return ids
         if self.eot_id is not None:

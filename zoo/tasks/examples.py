@@ -104,6 +104,22 @@ def causal_lm(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
     return TaskExample(facts, {"input": tokens}, _without_last, (length, size))
 
 
+def reinforce(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """Prompts of one letter; right is an answer that begins with one at an even distance of it, so
+    that a random policy is right half of the time."""
+    size = tiny["vocab_size"] - 1
+    tokenizer = make_tokenizer("char", [string.ascii_lowercase[:size]], specials=["<|endoftext|>"])
+    facts = {"tokenizer": tokenizer, "eot_id": 0, "verifier": _even_distance, "max_tokens": 2}
+    prompt = 1 + torch.arange(SAMPLES) % size
+    rows = torch.stack([prompt, prompt, torch.zeros_like(prompt)], 1)  # (N, 3)
+    batch = {"input": rows, "scored": torch.ones(SAMPLES, 2, dtype=torch.bool)}
+    return TaskExample(facts, batch, _without_last, (2, size + 1))
+
+
+def _even_distance(prompt: str, answer: str) -> float:
+    return float(answer != "" and (ord(answer[0]) - ord(prompt)) % 2 == 0)
+
+
 def masked_lm(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
     """Each sample repeats one token, so the visible tokens determine the masked ones."""
     size, length = tiny["vocab_size"], tiny["block_size"]

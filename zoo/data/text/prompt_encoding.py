@@ -13,6 +13,7 @@ from zoo.batch import Batch
 from zoo.data.encoding import ENCODINGS
 from zoo.data.text.encoding import TokenEncoding
 from zoo.data.text.ragged import Row
+from zoo.data.text.verifiers import VERIFIERS
 from zoo.data.tokenizers.registry import EOT, MASK, Tokenizer, load_tokenizer
 from zoo.errors import UserError
 
@@ -29,6 +30,7 @@ class PromptEncoding(TokenEncoding):
         length: Maximum number of tokens of a row.
         template: The text around a prompt, in which `{prompt}` stands for the prompt.
         prompt, response: Names of the two in each line of the file.
+        verifier: Name of what checks an answer; None where only the response itself is right.
     """
 
     kind: ClassVar[str] = "sft"
@@ -38,6 +40,7 @@ class PromptEncoding(TokenEncoding):
     template: str
     prompt: str = "prompt"
     response: str = "response"
+    verifier: str | None = None
 
     def __post_init__(self) -> None:
         if PLACEHOLDER not in self.template:
@@ -48,6 +51,12 @@ class PromptEncoding(TokenEncoding):
             raise UserError(
                 f"the tokenizer of init.from has no '{EOT}', by which a model ends its answer"
             )
+
+    @property
+    def runtime_facts(self) -> dict[str, Any]:
+        """The tokenizer, and the verifier, if there is one."""
+        facts = super().runtime_facts
+        return facts | ({"verifier": VERIFIERS[self.verifier]} if self.verifier else {})
 
     @property
     def pad_id(self) -> int:
@@ -61,6 +70,7 @@ class PromptEncoding(TokenEncoding):
             "length": self.length,
             "template": self.template,
             "columns": [self.prompt, self.response],
+            **({"verifier": self.verifier} if self.verifier else {}),
             "tokenizer": self.tokenizer.to_json(),
         }
 
@@ -68,7 +78,8 @@ class PromptEncoding(TokenEncoding):
     def from_json(cls, json: dict[str, Any]) -> "PromptEncoding":
         """The inverse of `to_json`."""
         tokenizer = load_tokenizer(json["tokenizer"])
-        return cls(tokenizer, json["length"], json["template"], *json["columns"])
+        columns, verifier = json["columns"], json.get("verifier")
+        return cls(tokenizer, json["length"], json["template"], *columns, verifier)
 
     def encode(self, prompt: str, response: str) -> tuple[Row, int]:
         """All ids, int32 (T,), and how many of them are the prompt's."""

@@ -74,21 +74,23 @@ class PromptSource:
 
 def prompt_dataset(
     name: str,
-    pairs: Sequence[Pair],
+    pairs: Sequence[Pair] | Mapping[str, Sequence[Pair]],
     context: DataContext,
     block_size: int,
     template: str,
     columns: tuple[str, str] = ("prompt", "response"),
+    verifier: str | None = None,
 ) -> Dataset:
     """A dataset of prompts and responses, encoded once and held in memory.
 
     Args:
         name: Of the dataset, for messages.
-        pairs: Prompts and responses.
+        pairs: Prompts and responses; by split, where the dataset has split them.
         context: The shared settings. The tokenizer is fitted on the training split.
         block_size: Maximum number of tokens of a row; longer ones are left out.
         template: The text around a prompt.
         columns: Names of prompt and response in the file.
+        verifier: Name of what checks an answer (`zoo.data.text.verifiers`), if there is one.
 
     Raises:
         UserError: A split whose rows are all too long; another kind of run's encoding.
@@ -96,17 +98,21 @@ def prompt_dataset(
     if block_size < 2:
         raise UserError(f"data.block_size={block_size}: expected 2 or more")
     encoding = context.fitted(PromptEncoding)
-    splits = split_items(pairs, context.split, allow_empty=not context.is_new)
+    if isinstance(pairs, Mapping):
+        splits = {split: list(members) for split, members in pairs.items()}
+    else:
+        splits = split_items(pairs, context.split, allow_empty=not context.is_new)
     if encoding is None:
         tokenizer = _fit_tokenizer(context.tokenizer, splits, template)
-        encoding = PromptEncoding(tokenizer, block_size, template, *columns)
+        encoding = PromptEncoding(tokenizer, block_size, template, *columns, verifier)
     else:
         context.tokenizer.check_same(encoding.tokenizer)
     samples = {split: partial(_sample, members) for split, members in splits.items() if members}
     notes = coverage_notes(name, encoding.tokenizer, samples)
     sha256 = _digest(splits)
     if not context.is_new:
-        splits["all"] = list(pairs)
+        everything = [pair for members in splits.values() for pair in members]
+        splits["all"] = everything if isinstance(pairs, Mapping) else list(pairs)
     notes += repeated_note(splits, "prompts with their responses")
     rows = {split: [encoding.encode(*p) for p in members] for split, members in splits.items()}
     short = {split: _drop_long(name, split, rows[split], encoding.length) for split in rows}

@@ -1,0 +1,144 @@
+"""Answers that a policy samples to prompts, and how probable a policy finds them.
+
+Shapes: N answers, T tokens of the longest prompt with its answer, L tokens of an answer at most,
+V vocabulary.
+"""
+
+import contextlib
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.inference.generation import Sampling, generate
+from zoo.inference.protocols import LanguageModel
+from zoo.tasks.base import context_of
+
+
+class Rollouts(NamedTuple):
+    """Prompts, each with an answer.
+
+    Attributes:
+        tokens: Int64 (N, T), filled up on the right.
+        sampled: Bool (N, T - 1), whether the token after each position is the answer's, the token
+            that ends it included.
+        answers: Ids of each answer, without that token.
+        ended: Whether the answer came to its end.
+    """
+
+    tokens: Tensor
+    sampled: Tensor
+    answers: list[list[int]]
+    ended: list[bool]
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each answer, without its end, int64 (N,), on the device of the tokens."""
+        lengths = torch.tensor([len(answer) for answer in self.answers])
+        return lengths.to(self.tokens.device)
+
+
+def roll_out(
+    model: nn.Module,
+    prompts: Sequence[Sequence[int]],
+    end: int,
+    max_tokens: int,
+    draws: Tensor | None,
+) -> Rollouts:
+    """Answer each prompt, in batches and through the cache; without gradients.
+
+    Args:
+        model: A language model in evaluation mode.
+        prompts: Token ids, with room for one more in the model's context.
+        end: Id of the token that ends an answer.
+        max_tokens: L.
+        draws: Random numbers to sample by, float64 (N, L) in [0, 1); None for the likeliest tokens.
+    """
+    device = next(model.parameters()).device
+    sampling = Sampling(temperature=0.0 if draws is None else 1.0)
+    if (context := context_of(model)) is not None:
+        max_tokens = min(max_tokens, context + 1 - max(map(len, prompts)))
+    answers: list[list[int]] = [[] for _ in prompts]
+    # In the weights' own precision: for one token, casting them would cost more than it saves.
+    with _no_autocast(device):
+        policy = cast(LanguageModel, model)
+        for step in generate(policy, prompts, max_tokens, sampling, end, draws=draws):
+            for answer, token in zip(answers, step, strict=True):
+                if token is not None:
+                    answer.append(token)
+    ended = [len(answer) < max_tokens for answer in answers]
+    return _padded(prompts, answers, ended, end, device)
+
+
+def _no_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    if torch.amp.is_autocast_available(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return contextlib.nullcontext()
+
+
+def _padded(
+    prompts: Sequence[Sequence[int]],
+    answers: list[list[int]],
+    ended: list[bool],
+    end: int,
+    device: torch.device,
+) -> Rollouts:
+    rows = [
+        [*prompt, *answer, *([end] if is_whole else [])]
+        for prompt, answer, is_whole in zip(prompts, answers, ended, strict=True)
+    ]
+    longest = max(map(len, rows))
+    tokens = torch.tensor([row + [end] * (longest - len(row)) for row in rows])
+    position = torch.arange(1, longest)
+    start, stop = torch.tensor([[len(prompt), len(row)] for prompt, row in zip(prompts, rows)]).T
+    sampled = (position >= start[:, None]) & (position < stop[:, None])
+    return Rollouts(tokens.to(device), sampled.to(device), answers, ended)
+
+
+def log_probabilities(model: nn.Module, rollouts: Rollouts) -> Tensor:
+    """Log-probability of each answer after its prompt, in nats, (N,)."""
+    logits = model(rollouts.tokens[:, :-1])  # (N, T - 1, V)
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    target = rollouts.tokens[:, 1:]
+    nats = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
+    return -(nats.view_as(target) * rollouts.sampled).sum(1)
+
+
+def own_draws(prompts: Sequence[Sequence[int]], count: int) -> Tensor:
+    """Random numbers that follow from each prompt itself, float64 (N, count): the same whatever
+    else is in the batch, and on any number of ranks."""
+    seeds = [zlib.crc32(np.asarray(prompt, dtype=np.int64).tobytes()) for prompt in prompts]
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return torch.stack([torch.rand(count, generator=g, dtype=torch.float64) for g in generators])
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model itself, of one that is compiled, or wrapped for several devices."""
+    model = getattr(model, "module", model)
+    return getattr(model, "_orig_mod", model)
+
+
+@contextlib.contextmanager
+def starting_policy(model: nn.Module, teacher: nn.Module | None) -> Iterator[nn.Module | None]:
+    """The policy that training began with: the teacher, or else the model with its adapter switched
+    off; None for a model without one.
+
+    Args:
+        model: The policy, unwrapped.
+        teacher: The network of `teacher.from`, if there is one.
+    """
+    if teacher is not None:
+        yield teacher
+        return
+    layers: list[Any] = [module for module in model.modules() if hasattr(module, "adapter_on")]
+    for layer in layers:
+        layer.adapter_on = False
+    try:
+        yield model if layers else None
+    finally:
+        for layer in layers:
+            layer.adapter_on = True
