@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sample_glyphs import few_glyphs
 
 from zoo.config.compose import load
 from zoo.config.groups import CONFIG_DIR, GROUPS, experiments, leaves
@@ -50,6 +51,7 @@ def few_photographs(archive, files, root, name):
 
 STAND_INS = {  # what to put in place of which function of the dataset's module
     "cifar10": ("load_cifar", few_photographs),
+    "glyphs": ("load_glyphs", few_glyphs),
     "mnist": ("load_idx", few_idx_files),
     "fashion_mnist": ("load_idx", few_idx_files),
     "shakespeare": ("fetch", few_lines),
@@ -70,6 +72,7 @@ SMALLER = {  # the model is the recipe's own
     ),  # chance is right at times
     "multi30k": ("data.batch_size=8",),
     "cifar10": ("data.batch_size=8",),
+    "glyphs": ("data.batch_size=8",),
     "shakespeare": BLOCKS,
     "stdlib": BLOCKS,
     "pydoc": BLOCKS,

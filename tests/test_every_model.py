@@ -159,7 +159,7 @@ def test_its_yaml_builds_it_with_facts(name):
     fitting = [content for content in files if content["name"] == name]
     assert fitting, f"no configs/model/*.yaml says name: {name}"
     for content in fitting:
-        options = {key: value for key, value in content.items() if key != "name"}
+        options = {k: value for k, value in content.items() if k not in ("name", "defaults")}
         facts = {key: value for key, value in tiny.items() if key not in options}
         arguments = bind(MODELS[name].builder, options, facts, "model", name)
         MODELS[name].builder(**arguments)

@@ -57,6 +57,8 @@ SOURCES = {  # smaller runs that commands continue from
     "model.depth=1",
     "bert_pydoc": f"experiment=bert_pydoc {TEXT} data.tokenizer=byte data.mask_token=true "
     "data.block_size=64 model.depth=1 model.heads=2",
+    "clip_captioned": "model=clip task=contrastive data=captioned data.path=photos data.size=16 "
+    "model.image.width=4 model.text.width=8",
     "transformer_numbers": "experiment=transformer_numbers data.size=100 model.width=16 "
     "model.heads=2",
     "transformer_multi30k": f"experiment=transformer_multi30k {PAIRS} data.tokenizer=byte",
@@ -97,6 +99,8 @@ def place(tmp_path_factory):
             Image.fromarray(pixels.numpy()).save(folder / "photos" / names[-1])
     rows = [f"{name},{name.split('/')[0]}" for name in names]
     (folder / "photos" / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    rows = [f"{name},a {name.split('/')[0]}" for name in names]
+    (folder / "photos" / "captions.csv").write_text("\n".join(["path,caption", *rows]))
     (folder / "digits_folder").mkdir()
     for path in (folder / "digit.png", folder / "digits_folder" / "one.png"):
         Image.new("L", (8, 8), 128).save(path)

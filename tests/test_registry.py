@@ -33,6 +33,15 @@ def registry():
     return things
 
 
+def test_messages_name_another_place_where_a_builder_is_a_part(registry):
+    part = registry.under("thing.part")
+    assert part.build({"name": "box", "size": 3}).given[0] == 3 and part.names() == registry.names()
+    with pytest.raises(UserError, match="thing.part.sise: thing.part=box has no such option"):
+        part.build({"name": "box", "sise": 3})
+    with pytest.raises(UserError, match="^unknown thing 'boxx'"):
+        registry.build({"name": "boxx"})
+
+
 def test_builds_by_name(registry):
     assert registry.names() == ["ball", "box"]
     assert registry.build({"name": "box", "size": 3, "kind": "b"}).given == (3, 0.5, "b", False)
@@ -145,17 +154,24 @@ def registered():
 @pytest.mark.parametrize(("group", "name"), registered())
 def test_the_yaml_lists_what_the_signature_takes(group, name, facts):
     listed = yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text())
-    listed.pop("defaults", None)
+    parts = {key for base in listed.pop("defaults", []) for key in _parts(base)}
     assert listed.pop("name") == name
     schema = parameters(SAME[group][name].builder)
     root = yaml.safe_load((CONFIGS / "train.yaml").read_text()).get(group, {})  # of all of a group
     shared = {key: (root | listed)[key] for key in SAME[group].shared}
     assert not any(shared.values())
     listed = {key: value for key, value in listed.items() if key not in shared}
-    assert set(listed) == {option for option in schema if option not in facts}
+    assert set(listed) | parts == {option for option in schema if option not in facts}
     resolved = {k: float(v) if isinstance(v, str) and _number(v) else v for k, v in listed.items()}
     for option, value in resolved.items():
         assert matches_type(value, schema[option].annotation), (option, value)
+
+
+def _parts(base):
+    """The options that a line of `defaults` lists: `/model@image: cnn`."""
+    return (
+        {key.partition("@")[2] for key in base if "@" in key} if isinstance(base, dict) else set()
+    )
 
 
 def _number(text):

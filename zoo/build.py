@@ -57,6 +57,10 @@ def check_options(config: RunConfig) -> None:
     for registry, options in groups:
         with contextlib.suppress(MissingFact):
             registry.arguments(options)
+    for part, options in config.model.items():
+        if isinstance(options, dict) and "name" in options:  # a model that is a part of the model
+            with contextlib.suppress(MissingFact):
+                MODELS.under(f"model.{part}").arguments(options)
     SCHEDULES.build(config.schedule)
     check_rates(config.optim)
     _check_adapter(config.adapter["name"], config.init)

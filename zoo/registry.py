@@ -6,6 +6,7 @@ class MLP(nn.Module): ...
 MODELS.build({"name": "mlp", "width": 64}, num_outputs=10, input_shape=(64,))
 """
 
+import copy
 import importlib
 import pkgutil
 import traceback
@@ -92,6 +93,13 @@ class Registry:
         if name not in self._entries:
             raise UserError(unknown_name(self.kind, str(name), self._entries))
         return self._entries[name]
+
+    def under(self, place: str) -> "Registry":
+        """The same builders for options at another place of the config, which messages name:
+        `MODELS.under("model.image")` for a model that is a part of another."""
+        nested = copy.copy(self)
+        nested.kind = place
+        return nested
 
     def arguments(self, config: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
         """The arguments that `build` passes to the builder; raises as `build` does."""

@@ -97,6 +97,25 @@ def test_a_typed_group_drops_what_the_experiment_says_in_it(experiment):
     assert faster.optim["lr"] == 1e-3 and faster.model["width"] == 999 and faster.expect
 
 
+def test_a_model_that_is_a_part_of_another_is_chosen_as_a_group_is(experiment):
+    plain = compose.load(["model=clip", "model.image=vit", "model.image.depth=3"])
+    assert plain.model["image"] == compose.load(["model=vit", "model.depth=3"]).model
+    assert plain.model["text"] == compose.load(["model=rnn"]).model
+    experiment(
+        "pair",
+        "defaults: [{override /model: clip}, {override /model@model.text: bert}]\n"
+        "model: {width: 9, image: {width: 999, stages: 5}, text: {depth: 7}}\n"
+        "expect: {test/loss: '<= 9'}\n",
+    )
+    whole = compose.load(["experiment=pair"])
+    assert whole.model["image"]["stages"] == 5 and whole.model["text"]["depth"] == 7
+    assert whole.model["text"]["name"] == "bert" and whole.expect
+    other = compose.load(["experiment=pair", "model.image=vit", "model.image.depth=2"])
+    assert other.model["image"] == compose.load(["model=vit", "model.depth=2"]).model
+    assert other.model["text"] == whole.model["text"] and other.model["width"] == 9
+    assert other.expect == {} and other.experiment == "pair"
+
+
 def test_the_command_line_wins_over_the_experiment(experiment):
     experiment("deep", "defaults: [{override /model: mlp}]\nmodel: {depth: 7}\nseed: 5\n")
     config = compose.load(["experiment=deep", "model.depth=1", "seed=2"])
@@ -127,6 +146,8 @@ MISTAKES = {
     "model=null": "unknown choice for model: 'null'",
     "model=1": "unknown choice for model: '1'; (one of: bert, ",
     "model=": "unknown choice for model: ''",
+    "model@model.image=cnn": "unknown key 'model.image'",
+    "model.image=vit": "unknown key 'model.image' (model: ",
     "model.widht=3": "unknown key 'model.widht'; did you mean 'model.width'?",
     "widht=3": "did you mean 'model.width'?",
     "lr=3": "did you mean 'optim.lr'?",

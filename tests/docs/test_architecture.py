@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from zoo.build import build_dataset
+from zoo.config.groups import model_parts
 from zoo.registry import DATASETS, MODELS, TASKS
 from zoo.schema import parameters
 
@@ -27,7 +28,7 @@ def asked():
                 continue
             listed = yaml.safe_load(file.read_text(encoding="utf-8"))
             for fact, parameter in parameters(registry[name].builder).items():
-                if fact not in (*listed, "teacher"):
+                if fact not in (*listed, *model_parts(), "teacher"):
                     found.setdefault(fact, set()).add(written(parameter.annotation))
     return found
 

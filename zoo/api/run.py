@@ -120,10 +120,11 @@ class Run(os.PathLike[str]):
             return Rows()
         if respond is None:
             return Rows(predict(restored, given, _warn))
-        if strange := [one for one in given if not isinstance(one, str)]:
+        is_text = restored.encoding.kind != "captioned"  # else images, or a caption
+        if is_text and (strange := [one for one in given if not isinstance(one, str)]):
             raise UserError(f"input is of type {type(strange[0]).__name__}; expected a text")
         return Rows(
-            {"input": text} | row
+            ({"input": text} | row)
             for text in given
             for row in joined(answer(restored, text, chosen, _warn))
         )

@@ -25,10 +25,15 @@ def unread(value: Any, annotation: Any) -> Any:
     return value
 
 
-def respond_of(restored: "Restored") -> Respond | None:
-    """What answers a text, or None for tasks that predict samples."""
-    from zoo.tasks.capabilities import Responder
+def respond_of(restored: "Restored", warn: "Warn" = print) -> Respond | None:
+    """What answers a text, or finds images and captions for each other; None for tasks that predict
+    samples."""
+    from zoo.tasks.capabilities import Matches, Responder
 
+    if isinstance(restored.task, Matches):
+        from zoo.commands.matches import Matcher
+
+        return Matcher(restored, warn).respond
     return restored.task.respond if isinstance(restored.task, Responder) else None
 
 
@@ -81,11 +86,14 @@ def answer(restored: "Restored", text: str, chosen: Row, warn: "Warn") -> Iterat
     """
     import torch
 
-    respond = respond_of(restored)
+    from zoo.tasks.capabilities import Responder
+
+    respond = respond_of(restored, warn)
     assert respond is not None
     with torch.no_grad(), restored.precision.autocast():
         for number, row in enumerate(respond(restored.model, text, **chosen)):
-            if number == 0:  # what is refused gets its error alone
+            is_text = isinstance(restored.task, Responder)
+            if number == 0 and is_text:  # what is refused gets its error alone
                 _warn_of(restored, text, warn)
             yield row
 

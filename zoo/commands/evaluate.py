@@ -38,6 +38,8 @@ importance=  true: also what each column of a table is worth to the model, the d
              monitored metric where the column is shuffled (5 times; a number: so often)
 samples=     of a model that draws images: how many are drawn to be judged (default 5000)
 judge.from=  a run of a classifier of the same data: the Frechet distance in its features
+prompts=     [captions] that stand for classes, for models of images and captions: the images whose
+             own caption contains one of them are classified by the nearest (zero-shot)
 json=true    print JSON, nothing else
 plugins=     [modules] to import first; those in the run's config are not imported by default
 base=        the weights that a LoRA run's adapter belongs to, if they have moved
@@ -63,6 +65,7 @@ def _main(argv: list[str]) -> int:
         device="auto",
         json="false",
         importance="false",
+        prompts="",
         plugins="[]",
         base="",
         samples="",
@@ -82,6 +85,10 @@ def _main(argv: list[str]) -> int:
         warnings.append,
         values["base"],
     )
+    if values["prompts"]:
+        from zoo.commands.matches import set_prompts
+
+        set_prompts(restored, values["prompts"], warnings.append)
     trained = with_found_files(restored.config, run).data
     data, other = data_settings(trained, overrides)
     split = values["split"] or ("all" if other else "test")

@@ -179,10 +179,15 @@ def peft(restored: "Restored", folder: Path) -> Usage:
 
 def _graph(restored: "Restored", folder: Path) -> tuple["Inputs", dict[str, Any]]:
     """What a graph is made of, and what lies beside it: how raw data becomes its input."""
-    from zoo.tasks.capabilities import HasWordVectors
+    from zoo.tasks.capabilities import HasWordVectors, Matches
     from zoo.weights.hf_folder import files_of, write_json
     from zoo.weights.onnx import Inputs
 
+    if isinstance(restored.task, Matches):
+        raise UserError(
+            "this model cannot be exported as a graph: it has two, of images and of texts; take "
+            "format=safetensors, or trace `model.image` and `model.text` of zoo.load(run).model"
+        )
     about = _about(restored)
     write_json(folder / "preprocessing.json", about)
     files = files_of(_trained(restored, {}))

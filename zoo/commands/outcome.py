@@ -32,6 +32,11 @@ def describe(outcome: dict[str, Any]) -> str:
         parts.append(_confusion(confusion, list(details["classes"])))
     if judged := details.get("judged"):
         parts.append(_judged(judged))
+    if prompts := details.get("prompts"):
+        body = [
+            (text, f"{row['images']:,}", f"{row['right']:.1%}") for text, row in prompts.items()
+        ]
+        parts.append(text_table([("prompt", "images", "right"), *body]))
     if importance := outcome.get("importance"):
         parts.append(_importance(importance))
     return "\n\n".join(parts)

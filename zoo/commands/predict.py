@@ -38,6 +38,8 @@ checkpoint=  best (default), last, a step, or the name of a checkpoint
 top=         classes (default 3) or words to list for each input
 device=      auto (default), cpu, cuda, ...
 json=true    print one JSON object per line, with all probabilities; text once it is complete
+candidates=  [captions] to choose from, for models of images and captions (clip)
+images=      for these models, a folder of images to choose from; input= is then a caption
 plugins=     [modules] to import first; those in the run's config are not imported by default
 base=        the weights that a LoRA run's adapter belongs to, if they have moved
 adapters=    [folders] of LoRA runs or PEFT adapters, applied one after another; none: without one
@@ -112,7 +114,7 @@ def _main(argv: list[str]) -> int:
         _write_images(restored, chosen_text, inputs, as_json)
     if draws:
         return 0
-    respond = respond_of(restored)
+    respond = respond_of(restored, warn)
     if values["top"] and respond is not None and "top" in parameters(respond):
         chosen_text["top"] = values["top"]
     chosen = bind(respond, chosen_text, _read, ["run", "input", *COMMON])

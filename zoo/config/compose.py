@@ -55,9 +55,11 @@ def load(overrides: list[str]) -> RunConfig:
     for override in overrides:
         if override.startswith("~"):
             raise UserError(f"cannot delete '{override}': settings are changed, by key=value")
-    overrides = quoted(overrides)
+    overrides = [of_part(o) for o in quoted(overrides)]
     check_choices(overrides)
-    chosen = {key_of(o) for o in overrides if key_of(o) in (*GROUPS, "experiment")}
+    parts = {part for o in overrides if (part := o.partition("=")[0].partition("@")[2])}
+    keys = {key_of(o) for o in overrides if "@" not in o.partition("=")[0]}
+    chosen = keys & {*GROUPS, "experiment"}
     overrides = [o for o in overrides if o != "experiment=null"]
     overrides = [opened(o) for o in overrides]
     current = tuple(f"{name}=" for name in RENAMED.values())  # files may list the old names
@@ -68,6 +70,7 @@ def load(overrides: list[str]) -> RunConfig:
     choice_of = composed.hydra.runtime.choices
     chosen_of = {group: choice_of[group] for group in (*GROUPS, "experiment")}
     pinned = [f"{group}={chosen_of[group]}" for group in GROUPS]
+    pinned += [f"{key}={name}" for key, name in choice_of.items() if key.startswith("model@")]
     listed = _listed(tuple(configs.config_dirs()), tuple(pinned))
     reference, typed = current_config(listed), set(map(key_of, overrides))
     with_values = _plain(composed)
@@ -81,6 +84,13 @@ def load(overrides: list[str]) -> RunConfig:
         with_values |= {group: as_filed[group] for group in retyped}
         if retyped & PROMISED:
             with_values["expect"] = {}  # promised for another model, other data, a full training
+    if experiment and parts:
+        values = [o for o in overrides if key_of(o).rpartition(".")[0] in parts]
+        as_filed = _plain(_compose(pinned + values))
+        for part in parts:
+            group, _, key = part.partition(".")
+            with_values[group][key] = as_filed[group][key]
+        with_values["expect"] = {}
     with_values = current_config(with_values, listed, typed)
     check(with_values, reference, experiment)
     if with_values["name"] is None:
@@ -96,6 +106,14 @@ def _name(model: str, data: str) -> str:
     """The name of a run without an experiment, which is no experiment's."""
     name = f"{model}_{data}"
     return f"{name}_plain" if name in choices("experiment") else name
+
+
+def of_part(override: str) -> str:
+    """`model.image=vit`, for a model that has another as a part of it, as Hydra takes it."""
+    key, equals, name = override.partition("=")
+    if key.removeprefix("model.") not in configs.model_parts() or name.startswith("{"):
+        return override
+    return f"model@{key}{equals}{name}"
 
 
 def check_choices(overrides: Sequence[str]) -> None:
@@ -132,7 +150,8 @@ def check_choices(overrides: Sequence[str]) -> None:
         if not is_name and (group, value) != ("experiment", None):
             if group == "hydra/launcher":
                 names = ["basic", *LAUNCHERS]
-            raise UserError(unknown_name(f"choice for {group}:", text, names))
+            asked = override.lstrip("+").partition("=")[0].rpartition("@")[2]
+            raise UserError(unknown_name(f"choice for {asked}:", text, names))
 
 
 def opened(override: str) -> str:
@@ -215,7 +234,8 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
     if (match := re.search(r"Could not override '([^']+)'", str(error))) and (
         key is None or "not in" in str(cause) or "No match" in str(error)
     ):
-        return unknown_key(max(key or "", match[1], key=len), _valid_keys(overrides))
+        key = max(key or "", match[1], key=len).replace("model@model.", "model.")
+        return unknown_key(key, _valid_keys(overrides))
     if str(error).startswith("Ambiguous value"):
         return f"{str(error).splitlines()[0]}: write a list as [a,b]; a sweep needs -m"
     if match := re.match(r"Multiple values for (\S+?)[.] |.*already at '([^']+)'", str(error)):
@@ -233,7 +253,7 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
 def _valid_keys(overrides: Sequence[str]) -> list[str]:
     """The keys that may be set with the choices of a command line."""
     groups = (*GROUPS, "experiment", "hydra/launcher")
-    chosen = [o for o in overrides if o.partition("=")[0] in groups]
+    chosen = [o for o in overrides if o.partition("=")[0].partition("@")[0] in groups]
     try:
         composed = _composed(chosen, return_hydra_config=True)
     except _MISTAKES:

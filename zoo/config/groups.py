@@ -6,6 +6,7 @@ that mistakes are reported at once, nor Hydra, which reading a saved config does
 """
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -188,6 +189,17 @@ def is_sweep_override(override: str) -> bool:
 def choices(group: str) -> list[str]:
     """The choices of a config group: its files, but for those that others build on."""
     return sorted(p.stem for d in config_dirs() for p in (d / group).glob("[!_]*.yaml"))
+
+
+def model_parts() -> set[str]:
+    """The options of models that are models themselves, chosen as `model.image=vit`."""
+    return _parts(tuple(config_dirs()))
+
+
+@functools.cache
+def _parts(folders: tuple[Path, ...]) -> set[str]:
+    texts = (file.read_text("utf-8") for d in folders for file in (d / "model").glob("*.yaml"))
+    return {part for text in texts for part in re.findall(r"/model@(\w+):", text)}
 
 
 def read_yaml(path: Path) -> Config:

@@ -3,12 +3,13 @@
 - `Responder`: generates an answer to a text.
 - `DrawsImages`: draws new images. `Redraws`: changes images. `Judged`: compares what it draws with
   real data.
+- `Matches`: says how well captions fit images.
 - `HasFilm`: a picture at every validation.
 - `HasPoints`: points for TensorBoard's projector.
 - `HasWordVectors`: vectors of words.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -98,6 +99,20 @@ class Judged(Protocol):
             features: Of a trained classifier of the same data: images as the data stores them to
                 vectors (N, D); None in training.
         """
+
+
+@runtime_checkable
+class Matches(Protocol):
+    """A task that says how well a caption fits an image.
+
+    Attributes:
+        captions: Texts to ids and back, as the data has them.
+    """
+
+    captions: Any
+
+    def similarities(self, model: nn.Module, images: Tensor, captions: Sequence[str]) -> Tensor:
+        """Logits of C captions for each prepared image: (N, C)."""
 
 
 @runtime_checkable

@@ -1,20 +1,23 @@
 """Images and classes that a CSV file lists, found again however their paths are written."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from zoo.data.charset import read_text
 from zoo.data.images.files import EXTENSIONS, images_under
 from zoo.data.images.index import ImageIndex
 from zoo.data.images.layout import split_of
 from zoo.data.labels import find_separator
 from zoo.data.paths import not_found
 from zoo.data.tables.csv_file import Table, read_csv
+from zoo.data.tables.input import JSON_NAMES, of_json
 from zoo.errors import UserError
 from zoo.files import user_path
 
 PATH_NAMES = ("path", "file", "filename", "file_name", "image", "image_path", "image_id", "id")
 LABEL_NAMES = ("label", "class", "target", "category")
+CAPTION_NAMES = ("caption", "text", "title", "description", "sentence", "comment")
 
 
 @dataclass
@@ -63,6 +66,26 @@ class _Finder:
                 self._by_name.setdefault(name.lower(), []).append(file)
 
 
+@dataclass
+class Listed:
+    """What a file lists.
+
+    Attributes:
+        source: The file.
+        files, texts, splits: Of each line an image, its class or caption, and its split if a column
+            names it.
+        notes: What was understood in a particular way.
+        separator: Between several labels of a cell.
+    """
+
+    source: Path
+    files: list[Path] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    splits: list[str | None] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    separator: str | None = None
+
+
 def index_listed(
     root: Path, labels: str, is_new: bool, several: bool = False, separator: str | None = None
 ) -> ImageIndex:
@@ -79,40 +102,79 @@ def index_listed(
         UserError: No such columns; lines without a path, a label or an existing file, or that
             repeat one.
     """
-    csv_path = root / labels if (root / labels).is_file() else user_path(labels)
-    table = read_csv(csv_path)
-    columns = [_column(table, names) for names in (PATH_NAMES, LABEL_NAMES)]
-    splits, notes = _splits(table)
-    index, finder = ImageIndex(notes=[*table.notes, *notes]), _Finder((root, csv_path.parent))
-    if several:
-        index.separator = find_separator(list(_cells(table, columns[1])), separator)
-    problems: list[str] = []
-    line_of: dict[Path, int] = {}
-    rows = zip(_cells(table, columns[0]), _cells(table, columns[1]), splits, table.lines)
-    for path, label, split, line in rows:
-        try:
-            file = _find(finder, root, path, label or ("none" if several else ""), line_of)
-        except UserError as error:
-            problems.append(f"line {line}: {error}")
-            continue
-        line_of[file] = line
+    listed = read_list(root, labels, LABEL_NAMES, several, separator)
+    index = ImageIndex(notes=listed.notes, separator=listed.separator)
+    for file, label, split in zip(listed.files, listed.texts, listed.splits, strict=True):
         index.add([file], label, split)
-    if problems:
-        more = f"; {len(problems) - 3:,} more lines" if len(problems) > 3 else ""
-        raise UserError(f"{csv_path}, {'; '.join(problems[:3])}{more}")
-    if finder.changed:
-        index.notes.append(
-            f"{finder.changed:,} of {len(index.files):,} paths of {csv_path.name} are not written "
-            "as the files are named (\\ for /, another case, no extension or folder): found by name"
-        )
-    if any(splits):
-        index.settle_splits(f"the split train of {csv_path}", is_new)
+    if any(listed.splits):
+        index.settle_splits(f"the split train of {listed.source}", is_new)
     return index
 
 
-def _find(finder: _Finder, root: Path, path: str, label: str, line_of: dict[Path, int]) -> Path:
-    if not path or not label:
-        raise UserError(f"the {'label' if path else 'path'} is missing")
+def read_list(
+    root: Path,
+    file: str,
+    columns: tuple[str, ...],
+    several: bool = False,
+    separator: str | None = None,
+    repeats: bool = False,
+) -> Listed:
+    """Images and what a file says of each.
+
+    Args:
+        root: The folder that paths start from; they may start from the file's own folder too.
+        file: The list, in `root` or elsewhere: a column `path`, one of `columns`, perhaps `split`.
+        columns: Usual names of the column of texts, the first of which is ours.
+        several: Whether a cell has any number of labels, so that it may be empty.
+        separator: Between them; None to detect it.
+        repeats: Whether an image may be listed several times.
+
+    Raises:
+        UserError: As `index_listed`.
+    """
+    source = root / file if (root / file).is_file() else user_path(file)
+    table = _read_table(source)
+    names = [_column(table, usual, columns[0]) for usual in (PATH_NAMES, columns)]
+    paths, texts = (list(_cells(table, name)) for name in names)
+    splits, notes = _splits(table)
+    listed, finder = Listed(source, notes=[*table.notes, *notes]), _Finder((root, source.parent))
+    if several:
+        listed.separator = find_separator(texts, separator)
+    problems: list[str] = []
+    line_of: dict[Path, int] = {}
+    for path, text, split, line in zip(paths, texts, splits, table.lines):
+        try:
+            if not path or not (text or several):
+                raise UserError(f"the {columns[0] if path else 'path'} is missing")
+            found = _find(finder, root, path, {} if repeats else line_of)
+        except UserError as error:
+            problems.append(f"line {line}: {error}")
+            continue
+        line_of[found] = line
+        listed.files.append(found)
+        listed.texts.append(text)
+        listed.splits.append(split)
+    if problems:
+        more = f"; {len(problems) - 3:,} more lines" if len(problems) > 3 else ""
+        raise UserError(f"{source}, {'; '.join(problems[:3])}{more}")
+    if finder.changed:
+        listed.notes.append(
+            f"{finder.changed:,} of {len(listed.files):,} paths of {source.name} are not written "
+            "as the files are named (\\ for /, another case, no extension or folder): found by name"
+        )
+    return listed
+
+
+def _read_table(source: Path) -> Table:
+    """A CSV file, or one of JSON objects, one a line or in one list."""
+    if source.suffix.lower() in JSON_NAMES and source.is_file():
+        read = read_text(source)
+        table = of_json(read.text, str(source), {})
+        return replace(table, notes=[*table.notes, *read.notes])
+    return read_csv(source)
+
+
+def _find(finder: _Finder, root: Path, path: str, line_of: dict[Path, int]) -> Path:
     file = finder.find(path)
     if file is None:
         raise not_found(root / path)
@@ -121,8 +183,8 @@ def _find(finder: _Finder, root: Path, path: str, label: str, line_of: dict[Path
     return file
 
 
-def _column(table: Table, names: tuple[str, ...]) -> str:
-    """The column of one of the usual names, the first of which is ours.
+def _column(table: Table, names: tuple[str, ...], text: str) -> str:
+    """The column of one of the usual names, the first of which is ours; `text` is that of texts.
 
     Raises:
         UserError: None, or several.
@@ -133,7 +195,7 @@ def _column(table: Table, names: tuple[str, ...]) -> str:
         return by_lower.get(names[0], found[0])
     raise UserError(
         f"{table.path}: no column '{names[0]}' (there are: {', '.join(table.header)}); "
-        "expected a header with path and label"
+        f"expected a header with path and {text}"
     )
 
 

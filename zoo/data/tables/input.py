@@ -38,7 +38,7 @@ def read_input(text: str, delimiter: str | None, known: Known) -> tuple[Table, l
         raise UserError("input= is empty; expected a CSV file or name=value,name=value")
     if not exists(text):
         if text.lstrip().startswith(("{", "[")):
-            table = _of_json(text, "input", known)
+            table = of_json(text, "input", known)
             many = len(table.rows) > 1
             return table, [f"input:{n}" for n in table.lines] if many else [text]
         if "=" in text:
@@ -48,7 +48,7 @@ def read_input(text: str, delimiter: str | None, known: Known) -> tuple[Table, l
     path = user_path(text)
     if path.suffix.lower() in JSON_NAMES:
         content, notes = read_text(path)
-        table = _of_json(content, text, known)
+        table = of_json(content, text, known)
         table.notes.extend(notes)
         return table, []
     return read_csv(text, delimiter), []
@@ -56,7 +56,7 @@ def read_input(text: str, delimiter: str | None, known: Known) -> tuple[Table, l
 
 def _of_content(content: str, path: str, delimiter: str | None, known: Known) -> Table:
     if content.lstrip().startswith(("{", "[")):
-        return _of_json(content, path, known)
+        return of_json(content, path, known)
     first = content.lstrip().splitlines()[0]
     if all(f"{name}=" in first.replace(" ", "") for name in map(_squeezed, known)):
         lines = [line for line in content.splitlines() if line.strip()]
@@ -94,7 +94,7 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if quoted else value
 
 
-def _of_json(text: str, path: str, known: Known) -> Table:
+def of_json(text: str, path: str, known: Known) -> Table:
     """A table of JSON rows: one object, a list of them, or one a line."""
     rows = _objects(text, path)
     header = list(dict.fromkeys(key for row in rows for key in row))

@@ -1,0 +1,90 @@
+"""Captions: short texts that belong to images, as rows of token ids.
+
+Shapes: N captions, T tokens of a row.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.data.text.ragged import padded
+from zoo.data.tokenizers.registry import PAD, UNKNOWN, Tokenizer
+from zoo.errors import UserError
+
+SPECIALS = (PAD, UNKNOWN)
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_DIGIT = re.compile("[0-9]")
+
+
+@dataclass(frozen=True)
+class Captions:
+    """Texts to ids and back.
+
+    Digits are spelled (`dots-12` is read as `dots one two`): a vocabulary of words has none, and a
+    digit then means the same as its word.
+
+    Attributes:
+        tokenizer: `<pad>` and `<unk>` are among its special tokens.
+        length: T; what is longer is cut off.
+    """
+
+    tokenizer: Tokenizer
+    length: int
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Int64 (N, T), padded on the right.
+
+        Raises:
+            UserError: A text without a token.
+        """
+        rows = [self.row(text) for text in texts]
+        for text, row in zip(texts, rows, strict=True):
+            if not len(row):
+                raise UserError(f"the caption '{text}' has no words; expected a text")
+        full = np.zeros(self.length, np.int32)  # so that all are of one length
+        return padded([full, *(row[: self.length] for row in rows)], self.pad_id)[1:]
+
+    def row(self, text: str) -> np.ndarray:
+        """All ids of a text, int32 (T',)."""
+        return self.tokenizer.encode(spelled(text))
+
+    def decode(self, row: Tensor) -> str:
+        """The text of a row of ids, as the model reads it."""
+        return self.tokenizer.decode(row.tolist()).strip()
+
+    def unknown(self, text: str) -> list[str]:
+        """The words of a text that the vocabulary lacks, each once; all of them may be."""
+        words = dict.fromkeys(spelled(text).split())
+        return [word for word in words if self.tokenizer.count_unknown(word)[0]]
+
+    def knows_nothing(self, text: str) -> bool:
+        """Whether the vocabulary lacks (almost) all words of a text."""
+        return self.tokenizer.knows_nothing(spelled(text))
+
+    @property
+    def pad_id(self) -> int:
+        """The id that fills up shorter rows."""
+        pad_id = self.tokenizer.pad_id
+        if pad_id is None:
+            raise UserError("the tokenizer has no token for padding")
+        return pad_id
+
+    @property
+    def unknown_id(self) -> int:
+        """The id that stands for a word that is not known: `<unk>`, or else padding."""
+        return self.tokenizer.specials.get(UNKNOWN, self.pad_id)
+
+
+def spelled(text: str) -> str:
+    """The text with its digits as words."""
+    return _DIGIT.sub(lambda digit: f" {DIGITS[int(digit[0])]} ", text)
+
+
+def longest(tokenizer: Tokenizer, texts: Sequence[str]) -> int:
+    """Tokens of the longest text."""
+    whole = Captions(tokenizer, torch.iinfo(torch.int32).max)
+    return max((len(whole.row(text)) for text in texts), default=0)

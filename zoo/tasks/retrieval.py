@@ -1,0 +1,105 @@
+"""How well vectors of images and of captions find each other in a whole split.
+
+Shapes: N images, G different captions, D width, K candidates.
+"""
+
+import torch
+from torch import Tensor
+
+CHANCE = "chance/"  # what a guess reaches, among the metrics
+AMONG = (1, 5)
+CHUNK = 1024  # rows of similarities in memory at once
+
+
+def chances(same: Tensor) -> dict[str, Tensor]:
+    """Sums over a batch of what equal vectors would reach, from whether caption and image belong
+    together, (B, M)."""
+    size = same.new_tensor(same.shape[1], dtype=torch.float32)
+    return {
+        f"{CHANCE}loss": len(same) * size.log(),
+        f"{CHANCE}accuracy": same.sum() / size,
+    }
+
+
+def retrieval(rows: dict[str, Tensor], neighbours: int) -> dict[str, Tensor]:
+    """Recall of captions for images, and of images for captions; accuracy among neighbours.
+
+    A caption counts as found if it is among the first k of the split's captions, each once; for a
+    caption, any of its images among the first k of all is right. Ties count against the model.
+
+    Args:
+        rows: Of N samples `image` and `text` (N, D), `group` (N,), the number of the caption, and
+            perhaps `place` (N,), by which captions are neighbours.
+        neighbours: K, the right caption among them.
+
+    Returns:
+        Scalars by name, and what chance reaches, as `chance/<name>`.
+    """
+    group, own = rows["group"].unique(return_inverse=True)  # (G,), (N,)
+    first = torch.full((len(group),), len(own)).scatter_reduce(
+        0, own, torch.arange(len(own)), "amin"
+    )  # a sample of each caption
+    images, texts = rows["image"].double(), rows["text"].double()[first]
+    belongs = own[:, None] == torch.arange(len(group))  # (N, G)
+    caption_rank, image_rank = _ranks(images, texts, own), _image_ranks(images, texts, belongs)
+    means: dict[str, Tensor] = {}
+    for k in AMONG:
+        means[f"caption_recall_{k}"] = (caption_rank < k).double().mean()
+        means[f"{CHANCE}caption_recall_{k}"] = torch.tensor(min(1.0, k / len(group)))
+        means[f"image_recall_{k}"] = (image_rank < k).double().mean()
+        means[f"{CHANCE}image_recall_{k}"] = _chance(belongs.sum(0), len(own), k).mean()
+    if "place" in rows and len(group) > 1:
+        near = nearest(rows["place"][first], neighbours)  # (G, K)
+        means |= {
+            "neighbour_accuracy": _right_among(images, texts, near[own]).double().mean(),
+            f"{CHANCE}neighbour_accuracy": torch.tensor(1 / near.shape[1]),
+        }
+    return means
+
+
+def nearest(place: Tensor, count: int) -> Tensor:
+    """For each place (G,) the number of itself, then of those nearest to it: int64 (G, count) or
+    all there are. Of two that are equally near, the lower comes first."""
+    order = place.argsort(stable=True)
+    near = []
+    for own in torch.arange(len(place)).split(CHUNK):
+        distance = (place[own, None] - place[order]).abs()
+        distance = distance.masked_fill(own[:, None] == order, -1)
+        near.append(order[distance.argsort(dim=1, stable=True)[:, :count]])
+    return torch.cat(near)
+
+
+def _right_among(images: Tensor, texts: Tensor, candidates: Tensor) -> Tensor:
+    """Whether the first of each image's candidates (N, K) is nearer than the others, bool (N,)."""
+    right = []
+    for some, chosen in zip(images.split(CHUNK), candidates.split(CHUNK)):
+        logits = (some[:, None] * texts[chosen]).sum(2)  # (n, K)
+        right.append((logits[:, 1:] < logits[:, :1]).all(1))
+    return torch.cat(right)
+
+
+def _ranks(images: Tensor, texts: Tensor, own: Tensor) -> Tensor:
+    """How many other captions are at least as near to each image as its own, int64 (N,)."""
+    ranks = []
+    for some, right in zip(images.split(CHUNK), own.split(CHUNK)):
+        logits = some @ texts.T
+        ranks.append((logits >= logits.gather(1, right[:, None])).sum(1) - 1)
+    return torch.cat(ranks)
+
+
+def _image_ranks(images: Tensor, texts: Tensor, belongs: Tensor) -> Tensor:
+    """How many images of others are at least as near to each caption as its nearest own, (G,)."""
+    ranks = []
+    for some, right in zip(texts.split(CHUNK), belongs.T.split(CHUNK)):
+        logits = some @ images.T
+        best = logits.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
+        ranks.append(((logits >= best) & ~right).sum(1))
+    return torch.cat(ranks)
+
+
+def _chance(own: Tensor, total: int, k: int) -> Tensor:
+    """Probability that one of a caption's images is among k drawn of all, (G,)."""
+    missed = torch.ones(len(own), dtype=torch.float64)
+    for drawn in range(min(k, total)):
+        missed = missed * ((total - own - drawn).clamp(min=0) / (total - drawn))
+    return 1 - missed
