@@ -38,8 +38,22 @@ function untick(...names) {
   for (const box of all(one => one.localName == 'paper-checkbox' && one.checked))
     if (names.includes(box.textContent.trim())) box.click();
 }
+function tick(...names) {
+  for (const box of all(one => one.localName == 'paper-checkbox' && !one.checked))
+    if (names.includes(box.textContent.trim())) box.click();
+}
 function unfold() {
   for (const one of all(one => one.classList.contains('toggle-matches-button'))) one.click();
+}
+function open(box) {
+  const found = all(one => one.localName == 'g' && one.dataset.name == box)[0];
+  if (!found) throw new Error('there is no box ' + box);
+  found.querySelector('.nodeshape rect').dispatchEvent(new MouseEvent('dblclick', {bubbles: true}));
+}
+function slide(nth, step) {
+  const one = all(one => one.localName == 'input' && one.type == 'range')[nth];
+  one.value = step;
+  for (const kind of ['input', 'change']) one.dispatchEvent(new Event(kind, {bubbles: true}));
 }
 function type(place, text) {
   const box = all(one => one.localName == 'input' && one.placeholder == place

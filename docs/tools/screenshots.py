@@ -21,8 +21,8 @@ USAGE = """\
 python scripts/screenshots.py runs=outputs [out=docs/images] [only=] [browser=]
 
 Takes the pictures of TensorBoard, of reports and of the terminal that the documentation shows, in
-Chromium or Chrome, without a window. Those of the terminal start the default run in tmux. Look at
-each before you commit it.
+Chromium or Chrome, without a window. Those of the terminal start the default run in tmux, three
+times. Look at each before you commit it.
 
 runs=     the folder that these have written to:
 {commands}
@@ -59,23 +59,25 @@ COMMANDS = {  # that write the runs
     "mlp_digits": "python train.py -m experiment=mlp_digits optim.lr=3e-4,1e-3,3e-3 "
     "model.width=32,128 seed=0,1",
     "cnn_digits": "python train.py experiment=cnn_digits",
+    "cnn_inside": "python train.py name=cnn_inside trainer.histograms=true trainer.graph=true",
     "mlp_rain": "python train.py experiment=mlp_rain",
     "gpt_shakespeare": "python train.py experiment=gpt_shakespeare",
     "word2vec_pydoc": "python train.py experiment=word2vec_pydoc",
 }
 SWEEP = "mlp_digits/*/sweep.json"
-CONSTANT = "'adapter.name', 'data.augment.crop', 'best/val_top5_accuracy', 'best/val_loss'"
-UNTICK = f"untick({CONSTANT}, 'model.name', 'optim.name', 'test/loss')"
+SAME = "'model.name', 'optim.name', 'best/val_loss', 'best/val_top5_accuracy'"
+SAME += ", 'best/val_balanced_accuracy', 'best/val_macro_f1'"
+ACCURACY = f"untick({SAME})", "tick('test/accuracy')"
 CURVES = quote("confusion|feature_maps|looks_at|mistakes|train/loss|val/accuracy")
 PICTURES = {
     "tensorboard": Picture(
         "cnn_digits/*/result.json", "timeseries", "mistakes", f"smoothing=0&tagFilter={CURVES}",
         ("press('Close side pane')",), 900,
     ),
-    "sweep_hparams": Picture(SWEEP, "hparams", "best/val_accuracy", "", (UNTICK,), 700),
+    "sweep_hparams": Picture(SWEEP, "hparams", "best/val_accuracy", "", ACCURACY, 700),
     "sweep_parallel": Picture(
         SWEEP, "hparams", "best/val_accuracy", "",
-        (UNTICK, "press('PARALLEL COORDINATES VIEW')", "press('Logarithmic')"), 960,
+        (*ACCURACY, "press('PARALLEL COORDINATES VIEW')", "press('Logarithmic')"), 960,
     ),
     "sweep_scalars": Picture(
         SWEEP, "timeseries", "Tags matching filter",
@@ -87,6 +89,18 @@ PICTURES = {
     ),
     "samples": Picture("gpt_shakespeare/*/result.json", "text", "sample", "", (), 620),
     "images": Picture("cnn_digits/*/result.json", "images", "looks_at", "", (), 900),
+    "film": Picture(
+        "mlp_rain/*/result.json", "timeseries", "decision_surface_film",
+        f"tagFilter={quote('decision_surface')}",
+        ("press('Close side pane')", "slide(1, 0)"), 510,
+    ),
+    "histograms": Picture(
+        "cnn_inside/*/result.json", "histograms", "gradients/features.0.0.weight", "", (), 680
+    ),
+    "graph": Picture(
+        "cnn_inside/*/result.json", "graphs", "Fit to screen", "",
+        ("open('Call')", "open('Call/CNN[model]')", "press('Fit to screen')"), 960,
+    ),
     "projector_digits": Picture(
         "cnn_digits/*/projector_config.pbtxt", "projector", "Points:", "", (), 800,
     ),
@@ -177,7 +191,7 @@ def _main(argv: list[str] | None) -> int:
     except OSError as error:
         raise UserError(f"out={out} cannot be made: {error.strerror}") from None
     with report_pages.browser(program) as browser:
-        for path in _take_all(browser, wanted, places, out):
+        for path in _take_all(browser, wanted, places, runs, out):
             print(f"{path}: {path.stat().st_size / 1e3:.0f} kB", flush=True)
     return 0
 
@@ -187,7 +201,7 @@ def _pattern(name: str) -> str:
 
 
 def _take_all(
-    browser: Browser, wanted: list[str], places: dict[str, Path], out: Path
+    browser: Browser, wanted: list[str], places: dict[str, Path], runs: Path, out: Path
 ) -> Iterator[Path]:
     for name, place in places.items():
         if name in REPORTS:
@@ -196,7 +210,7 @@ def _take_all(
             take(browser, PICTURES[name], folder(place), out / f"{name}.png")
             yield out / f"{name}.png"
     if lines := [name for name in wanted if name in terminal.PICTURES]:
-        yield from terminal.take(browser, lines, out)
+        yield from terminal.take(browser, lines, runs, out)
 
 
 def newest(runs: Path, pattern: str) -> Path:

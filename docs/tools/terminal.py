@@ -1,6 +1,6 @@
-"""Pictures of a terminal of 80 columns and 24 lines, while the default run trains in it.
+"""Pictures of a terminal of 80 columns and 24 lines: the default run in it, and a comparison.
 
-tmux holds the terminal and says what stands on it; Chromium draws that.
+tmux holds the terminal and says what stands on it, and what moved above it; Chromium draws that.
 """
 
 import html
@@ -21,12 +21,22 @@ from zoo.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS, LINES = 80, 24
-COMMAND = "python train.py"
 PROMPT = "$ "
 BAR = re.compile(r"\b[4-9]\d%.* left")  # well under way
-PICTURES = {  # what each waits for
-    "terminal_bar": lambda text: BAR.search(text) is not None,
-    "terminal_end": lambda text: text.rstrip().endswith(PROMPT.strip()) and "test" in text,
+Test = Callable[[str], object]
+
+
+def ended(screen: str) -> bool:
+    """Whether the shell waits for the next command."""
+    return screen.rstrip().endswith(f"\n{PROMPT.strip()}")
+
+
+TRAIN, COMPARE = "python train.py", "python scripts/compare.py outputs/mlp_digits"
+PICTURES: dict[str, tuple[tuple[str, Test], ...]] = {  # what is typed, and what is waited for then
+    "terminal_bar": ((TRAIN, BAR.search),),
+    "terminal_end": ((TRAIN, ended),),
+    "terminal_stop": ((TRAIN, BAR.search), ("C-c", ended)),
+    "terminal_compare": ((COMPARE, ended),),
 }
 TIMEOUT = 1800.0  # seconds for the run
 COLOURS = ["#2e3440", "#c0392b", "#3c8d40", "#b58900", "#2f6fb0", "#8e44ad", "#16858f", "#d8dee9"]
@@ -38,8 +48,11 @@ font: 15px/1.3 "DejaVu Sans Mono", monospace }}</style><pre>{}</pre>"""
 
 
 @contextmanager
-def terminal() -> Iterator[Callable[..., str]]:
+def terminal(runs: Path | None = None) -> Iterator[Callable[..., str]]:
     """A shell in tmux; yields a function that passes a command to that tmux.
+
+    Args:
+        runs: What is `outputs` there; None for a folder that is empty, and removed at the end.
 
     Raises:
         UserError: There is no tmux.
@@ -47,7 +60,9 @@ def terminal() -> Iterator[Callable[..., str]]:
     if not shutil.which("tmux"):
         raise UserError("there is no tmux, which holds the terminal; install it")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        (Path(folder) / "train.py").symlink_to(ROOT / "train.py")
+        links = {name: ROOT / name for name in ("train.py", "evaluate.py", "scripts")}
+        for name, target in (links | ({"outputs": runs.resolve()} if runs else {})).items():
+            (Path(folder) / name).symlink_to(target)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
         environment.pop("TMUX", None)  # a terminal in a terminal is its own
@@ -60,37 +75,66 @@ def terminal() -> Iterator[Callable[..., str]]:
 
         ask("new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), "sh")
         ask("set", "-g", "status", "off")
-        # A shell of its own may put another prompt into PS1 at its start.
-        ask("send-keys", f"PS1='{PROMPT}'; clear", "Enter")
         try:
+            # A shell of its own may put another prompt into PS1 at its start.
+            ask("send-keys", f"PS1='{PROMPT}'; clear", "Enter")
+            wait(ask, lambda screen: screen.strip() == PROMPT.strip(), "a prompt")
+            ask("clear-history")
             yield ask
         finally:
             ask("kill-server")
 
 
-def take(browser: Browser, names: list[str], out: Path, command: str = COMMAND) -> Iterator[Path]:
-    """Train in a terminal and take its pictures; yields their files.
+def wait(ask: Callable[..., str], shows: Test, what: str) -> None:
+    """Return once the screen shows it.
+
+    Raises:
+        UserError: It never came.
+    """
+    end = time.monotonic() + TIMEOUT
+    while not shows(ask("capture-pane", "-p")):
+        if time.monotonic() > end:
+            raise UserError(f"{what}: the terminal never showed it")
+        time.sleep(0.2)
+
+
+def take(browser: Browser, names: list[str], runs: Path, out: Path) -> Iterator[Path]:
+    """Take pictures of the terminal; yields their files.
+
+    Args:
+        browser: Draws what tmux holds.
+        names: Of PICTURES.
+        runs: The folder of runs that are compared.
+        out: Where the pictures go.
 
     Raises:
         UserError: There is no tmux, or what a picture waits for never came.
     """
-    with terminal() as ask:
-        ask("send-keys", command, "Enter")
-        end = time.monotonic() + TIMEOUT
-        for name in names:
-            while not PICTURES[name](ask("capture-pane", "-p")):
-                if time.monotonic() > end:
-                    raise UserError(f"{name}: the terminal never showed it")
-                time.sleep(0.5)
-            yield draw(browser, ask("capture-pane", "-e", "-p"), out / f"{name}.png")
+    for name in names:
+        is_of_runs = any(typed == COMPARE for typed, _ in PICTURES[name])
+        with terminal(runs if is_of_runs else None) as ask:
+            for typed, shows in PICTURES[name]:
+                enter(ask, typed)
+                wait(ask, shows, name)
+            screen = ask("capture-pane", "-e", "-p", "-S", "-")
+            yield draw(browser, screen, out / f"{name}.png")
+
+
+def enter(ask: Callable[..., str], typed: str) -> None:
+    """Type a command and start it, or press a key such as `C-c`."""
+    ask("send-keys", typed)
+    if typed != "C-c":
+        wait(ask, lambda screen: typed in screen.replace("\n", ""), typed)
+        ask("send-keys", "Enter")
+        wait(ask, lambda screen: not screen.rstrip().endswith(typed), typed)
 
 
 def draw(browser: Browser, screen: str, path: Path) -> Path:
     """Save a terminal's screen, with its escape sequences, as a PNG."""
     from docs.tools.screenshots import compress
 
-    lines = "\n".join((screen.split("\n") + [""] * LINES)[:LINES])
-    page = PAGE.format(as_html(lines))
+    lines = screen.rstrip().split("\n")
+    page = PAGE.format(as_html("\n".join(lines + [""] * (LINES - len(lines)))))
     browser.ask("Page.navigate", url=f"data:text/html;charset=utf-8,{quote(page)}")
     while not browser.run("document.querySelector('pre') && document.readyState == 'complete'"):
         time.sleep(0.1)

@@ -69,6 +69,13 @@ def write_previews(run, files):
         (run / "previews" / name).write_bytes(content)
 
 
+def sound(text):
+    """Whether each part that the script looks for is on the page."""
+    ids = [attributes.get("id") for _, attributes in Page(text).tags]
+    content = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])
+    return all(name in ids for name in content)
+
+
 @pytest.fixture
 def run(tmp_path):
     val, test = {"accuracy": 0.91234567, "loss": 0.25}, {"accuracy": 0.875, "loss": 0.31}
@@ -182,3 +189,17 @@ def test_paths_of_the_machine_are_left_out(run, monkeypatch):
     said = render(run)
     assert str(run.parent) not in said
     assert "run/x is gone, ~/other too" in said
+
+
+def test_the_page_is_small_whatever_the_run_left(run):
+    """Texts of many samples, charts of many metrics: the largest parts are left out by name."""
+    write_previews(run, {"confusion-10.png": png()} | {
+        f"sample{k}-10.txt": ("&" * 16_000 + "很长的" * 1_300).encode() for k in range(24)
+    })  # fmt: skip
+    whole = render(run)
+    assert len(whole.encode()) < 2_000_000 and "Left out to keep this file below" in whole
+    assert sound(whole) and '<h2 id="curves-heading">' in whole and "0.8750" in whole
+    assert "很长的" not in whole and "data:image/png" in whole
+    result = json.loads((run / "result.json").read_text()) | {"reason": "x" * 3_000_000}
+    (run / "result.json").write_text(json.dumps(result))
+    assert len(render(run).encode()) < 2_000_000

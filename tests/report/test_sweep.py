@@ -1,12 +1,14 @@
 """The report of a sweep says what `compare` says."""
 
 import json
+import re
 from html.parser import HTMLParser
 
 import pytest
 from support import write_run
 
 from zoo.compare.main import main as compare
+from zoo.report import page
 from zoo.report.sweep import render
 from zoo.report.write import write_sweep
 
@@ -130,3 +132,12 @@ def test_a_large_sweep_stays_small(tmp_path):
     text = render(folder)
     assert len(text.encode()) < 300_000 and text.count('data-line="') == 120
     assert "30 of the 50 others" in text
+
+
+def test_a_folder_of_many_recipes_stays_small(sweep, monkeypatch):
+    whole = render(sweep)
+    monkeypatch.setattr(page.fitted, "__defaults__", (len(whole) - 5_000,))
+    cut = render(sweep)
+    assert len(cut.encode()) <= len(whole) - 5_000 and "Left out to keep" in cut
+    ids = set(re.findall(r' id="([^"]+)"', cut))
+    assert json.loads(re.search(r'id="data">(.*?)</script>', cut)[1]).keys() <= ids

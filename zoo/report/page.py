@@ -17,6 +17,8 @@ from zoo.report.html import Html, data, element, join
 FILE = "report.html"
 MAX_BYTES = 2_000_000
 HERE = Path(__file__).parent
+LEFT_OUT = element("p", "Left out to keep this file below 2 MB; the folder that it was made from "
+                   "has it.", class_="note")  # fmt: skip
 
 
 class Section(NamedTuple):
@@ -49,6 +51,7 @@ def page(
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     kept = [section for section in sections if section.content]
+    content = {i: one for i, one in content.items() if any(f'id="{i}"' in s.content for s in kept)}
     links = [element("li", element("a", s.title, href=f"#{s.id}")) for s in kept]
     head = element(
         "head",
@@ -71,6 +74,32 @@ def page(
         Html(f"<script>{script}</script>"),
     )
     return f'<!doctype html>\n<html lang="en">\n{head}\n{body}\n</html>\n'
+
+
+def fitted(
+    title: str,
+    header: Html,
+    sections: Sequence[Section],
+    content: dict[str, Any],
+    footer: Html,
+    most: int = MAX_BYTES,
+) -> str:
+    """The whole file; where it would be larger than `most` bytes, its largest sections are left
+    out, which a line says in their places. The arguments are those of `page`."""
+    kept = list(sections)
+    left_out = {Section(s.id, s.title, LEFT_OUT) for s in sections}
+    while size(text := page(title, header, kept, content, footer)) > most:
+        candidates = [s for s in kept if s.content and s not in left_out]
+        if not candidates:
+            break
+        place = kept.index(max(candidates, key=lambda s: size(s.content)))
+        kept[place] = kept[place]._replace(content=LEFT_OUT)
+    return text
+
+
+def size(text: str) -> int:
+    """Bytes of a file with this text."""
+    return len(text.encode("utf-8", "backslashreplace"))
 
 
 def _section(section: Section) -> Html:

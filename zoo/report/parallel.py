@@ -12,6 +12,7 @@ from zoo.compare.scale import Scale, scale
 from zoo.report.html import Html, element, join, scrolling
 from zoo.runs.rank import Table
 from zoo.runs.settings import format_value, short_names
+from zoo.terminal import cut
 
 MAX_LINES, MAX_AXES = 400, 12
 HEIGHT, TOP, BOTTOM, SIDE = 300, 34, 282, 70
@@ -53,7 +54,9 @@ def parallel(table: Table, id_: str) -> tuple[Html, dict[str, Any]]:
         "table": id_.replace("parallel", "ranking"),
     }  # fmt: skip
     hint = element(
-        "p", "Drag along an axis to choose a range, or use the fields below.", class_="note"
+        "p",
+        "Drag along an axis to choose a range, or use the fields below.",
+        class_="note brushing",
     )
     plot = element("div", box, hint, form, status, note, id=id_, class_="parallel")
     return plot, {id_: content}
@@ -102,20 +105,16 @@ def _y(position: float) -> float:
 
 def _axis(x: int, j: int, one: Scale) -> Html:
     parts = [
-        element("text", _cut(one.name, 20), x=x, y=16, class_="mid name"),
+        element("text", cut(one.name, 20), x=x, y=16, class_="mid name"),
         element("path", d=f"M{x} {TOP}V{BOTTOM}", class_="axis"),
         element("rect", x=x - 9, y=TOP, width=18, height=0, class_="brush"),
         element("rect", x=x - 18, y=TOP - 8, width=36, height=BOTTOM - TOP + 16, class_="grip"),
     ]
     parts += [
-        element("text", _cut(text, 14), x=x + 7, y=f"{_y(at) + 4:.1f}", class_="tick")
+        element("text", cut(text, 14), x=x + 7, y=f"{_y(at) + 4:.1f}", class_="tick")
         for at, text in one.ticks
     ]
     return element("g", *parts, data_axis=j)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _fields(id_: str, k: int, one: Scale, column: list[Any]) -> Html:

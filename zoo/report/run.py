@@ -21,6 +21,7 @@ TITLES = {"lr": "learning rate", "grad_norm": "gradient norm"}
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 MAX_CHARTS = 24
 MAX_REMARKS = 40
+MAX_REASON = 2000  # characters of why a run ended
 STATUS = {"done": "finished", "failed": "failed", "interrupted": "interrupted", "pruned": "pruned",
           "unfinished": "unfinished"}  # fmt: skip
 REMARKS = ("warning: ", "note ")  # how such lines of train.log begin
@@ -49,10 +50,9 @@ def render(folder: Path) -> str:
     title = f"{run.experiment or run.result.get('name') or folder.name}: run report"
     parts = title, _header(run, names), sections, data, _footer(folder)
     if found:
-        used = len(page.page(*parts).encode("utf-8", "backslashreplace"))
-        shown = pictures.gallery(found, page.MAX_BYTES - 20_000 - used)
+        shown = pictures.gallery(found, page.MAX_BYTES - 20_000 - page.size(page.fitted(*parts)))
         sections[2] = page.Section("pictures", "Pictures", shown)
-    return page.page(*parts)
+    return page.fitted(*parts)
 
 
 def _header(run: Record, names: Names) -> Html:
@@ -65,7 +65,7 @@ def _header(run: Record, names: Names) -> Html:
         words.append(f"{steps:,} steps{passes}")
     if seconds := result.get("seconds"):
         words.append(f"{duration(seconds)} of training")
-    reason = names.hidden(str(result.get("reason") or ""))
+    reason = names.hidden(str(result.get("reason") or ""))[:MAX_REASON]
     status = element("span", STATUS.get(run.status, run.status), class_=f"badge {run.status}")
     return join(
         [

@@ -53,7 +53,7 @@ def render(folder: Path) -> str:
                      " by ", element("code", spelled("python scripts/report.py")), ". This file is "
                      "complete in itself: it loads nothing and sends nothing. Links lead to the "
                      "runs' own reports in the same folder.")  # fmt: skip
-    return page.page(f"{title}: sweep report", header, sections, content, footer)
+    return page.fitted(f"{title}: sweep report", header, sections, content, footer)
 
 
 def _header(title: str, tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> Html:

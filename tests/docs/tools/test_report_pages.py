@@ -56,6 +56,28 @@ def test_ranges_fade_lines_and_headings_sort(browser, sweep):
     assert browser.run(places) == ["4", "3", "2", "1"]
 
 
+PRINTED = """({
+  heads: [...document.querySelectorAll('thead th')].map(one => one.innerText),
+  hidden: [...document.querySelectorAll('nav, .brushes, .copy')].filter(e => e.offsetWidth).length,
+  wide: document.documentElement.scrollWidth - innerWidth,
+  broken: [...document.querySelectorAll('td')].filter(cell => {
+    const text = document.createRange();
+    text.selectNodeContents(cell);
+    return /^[\\d.,]+$/.test(cell.innerText)
+      && new Set([...text.getClientRects()].map(box => box.top)).size > 1;
+  }).length,
+})"""
+
+
+def test_on_paper_tables_have_their_headings_and_numbers_are_whole(browser, sweep):
+    for page in (sweep / "report.html", sweep / "0.1-16" / "report.html"):
+        report_pages.show(browser, page, 700)  # of A4, between the margins of the browser
+        browser.ask("Emulation.setEmulatedMedia", media="print")
+        facts = browser.run(PRINTED)
+        assert all(facts["heads"]) and len(facts["heads"]) > 3
+        assert (facts["hidden"], facts["wide"], facts["broken"]) == (0, 0, 0)
+
+
 def test_faults_are_seen(browser, sweep, tmp_path):
     text = (sweep / "report.html").read_text()
     page = tmp_path / "wrong.html"

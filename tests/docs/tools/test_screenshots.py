@@ -5,7 +5,7 @@ import re
 
 from support import ROOT
 
-from docs.tools import screenshots
+from docs.tools import screenshots, terminal
 
 
 def test_it_takes_all_that_the_page_shows():
@@ -13,6 +13,11 @@ def test_it_takes_all_that_the_page_shows():
     assert set(re.findall(r"images/(\w+)\.png", page)) == screenshots.PICTURES.keys()
     for screenshot in screenshots.PICTURES.values():
         assert screenshot.folder.partition("/")[0] in screenshots.COMMANDS
+    page = (ROOT / "docs" / "training.md").read_text()
+    assert set(re.findall(r"images/(terminal_\w+)\.png", page)) == terminal.PICTURES.keys()
+    for name in screenshots.NAMES:
+        image = ROOT / "docs" / "images" / f"{name}.png"
+        assert image.stat().st_size < 150_000, "256 colours are enough: compress"
 
 
 def test_the_newest_run_is_taken(tmp_path):
