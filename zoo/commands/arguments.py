@@ -12,7 +12,6 @@ from zoo.program import spelled
 from zoo.terminal import line_width
 
 Result = TypeVar("Result")
-WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}
 NAMES = re.compile(r"(?:\s*\S+\s{2,})+")  # of an option, and of its values, before their meaning
 
 
@@ -71,7 +70,10 @@ def print_help(usage: str) -> None:
         else:
             entries.append((line, names.end() if names else 4 * is_command))
     for entry, indent in entries:
-        print(textwrap.fill(entry, width, subsequent_indent=" " * indent, **WHOLE_WORDS))
+        wrapper = textwrap.TextWrapper(
+            width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+        )
+        print(wrapper.fill(entry))
 
 
 def with_config_dir(work: Callable[[list[str]], Result], arguments: list[str]) -> Result:
