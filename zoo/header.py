@@ -35,8 +35,7 @@ def print_header(trainer: Trainer, start: Start, dataset: Dataset) -> None:
     console.entry("device", _device(trainer.runtime))
     console.entry("precision", f"{trainer.precision.name} ({console.precision_reason})")
     console.entry("budget", _budget(trainer, config))
-    used, limit = trainer.loader.sizes, config.trainer.max_samples
-    if any(used[name] < len(source) for name, source in dataset.splits.items()):
+    if (limit := config.trainer.max_samples) in trainer.loader.sizes.values():
         console.entry("samples", f"only {limit:,} of each split are used (trainer.max_samples)")
     shown, further = describe(dataset.contents) if dataset.contents else ([], [])
     for line in shown:

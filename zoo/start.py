@@ -143,7 +143,12 @@ def find_data(
     config = with_target_kind(start.config, overrides) if is_new else start.config
     fitted = start.encoding
     dataset = build_dataset(
-        config.data, fitted, start.tokenizer, online=online, resumes=fitted is not None
+        config.data,
+        fitted,
+        start.tokenizer,
+        online=online,
+        resumes=fitted is not None,
+        max_samples=config.trainer.max_samples,
     )
     if is_new:
         teacher = start.teacher.facts if start.teacher else {}

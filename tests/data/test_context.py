@@ -4,6 +4,7 @@ import pytest
 import torch
 from contexts import context
 
+from zoo.batch import spread
 from zoo.data.context import DataContext
 from zoo.data.images.encoding import ImageEncoding
 from zoo.data.splits import Split
@@ -30,3 +31,13 @@ def test_a_trained_run_keeps_its_encoding_and_may_lack_splits():
 def test_an_encoding_of_another_kind_is_refused():
     with pytest.raises(UserError, match="the data holds images, the run was trained on tables"):
         context(encoding=TABLE.to_json()).fitted(ImageEncoding)
+
+
+def test_a_handful_is_what_the_loader_takes():
+    every, few = DataContext(), DataContext(max_samples=16)
+    splits = {"train": torch.arange(1000) * 3, "val": torch.arange(5)}
+    assert torch.equal(few.few(splits)["train"], 3 * spread(1000, 16))
+    assert torch.equal(few.few(splits)["val"], torch.arange(5))
+    assert few.some(range(0, 3000, 3)) == few.few(splits)["train"].tolist()
+    assert torch.equal(every.few(splits)["train"], splits["train"])
+    assert every.some(range(9)) == range(9)

@@ -158,7 +158,9 @@ def evaluate_run(
     from zoo.build import build_dataset, check_batches
 
     check_batches(data)
-    dataset = build_dataset(data, restored.encoding.to_json(), online=other)
+    most = None if other else restored.config.trainer.max_samples
+    encoding = restored.encoding.to_json()
+    dataset = build_dataset(data, encoding, online=other, max_samples=most)
     _check_split(dataset.splits, split)
     is_same = dataset.sha256 == restored.data_sha256
     warnings += _about_data(restored, dataset.sha256, other, split)
@@ -166,7 +168,7 @@ def evaluate_run(
     samples = loader.sizes[split]
     if restored.config.trainer.overfit and not other:
         warnings.append("trainer.overfit was on: as in training, every split is the first batch")
-    if samples < len(dataset.splits[split]):
+    if samples == most:
         warnings.append(f"trainer.max_samples was on: as in training, {samples:,} samples are used")
     means = _means(restored, loader.evaluation(split), split, warnings)
     if judging is not None:

@@ -34,6 +34,7 @@ def build_dataset(
     tokenizer: Any = None,
     online: bool = True,
     resumes: bool = False,
+    max_samples: int | None = None,
 ) -> Dataset:
     """The dataset that `data` names.
 
@@ -44,6 +45,7 @@ def build_dataset(
         online: Whether names on a hub may be looked up, not only those in the cache: no orders are
             taken from the config of a run.
         resumes: Whether the run of `encoding` is to be trained further.
+        max_samples: Samples of each split that will be used; None for all.
     """
     uses = DATASETS[data["name"]].uses if data.get("name") else ()
     keys = {"batch_size", "workers", *SPLIT_KEYS} - {"train_size"}
@@ -52,7 +54,7 @@ def build_dataset(
     context = _data_context(shared, data.get("name", ""), tokenizer)
     if encoding is not None:
         context = replace(context, encoding=load_encoding(encoding))
-    context = replace(context, online=online, resumes=resumes)
+    context = replace(context, online=online, resumes=resumes, max_samples=max_samples)
     off = {key for key, value in ADDED.items() if data.get(key, value) == value}
     options = {key: value for key, value in data.items() if key not in keys | off}
     dataset = DATASETS.build(options, context=context)

@@ -1,12 +1,12 @@
 """Settings that every dataset builder gets besides its own options."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from torch import Tensor
 
-from zoo.batch import Batch
+from zoo.batch import Batch, spread
 from zoo.bounds import Fraction, Natural
 from zoo.data.encoding import Encoding, fitted
 from zoo.data.label_noise import with_noise
@@ -15,6 +15,7 @@ from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
 
 E = TypeVar("E", bound=Encoding)
+T = TypeVar("T")
 
 
 class Augmentation(Protocol):
@@ -47,6 +48,8 @@ class DataContext:
         workers: Processes that decode files.
         online: Whether names on a hub may be looked up: those that the user typed.
         resumes: Whether the run of `encoding` is resumed, not evaluated.
+        max_samples: Samples of each split that will be used, where not all are: datasets that
+            decode or encode one by one leave out the others.
     """
 
     split: Split = field(default_factory=Split)
@@ -59,6 +62,7 @@ class DataContext:
     workers: int = 0
     online: bool = True
     resumes: bool = False
+    max_samples: int | None = None
 
     @property
     def is_new(self) -> bool:
@@ -103,3 +107,19 @@ class DataContext:
                 f"that another could replace; leave it out"
             )
         return with_noise(target, train, self.label_noise, num_classes, self.split.split_seed)
+
+    def some(self, items: Sequence[T]) -> Sequence[T]:
+        """Of the samples of one split those that will be used: those that the loader takes."""
+        if self.max_samples is None:
+            return items
+        return [items[i] for i in spread(len(items), self.max_samples).tolist()]
+
+    def few(self, splits: Indices) -> Indices:
+        """Likewise of the splits of all samples."""
+        return {name: rows[spread(len(rows), self.max_samples)] for name, rows in splits.items()}
+
+    @property
+    def settled(self) -> "DataContext":
+        """For samples of which `few` has left some: their splits, stated as the official ones, are
+        those already."""
+        return replace(self, split=replace(self.split, folds=None, fold=None, train_size=None))

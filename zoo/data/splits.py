@@ -187,6 +187,12 @@ def split_items(items: Sequence[T], split: Split, allow_empty: bool = False) -> 
     return {name: [items[i] for i in rows.tolist()] for name, rows in index.items()}
 
 
+def renumbered(splits: Indices) -> tuple[list[int], Indices]:
+    """The samples of all splits, ascending, and the splits by their places among these."""
+    kept = torch.cat(list(splits.values())).sort()[0]
+    return kept.tolist(), {name: torch.searchsorted(kept, rows) for name, rows in splits.items()}
+
+
 def split_columns(
     columns: Mapping[str, Tensor],
     index: Indices,

@@ -10,6 +10,8 @@ from contexts import build_dataset
 from PIL import Image
 from sample_hub import Rows
 
+from zoo.batch import spread
+from zoo.data.datasets import hf
 from zoo.data.splits import Split
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
@@ -221,3 +223,23 @@ def test_settings_of_other_kinds_are_refused(kind, shared, words):
     options = {"name": "hf", "path": "any", "kind": kind, "block_size": 8}
     with pytest.raises(UserError, match=words):
         build_dataset(options, **shared)
+
+
+def test_a_handful_of_images_is_all_that_is_decoded(library, monkeypatch):
+    def image(level):
+        return Image.fromarray(np.full((9, 12, 3), level, np.uint8))
+
+    train = Rows(img=[image(5 * i) for i in range(40)], label=["dark", "light"] * 20)
+    library["photos", None] = {"train": train, "test": Rows(img=[image(9)] * 9, label=["dark"] * 9)}
+    options = {"name": "hf", "path": "photos", "kind": "images", "size": 4, "block_size": 8}
+    whole = build_dataset(options, split=SPLIT)
+    decoded, decode = [], hf._decode
+    noted = lambda *given: decoded.append(given[1:3]) or decode(*given)  # noqa: E731
+    monkeypatch.setattr(hf, "_decode", noted)
+    few = build_dataset(options, split=SPLIT, max_samples=4)
+    assert len(set(decoded)) == len(decoded) == 12
+    for name in ("train", "val", "test"):
+        numbers = spread(len(whole.splits[name]), 4)
+        expected, got = (data.splits[name].columns for data in (whole, few))
+        assert torch.equal(expected["input"][numbers], got["input"])
+        assert torch.equal(expected["target"][numbers], got["target"])

@@ -6,12 +6,15 @@ import os
 import numpy as np
 import pytest
 import torch
+from contexts import build_dataset
 from PIL import Image
 from sample_images import COLOURS, build, photos, png_header
 
+from zoo.batch import spread
 from zoo.commands.evaluate import main as evaluate_main
 from zoo.commands.predict import main as predict_main
 from zoo.data.images.augment import Augment
+from zoo.data.images.reader import ImageReader
 from zoo.errors import UserError
 
 
@@ -176,3 +179,48 @@ def test_an_image_may_have_several_labels(train, tmp_path, capsys):
 def test_several_labels_need_a_list(tmp_path, split):
     with pytest.raises(UserError, match="need a list of them: data.labels=labels.csv"):
         build(photos(tmp_path / "photos"), split, kind="multi_label")
+
+
+@pytest.mark.parametrize("layout", ["classes", "splits", "labels"])
+def test_a_handful_of_a_large_folder_is_all_that_is_decoded(tmp_path, split, monkeypatch, layout):
+    root, options = tmp_path / "photos", {"name": "image_folder", "size": 8}
+    if layout == "splits":
+        for part, number in (("train", 12), ("val", 6), ("test", 4)):
+            photos(root / part, number)
+    else:
+        photos(root, 20)
+    if layout == "labels":
+        rows = [f"{f.relative_to(root)},{f.parent.name};pet" for f in sorted(root.rglob("*.png"))]
+        (root / "labels.csv").write_text("\n".join(["path,label", *rows]))
+        options |= {"labels": "labels.csv", "kind": "multi_label"}
+    options["path"] = str(root)
+    whole = build_dataset(options, split=split)
+    decoded, read = [], ImageReader.read_and_look
+    noted = lambda reader, file: decoded.append(file) or read(reader, file)  # noqa: E731
+    monkeypatch.setattr(ImageReader, "read_and_look", noted)
+    few = build_dataset(options, split=split, max_samples=5)
+    assert len(decoded) == len(set(decoded)) == 15
+    names = "label_names" if layout == "labels" else "class_names"
+    assert few.facts[names] == whole.facts[names]
+    for name in ("train", "val", "test"):
+        numbers = spread(len(whole.splits[name]), 5)
+        expected, got = (data.splits[name].columns for data in (whole, few))
+        assert torch.equal(expected["input"][numbers], got["input"]), name
+        assert torch.equal(expected["target"][numbers], got["target"])
+    again = build_dataset(options, split=split, max_samples=5, encoding=few.encoding.to_json())
+    assert again.sha256 == few.sha256
+    assert torch.equal(again.splits["test"].columns["input"], few.splits["test"].columns["input"])
+
+
+def test_a_debug_run_of_a_folder_is_evaluated_on_its_handful(train, tmp_path, capsys):
+    photos(tmp_path / "photos", 30, size=(8, 8))
+    data = (f"data.path={tmp_path / 'photos'}", "data.size=8", "data.test_fraction=0.5")
+    trained = train(
+        "model=mlp", "trainer=debug", "trainer.max_samples=20", "data=image_folder", *data
+    )
+    assert trained.code == 0 and "only 20 of each split are used" in trained.out, trained.err
+    assert evaluate_main([f"run={trained.path}", "json=true"]) == 0
+    outcome = json.loads(capsys.readouterr().out.splitlines()[-1])
+    (warning,) = outcome["warnings"]  # none that the data changed
+    assert outcome["samples"] == 20 and "20 samples are used" in warning
+    assert outcome["metrics"] == json.loads((trained.path / "result.json").read_text())["test"]

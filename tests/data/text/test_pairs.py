@@ -5,6 +5,8 @@ import torch
 from contexts import context
 from sample_pairs import BPE, BYTE, CHAR, made, texts, tiny_pairs
 
+from zoo.batch import spread
+from zoo.data.text.pair_encoding import PairEncoding
 from zoo.data.text.pairs import pair_dataset
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
@@ -82,3 +84,15 @@ def test_facts_of_the_targets():
     facts = pair_dataset("toy", pairs, context(tokenizer=BYTE)).facts
     assert facts["target_script"] == "Chinese" and facts["target_lengths"] == [3, 5]
     assert made()[0].facts["target_script"] is None
+
+
+def test_a_handful_is_all_that_is_encoded(monkeypatch):
+    whole, splits = made(BPE)
+    encoded, encode = [], PairEncoding.encode
+    noted = lambda self, text: encoded.append(text) or encode(self, text)  # noqa: E731
+    monkeypatch.setattr(PairEncoding, "encode", noted)
+    few = pair_dataset("toy", splits, context(tokenizer=BPE, max_samples=4))
+    assert len(encoded) == 2 * 3 * 4 and few.sha256 == whole.sha256
+    assert few.facts["vocab_size"] == whole.facts["vocab_size"]
+    for split, numbers in (("train", spread(30, 4)), ("val", spread(5, 4))):
+        assert texts(few, split) == [texts(whole, split)[i] for i in numbers.tolist()]

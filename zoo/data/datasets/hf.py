@@ -24,7 +24,7 @@ from zoo.data.images.encoding import ImageEncoding
 from zoo.data.images.layout import counted
 from zoo.data.images.levels import Levels, levels_of
 from zoo.data.progress import Progress
-from zoo.data.splits import Split
+from zoo.data.splits import Split, renumbered
 from zoo.data.text.document import Document, byte_length
 from zoo.data.text.labelled import labelled_text_dataset
 from zoo.data.text.pairs import Pair, pair_dataset, split_pairs
@@ -192,6 +192,14 @@ def images(
     image = column(first, image, "data.input", ("image", "img"))
     target = column(first, target, "data.target", ("label", "labels", "fine_label", "class"))
     labels, names = classes(published, target)
+    places = [(split, row) for split, rows in published.items() for row in range(len(rows))]
+    fixed = _fixed(published)
+    if context.max_samples is not None:
+        splits = context.indices(torch.tensor(labels), **fixed, class_names=names)
+        kept, splits = renumbered(context.few(splits))
+        places, labels = [places[i] for i in kept], [labels[i] for i in kept]
+        fixed = {"fixed_val": splits["val"], "fixed_test": splits["test"]}
+        context = context.settled
     encoding = context.fitted(ImageEncoding)
     height, width = encoding.size if encoding else parse_size(size)
     if encoding:
@@ -204,10 +212,9 @@ def images(
         )
     form = (channels, (height, width), resize)
     levels = encoding.levels if encoding else None
-    pixels, levels, notes = _decode_all(published, image, form, levels, is_new=not encoding)
+    pixels, levels, notes = _decode_all(published, places, image, form, levels, not encoding)
     dataset = image_dataset(
-        pixels, torch.tensor(labels), names, context, **_fixed(published), resize=resize,
-        levels=levels,
+        pixels, torch.tensor(labels), names, context, **fixed, resize=resize, levels=levels
     )  # fmt: skip
     dataset.notes += [f"classes: {counted([names[label] for label in labels])}", *notes]
     return dataset
@@ -215,6 +222,7 @@ def images(
 
 def _decode_all(
     published: Published,
+    places: list[tuple[str, int]],
     name: str,
     form: tuple[int, tuple[int, int], str],
     levels: Levels | None,
@@ -224,12 +232,12 @@ def _decode_all(
 
     Args:
         published: Rows by split.
+        places: Split and row of each.
         name: The column of the images.
         form: Channels, height and width, way to resize.
         levels: Of the run that is evaluated.
         is_new: Whether levels are to be fitted.
     """
-    places = [(split, row) for split, rows in published.items() for row in range(len(rows))]
     channels, (height, width), _ = form
     pixels = torch.zeros(len(places), channels, height, width, dtype=torch.uint8)
     facts: dict[int, Facts] = {}

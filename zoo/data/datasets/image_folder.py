@@ -5,7 +5,6 @@ photos/train/cat/1.jpg  photos/test/dog/2.jpg   split as the folders say (val to
 photos/1.jpg  photos/labels.csv                 data.labels=labels.csv (path,label)
 """
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -26,7 +25,7 @@ from zoo.data.images.checks import (
 from zoo.data.images.dataset import image_facts
 from zoo.data.images.decode import MAX_PIXELS, BrokenImage, parse_size
 from zoo.data.images.encoding import IMAGENET, ImageEncoding
-from zoo.data.images.files import subfolders
+from zoo.data.images.files import files_sha256, subfolders
 from zoo.data.images.index import ImageIndex, index_folders
 from zoo.data.images.layout import counted
 from zoo.data.images.listed import index_listed
@@ -99,6 +98,9 @@ def image_folder(
     if several and labels is None:
         raise UserError("several labels per image need a list of them: data.labels=labels.csv")
     index = _index(user_path(path), labels, context.is_new, several, separator)
+    if context.max_samples is not None:
+        index.keep_some(context.few(_split(index, context)))
+        context = context.settled
     in_memory = len(index.files) * reader.nbytes <= cache_gb * 1e9
     images, reader = _read(index, reader, context, in_memory, on_broken)
     _check_classes(index, user_path(path), context.is_new)
@@ -175,6 +177,16 @@ def _read(
     return images, reader
 
 
+def _split(index: ImageIndex, context: DataContext) -> Indices:
+    """The files of each split."""
+    fixed = index.split("test"), index.split("val")
+    if index.separator is None:
+        return context.indices(index.labels, *fixed, index.classes)
+    encoding = context.fitted(ImageEncoding)
+    known = encoding.class_names if encoding else index.classes
+    return context.indices(rarest(index.label_matrix(known)), *fixed)
+
+
 def _dataset(
     index: ImageIndex,
     images: Tensor | None,
@@ -184,19 +196,17 @@ def _dataset(
 ) -> Dataset:
     """The dataset of images in memory, or of files where `images` is None."""
     labels, encoding = index.labels, context.fitted(ImageEncoding)
-    strata = groups = labels
+    groups, splits = labels, _split(index, context)
     if index.separator is not None:
         labels = index.label_matrix(encoding.class_names if encoding else index.classes)
-        strata = rarest(labels)
-    of_classes = None if index.separator is not None else index.classes
-    fixed = index.split("test"), index.split("val")
-    splits = context.indices(strata, *fixed, of_classes)
-    sha256 = _index_sha256(index) if images is None else fingerprint([images, labels])
+    sha256 = (
+        files_sha256(index.files, index.names) if images is None else fingerprint([images, labels])
+    )
     if encoding is None:
         encoding = _fit(index, images, reader, splits["train"], context.workers, imagenet)
     elif index.separator is None:
         labels = torch.tensor(match_classes(index.classes, encoding.class_names))[labels]
-    number = len(encoding.class_names) if of_classes else None
+    number = len(encoding.class_names) if index.separator is None else None
     targets = context.train_targets(labels, splits["train"], number)
     sources = _sources(index, images, labels, targets, reader, splits, not context.is_new)
     names = [f"{'classes' if index.separator is None else 'labels'}: {counted(index.all_labels)}"]
@@ -285,11 +295,3 @@ def drop_broken(index: ImageIndex, broken: dict[int, str], on_broken: str) -> Te
     index.keep(usable)
     index.notes.append(f"{len(broken)} broken {word} left out: {listed}")
     return torch.tensor(usable)
-
-
-def _index_sha256(index: ImageIndex) -> str:
-    """Of names, sizes in bytes and classes: there is too much content to read at every start."""
-    digest = hashlib.sha256()
-    for file, name in zip(index.files, index.names, strict=True):
-        digest.update(f"{file}\0{file.stat().st_size}\0{name}\n".encode())
-    return digest.hexdigest()

@@ -1,5 +1,6 @@
 """Image files under a folder, and what lies there besides: hidden, linked, of other formats."""
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -179,3 +180,11 @@ def _count(number: int, what: str) -> str:
 def _listed(names: Iterable[str], most: int = 3) -> str:
     names = list(names)
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
+def files_sha256(files: Iterable[Path], classes: Iterable[str]) -> str:
+    """Of names, sizes in bytes and classes: there is too much content to read at every start."""
+    digest = hashlib.sha256()
+    for file, name in zip(files, classes, strict=True):
+        digest.update(f"{file}\0{file.stat().st_size}\0{name}\n".encode())
+    return digest.hexdigest()

@@ -17,6 +17,7 @@ from zoo.data.images.layout import (
     split_of,
 )
 from zoo.data.labels import label_matrix, split_labels
+from zoo.data.splits import Indices, renumbered
 from zoo.errors import UserError, closest_match
 
 PICTURES = {"image", "images", "img", "imgs", "jpegimages", "photos", "pictures"}
@@ -35,11 +36,13 @@ class ImageIndex:
     splits: list[str | None] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     separator: str | None = None
+    further: set[str] = field(default_factory=set)  # names of files that a debug run leaves out
 
     @property
     def classes(self) -> list[str]:
         """Sorted; of several labels, each."""
-        return sorted({label for name in set(self.names) for label in self._labels_of(name)})
+        names = {*self.names, *self.further}
+        return sorted({label for name in names for label in self._labels_of(name)})
 
     def _labels_of(self, name: str) -> list[str]:
         return [name] if self.separator is None else split_labels(name, self.separator)
@@ -60,7 +63,7 @@ class ImageIndex:
     @property
     def labels(self) -> Tensor:
         """Class numbers, int64 (N,); of several labels, a number for each combination."""
-        number = {name: i for i, name in enumerate(sorted(set(self.names)))}
+        number = {name: i for i, name in enumerate(sorted({*self.names, *self.further}))}
         return torch.tensor([number[name] for name in self.names], dtype=torch.int64)
 
     def split(self, name: str) -> Tensor | None:
@@ -79,6 +82,14 @@ class ImageIndex:
         self.files = [self.files[i] for i in numbers]
         self.names = [self.names[i] for i in numbers]
         self.splits = [self.splits[i] for i in numbers]
+
+    def keep_some(self, splits: Indices) -> None:
+        """Drop all files but those of the splits, which stay what they are; no class is dropped."""
+        self.further = set(self.names)
+        kept, places = renumbered(splits)
+        self.keep(kept)
+        parts = {i: name for name in ("val", "test") for i in places[name].tolist()}
+        self.splits = [parts.get(i) for i in range(len(kept))]
 
     def settle_splits(self, where: str, is_new: bool) -> None:
         """Say which splits are drawn; those of train are, where others are missing.
@@ -277,8 +288,7 @@ def _no_images_message(root: Path, left_out: LeftOut) -> str:
     """The error for a folder without class folders."""
     if count := sum(path.is_file() and is_image(path) for path in root.iterdir()):
         return _no_classes_message(root, count)
-    found = "; ".join(left_out.notes(root))
-    found = f" ({found})" if found else ""
+    found = f" ({notes})" if (notes := "; ".join(left_out.notes(root))) else ""
     kinds = ", ".join(sorted(EXTENSIONS))
     return f"{root}: no images{found}; expected a subfolder per class with files named {kinds}"
 

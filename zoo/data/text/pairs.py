@@ -100,6 +100,8 @@ def pair_dataset(
         encoding = PairEncoding(_fit_tokenizer(context.tokenizer, pairs), max_length or NO_LIMIT)
     else:
         context.tokenizer.check_same(encoding.tokenizer)
+    sha256 = digest(pairs)
+    pairs = {split: context.some(members) for split, members in pairs.items()}
     samples = {split: partial(_sample, members) for split, members in pairs.items() if members}
     known = coverage_notes(name, encoding.tokenizer, samples)
     rows: EncodedPairs = {
@@ -117,7 +119,7 @@ def pair_dataset(
         facts=encoding.facts() | _target_facts(pairs["train"]),
         splits=sources,
         encoding=encoding,
-        sha256=digest(pairs),
+        sha256=sha256,
         notes=[_summary(sources, encoding), *known, *notes],
     )
 
