@@ -1,6 +1,7 @@
 """Sweeps: trials equal single runs, failures do not spread, what was stopped resumes."""
 
 import json
+import math
 import os
 import random
 import re
@@ -14,6 +15,7 @@ import forked
 
 from zoo.commands import train as cli
 from zoo.registry import MODELS
+from zoo.sweep.controller import Sweep
 
 TINY = (
     "experiment=mlp_rain", "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.device=cpu",
@@ -140,12 +142,36 @@ def test_a_signal_interrupts_it(sweep, tmp_path):
             break
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGINT)
+    for _ in range(600):
+        if "stopping" in log.read_text():
+            break
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)  # a second one changes nothing
     assert forked.finish(process) == 130
     said = log.read_text()
+    assert "Traceback" not in said, said
     assert "\nCtrl-C: stopping; the running trials save what is done\n" in said
     assert "\nstopped seed=1  saved\n" in said
     assert "resume    python train.py -m sweep.resume=" in said
     assert status(sweep.folder() / "seed=1") == "interrupted"
+
+
+def test_each_ctrl_c_is_answered_once():
+    class Progress:
+        said = []
+
+        def stopping(self, number, again):
+            self.said.append((number, again))
+
+    sweep = object.__new__(Sweep)
+    sweep.received, sweep.unanswered, sweep.progress = None, [], Progress()
+    sweep.monitored_at = math.inf
+    sweep._monitor([])
+    for _ in range(2):
+        sweep._on_signal(signal.SIGINT, None)
+        sweep._monitor([])
+        sweep._monitor([])
+    assert Progress.said == [(signal.SIGINT, False), (signal.SIGINT, True)]
 
 
 def test_a_sweep_is_run_by_one_process_at_a_time(sweep, tmp_path):

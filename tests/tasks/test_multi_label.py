@@ -1,5 +1,6 @@
 """Metrics of labels against scikit-learn's, weights, and what is predicted."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -103,3 +104,25 @@ def test_predictions_are_the_labels_above_the_threshold():
     none, some = task.predict(MODEL, {"input": torch.tensor([[-5.0, -5.0], [0.0, -1.0]])})
     assert none["labels"] == [] and some["labels"] == ["a"]
     assert some["probabilities"] == pytest.approx({"a": 0.5, "b": 0.26894}, rel=1e-4)
+
+
+def test_the_trivial_answer_gives_each_label_its_share_of_the_training_samples():
+    """By numpy: one row of probabilities for all samples, each label counted once more than it is,
+    so that none is impossible."""
+    logits, target = samples()
+    task = MultiLabel(NAMES, [50, 20, 5, 0], 53)
+    found = task.baseline(evaluated(task, logits, target))
+    share = (np.array([50, 20, 5, 0]) + 1) / (53 + 2)
+    y = target.double().numpy()
+    loss = -(y * np.log(share) + (1 - y) * np.log(1 - share)).mean()
+    said = np.broadcast_to(share >= 0.5, y.shape)  # the first label, always
+    f1 = metrics.f1_score(y, said, average=None, zero_division=0.0)
+    expected = {
+        "loss": loss,
+        "subset_accuracy": (said == y).all(1).mean(),
+        "micro_f1": 2 * (said & (y == 1)).sum() / (said.sum() + y.sum()),
+        "macro_f1": f1.mean(),
+        "average_precision": y[:, :3].mean(),  # nobody has the last
+    }
+    assert found.name == "label frequencies" and said.sum() == 53
+    assert found.metrics == pytest.approx(expected, rel=1e-6)

@@ -1,5 +1,6 @@
 """Regression's metrics against scikit-learn's, in the target's own units."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -127,3 +128,35 @@ def test_many_targets_are_in_the_details_alone():
     means = evaluated(task, torch.zeros(6, 9), torch.randn(6, 9), sizes=(6,))
     assert set(task.summarize(means)) == {"loss", "r2"}
     assert list(task.details(means)["targets"]) == names
+
+
+def test_the_trivial_answer_is_the_mean_of_the_training_targets():
+    """By numpy, in the target's units: it is off by what the test split differs from the mean."""
+    predicted, target = samples()
+    task = Regression(MEAN, STD)
+    baseline = task.baseline(evaluated(task, predicted, target))
+    y = target[:, 0].double().numpy() * STD + MEAN
+    expected = {
+        "loss": np.mean(((y - MEAN) / STD) ** 2),
+        "rmse": np.sqrt(np.mean((y - MEAN) ** 2)),
+        "mae": np.mean(np.abs(y - MEAN)),
+        "r2": 1 - np.sum((y - MEAN) ** 2) / np.sum((y - y.mean()) ** 2),
+    }
+    assert baseline.name == "mean target" and expected["r2"] < 0
+    assert baseline.metrics == pytest.approx(expected, rel=1e-6)
+
+
+def test_several_targets_have_the_mean_of_each_as_their_trivial_answer():
+    generator = torch.Generator().manual_seed(1)
+    target = torch.randn(53, 2, generator=generator) + torch.tensor([0.5, -1.0])
+    means, scales = [150.0, -3.0], [40.0, 0.2]
+    task = Regression(means, scales, target_names=["price", "rent"], loss="absolute")
+    found = task.baseline(evaluated(task, target * 0.9, target)).metrics
+    y = target.double().numpy() * scales + means
+    r2 = 1 - ((y - means) ** 2).sum(0) / ((y - y.mean(0)) ** 2).sum(0)
+    mae = np.abs(y - means).mean(0)
+    assert found["loss"] == pytest.approx((mae / scales).mean(), rel=1e-6)
+    assert found["r2"] == pytest.approx(r2.mean(), rel=1e-6)
+    for k, name in enumerate(("price", "rent")):
+        assert found[f"mae/{name}"] == pytest.approx(mae[k], rel=1e-6)
+        assert found[f"r2/{name}"] == pytest.approx(r2[k], rel=1e-6)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections import Counter
 
 import pytest
 import sacrebleu
@@ -288,3 +289,34 @@ def test_what_it_cannot_respond_to(given, message):
 def test_options_out_of_range(wrong):
     with pytest.raises(UserError, match="^task[.]" + next(iter(wrong))):
         task_of(**wrong)
+
+
+def test_the_trivial_answer_copies_the_source_and_knows_how_frequent_tokens_are():
+    """By sacrebleu and by hand: the tokens of the targets, each counted once more than it is."""
+    sources = [
+        "no",
+        REFERENCES[1].replace("red", "blue"),
+        "the quick brown fox jumps",
+        "4",
+        "5",
+        "6",
+    ]
+    trained = rows(REFERENCES[:4])
+    task, batch = task_of(), batch_of(sources)
+    assert task.baseline(evaluated(network(), task, [batch])) is None, "it is not learnt yet"
+    task.learn_baseline(task.baseline_counts({"target": trained}))
+    found = task.baseline(evaluated(network(), task, [batch]))
+    counts = Counter(i for row in trained.tolist() for i in row[1:] if i != PAD)
+    total = sum(counts.values()) + TOKENIZER.vocab_size
+    predicted = [i for row in batch["target"].tolist() for i in row[1:] if i != PAD]
+    loss = sum(math.log(total / (counts[i] + 1)) for i in predicted) / len(predicted)
+    most = max(counts, key=counts.get)
+    expected = {
+        "loss": loss,
+        "perplexity": math.exp(loss),
+        "accuracy": predicted.count(most) / len(predicted),
+        "exact_match": sum(map(str.__eq__, sources, REFERENCES)) / 6,
+        "bleu": sacrebleu.corpus_bleu(sources, [REFERENCES]).score,
+    }
+    assert found.name == "unigram; copy of the source" and expected["bleu"] > 5
+    assert found.metrics == pytest.approx(expected, rel=1e-5)

@@ -1,8 +1,10 @@
 """The trivial answer beside a result: learnt from the training split, beaten or not, and why."""
 
+import json
 import math
 from types import SimpleNamespace
 
+import forked
 import pytest
 import torch
 from toys import HERE, Plain
@@ -13,6 +15,7 @@ from zoo.training import baseline as baselines
 from zoo.training.baseline import Yardstick, is_beaten, learn_baseline
 from zoo.training.budget import Best
 from zoo.training.loader import Loader
+from zoo.training.runtime import Runtime
 
 
 class Counter:
@@ -46,18 +49,21 @@ def loader_of(tokens):
     return Loader(dataset, 4, 0, HERE)
 
 
+def tokens():
+    return torch.randint(5, (31, 3), generator=torch.Generator().manual_seed(0))
+
+
 def test_counts_are_of_the_whole_training_split():
-    tokens = torch.randint(5, (30, 3), generator=torch.Generator().manual_seed(0))
     task = Counter()
-    learn_baseline(task, loader_of(tokens), HERE)
-    assert task.counts.tolist() == torch.bincount(tokens.flatten(), minlength=5).tolist()
+    learn_baseline(task, loader_of(tokens()), HERE)
+    assert task.counts.tolist() == torch.bincount(tokens().flatten(), minlength=5).tolist()
 
 
 def test_a_very_large_split_is_sampled_evenly(monkeypatch):
     monkeypatch.setattr(baselines, "VALUES", 30)
-    tokens = torch.arange(5).repeat_interleave(6)[:, None].repeat(1, 3)  # 90 values: every third
+    sorted_ones = torch.arange(5).repeat_interleave(6)[:, None].repeat(1, 3)  # 90: every third
     task = Counter()
-    learn_baseline(task, loader_of(tokens), HERE)
+    learn_baseline(task, loader_of(sorted_ones), HERE)
     assert task.counts.tolist() == [6] * 5
 
 
@@ -108,3 +114,24 @@ def test_a_task_without_one_has_no_entry():
     stick.summarize("val", {"loss": 1.0})
     assert stick.entry({"val": {"loss": 1.0}, "test": {"loss": 1.0}}) is None
     assert not stick.lacks("test")
+
+
+def count_on_a_rank(folder, rank):
+    """What one of two ranks learns of a split that they share unevenly."""
+    runtime = Runtime.start("cpu")
+    split = TensorSource({"input": tokens()})
+    dataset = Dataset({}, {"train": split, "val": split, "test": split}, Plain(), "x")
+    task = Counter()
+    learn_baseline(task, Loader(dataset, 4, 0, runtime), runtime)
+    (folder / f"{rank}.json").write_text(json.dumps(task.counts.tolist()))
+    runtime.stop()
+    return 0
+
+
+def test_two_ranks_learn_what_one_does(tmp_path):
+    log = tmp_path / "log"
+    assert forked.call_ranks(log, count_on_a_rank, tmp_path) == [0, 0], log.read_text()
+    task = Counter()
+    learn_baseline(task, loader_of(tokens()), HERE)
+    for rank in range(2):
+        assert json.loads((tmp_path / f"{rank}.json").read_text()) == task.counts.tolist()

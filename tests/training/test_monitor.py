@@ -4,11 +4,13 @@ import json
 
 import pytest
 import torch
+from toys import Masked, cloud, network, trainer_of
 
 from zoo.config import compose
 from zoo.errors import UserError
 from zoo.runs.directory import RunDirectory
 from zoo.session import train
+from zoo.sweep.prune import Curve
 from zoo.training.monitor import set_monitor
 
 
@@ -80,6 +82,8 @@ def test_the_chosen_metric_picks_the_best_weights(churn, tmp_path):
     assert result["best"]["step"] == best["step"]
     saved = (directory.path / "config.yaml").read_text()
     assert "monitor: auc" in saved
+    curve = Curve(directory.path)  # what a sweep prunes by
+    assert curve.update() and curve.bests[-1] == best["auc"] and len(set(curve.bests)) > 1
 
 
 @pytest.mark.parametrize(
@@ -106,3 +110,20 @@ def test_a_run_of_before_keeps_what_it_monitored(tmp_path):
     assert task.monitor == "accuracy"
     assert RunDirectory(tmp_path / "none").monitor() is None
     assert set_monitor(task, {"monitor": "-loss"}, None) and task.monitor == "-loss"
+
+
+@pytest.mark.parametrize(("chosen", "sign"), [("auc", 1), ("-error", -1)])
+def test_patience_and_the_schedule_follow_the_chosen_metric(tmp_path, chosen, sign):
+    """While the loss falls all the time, the metric that was chosen gets worse after the second."""
+    task = Masked()
+    set_monitor(task, {"monitor": chosen})
+    schedule = {"name": "plateau", "cut": 0.5, "patience": 1}
+    trainer = trainer_of(tmp_path, cloud(), network(), task, schedule=schedule, patience=3)
+    name, factors = chosen.removeprefix("-"), []
+    for step, value in enumerate((0.5, 0.9, 0.8, 0.7, 0.6), 1):
+        trainer.step = step
+        assert not trainer.ended
+        trainer.update_best({"loss": 1 / step, name: sign * value})
+        factors.append(trainer.schedule.factor(step / 6))
+    assert trainer.best.step == 2 and trainer.ended
+    assert factors == [1, 1, 1, 0.5, 0.5]

@@ -98,10 +98,10 @@ class Sweep:
                 stopping=self._stopping,
                 on_tick=self._monitor,
             )
+            self.progress.close(stopped=self.received is not None)
         finally:
             for signum, handler in handlers.items():
                 signal.signal(signum, handler)
-        self.progress.close(stopped=self.received is not None)
         return int(self.failed) if self.received is None else 128 + self.received
 
     def _on_signal(self, signum: int, frame: object) -> None:
