@@ -153,6 +153,34 @@ def test_the_better_of_network_and_classical_model_is_bold(place, theirs, ours_i
     assert "| 10.00 ± 1.00 % majority class |" in page
 
 
+def test_every_classical_model_has_its_place_and_the_chosen_one_its_mark(place):
+    finished(place / "outputs")
+    classical(place, 0.97, **{"data.name": "digits"})
+    record = place / "docs" / "baselines.json"
+    row = json.loads(record.read_text())["mlp_digits"]
+    trees = {"test/accuracy": row["metrics"]["test/accuracy"] | {"mean": 0.95}}
+    row["models"] = {"support vector machine": row["metrics"], "boosted trees": trees}
+    fewer = row | {"seeds": [0], "models": {"boosted trees": row["metrics"]}}
+    record.write_text(json.dumps({"cnn_digits": fewer, "mlp_digits": row}))
+    write(place)
+    page = (place / "docs" / "results.md").read_text()
+    assert "| data | metric | trivial answer | support vector machine | boosted trees |" in page
+    (line,) = [line for line in page.splitlines() if line.startswith("| `digits` |")]
+    assert line.endswith("| 10.00 ± 1.00 % majority class | 97.00 ± 1.00 % * | 95.00 ± 1.00 % |")
+
+
+def test_a_trivial_answer_may_stand_alone(place):
+    finished(place / "outputs", experiment="cnn_digits")
+    classical(place, 0.97, experiment="cnn_digits")
+    record = place / "docs" / "baselines.json"
+    row = json.loads(record.read_text())["cnn_digits"]
+    del row["name"], row["metrics"]
+    record.write_text(json.dumps({"cnn_digits": row}))
+    write(place)
+    for page in ("README.md", "docs/results.md"):
+        assert "(1 seed) | 10.00 ± 1.00 % majority class | – |" in (place / page).read_text()
+
+
 def test_a_recipe_that_is_expected_to_be_bad_does_not_win(place):
     finished(place / "outputs", experiment="neuron_rain", accuracy=0.8)
     classical(place, 0.99, experiment="neuron_rain")

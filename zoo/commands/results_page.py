@@ -18,13 +18,21 @@ classical model | training |
 |---|---|---:|---:|---:|---:|---:|
 """
 SHORT_HEADER = """\
-| `experiment=` | what it shows | test result | classical model | training |
-|---|---|---:|---:|---:|
+| `experiment=` | what it shows | test result | trivial answer | classical model | training |
+|---|---|---:|---:|---:|---:|
+"""
+MODELS_HEADER = """
+| data | metric | trivial answer | {} |
+|---|---|---:|{}
 """
 NOTE = (
     "\nMean ± standard deviation over seeds (of one seed there is none). The classical model "
     "(scikit-learn, or n-grams with\nKneser-Ney smoothing) has the same splits; the better of the "
     "two is **bold**. "
+)
+MODELS_NOTE = (
+    "\nThe classical models one by one; `*` marks the one that held-out data chooses, which is in "
+    "the table above. Neither it\nnor its settings are chosen by the test split.\n"
 )
 LESS_IS_BETTER = ("loss", "perplexity", "bits_per_byte", "rmse", "mae")
 Row = dict[str, Any]
@@ -40,14 +48,36 @@ def full_table(rows: Mapping[str, Row], baselines: Mapping[str, Row]) -> str:
             about(name),
             f"{row['parameters']:,}",
             network,
-            trivial_text(row, baselines.get(name)),
+            trivial_text(published_metric(row), row, baselines.get(name)),
             classical,
             training_text(row),
         ]
         lines.append(f"| {' | '.join(cells)} |\n")
     places = sorted({f"{row['device']}, torch {row['torch']}" for row in rows.values()})
     note = f"{NOTE}Trained on {' and '.join(places)}.\n" if rows else ""
-    return HEADER + "".join(lines) + note
+    return HEADER + "".join(lines) + note + models_table(baselines)
+
+
+def models_table(baselines: Mapping[str, Row]) -> str:
+    """Each kind of classical model where several were tried, a line for each data set: that of the
+    recipe with the most seeds."""
+    widest: dict[str, Row] = {}
+    for row in baselines.values():
+        data = row["settings"].get("data.name", "")
+        if row.get("models") and len(row["seeds"]) > len(widest.get(data, {"seeds": ()})["seeds"]):
+            widest[data] = row
+    kinds = list(dict.fromkeys(kind for row in widest.values() for kind in row["models"]))
+    lines = []
+    for data, row in widest.items():
+        metric = next(iter(row["metrics"]))
+        cells = [f"`{data}`", metric.removeprefix("test/"), trivial_text(metric, None, row)]
+        for kind in kinds:
+            value = row["models"].get(kind, {}).get(metric)
+            text = figure(metric, value, label=False) if value else "–"
+            cells.append(f"{text} *" if kind == row["name"] else text)
+        lines.append(f"| {' | '.join(cells)} |\n")
+    header = MODELS_HEADER.format(" | ".join(kinds), "---:|" * len(kinds))
+    return MODELS_NOTE + header + "".join(lines) if lines else ""
 
 
 def short_table(rows: Mapping[str, Row], baselines: Mapping[str, Row]) -> str:
@@ -56,7 +86,8 @@ def short_table(rows: Mapping[str, Row], baselines: Mapping[str, Row]) -> str:
     for name in [name for name in SHORT if name in rows]:
         network, classical = compared(rows[name], baselines.get(name))
         link = f"[`{name}`](configs/experiment/{name}.yaml)"
-        cells = [link, about(name), network, classical, training_text(rows[name])]
+        trivial = trivial_text(published_metric(rows[name]), rows[name], baselines.get(name))
+        cells = [link, about(name), network, trivial, classical, training_text(rows[name])]
         lines.append(f"| {' | '.join(cells)} |\n")
     return SHORT_HEADER + "".join(lines)
 
@@ -65,7 +96,7 @@ def compared(row: Row, baseline: Row | None) -> tuple[str, str]:
     """The network's result and the classical model's, the better one bold."""
     metric = published_metric(row)
     network = f"{figure(metric, row['metrics'][metric])} ({seeds_text(row['runs'])})"
-    if baseline is None or metric not in baseline["metrics"]:
+    if baseline is None or metric not in baseline.get("metrics", ()):
         return network, "–"
     value = baseline["metrics"][metric]
     classical = f"{figure(metric, value, label=False)} {baseline['name']}"
@@ -91,10 +122,9 @@ def figure(metric: str, value: Row, label: bool = True) -> str:
     return f"{name + ' ' if label else ''}{scale * value['mean']:.{digits}f}{spread}{unit}"
 
 
-def trivial_text(row: Row, baseline: Row | None) -> str:
+def trivial_text(metric: str, row: Row | None, baseline: Row | None) -> str:
     """What an answer reaches that does not look at the input: `10.20 % majority class`."""
-    metric = published_metric(row)
-    for trivial in (row.get("baseline"), (baseline or {}).get("trivial")):
+    for trivial in ((row or {}).get("baseline"), (baseline or {}).get("trivial")):
         if trivial and metric in trivial["metrics"]:
             return f"{figure(metric, trivial['metrics'][metric], label=False)} {trivial['name']}"
     return "–"
