@@ -7,7 +7,7 @@ from contexts import context
 from zoo.batch import spread
 from zoo.data.context import DataContext
 from zoo.data.images.encoding import ImageEncoding
-from zoo.data.splits import Split
+from zoo.data.splits import Split, renumbered
 from zoo.data.tables.encoding import TableEncoding, Target
 from zoo.errors import UserError
 
@@ -41,3 +41,14 @@ def test_a_handful_is_what_the_loader_takes():
     assert few.some(range(0, 3000, 3)) == few.few(splits)["train"].tolist()
     assert torch.equal(every.few(splits)["train"], splits["train"])
     assert every.some(range(9)) == range(9)
+
+
+def test_what_is_left_of_splits_is_not_divided_again():
+    classes = torch.arange(300) % 3
+    for split in (Split(train_size=50), Split(folds=5, fold=2)):
+        drawn = DataContext(split, max_samples=20)
+        kept, places = renumbered(drawn.few(drawn.indices(classes)))
+        again = drawn.settled.indices(classes[kept], places["test"], places["val"])
+        assert {n: rows.tolist() for n, rows in again.items()} == {
+            n: rows.tolist() for n, rows in places.items()
+        }
