@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from zoo.commands.curves import main, read_curves
+from zoo.commands.curves import main, read_curves, read_points
 from zoo.errors import UserError
 
 
@@ -34,6 +34,19 @@ def test_runs_that_agree_are_one_line(runs, capsys):
     assert (runs / "a" / "b.png").read_bytes()[:4] == b"\x89PNG"
     said = capsys.readouterr().out
     assert "0.6000 ± 0.1414" in said and "1.0000" in said
+
+
+def test_last_values_over_a_setting(runs, capsys):
+    lines = read_points(runs, "train/loss", "model.depth", ["model.name"])
+    assert lines == {"name=resnet": {20: [0.5, 0.7], 56: [1.0]}}
+    out = runs / "over.png"
+    assert main([f"runs={runs}", "x=model.depth", f"out={out}"]) == 0
+    assert out.read_bytes()[:4] == b"\x89PNG"
+    said = capsys.readouterr().out.splitlines()
+    assert said[1].split() == ["all", "runs", "2", "20", "0.6000", "±", "0.1414"]
+    assert said[2].split() == ["all", "runs", "1", "56", "1.0000"]
+    assert main([f"runs={runs}", "x=model.name"]) == 2
+    assert "has resnet, expected a number in every run" in capsys.readouterr().err
 
 
 def test_wrong_names(runs, tmp_path, capsys):

@@ -5,25 +5,31 @@ from typing import Any
 
 Curve = dict[int, float]  # value by step
 Groups = dict[str, list[Curve]]
+Points = dict[float, list[float]]  # of a setting's value, those of its runs
 
 
 def draw_line(axes: Any, curves: list[Curve], band: bool = True, **style: Any) -> None:
     """The mean over curves at their common steps, with a band of one sample standard deviation."""
     steps = sorted(set.intersection(*(set(curve) for curve in curves)))
-    means = [mean(curve[step] for curve in curves) for step in steps]
-    (line,) = axes.plot(steps, means, **style)
-    if band and len(curves) > 1:
-        deviations = [stdev(curve[step] for curve in curves) for step in steps]
+    draw_points(axes, {step: [curve[step] for curve in curves] for step in steps}, band, **style)
+
+
+def draw_points(axes: Any, points: Points, band: bool = True, **style: Any) -> None:
+    """The mean at each point, with a band of one sample standard deviation where all have one."""
+    means = [mean(values) for values in points.values()]
+    (line,) = axes.plot(list(points), means, **style)
+    if band and all(len(values) > 1 for values in points.values()):
+        deviations = [stdev(values) for values in points.values()]
         low = [m - d for m, d in zip(means, deviations, strict=True)]
         high = [m + d for m, d in zip(means, deviations, strict=True)]
-        axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        axes.fill_between(list(points), low, high, color=line.get_color(), alpha=0.15, linewidth=0)
 
 
-def label_axes(axes: Any, groups: Groups, metric: str) -> None:
+def label_axes(axes: Any, groups: Groups, metric: str, across: str = "step") -> None:
     """Name the axes; positive losses get a logarithmic one."""
     values = (v for curves in groups.values() for curve in curves for v in curve.values())
     if "loss" in metric and all(value > 0 for value in values):
         axes.set_yscale("log")
-    axes.set_xlabel("step")
+    axes.set_xlabel(across)
     axes.set_ylabel(metric)
     axes.grid(alpha=0.3)
