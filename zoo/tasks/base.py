@@ -15,7 +15,7 @@ same holds for ragged last batches and for ranks. So a step reports sums, which 
 - `CountsPredictions`: a batch may hold nothing to predict.
 
 What commands ask of a task, and what it shows, is in `zoo.tasks.capabilities`. A model may
-implement `AcceptsTargets`, `GivesJoint` and `HasContext`, which tasks look for.
+implement `AcceptsTargets`, `GivesJoint`, `HasPairs` and `HasContext`, which tasks look for.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -218,6 +218,14 @@ class GivesJoint(Protocol):
     of every class, `forward(x, target)` that of the target as training maximises it."""
 
     gives_joint: bool
+
+
+@runtime_checkable
+class HasPairs(Protocol):
+    """A model with a weight for every pair of features."""
+
+    def pair_weights(self) -> Tensor:
+        """(O, F, F), O outputs, F features; symmetric."""
 
 
 @runtime_checkable

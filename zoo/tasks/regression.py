@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, to_float64
 from zoo.tasks.examples import regression
+from zoo.tasks.plots.pairs import draw_pairs
 from zoo.tasks.plots.regression import regression_plots
 from zoo.tasks.plots.weights import draw_table_weights
 
@@ -117,6 +118,7 @@ class Regression:
             one = slice(k, k + 1)
             regression_plots(predicted[:, one], target[:, one], centre[one], writer, name)
         draw_table_weights(model, batch["input"], self.feature_names, None, writer)
+        draw_pairs(model, batch["input"], self.feature_names, None, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """The value of each sample, in the target's units; of several targets by name."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from zoo.tasks.base import Batch, PreviewWriter
 from zoo.tasks.plots import confusion, mistakes, surface
 from zoo.tasks.plots.activations import draw_activations
+from zoo.tasks.plots.pairs import draw_pairs
 from zoo.tasks.plots.weights import (
     draw_filters,
     draw_table_weights,
@@ -53,6 +54,7 @@ def classification_plots(
         figures = surface.surface_card(drawn), surface.surface_figure(drawn)
         writer.figure("decision_surface", *figures, surface.CAPTION)
     draw_table_weights(model, samples, feature_names, class_names, writer)
+    draw_pairs(model, samples, feature_names, class_names, writer)
 
 
 def has_two_features(samples: Tensor) -> bool:
