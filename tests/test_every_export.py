@@ -101,6 +101,8 @@ def same(answer, rows, restored, raw):
         return torch.allclose(torch.tensor(answer), wanted, atol=1e-6)
     if "value" in rows[0]:
         return answer == pytest.approx([rows[0]["value"]], rel=1e-4, abs=1e-4)
+    if "tag" in rows[0]:
+        return answer == [row["tag"] for row in rows]
     if "blank" in rows[0]:
         return [restored.encoding.tokenizer.token(k) for k in answer] == [r["token"] for r in rows]
     return answer.strip() == rows[0].get("text", rows[0].get("output")).strip()

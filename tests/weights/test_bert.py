@@ -75,3 +75,19 @@ def test_a_head_of_another_activation_than_the_blocks_is_not_exported():
     for known in ({"head_activation": "gelu"}, {}):  # older runs do not name it
         misfits = FAMILY.misfits(BERT_DEFAULTS | SIZES | {"activation": "relu"} | known)
         assert misfits == [("model.head_activation=gelu", "model.head_activation=relu")]
+
+
+def test_a_tagger_is_one_of_transformers_with_equal_logits(tmp_path):
+    settings = BERT_DEFAULTS | SIZES | {"activation": "gelu", "head_activation": "gelu"}
+    torch.manual_seed(0)
+    model = MODELS.build({"name": "bert", **settings}, num_tags=3, pad_id=0).eval()
+    settings |= {"num_tags": 3, "tag_names": ["O", "B-A", "I-A"], "pad_id": 0, "pool": "mean"}
+    assert not FAMILY.misfits(settings)
+    published = FAMILY.to_published(model_tensors(model.state_dict()), settings)
+    config = FAMILY.config(settings)
+    assert config["architectures"] == ["BertForTokenClassification"]
+    assert config["id2label"] == {"0": "O", "1": "B-A", "2": "I-A"}
+    reference = transformers.BertForTokenClassification(transformers.BertConfig(**config)).eval()
+    assert not reference.load_state_dict(published, strict=False).unexpected_keys
+    x = torch.randint(1, V, (4, T))
+    torch.testing.assert_close(model(x), reference(x).logits, rtol=1e-4, atol=1e-5)

@@ -136,6 +136,9 @@ def links(settings: Settings) -> Iterator[Link]:
         for kind in ("weight", "bias"):
             yield Link(f"pooler.{kind}", (f"bert.pooler.dense.{kind}",))
             yield Link(f"head.{kind}", (f"classifier.{kind}",))
+    elif settings.get("num_tags"):
+        for kind in ("weight", "bias"):
+            yield Link(f"head.{kind}", (f"classifier.{kind}",))
     else:
         yield Link("head.weight", ("cls.predictions.decoder.weight",))
         yield Link("head.bias", ("cls.predictions.bias",))
@@ -144,7 +147,8 @@ def links(settings: Settings) -> Iterator[Link]:
 def cannot_express(settings: Settings) -> list[Misfit]:
     """Options without a counterpart."""
     types, classifies = settings.get("token_types"), settings.get("num_outputs")
-    head = {} if classifies else {"head_activation": settings.get("activation")}
+    has_own_head = classifies or settings.get("num_tags")
+    head = {} if has_own_head else {"head_activation": settings.get("activation")}
     return misfits(
         {"head_activation": "gelu"} | settings,  # older runs do not name it
         **head,
@@ -160,10 +164,13 @@ def cannot_express(settings: Settings) -> list[Misfit]:
 
 
 def config(settings: Settings) -> dict[str, Any]:
-    """config.json of a `BertForMaskedLM`, or of a classifier of texts."""
-    classifies = settings.get("num_outputs")
-    kind = "BertForSequenceClassification" if classifies else "BertForMaskedLM"
-    return (labels(settings) if classifies else {}) | {
+    """config.json of a `BertForMaskedLM`, of a classifier of texts, or of a tagger of words."""
+    kind = "BertForMaskedLM"
+    if settings.get("num_outputs"):
+        kind = "BertForSequenceClassification"
+    elif settings.get("num_tags"):
+        kind = "BertForTokenClassification"
+    return ({} if kind == "BertForMaskedLM" else labels(settings)) | {
         "model_type": "bert",
         "architectures": [kind],
         "vocab_size": settings["vocab_size"],

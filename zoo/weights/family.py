@@ -196,8 +196,9 @@ def misfits(settings: Settings, **allowed: Any) -> list[Misfit]:
 
 
 def labels(settings: Settings) -> dict[str, Any]:
-    """config.json's names of the classes, or labels."""
-    names = settings.get("class_names") or settings["label_names"]
+    """config.json's names of the classes, labels, or tags."""
+    kinds = ("class_names", "label_names", "tag_names")
+    names = next(settings[kind] for kind in kinds if settings.get(kind))
     several = {"problem_type": "multi_label_classification"} if "label_names" in settings else {}
     return several | {
         "id2label": {str(k): name for k, name in enumerate(names)},

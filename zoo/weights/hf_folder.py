@@ -14,6 +14,7 @@ from zoo.data.encoding import Encoding
 from zoo.data.images.encoding import ImageEncoding
 from zoo.data.text.labelled_encoding import LabelledTextEncoding
 from zoo.data.text.prompt_encoding import PLACEHOLDER, PromptEncoding
+from zoo.data.text.tagged_encoding import TaggedEncoding
 from zoo.errors import UserError
 from zoo.weights.family import Family, Misfit, Settings, Tensors
 from zoo.weights.hf_tokenizer import TokenizerFiles, tokenizer_files
@@ -114,7 +115,7 @@ def files_of(trained: Trained) -> TokenizerFiles | None:
     return tokenizer_files(
         trained.encoding.tokenizer,
         fills_blanks=trained.task == "masked_lm",
-        wraps=isinstance(trained.encoding, LabelledTextEncoding),
+        wraps=isinstance(trained.encoding, LabelledTextEncoding | TaggedEncoding),
     )
 
 
@@ -126,7 +127,7 @@ def write_processors(trained: Trained, folder: Path) -> None:
     if files is None:
         return
     length = trained.settings.get("block_size")
-    if isinstance(trained.encoding, LabelledTextEncoding):
+    if isinstance(trained.encoding, LabelledTextEncoding | TaggedEncoding):
         length = trained.encoding.length  # what is beyond it is cut off, as in training
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",

@@ -96,6 +96,8 @@ def _task_type(family: Family | None, settings: dict[str, Any]) -> str | None:
     """PEFT's name of a task, which chooses the class that wraps the model."""
     if family is not None and settings.get("num_outputs"):
         return "SEQ_CLS"
+    if family is not None and settings.get("num_tags"):
+        return "TOKEN_CLS"
     return TASKS.get(family.model) if family else None
 
 

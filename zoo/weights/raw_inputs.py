@@ -16,10 +16,12 @@ from zoo.data.images.encoding import ImageEncoding
 from zoo.data.tables.encoding import TableEncoding
 from zoo.data.tables.words import PATTERN
 from zoo.data.text.labelled_encoding import LabelledTextEncoding
+from zoo.data.text.tagged_encoding import CUTS, TaggedEncoding
 
 FACTS = (
     "class_names",
     "label_names",
+    "tag_names",
     "feature_names",
     "pad_id",
     "bos_id",
@@ -117,6 +119,9 @@ def describe(encoding: Encoding, facts: dict[str, Any], task: str) -> dict[str, 
         about["target"] = names[0] if len(names) == 1 else names
     elif encoding.tokenizer is not None:
         about["length"] = _length(encoding, facts)
+        if isinstance(encoding, TaggedEncoding):
+            about["word_pattern"] = CUTS[encoding.cut].pattern
+            about["lower_case"] = encoding.lower_case
         if encoding.tokenizer.kind == "word":
             words = encoding.tokenizer
             about["vocabulary"] = [words.token(i) for i in range(words.vocab_size)]
@@ -127,6 +132,6 @@ def describe(encoding: Encoding, facts: dict[str, Any], task: str) -> dict[str, 
 
 def _length(encoding: Encoding, facts: dict[str, Any]) -> int | None:
     """The most tokens of a text."""
-    if isinstance(encoding, LabelledTextEncoding):
+    if isinstance(encoding, LabelledTextEncoding | TaggedEncoding):
         return encoding.length
     return facts.get("block_size", facts.get("max_length"))

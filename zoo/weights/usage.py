@@ -5,6 +5,8 @@ Each defines `predict(...)`, which takes what `scripts/predict.py` takes and giv
 
 from typing import Any
 
+from zoo.weights.usage_tagger import tagger_graph, tagger_pipeline
+
 GRAPHS = {
     "onnx": """\
 import onnxruntime
@@ -236,6 +238,8 @@ def graph_example(form: str, about: dict[str, Any]) -> str:
         has_text = "word_pattern" in about
         imports, body = "import re\n" * has_text, TABLE if has_text else _without_text(TABLE)
         body += _answer(about)
+    elif task == "tagging":
+        imports, body = tagger_graph(about)
     elif "vocabulary" in about or task in TEXT:
         words = "vocabulary" in about
         imports = "import re\n" if words else "import tokenizers\n"
@@ -272,4 +276,6 @@ def pipeline_example(task: str, about: dict[str, Any]) -> str:
         return PIPELINES["text-classification"]
     if task == "masked_lm":
         return PIPELINES["fill-mask"]
+    if task == "tagging":
+        return tagger_pipeline(about)
     return PIPELINES["chat" if "template" in about else "text-generation"]

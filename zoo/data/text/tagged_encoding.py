@@ -97,6 +97,11 @@ class TaggedEncoding(TokenEncoding):
         names, tokenizer = tuple(json["tag_names"]), load_tokenizer(json["tokenizer"])
         return cls(tokenizer, json["length"], names, json["cut"])
 
+    @property
+    def lower_case(self) -> bool:
+        """Whether the words of a text are lower-cased."""
+        return self.cut == "code"
+
     @cached_property
     def _known(self) -> dict[str, Row]:
         """Ids of the words so far: a text repeats its words."""
