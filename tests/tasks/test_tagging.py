@@ -7,6 +7,7 @@ from toys import HERE
 from zoo.data.text.tagged import UNTAGGED
 from zoo.data.text.tagged_encoding import TaggedEncoding
 from zoo.data.tokenizers.registry import train_tokenizer
+from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX
 from zoo.registry import MODELS, TASKS
 from zoo.tasks.examples import tagging
@@ -118,3 +119,10 @@ def test_words_of_several_tokens_have_their_tag_at_the_first():
     assert [row["tag"] for row in rows[:2]] == ["abc"[k] for k in logits[0, [0, 3]].argmax(1)]
     for row in rows:
         assert row["probability"] == max(row["probabilities"].values())
+
+
+def test_a_model_that_gives_something_else_is_refused():
+    _, task, batch = tagger("rnn")
+    model = MODELS.build({"name": "rnn", "width": 8, "depth": 1}, vocab_size=12)
+    with pytest.raises(UserError, match=r"each of the 3 tags .* gives \(12, 8, 12\) for \(12, 8\)"):
+        task.step(model, batch)

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, to_float64
@@ -19,6 +20,7 @@ from zoo.tasks.class_metrics import class_rows, macro_f1
 from zoo.tasks.examples import tagging
 from zoo.tasks.markdown import block
 from zoo.tasks.plots import confusion, tags
+from zoo.tasks.spans import span_f1, spans_of
 
 PREVIEWED = 8  # sentences
 
@@ -39,7 +41,7 @@ def sentence_model(model: nn.Module) -> ModelsSentences | None:
 
 @TASKS.register("tagging", example=tagging, floor=0.1, independent=True)
 class Tagging:
-    """Cross-entropy of tags, or the likelihood of sentences; accuracy, macro F1, metrics per tag.
+    """Cross-entropy of tags, or the likelihood of sentences; accuracy, macro F1, F1 of names.
 
     Args:
         vocab_size: V.
@@ -65,6 +67,7 @@ class Tagging:
         self.vocab_size, self.pad_id, self.tag_names = vocab_size, pad_id, tag_names
         self.tokenizer, self.cut_text = tokenizer, cut_text
         self.tag_counts = torch.tensor(tag_counts)
+        self.spans = spans_of(tag_names)
         self.by_word: Tensor | None = None  # log p(tag | word), (V, K), once it is counted
         self.word_frequency = torch.zeros(vocab_size)  # log p(word)
 
@@ -74,17 +77,33 @@ class Tagging:
         known, of_sentences = target != IGNORE_INDEX, sentence_model(model)
         if of_sentences is not None and model.training:
             return StepOutput(model(tokens, target), (tokens != self.pad_id).sum(), {})
-        logits = model(tokens)  # (B, T, K)
+        logits = self._logits(model, tokens)
         predicted = of_sentences.best_tags(tokens) if of_sentences else logits.argmax(2)
         loss, count = cross_entropy(logits.flatten(0, 1), target.flatten()), known.sum()
         sums = {"right": ((predicted == target) & known).sum(), "tagged": count}
         if not model.training:
             sums |= {"confusion": self._confusion(target, predicted)}
+            sums |= self.spans.sums(target, predicted) if self.spans else {}
             sums |= self._baseline_sums(tokens, target)
         if of_sentences is None:
             return StepOutput(loss, count, sums)
         sums["tag_loss"] = loss
         return StepOutput(model(tokens, target), (tokens != self.pad_id).sum(), sums)
+
+    def _logits(self, model: nn.Module, tokens: Tensor) -> Tensor:
+        """Of each tag for each token, (B, T, K).
+
+        Raises:
+            UserError: The model predicts something else.
+        """
+        logits: Tensor = model(tokens)
+        if logits.shape != (*tokens.shape, len(self.tag_names)):
+            raise UserError(
+                f"task=tagging needs a model that gives each of the {len(self.tag_names)} tags a "
+                f"score for each word, and this one gives {tuple(logits.shape)} for "
+                f"{tuple(tokens.shape)} words; take model=rnn, bert or hmm"
+            )
+        return logits
 
     def _confusion(self, target: Tensor, predicted: Tensor) -> Tensor:
         """Words by true and predicted tag, int64 (K, K); those without a tag are left out."""
@@ -102,8 +121,9 @@ class Tagging:
         self.word_frequency = self.word_frequency.to(tokens.device)
         shares = self.by_word[tokens]  # (B, T, K)
         words = self.word_frequency[tokens].masked_fill(tokens == self.pad_id, 0.0)
+        spans = self.spans.sums(target, shares.argmax(2), "word_") if self.spans else {}
         losses = cross_entropy(shares.flatten(0, 1), target.flatten())
-        return {
+        return spans | {
             "word_confusion": self._confusion(target, shares.argmax(2)),
             "word_tag_loss": to_float64(losses),
             "word_loss": -to_float64(words).sum(),
@@ -143,6 +163,8 @@ class Tagging:
             trivial["loss"] = means["word_tag_loss"] + means["word_loss"]
             trivial["tag_loss"] = means["word_tag_loss"] * means["count"] / counts.sum()
         trivial |= {"right": means["word_confusion"].diag().sum()}
+        spans = ("spans", "spans_predicted", "spans_right")
+        trivial |= {name: means[f"word_{name}"] for name in spans if name in means}
         return Baseline("most frequent tag of each word", self.summarize(trivial))
 
     def _counts(self, means: dict[str, Tensor], name: str = "confusion") -> Tensor:
@@ -150,13 +172,16 @@ class Tagging:
         return (means[name].double() * means["count"]).round()
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
-        """Loss, accuracy of tags, macro F1; of models of sentences also the loss of tags alone."""
+        """Loss, accuracy of tags, macro F1; F1 of names, where the tags are B- and I-; of models of
+        sentences also the loss of tags alone."""
         metrics = {"loss": float(means["loss"])}
         if "tagged" in means:
             metrics["accuracy"] = float(means["right"] / means["tagged"])
         if "confusion" in means:
             counts = self._counts(means)
             metrics["macro_f1"] = macro_f1(counts)
+            if self.spans:
+                metrics["span_f1"] = span_f1(means)
             if "tag_loss" in means:
                 metrics["tag_loss"] = float(means["tag_loss"] * means["count"] / counts.sum())
         return metrics
@@ -208,7 +233,8 @@ class Tagging:
 
     def _tags(self, model: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Predicted tags, int64 (B, T), and the probability of each tag, (B, T, K)."""
-        probabilities, of_sentences = model(tokens).float().softmax(2), sentence_model(model)
+        probabilities = self._logits(model, tokens).float().softmax(2)
+        of_sentences = sentence_model(model)
         best = of_sentences.best_tags(tokens) if of_sentences else probabilities.argmax(2)
         return best, probabilities
 
