@@ -164,6 +164,13 @@ def classes(splits: Mapping[str, Rows], name: str) -> tuple[list[int], list[str]
                 raise UserError(
                     f"data.target: row {row} of the {split} split has no class in '{name}'"
                 )
+            if isinstance(cell, list | tuple | dict):
+                raise UserError(
+                    f"data.target: '{name}' holds several values a row (row {row} of the {split} "
+                    f"split: {str(cell)[:60]}); data=hf reads one class of each; write them into a "
+                    f"CSV file as a;b, for data=csv, text_csv or image_folder with "
+                    f"data.kind=multi_label"
+                )
             cells.append(cell)
     if names is None:
         names = sort_labels({str(cell) for cell in cells})

@@ -156,6 +156,11 @@ TEXTS = Rows(text=words("a", 0, 30), label=[i % 2 for i in range(30)])
             "the column 'label' is '3' in every row",
         ),
         (
+            {"train": Rows(text=["a", "b"], label=[["x"], ["x", "y"]])},
+            {"kind": "labelled_text"},
+            "'label' holds several values a row (row 0 of the train split: ['x']); data=hf reads",
+        ),
+        (
             {"train": TEXTS},
             {"kind": "labelled_text", "target": "text"},
             "'text' has 30 distinct values in 30 rows",
