@@ -38,7 +38,8 @@ def trivial_answer(config: RunConfig, dataset: Any) -> Trivial | None:
     if not isinstance(run.task, HasBaseline):
         return None
     learn_baseline(run.task, run.loader, runtime)
-    name, metrics = "", {}
+    name = ""
+    metrics: dict[str, float] = {}
     for split in sorted({"test", *(promised.partition("/")[0] for promised in config.expect)}):
         batches = run.loader.evaluation(split)
         precision = Precision("fp32", runtime.device)
