@@ -65,6 +65,10 @@ def listed(group):
             file = configs.CONFIG_DIR / group / f"{base}.yaml"
             if file.is_file() and base in str(content.get("defaults", "")):
                 keys |= set(configs.leaves(yaml.safe_load(file.read_text("utf-8")), f"{group}."))
+        parts = [
+            key for base in content.get("defaults", []) if isinstance(base, dict) for key in base
+        ]
+        keys |= {f"{group}.{key.partition('@')[2]}" for key in parts}  # models within a model
         found[choice] = own | keys | set(configs.leaves(content, f"{group}."))
     return found
 
