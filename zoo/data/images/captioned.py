@@ -19,7 +19,7 @@ from zoo.data.encoding import ENCODINGS
 from zoo.data.images.encoding import ImageEncoding
 from zoo.data.images.moved import moved_splits
 from zoo.data.splits import Indices, split_columns
-from zoo.data.text.captions import SPECIALS, Captions, longest
+from zoo.data.text.captions import SPECIALS, Captions, longest, spelled
 from zoo.data.text.coverage import coverage_notes
 from zoo.data.tokenizers.registry import Tokenizer, load_tokenizer
 from zoo.errors import UserError
@@ -154,7 +154,8 @@ def _fit(
 ) -> CaptionedEncoding:
     if block_size < 1:
         raise UserError(f"data.block_size={block_size}: expected 1 or more")
-    tokenizer = context.tokenizer.train(texts, SPECIALS)
+    read = (spelled(text) for text in texts)
+    tokenizer = context.tokenizer.train(read, SPECIALS, leading_space=True)
     length = min(block_size, max(1, longest(tokenizer, texts)))
     return CaptionedEncoding(image, tokenizer, length)
 

@@ -22,7 +22,7 @@ _DIGIT = re.compile("[0-9]")
 
 @dataclass(frozen=True)
 class Captions:
-    """Texts to ids and back.
+    """Texts to ids and back, in small letters, as the paper's.
 
     Digits are spelled (`dots-12` is read as `dots one two`): a vocabulary of words has none, and a
     digit then means the same as its word.
@@ -80,8 +80,9 @@ class Captions:
 
 
 def spelled(text: str) -> str:
-    """The text with its digits as words."""
-    return _DIGIT.sub(lambda digit: f" {DIGITS[int(digit[0])]} ", text)
+    """The text in small letters, with its digits as words and single spaces."""
+    words = _DIGIT.sub(lambda digit: f" {DIGITS[int(digit[0])]} ", text.lower())
+    return " ".join(words.split())
 
 
 def longest(tokenizer: Tokenizer, texts: Sequence[str]) -> int:
