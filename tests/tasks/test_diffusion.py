@@ -10,6 +10,7 @@ from toys import HERE
 from zoo.errors import UserError
 from zoo.inference.noising import to_predict
 from zoo.models.unet import UNet
+from zoo.tasks.denoised import half
 from zoo.tasks.diffusion import Diffusion, content_seeds
 from zoo.training.evaluate import evaluate
 from zoo.training.precision import Precision
@@ -64,11 +65,12 @@ def knowing(**options):
 
 @pytest.mark.parametrize("kind", ["v", "noise"])
 def test_who_knows_the_images_has_no_error_and_needs_no_bits(kind):
-    task, model, batch = knowing(predict=kind)
+    task, model, batch = knowing(predict=kind, classify=2)
     task.learn_baseline(task.baseline_counts(batch))
     means = evaluate(model, task, [batch], FP32, HERE, final=True)
     metrics, baseline = task.summarize(means), task.baseline(means)
     assert metrics["loss"] < 1e-8 and metrics["bits_per_value"] < 0.01
+    assert metrics["accuracy"] == 1
     assert baseline.metrics["loss"] > 0.01 and 0.3 < baseline.metrics["bits_per_value"] < 1.5
     drawn = task.draw(model, torch.tensor([2, 0]), torch.Generator().manual_seed(0))
     assert torch.equal(drawn, ((model.pictures[[2, 0]] + 1) / 2 * 255).byte())
@@ -185,6 +187,30 @@ def test_a_hidden_part_is_drawn_and_the_rest_stays():
     other = task.repaint(model, batch["input"], hidden, batch["target"].flip(0), torch.Generator())
     assert torch.equal(other[..., :2], kept[..., :2])
     assert torch.equal(other[..., 2:], kept.flip(0)[..., 2:])
+
+
+@pytest.mark.parametrize("side", ["right", "left", "top", "bottom"])
+def test_half_of_an_input_is_completed(side):
+    task, model, batch = knowing()
+    model.pictures[3] = 0.5  # what it believes of an image whose class it is not told
+    generator = torch.Generator().manual_seed(0)
+    drawn = task.redraw(model, {"input": batch["input"]}, generator, side, steps=2, repeats=1)
+    kept = task.to_bytes(task.pixels.to_signed(batch["input"]))
+    hidden = half(SHAPE, side).expand_as(kept)
+    assert int(hidden[0].sum()) == 8
+    assert torch.equal(drawn[~hidden], kept[~hidden]) and (drawn[hidden] == 255).all()
+
+
+def test_a_model_that_was_always_told_the_class_completes_nothing():
+    task, model, batch = knowing(drop_class=0.0)
+    with pytest.raises(UserError, match="always told the class.*drop_class"):
+        task.redraw(model, batch, torch.Generator())
+
+
+def test_the_middle_of_an_odd_side_is_in_both_halves():
+    first, second = half((1, 2, 5), "left"), half((1, 2, 5), "right")
+    assert first[0].tolist() == [True, True, True, False, False]
+    assert torch.equal(first.flip(1), second)
 
 
 @pytest.mark.parametrize(

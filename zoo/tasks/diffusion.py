@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from zoo.bounds import Bound, NotNegative, Positive
+from zoo.bounds import Bound, Natural, NotNegative, Positive
 from zoo.errors import UserError
 from zoo.inference.denoising import Denoise
 from zoo.inference.noising import Noising, PredictionName, ScheduleName, to_predict
@@ -59,6 +59,8 @@ class Diffusion(DenoisedImages, JudgedDrawings):
         levels: L, evenly spaced values that the data's pixels take, 256 for bytes.
         steps: With which previews are drawn, and `draw` unless told.
         guidance: Likewise: how far to follow the class, 1 for what was learnt.
+        classify: In a test, times by which each image is also classified, by the bound of each
+            class (Li et al., 2023, arXiv:2303.16203); 0: not.
     """
 
     monitor: str = "-loss"
@@ -77,6 +79,7 @@ class Diffusion(DenoisedImages, JudgedDrawings):
         levels: Annotated[int, Bound(least=2, most=256)] = 256,
         steps: Positive = 20,
         guidance: NotNegative = 1.0,
+        classify: Natural = 0,
     ) -> None:
         super().__init__(
             Pixels(pixel_mean, pixel_std),
@@ -89,7 +92,7 @@ class Diffusion(DenoisedImages, JudgedDrawings):
             steps,
             guidance,
         )
-        self.bound = VariationalBound(self.noising, levels)
+        self.bound, self.classify = VariationalBound(self.noising, levels), classify
         self._fits = False  # whether a batch was seen to have these levels
 
     # ---------------------------------------------------------------- the loss
@@ -149,7 +152,7 @@ class Diffusion(DenoisedImages, JudgedDrawings):
         return error, off * factor.square().flatten()
 
     def test_step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        """The same, and the bound."""
+        """The same, the bound, and whether it is least of the true class."""
         output = self.step(model, batch)
         image, classes = self._read(batch)
         seeds = content_seeds(self.pixels.to_unit(batch["input"]))
@@ -158,6 +161,9 @@ class Diffusion(DenoisedImages, JudgedDrawings):
         sums = {"bits_per_value": bits.sum()}
         if self.independent.is_learnt:
             sums["trivial_bits"] = self.independent.bits_of(image).sum() / image[0].numel()
+        if self.classify and self.class_names:
+            found = self.bits_by_class(model, batch["input"], self.classify).argmin(1)
+            sums["accuracy"] = (found == batch["target"]).sum()
         return output._replace(sums=output.sums | sums)
 
     def _nats(self, denoise: Denoise, image: Tensor, seeds: Tensor, times: int) -> Tensor:
@@ -171,7 +177,7 @@ class Diffusion(DenoisedImages, JudgedDrawings):
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """The loss; in a test, the bound in bits for each pixel and channel, and the judge's."""
-        names = ("loss", "bits_per_value")
+        names = ("loss", "bits_per_value", "accuracy")
         return {name: float(means[name]) for name in names if name in means} | judged_metrics(means)
 
     def baseline_counts(self, batch: Batch) -> Tensor:
