@@ -76,7 +76,7 @@ CASES = {
     "unet, noise, dropout": (
         "model=unet", "model.width=4", "model.depth=1", "model.heads=1", "task=diffusion",
         "data=digits", "data.batch_size=32", "trainer.max_samples=100", "trainer.ema=0.9",
-        "task.steps=2",
+        "task.timesteps=8", "task.steps=2",
     ),
     "gpt, answers that are sampled": (
         "model=gpt", *SMALL, "model.heads=2", "model.dropout=0.2", "data=sums", "data.largest=4",
