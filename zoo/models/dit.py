@@ -91,7 +91,7 @@ class DiT(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
         nn.init.normal_(self.position.weight, std=0.02)
-        for block in self.blocks:
+        for block in (m for m in self.modules() if isinstance(m, ConditionedBlock)):
             nn.init.zeros_(block.modulation.weight)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.head.weight)

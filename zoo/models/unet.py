@@ -134,12 +134,12 @@ class UNet(nn.Module):
 
     def _initialise(self) -> None:
         """The output and each residual branch start at zero, as in the authors' code."""
-        for block in [*self.down, self.middle, *self.up]:
-            nn.init.zeros_(block.conv2.weight)
-            nn.init.zeros_(block.conv2.bias)
+        for block in (m for m in self.modules() if isinstance(m, ResidualBlock)):
+            for parameter in block.conv2.parameters():
+                nn.init.zeros_(parameter)
         nn.init.zeros_(self.attention.attention.out.weight)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, time: Tensor, classes: Tensor) -> Tensor:
         """Noised images (B, C, H, W), their times (B,) and classes to what the task predicts.
