@@ -51,14 +51,14 @@ def test_the_encoders_are_those_of_the_registry():
 
 def test_the_temperature_is_learnt_and_bounded():
     model = built(temperature=0.05)
-    assert float(model.scale()) == pytest.approx(20)
+    assert model.scale().item() == pytest.approx(20)
     with torch.no_grad():
         model.log_scale.fill_(math.log(1000))
-    assert float(model.scale()) == pytest.approx(100)
+    assert model.scale().item() == pytest.approx(100)
 
 
 MISTAKES = {
-    "gpt": r"model.image=gpt: expected a model that gives one vector for an image: cnn, mlp, ",
+    "gpt": r"model.image=gpt: expected a model that gives one vector for an image: cnn, ",
     "cnnn": r"unknown model.image 'cnnn'; did you mean 'cnn'",
 }
 

@@ -33,7 +33,7 @@ def test_the_loss_is_the_mean_of_two_cross_entropies(case):
     logits, target = logits_of(case), torch.arange(12)
     expected = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
     output = case.task.step(case.model, case.example.batch)
-    assert float(output.loss_sum / output.count) == pytest.approx(float(expected), rel=1e-5)
+    assert (output.loss_sum / output.count).item() == pytest.approx(expected.item(), rel=1e-5)
     right = (logits.argmax(1) == target).sum()
     assert int(output.sums["accuracy"]) == int(right)
 
@@ -48,7 +48,7 @@ def test_equal_captions_are_no_mistakes_for_each_other(case):
     logits = logits_of(case)
     expected = F.cross_entropy(logits, shares) + F.cross_entropy(logits.T, shares)
     output = case.task.step(case.model, batch)
-    assert float(output.loss_sum / 12) == pytest.approx(float(expected / 2), rel=1e-5)
+    assert (output.loss_sum / 12).item() == pytest.approx((expected / 2).item(), rel=1e-5)
 
 
 def test_words_are_left_out_in_training_but_never_all_of_them(case):
@@ -63,8 +63,8 @@ def test_words_are_left_out_in_training_but_never_all_of_them(case):
     assert 0.18 < float(unknown.sum() / is_word.sum()) < 0.3  # 0.6 * 0.4: of two, never both
     assert (unknown.sum(1) < is_word.sum(1)).all()
     assert torch.equal(dropped[~unknown], tokens[~unknown])
-    losses = [float(task.step(case.model.eval(), case.example.batch).loss_sum) for _ in range(2)]
-    plain = float(case.task.step(case.model.eval(), case.example.batch).loss_sum)
+    losses = [task.step(case.model.eval(), case.example.batch).loss_sum.item() for _ in range(2)]
+    plain = case.task.step(case.model.eval(), case.example.batch).loss_sum.item()
     assert losses == [plain, plain]
 
 

@@ -20,10 +20,6 @@ from zoo.registry import MODELS
 from zoo.schema import parameters
 
 MOST = 100.0  # the temperature is kept from falling below 1 / 100, as in the paper
-NEEDS = {  # what an encoder's constructor has to take
-    "image": ({"input_shape"}, ({"num_classes"}, {"num_outputs"})),
-    "text": ({"vocab_size"}, ({"num_outputs"},)),
-}
 TINY_TEXT = dict(name="rnn", cell="gru", width=8, depth=1, pool="mean")
 
 
@@ -124,6 +120,9 @@ def _encoder(side: str, options: dict[str, Any], **facts: Any) -> nn.Module:
 
 
 def _fits(side: str, name: str) -> bool:
-    needed, sizes = NEEDS[side]
-    schema = set(parameters(MODELS[name].builder))
-    return needed <= schema and any(size <= schema for size in sizes)
+    """Whether a model gives a vector of any size for an image, as classifiers do, or for a text."""
+    schema = parameters(MODELS[name].builder)
+    if side == "text":
+        return {"vocab_size", "num_outputs"} <= schema.keys()
+    sizes = [schema[size] for size in ("num_classes", "num_outputs") if size in schema]
+    return "input_shape" in schema and any(size.default is size.empty for size in sizes)
