@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, to_float64
 from zoo.tasks.examples import regression
+from zoo.tasks.plots.fit import FILM, TRUE, Fit, draw_fit, fit_card, fitted
 from zoo.tasks.plots.pairs import draw_pairs
 from zoo.tasks.plots.regression import regression_plots
 from zoo.tasks.plots.weights import draw_table_weights
@@ -40,6 +41,9 @@ class Regression:
         target_names: Of several targets.
         loss: `squared`, `absolute` (robust to outliers) or `huber` (Huber, 1964: squared near zero,
             absolute from one standard deviation on).
+        feature_names, feature_scales: Of a table's columns, for plots: names, and mean and standard
+            deviation of each.
+        true_curve: Points of the function of one feature, where the data knows it, for the plot.
     """
 
     monitor = "-loss"
@@ -52,11 +56,14 @@ class Regression:
         target_names: list[str] | None = None,
         loss: LossName = "squared",
         feature_names: list[str] | None = None,
+        feature_scales: list[list[float]] | None = None,
+        true_curve: list[list[float]] | None = None,
     ) -> None:
         self.mean, self.std = target_mean, target_std
         self.num_outputs, self.feature_names = num_outputs, feature_names
         self.names = target_names if target_names and len(target_names) > 1 else None
         self.loss = _LOSSES[loss]
+        self.feature_scales, self.true_curve = feature_scales, true_curve
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over a batch of `input` (B, ...) and `target` (B, O), standardised."""
@@ -119,6 +126,25 @@ class Regression:
             regression_plots(predicted[:, one], target[:, one], centre[one], writer, name)
         draw_table_weights(model, batch["input"], self.feature_names, None, writer)
         draw_pairs(model, batch["input"], self.feature_names, None, writer)
+        if self.films:
+            draw_fit(self._fit(model, batch), writer)
+
+    @property
+    def films(self) -> bool:
+        """Whether one target is a function of one feature, which can be drawn."""
+        return len(self.feature_names or ()) == 1 and self.num_outputs == 1
+
+    def film(
+        self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
+    ) -> None:
+        """The fit."""
+        caption = FILM + (TRUE if self.true_curve else "")
+        writer.frame("fit", lambda: fit_card(self._fit(model, batch)), caption)
+
+    def _fit(self, model: nn.Module, batch: Batch) -> Fit:
+        assert not isinstance(self.mean, list) and not isinstance(self.std, list)
+        facts = (self.feature_names, self.feature_scales, self.true_curve)
+        return fitted(model, batch["input"], batch["target"], (self.mean, self.std), *facts)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """The value of each sample, in the target's units; of several targets by name."""
