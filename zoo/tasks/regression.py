@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, to_float64
 from zoo.tasks.examples import regression
-from zoo.tasks.plots.fit import FILM, TRUE, Fit, draw_fit, fit_card, fitted
+from zoo.tasks.plots.fit import FILM, FIT, TRUE, Fit, draw_fit, fit_card, fitted
 from zoo.tasks.plots.pairs import draw_pairs
 from zoo.tasks.plots.regression import regression_plots
 from zoo.tasks.plots.weights import draw_table_weights
@@ -138,7 +138,7 @@ class Regression:
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
         """The fit."""
-        caption = FILM + (TRUE if self.true_curve else "")
+        caption = FILM + FIT + (TRUE if self.true_curve else "")
         writer.frame("fit", lambda: fit_card(self._fit(model, batch)), caption)
 
     def _fit(self, model: nn.Module, batch: Batch) -> Fit:

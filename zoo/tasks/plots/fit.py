@@ -107,9 +107,9 @@ def fit_card(drawn: Fit) -> Any:
 def _draw(axes: Any, drawn: Fit, size: float) -> None:
     x, y = drawn.points.unbind(1)
     axes.scatter(x, y, s=size, color="0.6", lw=0, label="samples")
-    if drawn.true is not None:
-        axes.plot(*drawn.true.unbind(1), color="black", lw=1, label="true")
     axes.plot(*drawn.line.unbind(1), color=CLASS_COLOURS[0], lw=1.8, label="model")
+    if drawn.true is not None:
+        axes.plot(*drawn.true.unbind(1), color="black", lw=0.7, label="true")
     low, high = float(y.min()), float(y.max())
     margin = 2 * MARGIN * ((high - low) or 1.0)
     axes.set(ylim=(low - margin, high + margin))  # the same in each frame of a film
