@@ -276,6 +276,9 @@ AS_WRITTEN = (
     "pip install --constraint constraints.txt --editable '.[submitit]'",
     "pip install --editable '.[ray]'",
     "sbatch job.sh",
+    # of a sweep over this setting, which the run that stands for it is not
+    "python scripts/curves.py runs=outputs/naive_bayes_digits metric=test/accuracy "
+    'x=data.train_size "by=[model.name]"',
 )
 
 

@@ -45,6 +45,9 @@ def test_last_values_over_a_setting(runs, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[1].split() == ["all", "runs", "2", "20", "0.6000", "±", "0.1414"]
     assert said[2].split() == ["all", "runs", "1", "56", "1.0000"]
+    (runs / "depth56" / "seed0" / "config.yaml").write_text("model: {name: resnet, depth: null}")
+    assert read_points(runs, "train/loss", "model.depth", []) == {"all runs": {20: [0.5, 0.7]}}
+    assert "note: left out, as model.depth is null: 1 runs" in capsys.readouterr().err
     assert main([f"runs={runs}", "x=model.name"]) == 2
     assert "has resnet, expected a number in every run" in capsys.readouterr().err
 

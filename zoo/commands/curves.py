@@ -102,7 +102,7 @@ def read_points(folder: Path, metric: str, across: str, by: list[str]) -> dict[s
     Args:
         folder: Where the runs lie.
         metric: `<split>/<name>`.
-        across: The dotted name of the setting.
+        across: The dotted name of the setting; runs in which it is null are left out.
         by: Dotted names of settings; runs that agree in them are one line.
 
     Raises:
@@ -110,13 +110,21 @@ def read_points(folder: Path, metric: str, across: str, by: list[str]) -> dict[s
             number.
     """
     lines: dict[str, Points] = defaultdict(dict)
+    without = 0
     for path, points in _values(folder, metric):
         settings = configs.read_yaml(path / "config.yaml")
         value = _setting(settings, across, "x")
+        if value is None:
+            without += 1
+            continue
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UserError(f"x={across}: {path} has {value}, expected a number in every run")
         values = lines[_label(settings, by) or "all runs"].setdefault(value, [])
         values.append(points[-1][1])
+    if not lines:
+        raise UserError(f"x={across}: it is null in all {without} runs; expected numbers")
+    if without:
+        remark(f"note: left out, as {across} is null: {without} runs")
     return {name: dict(sorted(lines[name].items())) for name in sorted(lines)}
 
 
