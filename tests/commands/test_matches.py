@@ -53,7 +53,9 @@ def test_captions_are_ranked_for_each_image(run, pictures, command):
         assert row["probability"] == max(row["probabilities"].values())
     best = {row["input"][-8:-4]: row["caption"] for row in rows}
     assert best["004d"] == "latin capital letter m" and best["0061"] == "latin small letter a"
-    assert "caption" in command(predict.main, *asked).out.splitlines()[0]
+    table = command(predict.main, f"run={run}", f"input={pictures / '004d.png'}", *asked[2:]).out
+    assert table.split()[1:4] == ["caption", "probability", "alternatives"]
+    assert " ".join(table.split()).count("latin capital letter m") == 1  # no alternative to itself
     alone = zoo.load(run).predict(
         str(pictures / "0061.png"), candidates=CANDIDATES[1:-1].split(",")
     )

@@ -227,7 +227,8 @@ def describe(rows: list[dict[str, Any]], top: int) -> str:
         if "labels" in row:
             cells |= _labels(row, top)
         elif "probabilities" in row and top > 1:
-            said = next((row[key] for key in ("class", "token", "tag") if key in row), None)
+            names = ("class", "token", "tag", "caption")
+            said = next((row[key] for key in names if key in row), None)
             ranked = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])
             others = [pair for pair in ranked if pair[0] != said][: top - 1]
             cells["alternatives"] = ", ".join(f"{name} {p:.1%}" for name, p in others)
