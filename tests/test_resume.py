@@ -83,6 +83,11 @@ CASES = {
         "data.operations=+", "data.batch_size=4", "task=reinforce", "task.group=4",
         "task.max_tokens=3",
     ),
+    "vae, codes, class": (
+        "model=vae", *SMALL, "model.latent=2", "model.conditional=true", "task=elbo",
+        "task.conditional=true", "data=digits", "data.batch_size=32", "trainer.max_samples=100",
+        "trainer.ema=0.9",
+    ),
     "rnn_attention, pairs": ("model=rnn_attention", *NUMBERS),
 }  # fmt: skip
 

@@ -99,12 +99,15 @@ def export_program(inputs: Inputs) -> Any:
     """
     try:
         with quiet():
-            return torch.export.export(
+            program = torch.export.export(
                 inputs.model.eval(),
                 inputs.example,
                 dynamic_shapes=tuple(inputs.sides),
                 strict=False,
             )
+        if (number := len(program.graph_signature.user_outputs)) != 1:
+            raise UserError(f"it answers with {number} arrays, expected one")
+        return program
     except Exception as error:  # of many kinds, pages long
         raise UserError(
             f"this model cannot be exported as a graph ({type(error).__name__}: "
