@@ -12,6 +12,7 @@ from typing import Any
 from zoo.errors import UserError, closest_match
 from zoo.kernels import used_kernels
 from zoo.program import spelled
+from zoo.tasks.capabilities import DrawsImages
 from zoo.training.checkpoint import load_model
 from zoo.training.console import duration, show
 from zoo.training.evaluate import show_points
@@ -200,9 +201,10 @@ def print_summary(
     console.line(f"previews  {trainer.run.previews}")
     parent = shlex.quote(str(trainer.run.path.parent.parent))
     console.line("next")
+    asked = "samples=20 out=drawn.png" if isinstance(trainer.task, DrawsImages) else "input=..."
     for command in (
         f"tensorboard --logdir {parent}",
         f"python evaluate.py run={run}",
-        f"python scripts/predict.py run={run} input=...",
+        f"python scripts/predict.py run={run} {asked}",
     ):
         console.command("  ", spelled(command))
