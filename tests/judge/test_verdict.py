@@ -76,4 +76,4 @@ def test_large_images_are_averaged():
     large = torch.randint(256, (3, 3, 100, 60), dtype=torch.uint8)
     assert 900 < values(large).shape[1] <= 1024
     near = nearest(large, large.flip(0))
-    assert near.index.tolist() == [2, 1, 0] and near.distance.tolist() == [0, 0, 0]
+    assert near.rows.tolist() == [2, 1, 0] and near.distance.tolist() == [0, 0, 0]

@@ -18,11 +18,11 @@ class Nearest(NamedTuple):
 
     Attributes:
         distance: Root of the mean squared difference of pixels of 0..1.
-        index: Of the training image.
+        rows: Number of the training image.
     """
 
     distance: Tensor
-    index: Tensor
+    rows: Tensor
 
 
 def nearest(pixels: Tensor, training: Tensor) -> Nearest:

@@ -90,7 +90,7 @@ def verdict(
         column |= _nearness(near.distance, reference)
         columns[name] = column
         if name == DRAWN:
-            pairs = torch.stack([images.pixels[:SHOWN], train.pixels[near.index[:SHOWN]]])
+            pairs = torch.stack([images.pixels[:SHOWN], train.pixels[near.rows[:SHOWN]]])
     if features is not None:
         _add_frechet(columns, {REAL: tested, **sets}, train, features)
     return Verdict(columns, pairs)

@@ -48,7 +48,7 @@ class DenseEncoder(nn.Sequential):
         super().__init__(*_dense(sizes, act))
         self.features = width
 
-    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]  # two inputs
         """(B, C, H, W) and the class (B, K) or (B, 0) to (B, width)."""
         return super().forward(torch.cat([x.flatten(1), label], 1))
 
@@ -62,7 +62,7 @@ class DenseDecoder(nn.Sequential):
         sizes = [codes + classes, *[width] * depth]
         super().__init__(*_dense(sizes, act), nn.Linear(width, outputs))
 
-    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]  # two inputs
         """(B, Z) and (B, K) to (B, P C H W)."""
         return super().forward(torch.cat([z, label], 1))
 
@@ -186,7 +186,7 @@ class VAE(nn.Module):
             maps = self.shape[0] * self.shape[1]
             decoder = ConvDecoder(latent, self.classes, maps, self.encoder, activation)
         self.decoder = decoder
-        self.code = nn.Linear(self.encoder.features, 2 * latent)  # type: ignore[arg-type]
+        self.code = nn.Linear(self.encoder.features, 2 * latent)
         self.latent = latent
         self._initialise()
 

@@ -47,13 +47,13 @@ def judged(
     try:
         if runtime.main:
             stops = interrupted if runtime.ranks == 1 else lambda: False
-            splits = [_batches(loader, split, stops) for split in ("train", "test")]
+            train, test = (_batches(loader, split, stops) for split in ("train", "test"))
             with (
                 torch.no_grad(),
                 forked_rng(runtime.device, EVALUATION_SEED),
                 precision.autocast(),
             ):
-                found = task.judge(model, *splits, samples, features)
+                found = task.judge(model, train, test, samples, features)
     finally:
         model.train(training)
     return runtime.first(found)
