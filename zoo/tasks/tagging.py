@@ -22,7 +22,7 @@ from zoo.tasks.markdown import block
 from zoo.tasks.plots import confusion, tags
 from zoo.tasks.spans import span_f1, spans_of
 
-PREVIEWED = 8  # sentences
+PREVIEWED = 12  # sentences
 
 
 @runtime_checkable
@@ -206,7 +206,8 @@ class Tagging:
         card = confusion.confusion_card(counts, self.tag_names)
         full = confusion.confusion(counts, self.tag_names)
         writer.figure("confusion", card, full, confusion.CAPTION)
-        tokens, target = (batch[name][:PREVIEWED] for name in ("input", "target"))
+        every = max(1, len(batch["input"]) // PREVIEWED)  # spread over the batch
+        tokens, target = (batch[name][::every][:PREVIEWED] for name in ("input", "target"))
         predicted, _ = self._tags(model, tokens)
         rows = zip(tokens.tolist(), target.tolist(), predicted.tolist(), strict=True)
         sentences = [self._shown(*row) for row in rows]

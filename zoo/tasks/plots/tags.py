@@ -106,8 +106,8 @@ class _Place:
             self.new_line()
         if self.y + LINE > self.size[1]:
             return False
-        scaled = self.x * WIDTH / self.size[0], self.y * HEIGHT / self.size[1]
-        font = {"family": "monospace", "parse_math": False, "color": colour}
-        write(self.picture, *scaled, text, self.letters, **font, **style)
+        x, y = self.x * WIDTH / self.size[0], self.y * HEIGHT / self.size[1]
+        style |= {"family": "monospace", "parse_math": False, "color": colour}
+        write(self.picture, x, y, text, self.letters, **style)
         self.x += width + self.letters
         return True
