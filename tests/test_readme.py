@@ -278,7 +278,7 @@ AS_WRITTEN = (
     "sbatch job.sh",
     # of a sweep over this setting, which the run that stands for it is not
     "python scripts/curves.py runs=outputs/naive_bayes_digits metric=test/accuracy "
-    'x=data.train_size "by=[model.name]"',
+    "x=data.train_size 'by=[model.name]'",
 )
 
 
