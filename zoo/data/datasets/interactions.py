@@ -16,6 +16,7 @@ from torch import Tensor
 from zoo.bounds import NotNegative, Positive
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
+from zoo.data.tables.column import Raw
 from zoo.data.tables.dataset import table_dataset
 from zoo.errors import UserError
 from zoo.registry import DATASETS
@@ -65,7 +66,7 @@ def interactions(
     means = 5 + _centred(normal(users))[user] + _centred(normal(films))[film]
     error = noise * normal(samples)
     rating = means + strength / math.sqrt(2) * pairs + error
-    columns = {
+    columns: Raw = {
         "user": [f"u{k:02}" for k in user.tolist()],
         "film": [f"f{k:02}" for k in film.tolist()],
         "hour": hour,
