@@ -128,8 +128,9 @@ def _glyph(font: Any, code: int, em: float) -> tuple[Any, tuple[int, int, int, i
     from matplotlib import ft2font
 
     font.set_size(em, 72)  # points of a seventy-second of an inch: pixels
-    flags = getattr(ft2font, "LoadFlags", None)  # from matplotlib 3.10 on
-    glyph = font.load_char(code, flags.NO_HINTING if flags else ft2font.LOAD_NO_HINTING)
+    flags: Any = getattr(ft2font, "LoadFlags", None)  # from matplotlib 3.10 on
+    unhinted = flags.NO_HINTING if flags else vars(ft2font)["LOAD_NO_HINTING"]
+    glyph = font.load_char(code, unhinted)
     left, low, right, high = (n / 64 for n in glyph.bbox)
     return glyph, (math.floor(left), math.floor(low), math.ceil(right), math.ceil(high))
 

@@ -117,7 +117,8 @@ def _card(matches: Sequence[Match], title: str) -> Any:
         top, side = 18 + row * height, height - 8
         picture(figure, match.image, 4, top, side, side)
         for line, (text, probability, right) in enumerate(match.captions):
-            style = {"color": RIGHT if right else WRONG, "weight": "bold" if right else "normal"}
+            style: dict[str, Any] = {"color": RIGHT if right else WRONG}
+            style["weight"] = "bold" if right else "normal"
             left, y = side + 12, top + 2 + line * (side / BEST)
             write(figure, left, y, f"{probability:4.0%}", **style)
             write(figure, left + 34, y, fit(text, WIDTH - left - 38), **style)
