@@ -39,8 +39,8 @@ ALLOWED = {
 ANSWERS = {  # of task=reinforce, whose steps are led by a text that is read as it is written
     "zoo/inference/generation.py: next_tokens": "text is generated token by token, until all end",
     "zoo/inference/generation.py: choose": "probabilities are added up on the CPU, to repeat",
-    "zoo.tasks.rewards.py: of": "prompts are read to be continued",
-    "zoo.tasks.rewards.py: rewards": "answers are judged as text",
+    "zoo/tasks/rewards.py: of": "prompts are read to be continued",
+    "zoo/tasks/rewards.py: rewards": "answers are judged as text",
     "zoo/tasks/rollouts.py: lengths": "so they are counted",
     "zoo/tasks/rollouts.py: _padded": "they become a batch again",
     "zoo/tasks/reinforce.py: _evaluate": "the trivial answer is judged as text",

@@ -88,6 +88,10 @@ CASES = {
         "task.conditional=true", "data=digits", "data.batch_size=32", "trainer.max_samples=100",
         "trainer.ema=0.9",
     ),
+    "ntm, bits": (
+        "model=ntm", "model.width=8", "model.slots=6", "model.slot=4", "task=bits", "data=copy",
+        "data.longest=3", "data.size=200", "data.batch_size=16",
+    ),
     "rnn_attention, pairs": ("model=rnn_attention", *NUMBERS),
 }  # fmt: skip
 

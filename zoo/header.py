@@ -81,6 +81,8 @@ def _shape(facts: dict[str, Any]) -> str:
     """One sample: `1x8x8` values, or `256 tokens, vocabulary 4,096`."""
     if "input_shape" in facts:
         return "x".join(map(str, facts["input_shape"]))
+    if "input_width" in facts:
+        return f"{facts['input_width']} values a step"
     length = facts.get("block_size") or facts.get("max_length")
     return f"{length} tokens, vocabulary {facts['vocab_size']:,}"
 

@@ -21,7 +21,9 @@ from zoo.registry import Registry
 from zoo.schema import describe_value, matches_type, parameters, type_mismatch
 
 ABOVE_ZERO = {"std", "length", "max_length", "size", "channels"}  # fields of encodings
-ENCODINGS = Registry("encoding", "zoo.data.images", "zoo.data.tables", "zoo.data.text")
+ENCODINGS = Registry(
+    "encoding", "zoo.data.images", "zoo.data.sequences", "zoo.data.tables", "zoo.data.text"
+)
 
 
 class Encoding(Protocol):

@@ -104,6 +104,17 @@ def causal_lm(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
     return TaskExample(facts, {"input": tokens}, _without_last, (length, size))
 
 
+def bits(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """Random bits, each vector of which is asked for one step later."""
+    width, outputs, steps = tiny["input_width"], tiny["num_outputs"], 4
+    shown = torch.randint(0, 2, (SAMPLES, steps, width)).float()
+    scored = torch.ones(SAMPLES, steps, dtype=torch.bool)
+    scored[:, 0] = scored[::2, -1] = False
+    target = shown.roll(1, 1)[..., :outputs]
+    batch = {"input": shown, "target": target, "scored": scored}
+    return TaskExample({}, batch, output_shape=(steps, outputs))
+
+
 def reinforce(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
     """Prompts of one letter; right is an answer that begins with one at an even distance of it, so
     that a random policy is right half of the time."""

@@ -26,7 +26,7 @@ from zoo.tasks.examples import reinforce
 from zoo.tasks.markdown import table
 from zoo.tasks.plots.pass_rates import pass_rate_plots
 from zoo.tasks.prompt import encode_prompt
-from zoo.tasks.rewards import Judge, Questions, leave_one_out, marked
+from zoo.tasks.rewards import Questions, Rewarder, leave_one_out, marked
 from zoo.tasks.rollouts import (
     Rollouts,
     log_probabilities,
@@ -80,7 +80,7 @@ class Reinforce:
                 "take data=sums, or prompts and responses of your own: data=sft"
             )
         self.tokenizer, self.end, self.template = tokenizer, eot_id, template
-        self.judge, self.teacher = Judge(tokenizer, verifier), teacher
+        self.rewarder, self.teacher = Rewarder(tokenizer, verifier), teacher
         self.group, self.max_tokens, self.kl = group, max_tokens, kl
         self.usual: list[int] | None = None  # the trivial answer
         self.succeeds = False  # whether an answer was ever rewarded
@@ -107,7 +107,7 @@ class Reinforce:
         output, questions = self.step(model, batch), self._questions(batch)
         with starting_policy(model, self.teacher) as start:
             if start is not None:
-                right = self.judge.rewards(questions, self._answer(start, questions, None)) >= 1
+                right = self.rewarder.rewards(questions, self._answer(start, questions, None)) >= 1
                 output.sums["start_exact_match"] = right.sum()
         return output
 
@@ -123,7 +123,7 @@ class Reinforce:
         """The surrogate whose gradient is the policy's, with the value of minus the return."""
         draws, questions = self._draws(questions), questions.repeated(self.group)  # N of them
         rollouts = self._answer(policy, questions, draws)
-        rewards = self.judge.rewards(questions, rollouts)
+        rewards = self.rewarder.rewards(questions, rollouts)
         if not self.succeeds:
             self._must_succeed(policy, questions, rewards)
         log_p = log_probabilities(model, rollouts)
@@ -134,19 +134,20 @@ class Reinforce:
         return StepOutput(loss, torch.full((), len(rewards), device=loss.device), sums)
 
     def _evaluate(self, policy: nn.Module, questions: Questions) -> StepOutput:
-        right = self.judge.rewards(questions, self._answer(policy, questions, None)) >= 1
+        right = self.rewarder.rewards(questions, self._answer(policy, questions, None)) >= 1
         draws = own_draws(questions.prompts, self.max_tokens)
         rollouts = self._answer(policy, questions, draws)
-        rewards = self.judge.rewards(questions, rollouts)
+        rewards = self.rewarder.rewards(questions, rollouts)
         log_p = log_probabilities(policy, rollouts)
         returns, sums = self._returns(policy, rollouts, rewards, log_p)
         sums["exact_match"] = right.sum()
-        count = torch.full((), len(rewards), device=returns.device)
         if self.usual is not None:
-            usual = [self.judge.reward(p, self.usual, r) for p, r in zip(*questions, strict=True)]
+            usual = [
+                self.rewarder.reward(p, self.usual, r) for p, r in zip(*questions, strict=True)
+            ]
             rewards = torch.tensor(usual, device=returns.device)
             sums |= {"usual_reward": rewards.sum(), "usual_exact_match": (rewards >= 1).sum()}
-        return StepOutput(-returns.sum(), count, sums)
+        return StepOutput(-returns.sum(), torch.full((), len(returns), device=returns.device), sums)
 
     def _returns(
         self, policy: nn.Module, rollouts: Rollouts, rewards: Tensor, log_p: Tensor
@@ -182,7 +183,7 @@ class Reinforce:
         tried = len(rewards)
         while not bool(rewards.any()) and tried < TRIED:
             draws = torch.rand(len(questions.prompts), self.max_tokens, dtype=torch.float64)
-            rewards = self.judge.rewards(questions, self._answer(policy, questions, draws))
+            rewards = self.rewarder.rewards(questions, self._answer(policy, questions, draws))
             tried += len(rewards)
         if not bool(rewards.any()):
             raise UserError(
@@ -231,10 +232,10 @@ class Reinforce:
         first = {name: column[:PREVIEWED] for name, column in batch.items()}
         questions = self._questions(first)
         greedy = self._answer(model, questions, None)
-        right = self.judge.rewards(questions, greedy)
+        right = self.rewarder.rewards(questions, greedy)
         groups = questions.repeated(self.group)
         rollouts = self._answer(model, groups, self._draws(questions))
-        rewards = self.judge.rewards(groups, rollouts).view(-1, self.group)
+        rewards = self.rewarder.rewards(groups, rollouts).view(-1, self.group)
         pass_rate_plots(rewards, writer)
         decode, size = self.tokenizer.decode, self.group
         rows = []
@@ -242,9 +243,8 @@ class Reinforce:
             answers = rollouts.answers[k * size : (k + 1) * size]
             samples = [marked(decode(a), r) for a, r in zip(answers, rewards[k].tolist())]
             best = marked(decode(greedy.answers[k]), float(right[k]))
-            rows.append(
-                (decode(prompt), best, "  ".join(samples), f"{float(rewards[k].mean()):.2f}")
-            )
+            mean = f"{float(rewards[k].mean()):.2f}"
+            rows.append((decode(prompt), best, "  ".join(samples), mean))
         writer.text("answers", table(("prompt", "greedy", "samples", "mean reward"), rows))
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
@@ -253,14 +253,20 @@ class Reinforce:
         yield from self._rows(questions, self._answer(model, questions, None))
 
     def _rows(self, questions: Questions, rollouts: Rollouts) -> Iterator[dict[str, Any]]:
-        knows = self.judge.judges(questions)
-        rewards = self.judge.rewards(questions, rollouts).tolist() if knows else []
-        for k, answer in enumerate(rollouts.answers):
-            row: dict[str, Any] = {"answer": self.tokenizer.decode(answer)}
-            yield row | ({"reward": rewards[k]} if knows else {})
+        answers = [{"answer": self.tokenizer.decode(answer)} for answer in rollouts.answers]
+        if not self.rewarder.knows(questions):
+            yield from answers
+            return
+        rewards = self.rewarder.rewards(questions, rollouts).tolist()
+        yield from (row | {"reward": r} for row, r in zip(answers, rewards, strict=True))
 
     def respond(
-        self, model: nn.Module, input: str, samples: int = 4, seed: int = 0
+        self,
+        model: nn.Module,
+        input: str,
+        samples: int = 4,
+        seed: int = 0,
+        max_tokens: int | None = None,
     ) -> Iterator[dict[str, Any]]:
         """The greedy answer to a prompt, then samples; each with its probability and reward.
 
@@ -269,25 +275,26 @@ class Reinforce:
             input: The prompt.
             samples: How many; 0 for the greedy answer alone.
             seed: Of the samples.
+            max_tokens: Of an answer; the task's own if not given.
 
         Raises:
             UserError: An option out of range, a prompt that the tokenizer or the model refuses.
         """
-        for name, value in (("samples", samples), ("seed", seed)):
-            if value < 0:
-                raise UserError(f"{name}={value}: expected 0 or more")
+        most = self.max_tokens if max_tokens is None else max_tokens
+        given = (("samples", samples, 0), ("seed", seed, 0), ("max_tokens", most, 1))
+        for name, value, least in given:
+            if value < least:
+                raise UserError(f"{name}={value}: expected {least} or more")
         prompt = encode_prompt(self.tokenizer, self.template, input, context_of(model))
         if not prompt:
             raise UserError("input is empty; expected a prompt")
-        one = Questions([prompt], [None])
-        generator = torch.Generator().manual_seed(seed)
-        size = (samples, self.max_tokens)
-        draws = torch.rand(size, generator=generator, dtype=torch.float64)
+        one, generator = Questions([prompt], [None]), torch.Generator().manual_seed(seed)
+        draws = torch.rand((samples, most), generator=generator, dtype=torch.float64)
         for kind, number, numbers in (("greedy", 1, None), ("sample", samples, draws)):
             if not number:
                 continue
             questions = one.repeated(number)
-            rollouts = self._answer(model, questions, numbers)
+            rollouts = roll_out(model, questions.prompts, self.end, most, numbers)
             probabilities = log_probabilities(model, rollouts).exp().tolist()
             for row, probability in zip(self._rows(questions, rollouts), probabilities):
                 yield {"chosen": kind} | row | {"probability": probability}

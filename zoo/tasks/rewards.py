@@ -48,7 +48,7 @@ class Questions(NamedTuple):
         return Questions(*([item for item in items for _ in range(times)] for items in self))
 
 
-class Judge:
+class Rewarder:
     """Rewards answers.
 
     Args:
@@ -80,7 +80,7 @@ class Judge:
         assert response is not None
         return float(decode(answer).strip() == decode(response).strip())
 
-    def judges(self, questions: Questions) -> bool:
+    def knows(self, questions: Questions) -> bool:
         """Whether answers to them can be rewarded: there is a verifier, or there are responses."""
         return self.verifier is not None or None not in questions.responses
 

@@ -65,7 +65,7 @@ def write_folder(trained: Trained, folder: Path) -> str:
     if files is not None:
         special = {f"{role}_id": files.ids.get(role) for role in ROLES}
         config |= special
-        if trained.task == "causal_lm":
+        if trained.task in ("causal_lm", "reinforce"):
             longest = {"max_length": trained.settings["block_size"]}
             write_json(folder / "generation_config.json", special | longest)
     write_json(folder / "config.json", config)
@@ -133,7 +133,7 @@ def write_processors(trained: Trained, folder: Path) -> None:
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": length,
         "model_input_names": ["input_ids", "attention_mask"],
-        "padding_side": "left" if trained.task == "causal_lm" else "right",
+        "padding_side": "left" if trained.task in ("causal_lm", "reinforce") else "right",
         "truncation_side": "right",
         "clean_up_tokenization_spaces": False,
         "split_special_tokens": trained.task != "masked_lm",  # no text is a special token

@@ -151,6 +151,7 @@ def predict(text):
     return decode([k for k in ids[1:] if k != about["eos_id"]])
 """,
 }
+TEXT["reinforce"] = TEXT["causal_lm"]
 VECTORS = """\
 
 def predict(text):

@@ -1,0 +1,21 @@
+"""Sequences of unequal length in one batch."""
+
+import numpy as np
+import torch
+
+from zoo.data.sequences.questions import copy_question
+from zoo.data.sequences.source import BitSource
+
+
+def test_shorter_sequences_are_filled_up_and_not_asked_for():
+    vectors = [np.ones((length, 2), np.uint8) for length in (1, 3, 2)]
+    questions = [copy_question(v, 0) for v in vectors]
+    source = BitSource.of(questions)
+    assert len(source) == 3 and source.bucket_key.tolist() == [3, 7, 5]
+    assert source.widths(torch.tensor([0, 2])) == {"input": 5, "target": 5, "scored": 5}
+    batch = source.fetch(torch.tensor([2, 0, 1]))
+    for row, question in enumerate([questions[2], questions[0], questions[1]]):
+        size = len(question.scored)
+        for name, expected in question._asdict().items():
+            assert batch[name][row, :size].tolist() == expected.tolist()
+        assert not batch["scored"][row, size:].any() and not batch["input"][row, size:].any()

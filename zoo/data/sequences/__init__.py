@@ -1,0 +1,1 @@
+"""Sequences of bits to be remembered."""
