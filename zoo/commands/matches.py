@@ -109,7 +109,8 @@ class Matcher:
             raise UserError(f"input is of type {type(input).__name__}; expected a caption")
         check_known(self.restored, [input], "input", self.warn)
         names, logits = self._compare(model, images, [input])  # (N, 1)
-        scale = model.scale().float().to(logits.device) if hasattr(model, "scale") else 1.0
+        known: Any = getattr(model, "scale", None)
+        scale = known().float().to(logits.device) if known else 1.0
         cosines = (logits[:, 0] / scale).tolist()
         for k in sorted(range(len(names)), key=lambda k: -cosines[k])[:top]:
             yield {"input": input, "image": names[k], "cosine": cosines[k]}

@@ -125,10 +125,11 @@ class GAN(nn.Module):
     ) -> None:
         super().__init__()
         need_images("gan", input_shape)
-        channels, *size = input_shape
+        channels, height, width_px = input_shape
+        size = (height, width_px)
         self.noise = noise
-        self.generator = Generator(channels, tuple(size), num_classes, noise, width)
-        self.discriminator = Discriminator(channels, tuple(size), num_classes, width, spectral_norm)
+        self.generator = Generator(channels, size, num_classes, noise, width)
+        self.discriminator = Discriminator(channels, size, num_classes, width, spectral_norm)
 
     def forward(self, images: Tensor, noise: Tensor, classes: Tensor) -> Round:
         """A round with real images (B, C, H, W) of -1..1, noise (B, Z) and the classes (B,) of both

@@ -32,7 +32,8 @@ from zoo.tasks.pixels import Pixels, to_bytes
 from zoo.tasks.plots.game import game_card
 from zoo.tasks.plots.images import image_card, images_plots
 
-UNDECIDED = {"discriminator_loss": 2 * math.log(2), "generator_loss": math.log(2)}
+PLAYERS = ("discriminator_loss", "generator_loss")
+UNDECIDED = (2 * math.log(2), math.log(2))  # their losses where the discriminator cannot tell
 ROWS = 10  # of the pictures of drawn images
 NOISE_SEED = 0
 
@@ -133,7 +134,7 @@ class Adversarial(JudgedDrawings):
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
         """Both losses, the class head's accuracy, the distance; at the end the judge's figures."""
-        names = ("loss", *UNDECIDED, "accuracy", "pixel_distance")
+        names = ("loss", *PLAYERS, "accuracy", "pixel_distance")
         return {n: float(means[n]) for n in names if n in means} | judged_metrics(means)
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
@@ -143,10 +144,10 @@ class Adversarial(JudgedDrawings):
     def baseline(self, means: dict[str, Tensor]) -> Baseline:
         """The mean image of each class, and a discriminator that knows nothing; at the end, images
         drawn from a Gaussian of each class."""
-        loss = sum(UNDECIDED.values()) + (1 + self.class_weight) * math.log(self.num_classes)
+        loss = sum(UNDECIDED) + (1 + self.class_weight) * math.log(self.num_classes)
         metrics = {
             "loss": loss,
-            **UNDECIDED,
+            **dict(zip(PLAYERS, UNDECIDED)),
             "accuracy": float(means["most_frequent"]),
             "pixel_distance": float(means["mean_distance"]),
         }
@@ -203,14 +204,14 @@ class Adversarial(JudgedDrawings):
                 "Losses of both players on the validation split; dashed: where the discriminator "
                 "cannot tell drawn images from real ones."
             )
-            writer.figure("game", game_card(self.losses, tuple(UNDECIDED.values())), None, caption)
+            writer.figure("game", game_card(self.losses, UNDECIDED), None, caption)
         judged_plots(means, writer)
 
     def film(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
         """What the same noise becomes during training."""
-        self.losses.append(tuple(float(means[name]) for name in UNDECIDED))
+        self.losses.append((float(means[PLAYERS[0]]), float(means[PLAYERS[1]])))
 
         def draw() -> Any:
             images, columns = self._of_fixed_noise(model, 5)

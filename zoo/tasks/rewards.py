@@ -45,7 +45,8 @@ class Questions(NamedTuple):
 
     def repeated(self, times: int) -> "Questions":
         """Each question so many times in a row."""
-        return Questions(*([item for item in items for _ in range(times)] for items in self))
+        prompts = [prompt for prompt in self.prompts for _ in range(times)]
+        return Questions(prompts, [r for r in self.responses for _ in range(times)])
 
 
 class Rewarder:

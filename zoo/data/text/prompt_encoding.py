@@ -78,8 +78,9 @@ class PromptEncoding(TokenEncoding):
     def from_json(cls, json: dict[str, Any]) -> "PromptEncoding":
         """The inverse of `to_json`."""
         tokenizer = load_tokenizer(json["tokenizer"])
-        columns, verifier = json["columns"], json.get("verifier")
-        return cls(tokenizer, json["length"], json["template"], *columns, verifier)
+        prompt, response = json["columns"]
+        form = (json["length"], json["template"], prompt, response, json.get("verifier"))
+        return cls(tokenizer, *form)
 
     def encode(self, prompt: str, response: str) -> tuple[Row, int]:
         """All ids, int32 (T,), and how many of them are the prompt's."""
