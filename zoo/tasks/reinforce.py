@@ -211,7 +211,7 @@ class Reinforce:
         if self.usual is None or "usual_reward" not in means:
             return None
         reward = float(means["usual_reward"])
-        metrics = {"loss": -reward, "reward": reward, "length": float(len(self.usual))}
+        metrics = {"loss": 0.0 - reward, "reward": reward, "length": float(len(self.usual))}
         metrics["exact_match"] = float(means["usual_exact_match"])
         return Baseline(f"always '{self.tokenizer.decode(self.usual)}'", metrics)
 
