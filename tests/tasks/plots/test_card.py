@@ -50,7 +50,8 @@ def preview(name, names):
     task, batch = case.task, case.example.batch
     for holder in (task, getattr(task, "neighbours", None)):
         if hasattr(holder, "class_names"):
-            holder.class_names = [f"{names[k % 4]}{k}" for k in range(task.num_classes)]
+            number = len(holder.class_names)
+            holder.class_names = [f"{names[k % 4]}{k}" for k in range(number)]
         if hasattr(holder, "tokenizer"):
             holder.tokenizer = Named(holder.tokenizer, names)
     if hasattr(task, "feature_names") and batch["input"].dim() == 2:
