@@ -1,6 +1,7 @@
 """Every recipe composes, promises a result that can be held to, and trains."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,9 +138,11 @@ def base_of(config, train, folder):
         torch.save(weights.state_dict(), folder / "weights.pth")
         return (f"init.from={folder / 'weights.pth'}",)
     if config.teacher.from_:  # the recipe's own start
-        start = train("experiment=gpt_sums_start", *TINY, *SMALLER["sums"])
+        name = Path(config.teacher.from_).name
+        start = train(f"experiment={name}", *TINY, *SMALLER.get(config.data["name"], ()))
         assert start.code == 0, start.err
-        return (f"init.from={start.path}", f"teacher.from={start.path}")
+        begins = (f"init.from={start.path}",) if config.init.from_ else ()
+        return (*begins, f"teacher.from={start.path}")
     texts = folder / "texts"
     texts.mkdir()
     for name in ("a.txt", "b.txt", "c.txt"):
@@ -164,7 +167,7 @@ def test_trains(name, train, monkeypatch, tmp_path):
     config = load([f"experiment={name}"])
     data = config.data["name"]
     more = photographs(tmp_path) if data == "image_folder" else ()
-    if config.init.from_:
+    if config.init.from_ or config.teacher.from_:
         more += base_of(config, train, tmp_path)
     entry = DATASETS[data]
     if data in STAND_INS or entry.tests.get("needs") == "download":

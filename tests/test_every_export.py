@@ -52,7 +52,7 @@ def tiny(config):
     model = {k: v for k, v in TINY.items() if config.model.get(k) is not None}
     if config.model["name"] == "resnet":
         model = {"depth": 8, "width": 4}
-    elif config.init.from_:
+    elif config.init.from_ or config.teacher.from_:
         model = {}
     return [f"model.{name}={value}" for name, value in model.items()]
 
@@ -124,7 +124,7 @@ def runs(trained, tmp_path_factory):
         for name, config in one_of_each().values():
             folder, data = tmp_path_factory.mktemp(name), config.data["name"]
             more = photographs(folder) if data == "image_folder" else ()
-            if config.init.from_:
+            if config.init.from_ or config.teacher.from_:
                 more += base_of(config, begun(trained), folder)
             entry = DATASETS[data]
             if data in STAND_INS or entry.tests.get("needs") == "download":

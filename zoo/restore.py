@@ -162,9 +162,8 @@ def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -
     config = read_config(run.path)
     dataset = run.read_dataset()
     _check_known(MODELS, config.model, config.plugins)
-    nested_teacher = None  # a task's teacher is no longer needed, a model's is
-    if takes_teacher(MODELS, config.model):
-        nested_teacher = _teacher_of(config, dataset, runtime, warn)
+    is_held = takes_teacher(MODELS, config.model)  # a task's teacher is no longer needed
+    nested_teacher = _teacher_of(config, dataset, runtime, warn) if is_held else None
     facts = dataset["facts"] | load_encoding(dataset["encoding"], config.plugins).runtime_facts
     facts |= nested_teacher.facts if nested_teacher else {}
     model, saved = _load(run, config, facts, nested_teacher, str(teacher.checkpoint), runtime, warn)
@@ -174,6 +173,8 @@ def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -
         checkpoint=saved.path.name,
         step=saved.step,
         sha256=weights_sha256(model.state_dict()),
+        data_facts=dataset["facts"],
+        data=config.data,
     )
 
 
@@ -255,8 +256,7 @@ def find_checkpoint(run: RunDirectory, checkpoint: str, warn: Warn) -> Checkpoin
         UserError: There is no such checkpoint, or none that verifies.
     """
     folder = run.checkpoints
-    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    names = [name for name in names if NAME.fullmatch(name)]
+    names = sorted(p.name for p in folder.glob("*") if NAME.fullmatch(p.name))
     if not names:
         raise UserError(f"{run.path} holds no checkpoint; the run did not get that far")
     if checkpoint in ("best", "last"):

@@ -155,4 +155,6 @@ def find_data(
         facts = dataset.facts | dataset.encoding.runtime_facts | teacher
         config, notes = with_suited_task(config, overrides, facts)
         dataset.notes.extend(notes)
+        if start.teacher and (note := start.teacher.split_note(config.data)):
+            dataset.notes.append(note)
     return replace(start, config=config), dataset

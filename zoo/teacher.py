@@ -5,7 +5,7 @@ A builder with a parameter `teacher` gets it, from the run that `teacher.from` n
 records its identity instead, and demands the same one when it is resumed or evaluated.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -16,6 +16,7 @@ from zoo.registry import MODELS, TASKS, Registry
 from zoo.schema import parameters
 
 FACT = "teacher"
+SPLIT_KEYS = ("val_fraction", "test_fraction", "split_seed", "folds", "fold")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Teacher:
         checkpoint: The name of the checkpoint's folder.
         step: Optimizer steps behind these weights.
         sha256: Of names and values of its weights.
+        data_facts: Facts of the data that it was trained on.
+        data: Settings of that data.
     """
 
     model: nn.Module
@@ -35,11 +38,26 @@ class Teacher:
     checkpoint: str
     step: int
     sha256: str
+    data_facts: dict[str, Any] = field(default_factory=dict)
+    data: Options = field(default_factory=dict)
 
     @property
     def facts(self) -> dict[str, Any]:
         """Facts that builders may ask for."""
-        return {FACT: self.model}
+        return {FACT: self.model, "teacher_facts": self.data_facts}
+
+    def split_note(self, data: Options) -> str | None:
+        """What is said where its training rows may be among those that are kept from this run."""
+        keys = [
+            key for key in SPLIT_KEYS if key in data and data[key] != self.data.get(key, data[key])
+        ]
+        if self.data.get("name") != data["name"] or not keys:
+            return None
+        key = keys[0]
+        return (
+            f"teacher.from={self.run} was trained with data.{key}={self.data[key]}, here it is "
+            f"{data[key]}: rows of this test split are among those that it has seen"
+        )
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -166,6 +166,6 @@ def test_every_model_can_be_adapted(name):
     try:
         lora(model)
     except UserError as error:
-        assert name in ("rnn", "word2vec"), error
+        assert name in ("probe", "rnn", "word2vec"), error  # a probe is a head alone
         lora(model, targets=["*embedding*" if name == "rnn" else "*"])
     assert lora_layers(model)

@@ -203,6 +203,16 @@ class VAE(nn.Module):
         mean, log_variance = self.code(self.encoder(x, self._one_hot(x, classes))).chunk(2, 1)
         return mean, log_variance
 
+    def features(self, x: Tensor) -> Tensor:
+        """What a classifier may learn from: (B, C, H, W) to the last hidden layer of the encoder,
+        (B, D), which says more of the class than the code does."""
+        if self.classes:
+            raise UserError(
+                "a class-conditional VAE has to be told the class that its features would be for; "
+                "train it with model.conditional=false task.conditional=false"
+            )
+        return self.encoder(x, self._one_hot(x, None))
+
     def decode(self, z: Tensor, classes: Tensor | None = None) -> Tensor:
         """(B, Z) to the parameters of pixels, (B, P, C, H, W)."""
         return self.decoder(z, self._one_hot(z, classes)).view(-1, *self.shape)
@@ -210,7 +220,8 @@ class VAE(nn.Module):
     def _one_hot(self, like: Tensor, classes: Tensor | None) -> Tensor:
         """(B, K), of the type and on the device of `like`; (B, 0) without classes."""
         if not self.classes:
-            return like.new_zeros(len(like), 0)
+            # like.shape[0], as len() would fix the size of the batch in a graph
+            return like.new_zeros(like.shape[0], 0)
         if classes is None:
             raise UserError(
                 "model.conditional=true needs task.conditional=true, to be told the class"
