@@ -30,6 +30,9 @@ class Probe(nn.Module):
         teacher_facts: Of the data that it was trained on.
     """
 
+    scale: Tensor  # (C, 1, 1)
+    shift: Tensor
+
     def __init__(
         self,
         input_shape: tuple[int, ...],
@@ -41,7 +44,7 @@ class Probe(nn.Module):
     ) -> None:
         super().__init__()
         _check(teacher, input_shape, teacher_facts or {})
-        self.teacher = teacher
+        self.teacher: Any = teacher  # any network with `features`
         scale, shift = _restandardised(pixel_mean, pixel_std, teacher_facts or {})
         self.register_buffer("scale", scale, persistent=False)
         self.register_buffer("shift", shift, persistent=False)
