@@ -159,7 +159,7 @@ def test_an_encoding_of_a_plugin_is_saved_restored_and_predicts(plugin, train, c
     del ENCODINGS._entries["plugin_letters"]  # as in a process that has not imported the plugin
     assert predict(ask) == 2
     line = capsys.readouterr().err
-    assert "encoding of unknown kind 'plugin_letters' (one of: image, " in line
+    assert "encoding of unknown kind 'plugin_letters' (one of: " in line and " image, " in line
     assert "if you trust them, add plugins=[my_letters]" in line
 
 

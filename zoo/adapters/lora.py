@@ -231,11 +231,13 @@ def choose_layers(layers: dict[str, nn.Module], targets: list[str] | None) -> di
         UserError: A target that matches nothing; lists what could match.
     """
     if targets is None:
-        names = [name for name, m in layers.items() if not isinstance(m, nn.Embedding)]
-        names = [name for name in names if not in_head(name)]
+        names = [name for name in layers if not in_head(name)]
         if not names:
-            raise UserError(f"adapter=lora: {_list_names(layers)}; set adapter.targets")
-        return dict.fromkeys(names, "")
+            raise UserError("adapter=lora: there is no layer but the head; use adapter=none")
+        names = [name for name in names if not isinstance(layers[name], nn.Embedding)]
+        if names:
+            return dict.fromkeys(names, "")
+        raise UserError(f"adapter=lora: {_list_names(layers)}; set adapter.targets")
     chosen: dict[str, str] = {}
     for target in targets:
         pattern, _, parts = target.partition(":")
@@ -246,7 +248,7 @@ def choose_layers(layers: dict[str, nn.Module], targets: list[str] | None) -> di
     return chosen
 
 
-def _list_names(layers: dict[str, nn.Module]) -> str:
+def _list_names(layers: Iterable[str]) -> str:
     """The names that targets may match, without block numbers."""
     names = [".".join(p for p in name.split(".") if not p.isdecimal()) for name in layers]
     return f"those that could be adapted: {', '.join(dict.fromkeys(names)) or 'none'}"
@@ -257,9 +259,7 @@ def _rows(model: nn.Module, name: str, parts: str) -> Rows:
     attention = model.get_submodule(name.rpartition(".")[0])
     has_parts = name.endswith(".qkv") and set(parts) <= set("qkv")
     if not isinstance(attention, Attention) or not has_parts:
-        raise UserError(
-            f"adapter.targets: '{name}:{parts}': only a layer named qkv has parts, q, k and v"
-        )
+        raise UserError(f"adapter.targets: '{name}:{parts}': only qkv has parts: q, k and v")
     q = attention.heads * attention.head_width
     kv = attention.kv_heads * attention.head_width
     ranges = {"q": (0, q), "k": (q, q + kv), "v": (q + kv, q + 2 * kv)}
