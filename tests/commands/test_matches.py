@@ -44,7 +44,8 @@ def rows_of(done):
     return [json.loads(line) for line in done.out.splitlines()]
 
 
-def test_captions_are_ranked_for_each_image(run, pictures, command):
+def test_captions_are_ranked_for_each_image(run, pictures, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     asked = (f"run={run}", f"input={pictures}", f"candidates={CANDIDATES}")
     rows = rows_of(command(predict.main, *asked, "json=true"))
     assert [row["input"] for row in rows] == sorted(map(str, pictures.iterdir()))
