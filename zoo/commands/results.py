@@ -30,6 +30,7 @@ from zoo.runs.result import read_result
 from zoo.runs.settings import flat
 
 ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("init.from", "teacher.from")  # runs of other experiments
 FROM_SOURCE = ("model.", "data.tokenizer", "data.vocab_size")  # these come with init.from
 Row = dict[str, Any]
 
@@ -99,14 +100,18 @@ def settings(experiment: str, seed: int = 0) -> Row:
 def differences(config: Row, published: Row) -> Iterator[str]:
     """Where a config is not the published one; a setting that it lacks was added since.
 
-    Weights to start from, a run of an experiment, bring their model and tokenizer with them.
+    Weights to start from, a run of an experiment, bring their model and tokenizer with them. A run
+    that lacks them, or its teacher, is not the published one.
     """
-    source = published.get("init.from")
-    for name, value in flat(config).items():
-        if source and (
-            name.startswith(FROM_SOURCE)
-            or (name == "init.from" and Path(source).name in Path(str(value)).parts)
-        ):
+    values = flat(config)
+    for source in SOURCES:
+        if published.get(source) and not values.get(source):
+            yield f"{source} {values.get(source)}, published {published[source]}"
+    for name, value in values.items():
+        if published.get("init.from") and name.startswith(FROM_SOURCE):
+            continue
+        source = published.get(name) if name in SOURCES else None
+        if source and Path(source).name in Path(str(value)).parts:
             continue
         if name == "trainer.precision" and published.get(name) == "auto":
             continue  # a run has the precision that was chosen
