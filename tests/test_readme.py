@@ -28,7 +28,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 RUN = re.compile(r"outputs/(\w+)/[\d_-]+")
 OWN = r"csv|image_folder|pairs|tagged|text_csv"
-WITHOUT_ROOT = rf"(experiment|data)=(\w*rain|{OWN}|\w*_numbers)( |$)"
+WITHOUT_ROOT = rf"(experiment|data)=(\w*rain|{OWN}|\w*_(numbers|copy)|gpt_sums\w*)( |$)"
 SMALL = {
     "trainer.max_steps": "2",
     "trainer.eval_steps": "2",
@@ -41,7 +41,7 @@ SMALL = {
 DOWNLOADS = ("mnist", "cifar10", "shakespeare", "multi30k")
 LONG = (
     "experiment=gpt_", "experiment=bert_", "_stdlib", "_topics", "_numbers", "_tags",
-    "word2vec_pydoc",
+    "word2vec_pydoc", "experiment=diffusion_", "clip_glyphs", "experiment=gan_",
 )  # fmt: skip
 ELSEWHERE = (*DOWNLOADS, *LONG, "trainer.devices", "maxout", "init.from")
 WORDS = [
@@ -65,6 +65,11 @@ SOURCES = {  # smaller runs that commands continue from
     "gpt_text": f"model=gpt task=causal_lm {TEXT} data.tokenizer=byte model.depth=1 model.heads=2",
     "gpt_lora": f"experiment=gpt_lora {TEXT.removesuffix(' model.width=16')} "
     "init.from=outputs/gpt_stdlib/2026",
+    "diffusion_digits": "experiment=diffusion_digits trainer.max_samples=64 model.width=8",
+    "gan_digits": "experiment=gan_digits trainer.max_samples=64 model.width=8",
+    "clip_glyphs": "experiment=clip_glyphs trainer.max_samples=64 model.image.width=4",
+    "gpt_sums": "experiment=gpt_sums_start model.width=16 model.depth=1 model.heads=2",
+    "hmm_tags": "name=hmm_tags model=hmm data=tagged data.path=parts.conll data.tags=4",
     "lstm_topics": "experiment=lstm_topics data=text_csv data.path=reviews.csv data.text=review "
     "data.target=stars data.tokenizer=byte",
 }
@@ -320,7 +325,7 @@ def test_links_lead_somewhere(page):
 def test_the_previews_that_pages_name_are_drawn():
     """`filters` in "look at `filters`" is the name of a picture or text that some task writes."""
     source = "".join(path.read_text() for path in (ROOT / "zoo" / "tasks").rglob("*.py"))
-    drawn = set(re.findall(r'writer\.\w+\(\s*f?"(\w+)', source))
+    drawn = set(re.findall(r'(?:writer\.\w+|images_plots)\(\s*f?"(\w+)', source))
     named = set()
     for page in PAGES:
         for sentence in re.findall(r"Look at ([^.:;]+)", page.read_text(encoding="utf-8")):

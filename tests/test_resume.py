@@ -189,7 +189,9 @@ def test_the_cases_cover_what_they_say(uninterrupted):
     assert plateau["state"]["schedule"]["level"] < 1
     patience = uninterrupted("patience, rmsprop, bf16")[0]
     assert patience["steps"][0] < 80 and patience["state"]["precision"]["name"] == "bf16"
-    assert "ema" in uninterrupted("ema, clip, layer norm")[0]["last"]
+    assert (
+        "ema" in uninterrupted("ema, clip, layer norm, a part of the rows, label noise")[0]["last"]
+    )
     state = uninterrupted("cnn, batch norm, augmentation")[0]["last"]["model"]
     assert any(name.endswith("running_mean") for name in state)
     for case in CASES:
@@ -216,7 +218,7 @@ def test_the_cases_cover_what_they_say(uninterrupted):
 def test_a_signal_stops_within_a_step_and_the_run_resumes(
     number, kind, at, uninterrupted, train, data_root
 ):
-    case = "ema, clip, layer norm"
+    case = "ema, clip, layer norm, a part of the rows, label noise"
     with set_trap(kind, at, number):
         stopped = train(*overrides(case, train.outputs, data_root))
     assert stopped.code == 128 + number and "Traceback" not in stopped.err

@@ -18,10 +18,12 @@ What commands ask of a task, and what it shows, is in `zoo.tasks.capabilities`. 
 implement `AcceptsTargets`, `GivesJoint`, `HasPairs` and `HasContext`, which tasks look for.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from zoo.batch import Batch
@@ -61,6 +63,13 @@ class Gathered(NamedTuple):
 def to_float64(tensor: Tensor) -> Tensor:
     """float64, for sums that must lose no digits; float32 on Apple's MPS, which has no float64."""
     return tensor.float() if tensor.device.type == "mps" else tensor.double()
+
+
+def no_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """For what must be computed in the types that it has, within a step of mixed precision."""
+    if torch.amp.is_autocast_available(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return contextlib.nullcontext()
 
 
 class PreviewWriter(Protocol):

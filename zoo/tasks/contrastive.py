@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from zoo.bounds import Fraction, Positive
 from zoo.errors import UserError
 from zoo.registry import TASKS
-from zoo.tasks.base import Baseline, Batch, StepOutput, WholeBatchTask
+from zoo.tasks.base import Baseline, Batch, StepOutput, WholeBatchTask, no_autocast
 from zoo.tasks.capabilities import PreviewWriter
 from zoo.tasks.examples import SAMPLES, MakeTokenizer, TaskExample, Tiny
 from zoo.tasks.plots.matches import draw_matches
@@ -99,7 +99,7 @@ class Contrastive(WholeBatchTask):
         (all_images, _), (all_texts, _) = self.gather(images), self.gather(texts)  # (M, D)
         all_groups, _ = self.gather(batch["group"])
         same = batch["group"][:, None] == all_groups  # (B, M)
-        with torch.autocast(images.device.type, enabled=False):
+        with no_autocast(images.device):
             to_texts, to_images = images @ all_texts.T, texts @ all_images.T  # (B, M)
         right = same / same.sum(1, keepdim=True)  # (B, M), rows add up to 1
         loss = F.cross_entropy(to_texts, right, reduction="sum")
@@ -143,7 +143,7 @@ class Contrastive(WholeBatchTask):
         tokens = self.captions.encode(captions).to(images.device)
         vectors = (parts.scale() * parts.encode_images(images)).float()
         texts = parts.encode_texts(tokens).float()
-        with torch.autocast(images.device.type, enabled=False):
+        with no_autocast(images.device):
             return vectors @ texts.T
 
     def split_metrics(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:

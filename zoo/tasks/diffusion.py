@@ -204,7 +204,7 @@ class Diffusion(DenoisedImages, JudgedDrawings):
 
     def _check_levels(self, image: Tensor) -> None:
         """Raise UserError where pixels lie between the levels that the data should have."""
-        level = (image + 1) / 2 * (self.levels - 1)
+        level = (image.float().cpu() + 1) / 2 * (self.levels - 1)
         off = float((level - level.round()).abs().max()) * 255 / (self.levels - 1)  # in bytes
         if off > 0.51:
             raise UserError(
@@ -229,8 +229,9 @@ class Diffusion(DenoisedImages, JudgedDrawings):
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """The bound of each image in bits per pixel and channel; with classes, the class by which
         it is most likely, all of them being as likely before."""
-        image, _ = self._read({"input": batch["input"]})
-        bits = self.bits_by_class(model, batch["input"], PREDICT_TIMES)  # (B, K)
+        level = self.independent.level(self.pixels.to_signed(batch["input"]))  # the nearest
+        image = self.pixels.standardise(level / (self.levels - 1))
+        bits = self.bits_by_class(model, image, PREDICT_TIMES)  # (B, K)
         logits = -bits * math.log(2) * image[0].numel()
         for row, each in zip(logits.softmax(1).tolist(), bits.tolist()):
             best = max(range(len(row)), key=row.__getitem__)

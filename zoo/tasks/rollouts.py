@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from zoo.inference.generation import Sampling, generate
 from zoo.inference.protocols import LanguageModel
-from zoo.tasks.base import context_of
+from zoo.tasks.base import context_of, no_autocast
 
 
 class Rollouts(NamedTuple):
@@ -64,7 +64,7 @@ def roll_out(
         max_tokens = min(max_tokens, context + 1 - max(map(len, prompts)))
     answers: list[list[int]] = [[] for _ in prompts]
     # In the weights' own precision: for one token, casting them would cost more than it saves.
-    with _no_autocast(device):
+    with no_autocast(device):
         policy = cast(LanguageModel, model)
         for step in generate(policy, prompts, max_tokens, sampling, end, draws=draws):
             for answer, token in zip(answers, step, strict=True):
@@ -72,12 +72,6 @@ def roll_out(
                     answer.append(token)
     ended = [len(answer) < max_tokens for answer in answers]
     return _padded(prompts, answers, ended, end, device)
-
-
-def _no_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    if torch.amp.is_autocast_available(device.type):
-        return torch.autocast(device.type, enabled=False)
-    return contextlib.nullcontext()
 
 
 def _padded(

@@ -59,6 +59,11 @@ class Inputs:
             self.example: tuple[Tensor, ...] = (self.model.raw(torch.randn(LEAST, *shape)),)
             self.sides: list[dict[int, Any]] = [{0: batch}]
             return
+        if "vocab_size" not in facts:
+            raise UserError(
+                f"this model cannot be exported as a graph: its input, {encoding.holds}, is no "
+                f"image, row of a table or text; take format=safetensors"
+            )
         size = facts["vocab_size"]
         most = min(context_of(model) or LONGEST, LONGEST)
         if "block_size" not in facts:  # pairs: what is read, and what is written so far
