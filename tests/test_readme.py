@@ -43,7 +43,7 @@ LONG = (
     "experiment=gpt_", "experiment=bert_", "_stdlib", "_topics", "_numbers", "_tags",
     "word2vec_pydoc", "experiment=diffusion_", "clip_glyphs", "experiment=gan_",
 )  # fmt: skip
-ELSEWHERE = (*DOWNLOADS, *LONG, "trainer.devices", "maxout", "init.from")
+ELSEWHERE = (*DOWNLOADS, *LONG, "trainer.devices", "maxout", "init.from", "data.path=synthetic")
 WORDS = [
     "def", "class", "string", "thread", "reader", "read", "write", "return", "a", "the", "list",
     "of", "an", "object", "given", "and",
@@ -68,7 +68,8 @@ SOURCES = {  # smaller runs that commands continue from
     "diffusion_digits": "experiment=diffusion_digits trainer.max_samples=64 model.width=8",
     "gan_digits": "experiment=gan_digits trainer.max_samples=64 model.width=8",
     "clip_glyphs": "experiment=clip_glyphs trainer.max_samples=64 model.image.width=4",
-    "gpt_sums": "experiment=gpt_sums_start model.width=16 model.depth=1 model.heads=2",
+    "gpt_sums": "name=gpt_sums experiment=gpt_sums_start model.width=16 model.depth=1 "
+    "model.heads=2",
     "hmm_tags": "name=hmm_tags model=hmm data=tagged data.path=parts.conll data.tags=4",
     "lstm_topics": "experiment=lstm_topics data=text_csv data.path=reviews.csv data.text=review "
     "data.target=stars data.tokenizer=byte",
