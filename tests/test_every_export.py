@@ -167,11 +167,19 @@ def test_python_predicts_as_the_command_does(runs, tmp_path, capsys):
         assert [row.keys() for row in together] == [row.keys() for row in without_name(rows)]
         for row, other in zip(together, without_name(rows), strict=True):
             for key, value in row.items():
+                if key == "class" and tied(other):
+                    continue
                 assert value == (other[key] if isinstance(value, str | int) else near(other[key]))
 
 
 def without_name(rows):
     return [{key: value for key, value in row.items() if key != "input"} for row in rows]
+
+
+def tied(row):
+    """Whether two classes are as good as equally probable, as a nearly untrained model has them."""
+    second, first = sorted(row["probabilities"].values())[-2:]
+    return first - second < 1e-4
 
 
 def near(value):
