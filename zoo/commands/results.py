@@ -110,8 +110,8 @@ def differences(config: Row, published: Row) -> Iterator[str]:
     for name, value in values.items():
         if published.get("init.from") and name.startswith(FROM_SOURCE):
             continue
-        source = published.get(name) if name in SOURCES else None
-        if source and Path(source).name in Path(str(value)).parts:
+        begun = published.get(name) if name in SOURCES else None
+        if begun and Path(begun).name in Path(str(value)).parts:
             continue
         if name == "trainer.precision" and published.get(name) == "auto":
             continue  # a run has the precision that was chosen

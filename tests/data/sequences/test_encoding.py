@@ -49,3 +49,14 @@ def test_a_run_keeps_its_form():
 def test_what_is_no_question_is_one_line(encoding, text, message):
     with pytest.raises(UserError, match=message.replace("(", r"\(")):
         encoding.read(text)
+
+
+def test_sequences_of_unequal_length_are_one_batch():
+    encoding = BitEncoding("copy", 8, 0)
+    short, long = (encoding.read(text)[1] for text in ("00000001", "01101001 11110000 00000001"))
+    both = encoding.join([short, long])
+    steps = short["input"].shape[1]
+    assert torch.equal(both["input"][:1, :steps], short["input"])
+    assert torch.equal(both["scored"][:1, :steps], short["scored"])
+    assert not both["input"][0, steps:].any() and not both["scored"][0, steps:].any()
+    assert torch.equal(both["input"][1:], long["input"])

@@ -1,10 +1,12 @@
 """How a sequence of bits that a user types becomes a question."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from zoo.batch import Batch
 from zoo.data.encoding import ENCODINGS
@@ -72,6 +74,16 @@ class BitEncoding:
         columns = zip(question._fields, question, strict=True)
         stored = {name: torch.from_numpy(column)[None] for name, column in columns}
         return [path], {name: stored[name] for name in ("input", "scored")}
+
+    def join(self, batches: Sequence[Batch]) -> Batch:
+        """Sequences of unequal length as one batch; zeros at the end, of which nothing is asked."""
+        longest = max(batch["input"].shape[1] for batch in batches)
+
+        def padded(column: Tensor) -> Tensor:
+            end = column.new_zeros(len(column), longest - column.shape[1], *column.shape[2:])
+            return torch.cat([column, end], dim=1)
+
+        return {name: torch.cat([padded(b[name]) for b in batches]) for name in batches[0]}
 
     def _recall(self, items: list[list[list[int]]], path: str) -> Question:
         *shown, asked = items
