@@ -125,7 +125,7 @@ def facts(data_root, tmp_path_factory):
     from zoo.build import build_dataset
     from zoo.config import compose
 
-    stated = {"model", "teacher"}  # which optimizers and adapters take, and tasks
+    stated = {"model", "teacher", "teacher_facts"}  # which optimizers, adapters and others take
     words = {"tokenizer": "word", "mask_token": True}  # all that running text can state
     for name in DATASETS.names():
         settings = compose.load([f"data={name}"]).data
