@@ -16,14 +16,14 @@ def players(**options):
     return model, images, torch.randn(6, 5, dtype=torch.float64), torch.arange(6) % 3
 
 
-def discriminator_loss(real, drawn, classes, slope):
-    plain = F.softplus(-real.real) + F.softplus(drawn.real) + 0.05 * slope
+def discriminator_loss(real, drawn, classes, gradient_penalty):
+    plain = F.softplus(-real.real) + F.softplus(drawn.real) + 0.05 * gradient_penalty
     return (plain + F.cross_entropy(real.classes, classes, reduction="none")).sum()
 
 
 def generator_loss(judged, classes):
-    named = F.cross_entropy(judged.classes, classes, reduction="none")
-    return (F.softplus(-judged.real) + named).sum()
+    drawn_class = F.cross_entropy(judged.classes, classes, reduction="none")
+    return (F.softplus(-judged.real) + drawn_class).sum()
 
 
 @pytest.mark.parametrize("spectral", [False, True])
@@ -35,8 +35,9 @@ def test_one_pass_has_the_gradients_of_two(spectral):
             module.eval()
     other = copy.deepcopy(model)
 
-    real, drawn, judged, slope = model(images, noise, classes)
-    loss = discriminator_loss(real, drawn, classes, slope) + generator_loss(judged, classes)
+    real, drawn, judged, gradient_penalty = model(images, noise, classes)
+    loss = discriminator_loss(real, drawn, classes, gradient_penalty)
+    loss = loss + generator_loss(judged, classes)
     loss.backward()
 
     # The discriminator's turn: drawn images are mere data. Then the generator's.
@@ -44,9 +45,9 @@ def test_one_pass_has_the_gradients_of_two(spectral):
     images = images.clone().requires_grad_()
     real, drawn = other.discriminator(images), other.discriminator(pictures.detach())
     (gradient,) = torch.autograd.grad(real.real.sum(), images, create_graph=True)
-    slope = gradient.square().sum((1, 2, 3))
+    gradient_penalty = gradient.square().sum((1, 2, 3))
     parts = [list(part.parameters()) for part in (other.discriminator, other.generator)]
-    first = discriminator_loss(real, drawn, classes, slope)
+    first = discriminator_loss(real, drawn, classes, gradient_penalty)
     expected = list(torch.autograd.grad(first, parts[0]))
     second = generator_loss(other.discriminator(pictures), classes)
     expected += torch.autograd.grad(second, parts[1])
@@ -57,9 +58,9 @@ def test_one_pass_has_the_gradients_of_two(spectral):
         torch.testing.assert_close(found, wanted, msg=name)
 
 
-def test_the_slope_is_that_of_finite_differences():
+def test_the_gradient_penalty_is_that_of_finite_differences():
     model, images, noise, classes = players()
-    slope = model.train()(images, noise, classes).slope
+    gradient_penalty = model.train()(images, noise, classes).gradient_penalty
     step = 1e-6
 
     def logit(image):
@@ -71,7 +72,7 @@ def test_the_slope_is_that_of_finite_differences():
         for image, sign in zip(moved, (1, -1)):
             image.view(-1)[place] += sign * step
         total += ((logit(moved[0]) - logit(moved[1])) / (2 * step)) ** 2
-    assert slope[0].item() == pytest.approx(total, rel=1e-4)
+    assert gradient_penalty[0].item() == pytest.approx(total, rel=1e-4)
 
 
 def test_spectral_normalisation_bounds_every_layer_of_the_discriminator():

@@ -7,7 +7,7 @@ import torch
 from previews import Previews
 from test_every_model import make
 
-from zoo.models.gan import Opinion, Round
+from zoo.models.gan import DiscriminatorOutput, GANOutput
 from zoo.tasks.gan import Adversarial
 
 NAMES = ["a", "b", "c"]
@@ -18,15 +18,17 @@ class Said(torch.nn.Module):
 
     noise = 4
 
-    def __init__(self, real, drawn, slope):
+    def __init__(self, real, drawn, gradient_penalty):
         super().__init__()
-        self.round = real, drawn, slope
+        self.answers = real, drawn, gradient_penalty
 
     def forward(self, images, noise, classes):
-        real, drawn, slope = (torch.full((len(images),), value) for value in self.round)
+        real, drawn, gradient_penalty = (
+            torch.full((len(images),), value) for value in self.answers
+        )
         logits = torch.zeros(len(images), 3)  # knows nothing of classes
-        opinions = [Opinion(logit, logits) for logit in (real, drawn, drawn)]
-        return Round(*opinions, slope)
+        outputs = [DiscriminatorOutput(logit, logits) for logit in (real, drawn, drawn)]
+        return GANOutput(*outputs, gradient_penalty)
 
 
 def task_of(**options):

@@ -21,27 +21,28 @@ from zoo.errors import need_images
 from zoo.registry import MODELS
 
 
-class Opinion(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """What the discriminator says of images: logits of being real (B,), of classes (B, K)."""
 
     real: Tensor
     classes: Tensor
 
 
-class Round(NamedTuple):
+class GANOutput(NamedTuple):
     """One round of the game.
 
     Attributes:
         of_real: The discriminator on real images.
         of_drawn: The same on drawn images; its gradient does not reach the generator.
         of_generator: The same numbers; their gradient reaches the generator alone.
-        slope: Squared gradient of `of_real.real` by the pixels, (B,): R1. Zero in evaluation.
+        gradient_penalty: R1, the squared gradient of `of_real.real` by the pixels, (B,); zero in
+            evaluation.
     """
 
-    of_real: Opinion
-    of_drawn: Opinion
-    of_generator: Opinion
-    slope: Tensor
+    of_real: DiscriminatorOutput
+    of_drawn: DiscriminatorOutput
+    of_generator: DiscriminatorOutput
+    gradient_penalty: Tensor
 
 
 class Generator(nn.Module):
@@ -92,10 +93,10 @@ class Discriminator(nn.Module):
         self.head = norm(nn.Linear(features, 1))
         self.class_head = norm(nn.Linear(features, num_classes))
 
-    def forward(self, images: Tensor) -> Opinion:
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
         """(B, C, H, W)."""
         x = self.layers(images)
-        return Opinion(self.head(x).squeeze(1), self.class_head(x))
+        return DiscriminatorOutput(self.head(x).squeeze(1), self.class_head(x))
 
 
 @MODELS.register(
@@ -131,7 +132,7 @@ class GAN(nn.Module):
         self.generator = Generator(channels, size, num_classes, noise, width)
         self.discriminator = Discriminator(channels, size, num_classes, width, spectral_norm)
 
-    def forward(self, images: Tensor, noise: Tensor, classes: Tensor) -> Round:
+    def forward(self, images: Tensor, noise: Tensor, classes: Tensor) -> GANOutput:
         """A round with real images (B, C, H, W) of -1..1, noise (B, Z) and the classes (B,) of both
         real and drawn images."""
         drawn = self.generator(noise, classes)
@@ -139,14 +140,15 @@ class GAN(nn.Module):
         of_real = self.discriminator(images)
         of_drawn = self.discriminator(drawn.detach())
         of_generator = self._of_generator(drawn) if self.training else of_drawn
-        return Round(of_real, of_drawn, of_generator, self._slope(of_real.real, images))
+        penalty = self._gradient_penalty(of_real.real, images)
+        return GANOutput(of_real, of_drawn, of_generator, penalty)
 
-    def _of_generator(self, drawn: Tensor) -> Opinion:
+    def _of_generator(self, drawn: Tensor) -> DiscriminatorOutput:
         """The discriminator with fixed parameters: the gradient passes it, and stays with none."""
         fixed = {name: p.detach() for name, p in self.discriminator.named_parameters()}
-        return Opinion(*functional_call(self.discriminator, fixed, (drawn,)))
+        return DiscriminatorOutput(*functional_call(self.discriminator, fixed, (drawn,)))
 
-    def _slope(self, logits: Tensor, images: Tensor) -> Tensor:
+    def _gradient_penalty(self, logits: Tensor, images: Tensor) -> Tensor:
         if not images.requires_grad:
             return torch.zeros_like(logits)
         (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)

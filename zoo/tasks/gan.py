@@ -33,7 +33,7 @@ from zoo.tasks.plots.game import game_card
 from zoo.tasks.plots.images import image_card, images_plots
 
 PLAYERS = ("discriminator_loss", "generator_loss")
-UNDECIDED = (2 * math.log(2), math.log(2))  # their losses where the discriminator cannot tell
+EQUILIBRIUM = (2 * math.log(2), math.log(2))  # their losses where the discriminator cannot tell
 ROWS = 10  # of the pictures of drawn images
 NOISE_SEED = 0
 
@@ -65,7 +65,7 @@ class Adversarial(JudgedDrawings):
         pixel_mean, pixel_std: Of each channel, on the scale 0..1.
         class_weight: Of the generator's class loss. Large, images are of the right class and all
             alike: those that are easiest to recognise.
-        r1: Weight of half the squared slope of the discriminator at real images.
+        r1: Weight of half the gradient penalty at real images.
     """
 
     monitor = "-pixel_distance"
@@ -91,12 +91,13 @@ class Adversarial(JudgedDrawings):
         """Sums over a batch of `input` (B, C, H, W) and `target` (B,)."""
         images, classes = self.pixels.to_signed(batch["input"]), batch["target"]
         noise = torch.randn(len(images), players_of(model).noise, device=images.device)
-        real, drawn, judged, slope = model(images, noise.to(images.dtype), classes)
+        real, drawn, judged, gradient_penalty = model(images, noise.to(images.dtype), classes)
         discriminator = F.softplus(-real.real.float()) + F.softplus(drawn.real.float())  # (B,)
         generator = F.softplus(-judged.real.float())  # (B,)
-        named = F.cross_entropy(real.classes.float(), classes, reduction="none")
-        obeyed = F.cross_entropy(judged.classes.float(), classes, reduction="none")
-        loss = discriminator + generator + named + self.class_weight * obeyed + self.r1 / 2 * slope
+        real_class = F.cross_entropy(real.classes.float(), classes, reduction="none")
+        drawn_class = F.cross_entropy(judged.classes.float(), classes, reduction="none")
+        loss = discriminator + generator + real_class + self.class_weight * drawn_class
+        loss = loss + self.r1 / 2 * gradient_penalty
         sums = {
             "discriminator_loss": discriminator.sum(),
             "generator_loss": generator.sum(),
@@ -144,10 +145,10 @@ class Adversarial(JudgedDrawings):
     def baseline(self, means: dict[str, Tensor]) -> Baseline:
         """The mean image of each class, and a discriminator that knows nothing; at the end, images
         drawn from a Gaussian of each class."""
-        loss = sum(UNDECIDED) + (1 + self.class_weight) * math.log(self.num_classes)
+        loss = sum(EQUILIBRIUM) + (1 + self.class_weight) * math.log(self.num_classes)
         metrics = {
             "loss": loss,
-            **dict(zip(PLAYERS, UNDECIDED)),
+            **dict(zip(PLAYERS, EQUILIBRIUM)),
             "accuracy": float(means["most_frequent"]),
             "pixel_distance": float(means["mean_distance"]),
         }
@@ -172,8 +173,8 @@ class Adversarial(JudgedDrawings):
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """What the discriminator says of each image: its class, and how likely it is real."""
-        opinion = players_of(model).discriminator(self.pixels.to_signed(batch["input"]))
-        shares, real = opinion.classes.float().softmax(1).tolist(), opinion.real.float().sigmoid()
+        said = players_of(model).discriminator(self.pixels.to_signed(batch["input"]))
+        shares, real = said.classes.float().softmax(1).tolist(), said.real.float().sigmoid()
         for row, is_real in zip(shares, real.tolist()):
             best = max(range(len(row)), key=row.__getitem__)
             yield {
@@ -204,7 +205,7 @@ class Adversarial(JudgedDrawings):
                 "Losses of both players on the validation split; dashed: where the discriminator "
                 "cannot tell drawn images from real ones."
             )
-            writer.figure("game", game_card(self.losses, UNDECIDED), None, caption)
+            writer.figure("game", game_card(self.losses, EQUILIBRIUM), None, caption)
         judged_plots(means, writer)
 
     def film(

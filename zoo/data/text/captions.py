@@ -68,10 +68,7 @@ class Captions:
     @property
     def pad_id(self) -> int:
         """The id that fills up shorter rows."""
-        pad_id = self.tokenizer.pad_id
-        if pad_id is None:
-            raise UserError("the tokenizer has no token for padding")
-        return pad_id
+        return self.tokenizer.need_pad_id()
 
     @property
     def unknown_id(self) -> int:

@@ -52,10 +52,7 @@ class LabelledTextEncoding(TokenEncoding):
     @property
     def pad_id(self) -> int:
         """The id that fills up shorter texts."""
-        pad_id = self.tokenizer.pad_id
-        if pad_id is None:
-            raise UserError("the tokenizer has no token for padding")
-        return pad_id
+        return self.tokenizer.need_pad_id()
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to rebuild this encoding."""

@@ -71,10 +71,7 @@ class TaggedEncoding(TokenEncoding):
     @property
     def pad_id(self) -> int:
         """The id that fills up shorter sentences."""
-        pad_id = self.tokenizer.pad_id
-        if pad_id is None:
-            raise UserError("the tokenizer has no token for padding")
-        return pad_id
+        return self.tokenizer.need_pad_id()
 
     @property
     def runtime_facts(self) -> dict[str, Any]:

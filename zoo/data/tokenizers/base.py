@@ -70,6 +70,18 @@ class Tokenizer:
         """The id that fills up shorter texts: `<pad>`, or else the end of a text."""
         return self.specials.get(PAD, self.specials.get(EOT))
 
+    def need_pad_id(self) -> int:
+        """`pad_id`.
+
+        Raises:
+            UserError: There is none.
+        """
+        if self.pad_id is None:
+            raise UserError(
+                f"the {self.kind} tokenizer has no token for padding; expected {PAD} or {EOT} in it"
+            )
+        return self.pad_id
+
     @property
     def may_lack(self) -> bool:
         """Whether a text can be encoded though the vocabulary lacks parts of it."""
