@@ -111,6 +111,32 @@ def test_a_cache_changes_nothing_however_the_tokens_are_split(rotary, kv_heads):
     assert cache.length == 9
 
 
+@pytest.mark.parametrize("window", [1, 4, 8, 9])
+def test_a_window_leaves_out_what_lies_further_back(window):
+    layer = make(causal=True, window=window)
+    x, place = torch.randn(2, 9, 12, dtype=torch.float64), torch.arange(9)
+    back = place[:, None] - place
+    near = ((back >= 0) & (back < window)).expand(2, -1, -1)
+    expected = by_definition(layer, x, allowed=near)
+    torch.testing.assert_close(layer(x), expected)
+    for parts in ([1] * 9, [4, 1, 1, 3], [1, 8]):
+        cache = KVCache(9, window)
+        outputs = [layer(part, cache=cache) for part in x.split(parts, dim=1)]
+        torch.testing.assert_close(torch.cat(outputs, dim=1), expected)
+    padding = torch.arange(9) < torch.tensor([9, 5])[:, None]
+    both = near & padding[:, None]
+    both |= torch.eye(9, dtype=torch.bool)  # a row of nothing has no softmax
+    padded = layer(x, mask=padding[:, None, None] | torch.eye(9, dtype=torch.bool))
+    torch.testing.assert_close(padded, by_definition(layer, x, allowed=both))
+
+
+def test_heads_of_any_width_and_biases_apart():
+    layer = make(width=12, heads=2, kv_heads=1, head_width=10, out_bias=False, causal=True)
+    assert layer.qkv.weight.shape == (40, 12) and layer.out.weight.shape == (12, 20)
+    assert layer.qkv.bias is not None and layer.out.bias is None
+    assert layer(torch.randn(2, 5, 12).double()).shape == (2, 5, 12)
+
+
 def test_a_cache_can_be_reordered():
     layer = make(causal=True)
     x = torch.randn(3, 6, 12, dtype=torch.float64)

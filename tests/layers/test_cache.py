@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from zoo.layers import cache as cache_module
 from zoo.layers.cache import KVCache
 
 
@@ -43,3 +44,27 @@ def test_select_of_an_empty_cache_does_nothing():
     cache = KVCache(3)
     cache.select(torch.tensor([0]))
     assert cache.length == 0
+
+
+def test_it_grows_up_to_its_capacity(monkeypatch):
+    monkeypatch.setattr(cache_module, "FIRST", 4)
+    cache, parts = KVCache(11), [kv(size) for size in (3, 1, 2, 4, 1)]
+    for part in parts:
+        cache.append(part)
+    expected = torch.cat(parts, dim=1)
+    assert torch.equal(torch.cat(cache.read(), dim=2), expected) and cache.length == 11
+    assert KVCache(10**9).append(kv(2))[0].shape == (3, 2, 2, 5), "no room for all is taken"
+
+
+@pytest.mark.parametrize("sizes", [[1] * 30, [9, 1, 1, 1, 8, 1, 9], [30]])
+def test_a_window_keeps_what_new_tokens_attend_to(sizes, monkeypatch):
+    monkeypatch.setattr(cache_module, "FIRST", 6)
+    cache, parts, rows = KVCache(99, window=4), [kv(size) for size in sizes], torch.tensor([1, 0])
+    for k, part in enumerate(parts):
+        read = torch.cat(cache.append(part), dim=2)
+        expected = torch.cat(parts[: k + 1], dim=1)[:, -(part.shape[1] + 3) :]
+        assert torch.equal(read, expected)
+    cache.select(rows)
+    assert torch.equal(torch.cat(cache.read(), dim=2), torch.cat(parts, dim=1)[rows, -4:])
+    assert cache._kv.shape[2] <= max(6, 2 * (3 + max(sizes))), "older ones are dropped"
+    assert cache.length == 30

@@ -3,7 +3,7 @@
 Generation computes one token at a time. The overhead of nn.Module then takes nearly as long as a
 small model's arithmetic, so the weights are collected once and torch's functions called on them.
 The layers define what is computed; tests hold this step to the same logits.
-Shapes: B sequences, D width, H heads, G key/value heads, E = D / H head width, V vocabulary. With
+Shapes: B sequences, D width, H heads, G key/value heads, E head width, V vocabulary. With
 one sequence vectors are (D,), since a matrix times a vector is cheaper than times a matrix of one
 row.
 """
@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.inference.protocols import BlockLanguageModel, LanguageModel
-from zoo.kernels import kernel_choice, normalise
+from zoo.kernels import kernel_choice
 from zoo.kernels.cpu.linear import AMD
 from zoo.kernels.hooks import has_hooks
 from zoo.kernels.registry import REFERENCE
 from zoo.layers.attention import Attention
-from zoo.layers.block import Block
+from zoo.layers.block import Block, PreNormBlock
 from zoo.layers.cache import KVCache
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward
@@ -31,7 +31,7 @@ from zoo.layers.positions import Rotation, rotate
 
 VectorMap = Callable[[Tensor], Tensor]
 SUPPORTED_LAYERS = (
-    Block, Attention, FeedForward, Linear, Dropout,
+    Block, PreNormBlock, Attention, FeedForward, Linear, Dropout,
     nn.Linear, nn.LayerNorm, nn.RMSNorm,
 )  # fmt: skip
 
@@ -101,15 +101,15 @@ def _block_step(
     block: nn.Module, cache: KVCache, batch: int
 ) -> Callable[[Tensor, Rotation | None], Tensor]:
     """The block as a function of new vectors, (D,) or (B, D), and their rotation."""
-    assert isinstance(block, Block)
     attention, feed_forward, batch_is_one = block.attention, block.feed_forward, batch == 1
+    assert isinstance(attention, Attention) and isinstance(feed_forward, FeedForward)
     qkv, out = _linear(attention.qkv, batch_is_one), _linear(attention.out, batch_is_one)
     up, down = _linear(feed_forward.up, batch_is_one), _linear(feed_forward.down, batch_is_one)
     norm, feed_forward_norm = _norm(block.attention_norm), _norm(block.feed_forward_norm)
     heads, kv_heads, qk_norm = attention.heads, attention.kv_heads, attention.qk_norm
     shape = (batch, 1, heads + 2 * kv_heads, attention.head_width)
     split, append, attend = torch.split_with_sizes, cache.append, attention.attend
-    activate = feed_forward.activate
+    activate, normalise = feed_forward.activate, attention.normalise
 
     def step(x: Tensor, rotation: Rotation | None) -> Tensor:
         h = qkv(norm(x)).view(shape)
@@ -117,11 +117,12 @@ def _block_step(
             q, kv = split(h, (heads, 2 * kv_heads), 2)
         else:
             qk, v = split(h, (heads + kv_heads, kv_heads), 2)
-            qk = qk if qk_norm is None else normalise(qk_norm, qk)
+            qk = qk if qk_norm is None else normalise(qk)
             qk = qk if rotation is None else rotate(qk, rotation)
             q, k = split(qk, (heads, kv_heads), 2)
             kv = torch.cat([k, v], 2)
-        x = x + out(attend([q, *append(kv)]).reshape(x.shape))
+        h = attend([q, *append(kv)])  # (B, 1, H, E)
+        x = x + out(h.flatten(1) if x.ndim > 1 else h.flatten())
         return x + down(activate(up(feed_forward_norm(x))))
 
     return step

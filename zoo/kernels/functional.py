@@ -91,13 +91,18 @@ def linear_cross_entropy(x: Tensor, head: nn.Module, target: Tensor) -> Tensor:
     return cross_entropy(head(x), target)
 
 
-def normalise(name: Literal["layer", "rms"], x: Tensor) -> Tensor:
+def normalise(name: Literal["layer", "rms"], x: Tensor, rms_eps: float | None = None) -> Tensor:
     """LayerNorm or RMSNorm over the last dimension, without learned parameters.
 
     In x's own dtype: autocast would cast to float32 and back.
+
+    Args:
+        name: Which of the two.
+        x: (..., D).
+        rms_eps: Epsilon of an RMSNorm; None for that of the number format.
     """
     size, device = x.shape[-1:], x.device.type
     if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         with torch.autocast(device, enabled=False):
-            return normalise(name, x)
-    return F.rms_norm(x, size) if name == "rms" else F.layer_norm(x, size)
+            return normalise(name, x, rms_eps)
+    return F.rms_norm(x, size, eps=rms_eps) if name == "rms" else F.layer_norm(x, size)

@@ -2,13 +2,16 @@
 
 Vaswani et al., 2017, https://arxiv.org/abs/1706.03762, section 3.2. Grouped key/value heads:
 Ainslie et al., 2023, arXiv:2305.13245. Normalised queries and keys: Henry et al., 2020,
-arXiv:2010.04245. `zoo.kernels.attention` computes the softmax and the weighted sum.
+arXiv:2010.04245. Sliding window: Beltagy et al., 2020, arXiv:2004.05150. `zoo.kernels.attention`
+computes the softmax and the weighted sum.
 Shapes: B batch, T query positions, S key positions, D width, H heads, G key/value heads,
-E = D / H head width.
+E head width.
 """
 
+from typing import Literal
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.kernels import attention, attention_weights, normalise
 from zoo.layers.cache import KVCache
@@ -16,6 +19,8 @@ from zoo.layers.linear import Linear
 from zoo.layers.norm import NormName
 from zoo.layers.positions import Rotation, rotate
 from zoo.layers.recording import RecordsAttention
+
+QKNormName = Literal[NormName, "learned"]
 
 
 class Attention(RecordsAttention):
@@ -28,7 +33,13 @@ class Attention(RecordsAttention):
         causal: Whether a position attends only to itself and earlier positions.
         cross: Whether keys and values come from `memory` instead of x.
         bias: Whether the projections have a bias.
-        qk_norm: How to normalise the queries and keys of each head; None for not at all.
+        qk_norm: How to normalise the queries and keys of each head: `layer` or `rms`, or `learned`,
+            an RMSNorm with weights for each of the two; None for not at all.
+        out_bias: Whether the last projection has a bias; None for as the others.
+        head_width: E; None for D / H.
+        window: With `causal`, how many tokens a position attends to at most, itself included; None
+            for all.
+        eps: Epsilon of a `learned` norm.
     """
 
     def __init__(
@@ -39,23 +50,30 @@ class Attention(RecordsAttention):
         causal: bool = False,
         cross: bool = False,
         bias: bool = True,
-        qk_norm: NormName | None = None,
+        qk_norm: QKNormName | None = None,
+        out_bias: bool | None = None,
+        head_width: int | None = None,
+        window: int | None = None,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
         kv_heads = kv_heads or heads
-        if width % heads or heads % kv_heads:
+        if head_width is None and width % heads or heads % kv_heads:
             raise ValueError(
                 f"heads={heads} must divide width={width}, kv_heads={kv_heads} must divide heads"
             )
-        self.heads, self.kv_heads, self.head_width = heads, kv_heads, width // heads
-        self.causal, self.cross, self.qk_norm = causal, cross, qk_norm
-        kv_width = 2 * kv_heads * self.head_width
+        self.heads, self.kv_heads, self.head_width = heads, kv_heads, head_width or width // heads
+        self.causal, self.cross, self.qk_norm, self.window = causal, cross, qk_norm, window
+        q_width, kv_width = heads * self.head_width, 2 * kv_heads * self.head_width
         if cross:
-            self.q = Linear(width, width, bias=bias)
+            self.q = Linear(width, q_width, bias=bias)
             self.kv = Linear(width, kv_width, bias=bias)
         else:
-            self.qkv = Linear(width, width + kv_width, bias=bias)
-        self.out = Linear(width, width, bias=bias)
+            self.qkv = Linear(width, q_width + kv_width, bias=bias)
+        if qk_norm == "learned":
+            self.q_norm = nn.RMSNorm(self.head_width, eps)
+            self.k_norm = nn.RMSNorm(self.head_width, eps)
+        self.out = Linear(q_width, width, bias=bias if out_bias is None else out_bias)
 
     def forward(
         self,
@@ -94,13 +112,22 @@ class Attention(RecordsAttention):
             return [qkv]
         qk, v = qkv.split((self.heads + self.kv_heads, self.kv_heads), 2)
         if self.qk_norm is not None:
-            qk = normalise(self.qk_norm, qk)
+            qk = self.normalise(qk)
         if rotation is not None:
             qk = rotate(qk.transpose(1, 2), rotation).transpose(1, 2)
         if cache is None:
             return [qk, v]
         q, k = qk.split((self.heads, self.kv_heads), 2)
         return [q, *cache.append(torch.cat([k, v], 2))]
+
+    def normalise(self, qk: Tensor) -> Tensor:
+        """Normalise queries and keys, (..., H + G, E), each head by itself."""
+        if self.qk_norm != "learned":
+            assert self.qk_norm is not None
+            return normalise(self.qk_norm, qk)
+        q_scale = self.q_norm.weight.expand(self.heads, -1)
+        scale = torch.cat([q_scale, self.k_norm.weight.expand(self.kv_heads, -1)])  # (H + G, E)
+        return normalise("rms", qk, self.q_norm.eps) * scale.to(qk.dtype)
 
     def _project_cross(
         self, x: Tensor, memory: Tensor | None, cache: KVCache | None
@@ -119,7 +146,19 @@ class Attention(RecordsAttention):
 
     def attend(self, packed: list[Tensor], mask: Tensor | None = None) -> Tensor:
         """Attention output of each head, (B, T, H, E)."""
+        if self.window is not None:
+            mask = self._within_window(packed, mask)
         arguments = packed, self.heads, self.kv_heads, mask, self.causal
         if self.record is not None:
             self.record.append(attention_weights(*arguments))
         return attention(*arguments)
+
+    def _within_window(self, packed: list[Tensor], mask: Tensor | None) -> Tensor | None:
+        """The mask with keys left out that lie further back than the window."""
+        assert self.window is not None
+        tokens, keys = packed[0].shape[1], packed[-1].shape[1]
+        if keys <= self.window:
+            return mask
+        place = torch.arange(keys, device=packed[0].device)
+        near = place > place[-tokens:, None] - self.window  # (T, S)
+        return near if mask is None else mask & near

@@ -1,8 +1,10 @@
-"""A Transformer block: attention, then a feed-forward layer, each in a residual branch.
+"""Transformer blocks: attention, then a feed-forward layer, each in a residual branch.
 
 Vaswani et al., 2017, https://arxiv.org/abs/1706.03762, section 3.1.
 Shapes: B batch, T tokens, S tokens of the memory, D width.
 """
+
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,6 +14,40 @@ from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward, FeedForwardName
 from zoo.layers.norm import NormName, make_norm
 from zoo.layers.positions import Rotation
+
+
+class PreNormBlock(nn.Module):
+    """An attention layer and a feed-forward layer of any kind, each in a residual branch that an
+    RMSNorm begins, as in Llama.
+
+    Args:
+        width: D.
+        attention: Called with x, rotation= and cache=.
+        feed_forward: Called with x.
+        eps: Epsilon of the norms.
+        dropout: Dropout probability at the end of each residual branch.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        attention: nn.Module,
+        feed_forward: nn.Module,
+        eps: float = 1e-5,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(width, eps)
+        self.attention = attention
+        self.feed_forward_norm = nn.RMSNorm(width, eps)
+        self.feed_forward = feed_forward
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor, rotation: Rotation | None = None, cache: Any = None) -> Tensor:
+        """(B, T, D) to (B, T, D)."""
+        h = self.attention(self.attention_norm(x), rotation=rotation, cache=cache)
+        x = x + self.dropout(h)
+        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
 
 
 class Block(nn.Module):

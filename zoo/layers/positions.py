@@ -73,16 +73,24 @@ class Rotary(nn.Module):
         length: The number of positions.
         head_width: E, even.
         base: Wavelength of the slowest rotation, over 2 pi.
+        rates: Radians from one position to the next, float32 (E / 2,); None for those of `base`.
     """
 
     cos: Tensor
     sin: Tensor
 
-    def __init__(self, length: int, head_width: int, base: float = 10_000.0) -> None:
+    def __init__(
+        self,
+        length: int,
+        head_width: int,
+        base: float = 10_000.0,
+        rates: Tensor | None = None,
+    ) -> None:
         super().__init__()
         if head_width % 2:
             raise ValueError(f"rotary positions need an even head width, got {head_width}")
-        rates = base ** (-torch.arange(0, head_width, 2) / head_width)
+        if rates is None:  # in float32, whatever the weights are
+            rates = base ** (-torch.arange(0, head_width, 2, dtype=torch.float32) / head_width)
         angles = torch.arange(length)[:, None] * rates  # (length, E / 2)
         cos, sin = angles.cos(), angles.sin()
         self.register_buffer("cos", torch.cat([cos, cos], dim=1), persistent=False)
