@@ -9,6 +9,7 @@ from zoo.inference.decode import DecodeStep, supports
 from zoo.inference.generation import Sampling, generate
 from zoo.kernels import reference_kernels
 from zoo.models.gpt import GPT
+from zoo.models.llama import Llama
 
 VARIANTS = {
     "gpt2": {},
@@ -18,6 +19,10 @@ VARIANTS = {
         positions="sinusoidal", qk_norm=True, norm="rms", init="zero", tie=False
     ),
     "rotary, normalised": dict(positions="rotary", qk_norm=True, activation="relu"),
+    "llama": dict(cls=Llama, kv_heads=2),
+    "llama, of all options": dict(
+        cls=Llama, kv_heads=1, head_width=6, window=3, qk_norm=True, bias="all", dropout=0.1
+    ),
 }
 
 
