@@ -1,5 +1,8 @@
 """Models of `transformers` with random weights, and ours with the same."""
 
+import functools
+from types import MethodType
+
 import pytest
 import torch
 
@@ -38,6 +41,38 @@ def resnet(kind, sizes, depths):
     return transformers.ResNetForImageClassification(config)
 
 
+def llama(kind="Llama", **options):
+    """One of the kin of Llama: queries in groups, so that no two sizes are alike."""
+    sizes = dict(
+        vocab_size=V, hidden_size=48, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=2, intermediate_size=88, max_position_embeddings=T,
+        bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    config = getattr(transformers, f"{kind}Config")(**sizes | options)
+    return getattr(transformers, f"{kind}ForCausalLM")(config)
+
+
+LLAMA3 = dict(
+    rope_type="llama3", rope_theta=500.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+    original_max_position_embeddings=16,
+)  # fmt: skip
+KIN = {  # of Llama: the class, and options
+    "llama": ("Llama", dict(num_key_value_heads=4, rms_norm_eps=1e-5)),
+    "llama3": ("Llama", dict(tie_word_embeddings=True, rope_parameters=LLAMA3)),
+    "llama linear, biases": (
+        "Llama",
+        dict(
+            attention_bias=True, mlp_bias=True, head_dim=16,
+            rope_parameters=dict(rope_type="linear", factor=4.0, rope_theta=10_000.0),
+        ),
+    ),
+    "mistral": ("Mistral", dict(sliding_window=7, head_dim=8)),
+    "qwen2": ("Qwen2", dict(rope_parameters=dict(rope_type="default", rope_theta=1e6))),
+    "qwen2 window": ("Qwen2", dict(use_sliding_window=True, sliding_window=5, max_window_layers=0)),
+    "qwen3": ("Qwen3", dict(head_dim=20, tie_word_embeddings=True)),
+}  # fmt: skip
+
+
 def tokens():
     return torch.randint(V, (4, T))
 
@@ -49,6 +84,10 @@ def images():
 CASES = {
     "gpt2": (gpt2, tokens, dict(vocab_size=V)),
     "bert": (bert, tokens, dict(vocab_size=V)),
+    **{
+        case: (functools.partial(llama, kind, **options), tokens, dict(vocab_size=V))
+        for case, (kind, options) in KIN.items()
+    },
     "resnet18": (lambda: resnet("basic", [16, 32, 64, 128], [2, 2, 2, 2]), images, {}),
     "resnet50": (lambda: resnet("bottleneck", [64, 128, 256, 512], [3, 4, 6, 3]), images, {}),
 }
@@ -67,6 +106,19 @@ def reference_and_model(case, folder):
                 buffer += 0.3 * torch.rand_like(buffer)
     reference.save_pretrained(folder)
     return reference, load_published(folder, facts), inputs()
+
+
+def doubled(reference):
+    """In float64, RMSNorm too, which the reference computes in float32 at most."""
+
+    def forward(self, x):
+        variance = x.pow(2).mean(-1, keepdim=True)
+        return self.weight * x * torch.rsqrt(variance + self.variance_epsilon)
+
+    for module in reference.modules():
+        if hasattr(module, "variance_epsilon"):
+            module.forward = MethodType(forward, module)
+    return reference.double()
 
 
 def load_published(folder, facts):

@@ -36,11 +36,20 @@ class Link:
         name: In our model.
         published: Names of the published parameters that it concatenates, in order.
         transposed: Whether the published ones are stored inputs first (GPT-2's `Conv1D`).
+        sizes: Rows of each published one; empty where they have equally many.
     """
 
     name: str
     published: tuple[str, ...]
     transposed: bool = False
+    sizes: tuple[int, ...] = ()
+
+    def split(self, tensor: Tensor) -> tuple[Tensor, ...]:
+        """Rows of our parameter, by the published ones that they belong to."""
+        if self.sizes:
+            return tensor.split(self.sizes)
+        number = len(self.published)
+        return tensor.chunk(number) if number > 1 else (tensor,)
 
 
 def keep(tensors: Tensors, settings: Settings) -> Tensors:
@@ -102,8 +111,7 @@ class Family:
         remaining, renamed = dict(tensors), {}
         for link in self.links(settings):
             if link.name in remaining:
-                tensor, number = remaining.pop(link.name), len(link.published)
-                parts = tensor.chunk(number) if number > 1 else (tensor,)
+                parts = link.split(remaining.pop(link.name))
                 for name, chunk in zip(link.published, parts, strict=True):
                     renamed[name] = (chunk.T if link.transposed else chunk).contiguous().clone()
         if remaining:

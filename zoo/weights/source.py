@@ -26,9 +26,10 @@ from zoo.weights.files import Tensors, read_json, read_weights, weights_sha256
 from zoo.weights.foreign import describe_placeholder
 from zoo.weights.gpt2 import GPT2
 from zoo.weights.hub import download
+from zoo.weights.llama import LLAMA
 from zoo.weights.resnet import RESNET, TORCHVISION
 
-FAMILIES: list[Family] = [GPT2, BERT, RESNET, TORCHVISION]
+FAMILIES: list[Family] = [GPT2, BERT, LLAMA, RESNET, TORCHVISION]
 OPTIONS, TOKENIZER = "zoo.json", "zoo_tokenizer.json"  # of what scripts/export.py writes
 PREPROCESSOR = "preprocessor_config.json"
 CONFIGS = ("config.json", "bert_config.json")  # the latter of Google's own files

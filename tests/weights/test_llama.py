@@ -1,0 +1,120 @@
+"""Published forms of Llama's kin: names, files, fields; and the way back, bit for bit."""
+
+import json
+import re
+
+import pytest
+import torch
+from published_models import KIN, T, V, llama, load_published, reference_and_model
+from safetensors.torch import load_file, save_file
+
+from zoo.errors import UserError
+from zoo.weights.hf_folder import write_json
+from zoo.weights.llama import LLAMA
+from zoo.weights.source import open_source
+
+
+def rewrite(folder, change=lambda tensors: tensors, **fields):
+    """The folder's weights and config with something else in them."""
+    file, place = folder / "model.safetensors", folder / "config.json"
+    save_file({n: t.clone() for n, t in change(load_file(file)).items()}, file)
+    config = json.loads(place.read_text()) | fields
+    place.write_text(json.dumps({k: v for k, v in config.items() if v != "absent"}))
+
+
+def refusal(folder):
+    with pytest.raises(UserError) as found:
+        open_source(str(folder))
+    assert "\n" not in str(found.value)
+    return str(found.value)
+
+
+@pytest.mark.parametrize("case", KIN)
+def test_the_way_back_is_bit_for_bit(case, tmp_path):
+    """Tensors and config that `transformers` opens: equal logits, the same tensors."""
+    import transformers
+
+    reference, model, x = reference_and_model(case, tmp_path)
+    source = open_source(str(tmp_path))
+    settings = source.settings | {"vocab_size": V}
+    assert LLAMA.misfits(settings) == []
+    tensors = LLAMA.to_published(dict(source.tensors), settings)
+    stored = load_file(tmp_path / "model.safetensors")
+    assert tensors.keys() == stored.keys()
+    assert all(torch.equal(tensors[name], t) for name, t in stored.items())
+    out = tmp_path / "out"
+    out.mkdir()
+    save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
+    write_json(out / "config.json", LLAMA.config(settings))
+    again = transformers.AutoModelForCausalLM.from_pretrained(out)
+    assert type(again) is type(reference)
+    torch.testing.assert_close(again(x).logits, reference(x).logits, rtol=0, atol=0)
+    assert open_source(str(out)).settings == source.settings
+
+
+@pytest.mark.parametrize("form", ["trunk", "buffers", "head twice", "old fields", "no context"])
+def test_forms_that_are_published(form, tmp_path):
+    tied = form in ("trunk", "head twice")
+    torch.manual_seed(0)
+    reference = llama(tie_word_embeddings=tied).eval()
+    reference.save_pretrained(tmp_path)
+    name = "model.embed_tokens.weight"
+    if form == "trunk":
+        rewrite(tmp_path, lambda old: {n.removeprefix("model."): t for n, t in old.items()})
+    elif form == "buffers":
+        buffer = {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(6)}
+        rewrite(tmp_path, lambda old: old | buffer)
+    elif form == "head twice":
+        rewrite(tmp_path, lambda old: old | {"lm_head.weight": old[name]})
+    elif form == "old fields":
+        rewrite(tmp_path, rope_parameters="absent", rope_theta=10000.0, rope_scaling=None)
+    else:
+        rewrite(tmp_path, max_position_embeddings="absent", num_key_value_heads="absent")
+    model = load_published(tmp_path, dict(vocab_size=V))
+    x = torch.randint(V, (2, T))
+    torch.testing.assert_close(model(x), reference(x).logits, rtol=1e-4, atol=1e-4)
+    assert (model.head.weight is model.embedding.weight) == tied
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"model_type": "gemma"}, "model_type=gemma .expected llama or mistral or qwen2 or qwen3"),
+        ({"hidden_act": "gelu"}, "hidden_act=gelu"),
+        ({"num_attention_heads": "absent"}, "need their config.json beside them"),
+        ({"num_attention_heads": 5}, "num_attention_heads=5 divides no queries of 48"),
+        ({"head_dim": 7}, "head_dim=7, and the tensors have 12"),
+        ({"rope_scaling": {"type": "yarn"}, "rope_parameters": None}, "by yarn"),
+        ({"rope_parameters": {"rope_type": "dynamic"}}, "scales rotary positions by dynamic"),
+        ({"quantization_config": {"bits": 4}}, "quantization_config"),
+        (
+            dict(model_type="qwen2", use_sliding_window=True, sliding_window=4, layer_types=[
+                "full_attention", "sliding_attention", "full_attention"]),
+            "gives 1 of 3 blocks a sliding window, expected all or none",
+        ),
+    ],
+)  # fmt: skip
+def test_configs_that_are_refused(fields, said, tmp_path):
+    llama().save_pretrained(tmp_path)
+    rewrite(tmp_path, **fields)
+    assert re.search(said, refusal(tmp_path))
+
+
+def test_without_its_config(tmp_path):
+    llama().save_pretrained(tmp_path)
+    (tmp_path / "config.json").unlink()
+    assert "need their config.json beside them" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "has"),
+    [
+        (dict(bias="all", window=4), "mistral", "model.bias=all"),
+        (dict(bias="mlp", qk_norm=True), "qwen3", "model.bias=mlp"),
+    ],
+)
+def test_options_that_no_architecture_has_together(options, kind, has):
+    sizes = dict(width=16, heads=4, depth=1, vocab_size=9, block_size=8, tie=False)
+    settings = sizes | dict(bias="none", window=None, qk_norm=False) | options
+    assert LLAMA.misfits(settings)[0][0] == has
+    assert LLAMA.config(settings)["model_type"] == kind
