@@ -72,7 +72,7 @@ def added_settings(name: str) -> dict[str, Any]:
 
 def _altered(context: DataContext, dataset: Dataset) -> dict[str, list[str]]:
     """Lines on what the settings change of a split, by its name."""
-    altered, size = {}, len(dataset.splits["train"])
+    altered, size = {}, sum(dataset.facts.get("tag_counts", ())) or len(dataset.splits["train"])
     if context.label_noise and size:
         number = number_replaced(context.label_noise, size)
         altered["train"] = [

@@ -119,6 +119,11 @@ class DataContext:
         return {name: rows[spread(len(rows), self.max_samples)] for name, rows in splits.items()}
 
     @property
+    def whole(self) -> "DataContext":
+        """For a split of which `train_size` is chosen later."""
+        return replace(self, split=replace(self.split, train_size=None))
+
+    @property
     def settled(self) -> "DataContext":
         """For samples of which `few` has left some: their splits, stated as the official ones, are
         those already."""

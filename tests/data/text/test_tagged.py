@@ -6,6 +6,7 @@ import pytest
 import torch
 from contexts import context
 
+from zoo.data.splits import Split
 from zoo.data.text.tagged import UNTAGGED, Sentence, tagged_dataset
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
@@ -76,6 +77,39 @@ def test_data_without_anything_to_tell_apart_is_refused():
         build(splits(train=["dog/-", "cat/-"]))
     with pytest.raises(UserError, match="data.block_size=0: expected 1 or more"):
         build(block_size=0)
+
+
+def test_a_part_of_the_sentences_is_trained_on_and_lies_within_a_larger_one():
+    many = splits(train=[f"w{k}/{'DN'[k % 2]}" for k in range(20)])
+
+    def words(size, **options):
+        data = build(many, split=Split(train_size=size), **options)
+        rows = data.splits["train"].tokens
+        return data, {
+            data.encoding.tokenizer.token(int(i)) for i in rows.rows(torch.arange(size), 0)
+        }
+
+    (data, few), (_, more) = words(5), words(9)
+    assert len(few) == 5 and few < more and data.sha256 == build(many).sha256
+    assert sum(data.facts["tag_counts"]) == 5 and len(data.splits["val"]) == 1
+    with pytest.raises(UserError, match="data.train_size=21: the training split has 20 rows"):
+        words(21)
+    with pytest.raises(UserError, match="data.train_size=2/class: a sample .* has not one class"):
+        build(many, split=Split(train_size="2/class"))
+    other = build(many, split=Split(train_size=5), encoding=data.encoding.to_json())
+    assert len(other.splits["all"]) == 22, "whatever is trained on"
+
+
+def test_noise_replaces_tags_of_the_training_words_that_have_one():
+    many = splits(train=["a/D b/- c/N d/V"] * 10)
+    clean, noisy = build(many), build(many, label_noise=0.2)
+    rows = torch.arange(10)
+    tags = [data.splits["train"].fetch(rows)["target"] for data in (clean, noisy)]
+    assert (tags[0] != tags[1]).sum() == 6 and (tags[1][:, 1] == UNTAGGED).all()
+    assert noisy.sha256 == clean.sha256 and noisy.facts["tag_counts"] != clean.facts["tag_counts"]
+    for split in ("val", "test"):
+        one = [data.splits[split].fetch(rows[:1])["target"] for data in (clean, noisy)]
+        assert torch.equal(*one)
 
 
 def test_content_decides_the_fingerprint():

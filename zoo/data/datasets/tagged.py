@@ -22,7 +22,7 @@ DOCUMENT = "-DOCSTART-"  # the only word of a line that separates documents
 CONLL_U = 10  # columns; words of several tokens are numbered as 3-4, words left out as 5.1
 
 
-@DATASETS.register("tagged", uses=("tokenizer",), needs="files", tiny={"block_size": 32})
+@DATASETS.register("tagged", uses=("tokenizer", "labels"), needs="files", tiny={"block_size": 32})
 def tagged(
     context: DataContext,
     block_size: int,
@@ -52,7 +52,7 @@ def tagged(
     sentences = list(read(text, path, words, tags))
     if not sentences:
         raise UserError(f"{path}: no sentence; expected words and their tags")
-    splits = split_items(sentences, context.split, allow_empty=not context.is_new)
+    splits = split_items(sentences, context.whole.split, allow_empty=not context.is_new)
     dataset = tagged_dataset("tagged", splits, context, block_size)
     dataset.notes.extend(notes)
     return dataset

@@ -18,13 +18,11 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 
-import torch
-
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.datasets.stdlib import sources, version_note
 from zoo.data.splits import split_items
-from zoo.data.text.tagged import Sentence, tagged_dataset
+from zoo.data.text.tagged import Sentence, shuffled, tagged_dataset
 from zoo.data.text.tagged_encoding import CUTS
 from zoo.errors import UserError
 from zoo.registry import DATASETS
@@ -40,7 +38,7 @@ MOST = 4000  # words of a file; of a longer one the beginning, so that none outw
 Word = tuple[str, str, int]  # lower-cased, its kind, its line
 
 
-@DATASETS.register("tags", uses=("tokenizer",), tiny={"block_size": 32, "files": 20})
+@DATASETS.register("tags", uses=("tokenizer", "labels"), tiny={"block_size": 32, "files": 20})
 def tags(
     context: DataContext, block_size: int, files: int | None = 240, labelled: int | None = None
 ) -> Dataset:
@@ -51,7 +49,7 @@ def tags(
         block_size: Maximum number of words of a sentence.
         files: How many files; None for all.
         labelled: Keep the tags of only this many training sentences, to measure the value of
-            sentences without; None for all.
+            sentences without; None for all. `data.train_size` leaves out the others.
 
     Raises:
         UserError: Fewer than three files, more labelled sentences than there are.
@@ -64,7 +62,7 @@ def tags(
     by_file = [list(sentences(text, block_size)) for _, text in sorted(chosen)]
     splits = {
         split: [sentence for one in members for sentence in one]
-        for split, members in split_items(by_file, context.split).items()
+        for split, members in split_items(by_file, context.whole.split).items()
     }
     if labelled is not None:
         splits["train"] = _labelled(splits["train"], labelled, context.split.split_seed)
@@ -77,8 +75,7 @@ def _labelled(members: list[Sentence], number: int, seed: int) -> list[Sentence]
     """The sentences, all but `number` of them without their tags."""
     if not 0 < number <= len(members):
         raise UserError(f"data.labelled={number}: expected 1 to {len(members)}, or null")
-    order = torch.randperm(len(members), generator=torch.Generator().manual_seed(seed))
-    kept = set(order[:number].tolist())
+    kept = set(shuffled(len(members), seed)[:number].tolist())
     return [
         one if k in kept else one._replace(tags=(None,) * len(one.words))
         for k, one in enumerate(members)

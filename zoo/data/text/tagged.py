@@ -22,6 +22,7 @@ from zoo.data.encoding import match_classes
 from zoo.data.text.coverage import coverage_notes, repeated_note, spread
 from zoo.data.text.ragged import Ragged, Row, id_dtype
 from zoo.data.text.tagged_encoding import NO_WORD, SPECIALS, TaggedEncoding
+from zoo.data.train_size import TrainSize
 from zoo.errors import UserError
 
 UNTAGGED = -100  # in `target`: padding, and what has no tag; torch's loss ignores it
@@ -75,7 +76,7 @@ def tagged_dataset(
 
     Args:
         name: Of the dataset, for messages.
-        splits: "train", "val" and "test".
+        splits: "train", "val" and "test", whatever `data.train_size` is.
         context: The shared settings. The tokenizer is fitted on the training split (characters:
             on all).
         block_size: Maximum number of tokens; longer sentences are cut into several.
@@ -86,6 +87,8 @@ def tagged_dataset(
     """
     if block_size < 1:
         raise UserError(f"data.block_size={block_size}: expected 1 or more")
+    sha256, everything = _digest(splits), [one for part in splits.values() for one in part]
+    splits = {**splits, "train": _part(splits["train"], context)}
     encoding = context.fitted(TaggedEncoding)
     if encoding is None:
         encoding = _fit(name, splits, context, block_size, cut)
@@ -93,7 +96,8 @@ def tagged_dataset(
         context.tokenizer.check_same(encoding.tokenizer)
         match_classes(_tags_of(splits), encoding.tag_names)
     if not context.is_new:
-        splits = {**splits, "all": [one for members in splits.values() for one in members]}
+        splits = {**splits, "all": everything}
+    splits = {**splits, "train": _noisy(splits["train"], encoding.tag_names, context)}
     samples = {split: partial(_sample, members) for split, members in splits.items() if members}
     notes = coverage_notes(name, encoding.tokenizer, samples, predicted=False)
     sources = {split: _source(members, encoding) for split, members in splits.items()}
@@ -102,13 +106,44 @@ def tagged_dataset(
         facts=encoding.facts() | {"tag_counts": _counts(splits["train"], encoding)},
         splits=sources,
         encoding=encoding,
-        sha256=_digest(splits),
+        sha256=sha256,
         notes=[
             _summary(name, splits, sources, encoding),
             *notes,
             *repeated_note(words, "sentences"),
         ],
     )
+
+
+def _part(train: Sequence[Sentence], context: DataContext) -> Sequence[Sentence]:
+    """Of the training sentences those of `data.train_size`, a smaller part within a larger one."""
+    if context.split.train_size is None:
+        return train
+    order = shuffled(len(train), context.split.split_seed)
+    classes = torch.zeros(len(train), dtype=torch.int64)
+    size = TrainSize.parse(context.split.train_size)
+    chosen = size.choose(torch.arange(len(train)), order, classes, None, not context.is_new)
+    return [train[k] for k in chosen.tolist()]
+
+
+def _noisy(
+    train: Sequence[Sentence], names: Sequence[str], context: DataContext
+) -> Sequence[Sentence]:
+    """The training sentences, a fraction `data.label_noise` of all known tags replaced."""
+    if not context.label_noise:
+        return train
+    number = {tag: k for k, tag in enumerate(names)}
+    known = torch.tensor([number[tag] for one in train for tag in one.tags if tag is not None])
+    labels = iter(context.train_targets(known, torch.arange(len(known)), len(names)).tolist())
+    return [
+        one._replace(tags=tuple(None if tag is None else names[next(labels)] for tag in one.tags))
+        for one in train
+    ]
+
+
+def shuffled(number: int, seed: int) -> Tensor:
+    """The order in which training sentences are taken, or keep their tags; int64 (N,)."""
+    return torch.randperm(number, generator=torch.Generator().manual_seed(seed))
 
 
 def _fit(
@@ -160,10 +195,9 @@ def _sample(sentences: Sequence[Sentence]) -> Iterable[str]:
 def _digest(splits: Sentences) -> str:
     total = hashlib.sha256()
     for split, members in splits.items():
-        if split != "all":
-            total.update(f"{split} {len(members)}\n".encode())
-            for sentence in members:
-                total.update(json.dumps(sentence).encode())
+        total.update(f"{split} {len(members)}\n".encode())
+        for sentence in members:
+            total.update(json.dumps(sentence).encode())
     return total.hexdigest()
 
 
