@@ -1,6 +1,7 @@
 """evaluate.py of a model that draws: the table, and judges that fit."""
 
 import json
+import re
 
 import pytest
 
@@ -19,6 +20,7 @@ def test_it_is_the_verdict_of_the_training(command, drawing_run, digits_run):
     assert found["details"] == json.loads((drawing_run / "test_details.json").read_text())
     judged = command(main, f"run={drawing_run}", f"judge.from={digits_run}", "samples=100")
     assert judged.code == 0 and all(text in judged.out for text in ROWS.values())
+    assert "trained on" not in judged.err
     assert "gaussians" in judged.out and "100" in judged.out
 
 
@@ -56,3 +58,18 @@ def test_a_judge_of_other_images_is_refused(command, drawing_run, digits_run, co
     file.write_text(json.dumps(content | {"sha256": "0" * 64}))
     done = command(main, f"run={drawing_run}", f"judge.from={other}")
     assert done.code == 2 and "was trained on other data" in done.err
+
+
+def test_a_judge_that_was_trained_on_test_images_is_noticed(
+    command, drawing_run, digits_run, copied
+):
+    other = copied(digits_run)
+    file = other / "config.yaml"
+    assert file.read_text().count("split_seed: 0") == 1
+    file.write_text(file.read_text().replace("split_seed: 0", "split_seed: 7"))
+    done = command(main, f"run={drawing_run}", f"judge.from={other}", "samples=100")
+    assert done.code == 0, done.err
+    said = r"trained on (\d+) of these 359 test images \(data.split_seed=7\)"
+    (found,) = re.findall(said, done.err)
+    assert 200 < int(found) < 300, "seven in ten are of its training split"
+    assert "data.split_seed=0 has seen none" in done.err

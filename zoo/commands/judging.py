@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 JUDGE = "judge.from"
 AT_ONCE = 500  # images
+SPLIT = ("split_seed", "val_fraction", "test_fraction", "folds", "fold")  # settings of data
 
 
 def judging_of(
@@ -57,7 +58,9 @@ class Judge:
         warn: Called with warnings.
 
     Raises:
-        UserError: It is no classifier with an output layer, or was trained on other data.
+        UserError: It is no classifier with an output layer, or was trained on other data. One of
+            another split that has seen test images gets a warning: the judge of one seed compares
+            runs of several.
     """
 
     def __init__(self, path: str, restored: "Restored", warn: "Warn") -> None:
@@ -87,6 +90,15 @@ class Judge:
                 f"output layer, got task={judge.config.task['name']} and "
                 f"model={judge.config.model['name']}"
             )
+        settings = [{name: r.config.data.get(name) for name in SPLIT} for r in (judge, restored)]
+        if settings[0] != settings[1] and (known := _known_images(judge, restored))[0]:
+            differing = [name for name in SPLIT if settings[0][name] != settings[1][name]]
+            of_judge, here = (", ".join(f"data.{n}={s[n]}" for n in differing) for s in settings)
+            warn(
+                f"{JUDGE}={path}: the judge was trained on {known[0]:,} of these {known[1]:,} test "
+                f"images ({of_judge}), which it knows better than others; one trained with "
+                f"{here} has seen none of them"
+            )
         self.judge, self.head = judge, heads[0]
 
     def __call__(self, pixels: "Tensor") -> "Tensor":
@@ -104,3 +116,18 @@ class Judge:
         finally:
             hook.remove()
         return torch.cat([features.flatten(1).float().cpu() for features in read])
+
+
+def _known_images(judge: "Restored", restored: "Restored") -> tuple[int, int]:
+    """How many images of a run's test split the judge was trained on, and how many there are."""
+    import torch
+
+    from zoo.build import build_dataset
+
+    rows = []
+    for run, split in ((judge, "train"), (restored, "test")):
+        source = build_dataset(run.config.data, run.encoding.to_json()).splits[split]
+        images = source.fetch(torch.arange(len(source)))["input"]
+        rows.append([image.numpy().tobytes() for image in images])
+    known = set(rows[0])
+    return sum(row in known for row in rows[1]), len(rows[1])
