@@ -32,7 +32,8 @@ OTHERS = {  # tasks that no model is registered for, with the model that they na
     for task in set(TASKS.names()) - {MODELS[name].tests["task"] for name in MODELS.names()}
 }
 every_model = pytest.mark.parametrize("name", MODELS.names())
-every_case = pytest.mark.parametrize("name", [*MODELS.names(), *sorted(OTHERS)])
+CASES = [*MODELS.names(), *sorted(OTHERS)]
+every_case = pytest.mark.parametrize("name", CASES)
 
 
 class Case(NamedTuple):
