@@ -1,11 +1,20 @@
 """Helpers that several tests share."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import yaml
 
+from zoo.config.compose import load
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@cache
+def recipe(name):
+    """The config of an experiment, composed once for many tests; not to be changed."""
+    return load([f"experiment={name}"])
 
 
 def refused(result, outputs):

@@ -10,13 +10,15 @@ import pytest
 import torch
 from exports import GREEDY, exported, predicted, read_by_others
 from PIL import Image
-from test_every_experiment import SMALLER, STAND_INS, base_of, photographs
+from support import recipe
+from test_every_experiment import STAND_INS, base_of, photographs, smaller
 
 import zoo
-from zoo.config.compose import load
+from zoo.commands.export import NO_GRAPH
 from zoo.config.groups import experiments
 from zoo.registry import DATASETS
 from zoo.restore import restore
+from zoo.training.trainer import Trainer
 
 TEXTS = ["To be, or not to be"]
 WIDE = ["the value <|endoftext|> of a file\nis [MASK] here </s> 你好 🙂"]
@@ -41,7 +43,7 @@ def one_of_each():
     """A recipe for each model, task and kind of data."""
     chosen = {}
     for name in experiments():
-        config = load([f"experiment={name}"])
+        config = recipe(name)
         if config.model["name"] == "clip":  # tests/commands/test_matches.py: two inputs, no graph
             continue
         # Nearly untrained, reinforce's start gives all digits the same probability: no answer to
@@ -125,6 +127,7 @@ def runs(trained, tmp_path_factory):
     """A run of each model, task and kind of data, tiny, of a few steps: {recipe: folder}."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "preview", lambda *_, **__: None)  # drawn by other tests
         for name, config in one_of_each().values():
             folder, data = tmp_path_factory.mktemp(name), config.data["name"]
             more = photographs(folder) if data == "image_folder" else ()
@@ -135,7 +138,7 @@ def runs(trained, tmp_path_factory):
                 function, stand_in = STAND_INS[data]
                 patch.setattr(f"{entry.builder.__module__}.{function}", stand_in)
             root = [f"data.root={folder}"] if "root" in config.data else []
-            small = (*STEPS, *SMALLER.get(data, ()), *tiny(config), *root)
+            small = (*STEPS, *smaller(config), *tiny(config), *root)
             found[name] = trained(name, f"experiment={name}", *small, *more)
     return found
 
@@ -199,7 +202,8 @@ def test_graphs_answer_as_predict_does(runs, tmp_path, capsys):
             out = tmp_path / f"{name}-{form}"
             said = exported(run, form, out, capsys)
             if not out.exists():
-                if model not in UNTRACEABLE or "cannot be exported as a graph" not in said:
+                why = f"cannot be exported as a graph: {NO_GRAPH.get(task, [''])[0]}"
+                if model not in UNTRACEABLE or why.rstrip(": ") not in said:
                     wrong.append(f"{name} {form}: {said}")
                 continue
             jobs.append((out, inputs))

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 import yaml
+from test_every_experiment import STAND_INS
 
 from zoo.errors import MissingFact, UserError
 from zoo.registry import ADAPTERS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
@@ -133,8 +134,13 @@ def facts(data_root, tmp_path_factory):
             continue  # stdlib states what pydoc does
         where = {"root": str(data_root)} if "root" in settings else {}
         answers = name in ("pydoc_answers", "sums")  # are written, which words cannot do
-        data = settings | where | (words if "mask_token" in settings and not answers else {})
-        dataset = build_dataset(data)
+        data = settings | DATASETS[name].tests.get("tiny", {}) | where
+        data |= words if "mask_token" in settings and not answers else {}
+        with pytest.MonkeyPatch.context() as patch:
+            if name in STAND_INS:
+                function, stand_in = STAND_INS[name]
+                patch.setattr(f"{DATASETS[name].builder.__module__}.{function}", stand_in)
+            dataset = build_dataset(data)
         stated |= (dataset.facts | dataset.encoding.runtime_facts).keys()
     table = tmp_path_factory.mktemp("table") / "films.csv"
     rows = [f"{i},{2 * i},{i % 7},{('a', 'b', 'a;b')[i % 3]}" for i in range(60)]

@@ -4,9 +4,9 @@ import json
 
 import pytest
 import yaml
+from support import recipe
 
 from zoo.commands import list as listing
-from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.registry import MODELS
 
@@ -59,7 +59,7 @@ def test_every_experiment_with_its_promise(listed):
     assert rows(text) == list(configs.experiments()) == rows(listed("experiments"))
     flat = " ".join(text.split())
     for name, content in configs.experiments().items():
-        chosen = compose.load([f"experiment={name}"])
+        chosen = recipe(name)
         start = f"{name} {chosen.model['name']} {chosen.data['name']}"
         assert start in flat
         for metric, bound in (yaml.safe_load(content).get("expect") or {}).items():

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from support import recipe
 
 from zoo.config.compose import load
 from zoo.config.groups import experiments
@@ -19,7 +20,7 @@ def values():
 
 @pytest.mark.parametrize("name", list(experiments()))
 def test_what_is_written_is_read_back(name):
-    config = load([f"experiment={name}"])
+    config = recipe(name)
     text = yaml.safe_dump(config.to_dict(), sort_keys=False)
     assert RunConfig.from_dict(yaml.safe_load(text)) == config
     assert pickle.loads(pickle.dumps(config)) == config  # for the processes of several devices

@@ -35,6 +35,21 @@ base=        the weights that a LoRA run's adapter belongs to, if they have move
 plugins=     [modules] to import first; those in the run's config are not imported by default
 """
 README = "README.md"
+NO_GRAPH = {  # tasks whose models are no function of one input: why, and what of them is one
+    "contrastive": ("it has two, of images and of texts", "`image` and `text`"),
+    "diffusion": (
+        "to draw, it is called at every step, with a noisy image, a time and a class",
+        "one call, (images, time, classes),",
+    ),
+    "elbo": (
+        "it answers with two distributions, of codes and of pixels",
+        "`encode(images)` or `decode(codes, classes)`",
+    ),
+    "gan": (
+        "it is two networks, and the one that draws takes noise and a class",
+        "`generator(noise, classes)`",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -179,14 +194,15 @@ def peft(restored: "Restored", folder: Path) -> Usage:
 
 def _graph(restored: "Restored", folder: Path) -> tuple["Inputs", dict[str, Any]]:
     """What a graph is made of, and what lies beside it: how raw data becomes its input."""
-    from zoo.tasks.capabilities import HasWordVectors, Matches
+    from zoo.tasks.capabilities import HasWordVectors
     from zoo.weights.hf_folder import files_of, write_json
     from zoo.weights.onnx import Inputs
 
-    if isinstance(restored.task, Matches):
+    if (task := restored.config.task["name"]) in NO_GRAPH:
+        why, part = NO_GRAPH[task]
         raise UserError(
-            "this model cannot be exported as a graph: it has two, of images and of texts; take "
-            "format=safetensors, or trace `model.image` and `model.text` of zoo.load(run).model"
+            f"this model cannot be exported as a graph: {why}; take format=safetensors, or trace "
+            f"{part} of zoo.load(run).model"
         )
     about = _about(restored)
     write_json(folder / "preprocessing.json", about)
