@@ -35,7 +35,7 @@ def start(log, function, *arguments, **environment):
     return process
 
 
-def finish(process, seconds=120):
+def finish(process, seconds=300):
     """The exit code: negative where a signal ended the process."""
     process.join(seconds)
     if process.exitcode is None:

@@ -3,20 +3,19 @@
 import random
 
 import forked
+import killed
 import pytest
-
-from zoo.commands import train as cli
 
 
 @pytest.fixture
 def sweep(tmp_path):
     """`train.py -m` with these arguments; the exit code, and what it printed."""
 
-    def run(*arguments):
+    def run(*arguments, main=killed.train):
         log = tmp_path / f"log{random.random()}"
         resumed = any("sweep.resume" in a for a in arguments)
         place = () if resumed else (f"output_dir={tmp_path / 'outputs'}",)
-        code = forked.call(log, cli.main, ["-m", *arguments, *place])
+        code = forked.call(log, main, ["-m", *arguments, *place])
         return code, log.read_text()
 
     def folder():

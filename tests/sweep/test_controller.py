@@ -8,13 +8,12 @@ import re
 import signal
 import sys
 import time
-from contextlib import suppress
-from pathlib import Path
 
 import forked
+import killed
 
-from zoo.commands import train as cli
 from zoo.registry import MODELS
+from zoo.sweep import pool
 from zoo.sweep.controller import Sweep
 
 TINY = (
@@ -29,6 +28,14 @@ def metrics(run):
 
 def status(run):
     return json.loads((run / "result.json").read_text())["status"]
+
+
+def until(condition, seconds=120):
+    for _ in range(50 * seconds):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise TimeoutError
 
 
 def test_every_combination_has_a_folder_named_after_it(sweep):
@@ -61,14 +68,20 @@ def test_trials_equal_single_runs_bit_for_bit(sweep, train):
             assert weights[0] == weights[1]
 
 
+def impatient(argv):
+    """`train.py` that waits for a second where it would wait for half a minute."""
+    pool.GRACE_SECONDS = 1.0
+    return killed.train(argv)
+
+
 def test_a_failed_trial_does_not_affect_the_others(sweep, train, monkeypatch):
     MODELS.names()  # loads them
     monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))
     monkeypatch.delitem(sys.modules, "misbehaves", raising=False)
     common = (*TINY, "model.name=bad", "plugins=[misbehaves]")
-    code, said = sweep(
-        *common, "model.width=10,11,12,13,14,15,16,17", "sweep.trial_minutes=0.25",
-    )  # fmt: skip
+    widths = "model.width=10,11,12,13,14,15,16,17"
+    limit = "sweep.trial_minutes=0.15"
+    code, said = sweep(*common, widths, limit, main=impatient)
     assert code == 1, said
     path = sweep.folder()
     done = {p.parent.name for p in path.glob("*/result.json") if status(p.parent) == "done"}
@@ -78,7 +91,7 @@ def test_a_failed_trial_does_not_affect_the_others(sweep, train, monkeypatch):
     assert "not finite" in failed["width=12"] or "nan" in failed["width=12"].lower()
     assert "memory" in failed["width=13"].lower() or "alloc" in failed["width=13"].lower()
     assert failed["width=14"] == "ended by SIGSEGV" and failed["width=15"] == "ended by SIGKILL"
-    assert failed["width=16"] == "took longer than sweep.trial_minutes=0.25"
+    assert failed["width=16"] == "took longer than sweep.trial_minutes=0.15"
     assert "2 of 8 done" in said and ", 6 failed" in said
     single = train(*common, "model.width=17").path
     assert metrics(single) == metrics(path / "width=17")
@@ -98,54 +111,54 @@ def test_a_failed_trial_is_retried(sweep):
     assert [line["member"] for line in lines if "began" in line].count("lr=1e+30") == 3
 
 
+def saved_steps(outputs):
+    """The newest checkpoints' steps, of all trials together."""
+    steps = {}
+    for path in outputs.glob("*/*/*/checkpoints/last-*"):
+        trial, number = path.parents[1], path.name.removeprefix("last-")
+        steps[trial] = max(steps.get(trial, 0), int(number) if number.isdigit() else 0)
+    return sum(steps.values())
+
+
 def test_a_sweep_killed_repeatedly_loses_and_repeats_nothing(sweep, train, tmp_path):
     """At any moment: finished trials stay as they are, unfinished ones resume."""
-    trials = ("seed=1,2,3,4", "trainer.max_steps=150", "trainer.save_steps=1", "model.width=6")
+    trials = ("seed=1,2,3", "trainer.max_steps=60", "trainer.save_steps=1", "model.width=6")
     output = (f"output_dir={sweep.outputs}",)
     rng = random.Random(0)
     arguments = ["-m", *TINY, *trials, "trainer.device=cpu", *output]
-    kills = 0
-    for attempt in range(11):
-        log = tmp_path / f"kill{attempt}"
-        process = forked.start(log, cli.main, arguments)
-        if attempt < 10:
-            time.sleep(rng.uniform(0.2, 1.5) + (1 if attempt == 0 else 0))
-            with suppress(ProcessLookupError):  # on a fast machine it has finished
-                os.kill(process.pid, signal.SIGKILL)
+    finished = lambda: list(sweep.outputs.glob("*/*/*/result.json"))  # noqa: E731
+    for kill, steps in enumerate([0, 1, 9, 14, 4, None]):  # of 180; and when a trial has finished
+        process = forked.start(tmp_path / f"kill{kill}", killed.train, arguments)
+        wanted = saved_steps(sweep.outputs) + (steps or 0)
+        reached = lambda: saved_steps(sweep.outputs) >= wanted  # noqa: B023, E731
+        until(finished if steps is None else reached)
+        time.sleep(rng.uniform(0, 0.02))
+        os.kill(process.pid, signal.SIGKILL)
         process.join()
-        kills += process.exitcode == -signal.SIGKILL
-        if not list(sweep.outputs.glob("*/*/sweep.json")):
-            continue  # killed before it started
-        arguments = ["-m", f"sweep.resume={sweep.folder()}"]
-        if process.exitcode == 0:
-            break
-    assert kills >= 3
-    said = log.read_text()
-    assert process.exitcode == 0 and "4 of 4 done" in said, said
-    attempts = [json.loads(line) for line in (sweep.folder() / "attempts.jsonl").open()]
-    assert [line["member"] for line in attempts].count("seed=1") > 0
-    for seed in (1, 4):
-        single = train(*TINY, *trials[1:], f"seed={seed}").path
-        assert metrics(single) == metrics(sweep.folder() / f"seed={seed}")
-    before = {p: p.stat().st_mtime_ns for p in Path(sweep.folder()).glob("*/result.json")}
+        assert process.exitcode == -signal.SIGKILL
+        if list(sweep.outputs.glob("*/*/sweep.json")):  # or killed before it started
+            arguments = ["-m", f"sweep.resume={sweep.folder()}"]
+    done = {path: path.stat().st_mtime_ns for path in finished()}
     code, said = sweep(f"sweep.resume={sweep.folder()}")
-    assert code == 0 and "4, 4 done before" in said
-    assert before == {p: p.stat().st_mtime_ns for p in Path(sweep.folder()).glob("*/result.json")}
+    assert code == 0 and "3 of 3 done" in said, said
+    attempts = [json.loads(line) for line in (sweep.folder() / "attempts.jsonl").open()]
+    assert [line["member"] for line in attempts].count("seed=1") > 1
+    single = train(*TINY, *trials[1:], "seed=2").path
+    assert metrics(single) == metrics(sweep.folder() / "seed=2")
+    before = {path: path.stat().st_mtime_ns for path in finished()}
+    assert len(done) > 0 and done.items() < before.items(), "those that were finished stay"
+    code, said = sweep(f"sweep.resume={sweep.folder()}")
+    assert code == 0 and "3, 3 done before" in said
+    assert before == {path: path.stat().st_mtime_ns for path in finished()}
 
 
 def test_a_signal_interrupts_it(sweep, tmp_path):
     trials = ("seed=1,2", "trainer.max_steps=20000", "trainer.eval_steps=20000")
     log = tmp_path / "log"
-    process = forked.start(log, cli.main, ["-m", *TINY, *trials, f"output_dir={sweep.outputs}"])
-    for _ in range(600):
-        if list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")):
-            break
-        time.sleep(0.1)
+    process = forked.start(log, killed.train, ["-m", *TINY, *trials, f"output_dir={sweep.outputs}"])
+    until(lambda: list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")))
     os.kill(process.pid, signal.SIGINT)
-    for _ in range(600):
-        if "stopping" in log.read_text():
-            break
-        time.sleep(0.01)
+    until(lambda: "stopping" in log.read_text())
     os.kill(process.pid, signal.SIGINT)  # a second one changes nothing
     assert forked.finish(process) == 130
     said = log.read_text()
@@ -177,11 +190,8 @@ def test_each_ctrl_c_is_answered_once():
 def test_a_sweep_is_run_by_one_process_at_a_time(sweep, tmp_path):
     trials = ("seed=1,2", "trainer.max_steps=20000", "trainer.eval_steps=20000")
     arguments = ["-m", *TINY, *trials, f"output_dir={sweep.outputs}"]
-    first = forked.start(tmp_path / "first", cli.main, arguments)
-    for _ in range(600):
-        if list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")):
-            break
-        time.sleep(0.1)
+    first = forked.start(tmp_path / "first", killed.train, arguments)
+    until(lambda: list(sweep.outputs.glob("*/*/seed=1/metrics.jsonl")))
     code, said = sweep(f"sweep.resume={sweep.folder()}")
     assert code == 2 and "another process is running the sweep" in said
     os.kill(first.pid, signal.SIGTERM)

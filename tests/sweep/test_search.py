@@ -6,10 +6,10 @@ import signal
 import time
 
 import forked
+import killed
 import optuna
 import pytest
 
-from zoo.commands import train as cli
 from zoo.runs.settings import format_value
 from zoo.sweep.prune import Curve
 from zoo.sweep.search import Search, SearchPlan
@@ -170,7 +170,7 @@ def test_trials_that_fall_behind_are_pruned(sweep):
 def test_a_killed_search_is_resumed(sweep, tmp_path):
     options = (RATE, "sweep.trials=6", "sweep.slots=2", "trainer.max_steps=40")
     output = f"output_dir={sweep.outputs}"
-    process = forked.start(tmp_path / "first", cli.main, ["-m", *TINY, *options, output])
+    process = forked.start(tmp_path / "first", killed.train, ["-m", *TINY, *options, output])
     for _ in range(1200):
         if len(list(sweep.outputs.glob("*/*/*/result.json"))) >= 2:
             break

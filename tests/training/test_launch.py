@@ -14,6 +14,8 @@ import forked
 import killed
 import pytest
 
+from zoo.runs.directory import find_runs
+
 HERE = Path(__file__).parent
 
 TEXT = ("data=text", "data.path={text}", "data.root={root}", "data.block_size=8")
@@ -41,19 +43,13 @@ FAMILIES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
-def test_two_devices_end_where_one_does(family, train, tmp_path):
-    """The real launcher: two processes of this machine, one run directory."""
-    text = tmp_path / "text.txt"
-    text.write_text("".join(random.Random(0).choices("abcde \n", k=3000)))
-    small = [part.format(text=text, root=tmp_path) for part in family]
-    small += ["data.batch_size=18", "trainer=debug", "trainer.precision=fp32", "seed=3"]
-    paths = []
-    for devices in (1, 2):
-        folder = train.outputs / str(devices)
-        done = train(*small, f"trainer.devices={devices}", f"output_dir={folder}")
-        assert done.code == 0, done.err
-        paths += folder.glob("*/*")
+def train_on_ranks(folder, rank):
+    """As torchrun starts it."""
+    arguments = json.loads((folder / "arguments.json").read_text())
+    return killed.train([*arguments, f"output_dir={folder}"])
+
+
+def same_figures(paths):
     figures = [[json.loads(row) for row in (p / "metrics.jsonl").open()] for p in paths]
     assert len(figures[0]) == len(figures[1]) > 0
     for a, b in zip(*figures):
@@ -61,6 +57,43 @@ def test_two_devices_end_where_one_does(family, train, tmp_path):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
     result = json.loads((paths[1] / "result.json").read_text())
     assert result["status"] == "done" and result["environment"]["ranks"] == 2
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The settings of a family, made small, on text of its own."""
+    text = tmp_path / "text.txt"
+    text.write_text("".join(random.Random(0).choices("abcde \n", k=3000)))
+
+    def of(family):
+        settings = [part.format(text=text, root=tmp_path) for part in FAMILIES[family]]
+        return [*settings, "data.batch_size=18", "trainer=debug", "trainer.precision=fp32"]
+
+    return of
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_two_ranks_end_where_one_does(family, small, train, tmp_path):
+    alone, folder = train(*small(family), "seed=3"), tmp_path / "ranks"
+    assert alone.code == 0, alone.err
+    folder.mkdir()
+    settings = [*small(family), "seed=3", "trainer.device=cpu"]
+    (folder / "arguments.json").write_text(json.dumps(settings))
+    log = tmp_path / "log"
+    assert forked.call_ranks(log, train_on_ranks, folder) == [0, 0], log.read_text()
+    same_figures([alone.path, *find_runs(folder)])
+
+
+def test_two_devices_end_where_one_does(small, train):
+    """The real launcher: two processes of this machine, one run directory."""
+    paths = []
+    for devices in (1, 2):
+        folder = train.outputs / str(devices)
+        settings = [*small("mlp, batch norm"), "seed=3", f"trainer.devices={devices}"]
+        done = train(*settings, f"output_dir={folder}")
+        assert done.code == 0, done.err
+        paths += folder.glob("*/*")
+    same_figures(paths)
 
 
 def test_word2vec_on_two_devices(train, tmp_path):
