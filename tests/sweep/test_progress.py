@@ -5,10 +5,9 @@ import re
 import sys
 
 import forked
+import killed
 import pytest
 from screen import Screen
-
-from zoo.commands import train as cli
 
 
 def on_terminal(argv):
@@ -20,7 +19,7 @@ def on_terminal(argv):
         code = 70
         try:
             os.environ["COLUMNS"] = "100"
-            code = cli.main(argv)
+            code = killed.train(argv)
         finally:
             sys.stdout.flush()
             os._exit(code)
