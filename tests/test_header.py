@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from zoo.data.text.pairs import PairSource
-from zoo.data.text.prompts import PromptSource
+from zoo.data.text.scored import ScoredSource
 from zoo.data.text.windows import TokenSource
 from zoo.header import size_notes
 
 ROW = np.zeros(5, np.int32)
 SOURCES = {
     "causal_lm": TokenSource(np.zeros(10, np.uint8), 4),
-    "masked_lm": PromptSource.of([(ROW, 2), (ROW, 1)], 0),
+    "masked_lm": ScoredSource.of([(ROW, ROW > 0), (ROW, ROW > 0)], 0),
     "seq2seq": PairSource.of([(ROW, ROW)], torch.int16),
 }  # ten tokens each
 

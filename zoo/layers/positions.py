@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 PositionName = Literal["learned", "sinusoidal", "rotary"]
-Rotation = tuple[Tensor, Tensor]  # (T, E) each: cosines; sines, the first half negated
+Rotation = tuple[Tensor, Tensor]
+"""Cosines; sines, the first half negated: (T, E) each, or (B, 1, T, E) of packed documents."""
 
 
 def make_absolute(name: PositionName, length: int, width: int) -> nn.Module | None:
@@ -33,11 +34,14 @@ def make_rotary(
     return Rotary(length, head_width, base) if name == "rotary" else None
 
 
-def add_positions(x: Tensor, positions: nn.Module | None, start: int = 0) -> Tensor:
-    """Add absolute positions to embeddings (B, T, D), the first of which is at position `start`."""
+def add_positions(
+    x: Tensor, positions: nn.Module | None, start: int = 0, places: Tensor | None = None
+) -> Tensor:
+    """Add absolute positions to embeddings (B, T, D), the first of which is at position `start`; or
+    each at its own of `places`, int64 (B, T)."""
     if isinstance(positions, nn.Embedding):
-        return x + positions.weight[start : start + x.shape[1]]
-    return x if positions is None else positions(x, start)
+        return x + positions.weight[slice(start, start + x.shape[1]) if places is None else places]
+    return x if positions is None else positions(x, start, places)
 
 
 def sinusoids(length: int, width: int, base: float = 10_000.0) -> Tensor:
@@ -58,9 +62,10 @@ class Sinusoidal(nn.Module):
         super().__init__()
         self.register_buffer("table", sinusoids(length, width), persistent=False)
 
-    def forward(self, x: Tensor, start: int = 0) -> Tensor:
-        """(B, T, D) to (B, T, D); the first token is at position `start`."""
-        return x + self.table[start : start + x.shape[1]].to(x.dtype)
+    def forward(self, x: Tensor, start: int = 0, places: Tensor | None = None) -> Tensor:
+        """(B, T, D) to (B, T, D); the first token is at position `start`, or each at its place."""
+        rows = slice(start, start + x.shape[1]) if places is None else places
+        return x + self.table[rows].to(x.dtype)
 
 
 class Rotary(nn.Module):
@@ -96,8 +101,10 @@ class Rotary(nn.Module):
         self.register_buffer("cos", torch.cat([cos, cos], dim=1), persistent=False)
         self.register_buffer("sin", torch.cat([-sin, sin], dim=1), persistent=False)
 
-    def forward(self, start: int, tokens: int) -> Rotation:
-        """Cosines and sines of positions `start` to `start + tokens - 1`, (T, E) each."""
+    def forward(self, start: int, tokens: int, places: Tensor | None = None) -> Rotation:
+        """Cosines and sines of positions `start` to `start + tokens - 1`, or of `places` (B, T)."""
+        if places is not None:
+            return self.cos[places][:, None], self.sin[places][:, None]
         rows = slice(start, start + tokens)
         return self.cos[rows], self.sin[rows]
 

@@ -15,7 +15,8 @@ same holds for ragged last batches and for ranks. So a step reports sums, which 
 - `CountsPredictions`: a batch may hold nothing to predict.
 
 What commands ask of a task, and what it shows, is in `zoo.tasks.capabilities`. A model may
-implement `AcceptsTargets`, `GivesJoint`, `HasPairs` and `HasContext`, which tasks look for.
+implement `AcceptsTargets`, `ReadsDocuments`, `GivesJoint`, `HasPairs` and `HasContext`, which tasks
+look for.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.batch import Batch
+from zoo.errors import UserError
 
 
 class StepOutput(NamedTuple):
@@ -222,6 +224,13 @@ class AcceptsTargets(Protocol):
 
 
 @runtime_checkable
+class ReadsDocuments(Protocol):
+    """A model whose `forward(tokens, documents=)` keeps the documents of a packed row apart."""
+
+    reads_documents: bool
+
+
+@runtime_checkable
 class GivesJoint(Protocol):
     """A classifier that is a model of inputs and classes together: `forward(x)` gives log p(x, y)
     of every class, `forward(x, target)` that of the target as training maximises it."""
@@ -248,6 +257,24 @@ def accepts_targets(model: nn.Module) -> bool:
     """Whether `model(tokens, targets=)` returns the loss. Wrappers for several devices count as
     the model that they hold as `module`."""
     return isinstance(getattr(model, "module", model), AcceptsTargets)
+
+
+def document_options(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """What a model is called with besides the tokens `input` (B, T + 1) without the last: of packed
+    rows the documents.
+
+    Raises:
+        UserError: It would see them as one.
+    """
+    if "documents" not in batch:
+        return {}
+    network = getattr(model, "module", model)
+    if not isinstance(network, ReadsDocuments):
+        raise UserError(
+            f"data.pack=true: {type(network).__name__} would read the conversations of a row as "
+            f"one; leave it out, or take model=gpt"
+        )
+    return {"documents": batch["documents"][:, :-1]}
 
 
 def gives_joint(model: nn.Module) -> bool:

@@ -21,6 +21,7 @@ from zoo.tasks.base import (
     StepOutput,
     accepts_targets,
     context_of,
+    document_options,
 )
 from zoo.tasks.examples import causal_lm
 from zoo.tasks.markdown import block
@@ -41,6 +42,7 @@ class CausalLM(LearnsUnigram):
         tokenizer: Ids to text and back, for samples.
         eot_id: The id between two documents: a sample may begin after it, and ends before it.
         template: The text around a prompt (`{prompt}`), where the data has prompts and responses.
+        chat: Messages to ids, where the data has conversations.
     """
 
     monitor = "-loss"
@@ -52,13 +54,16 @@ class CausalLM(LearnsUnigram):
         tokenizer: Any,
         eot_id: int | None = None,
         template: str | None = None,
+        chat: Any = None,
     ) -> None:
         self.tokenizer, self.eot_id, self.template = tokenizer, eot_id, template
+        self.chat = chat
         self.bytes = torch.tensor(token_bytes)
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over a batch of `input` (B, T + 1): T input tokens, and for each the next one as its
-        target. With `scored`, bool (B, T), only the targets that it marks count."""
+        target. With `scored`, bool (B, T), only the targets that it marks count; with `documents`
+        (B, T + 1), those of a row do not see each other."""
         tokens, target = batch["input"][:, :-1], batch["input"][:, 1:].flatten()  # (B, T), (B T,)
         self.bytes = self.bytes.to(target.device)
         length, count = self.bytes[target], torch.full((), len(target), device=target.device)
@@ -66,10 +71,10 @@ class CausalLM(LearnsUnigram):
             scored = batch["scored"].flatten()
             target = torch.where(scored, target, IGNORE_INDEX)
             length, count = length * scored, scored.sum()
-        sums = {"bytes": length.sum()}
+        sums, options = {"bytes": length.sum()}, document_options(model, batch)
         if model.training and accepts_targets(model):
-            return StepOutput(model(tokens, targets=target), count, sums)
-        logits = model(tokens).flatten(0, 1)  # (B T, V)
+            return StepOutput(model(tokens, targets=target, **options), count, sums)
+        logits = model(tokens, **options).flatten(0, 1)  # (B T, V)
         if not model.training:
             sums["accuracy"] = (logits.argmax(1) == target).sum()
             sums |= self._unigram_sums(target, target != IGNORE_INDEX)
@@ -137,7 +142,7 @@ class CausalLM(LearnsUnigram):
     def respond(
         self,
         model: nn.Module,
-        input: str,
+        input: str | list[dict[str, str]],
         max_tokens: int = 200,
         temperature: float = 0.8,
         top_k: int | None = None,
@@ -151,7 +156,7 @@ class CausalLM(LearnsUnigram):
 
         Args:
             model: The model, in evaluation mode.
-            input: The prompt; may be empty.
+            input: The prompt; may be empty. Of conversations a user's message, or all messages.
             max_tokens: Tokens to generate; fewer if the model ends the text itself.
             temperature, top_k, top_p, repetition_penalty, seed: As in `Sampling`.
             stop: One or more strings; the text ends before the first that occurs.
@@ -186,9 +191,9 @@ class CausalLM(LearnsUnigram):
         decode, writer = self.tokenizer.decode, cast(LanguageModel, model)
         return stream(writer, decode, [prompt], max_tokens, sampling, stop or [], self.eot_id)
 
-    def _prompt(self, text: str, context: int | None) -> list[int]:
+    def _prompt(self, text: str | list[dict[str, str]], context: int | None) -> list[int]:
         """Ids of a prompt; for an empty one, the id that precedes a text."""
-        ids = encode_prompt(self.tokenizer, self.template, text, context)
+        ids = encode_prompt(self.tokenizer, self.template, text, context, self.chat)
         if ids:
             return ids
         if self.eot_id is not None:

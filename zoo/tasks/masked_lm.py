@@ -14,7 +14,14 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
-from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, context_of
+from zoo.tasks.base import (
+    Baseline,
+    Batch,
+    PreviewWriter,
+    StepOutput,
+    context_of,
+    document_options,
+)
 from zoo.tasks.examples import masked_lm
 from zoo.tasks.markdown import block
 from zoo.tasks.masking import MaskedBatch, mask_tokens
@@ -79,7 +86,8 @@ class MaskedLM(LearnsUnigram):
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over the masked tokens of a batch of `input` (B, T + 1)."""
         masked = self.mask(batch, model.training)
-        logits = model(masked.input_ids, positions=masked.positions)  # (M, V)
+        options = document_options(model, batch)
+        logits = model(masked.input_ids, positions=masked.positions, **options)  # (M, V)
         loss = cross_entropy(logits, masked.labels)
         counted = masked.labels != IGNORE_INDEX
         count = counted.sum()

@@ -6,23 +6,32 @@ from zoo.errors import UserError
 
 
 def encode_prompt(
-    tokenizer: Any, template: str | None, text: str, context: int | None
+    tokenizer: Any,
+    template: str | None,
+    text: str | list[dict[str, str]],
+    context: int | None,
+    chat: Any = None,
 ) -> list[int]:
     """Ids of a prompt in its template.
 
     Args:
         tokenizer: Text to ids.
         template: The text around a prompt (`{prompt}`); None for none.
-        text: The prompt.
+        text: The prompt; or messages, where there is a `chat`.
         context: The most tokens that the model reads; None for any number.
+        chat: Messages to ids, up to where an answer begins: a prompt is then a user's message.
 
     Raises:
         UserError: A character that the tokenizer lacks, a prompt that is too long.
     """
-    if template is not None:
+    if template is not None and isinstance(text, str):
         text = template.replace("{prompt}", text)
     try:
-        ids: list[int] = tokenizer.encode(text).tolist()
+        if chat is not None:
+            messages = [{"role": "user", "content": text}] if isinstance(text, str) else text
+            ids: list[int] = chat.prompt(messages).tolist()
+        else:
+            ids = tokenizer.encode(text).tolist()
     except UserError as error:
         raise UserError(str(error).replace("the text", "input: the prompt", 1)) from None
     if context is not None and len(ids) > context:

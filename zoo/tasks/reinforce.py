@@ -48,8 +48,8 @@ class Reinforce:
         tokenizer: Ids to text and back.
         eot_id: The token that ends an answer.
         template: The text around a prompt (`{prompt}`).
-        verifier: A function of a prompt and an answer to a reward from 0 to 1; None where an answer
-            is right that equals the response of the data.
+        chat: Messages to ids, where the data has conversations.
+        verifier: Prompt and answer to a reward of 0 to 1; None where the data's response is right.
         teacher: The starting policy, where the model is not an adapted one.
         group: G.
         max_tokens: L.
@@ -68,18 +68,15 @@ class Reinforce:
         group: int = 8,
         max_tokens: int = 16,
         kl: float = 0.0,
+        chat: Any = None,
     ) -> None:
-        for name, value, least in (("group", group, 2), ("max_tokens", max_tokens, 1)):
-            if value < least:
-                raise UserError(f"task.{name}={value}: expected {least} or more")
-        if not kl >= 0:
-            raise UserError(f"task.kl={kl}: expected 0 or more")
+        _check("task.", ("group", group, 2), ("max_tokens", max_tokens, 1), ("kl", kl, 0))
         if eot_id is None:
             raise UserError(
                 "task=reinforce needs answers that end, and these texts have no token for it; "
                 "take data=sums, or prompts and responses of your own: data=sft"
             )
-        self.tokenizer, self.end, self.template = tokenizer, eot_id, template
+        self.tokenizer, self.end, self.template, self.chat = tokenizer, eot_id, template, chat
         self.rewarder, self.teacher = Rewarder(tokenizer, verifier), teacher
         self.group, self.max_tokens, self.kl = group, max_tokens, kl
         self.usual: list[int] | None = None  # the trivial answer
@@ -281,11 +278,8 @@ class Reinforce:
             UserError: An option out of range, a prompt that the tokenizer or the model refuses.
         """
         most = self.max_tokens if max_tokens is None else max_tokens
-        given = (("samples", samples, 0), ("seed", seed, 0), ("max_tokens", most, 1))
-        for name, value, least in given:
-            if value < least:
-                raise UserError(f"{name}={value}: expected {least} or more")
-        prompt = encode_prompt(self.tokenizer, self.template, input, context_of(model))
+        _check("", ("samples", samples, 0), ("seed", seed, 0), ("max_tokens", most, 1))
+        prompt = encode_prompt(self.tokenizer, self.template, input, context_of(model), self.chat)
         if not prompt:
             raise UserError("input is empty; expected a prompt")
         one, generator = Questions([prompt], [None]), torch.Generator().manual_seed(seed)
@@ -298,3 +292,9 @@ class Reinforce:
             probabilities = log_probabilities(model, rollouts).exp().tolist()
             for row, probability in zip(self._rows(questions, rollouts), probabilities):
                 yield {"chosen": kind} | row | {"probability": probability}
+
+
+def _check(prefix: str, *options: tuple[str, float, int]) -> None:
+    for name, value, least in options:
+        if not value >= least:
+            raise UserError(f"{prefix}{name}={value}: expected {least} or more")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from zoo.errors import UserError
 from zoo.tasks.base import Batch
 from zoo.tasks.rollouts import Rollouts
 
@@ -39,6 +40,11 @@ class Questions(NamedTuple):
         responses: list[list[int] | None] = []
         for row, scored in zip(rows, batch["scored"].tolist(), strict=True):
             start = scored.index(True) + 1
+            if not all(scored[start - 1 : start - 1 + sum(scored)]):
+                raise UserError(
+                    "task=reinforce takes one answer a row, and a conversation has several; give "
+                    "conversations of one answer, unpacked"
+                )
             prompts.append(row[:start])
             responses.append(row[start : start + sum(scored) - 1])
         return cls(prompts, responses)

@@ -5,6 +5,7 @@ import json
 import pytest
 from contexts import context
 
+from zoo.data.chat.messages import exchange
 from zoo.data.dataset import Dataset
 from zoo.data.datasets.sft import sft
 from zoo.data.tokenizers.config import TokenizerConfig
@@ -48,6 +49,55 @@ def test_a_list_is_read_as_lines_are_and_repeated_samples_are_said(tmp_path):
     assert not any(
         "also in" in note for note in build(lines, encoding=data.encoding.to_json()).notes
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"messages": []}', "wrong.jsonl:1: the conversation is empty"),
+        ('{"messages": "a"}', "wrong.jsonl:1: expected a list of messages, got a str"),
+        ('{"messages": [{"role": "usr", "content": "a"}]}', "message 1: unknown role 'usr'; did"),
+        ('{"messages": [{"role": "user", "content": "a"}]}', ":1: no message is the assistant's"),
+        ('[{"messages": []}, {"x": 1}]', "entry 1: the conversation is empty"),
+        ('{"messages": %s}\n{"mesages": 1}', "data.messages: .*:2: .*did you mean 'mesages'"),
+        ('{"messages": %s}\n{"prompt": "a", "response": ""}', ":2: 'response' is empty"),
+    ],
+)
+def test_wrong_conversations(tmp_path, content, said):
+    path = tmp_path / "wrong.jsonl"
+    path.write_text(content.replace("%s", json.dumps(exchange("a", "b"))))
+    with pytest.raises(UserError, match=said):
+        build(path)
+
+
+def test_messages_and_prompts_are_conversations_of_one_file(tmp_path):
+    path = tmp_path / "mixed.jsonl"
+    rows = [{"messages": exchange(f"a {k}", "b\ud83d")} for k in range(20)]
+    rows += [{"prompt": f"p {k}", "response": "c"} for k in range(20)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    data = build(path)
+    assert data.notes[0] == "sft: 40 conversations, 40 answers of 4 tokens"
+    assert data.notes[-1].startswith("20 of 40 conversations hold half a character")
+    again = build(path, encoding=data.encoding.to_json())
+    assert again.sha256 == data.sha256
+
+
+def test_prompts_are_conversations_where_a_template_is_given(tmp_path):
+    path, template = tmp_path / "pairs.jsonl", tmp_path / "template.jinja"
+    rows = [{"prompt": f"p {k}", "response": "c"} for k in range(20)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    source = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ eos_token }}{% endfor %}"
+    template.write_text(source + "{{ '<assistant>' if add_generation_prompt }}")
+    for given in (str(template), template.read_text()):
+        data = build(path, chat_template=given)
+        ids = data.encoding.read("hi")[1]["input"][0]
+        assert data.encoding.tokenizer.decode(ids) == "<user>hi<assistant>" and 0 in ids
+    default = build(path, chat_template="default", pack=True)
+    assert default.encoding.kind == "chat" and "packed into" in default.notes[-1]
+    with pytest.raises(UserError, match="data.chat_template=missing: no such file; expected a"):
+        build(path, chat_template="missing")
+    with pytest.raises(UserError, match="data.pack=true packs conversations; give data.chat_te"):
+        build(path, pack=True)
 
 
 @pytest.mark.parametrize("kind", ["byte", "char", "bpe"])

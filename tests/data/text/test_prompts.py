@@ -62,7 +62,9 @@ def test_the_loss_is_that_of_the_responses(file):
         for k in range(len(source)):
             ids = source.rows.rows(torch.tensor([k]))[0].long()
             said = model(ids[None, :-1])[0].log_softmax(-1)
-            for place in range(int(source.prompt_lengths[k]) - 1, len(ids) - 1):
+            for place in range(
+                int(source.scored[source.rows.starts[0, k] :].int().argmax()) - 1, len(ids) - 1
+            ):
                 expected -= float(said[place, ids[place + 1]])
                 tokens += 1
                 size += ids[place + 1] != 0

@@ -1,12 +1,18 @@
-"""The user's own prompts and responses: a file of JSON objects, one per line or in one list."""
+"""The user's own prompts and responses, or conversations: a file of JSON objects, a line each or in
+one list."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from zoo.data.charset import read_text
+from zoo.data.chat.format import DEFAULT
+from zoo.data.chat.messages import check_messages, exchange
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
+from zoo.data.text.chat_encoding import ChatEncoding
+from zoo.data.text.conversations import Conversation, conversation_dataset
+from zoo.data.text.json_rows import Entry, read_rows
 from zoo.data.text.prompts import Pair, prompt_dataset
 from zoo.data.tokenizers.base import replace_halves
 from zoo.errors import UserError, unknown_name
@@ -22,21 +28,42 @@ def sft(
     prompt: str = "prompt",
     response: str = "response",
     template: str = "{prompt}\n",
+    messages: str = "messages",
+    chat_template: str | None = None,
+    pack: bool = False,
 ) -> Dataset:
     """Lines of a JSONL file, or the entries of a JSON list.
 
     Args:
         context: The shared settings.
         block_size: Maximum number of tokens of prompt and response together; longer ones are left
-            out.
+            out, longer conversations end with the last answer that fits.
         path: The file.
         prompt, response: Names of the two in each line.
         template: The text around a prompt, such as `Question: {prompt}\\nAnswer:`.
+        messages: Name of the messages in each line, where lines are conversations.
+        chat_template: How conversations are written: a file with a Jinja template, or the template
+            itself; null for that of the tokenizer, or else a default. Given, prompts and responses
+            are conversations too.
+        pack: Whether short conversations share rows, without attention across them.
     """
     if path is None:
         raise UserError("data.path is missing: a JSONL file; e.g. data.path=answers.jsonl")
     text, notes = read_text(user_path(path))
-    pairs, mended = mend_halves(read_pairs(text, path, prompt, response))
+    rows = read_rows(text, path)
+    source = read_template(chat_template) if context.encoding is None else None  # a run has its own
+    is_chat = isinstance(context.encoding, ChatEncoding) or source is not None
+    if is_chat or any(isinstance(row, dict) and messages in row for _, row in rows):
+        found = read_conversations(rows, messages, prompt, response)
+        dataset = conversation_dataset("sft", found, context, block_size, source, pack)
+        dataset.notes.extend(notes + _half_notes(rows, messages))
+        return dataset
+    if pack:
+        raise UserError(
+            "data.pack=true packs conversations; give data.chat_template=default to take prompts "
+            "and responses as such"
+        )
+    pairs, mended = mend_halves([_pair(row, where, prompt, response) for where, row in rows])
     dataset = prompt_dataset("sft", pairs, context, block_size, template, (prompt, response))
     dataset.notes.extend(notes + mended)
     return dataset
@@ -54,48 +81,68 @@ def mend_halves(pairs: list[Pair]) -> tuple[list[Pair], list[str]]:
     return mended, [f"{note}; it is read as \ufffd. The first: {shown}"]
 
 
-def read_pairs(text: str, path: str, prompt: str, response: str) -> list[Pair]:
-    """Prompts and responses of a file.
+def _pair(row: Any, where: str, prompt: str, response: str) -> Pair:
+    """Both texts of a row."""
+    if not isinstance(row, dict):
+        raise UserError(f"{where}: expected an object, got a {type(row).__name__}")
+    for option, name in (("prompt", prompt), ("response", response)):
+        if name not in row:
+            raise UserError(f"data.{option}: {where}: {unknown_name('key', name, row)}")
+        if not isinstance(row[name], str):
+            kind = type(row[name]).__name__
+            raise UserError(f"{where}: '{name}' is a {kind}, expected a text")
+    if not row[response].strip():
+        raise UserError(f"{where}: '{response}' is empty")
+    return row[prompt], row[response]
 
-    Args:
-        text: Its content.
-        path: Its name, for messages.
-        prompt, response: Names of the two in each line.
+
+def _half_notes(rows: Sequence[Entry], messages: str) -> list[str]:
+    """A note on conversations with halves of characters, which are read as U+FFFD."""
+    texts = [json.dumps(row.get(messages, row), ensure_ascii=False) for _, row in rows]
+    number = sum(text != replace_halves(text) for text in texts)
+    what = "conversations hold half a character, an emoji cut in two; it is read as \ufffd"
+    return [f"{number:,} of {len(texts):,} {what}"] if number else []
+
+
+def read_template(given: str | None) -> str | None:
+    """The Jinja template that `data.chat_template` names or is.
 
     Raises:
-        UserError: A line that is not an object of two texts, an empty file.
+        UserError: It is neither a template nor a file.
     """
-    pairs = []
-    for where, row in _entries(text, path):
-        if not isinstance(row, dict):
-            raise UserError(f"{where}: expected an object, got a {type(row).__name__}")
-        for option, name in (("prompt", prompt), ("response", response)):
-            if name not in row:
-                raise UserError(f"data.{option}: {where}: {unknown_name('key', name, row)}")
-            if not isinstance(row[name], str):
-                kind = type(row[name]).__name__
-                raise UserError(f"{where}: '{name}' is a {kind}, expected a text")
-        if not row[response].strip():
-            raise UserError(f"{where}: '{response}' is empty")
-        pairs.append((row[prompt], row[response]))
-    if not pairs:
-        raise UserError(f"{path}: the file is empty; expected one JSON object per line")
-    return pairs
+    if given is None or "{{" in given or "{%" in given:
+        return given
+    if given == "default":
+        return DEFAULT
+    file = user_path(given)
+    if not file.is_file():
+        raise UserError(
+            f"data.chat_template={given}: no such file; expected a file with a Jinja template, "
+            "`default`, or null for the tokenizer's own"
+        )
+    return read_text(file)[0]
 
 
-def _entries(text: str, path: str) -> Iterator[tuple[str, Any]]:
-    """Each JSON value, and where it stands."""
-    if text.lstrip().startswith("["):
-        try:
-            entries = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}: not JSON: {error}") from None
-        yield from ((f"{path}, entry {n}", entry) for n, entry in enumerate(entries, start=1))
-        return
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            yield f"{path}:{number}", json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}:{number}: not JSON: {error}") from None
+def read_conversations(
+    rows: Sequence[Entry], messages: str, prompt: str, response: str
+) -> list[Conversation]:
+    """Conversations of a file; a prompt with its response is one too.
+
+    Args:
+        rows: Of the file.
+        messages: Name of the messages in each line.
+        prompt, response: Names of the two in lines without messages.
+
+    Raises:
+        UserError: A row that is neither.
+    """
+    found = []
+    for where, row in rows:
+        if isinstance(row, dict) and messages in row:
+            found.append(Conversation(check_messages(row[messages], where), where))
+        elif isinstance(row, dict) and row.keys().isdisjoint((prompt, response)):
+            raise UserError(f"data.messages: {where}: {unknown_name('key', messages, row)}")
+        else:
+            pair = map(replace_halves, _pair(row, where, prompt, response))
+            found.append(Conversation(exchange(*pair), where))
+    return found

@@ -1,75 +1,28 @@
 """From prompts and responses to a `Dataset` of rows of which only the responses are scored.
 
 Ouyang et al., 2022, https://arxiv.org/abs/2203.02155, step 1 (supervised fine-tuning).
-Shapes: N rows, B batch, T tokens of the batch's longest.
+Shapes: T tokens of a row.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.splits import split_items
 from zoo.data.text.coverage import coverage_notes, repeated_note, spread
 from zoo.data.text.prompt_encoding import PLACEHOLDER, PromptEncoding
-from zoo.data.text.ragged import Ragged, Row
+from zoo.data.text.ragged import Row
+from zoo.data.text.scored import ScoredRow, ScoredSource
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.data.tokenizers.registry import EOT, Tokenizer
 from zoo.errors import UserError
 
 Pair = tuple[str, str]  # prompt, response
 PromptRow = tuple[Row, int]  # ids, how many of them are the prompt's
-
-
-class PromptSource:
-    """The rows of one split.
-
-    Args:
-        rows: Their ids.
-        prompt_lengths: How many tokens of each row are the prompt's, int64 (N,).
-        pad_id: The id that pads shorter rows.
-    """
-
-    def __init__(self, rows: Ragged, prompt_lengths: Tensor, pad_id: int) -> None:
-        self.rows, self.prompt_lengths, self.pad_id = rows, prompt_lengths, pad_id
-        self.nbytes = rows.nbytes + prompt_lengths.nbytes
-
-    @classmethod
-    def of(cls, rows: Sequence[PromptRow], pad_id: int) -> "PromptSource":
-        """From an array and a number each."""
-        prompt_lengths = torch.tensor([length for _, length in rows], dtype=torch.int64)
-        return cls(Ragged.of([ids for ids, _ in rows], torch.int32), prompt_lengths, pad_id)
-
-    def __len__(self) -> int:
-        return len(self.prompt_lengths)
-
-    @property
-    def num_tokens(self) -> int:
-        """Tokens of the split, prompts included."""
-        return len(self.rows.flat)
-
-    @property
-    def bucket_key(self) -> Tensor:
-        """Tokens of each row, (N,)."""
-        return self.rows.lengths
-
-    def fetch(self, index: Tensor, epoch: Tensor | None = None) -> Batch:
-        """The rows at `index` (B,): `input` (B, T); `scored` (B, T - 1), whether the token after
-        each position belongs to the response, its end included."""
-        input = self.rows.rows(index, self.pad_id)
-        position = torch.arange(1, input.shape[1], device=input.device)
-        index = index.to(self.prompt_lengths.device, non_blocking=True)
-        start, stop = self.prompt_lengths[index, None], self.rows.starts[1, index, None]
-        return {"input": input, "scored": (position >= start) & (position < stop)}
-
-    def to(self, device: torch.device) -> "PromptSource":
-        """The same rows on another device."""
-        return PromptSource(self.rows.to(device), self.prompt_lengths.to(device), self.pad_id)
 
 
 def prompt_dataset(
@@ -116,7 +69,8 @@ def prompt_dataset(
     notes += repeated_note(splits, "prompts with their responses")
     rows = {split: [encoding.encode(*p) for p in members] for split, members in splits.items()}
     short = {split: _drop_long(name, split, rows[split], encoding.length) for split in rows}
-    sources = {split: PromptSource.of(short[split], encoding.pad_id) for split in short}
+    scored = {split: list(map(_scored, members)) for split, members in short.items()}
+    sources = {split: ScoredSource.of(scored[split], encoding.pad_id) for split in scored}
     notes.insert(0, _summary(name, rows, short, encoding))
     return Dataset(encoding.facts(), sources, encoding, sha256, notes=notes)
 
@@ -134,6 +88,12 @@ def _fit_tokenizer(
         return config.train((text for pair in splits["train"] for text in pair), [EOT])
     texts = [text for members in splits.values() for pair in members for text in pair]
     return config.train([*texts, template.replace(PLACEHOLDER, "")], [EOT])
+
+
+def _scored(row: PromptRow) -> ScoredRow:
+    """The response and its end are."""
+    ids, prompt = row
+    return ids, np.arange(len(ids)) >= prompt
 
 
 def _sample(pairs: Sequence[Pair]) -> Iterator[str]:

@@ -48,9 +48,14 @@ class Tokenizer:
 
     Args:
         specials: Names of the special tokens; their ids are 0, 1, ... in this order.
+
+    Attributes:
+        chat: How conversations are written (`zoo.data.chat`): `source` of a Jinja template,
+            `variables` that it may use, `date`; None where that is not known.
     """
 
     kind: ClassVar[str]
+    chat: dict[str, Any] | None = None
 
     def __init__(self, specials: Sequence[str] = ()) -> None:
         self.specials = {name: number for number, name in enumerate(specials)}
@@ -117,6 +122,22 @@ class Tokenizer:
         check_whole(text)
         return self._encode(text) + np.int32(len(self.specials))
 
+    def controls(self) -> dict[str, int]:
+        """Ids of all special tokens by the names that a chat template writes."""
+        return dict(self.specials)
+
+    def encode_pieces(self, pieces: Sequence[str | int]) -> Ids:
+        """Ids of a text with special tokens in it, int32 (N,).
+
+        Args:
+            pieces: Texts, no part of which becomes a special token, and ids of such.
+
+        Raises:
+            UserError: As in `encode`.
+        """
+        parts = [self.encode(p) if isinstance(p, str) else np.array([p]) for p in pieces]
+        return np.concatenate([np.zeros(0, np.int32), *parts]).astype(np.int32)
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; special tokens are left out."""
         first = len(self.specials)
@@ -139,7 +160,10 @@ class Tokenizer:
 
     def to_json(self) -> dict[str, Any]:
         """Everything that `load_tokenizer` needs."""
-        return {"kind": self.kind, "specials": list(self.specials), **self._state()}
+        return {"kind": self.kind, "specials": list(self.specials), **self._state()} | self._chat()
+
+    def _chat(self) -> dict[str, Any]:
+        return {} if self.chat is None else {"chat": self.chat}
 
     def _size(self) -> int:
         raise NotImplementedError

@@ -1,8 +1,9 @@
 """The tokenizers that published weights come with: GPT-2's byte pairs, BERT's word pieces."""
 
+import functools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,45 @@ class PublishedTokenizer(Tokenizer):
         check_whole(text)
         return np.array(self._model.encode(text, add_special_tokens=False).ids, np.int32)
 
+    def controls(self) -> dict[str, int]:
+        """Ids of all special tokens by their published names."""
+        names = (t["content"] for t in self._json.get("added_tokens", []) if t.get("special"))
+        return {name: self._model.token_to_id(name) for name in names}
+
+    def encode_pieces(self, pieces: Sequence[str | int]) -> Ids:
+        """As the published program encodes the whole text: what follows a special token may have
+        other ids than the same text alone (`▁` before it or not)."""
+        model, aliases, ids = self._aliased
+        text = "".join(aliases[p] if isinstance(p, int) else p for p in pieces)
+        check_whole(text)
+        return ids[model.encode(text, add_special_tokens=False).ids]
+
+    @functools.cached_property
+    def _aliased(self) -> tuple[Any, dict[int, str], Ids]:
+        """The same model with other names for its special tokens, which no text can hold; those
+        names by id; and its ids to the published ones."""
+        from tokenizers import Tokenizer as Model
+
+        added, aliases = [], {}
+        for token in self._json.get("added_tokens", []):
+            name = token["content"]
+            if token.get("special"):
+                name = f"\ufdd1{len(aliases)}\ufdd2"
+                aliases[self._model.token_to_id(token["content"])] = name
+            added.append(token | {"content": name})
+        json_ = self._json | {"added_tokens": added, "post_processor": None}
+        model = Model.from_str(json.dumps(json_))
+        model.no_padding()
+        model.no_truncation()
+        # Tokens that are in no vocabulary are numbered anew.
+        table = np.arange(1 + max(model.get_vocab(with_added_tokens=True).values()), dtype=np.int32)
+        published = {name: number for number, name in aliases.items()}
+        for token in added:
+            name = token["content"]
+            number = published.get(name, self._model.token_to_id(name))
+            table[model.token_to_id(name)] = number
+        return model, aliases, table
+
     @property
     def may_lack(self) -> bool:
         """Word pieces may be `[UNK]`; other kinds leave out what they lack."""
@@ -144,4 +184,4 @@ class PublishedTokenizer(Tokenizer):
 
     def to_json(self) -> dict[str, Any]:
         """Everything that `load_tokenizer` needs."""
-        return {"kind": self.kind, **self._state()}
+        return {"kind": self.kind, **self._state()} | self._chat()

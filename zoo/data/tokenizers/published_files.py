@@ -11,8 +11,9 @@ from zoo.errors import UserError
 Json = dict[str, Any]
 PAIRS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))  # the latter OpenAI's names
 SETTINGS, ADDED = "tokenizer_config.json", "added_tokens.json"
+TEMPLATE = "chat_template.jinja"
 SENTENCEPIECE = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
-FILES = ("tokenizer.json", *PAIRS[0], *PAIRS[1], "vocab.txt", SETTINGS, ADDED)
+FILES = ("tokenizer.json", *PAIRS[0], *PAIRS[1], "vocab.txt", SETTINGS, ADDED, TEMPLATE)
 CLASSES = {  # that read such a vocabulary as we do
     "vocab.txt": ("BertTokenizer", "DistilBert", "Electra", "MobileBert", "PreTrained"),
     "merges.txt": ("GPT2", "Roberta", "Bart", "Longformer", "PreTrained"),
@@ -22,6 +23,7 @@ NORMALIZER = {  # a setting of BERT's tokenizers: its name in tokenizer.json
     "strip_accents": "strip_accents",
     "tokenize_chinese_chars": "handle_chinese_chars",
 }
+ROLES = tuple(f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"))
 SPECIALS = {
     "pad_token": "[PAD]",
     "unk_token": "[UNK]",
@@ -38,18 +40,10 @@ def read_published(folder: Path) -> PublishedTokenizer | None:
         UserError: One that cannot be read, or that would cut text otherwise than its own program.
     """
     try:
-        stated = _stated_specials(folder)
-        if (folder / "tokenizer.json").is_file():
-            whole = _normalised(_read(folder / "tokenizer.json"), folder)
-            return PublishedTokenizer(whole, stated)
-        for names in PAIRS:
-            vocabulary, merges = (folder / name for name in names)
-            if vocabulary.is_file() and merges.is_file():
-                return PublishedTokenizer(_byte_pairs(vocabulary, merges), stated)
-            if merges.is_file():
-                raise ValueError(f"{merges.name} without {vocabulary.name}")
-        if (folder / "vocab.txt").is_file():
-            return PublishedTokenizer(_word_pieces(folder), stated)
+        tokenizer = _find(folder)
+        if tokenizer is not None:
+            tokenizer.chat = _chat(folder)
+            return tokenizer
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{folder}: its tokenizer cannot be read: {error}") from None
     if pieces := next((name for name in SENTENCEPIECE if (folder / name).is_file()), None):
@@ -58,6 +52,42 @@ def read_published(folder: Path) -> PublishedTokenizer | None:
             f"it: transformers.AutoTokenizer.from_pretrained(...).save_pretrained(...)"
         )
     return None
+
+
+def _find(folder: Path) -> PublishedTokenizer | None:
+    stated = _stated_specials(folder)
+    if (folder / "tokenizer.json").is_file():
+        whole = _normalised(_read(folder / "tokenizer.json"), folder)
+        return PublishedTokenizer(whole, stated)
+    for names in PAIRS:
+        vocabulary, merges = (folder / name for name in names)
+        if vocabulary.is_file() and merges.is_file():
+            return PublishedTokenizer(_byte_pairs(vocabulary, merges), stated)
+        if merges.is_file():
+            raise ValueError(f"{merges.name} without {vocabulary.name}")
+    if (folder / "vocab.txt").is_file():
+        return PublishedTokenizer(_word_pieces(folder), stated)
+    return None
+
+
+def _chat(folder: Path) -> Json | None:
+    """How conversations are written: the template, the names of special tokens that it may use.
+
+    Raises:
+        ValueError: A template that is no text.
+    """
+    settings = _read(folder / "special_tokens_map.json") | _read(folder / SETTINGS)
+    source = settings.get("chat_template")
+    if isinstance(source, list):  # several, each with a name
+        source = {entry["name"]: entry["template"] for entry in source}.get("default")
+    if (folder / TEMPLATE).is_file():
+        source = (folder / TEMPLATE).read_text(encoding="utf-8")
+    if source is None:
+        return None
+    if not isinstance(source, str):
+        raise ValueError(f"its chat template is a {type(source).__name__}, expected a text")
+    stated = {role: settings[role] for role in ROLES if settings.get(role)}
+    return {"source": source, "variables": {role: _text(t) for role, t in stated.items()}}
 
 
 def _read(path: Path) -> Json:

@@ -143,8 +143,10 @@ def load_tokenizer(json: dict[str, Any]) -> Tokenizer:
     kind = json.get("kind") if isinstance(json, dict) else None
     if kind not in KINDS:
         raise UserError(f"tokenizer of unknown kind {kind!r} (one of: {', '.join(KINDS)})")
-    fields = {name: value for name, value in json.items() if name != "kind"}
+    fields = {name: value for name, value in json.items() if name not in ("kind", "chat")}
     try:
-        return KINDS[kind](**fields)
+        tokenizer = KINDS[kind](**fields)
+        tokenizer.chat = json.get("chat")
+        return tokenizer
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(f"the run's {kind} tokenizer is damaged: {error}") from error

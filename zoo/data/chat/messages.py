@@ -1,0 +1,68 @@
+"""Messages of a conversation: who says what, in which order."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from zoo.data.tokenizers.base import replace_halves
+from zoo.errors import UserError, closest_match
+
+Message = dict[str, str]  # role, content
+ROLES = ("system", "user", "assistant")
+ROLE, CONTENT = "role", "content"
+
+
+def check_messages(value: Any, where: str) -> list[Message]:
+    """The messages of a row, as far as they are understood without a template.
+
+    Args:
+        value: What the file holds: a list of objects with `role` and `content`.
+        where: Its place, for messages.
+
+    Raises:
+        UserError: It is something else; an unknown role; a system message that is not the first; an
+            assistant that says nothing, or that speaks first.
+    """
+    if not isinstance(value, list):
+        raise UserError(f"{where}: expected a list of messages, got a {type(value).__name__}")
+    if not value:
+        raise UserError(f"{where}: the conversation is empty; expected a user's message")
+    return [
+        check_message(entry, f"{where}, message {number + 1}", value[:number])
+        for number, entry in enumerate(value)
+    ]
+
+
+def check_message(entry: Any, where: str, before: Sequence[Any] = ()) -> Message:
+    """One message.
+
+    Args:
+        entry: What the file holds.
+        where: Its place, for messages.
+        before: The messages before it, which were checked.
+
+    Raises:
+        UserError: As in `check_messages`.
+    """
+    if not isinstance(entry, dict) or not entry.keys() >= {ROLE, CONTENT}:
+        got = f"'{', '.join(entry)}'" if isinstance(entry, dict) else f"a {type(entry).__name__}"
+        raise UserError(f"{where}: expected an object with 'role' and 'content', got {got}")
+    role, content = entry[ROLE], entry[CONTENT]
+    if role not in ROLES:
+        guess = closest_match(str(role), ROLES)
+        hint = f"; did you mean '{guess}'?" if guess else ""
+        raise UserError(f"{where}: unknown role {role!r}{hint} (one of: {', '.join(ROLES)})")
+    if not isinstance(content, str):
+        raise UserError(f"{where}: 'content' is a {type(content).__name__}, expected a text")
+    if role == "system" and before:
+        raise UserError(f"{where}: a system message comes first, and once")
+    if role == "assistant" and (not before or before[-1][ROLE] != "user"):
+        after = f"one of the {before[-1][ROLE]}" if before else "nothing"
+        raise UserError(f"{where}: an assistant's message follows {after}, expected a user's")
+    if role == "assistant" and not content.strip():
+        raise UserError(f"{where}: the assistant's message is empty")
+    return {ROLE: role, CONTENT: replace_halves(content)}
+
+
+def exchange(prompt: str, response: str) -> list[Message]:
+    """A prompt and its response as messages."""
+    return [{ROLE: "user", CONTENT: prompt}, {ROLE: "assistant", CONTENT: response}]
