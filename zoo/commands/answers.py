@@ -72,7 +72,13 @@ def bind(
     return chosen
 
 
-def answer(restored: "Restored", text: str, chosen: Row, warn: "Warn") -> Iterator[Row]:
+def answer(
+    restored: "Restored",
+    text: str,
+    chosen: Row,
+    warn: "Warn",
+    messages: Sequence[Mapping[str, str]] | None = None,
+) -> Iterator[Row]:
     """The task's answer to a text: rows, with `text` where it is generated piece by piece.
 
     Args:
@@ -80,6 +86,7 @@ def answer(restored: "Restored", text: str, chosen: Row, warn: "Warn") -> Iterat
         text: The input.
         chosen: Options of the task's `respond`.
         warn: Called with what is said of the input.
+        messages: Of a conversation, of which the text is the last.
 
     Raises:
         UserError: A text or an option that the task refuses.
@@ -90,8 +97,9 @@ def answer(restored: "Restored", text: str, chosen: Row, warn: "Warn") -> Iterat
 
     respond = respond_of(restored, warn)
     assert respond is not None
+    given = text if messages is None else list(messages)
     with torch.no_grad(), restored.precision.autocast():
-        for number, row in enumerate(respond(restored.model, text, **chosen)):
+        for number, row in enumerate(respond(restored.model, given, **chosen)):
             is_text = isinstance(restored.task, Responder)
             if number == 0 and is_text:  # what is refused gets its error alone
                 _warn_of(restored, text, warn)

@@ -44,6 +44,8 @@ plugins=     [modules] to import first; those in the run's config are not import
 base=        the weights that a LoRA run's adapter belongs to, if they have moved
 adapters=    [folders] of LoRA runs or PEFT adapters, applied one after another; none: without one
 
+Models of conversations (data=sft with messages) take chat=true system="..." to talk: each input= or
+line of the standard input is a message, answered with those before it in view.
 Models that draw images take out=grid.png or out=folder (an image a file, a folder a class) and
 samples=16 class=<name> seed=0, or input= and out= for images restored or completed.
 Models that continue text (causal_lm) also take max_tokens=200 temperature=0.8 (0: greedy decoding)
@@ -61,6 +63,7 @@ COMMON = {
 }
 TOP = 3
 DRAWS = ("out", "samples", "class")  # one of these without input= asks for new images
+CHAT = {"chat": "false", "system": ""}
 Row = dict[str, Any]
 
 
@@ -82,7 +85,7 @@ def _sorted(argv: list[str]) -> tuple[list[str], dict[str, str], list[str]]:
         key, equals, value = argument.partition("=")
         if key == "input" and equals:
             inputs.append(value)
-        is_common = key in (*COMMON, *configs.GROUPS, "run", "input", "experiment")
+        is_common = key in (*COMMON, *CHAT, *configs.GROUPS, "run", "input", "experiment")
         if is_common or not equals or not key.isidentifier():
             arguments.append(argument)
         else:
@@ -90,15 +93,30 @@ def _sorted(argv: list[str]) -> tuple[list[str], dict[str, str], list[str]]:
     return arguments, chosen, inputs
 
 
-def _main(argv: list[str]) -> int:
-    arguments, chosen_text, inputs = _sorted(argv)
-    draws = not inputs and not chosen_text.keys().isdisjoint(DRAWS)
-    values, overrides = options(arguments, USAGE, run=..., input="" if draws else ..., **COMMON)
+def _options(argv: list[str]) -> tuple[dict[str, Any], dict[str, str], list[str]]:
+    """The options of the command, those of the task, and the inputs.
+
+    Raises:
+        UserError: An option that is unknown, wrong, or missing.
+    """
+    arguments, chosen, inputs = _sorted(argv)
+    chats = "chat=true" in arguments
+    draws = not inputs and not chats and not chosen.keys().isdisjoint(DRAWS)
+    needed = "" if draws or chats else ...
+    values, overrides = options(arguments, USAGE, run=..., input=needed, **COMMON, **CHAT)
     if overrides:
         raise UserError(f"'{overrides[0]}': a model predicts as it was trained; give only input=")
-    as_json = switch(values, "json")
+    values |= {"draws": draws, "json": switch(values, "json"), "chat": switch(values, "chat")}
+    if values["system"] and not values["chat"]:
+        raise UserError("system= belongs to a conversation; add chat=true")
     if values["top"] and (not values["top"].isdecimal() or int(values["top"]) < 1):
         raise UserError(f"top={values['top']}: expected a whole number above 0")
+    return values, chosen, inputs or ["-"] if chats else inputs
+
+
+def _main(argv: list[str]) -> int:
+    values, chosen_text, inputs = _options(argv)
+    as_json = values["json"]
     run = find_run(values["run"]).path  # reports a wrong path before torch is imported
     from zoo.restore import restore
 
@@ -110,32 +128,36 @@ def _main(argv: list[str]) -> int:
         warn,
         values["base"],
     )
-    if draws or "out" in chosen_text:
+    if values["draws"] or "out" in chosen_text:
         _write_images(restored, chosen_text, inputs, as_json)
-    if draws:
+    if values["draws"]:
         return 0
     respond = respond_of(restored, warn)
     if values["top"] and respond is not None and "top" in parameters(respond):
         chosen_text["top"] = values["top"]
-    chosen = bind(respond, chosen_text, _read, ["run", "input", *COMMON])
+    chosen = bind(respond, chosen_text, _read, ["run", "input", *COMMON, *CHAT])
     top = int(values["top"] or chosen.get("top", TOP))
     from zoo.adapters.lora import fold
+    from zoo.commands.chat import Talk
     from zoo.commands.samples import predict
     from zoo.weights.adapters import each_adapter
 
     adapters = _adapters(restored, modules(values["adapters"]))
     if not adapters:
         fold(restored.model)
+    talk = Talk(restored, values["system"], chosen, warn) if values["chat"] else None
+    if talk and len(adapters) > 1:
+        raise UserError("adapters= and chat=true: a conversation is with one model; give one")
     whole = restored.encoding.kind == "table"  # the standard input is one table
     for text in inputs if whole else chain.from_iterable(map(_texts, inputs)):
         for name in each_adapter(restored.model, adapters):
             fields = {"adapter": name} if name else {}
-            if name and not as_json:
+            if name and not as_json and not talk:
                 print(f"--- adapter {name}")
             if respond is None:
                 show(predict(restored, [text], warn), top, as_json, fields)
-            else:
-                rows = answer(restored, text, chosen, warn)
+            elif talk is None or text.strip():
+                rows = talk.answer(text) if talk else answer(restored, text, chosen, warn)
                 show(rows, top, as_json, {"input": text} | fields)
     return 0
 

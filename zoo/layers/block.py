@@ -22,7 +22,7 @@ class PreNormBlock(nn.Module):
 
     Args:
         width: D.
-        attention: Called with x, rotation= and cache=.
+        attention: Called with x, mask=, rotation= and cache=.
         feed_forward: Called with x.
         eps: Epsilon of the norms.
         dropout: Dropout probability at the end of each residual branch.
@@ -43,9 +43,15 @@ class PreNormBlock(nn.Module):
         self.feed_forward = feed_forward
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, rotation: Rotation | None = None, cache: Any = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        rotation: Rotation | None = None,
+        cache: Any = None,
+    ) -> Tensor:
         """(B, T, D) to (B, T, D)."""
-        h = self.attention(self.attention_norm(x), rotation=rotation, cache=cache)
+        h = self.attention(self.attention_norm(x), mask=mask, rotation=rotation, cache=cache)
         x = x + self.dropout(h)
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
 

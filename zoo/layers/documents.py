@@ -23,3 +23,10 @@ def document_positions(documents: Tensor) -> Tensor:
 def document_mask(documents: Tensor) -> Tensor:
     """Which tokens are of the same document, bool (B, 1, T, T)."""
     return (documents[:, :, None] == documents[:, None, :])[:, None]
+
+
+def places_and_mask(documents: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """Both of the above; None where rows are not packed."""
+    if documents is None:
+        return None, None
+    return document_positions(documents), document_mask(documents)

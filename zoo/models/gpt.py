@@ -18,7 +18,7 @@ from zoo.bounds import Fraction, Natural, Positive
 from zoo.kernels import linear_cross_entropy, normalise
 from zoo.layers.block import Block
 from zoo.layers.cache import KVCache
-from zoo.layers.documents import document_mask, document_positions
+from zoo.layers.documents import places_and_mask
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForwardName
 from zoo.layers.norm import NormName, make_norm
@@ -147,8 +147,7 @@ class GPT(nn.Module):
         Returns:
             (B, T, V), with `last_only` (B, 1, V); from a classifier (B, K).
         """
-        places = None if documents is None else document_positions(documents)
-        mask = None if documents is None else document_mask(documents)
+        places, mask = places_and_mask(documents)
         x, rotation = self.embed(tokens, cache[0].length if cache else 0, places)  # (B, T, D)
         x = self.dropout(x)
         for k, block in enumerate(self.blocks):

@@ -23,6 +23,7 @@ from zoo.kernels import linear_cross_entropy
 from zoo.layers.attention import Attention
 from zoo.layers.block import PreNormBlock
 from zoo.layers.cache import KVCache
+from zoo.layers.documents import places_and_mask
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward
 from zoo.layers.pooling import last_token
@@ -80,7 +81,7 @@ class Llama(nn.Module):
     """
 
     decodes_by_blocks = True  # forward is embed, blocks, norm, head: zoo/inference/decode.py
-    accepts_targets = True  # zoo/tasks/base.py
+    accepts_targets = reads_documents = True  # zoo/tasks/base.py
 
     def __init__(
         self,
@@ -161,6 +162,7 @@ class Llama(nn.Module):
         cache: list[KVCache] | None = None,
         last_only: bool = False,
         targets: Tensor | None = None,
+        documents: Tensor | None = None,
     ) -> Tensor:
         """Compute the logits of the next token at each position, or of the classes.
 
@@ -170,14 +172,17 @@ class Llama(nn.Module):
             last_only: Whether to return the logits at the last position only.
             targets: Int64 (B T,), the next token at each position; if given, the summed
                 cross-entropy is returned instead of logits, which saves memory.
+            documents: Int (B, T), which document of a packed row each token belongs to; they do
+                not see each other.
 
         Returns:
             (B, T, V), with `last_only` (B, 1, V); from a classifier (B, K).
         """
-        x, rotation = self.embed(tokens, cache[0].length if cache else 0)  # (B, T, D)
+        places, mask = places_and_mask(documents)
+        x, rotation = self.embed(tokens, cache[0].length if cache else 0, places)  # (B, T, D)
         x = self.dropout(x)
         for k, block in enumerate(self.blocks):
-            x = block(x, rotation=rotation, cache=cache[k] if cache else None)
+            x = block(x, mask, rotation, cache[k] if cache else None)
         x = self.norm(x[:, -1:] if last_only else x)
         if self.classifies:
             x = last_token(x, tokens, self.pad_id)  # (B, D)
@@ -185,12 +190,15 @@ class Llama(nn.Module):
             return linear_cross_entropy(x.flatten(0, 1), self.head, targets)
         return self.head(x)
 
-    def embed(self, tokens: Tensor, start: int) -> tuple[Tensor, Rotation]:
-        """Embed tokens at positions `start` and after, (B, T, D), and give their rotations."""
+    def embed(
+        self, tokens: Tensor, start: int, places: Tensor | None = None
+    ) -> tuple[Tensor, Rotation]:
+        """Embed tokens at positions `start` and after, (B, T, D), and give their rotations; with
+        `places`, int64 (B, T), at those."""
         stop = start + tokens.shape[1]
         if stop > self.context:
             raise ValueError(f"{stop} tokens, expected at most {self.context}")
-        return self.embedding(tokens), self.rotary(start, stop - start)
+        return self.embedding(tokens), self.rotary(start, stop - start, places)
 
 
 def rotation_rates(head_width: int, base: float, scaling: dict[str, Any] | None) -> Tensor:

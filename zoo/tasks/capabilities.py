@@ -1,6 +1,6 @@
 """What a task can do besides training: answers, pictures, films, points. Each is optional.
 
-- `Responder`: generates an answer to a text.
+- `Responder`: generates an answer to a text. `Chats`: and to the messages of a conversation.
 - `DrawsImages`: draws new images. `Redraws`: changes images. `Judged`: compares what it draws with
   real data.
 - `Matches`: says how well captions fit images.
@@ -28,6 +28,17 @@ class Responder(Protocol):
 
     def respond(self, model: nn.Module, input: str, **options: Any) -> Iterator[dict[str, Any]]:
         """Rows about the text; pieces of one row's `text` as they are generated."""
+
+
+@runtime_checkable
+class Chats(Protocol):
+    """A `Responder` whose `respond` also takes messages, each with `role` and `content`.
+
+    Attributes:
+        chat: Messages to ids, `chat.prompt(messages)`; None where the data has no conversations.
+    """
+
+    chat: Any
 
 
 @runtime_checkable

@@ -57,7 +57,7 @@ def test_a_list_is_read_as_lines_are_and_repeated_samples_are_said(tmp_path):
         ('{"messages": []}', "wrong.jsonl:1: the conversation is empty"),
         ('{"messages": "a"}', "wrong.jsonl:1: expected a list of messages, got a str"),
         ('{"messages": [{"role": "usr", "content": "a"}]}', "message 1: unknown role 'usr'; did"),
-        ('{"messages": [{"role": "user", "content": "a"}]}', ":1: no message is the assistant's"),
+        ('{"messages": [{"role": "user", "content": "a"}]}\n' * 9, "no message is the assistant's"),
         ('[{"messages": []}, {"x": 1}]', "entry 1: the conversation is empty"),
         ('{"messages": %s}\n{"mesages": 1}', "data.messages: .*:2: .*did you mean 'mesages'"),
         ('{"messages": %s}\n{"prompt": "a", "response": ""}', ":2: 'response' is empty"),

@@ -8,6 +8,7 @@ from zoo.data.text.scored import ScoredSource, pack
 from zoo.data.tokenizers.registry import ByteTokenizer
 from zoo.errors import UserError
 from zoo.models.gpt import GPT
+from zoo.models.llama import Llama
 from zoo.models.rnn import RNN
 from zoo.tasks.causal_lm import CausalLM
 
@@ -62,11 +63,14 @@ def test_packed_rows_say_which_document_a_token_is_of():
     assert len(found) == 12
 
 
-@pytest.mark.parametrize("positions", ["learned", "sinusoidal", "rotary"])
-def test_packed_losses_and_gradients_are_those_of_the_rows_alone(positions):
+@pytest.mark.parametrize("kind", ["learned", "sinusoidal", "rotary", "llama"])
+def test_packed_losses_and_gradients_are_those_of_the_rows_alone(kind):
     torch.manual_seed(0)
     shape = {"width": 16, "depth": 2, "heads": 4, "kv_heads": 2, "qk_norm": True}
-    model = GPT(257, 40, **shape, positions=positions).double()
+    if kind == "llama":
+        model = Llama(257, 40, **shape, window=6).double()
+    else:
+        model = GPT(257, 40, **shape, positions=kind).double()
     tokenizer, rows = ByteTokenizer(["<|endoftext|>"]), some_rows()
     task = CausalLM(tokenizer.token_bytes(), tokenizer)
     sums = []

@@ -77,6 +77,8 @@ class ChatFormat:
         self.tokenizer, self.controls = tokenizer, tokenizer.controls()
         names = sorted(self.controls, key=len, reverse=True)
         self._control = re.compile("|".join(map(re.escape, names)) or "(?!)")
+        self._is_control = np.zeros(tokenizer.vocab_size, bool)
+        self._is_control[list(self.controls.values())] = True
         self.end = self._find_end()
 
     @functools.cached_property
@@ -151,7 +153,8 @@ class ChatFormat:
         ids = self._encode(text)
         learnt = np.zeros(len(ids), bool)
         for turn in turns:
-            before, whole = self._encode(turn.before), self._encode(turn.whole)
+            before = self._encode(turn.before)
+            whole = ids if turn.whole == text else self._encode(turn.whole)
             if not (_begins(ids, whole) and _begins(whole, before)):
                 return None
             learnt[len(before) : len(whole)] = True
@@ -212,7 +215,7 @@ class ChatFormat:
         pieces.append(text[start:].replace(GUARD, ""))
         ids = self.tokenizer.encode_pieces([piece for piece in pieces if piece != ""])
         stated = sum(isinstance(piece, int) for piece in pieces)
-        if int(np.isin(ids, list(self.controls.values())).sum()) != stated:
+        if int(self._is_control[ids].sum()) != stated:
             raise UserError(
                 "the tokenizer takes a part of a message for a special token; leave out its name: "
                 + ", ".join(list(self.controls)[:5])
