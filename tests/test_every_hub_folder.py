@@ -6,6 +6,7 @@ import pytest
 import torch
 from exports import exported, predicted, read_by_others
 from PIL import Image
+from sample_chats import messages
 from test_every_experiment import photographs
 
 from zoo.restore import restore
@@ -33,6 +34,12 @@ TEXTS = [
     "the statement", "你好 🙂\n", "a<|endoftext|> b", "two  [MASK] of\nthe ÿ", " state",
     "<pad></s><s>",
 ]  # fmt: skip
+FEW = ["the statement", "你好\n", "[MASK] of\nthe [MASK]"]
+FEWER = (
+    "gpt letters",
+    "bert letters",
+    "chat",
+)  # a chat template's special tokens are read in texts
 ONE_LINE = "the statement is <|endoftext|> true 你好"
 
 IDS = """
@@ -93,6 +100,8 @@ def files(tmp_path_factory):
     (folder / "one.txt").write_text("".join(LINES) * 40)
     pairs = [{"prompt": f"say {k} 好", "response": f"said {k} 🙂"} for k in range(40)]
     (folder / "answers.jsonl").write_text("\n".join(map(json.dumps, pairs)))
+    chats = [{"messages": messages(f"say {k} 好", f"said {k} 🙂", "?", f"{k}")} for k in range(40)]
+    (folder / "chats.jsonl").write_text("\n".join(map(json.dumps, chats)))
     rows = [f'"{line.strip()} {k}",{"ab"[k % 2]}' for k, line in enumerate(LINES * 10)]
     (folder / "kinds.csv").write_text("text,kind\n" + "\n".join(rows))
     photographs(folder)
@@ -110,6 +119,7 @@ def cases(files):
         "gpt bytes": (*GPT, "data=text", one, "data.tokenizer=byte"),
         "gpt letters": (*GPT, "data=text", texts, "data.tokenizer=char", "model.tie=false"),
         "answers": (*GPT, "data=sft", answers, *BPE, template, "data.block_size=96"),
+        "chat": (*GPT, "data=sft", f"data.path={files / 'chats.jsonl'}", *BPE),
         "bert": (*BERT, "data=text", texts, *BPE),
         "bert letters": (*BERT, "data=text", one, "data.tokenizer=char"),
         "bert classes": ("model=bert", *CLASSES, *ONES, kinds, "model.pool=first"),
@@ -134,9 +144,7 @@ def job(name, restored, folder):
     """Inputs of a case, and the code that checks it."""
     if "photos" in name:
         return pictures(folder), ""
-    texts = TEXTS
-    if "letters" in name:
-        texts = ["the statement", "你好\n", "[MASK] of\nthe [MASK]"]
+    texts = FEW if name in FEWER else TEXTS
     code = f"TEXTS, BATCH = {texts!r}, {['the art', 'the statement is']!r}\n{IDS}"
     if restored.config.task["name"] == "masked_lm":
         return [
@@ -145,13 +153,13 @@ def job(name, restored, folder):
         ], code + NO_MORE
     if restored.config.task["name"] == "classification":
         return [ONE_LINE, "a", ONE_LINE * 9], code + NO_MORE
-    return [ONE_LINE] if "letters" not in name else ["the statement"], code + GENERATES
+    return ["the statement"] if name in FEWER else [ONE_LINE], code + GENERATES
 
 
 def check_tokens(name, given, restored):
     """Ids, padding and decoding are ours; every special token has its id."""
     own, task = restored.encoding.tokenizer, restored.config.task
-    texts = TEXTS if "letters" not in name else ["the statement", "你好\n", "[MASK] of\nthe [MASK]"]
+    texts = FEW if name in FEWER else TEXTS
     encode = own.encode
     if task["name"] == "masked_lm":
         encode = lambda text: torch.tensor(restored.task.encode(text + "[MASK]")[:-1])  # noqa: E731

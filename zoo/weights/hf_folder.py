@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo.data.encoding import Encoding
 from zoo.data.images.encoding import ImageEncoding
+from zoo.data.text.chat_encoding import ChatEncoding
 from zoo.data.text.labelled_encoding import LabelledTextEncoding
 from zoo.data.text.prompt_encoding import PLACEHOLDER, PromptEncoding
 from zoo.data.text.tagged_encoding import TaggedEncoding
@@ -67,6 +68,8 @@ def write_folder(trained: Trained, folder: Path) -> str:
         config |= special
         if trained.task in ("causal_lm", "reinforce"):
             longest = {"max_length": trained.settings["block_size"]}
+            if isinstance(trained.encoding, ChatEncoding):
+                longest["eos_token_id"] = trained.encoding.chat.end_id  # ends an answer
             write_json(folder / "generation_config.json", special | longest)
     write_json(folder / "config.json", config)
     write_processors(trained, folder)
@@ -140,9 +143,15 @@ def write_processors(trained: Trained, folder: Path) -> None:
     }
     if isinstance(trained.encoding, PromptEncoding):
         config["chat_template"] = chat_template(trained.encoding.template)
+    names = files.names
+    if isinstance(trained.encoding, ChatEncoding):
+        form = trained.encoding.tokenizer.chat
+        assert form is not None
+        config |= {"chat_template": form["source"], "split_special_tokens": False}
+        names = names | form["variables"]
     write_json(folder / "tokenizer.json", files.content)
-    write_json(folder / "tokenizer_config.json", config | files.names)
-    write_json(folder / "special_tokens_map.json", files.names)
+    write_json(folder / "tokenizer_config.json", config | names)
+    write_json(folder / "special_tokens_map.json", names)
 
 
 def chat_template(template: str) -> str:

@@ -15,6 +15,7 @@ from zoo.data.encoding import Encoding
 from zoo.data.images.encoding import ImageEncoding
 from zoo.data.tables.encoding import TableEncoding
 from zoo.data.tables.words import PATTERN
+from zoo.data.text.chat_encoding import ChatEncoding
 from zoo.data.text.labelled_encoding import LabelledTextEncoding
 from zoo.data.text.tagged_encoding import CUTS, TaggedEncoding
 
@@ -127,6 +128,8 @@ def describe(encoding: Encoding, facts: dict[str, Any], task: str) -> dict[str, 
             about["vocabulary"] = [words.token(i) for i in range(words.vocab_size)]
         if (template := facts.get("template")) is not None:
             about["template"] = template
+        elif isinstance(encoding, ChatEncoding):
+            about |= encoding.chat.around_a_message()
     return about
 
 

@@ -83,10 +83,12 @@ def features(row):
 def predict(row):
     answer = run(features=features(row))[0]
 """
-TOKENS = """\
-tokenizer = tokenizers.Tokenizer.from_file("tokenizer.json")
+PLAIN = """\
 tokenizer.encode_special_tokens = True  # no text is read as a special token
-
+"""
+TOKENS = f"""\
+tokenizer = tokenizers.Tokenizer.from_file("tokenizer.json")
+{PLAIN}
 
 def encode(text):
     return tokenizer.encode(text).ids
@@ -244,7 +246,8 @@ def graph_example(form: str, about: dict[str, Any]) -> str:
     elif "vocabulary" in about or task in TEXT:
         words = "vocabulary" in about
         imports = "import re\n" if words else "import tokenizers\n"
-        body = (WORDS if words else TOKENS) + "\n" + TEXT.get(task, VECTORS)
+        tokens = TOKENS.replace(PLAIN, "") if about.get("markers") else TOKENS
+        body = (WORDS if words else tokens) + "\n" + TEXT.get(task, VECTORS)
     else:
         return ""
     body += CLASSES if "class_names" in about else LABELS if "label_names" in about else ""

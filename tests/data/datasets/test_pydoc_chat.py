@@ -34,10 +34,7 @@ def test_a_conversation_asks_about_what_was_said():
 
 def test_all_answers_are_learnt_and_each_question_is_asked_as_often():
     data = pydoc_chat(context(tokenizer=TokenizerConfig("byte", None)), 512, pack=True)
-    sources = data.splits.values()
-    assert len(answers()) > 3000 and sum(
-        int(s.documents.max()) for s in sources if s.documents is not None
-    )
+    assert len(answers()) > 3000 and data.splits["train"].documents is not None
     first = data.splits["test"].fetch(torch.arange(50))
     texts = [data.encoding.tokenizer.decode(row) for row in first["input"]]
     assert all(text.count("Assistant:\n") == 3 and text.count("User:\n") == 3 for text in texts)

@@ -125,6 +125,12 @@ class ChatFormat:
         """
         return self._cut(self._turn(messages))
 
+    def around_a_message(self) -> dict[str, Any]:
+        """`template`, the text around a first message `{prompt}`; `markers`, whether control tokens
+        are in it."""
+        text = self.template.render([{ROLE: "user", CONTENT: "{prompt}"}], True)
+        return {"template": text, "markers": self._control.search(text) is not None}
+
     def rows(self, messages: Sequence[Message]) -> list[Row]:
         """A conversation as one row, or as one for each answer where the template writes of earlier
         turns otherwise than when they were the last (no reasoning, no system prompt).
