@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from sample_chats import FORMATS, messages, tokenizer_json
 
+from zoo.data.chat.format import ChatFormat
 from zoo.data.tokenizers.base import EOT, MASK, PAD
 from zoo.data.tokenizers.published_files import read_published
 from zoo.data.tokenizers.registry import load_tokenizer
@@ -166,3 +168,36 @@ def test_special_tokens_that_the_settings_state(file, tmp_path):
     assert again.specials == tokenizer.specials
     (tmp_path / file).write_text(json.dumps(BERT | {"mask_token": "[MASK]", "pad_token": "[PAD]"}))
     assert "stated" not in read_published(tmp_path).to_json()
+
+
+@pytest.mark.parametrize("form", ["text", "list", "file"])
+def test_a_chat_template_is_read_as_transformers_does(tmp_path, form):
+    """From the settings, alone or one of several, or from its own file, which wins."""
+    template, specials = FORMATS["llama2"]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer_json(specials)))
+    settings = {"bos_token": "<s>", "eos_token": {"content": "</s>"}, "unk_token": None}
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    tools = {"name": "tool_use", "template": "no"}
+    settings["chat_template"] = {
+        "text": template,
+        "list": [tools, {"name": "default", "template": template}],
+        "file": "no",
+    }[form]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    if form == "file":
+        (tmp_path / "chat_template.jinja").write_text(template)
+    tokenizer = read_published(tmp_path)
+    reference = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    chat = messages("a", "b", "c", system="s")
+    expected = reference.apply_chat_template(chat, return_dict=True)["input_ids"]
+    assert ChatFormat(tokenizer).prompt(chat).tolist() == expected
+    assert ChatFormat(load_tokenizer(tokenizer.to_json())).prompt(chat).tolist() == expected
+
+
+def test_a_chat_template_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer_json(["<s>"])))
+    (tmp_path / "tokenizer_config.json").write_text('{"chat_template": 3}')
+    with pytest.raises(UserError, match="its chat template is a int, expected a text"):
+        read_published(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    assert read_published(tmp_path).chat is None
