@@ -73,11 +73,13 @@ def test_wrong_conversations(tmp_path, content, said):
 def test_messages_and_prompts_are_conversations_of_one_file(tmp_path):
     path = tmp_path / "mixed.jsonl"
     rows = [{"messages": exchange(f"a {k}", "b\ud83d")} for k in range(20)]
+    rows[3]["messages"][1]["thinking"] = "hm"
     rows += [{"prompt": f"p {k}", "response": "c"} for k in range(20)]
     path.write_text("\n".join(map(json.dumps, rows)))
     data = build(path)
     assert data.notes[0] == "sft: 40 conversations, 40 answers of 4 tokens"
-    assert data.notes[-1].startswith("20 of 40 conversations hold half a character")
+    assert data.notes[-2].startswith("20 of 40 conversations hold half a character")
+    assert data.notes[-1] == "of messages only role and content are read, not thinking"
     again = build(path, encoding=data.encoding.to_json())
     assert again.sha256 == data.sha256
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.data.charset import read_text
 from zoo.data.chat.format import DEFAULT
-from zoo.data.chat.messages import check_messages, exchange
+from zoo.data.chat.messages import CONTENT, ROLE, check_messages, exchange
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.text.chat_encoding import ChatEncoding
@@ -56,7 +56,7 @@ def sft(
     if is_chat or any(isinstance(row, dict) and messages in row for _, row in rows):
         found = read_conversations(rows, messages, prompt, response)
         dataset = conversation_dataset("sft", found, context, block_size, source, pack)
-        dataset.notes.extend(notes + _half_notes(rows, messages))
+        dataset.notes.extend(notes + _chat_notes(rows, messages))
         return dataset
     if pack:
         raise UserError(
@@ -96,12 +96,17 @@ def _pair(row: Any, where: str, prompt: str, response: str) -> Pair:
     return row[prompt], row[response]
 
 
-def _half_notes(rows: Sequence[Entry], messages: str) -> list[str]:
-    """A note on conversations with halves of characters, which are read as U+FFFD."""
+def _chat_notes(rows: Sequence[Entry], messages: str) -> list[str]:
+    """Notes on halves of characters, which are read as U+FFFD, and on what is not read."""
     texts = [json.dumps(row.get(messages, row), ensure_ascii=False) for _, row in rows]
     number = sum(text != replace_halves(text) for text in texts)
     what = "conversations hold half a character, an emoji cut in two; it is read as \ufffd"
-    return [f"{number:,} of {len(texts):,} {what}"] if number else []
+    notes = [f"{number:,} of {len(texts):,} {what}"] if number else []
+    keys = {key for _, row in rows for message in row.get(messages, []) for key in message}
+    unread = sorted(keys - {ROLE, CONTENT})
+    if unread:
+        notes.append(f"of messages only role and content are read, not {', '.join(unread)}")
+    return notes
 
 
 def read_template(given: str | None) -> str | None:

@@ -80,15 +80,21 @@ def conversation_dataset(
     notes += repeated_note(texts, "conversations")
     rows = {split: list(_rows(members, encoding)) for split, members in splits.items()}
     short = {split: _cut_long(name, split, rows[split], encoding.length) for split in rows}
-    sources = {split: ScoredSource.of(short[split], encoding.pad_id) for split in short}
     own = {split: members for split, members in short.items() if split != "all"}
     notes.insert(0, _summary(name, len(conversations), rows, own, encoding.length))
+    sources = {split: ScoredSource.of(short[split], encoding.pad_id) for split in short}
     if pack:
-        train = ScoredSource.packed(short["train"], encoding.pad_id, encoding.length + 1)
-        share = train.num_tokens / max(1, len(train) * (encoding.length + 1))
-        notes.append(f"{len(sources['train']):,} rows packed into {len(train):,}, {share:.0%} full")
-        sources["train"] = train
+        sources["train"], note = _packed(short["train"], encoding)
+        notes.append(note)
     return Dataset(encoding.facts(), sources, encoding, sha256, notes=notes)
+
+
+def _packed(rows: Sequence[Row], encoding: ChatEncoding) -> tuple[ScoredSource, str]:
+    """Rows that share as few as possible, and a note on how many those are."""
+    width = encoding.length + 1  # the last token's target included
+    source = ScoredSource.packed(rows, encoding.pad_id, width)
+    share = source.num_tokens / max(1, len(source) * width)
+    return source, f"{len(rows):,} rows packed into {len(source):,}, {share:.0%} full"
 
 
 def _fit_tokenizer(
