@@ -175,7 +175,8 @@ def test_a_chat_template_is_read_as_transformers_does(tmp_path, form):
     """From the settings, alone or one of several, or from its own file, which wins."""
     template, specials = FORMATS["llama2"]
     (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer_json(specials)))
-    settings = {"bos_token": "<s>", "eos_token": {"content": "</s>"}, "unk_token": None}
+    end = {"__type": "AddedToken", "content": "</s>", "special": True}
+    settings = {"bos_token": "<s>", "eos_token": end, "unk_token": None}
     settings["tokenizer_class"] = "PreTrainedTokenizerFast"
     tools = {"name": "tool_use", "template": "no"}
     settings["chat_template"] = {
