@@ -51,6 +51,11 @@ def few_photographs(archive, files, root, name):
     return images, torch.arange(100) % 10, torch.arange(80, 100)
 
 
+def few_answers():
+    """In place of the docstrings of the standard library."""
+    return [(f"json.loads_{k}(s, *, cls=None)", f"Deserialize it {k} times.") for k in range(60)]
+
+
 STAND_INS = {  # what to put in place of which function of the dataset's module
     "cifar10": ("load_cifar", few_photographs),
     "glyphs": ("load_glyphs", few_glyphs),
@@ -62,6 +67,7 @@ STAND_INS = {  # what to put in place of which function of the dataset's module
     "pydoc": ("sources", few_files),
     "pydoc_topics": ("sources", few_files),
     "pydoc_answers": ("sources", few_files),
+    "pydoc_chat": ("answers", few_answers),
     "tags": ("sources", few_files),
 }
 BLOCKS = ("data.batch_size=4", "data.block_size=32")
@@ -80,6 +86,7 @@ SMALLER = {  # the model is the recipe's own
     "pydoc": BLOCKS,
     "pydoc_topics": BLOCKS,
     "pydoc_answers": ("data.batch_size=4", "data.block_size=128"),
+    "pydoc_chat": ("data.batch_size=4",),
     "tags": ("data.batch_size=8", "data.files=8"),
 }
 
