@@ -29,6 +29,10 @@ BASES = {
             attention_probs_dropout_prob=0.0,
         ),
     ),
+    "mamba": (
+        transformers.MambaConfig, transformers.MambaForCausalLM,
+        dict(vocab_size=V, hidden_size=16, num_hidden_layers=2, state_size=4),
+    ),
     "resnet": (
         transformers.ResNetConfig, transformers.ResNetForImageClassification,
         dict(
@@ -52,6 +56,8 @@ OTHER = {  # another value than the default's, where its type does not tell one
     "depths": [[3, 4, 6, 3], [1, 1, 1, 1]], "layer_type": ["bottleneck"],
     "out_features": [["stage2"]], "out_indices": [[2]], "stage_names": [["a"]],
     "pad_token_id": [5], "bos_token_id": [1], "eos_token_id": [2], "classifier_dropout": [0.3],
+    "state_size": [8], "expand": [3], "conv_kernel": [3], "time_step_rank": [2, "auto"],
+    "time_step_init_scheme": ["constant"], "layer_types": [["full_attention"] * 2],
     "model_type": ["roberta"], "transformers_version": ["4.1.0"], "_name_or_path": ["x/y"],
 }  # fmt: skip
 AFTERWARDS = ("model_type", "transformers_version", "_name_or_path", "stage_names", "label2id",
@@ -164,7 +170,7 @@ def test_a_field_that_nobody_knows_is_a_note(family, tmp_path):
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("head", ["none", "same", "other"])
-@pytest.mark.parametrize("family", ["gpt2", "bert"])
+@pytest.mark.parametrize("family", ["gpt2", "bert", "mamba"])
 def test_head_and_embedding(family, head, tied, tmp_path):
     """One matrix or two, as `transformers` understands the file."""
     reference(family, tmp_path, tie_word_embeddings=tied)
@@ -172,6 +178,7 @@ def test_head_and_embedding(family, head, tied, tmp_path):
     tensors = load_file(file)
     embedding, output = {
         "gpt2": ("transformer.wte.weight", "lm_head.weight"),
+        "mamba": ("backbone.embeddings.weight", "lm_head.weight"),
         "bert": ("bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"),
     }[family]
     tensors.pop(output, None)
@@ -214,6 +221,18 @@ PUBLISHED = {  # fields beside those that give sizes, of files on the Hub
         {"architectures": ["ResNetForImageClassification"], "hidden_act": "relu",
          "downsample_in_first_stage": false, "model_type": "resnet", "torch_dtype": "float32",
          "id2label": {"0": "tench"}, "label2id": {"tench": 0}, "out_features": ["stage4"]}
+    """,
+    "mamba": """
+        {"architectures": ["MambaForCausalLM"], "bos_token_id": 0, "conv_kernel": 4,
+         "d_inner": 1536, "d_model": 768, "eos_token_id": 0, "expand": 2, "fused_add_norm": true,
+         "hidden_act": "silu", "hidden_size": 768, "initializer_range": 0.1,
+         "intermediate_size": 1536, "layer_norm_epsilon": 1e-05, "model_type": "mamba",
+         "n_layer": 24, "num_hidden_layers": 24, "pad_token_id": 0, "pad_vocab_size_multiple": 8,
+         "rescale_prenorm_residual": false, "residual_in_fp32": true, "rms_norm": true,
+         "ssm_cfg": {}, "state_size": 16, "time_step_floor": 0.0001, "time_step_max": 0.1,
+         "time_step_init_scheme": "random", "time_step_min": 0.001, "time_step_rank": 48,
+         "time_step_scale": 1.0, "torch_dtype": "float32", "use_bias": false, "use_cache": true,
+         "use_conv_bias": true, "vocab_size": 50280}
     """,
     "torchvision": """
         {"architecture": "resnet18", "num_classes": 1000, "num_features": 512,

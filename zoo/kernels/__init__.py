@@ -1,4 +1,5 @@
-"""Operations: their references (attention.py, functional.py, word2vec.py) and faster ones (cpu/).
+"""Operations: their references (attention.py, functional.py, selective_scan.py, word2vec.py) and
+faster ones (cpu/, chunked_scan.py).
 
 Importing the package registers every implementation: each module of each subpackage is imported.
 """
@@ -24,6 +25,7 @@ from zoo.kernels.registry import (
     reference_kernels,
     used_kernels,
 )
+from zoo.kernels.selective_scan import selective_scan
 from zoo.kernels.word2vec import band, banded_logistic_loss, batched_scores
 
 for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
@@ -33,5 +35,5 @@ __all__ = [
     "IGNORE_INDEX", "KERNELS", "attention", "attention_weights", "band", "banded_logistic_loss",
     "batched_scores", "cross_entropy", "dropout", "forget_used_kernels", "gelu_tanh",
     "kernel_choice", "linear", "linear_cross_entropy", "normalise", "padding_mask",
-    "reference_kernels", "select_labels", "trim_padding", "used_kernels",
+    "reference_kernels", "select_labels", "selective_scan", "trim_padding", "used_kernels",
 ]  # fmt: skip

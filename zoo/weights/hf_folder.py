@@ -67,7 +67,8 @@ def write_folder(trained: Trained, folder: Path) -> str:
         special = {f"{role}_id": files.ids.get(role) for role in ROLES}
         config |= special
         if trained.task in ("causal_lm", "reinforce"):
-            longest = {"max_length": trained.settings["block_size"]}
+            context = trained.settings.get("block_size")  # None of a model of any length
+            longest = {"max_length": context} if context else {}
             if isinstance(trained.encoding, ChatEncoding):
                 longest["eos_token_id"] = trained.encoding.chat.end_id  # ends an answer
             write_json(folder / "generation_config.json", special | longest)

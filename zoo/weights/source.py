@@ -27,9 +27,10 @@ from zoo.weights.foreign import describe_placeholder
 from zoo.weights.gpt2 import GPT2
 from zoo.weights.hub import download
 from zoo.weights.llama import LLAMA
+from zoo.weights.mamba import MAMBA
 from zoo.weights.resnet import RESNET, TORCHVISION
 
-FAMILIES: list[Family] = [GPT2, BERT, LLAMA, RESNET, TORCHVISION]
+FAMILIES: list[Family] = [GPT2, BERT, LLAMA, RESNET, TORCHVISION, MAMBA]
 OPTIONS, TOKENIZER = "zoo.json", "zoo_tokenizer.json"  # of what scripts/export.py writes
 PREPROCESSOR = "preprocessor_config.json"
 CONFIGS = ("config.json", "bert_config.json")  # the latter of Google's own files
@@ -140,12 +141,13 @@ def _of_family(path: Path, folder: Path, tensors: Tensors) -> Source:
             chosen = ", ".join(f"{k}={settings[k]}" for k in ("heads", "activation"))
             notes.append(f"no config.json beside the weights: taken to be published with {chosen}")
         tokenizer = _read_tokenizer(folder)
-        if tokenizer is None and "heads" in settings:
+        reads_text = "embedding.weight" in renamed
+        if tokenizer is None and reads_text:
             notes.append("no tokenizer beside the weights: its ids must be those of the data's own")
         if padding := _padding(renamed, tokenizer):
             notes.append(f"the vocabulary is padded: its last {padding} rows are left out")
         source = Source(path, family.model, settings, renamed, tokenizer, notes=tuple(notes))
-        return source if "heads" in settings else replace(source, pixels=_pixels(folder, config))
+        return source if reads_text else replace(source, pixels=_pixels(folder, config))
     raise UserError(_unknown(path, tensors, config))
 
 
