@@ -20,6 +20,7 @@ gpt         tokens per second of training GPT-2 in fp32 and bf16: Hugging Face, 
 bert        the same for BERT
 lora        the same for LoRA on GPT-2, and peak memory: PEFT, Zoo
 resnet      images per second of training ResNet-18: Hugging Face, Zoo
+diffusion   images per second of training a U-Net and of drawing with it: diffusers, Zoo
 sweep       seconds for 12 small runs: Hydra's launchers, Zoo's
 search      training steps to the best of a grid: TPE with pruning
 word2vec    words per second and held-out loss: gensim, Zoo
@@ -33,7 +34,7 @@ judge       how often compare is wrong of equal arms and finds real differences,
 judge_runs  trains those runs again; takes group.key=value
 
 Lightning, Hugging Face's models and gensim are measured where they are installed (`pip install
-lightning transformers peft gensim hydra-joblib-launcher`); Zoo does not depend on them.
+lightning transformers peft diffusers gensim hydra-joblib-launcher`); Zoo does not depend on them.
 """
 BENCHMARKS = {  # name -> the module of this package with the function of that name
     "trainer": "trainer",
@@ -43,6 +44,7 @@ BENCHMARKS = {  # name -> the module of this package with the function of that n
     "bert": "language",
     "lora": "adapters",
     "resnet": "resnet",
+    "diffusion": "diffusion",
     "sweep": "sweep",
     "search": "sweep",
     "word2vec": "word2vec",
