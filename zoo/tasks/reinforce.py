@@ -123,9 +123,12 @@ class Reinforce:
         rewards = self.rewarder.rewards(questions, rollouts)
         if not self.succeeds:
             self._must_succeed(policy, questions, rewards)
-        log_p = log_probabilities(model, rollouts)
-        returns, sums = self._returns(policy, rollouts, rewards, log_p.detach())
+        log_p = log_probabilities(model, rollouts) if self.kl else None
+        returns, sums = self._returns(policy, rollouts, rewards, log_p)
         advantage = leave_one_out(returns.view(-1, self.group)).flatten()
+        if log_p is None:  # answers of groups that are all alike have no gradient
+            rows = advantage.nonzero().flatten() if bool(advantage.any()) else [0]
+            log_p, advantage = log_probabilities(model, rollouts, rows), advantage[rows]
         surrogate = -(advantage * log_p).sum()
         loss = surrogate - surrogate.detach() - returns.sum()
         return StepOutput(loss, torch.full((), len(rewards), device=loss.device), sums)
@@ -147,10 +150,12 @@ class Reinforce:
         return StepOutput(-returns.sum(), torch.full((), len(returns), device=returns.device), sums)
 
     def _returns(
-        self, policy: nn.Module, rollouts: Rollouts, rewards: Tensor, log_p: Tensor
+        self, policy: nn.Module, rollouts: Rollouts, rewards: Tensor, log_p: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Rewards less the penalty, (N,), and sums for the metrics."""
+        """Rewards less the penalty, (N,), and sums for the metrics; without `log_p` no penalty."""
         sums = {"reward": rewards.sum(), "length": rollouts.lengths.sum()}
+        if log_p is None:
+            return rewards, sums
         with torch.no_grad(), starting_policy(policy, self.teacher) as start:
             if start is None:
                 if self.kl:
@@ -159,7 +164,7 @@ class Reinforce:
                         f"teacher.from=<the run of init.from>, or adapter=lora"
                     )
                 return rewards, sums
-            drift = log_p - log_probabilities(start, rollouts)
+            drift = log_p.detach() - log_probabilities(start, rollouts)
         return rewards - self.kl * drift, sums | {"kl": drift.sum()}
 
     def _draws(self, questions: Questions) -> Tensor:

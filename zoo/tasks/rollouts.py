@@ -93,13 +93,16 @@ def _padded(
     return Rollouts(tokens.to(device), sampled.to(device), answers, ended)
 
 
-def log_probabilities(model: nn.Module, rollouts: Rollouts) -> Tensor:
-    """Log-probability of each answer after its prompt, in nats, (N,)."""
-    logits = model(rollouts.tokens[:, :-1])  # (N, T - 1, V)
+def log_probabilities(
+    model: nn.Module, rollouts: Rollouts, rows: Tensor | Sequence[int] | slice = slice(None)
+) -> Tensor:
+    """Log-probability of each answer after its prompt, or of those of some rows, in nats, (N,)."""
+    tokens, sampled = rollouts.tokens[rows], rollouts.sampled[rows]
+    logits = model(tokens[:, :-1])  # (N, T - 1, V)
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    target = rollouts.tokens[:, 1:]
+    target = tokens[:, 1:]
     nats = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
-    return -(nats.view_as(target) * rollouts.sampled).sum(1)
+    return -(nats.view_as(target) * sampled).sum(1)
 
 
 def own_draws(prompts: Sequence[Sequence[int]], count: int) -> Tensor:
