@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from zoo.training.config import TrainerConfig
-from zoo.training.requests import Request, Requests
-from zoo.training.runtime import Clock, Runtime
+from zoo.training.requests import Clock, Request, Requests
+from zoo.training.runtime import Runtime
 from zoo.training.signals import StopSignals
 
 
@@ -71,3 +71,26 @@ def test_ranks_follow_the_strongest_request_one_step_later():
     assert mine.resolve(0, total) == Request.NONE  # not yet read
     assert mine.resolve(0, torch.zeros(())) == Request.SAVE
     assert mine.resolve(0, torch.zeros(())) == Request.NONE
+
+
+def test_the_clock_counts_earlier_sessions(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    clock = Clock()
+    now[0] = 103.0
+    assert clock.seconds == 3.0
+    clock.restart(50.0)
+    now[0] = 104.5
+    assert clock.seconds == 51.5
+
+
+def test_the_clock_stops_once(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    clock = Clock()
+    for now[0] in (103.0, 110.0):
+        clock.stop()
+    assert clock.seconds == 3.0
+    clock.restart(clock.seconds)
+    now[0] = 111.0
+    assert clock.seconds == 4.0

@@ -14,7 +14,6 @@ from toys import CPU
 from zoo.errors import UserError
 from zoo.training.launch import launched
 from zoo.training.runtime import (
-    Clock,
     Runtime,
     backend_of,
     choose_device,
@@ -109,17 +108,6 @@ def test_deterministic_only_inside():
     with deterministic(False):
         assert not torch.are_deterministic_algorithms_enabled()
     assert not torch.are_deterministic_algorithms_enabled()
-
-
-def test_the_clock_counts_earlier_sessions(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr("time.perf_counter", lambda: now[0])
-    clock = Clock()
-    now[0] = 103.0
-    assert clock.seconds == 3.0
-    clock.restart(50.0)
-    now[0] = 104.5
-    assert clock.seconds == 51.5
 
 
 KEPT = """

@@ -12,12 +12,11 @@ Shapes: B batch, C channels, H and W height and width, K classes, Z numbers of n
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils.parametrizations import spectral_norm
 
-from zoo.bounds import Fraction, NotNegative, Positive
+from zoo.bounds import Positive
 from zoo.errors import need_images
 from zoo.registry import MODELS
 
@@ -77,7 +76,7 @@ class Discriminator(nn.Module):
     """An image of -1..1 to the logits of being real and of its class."""
 
     def __init__(
-        self, channels: int, size: tuple[int, int], num_classes: int, width: int, spectral: bool, dropout: float
+        self, channels: int, size: tuple[int, int], num_classes: int, width: int, spectral: bool
     ) -> None:
         super().__init__()
         norm = spectral_norm if spectral else (lambda layer: layer)
@@ -90,7 +89,7 @@ class Discriminator(nn.Module):
             halving = nn.Conv2d(width * 2**stage, width * 2 ** (stage + 1), 4, 2, padding=1)
             layers += [norm(halving), nn.LeakyReLU(0.2)]
         features = (width << stages) * (size[0] >> stages) * (size[1] >> stages)
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout))
+        self.layers = nn.Sequential(*layers, nn.Flatten())
         self.head = norm(nn.Linear(features, 1))
         self.class_head = norm(nn.Linear(features, num_classes))
 
@@ -115,10 +114,6 @@ class GAN(nn.Module):
         width: D, channels at the full size of the image; they double with each halving.
         spectral_norm: Whether the discriminator's layers are divided by their largest singular
             value.
-        shift: Pixels by which each image that the discriminator is trained with is moved at random
-            along both axes, real and drawn alike (Zhao et al., 2020, arXiv:2006.10738): few images
-            are then not learnt by heart.
-        dropout: Of the discriminator's features.
     """
 
     def __init__(
@@ -128,44 +123,25 @@ class GAN(nn.Module):
         noise: Positive = 64,
         width: Positive = 32,
         spectral_norm: bool = False,
-        shift: NotNegative = 0,
-        dropout: Fraction = 0.0,
     ) -> None:
         super().__init__()
         need_images("gan", input_shape)
         channels, height, width_px = input_shape
         size = (height, width_px)
-        self.noise, self.shift = noise, shift
+        self.noise = noise
         self.generator = Generator(channels, size, num_classes, noise, width)
-        self.discriminator = Discriminator(channels, size, num_classes, width, spectral_norm, dropout)
+        self.discriminator = Discriminator(channels, size, num_classes, width, spectral_norm)
 
     def forward(self, images: Tensor, noise: Tensor, classes: Tensor) -> GANOutput:
         """A round with real images (B, C, H, W) of -1..1, noise (B, Z) and the classes (B,) of both
         real and drawn images."""
         drawn = self.generator(noise, classes)
-        images = self._moved(images.detach())
-        images.requires_grad_(self.training and torch.is_grad_enabled())
-        drawn = self._moved(drawn)
+        images = images.detach().requires_grad_(self.training and torch.is_grad_enabled())
         of_real = self.discriminator(images)
         of_drawn = self.discriminator(drawn.detach())
         of_generator = self._of_generator(drawn) if self.training else of_drawn
         penalty = self._gradient_penalty(of_real.real, images)
         return GANOutput(of_real, of_drawn, of_generator, penalty)
-
-    def _moved(self, images: Tensor) -> Tensor:
-        """Each image at a random place, black where nothing is left, (B, C, H, W)."""
-        if not (self.training and self.shift):
-            return images
-        number, _, *size = images.shape
-        rows, columns = (
-            torch.randint(2 * self.shift + 1, (number, 1), device=images.device)
-            + torch.arange(side, device=images.device)
-            for side in size
-        )  # (B, H), (B, W)
-        padded = F.pad(images, [self.shift] * 4, value=-1.0)
-        which = torch.arange(number, device=images.device)[:, None, None]
-        moved = padded.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]]
-        return moved.permute(0, 3, 1, 2)
 
     def _of_generator(self, drawn: Tensor) -> DiscriminatorOutput:
         """The discriminator with fixed parameters: the gradient passes it, and stays with none."""

@@ -53,6 +53,7 @@ def parse_expectation(name: str, text: str) -> tuple[str, float]:
 
 def evaluate_best(trainer: Trainer) -> tuple[Metrics, dict[str, Any]]:
     """Validation and test metrics of the best weights, and the details of the test split."""
+    trainer.clock.stop()  # to test, to judge what is drawn and to draw is no training
     trainer.runtime.first(None)  # all wait until rank 0 has written the best weights
     if trainer.best.step:
         saved = trainer.checkpoints.load("best", trainer.console.warn)

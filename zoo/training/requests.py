@@ -1,12 +1,14 @@
 """Requests to stop or to save: one rank's own, and the one that all ranks follow together."""
 
+import math
+import time
 from enum import IntEnum
 
 from torch import Tensor
 
 from zoo.training.config import TrainerConfig
 from zoo.training.host_copy import HostCopy
-from zoo.training.runtime import Clock, Runtime
+from zoo.training.runtime import Runtime
 from zoo.training.signals import StopSignals
 
 OUT_OF_TIME = "trainer.max_minutes are over"
@@ -18,6 +20,26 @@ class Request(IntEnum):
     NONE = 0
     SAVE = 500
     OUT_OF_TIME = 1000
+
+
+class Clock:
+    """Seconds spent training, those before a resume counted in."""
+
+    def __init__(self) -> None:
+        self._before, self._start, self._end = 0.0, time.perf_counter(), math.inf
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, earlier sessions included."""
+        return self._before + min(time.perf_counter(), self._end) - self._start
+
+    def restart(self, before: float) -> None:
+        """Start now, after the seconds of earlier sessions."""
+        self._before, self._start, self._end = before, time.perf_counter(), math.inf
+
+    def stop(self) -> None:
+        """Training is over: testing, judging and drawing do not count."""
+        self._end = min(time.perf_counter(), self._end)
 
 
 class Requests:

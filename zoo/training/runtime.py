@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import os
 import random
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -279,19 +278,3 @@ def environment(runtime: Runtime) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
-
-
-class Clock:
-    """Seconds spent training, those before a resume counted in."""
-
-    def __init__(self) -> None:
-        self._before, self._start = 0.0, time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of training so far, earlier sessions included."""
-        return self._before + time.perf_counter() - self._start
-
-    def restart(self, before: float) -> None:
-        """Start now, after the seconds of earlier sessions."""
-        self._before, self._start = before, time.perf_counter()

@@ -25,8 +25,8 @@ from zoo.training.guard import FiniteGuard
 from zoo.training.loader import Loader
 from zoo.training.logger import Logger
 from zoo.training.precision import Precision, clip_gradients
-from zoo.training.requests import OUT_OF_TIME, Request, Requests
-from zoo.training.runtime import Clock, Runtime, environment, rng_state, set_rng_state
+from zoo.training.requests import OUT_OF_TIME, Clock, Request, Requests
+from zoo.training.runtime import Runtime, environment, rng_state, set_rng_state
 from zoo.training.signals import StopSignals
 from zoo.training.state import TrainState, check_base, state_must_fit
 from zoo.training.step import RunningMetrics, accumulate_gradients, wrapped
