@@ -14,19 +14,19 @@ Shapes: B prompts, G answers a prompt, N = B G answers, L tokens of an answer at
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
+from zoo.bounds import Bound, NotNegative, Positive
 from zoo.errors import UserError
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, context_of
 from zoo.tasks.examples import reinforce
-from zoo.tasks.markdown import table
 from zoo.tasks.plots.pass_rates import pass_rate_plots
 from zoo.tasks.prompt import encode_prompt
-from zoo.tasks.rewards import Questions, Rewarder, leave_one_out, marked
+from zoo.tasks.rewards import Questions, Rewarder, answers_table, leave_one_out
 from zoo.tasks.rollouts import (
     Rollouts,
     log_probabilities,
@@ -65,12 +65,11 @@ class Reinforce:
         template: str | None = None,
         verifier: Callable[[str, str], float] | None = None,
         teacher: nn.Module | None = None,
-        group: int = 8,
-        max_tokens: int = 16,
-        kl: float = 0.0,
+        group: Annotated[int, Bound(least=2)] = 8,
+        max_tokens: Positive = 16,
+        kl: NotNegative = 0.0,
         chat: Any = None,
     ) -> None:
-        _check("task.", ("group", group, 2), ("max_tokens", max_tokens, 1), ("kl", kl, 0))
         if eot_id is None:
             raise UserError(
                 "task=reinforce needs answers that end, and these texts have no token for it; "
@@ -239,15 +238,8 @@ class Reinforce:
         rollouts = self._answer(model, groups, self._draws(questions))
         rewards = self.rewarder.rewards(groups, rollouts).view(-1, self.group)
         pass_rate_plots(rewards, writer)
-        decode, size = self.tokenizer.decode, self.group
-        rows = []
-        for k, prompt in enumerate(questions.prompts[:LISTED]):
-            answers = rollouts.answers[k * size : (k + 1) * size]
-            samples = [marked(decode(a), r) for a, r in zip(answers, rewards[k].tolist())]
-            best = marked(decode(greedy.answers[k]), float(right[k]))
-            mean = f"{float(rewards[k].mean()):.2f}"
-            rows.append((decode(prompt), best, "  ".join(samples), mean))
-        writer.text("answers", table(("prompt", "greedy", "samples", "mean reward"), rows))
+        shown = questions.prompts[:LISTED], greedy.answers, rollouts.answers
+        writer.text("answers", answers_table(self.tokenizer.decode, *shown, right, rewards))
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """The greedy answer to each prompt, and its reward where it can be told."""
@@ -283,7 +275,13 @@ class Reinforce:
             UserError: An option out of range, a prompt that the tokenizer or the model refuses.
         """
         most = self.max_tokens if max_tokens is None else max_tokens
-        _check("", ("samples", samples, 0), ("seed", seed, 0), ("max_tokens", most, 1))
+        for name, value, least in (
+            ("samples", samples, 0),
+            ("seed", seed, 0),
+            ("max_tokens", most, 1),
+        ):
+            if value < least:
+                raise UserError(f"{name}={value}: expected {least} or more")
         prompt = encode_prompt(self.tokenizer, self.template, input, context_of(model), self.chat)
         if not prompt:
             raise UserError("input is empty; expected a prompt")
@@ -297,9 +295,3 @@ class Reinforce:
             probabilities = log_probabilities(model, rollouts).exp().tolist()
             for row, probability in zip(self._rows(questions, rollouts), probabilities):
                 yield {"chosen": kind} | row | {"probability": probability}
-
-
-def _check(prefix: str, *options: tuple[str, float, int]) -> None:
-    for name, value, least in options:
-        if not value >= least:
-            raise UserError(f"{prefix}{name}={value}: expected {least} or more")

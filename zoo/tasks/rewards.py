@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zoo.errors import UserError
 from zoo.tasks.base import Batch
+from zoo.tasks.markdown import table
 from zoo.tasks.rollouts import Rollouts
 
 
@@ -102,3 +103,30 @@ def marked(text: str, reward: float) -> str:
     """An answer with what was thought of it."""
     mark = "\u2713" if reward >= 1 else "\u2717" if reward <= 0 else f"({reward:.2f})"
     return f"{text} {mark}"
+
+
+def answers_table(
+    decode: Callable[[Sequence[int]], str],
+    prompts: Sequence[Sequence[int]],
+    greedy: Sequence[Sequence[int]],
+    samples: Sequence[Sequence[int]],
+    right: Tensor,
+    rewards: Tensor,
+) -> str:
+    """Answers with their rewards, as Markdown.
+
+    Args:
+        decode: Ids to text.
+        prompts: Those to show, P.
+        greedy: The likeliest answer to each, and maybe to others after them.
+        samples: Likewise G answers to each, group after group.
+        right: Rewards of `greedy`, (P,) or more.
+        rewards: Of `samples`, (P, G) or more.
+    """
+    rows, size = [], rewards.shape[1]
+    for k, prompt in enumerate(prompts):
+        answers = zip(samples[k * size : (k + 1) * size], rewards[k].tolist())
+        texts = [marked(decode(answer), reward) for answer, reward in answers]
+        best = marked(decode(greedy[k]), float(right[k]))
+        rows.append((decode(prompt), best, "  ".join(texts), f"{float(rewards[k].mean()):.2f}"))
+    return table(("prompt", "greedy", "samples", "mean reward"), rows)
