@@ -80,8 +80,9 @@ class PublishedTokenizer(Tokenizer):
 
     def controls(self) -> dict[str, int]:
         """Ids of all special tokens by their published names."""
-        names = (t["content"] for t in self._json.get("added_tokens", []) if t.get("special"))
-        return {name: self._model.token_to_id(name) for name in names}
+        names = [t["content"] for t in self._json.get("added_tokens", []) if t.get("special")]
+        ids = map(self._model.token_to_id, names)
+        return {name: number for name, number in zip(names, ids) if number is not None}
 
     def encode_pieces(self, pieces: Sequence[str | int]) -> Ids:
         """As the published program encodes the whole text: what follows a special token may have
@@ -97,24 +98,24 @@ class PublishedTokenizer(Tokenizer):
         names by id; and its ids to the published ones."""
         from tokenizers import Tokenizer as Model
 
-        added, aliases = [], {}
-        for token in self._json.get("added_tokens", []):
-            name = token["content"]
-            if token.get("special"):
-                name = f"\ufdd1{len(aliases)}\ufdd2"
-                aliases[self._model.token_to_id(token["content"])] = name
-            added.append(token | {"content": name})
+        controls = self.controls()
+        aliases = {number: f"\ufdd1{k}\ufdd2" for k, number in enumerate(controls.values())}
+        names = {name: aliases[number] for name, number in controls.items()}
+        added = [
+            token | {"content": names.get(token["content"], token["content"])}
+            for token in self._json.get("added_tokens", [])
+        ]
         json_ = self._json | {"added_tokens": added, "post_processor": None}
         model = Model.from_str(json.dumps(json_))
         model.no_padding()
         model.no_truncation()
         # Tokens that are in no vocabulary are numbered anew.
         table = np.arange(1 + max(model.get_vocab(with_added_tokens=True).values()), dtype=np.int32)
-        published = {name: number for number, name in aliases.items()}
-        for token in added:
+        for token in self._json.get("added_tokens", []):
             name = token["content"]
-            number = published.get(name, self._model.token_to_id(name))
-            table[model.token_to_id(name)] = number
+            here, there = model.token_to_id(names.get(name, name)), self._model.token_to_id(name)
+            if here is not None and there is not None:
+                table[here] = there
         return model, aliases, table
 
     @property
