@@ -2,9 +2,11 @@
 
 import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from zoo.config import groups as configs
@@ -28,7 +30,7 @@ from zoo.training.evaluate import check_predictions
 from zoo.training.inside import watch
 from zoo.training.loader import Loader
 from zoo.training.monitor import check_monitor, set_monitor
-from zoo.training.precision import Precision
+from zoo.training.precision import DTYPES, Precision
 from zoo.training.products import Products
 from zoo.training.runtime import Runtime, seed_everything
 from zoo.training.step import prepare_task
@@ -92,6 +94,11 @@ def _check_adapter(name: str, init: InitConfig) -> None:
         raise UserError(
             f"adapter={name} changes trained weights, and there are none: set init.from=<a run, "
             f"or published weights>"
+        )
+    if init.dtype and name != "lora":
+        raise UserError(
+            f"init.dtype={init.dtype} is for the frozen weights of adapter=lora, got adapter="
+            f"{name}: most steps of training are too small for weights in 16 bits"
         )
 
 
@@ -186,7 +193,8 @@ def build_model(
 ) -> tuple[nn.Module, Report | None]:
     """The model with the weights that it starts from, on the CPU; and what was loaded."""
     seed_everything(mix_seed(config.seed, INITIALISATION))
-    model = build_component(MODELS, config.model, facts, config.data["name"])
+    with frozen_format(config.init):
+        model = build_component(MODELS, config.model, facts, config.data["name"])
     if teacher:
         keep_apart(model, teacher)
         if weights_sha256(teacher.model.state_dict()) != teacher.sha256:
@@ -195,6 +203,17 @@ def build_model(
                 f"built; let it initialise its own modules alone"
             )
     return model, initialise(model, config.init, config.adapter, source)
+
+
+@contextlib.contextmanager
+def frozen_format(init: InitConfig) -> Iterator[None]:
+    """Models that are built within have their weights in `init.dtype`."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(DTYPES[init.dtype] if init.dtype else before)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def build_loader(
@@ -225,6 +244,11 @@ def initialise(
         report = load_weights(model, source.unpadded, str(init.from_), init.skip, init.resize)
         fresh = report.skipped + report.resized
         fresh += [name for name in source.adapter or () if ".lora_" not in name]
+        if init.dtype and fresh:
+            raise UserError(
+                f"init.dtype={init.dtype} holds frozen weights, and {fresh[0]} is trained anew; "
+                f"leave one of the two out"
+            )
     ADAPTERS.build(adapter, model=model, fresh=fresh)
     if source is not None and source.adapter is not None:
         load_model(model, source.adapter, Path(str(init.adapter)))

@@ -1,8 +1,7 @@
 """A finished (or stopped) run, back in memory: from its own folder alone, running none of its code.
 
 The config names a registered model and task, dataset.json holds facts and encoding, a checkpoint
-holds tensors. Nothing is unpickled, and no module that the run names is imported unless the
-command line names it too.
+tensors. Nothing is unpickled; a module that the run names is imported if the command names it too.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ import torch
 from torch import nn
 
 from zoo.batch import Batch
-from zoo.build import initialise
+from zoo.build import frozen_format, initialise
 from zoo.config.run import Options, RunConfig, TeacherConfig
 from zoo.config.saved import read_config
 from zoo.data.encoding import Encoding, load_encoding
@@ -200,14 +199,15 @@ def _load(
     online: bool = False,
 ) -> tuple[nn.Module, Checkpoint]:
     """A run's model with a checkpoint's weights, in evaluation mode; and that checkpoint."""
-    model = _build(MODELS, config.model, config.plugins, facts)
+    with frozen_format(config.init):
+        model = _build(MODELS, config.model, config.plugins, facts)
     if teacher:
         keep_apart(model, teacher)
     saved = find_checkpoint(run, checkpoint, warn)
     if config.adapter["name"] != "none":
-        source = _open_base(str(config.init.from_), online)
-        initialise(model, config.init, config.adapter, source)
-        check_base(source.sha256, saved)
+        base = _open_base(str(config.init.from_), online)
+        initialise(model, config.init, config.adapter, base)
+        check_base(base.sha256, saved)
     model = model.to(runtime.device)
     load_model(model, saved.tensors.get("ema") or saved.tensors.get("model", {}), saved.path)
     return model.eval(), saved

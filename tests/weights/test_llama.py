@@ -8,7 +8,9 @@ import torch
 from published_models import KIN, T, V, llama, load_published, reference_and_model
 from safetensors.torch import load_file, save_file
 
+from zoo.adapters.lora import fold
 from zoo.errors import UserError
+from zoo.restore import restore
 from zoo.weights.hf_folder import write_json
 from zoo.weights.llama import LLAMA
 from zoo.weights.source import open_source
@@ -118,3 +120,37 @@ def test_options_that_no_architecture_has_together(options, kind, has):
     settings = sizes | dict(bias="none", window=None, qk_norm=False) | options
     assert LLAMA.misfits(settings)[0][0] == has
     assert LLAMA.config(settings)["model_type"] == kind
+
+
+RUN = (
+    "model=llama", "task=causal_lm", "model.width=16", "model.depth=2", "model.heads=4",
+    "model.kv_heads=2", "data=text", "data.tokenizer=byte", "data.block_size=16",
+    "data.batch_size=2", "trainer.max_steps=2", "trainer.eval_steps=2", "optim.lr=0.1",
+)  # fmt: skip
+
+
+def test_frozen_weights_in_16_bits(train, tmp_path):
+    """An adapter on them is trained in 32, restored, merged and written in 16."""
+    (tmp_path / "a.txt").write_text("to be, or not to be, that is the question. " * 40)
+    place = f"data.path={tmp_path / 'a.txt'}"
+    base = train(*RUN, place)
+    assert base.code == 0, base.err
+    for precision in ("fp32", "bf16"):
+        done = train(
+            *RUN, place, f"init.from={base.path}", "init.dtype=bf16", "adapter=lora",
+            f"trainer.precision={precision}",
+        )  # fmt: skip
+        assert done.code == 0, done.err
+    restored = restore(done.path)
+    kinds = {n: t.dtype for n, t in restored.model.state_dict().items()}
+    assert all((torch.float32 if ".lora_" in n else torch.bfloat16) == k for n, k in kinds.items())
+    assert restored.model.rotary.cos.dtype == torch.float32
+    assert any(n.endswith("lora_b") and t.any() for n, t in restored.model.state_dict().items())
+    fold(restored.model)
+    assert restored.model.blocks[0].attention.qkv.weight.dtype == torch.bfloat16
+    for options, said in (
+        ((), "init.dtype=bf16 is for the frozen weights of adapter=lora, got adapter=none"),
+        (("adapter=lora", "init.skip=[head]"), "frozen weights, and head.weight is trained anew"),
+    ):
+        done = train(*RUN, place, f"init.from={base.path}", "init.dtype=bf16", *options)
+        assert done.code == 2 and said in done.err

@@ -49,6 +49,8 @@ class LoRA:
     def start(self, a: tuple[int, ...], b: tuple[int, ...], scale: float, dropout: float) -> None:
         """Initialise A and B, of these shapes."""
         dtype, device = self.weight.dtype, self.weight.device
+        if dtype == torch.bfloat16:
+            dtype = torch.float32  # most steps of training are too small for 16 bits
         self.lora_a = nn.Parameter(torch.empty(a, dtype=dtype, device=device))
         self.lora_b = nn.Parameter(torch.zeros(b, dtype=dtype, device=device))
         nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
@@ -93,7 +95,8 @@ class LoRALinear(LoRA, nn.Linear):
         flat = x.reshape(-1, self.in_features)  # (N, I)
         y = linear(flat, self.weight, self.bias)
         if self.adapter_on and not self.original:
-            h = F.linear(self.drop(flat) if self.training else flat, self.lora_a)
+            h = self.drop(flat) if self.training else flat
+            h = F.linear(h, self.lora_a.to(h.dtype))
             b = self.lora_b.to(y.dtype)
             if self.rows == [(0, self.out_features)]:
                 y.addmm_(h, b.mT, alpha=self.scale)
@@ -133,8 +136,9 @@ class LoRAConv2d(LoRA, nn.Conv2d):
         if self.original or not self.adapter_on:
             return y
         x = self.drop(x) if self.training else x
-        h = F.conv2d(x, self.lora_a, None, self.stride, self.padding, self.dilation)
-        return y + self.scale * F.conv2d(h, self.lora_b)
+        a, b = self.lora_a.to(x.dtype), self.lora_b.to(x.dtype)
+        h = F.conv2d(x, a, None, self.stride, self.padding, self.dilation)
+        return y + self.scale * F.conv2d(h, b)
 
     def delta(self) -> Tensor:
         """(O, I, kernel height, kernel width)."""
@@ -155,7 +159,8 @@ class LoRAEmbedding(LoRA, nn.Embedding):
         y = super().forward(ids)
         if self.original or not self.adapter_on:
             return y
-        return y + self.scale * F.linear(F.embedding(ids, self.lora_a.mT), self.lora_b)
+        update = F.linear(F.embedding(ids, self.lora_a.mT), self.lora_b)
+        return y + self.scale * update.to(y.dtype)
 
     def delta(self) -> Tensor:
         """(V, D)."""

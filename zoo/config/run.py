@@ -9,7 +9,7 @@ import dataclasses
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from zoo.errors import UserError, unknown_name
 from zoo.schema import describe_value, matches_type, type_mismatch
@@ -30,12 +30,14 @@ class InitConfig:
         adapter: An adapter to start from: a run directory, or a folder of PEFT's; or null.
         skip: Parts of the model that keep their random initialisation.
         resize: Parts whose shapes differ: rows and columns that both have are loaded.
+        dtype: `bf16` holds frozen weights in 16 bits, as most files do; null: all in 32.
     """
 
     from_: str | None = None
     adapter: str | None = None
     skip: list[str] = field(default_factory=list)
     resize: list[str] = field(default_factory=list)
+    dtype: Literal["bf16"] | None = None
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ def sinusoids(length: int, width: int, base: float = 10_000.0) -> Tensor:
 
     Vaswani et al., 2017, arXiv:1706.03762, section 3.5, where sines and cosines alternate.
     """
-    angles = torch.arange(length)[:, None] * base ** (-torch.arange(0, width, 2) / width)
+    steps = torch.arange(0, width, 2, dtype=torch.float32)  # whatever the weights are
+    angles = torch.arange(length)[:, None] * base ** (-steps / width)
     return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :width]
 
 

@@ -12,7 +12,8 @@ def encode_prompt(
     context: int | None,
     chat: Any = None,
 ) -> list[int]:
-    """Ids of a prompt in its template.
+    """Ids of a prompt in its template; without one, after the token that begins every text, which
+    some published models need.
 
     Args:
         tokenizer: Text to ids.
@@ -34,6 +35,8 @@ def encode_prompt(
             ids = tokenizer.encode(text).tolist()
     except UserError as error:
         raise UserError(str(error).replace("the text", "input: the prompt", 1)) from None
+    if template is None and (begin := getattr(tokenizer, "begin_id", None)) is not None:
+        ids = [begin, *ids]
     if context is not None and len(ids) > context:
         raise UserError(
             f"input: the prompt has {len(ids)} tokens, and the model's context is "

@@ -14,7 +14,7 @@ from zoo.runs.directory import RunDirectory
 from zoo.training.checkpoint import Checkpointer, load_model
 from zoo.weights.family import Family
 from zoo.weights.peft import CONFIG, Adapter, read_peft
-from zoo.weights.source import FAMILIES, open_source
+from zoo.weights.source import WRITTEN, open_source
 
 
 def family_of(model: str, options: Options) -> Family | None:
@@ -24,7 +24,7 @@ def family_of(model: str, options: Options) -> Family | None:
         model: Its name.
         options: Its options and the facts that it was built with.
     """
-    for family in FAMILIES:
+    for family in WRITTEN:
         if family.model == model and family.config and not family.misfits(options):
             return family
     return None

@@ -4,7 +4,7 @@ A family is a table of links, each one parameter of our model and the published 
 made of. It serves reading and writing alike, adapters included.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,40 @@ class Link:
         return tensor.chunk(number) if number > 1 else (tensor,)
 
 
+class Joined(Mapping[str, Tensor]):
+    """Tensors by name, each of one part or several, which are joined whenever it is read: all of
+    them together are never in memory twice.
+
+    Args:
+        parts: Of each tensor, in the order of its rows.
+    """
+
+    def __init__(self, parts: dict[str, tuple[Tensor, ...]]) -> None:
+        self._parts = parts
+
+    def __getitem__(self, name: str) -> Tensor:
+        parts = self._parts[name]
+        return parts[0].contiguous() if len(parts) == 1 else torch.cat(parts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def shape(self, name: str) -> torch.Size:
+        """The shape of a tensor, which is not read."""
+        parts = self._parts[name]
+        if not parts[0].ndim:
+            return parts[0].shape
+        return torch.Size([sum(map(len, parts)), *parts[0].shape[1:]])
+
+    def first_rows(self, names: Iterable[str], rows: int) -> "Joined":
+        """The same with the first rows alone of those of these names that there are."""
+        cut = {n: (self[n][:rows],) for n in names if n in self}
+        return Joined(self._parts | cut)
+
+
 def keep(tensors: Tensors, settings: Settings) -> Tensors:
     """All as they are."""
     return tensors
@@ -87,16 +121,15 @@ class Family:
     config: Callable[[Settings], dict[str, Any]] | None
     fold: Callable[[Tensors, Settings], Tensors] = keep
 
-    def from_published(self, tensors: Tensors, settings: Settings) -> Tensors:
+    def from_published(self, tensors: Tensors, settings: Settings) -> Joined:
         """Published (clean) tensors under our names; tensors without a link keep theirs."""
         remaining, renamed = dict(tensors), {}
         for link in self.links(settings):
             if all(name in remaining for name in link.published):
-                parts = [remaining.pop(name) for name in link.published]
-                parts = [part.T for part in parts] if link.transposed else parts
-                tensor = parts[0] if len(parts) == 1 else torch.cat(parts)
-                renamed[link.name] = tensor.contiguous()
-        return renamed | remaining
+                parts = tuple(remaining.pop(name) for name in link.published)
+                parts = tuple(part.T for part in parts) if link.transposed else parts
+                renamed[link.name] = parts
+        return Joined(renamed | {name: (tensor,) for name, tensor in remaining.items()})
 
     def to_published(self, tensors: Tensors, settings: Settings) -> Tensors:
         """Our tensors under their published names.

@@ -8,10 +8,11 @@ import json
 import pickle
 import re
 import warnings
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
@@ -24,6 +25,7 @@ from zoo.weights.foreign import (
     is_lightning,
     is_safetensors,
 )
+from zoo.weights.mapped import drop_pages, map_safetensors
 
 Tensors = dict[str, Tensor]
 NAMES = ("model.safetensors", "pytorch_model.bin")  # in a folder of the Hub's form
@@ -54,13 +56,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def weights_sha256(tensors: Tensors) -> str:
+def weights_sha256(tensors: Mapping[str, Tensor]) -> str:
     """Of names, shapes, types and values: the identity of weights."""
     total = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
+    for name in sorted(tensors):
+        tensor = tensors[name]
         total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         if tensor.numel():
             total.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        drop_pages()
     return total.hexdigest()
 
 
@@ -156,12 +160,12 @@ def read_tensors(path: Path) -> Tensors:
     """
     try:
         if is_safetensors(path):
-            return safetensors.torch.load_file(path)
+            return map_safetensors(path)
         if what := describe_foreign(path):
             raise UserError(f"{path} {what}")
-        with warnings.catch_warnings(), path.open("rb") as file:  # torch would go by its name
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickles of an old kind
-            content = torch.load(file, map_location="cpu", weights_only=True)
+            content = _unpickled(path)
     except SafetensorError as error:
         raise UserError(f"{path} is damaged or no safetensors file: {error}") from None
     except pickle.UnpicklingError as error:
@@ -172,6 +176,14 @@ def read_tensors(path: Path) -> Tensors:
         reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
         raise UserError(f"{path} is damaged or holds no weights: {reason}") from None
     return _plain(content, path)
+
+
+def _unpickled(path: Path) -> Any:
+    """The content of a file of torch.save, tensors read where they are needed if it is a zip."""
+    if zipfile.is_zipfile(path) and path.suffix != ".safetensors":
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    with path.open("rb") as file:  # torch would go by its name
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _refused_pickle(path: Path, error: pickle.UnpicklingError) -> str:

@@ -13,13 +13,14 @@ from typing import Any
 from zoo.data.encoding import Encoding
 from zoo.data.images.encoding import ImageEncoding
 from zoo.data.text.chat_encoding import ChatEncoding
+from zoo.data.text.encoding import TextEncoding
 from zoo.data.text.labelled_encoding import LabelledTextEncoding
 from zoo.data.text.prompt_encoding import PLACEHOLDER, PromptEncoding
 from zoo.data.text.tagged_encoding import TaggedEncoding
 from zoo.errors import UserError
 from zoo.weights.family import Family, Misfit, Settings, Tensors
 from zoo.weights.hf_tokenizer import TokenizerFiles, tokenizer_files
-from zoo.weights.source import FAMILIES
+from zoo.weights.source import WRITTEN
 
 BILINEAR = 2  # Pillow's number
 ONE_PROMPT = "This model was trained on one prompt and its answer: give it one user message."
@@ -61,7 +62,8 @@ def write_folder(trained: Trained, folder: Path) -> str:
     except ValueError as error:
         raise UserError(f"format=hf: {error}; take format=safetensors or onnx") from None
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    config = family.config(trained.settings) | {"dtype": "float32"}
+    dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    config = family.config(trained.settings) | {"dtype": dtype}
     files = files_of(trained)
     if files is not None:
         special = {f"{role}_id": files.ids.get(role) for role in ROLES}
@@ -83,13 +85,13 @@ def find_family(trained: Trained) -> Family:
     Raises:
         UserError: There is none, or it cannot express some options.
     """
-    families = (f for f in FAMILIES if f.model == trained.model and f.config)
-    family = next(families, None)
-    if family is None:
+    families = [f for f in WRITTEN if f.model == trained.model and f.config]
+    if not families:
         raise UserError(
             f"format=hf: there is no published family of model={trained.model}; take "
             f"format=safetensors or onnx"
         )
+    family = min(families, key=lambda one: len(one.misfits(trained.settings)))
     misfits = family.misfits(trained.settings) + _misfits(trained.encoding)
     if misfits:
         has, needs = (list(column) for column in zip(*misfits, strict=True))
@@ -120,6 +122,7 @@ def files_of(trained: Trained) -> TokenizerFiles | None:
         trained.encoding.tokenizer,
         fills_blanks=trained.task == "masked_lm",
         wraps=isinstance(trained.encoding, LabelledTextEncoding | TaggedEncoding),
+        begins=isinstance(trained.encoding, TextEncoding),
     )
 
 

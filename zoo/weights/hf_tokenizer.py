@@ -36,7 +36,10 @@ class TokenizerFiles:
 
 
 def tokenizer_files(
-    tokenizer: Tokenizer, fills_blanks: bool = False, wraps: bool = False
+    tokenizer: Tokenizer,
+    fills_blanks: bool = False,
+    wraps: bool = False,
+    begins: bool = False,
 ) -> TokenizerFiles | None:
     """The files' content, None for a tokenizer that the format cannot express (words).
 
@@ -44,6 +47,8 @@ def tokenizer_files(
         tokenizer: Ours.
         fills_blanks: Whether `[MASK]` in a text is the token.
         wraps: Whether a text gets the special tokens around it that the model was trained with.
+        begins: Whether a text gets the token before it that all texts of a published tokenizer
+            begin with.
     """
     content = tokenizer_json(tokenizer)
     if content is None:
@@ -54,6 +59,8 @@ def tokenizer_files(
     known = _vocabulary(content) | {t["content"]: t["id"] for t in content["added_tokens"]}
     by_id = {number: name for name, number in known.items()}
     names = {role: by_id[number] for role, number in ids.items()}
+    if begins and tokenizer.begin_id is not None and isinstance(tokenizer, PublishedTokenizer):
+        content["post_processor"] = tokenizer.to_json()["model"]["post_processor"]
     if wraps and {"cls_token", "sep_token"} <= names.keys():
         content["post_processor"] = _around(names, ids)
     return TokenizerFiles(content, names, ids)
@@ -102,7 +109,8 @@ def _ids(tokenizer: Tokenizer, content: Json) -> dict[str, int]:
     if model["type"] == "WordPiece":
         roles |= {"cls_token": BOS, "sep_token": EOS}
     else:
-        roles |= {"bos_token": EOT, "eos_token": EOT}
+        begins = isinstance(tokenizer, PublishedTokenizer) and BOS in specials
+        roles |= {"bos_token": BOS if begins else EOT, "eos_token": EOT}
     ids = {role: specials[name] for role, name in roles.items() if name in specials}
     if model.get("unk_token") in vocabulary:
         ids["unk_token"] = vocabulary[model["unk_token"]]

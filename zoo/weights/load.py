@@ -2,7 +2,7 @@
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from zoo.errors import UserError
 from zoo.text_table import text_table
 from zoo.training.checkpoint import untied
+from zoo.weights.family import Joined
 from zoo.weights.files import Tensors
+from zoo.weights.mapped import drop_pages
 
 SHOWN = 3
 BY_TOKEN, FEW = ("embedding", "head"), 16  # with many more rows it is another vocabulary
+PIECE = 2**23  # numbers that are copied at a time
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -57,13 +60,17 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def load_weights(
-    model: nn.Module, tensors: Tensors, where: str, skip: Sequence[str], resize: Sequence[str]
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    where: str,
+    skip: Sequence[str],
+    resize: Sequence[str],
 ) -> Report:
     """Fill a model.
 
     Args:
         model: Changed in place.
-        tensors: By its names; of tied weights one name is enough.
+        tensors: By its names; of tied weights one name is enough. One is read after another.
         where: They came from, for messages.
         skip: Modules or parameters (`head`, `blocks.0`, `*.bias`) that keep their initial values.
         resize: Those that may differ in shape: rows and columns that both have are copied.
@@ -73,6 +80,7 @@ def load_weights(
             pattern that matches nothing.
     """
     state, report = model.state_dict(), Report()
+    shapes = tensors.shape if isinstance(tensors, Joined) else lambda name: tensors[name].shape
     expected = untied(state)
     for option, patterns in (("skip", skip), ("resize", resize)):
         for pattern in patterns:
@@ -84,9 +92,9 @@ def load_weights(
         elif name not in tensors:
             if not name.endswith("num_batches_tracked"):  # older files have none
                 report.missing.append(name)
-        elif tensors[name].shape == tensor.shape:
+        elif shapes(name) == tensor.shape:
             report.loaded.append(name)
-        elif matches(name, resize) and tensors[name].ndim == tensor.ndim:
+        elif matches(name, resize) and len(shapes(name)) == tensor.ndim:
             report.resized.append(name)
         else:
             report.reshaped.append(name)
@@ -94,18 +102,38 @@ def load_weights(
         if name not in state and not matches(name, skip):
             report.unexpected.append(name)
     _refuse(report, where, state, tensors)
-    _check_values(report, state, tensors, where)
     with torch.no_grad():
-        for name in report.loaded:
-            state[name].copy_(tensors[name])
-        for name in report.resized:
-            shapes = zip(state[name].shape, tensors[name].shape, strict=True)
-            overlap = tuple(slice(min(sizes)) for sizes in shapes)
-            state[name][overlap].copy_(tensors[name][overlap])
+        for name in report.loaded + report.resized:
+            _fill(name, state[name], tensors[name], where)
     return report
 
 
-def _refuse(report: Report, where: str, state: Tensors, tensors: Tensors) -> None:
+def _fill(name: str, own: Tensor, given: Tensor, where: str) -> None:
+    """Copy the rows and columns that both have, some rows at a time.
+
+    Raises:
+        UserError: Quantised numbers, whose scales are elsewhere; NaN or infinity.
+    """
+    if own.is_floating_point() and given.dtype not in FLOATS:
+        raise UserError(
+            f"init.from={where}: {name} is {str(given.dtype).removeprefix('torch.')}: "
+            f"quantised weights are not read; take those in 16 or 32 bits"
+        )
+    overlap = tuple(slice(min(sizes)) for sizes in zip(own.shape, given.shape, strict=True))
+    own, given = own[overlap], given[overlap]
+    rows = max(1, PIECE * len(own) // max(1, own.numel())) if own.ndim else 0
+    pieces = zip(own.split(rows), given.split(rows), strict=True) if rows else [(own, given)]
+    for mine, piece in pieces:
+        if own.is_floating_point() and not piece.to(own.dtype).isfinite().all():
+            raise UserError(
+                f"init.from={where}: {name} holds values that are not finite (NaN or "
+                f"infinity); the file is damaged, or its training failed"
+            )
+        mine.copy_(piece)
+        drop_pages()
+
+
+def _refuse(report: Report, where: str, state: Tensors, tensors: Mapping[str, Tensor]) -> None:
     """Raise where anything does not fit, with the options that would let it."""
     reshaped = [
         f"{name} {_shape(tensors[name])} for {_shape(state[name])}" for name in report.reshaped
@@ -123,7 +151,7 @@ def _refuse(report: Report, where: str, state: Tensors, tensors: Tensors) -> Non
         )
 
 
-def _remedy(report: Report, state: Tensors, tensors: Tensors) -> str:
+def _remedy(report: Report, state: Tensors, tensors: Mapping[str, Tensor]) -> str:
     """Options that make the weights fit, where these keep most of the model."""
     grown = [name for name in report.reshaped if _adds_rows(name, state[name], tensors[name])]
     parts = _parts([*report.missing, *report.unexpected, *report.reshaped])
@@ -156,27 +184,6 @@ def _adds_rows(name: str, own: Tensor, given: Tensor) -> bool:
         return False
     part = name.split(".")[0]
     return part == "position" or part in BY_TOKEN and added <= FEW + len(given) // 8
-
-
-def _check_values(report: Report, state: Tensors, tensors: Tensors, where: str) -> None:
-    """Refuse numbers that are no weights.
-
-    Raises:
-        UserError: Quantised numbers, whose scales are elsewhere; NaN or infinity.
-    """
-    for name in report.loaded + report.resized:
-        given = tensors[name]
-        if state[name].is_floating_point():
-            if given.dtype not in FLOATS:
-                raise UserError(
-                    f"init.from={where}: {name} is {str(given.dtype).removeprefix('torch.')}: "
-                    f"quantised weights are not read; take those in 16 or 32 bits"
-                )
-            if not given.to(state[name].dtype).isfinite().all():
-                raise UserError(
-                    f"init.from={where}: {name} holds values that are not finite (NaN or "
-                    f"infinity); the file is damaged, or its training failed"
-                )
 
 
 def _shape(tensor: Tensor) -> str:

@@ -195,7 +195,7 @@ def _retrained(stored: Tensors, family: Family | None, settings: dict[str, Any])
     """
     if family is None or not stored:
         return stored
-    tensors = family.from_published(stored, settings)
+    tensors = dict(family.from_published(stored, settings))
     known = {link.name for link in family.links(settings)}
     if unknown := sorted(tensors.keys() - known):
         raise ValueError(f"the model has no '{unknown[0]}', which the adapter changes")

@@ -3,9 +3,12 @@
 A run directory, a folder of the Hugging Face Hub's form, a file of tensors, or a name on the Hub.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from zoo.config.saved import read_config
 from zoo.data.encoding import load_encoding
@@ -20,17 +23,19 @@ from zoo.runs.directory import RunDirectory
 from zoo.schema import matches_type
 from zoo.training.checkpoint import Checkpointer
 from zoo.weights.bert import BERT
-from zoo.weights.family import Family
+from zoo.weights.family import Family, Joined
 from zoo.weights.fields import words
 from zoo.weights.files import Tensors, read_json, read_weights, weights_sha256
 from zoo.weights.foreign import describe_placeholder
 from zoo.weights.gpt2 import GPT2
+from zoo.weights.gpt_llama import GPT_LLAMA
 from zoo.weights.hub import download
 from zoo.weights.llama import LLAMA
 from zoo.weights.mamba import MAMBA
 from zoo.weights.resnet import RESNET, TORCHVISION
 
 FAMILIES: list[Family] = [GPT2, BERT, LLAMA, RESNET, TORCHVISION, MAMBA]
+WRITTEN: list[Family] = [*FAMILIES, GPT_LLAMA]  # as which our models leave
 OPTIONS, TOKENIZER = "zoo.json", "zoo_tokenizer.json"  # of what scripts/export.py writes
 PREPROCESSOR = "preprocessor_config.json"
 CONFIGS = ("config.json", "bert_config.json")  # the latter of Google's own files
@@ -52,7 +57,7 @@ class Source:
         path: Where they were found.
         model: The name of their model.
         settings: Options of that model which the weights decide.
-        tensors: By our names.
+        tensors: By our names; those of published files are read where they are needed.
         tokenizer: The one they were trained with, or None.
         adapter: Of `init.adapter`, to continue with; None for a new one or none.
         notes: How they were understood, a line each.
@@ -62,7 +67,7 @@ class Source:
     path: Path
     model: str
     settings: dict[str, Any]
-    tensors: Tensors
+    tensors: Mapping[str, Tensor]
     tokenizer: Tokenizer | None
     adapter: Tensors | None = None
     notes: tuple[str, ...] = ()
@@ -74,13 +79,12 @@ class Source:
         return weights_sha256(self.tensors)
 
     @property
-    def unpadded(self) -> Tensors:
+    def unpadded(self) -> Mapping[str, Tensor]:
         """The tensors without rows that belong to no token of the tokenizer."""
         if not _padding(self.tensors, self.tokenizer):
             return self.tensors
-        assert self.tokenizer is not None
-        cut = {n: t[: self.tokenizer.vocab_size] for n, t in self.tensors.items() if n in BY_TOKEN}
-        return self.tensors | cut
+        assert self.tokenizer is not None and isinstance(self.tensors, Joined)
+        return self.tensors.first_rows(BY_TOKEN, self.tokenizer.vocab_size)
 
 
 def open_source(location: str, online: bool = True) -> Source:
@@ -225,7 +229,7 @@ def _families() -> str:
     return ", ".join(dict.fromkeys(f.name for f in FAMILIES))
 
 
-def _padding(tensors: Tensors, tokenizer: Tokenizer | None) -> int:
+def _padding(tensors: Mapping[str, Tensor], tokenizer: Tokenizer | None) -> int:
     """How many rows of the embedding are no token of the weights' own tokenizer."""
     embedding = tensors.get("embedding.weight")
     if embedding is None or tokenizer is None:

@@ -75,6 +75,11 @@ class Tokenizer:
         """The id that fills up shorter texts: `<pad>`, or else the end of a text."""
         return self.specials.get(PAD, self.specials.get(EOT))
 
+    @property
+    def begin_id(self) -> int | None:
+        """The id before every text that a published model reads; None for none."""
+        return None
+
     def need_pad_id(self) -> int:
         """`pad_id`.
 

@@ -1,4 +1,4 @@
-"""The tokenizers that published weights come with: GPT-2's byte pairs, BERT's word pieces."""
+"""The tokenizers that published weights come with: byte pairs, word pieces, SentencePiece's."""
 
 import functools
 import json
@@ -117,6 +117,12 @@ class PublishedTokenizer(Tokenizer):
             if here is not None and there is not None:
                 table[here] = there
         return model, aliases, table
+
+    @functools.cached_property
+    def begin_id(self) -> int | None:  # type: ignore[override]
+        """Of a tokenizer that puts one token before a text and none after it."""
+        whole, bare = (self._model.encode("a", add_special_tokens=s).ids for s in (True, False))
+        return whole[0] if whole[1:] == bare else None
 
     @property
     def may_lack(self) -> bool:

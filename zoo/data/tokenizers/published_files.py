@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from zoo.data.tokenizers.base import EOT, MASK, PAD
+from zoo.data.tokenizers.base import BOS, EOT, MASK, PAD
 from zoo.data.tokenizers.published import NAMES, PublishedTokenizer
 from zoo.errors import UserError
 
@@ -102,12 +102,13 @@ def _read(path: Path) -> Json:
 
 
 def _stated_specials(folder: Path) -> dict[str, str]:
-    """The end, the mask and the padding that settings state, where they are not the usual ones."""
+    """Special tokens that settings state, where they are not the usual ones."""
     stated = _read(folder / "special_tokens_map.json") | _read(folder / SETTINGS)
-    names = {EOT: "eos_token", MASK: "mask_token", PAD: "pad_token"}
+    names = {EOT: "eos_token", MASK: "mask_token", PAD: "pad_token", BOS: "bos_token"}
     found = {ours: _text(stated[name]) for ours, name in names.items() if stated.get(name)}
-    if PAD in found and found[PAD] == found.get(EOT):  # none of its own
-        del found[PAD]
+    for name in (PAD, BOS):
+        if name in found and found[name] == found.get(EOT):  # none of its own
+            del found[name]
     return {ours: text for ours, text in found.items() if text not in NAMES[ours]}
 
 
