@@ -21,6 +21,10 @@ STEPS = (
 SIZES = ("model.width=16", "model.depth=2", "model.heads=2")
 GPT = ("model=gpt", "task=causal_lm", *SIZES, "data.block_size=48")
 MAMBA = ("model=mamba", "task=causal_lm", *SIZES[:2], "data.block_size=48")
+AS_LLAMA = (
+    "model.positions=rotary", "model.norm=rms", "model.activation=swiglu", "model.init=zero",
+    "model.tie=false",
+)  # fmt: skip
 BERT = ("model=bert", "task=masked_lm", *SIZES, "data.block_size=48", "data.mask_token=true")
 BPE = ("data.tokenizer=bpe", "data.vocab_size=320")
 CLASSES = ("task=classification", *SIZES, "data.block_size=40", "data=text_csv", *BPE)
@@ -121,6 +125,8 @@ def cases(files):
         "gpt letters": (*GPT, "data=text", texts, "data.tokenizer=char", "model.tie=false"),
         "mamba": (*MAMBA, "data=text", texts, *BPE),
         "mamba letters": (*MAMBA, "data=text", texts, "data.tokenizer=char", "model.tie=false"),
+        "gpt as llama": (*GPT, *AS_LLAMA, "data=text", texts, *BPE),
+        "llama": ("model=llama", *GPT[1:], "model.kv_heads=1", "data=text", texts, *BPE),
         "answers": (*GPT, "data=sft", answers, *BPE, template, "data.block_size=96"),
         "chat": (*GPT, "data=sft", f"data.path={files / 'chats.jsonl'}", *BPE),
         "bert": (*BERT, "data=text", texts, *BPE),

@@ -7,7 +7,9 @@ from zoo.config import groups as configs
 from zoo.errors import UserError, closest_match
 from zoo.program import spelled
 
-PATTERNS = ["*.json", "*.txt", "*.safetensors", "pytorch_model*.bin"]  # of a Hub's repository
+PATTERNS = [  # of a Hub's repository
+    "*.json", "*.txt", "*.jinja", "tokenizer.model", "*.safetensors", "pytorch_model*.bin",
+]  # fmt: skip
 NAME = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
 ADDRESS = re.compile(
     r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)/"
