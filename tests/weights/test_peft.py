@@ -33,6 +33,13 @@ def reference_and_model(kind, folder, tie=True):
             attn_pdrop=0.0,
         )  # fmt: skip
         reference = transformers.GPT2LMHeadModel(config)
+    elif kind == "llama":
+        config = transformers.LlamaConfig(
+            vocab_size=V, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, intermediate_size=56, max_position_embeddings=T, bos_token_id=0,
+            eos_token_id=0, tie_word_embeddings=tie,
+        )  # fmt: skip
+        reference = transformers.LlamaForCausalLM(config)
     else:
         config = transformers.BertConfig(
             vocab_size=V, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
@@ -55,6 +62,8 @@ CASES = [
     ("bert", ["qkv"]),
     ("bert", ["qkv:qv", "down"]),
     ("gpt2", ["embedding", "qkv"]),
+    ("llama", None),
+    ("llama", ["qkv:kv", "up:g"]),
 ]
 
 
@@ -87,7 +96,13 @@ def test_what_we_write_peft_reads(tmp_path, kind, targets, rslora):
 
 @pytest.mark.parametrize(
     ("kind", "modules"),
-    [("gpt2", ["c_attn", "c_fc"]), ("bert", ["query", "value"]), ("bert", ["key", "output.dense"])],
+    [
+        ("gpt2", ["c_attn", "c_fc"]),
+        ("bert", ["query", "value"]),
+        ("bert", ["key", "output.dense"]),
+        ("llama", ["q_proj", "v_proj", "o_proj"]),
+        ("llama", "all-linear"),
+    ],
 )
 def test_what_peft_writes_we_read(tmp_path, kind, modules):
     reference, model, settings = reference_and_model(kind, tmp_path)

@@ -18,16 +18,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.adapters.freeze import freeze, replace
+from zoo.adapters.parts import Rows, fused_rows
 from zoo.bounds import AboveZero, Fraction, Positive
 from zoo.errors import UserError
 from zoo.kernels import linear
-from zoo.layers.attention import Attention
 from zoo.layers.dropout import Dropout
 from zoo.layers.linear import Linear
 from zoo.naming import in_head
 from zoo.registry import ADAPTERS
-
-Rows = list[tuple[int, int]]  # adapted ranges of the outputs: start, stop
 
 
 class LoRA:
@@ -195,8 +193,9 @@ def lora(
         alpha: The update is scaled by alpha / R.
         dropout: Dropout probability, on the input of A.
         targets: Layers, by the end of their names, in which `*` matches anything: `qkv`,
-            `blocks.0.*`. Parts of a fused projection to queries, keys and values follow a colon:
-            `qkv:qv`. Null: every linear layer and convolution except the output layer.
+            `blocks.0.*`. Parts of a fused projection follow a colon: `qkv:qv` for queries and
+            values, `up:ug` for SwiGLU's value and gate. Null: every linear layer and convolution
+            except the output layer.
         rslora: Whether to scale by alpha / sqrt(R) instead.
 
     Raises:
@@ -211,7 +210,7 @@ def lora(
     chosen = choose_layers(layers, targets)
     freeze(model, fresh)
     for name, parts in chosen.items():
-        options: dict[str, Any] = {"rows": _rows(model, name, parts)} if parts else {}
+        options: dict[str, Any] = {"rows": fused_rows(model, name, parts)} if parts else {}
         adapted_class = next(cls for kind, cls in KINDS if isinstance(layers[name], kind))
         adapted = adapted_class(layers[name], rank, scale, dropout, **options)
         adapted.plain.append(layers[name])
@@ -257,18 +256,6 @@ def _list_names(layers: Iterable[str]) -> str:
     """The names that targets may match, without block numbers."""
     names = [".".join(p for p in name.split(".") if not p.isdecimal()) for name in layers]
     return f"those that could be adapted: {', '.join(dict.fromkeys(names)) or 'none'}"
-
-
-def _rows(model: nn.Module, name: str, parts: str) -> Rows:
-    """Ranges of the outputs of a fused projection that are queries, keys or values."""
-    attention = model.get_submodule(name.rpartition(".")[0])
-    has_parts = name.endswith(".qkv") and set(parts) <= set("qkv")
-    if not isinstance(attention, Attention) or not has_parts:
-        raise UserError(f"adapter.targets: '{name}:{parts}': only qkv has parts: q, k and v")
-    q = attention.heads * attention.head_width
-    kv = attention.kv_heads * attention.head_width
-    ranges = {"q": (0, q), "k": (q, q + kv), "v": (q + kv, q + 2 * kv)}
-    return [ranges[letter] for letter in "qkv" if letter in parts]
 
 
 def lora_layers(model: nn.Module) -> dict[str, LoRA]:

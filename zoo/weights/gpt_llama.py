@@ -16,7 +16,8 @@ def as_llama(settings: Settings) -> Settings:
     """Options of model=llama, from those of model=gpt."""
     shared = ("vocab_size", "block_size", "width", "depth", "heads", "kv_heads", "tie")
     bias = "all" if settings["bias"] else "none"
-    return {name: settings[name] for name in shared} | {"bias": bias, "eps": EPS}
+    known = {name: settings[name] for name in shared if name in settings}
+    return known | {"bias": bias, "eps": EPS}
 
 
 def gpt_links(settings: Settings) -> Iterator[Link]:

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,12 @@ from zoo.weights.classifiers import unfold
 from zoo.weights.family import Family
 from zoo.weights.files import Tensors, read_json, read_tensors
 from zoo.weights.peft_config import LORA
-from zoo.weights.retrained import lies_in, published_modules, retrained_modules
+from zoo.weights.retrained import (
+    lies_in,
+    published_modules,
+    published_rows,
+    retrained_modules,
+)
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 Pairs = dict[str, dict[str, Tensor]]  # module: its matrices A and B
@@ -31,8 +37,13 @@ ENDINGS = {  # of A and B: of embeddings, of all else
     False: ("lora_A.weight", "lora_B.weight"),
 }
 NAME = re.compile(r"(.+)\.(lora_embedding_[AB]|lora_[AB])(?:\.default)?(?:\.weight)?$")
-TASKS = {"gpt": "CAUSAL_LM"}
-LETTERS = {"query": "q", "key": "k", "value": "v"}
+TASKS = {"gpt": "CAUSAL_LM", "llama": "CAUSAL_LM"}
+LETTERS = {  # published modules that are rows of one of ours, in their order there
+    "query": "q", "key": "k", "value": "v",
+    "q_proj": "q", "k_proj": "k", "v_proj": "v", "up_proj": "u", "gate_proj": "g",
+}  # fmt: skip
+
+ORDER = "qkvug"
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ def write_peft(
     pieces = [
         (target, isinstance(layer, nn.Embedding), a, b)
         for name, layer in lora_layers(model).items()
-        for target, a, b in _pieces(layer, published_modules(family, settings, name))
+        for target, a, b in _pieces(layer, *_targets(layer, family, settings, name))
         if not lies_in(target, whole)
     ]
     rank = max(len(a) for _, _, a, _ in pieces)
@@ -101,22 +112,31 @@ def _task_type(family: Family | None, settings: dict[str, Any]) -> str | None:
     return TASKS.get(family.model) if family else None
 
 
-def _pieces(layer: LoRA, targets: tuple[str, ...]) -> list[tuple[str, Tensor, Tensor]]:
+def _targets(
+    layer: LoRA, family: Family | None, settings: dict[str, Any], name: str
+) -> tuple[tuple[str, ...], list[int]]:
+    """The published modules that a layer of our model consists of, and the rows of each."""
+    rows = published_rows(family, settings, name, len(layer.weight))
+    return published_modules(family, settings, name), rows
+
+
+def _pieces(
+    layer: LoRA, targets: tuple[str, ...], rows: list[int]
+) -> list[tuple[str, Tensor, Tensor]]:
     """(module, A, B) of each published module that a layer of our model changes."""
     a, b = layer.lora_a.detach(), layer.lora_b.detach()
     if not isinstance(layer, LoRALinear):
         return [(targets[0], a, b)]
     if layer.rows == [(0, layer.out_features)]:
-        pairs = zip(targets, b.chunk(len(targets)), strict=True)
-        return [(name, a, rows) for name, rows in pairs]
+        return [(name, a, part) for name, part in zip(targets, b.split(rows), strict=True)]
     heights = [stop - start for start, stop in layer.rows]
     parts = list(zip(layer.rows, a.split(layer.rank), b.split(heights), strict=True))
     if len(targets) > 1:  # queries, keys and values are modules of their own
-        height = layer.out_features // len(targets)
-        return [(targets[start // height], thin, rows) for (start, _), thin, rows in parts]
+        owner = dict(zip(accumulate(rows, initial=0), targets, strict=False))  # by its first row
+        return [(owner[start], thin, part) for (start, _), thin, part in parts]
     merged = b.new_zeros(layer.out_features, len(a))
-    for k, ((start, stop), _, rows) in enumerate(parts):
-        merged[start:stop, k * layer.rank : (k + 1) * layer.rank] = rows
+    for k, ((start, stop), _, part) in enumerate(parts):
+        merged[start:stop, k * layer.rank : (k + 1) * layer.rank] = part
     return [(targets[0], a, merged)]
 
 
@@ -236,10 +256,10 @@ def _by_our_names(
         letters = {LETTERS.get(n.rpartition(".")[2], ""): pair for n, pair in parts.items()}
         chosen = list(parts.values())
         if several:
-            chosen = [letters[letter] for letter in "qkv" if letter in letters]
+            chosen = [letters[letter] for letter in ORDER if letter in letters]
         tensors[f"{name}.lora_a"] = torch.cat([pair["A"] for pair in chosen])
         tensors[f"{name}.lora_b"] = torch.cat([pair["B"] for pair in chosen])
-        used = "".join(letter for letter in "qkv" if letter in letters)
+        used = "".join(letter for letter in ORDER if letter in letters)
         targets.append(f"{name}:{used}" if several else name)
     return tensors, targets
 

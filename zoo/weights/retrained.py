@@ -22,6 +22,17 @@ def published_modules(
     return (name,)
 
 
+def published_rows(
+    family: Family | None, settings: dict[str, Any], name: str, rows: int
+) -> list[int]:
+    """How many of the rows of our module's weight belong to each of those published modules."""
+    for link in family.links(settings) if family is not None else ():
+        if link.name == f"{name}.weight":
+            number = len(link.published)
+            return list(link.sizes) or [rows // number] * number
+    return [rows]
+
+
 def lies_in(name: str, modules: list[str]) -> bool:
     """Whether a module or parameter is one of some modules, or lies in one."""
     return any(name == module or name.startswith(f"{module}.") for module in modules)
