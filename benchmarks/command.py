@@ -15,7 +15,7 @@ Speed compared with named alternatives in interleaved runs: ratios, since machin
 
 trainer     steps per second: a bare loop, Zoo, Lightning
 startup     seconds: import torch, --help, the first training step
-generation  tokens per second of generated text: Hugging Face's GPT-2, Zoo's
+generation  tokens per second of generated text: Hugging Face's GPT-2 and Llama, Zoo's
 gpt         tokens per second of training GPT-2 in fp32 and bf16: Hugging Face, Zoo
 bert        the same for BERT
 lora        the same for LoRA on GPT-2, and peak memory: PEFT, Zoo

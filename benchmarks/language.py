@@ -60,14 +60,54 @@ def gpt_pair() -> tuple[Any, Any]:
     return published, model
 
 
+def llama_pair() -> tuple[Any, Any]:
+    """Hugging Face's Llama and Zoo's, with the same weights, in eval mode."""
+    import torch
+
+    from zoo.models.llama import Llama
+    from zoo.weights.llama import LLAMA
+    from zoo.weights.load import load_weights
+
+    transformers = import_transformers()
+    config = transformers.LlamaConfig(
+        vocab_size=GPT_SIZE.vocabulary,
+        max_position_embeddings=GPT_SIZE.context,
+        hidden_size=GPT_SIZE.width,
+        intermediate_size=1024,
+        num_hidden_layers=GPT_SIZE.depth,
+        num_attention_heads=GPT_SIZE.heads,
+        num_key_value_heads=GPT_SIZE.heads // 3,
+        bos_token_id=0,
+        eos_token_id=None,
+    )
+    torch.manual_seed(0)
+    published = transformers.LlamaForCausalLM(config).eval()
+    options = LLAMA.settings(published.state_dict(), config.to_dict())
+    model = Llama(vocab_size=GPT_SIZE.vocabulary, **options).eval()
+    weights = LLAMA.from_published(published.state_dict(), options)
+    load_weights(model, weights, "Hugging Face", [], [])
+    return published, model
+
+
 def generation(rounds: int, threads: int) -> None:
-    """Greedy text from the same weights, batch 1, fp32: tokens per second."""
+    """Greedy text of GPT-2 and of Llama, batch 1, fp32: tokens per second."""
+    for pair, names in (
+        (gpt_pair, ("Hugging Face GPT2LMHeadModel", "zoo gpt")),
+        (llama_pair, ("Hugging Face LlamaForCausalLM", "zoo llama")),
+    ):
+        compare_generation(pair(), names, rounds, threads)
+
+
+def compare_generation(
+    pair: tuple[Any, Any], names: tuple[str, str], rounds: int, threads: int
+) -> None:
+    """Greedy text of Hugging Face's model and of Zoo's, from the same weights."""
     import torch
 
     from zoo.inference.generation import Sampling, generate
 
     torch.set_num_threads(threads)
-    published, model = gpt_pair()
+    published, model = pair
     prompt = torch.randint(GPT_SIZE.vocabulary, (1, PROMPT))
 
     def hugging_face_generate() -> list[int]:
@@ -82,10 +122,8 @@ def generation(rounds: int, threads: int) -> None:
 
     same = "yes" if hugging_face_generate() == zoo_generate() else "NO"
     print(f"{NEW} tokens after {PROMPT}, {threads} threads; same tokens: {same}")
-    cases = {
-        "Hugging Face GPT2LMHeadModel": tokens_per_second(hugging_face_generate),
-        "zoo gpt": tokens_per_second(zoo_generate),
-    }
+    functions = (hugging_face_generate, zoo_generate)
+    cases = dict(zip(names, map(tokens_per_second, functions), strict=True))
     run_interleaved(cases, rounds, "tokens/s")
 
 

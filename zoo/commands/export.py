@@ -24,7 +24,7 @@ format=peft.
 
 run=         a run directory, or a folder of runs: the newest; last: the newest below outputs
 format=      safetensors   weights with our names, options and tokenizer: init.from reads it
-             hf            the format of the Hugging Face Hub, for `transformers`: gpt, bert, resnet
+             hf            the format of the Hub, for `transformers`: llama, gpt, bert, resnet
              peft          only the adapter, for PEFT
              onnx          a graph, compared with the model; batch size and length are dynamic
              int8          the same in 8 bits; prints the change in size, speed and metrics

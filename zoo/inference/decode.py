@@ -101,6 +101,7 @@ def _block_step(
     block: nn.Module, cache: KVCache, batch: int
 ) -> Callable[[Tensor, Rotation | None], Tensor]:
     """The block as a function of new vectors, (D,) or (B, D), and their rotation."""
+    assert isinstance(block, Block | PreNormBlock)
     attention, feed_forward, batch_is_one = block.attention, block.feed_forward, batch == 1
     assert isinstance(attention, Attention) and isinstance(feed_forward, FeedForward)
     qkv, out = _linear(attention.qkv, batch_is_one), _linear(attention.out, batch_is_one)

@@ -12,8 +12,8 @@ def encode_prompt(
     context: int | None,
     chat: Any = None,
 ) -> list[int]:
-    """Ids of a prompt in its template; without one, after the token that begins every text, which
-    some published models need.
+    """Ids of a prompt in its template, or of messages; without either, of a text after the token
+    that begins every text, which some published models need.
 
     Args:
         tokenizer: Text to ids.
@@ -32,11 +32,10 @@ def encode_prompt(
             messages = [{"role": "user", "content": text}] if isinstance(text, str) else text
             ids: list[int] = chat.prompt(messages).tolist()
         else:
-            ids = tokenizer.encode(text).tolist()
+            begin = getattr(tokenizer, "begin_id", None) if template is None else None
+            ids = ([] if begin is None else [begin]) + tokenizer.encode(text).tolist()
     except UserError as error:
         raise UserError(str(error).replace("the text", "input: the prompt", 1)) from None
-    if template is None and (begin := getattr(tokenizer, "begin_id", None)) is not None:
-        ids = [begin, *ids]
     if context is not None and len(ids) > context:
         raise UserError(
             f"input: the prompt has {len(ids)} tokens, and the model's context is "

@@ -193,7 +193,7 @@ def config(settings: Settings) -> dict[str, Any]:
     classifies, kind, width = settings.get("num_outputs"), kind_of(settings), settings["width"]
     suffix = "ForSequenceClassification" if classifies else "ForCausalLM"
     bias, window = settings.get("bias", "none"), settings.get("window")
-    own = {
+    by_kind: dict[str, dict[str, Any]] = {
         "llama": {
             "attention_bias": bias in ("attention", "all"),
             "mlp_bias": bias in ("mlp", "all"),
@@ -201,7 +201,8 @@ def config(settings: Settings) -> dict[str, Any]:
         "mistral": {"sliding_window": window},
         "qwen2": {},
         "qwen3": {"attention_bias": bias == "attention"},
-    }[kind]
+    }
+    own = by_kind[kind]
     if kind in ("qwen2", "qwen3"):
         own |= {"use_sliding_window": window is not None, "sliding_window": window}
         own |= {"max_window_layers": 0 if window else settings["depth"]}

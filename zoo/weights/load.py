@@ -80,7 +80,6 @@ def load_weights(
             pattern that matches nothing.
     """
     state, report = model.state_dict(), Report()
-    shapes = tensors.shape if isinstance(tensors, Joined) else lambda name: tensors[name].shape
     expected = untied(state)
     for option, patterns in (("skip", skip), ("resize", resize)):
         for pattern in patterns:
@@ -92,9 +91,9 @@ def load_weights(
         elif name not in tensors:
             if not name.endswith("num_batches_tracked"):  # older files have none
                 report.missing.append(name)
-        elif shapes(name) == tensor.shape:
+        elif _size(tensors, name) == tensor.shape:
             report.loaded.append(name)
-        elif matches(name, resize) and len(shapes(name)) == tensor.ndim:
+        elif matches(name, resize) and len(_size(tensors, name)) == tensor.ndim:
             report.resized.append(name)
         else:
             report.reshaped.append(name)
@@ -106,6 +105,11 @@ def load_weights(
         for name in report.loaded + report.resized:
             _fill(name, state[name], tensors[name], where)
     return report
+
+
+def _size(tensors: Mapping[str, Tensor], name: str) -> torch.Size:
+    """The shape of a tensor, which is not read for it."""
+    return tensors.shape(name) if isinstance(tensors, Joined) else tensors[name].shape
 
 
 def _fill(name: str, own: Tensor, given: Tensor, where: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from types import SimpleNamespace
 
 import pytest
 from sample_tokenizers import MIXED
@@ -143,6 +144,8 @@ def test_where_a_text_begins_and_ends(kind, begin, end, tmp_path):
     first = [] if begin is None else [own.specials[BOS]]
     assert encode_prompt(own, None, "the cat", None) == first + bare
     assert encode_prompt(own, "{prompt}", "the cat", None) == bare, "as data=sft is trained"
+    chat = SimpleNamespace(prompt=lambda messages: own.encode(messages[0]["content"]))
+    assert encode_prompt(own, None, "the cat", None, chat) == bare, "as its template says"
     files = tokenizer_files(own, begins=True)
     again = tokenizers.Tokenizer.from_str(json.dumps(files.content))
     assert again.encode("the cat").ids == first + bare

@@ -118,9 +118,13 @@ class PublishedTokenizer(Tokenizer):
                 table[here] = there
         return model, aliases, table
 
-    @functools.cached_property
-    def begin_id(self) -> int | None:  # type: ignore[override]
+    @property
+    def begin_id(self) -> int | None:
         """Of a tokenizer that puts one token before a text and none after it."""
+        return self._begin_id
+
+    @functools.cached_property
+    def _begin_id(self) -> int | None:
         whole, bare = (self._model.encode("a", add_special_tokens=s).ids for s in (True, False))
         return whole[0] if whole[1:] == bare else None
 
