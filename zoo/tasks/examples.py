@@ -228,3 +228,42 @@ def pictures(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
         "class_names": names,
     }
     return TaskExample(facts, {"input": (images - 0.25) / 0.5, "target": target})
+
+
+class Even(torch.nn.Module):
+    """A language model, or a classifier, to which all outputs are equally probable.
+
+    Args:
+        outputs: How many there are.
+        per_token: Whether it says so of each token, or once a sample.
+    """
+
+    def __init__(self, outputs: int, per_token: bool) -> None:
+        super().__init__()
+        self.outputs, self.axes = outputs, 2 if per_token else 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, T) to (N, T, V), or (N, ...) to (N, K)."""
+        return torch.zeros(*x.shape[: self.axes], self.outputs, device=x.device)
+
+
+def preferences(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
+    """Prompts of one letter; the better answer repeats it, the worse one is the letter after."""
+    size = tiny["vocab_size"] - 1
+    tokenizer = make_tokenizer("char", [string.ascii_lowercase[:size]], specials=["<|endoftext|>"])
+    facts = {
+        "tokenizer": tokenizer,
+        "token_bytes": tokenizer.token_bytes(),
+        "eot_id": 0,
+        "teacher": Even(size + 1, per_token=True),
+    }
+    prompt = torch.arange(SAMPLES) % size
+    answers = torch.stack([prompt, (prompt + 1) % size], 1) + 1  # (N, 2)
+    rows = torch.stack([answers[:, :1].expand(-1, 2), answers, torch.zeros_like(answers)], 2)
+    batch = {"input": rows, "scored": torch.ones(SAMPLES, 2, 2, dtype=torch.bool)}
+    return TaskExample(facts, batch, _chosen_without_last, (2, size + 1))
+
+
+def _chosen_without_last(batch: Mapping[str, Any]) -> tuple[Any, ...]:
+    rows = batch["input"]
+    return (rows[:, 0, :-1],)

@@ -34,6 +34,7 @@ from zoo.tasks.rollouts import (
     roll_out,
     starting_policy,
     unwrapped,
+    without_dropout,
 )
 
 TRIED = 2048  # answers of the starting policy, of which one at least has to be rewarded
@@ -89,14 +90,10 @@ class Reinforce:
         prompt (`reward`, `kl`, `length`).
         """
         policy, questions = unwrapped(model), self._questions(batch)
-        training = policy.training
-        policy.eval()  # without dropout
-        try:
+        with without_dropout(policy) as training:
             if training:
                 return self._train(model, policy, questions)
             return self._evaluate(policy, questions)
-        finally:
-            policy.train(training)
 
     def test_step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """As `step`, and the exact matches of the starting policy."""

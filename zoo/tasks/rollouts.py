@@ -97,12 +97,22 @@ def log_probabilities(
     model: nn.Module, rollouts: Rollouts, rows: Tensor | Sequence[int] | slice = slice(None)
 ) -> Tensor:
     """Log-probability of each answer after its prompt, or of those of some rows, in nats, (N,)."""
-    tokens, sampled = rollouts.tokens[rows], rollouts.sampled[rows]
+    tokens = rollouts.tokens[rows]
     logits = model(tokens[:, :-1])  # (N, T - 1, V)
+    return log_probabilities_of(logits, tokens[:, 1:], rollouts.sampled[rows])
+
+
+def log_probabilities_of(logits: Tensor, target: Tensor, counted: Tensor) -> Tensor:
+    """Log-probability of the tokens that count, in nats, (N,).
+
+    Args:
+        logits: (N, T, V).
+        target: Int64 (N, T).
+        counted: Bool (N, T).
+    """
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    target = tokens[:, 1:]
     nats = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
-    return -(nats.view_as(target) * sampled).sum(1)
+    return -(nats.view_as(target) * counted).sum(1)
 
 
 def own_draws(prompts: Sequence[Sequence[int]], count: int) -> Tensor:
@@ -117,6 +127,17 @@ def unwrapped(model: nn.Module) -> nn.Module:
     """The model itself, of one that is compiled, or wrapped for several devices."""
     model = getattr(model, "module", model)
     return getattr(model, "_orig_mod", model)
+
+
+@contextlib.contextmanager
+def without_dropout(policy: nn.Module) -> Iterator[bool]:
+    """Evaluation mode, for a while; gives whether the policy is in training."""
+    training = policy.training
+    policy.eval()
+    try:
+        yield training
+    finally:
+        policy.train(training)
 
 
 @contextlib.contextmanager

@@ -7,13 +7,13 @@ its docstring: some thousands of both, in the source code of the Python that run
 import ast
 import functools
 import re
-import warnings
 from collections.abc import Iterator
 
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.datasets.stdlib import sources, version_note
 from zoo.data.text.prompts import Pair, prompt_dataset
+from zoo.data.text.python_code import parse_code
 from zoo.registry import DATASETS
 
 SENTENCE = re.compile(r"(.+?[.!?])(?:\s|$)", re.DOTALL)
@@ -40,11 +40,8 @@ def answers() -> list[Pair]:
     seen: set[str] = set()
     pairs = []
     for name, source in sources():
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # invalid escapes
-                tree = ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError):
+        tree = parse_code(source)
+        if tree is None:
             continue
         module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         for signature, answer in _documented(tree, module):

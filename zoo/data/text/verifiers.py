@@ -7,6 +7,8 @@ Where answers can be checked, a policy can be improved by trying: no right answe
 import re
 from collections.abc import Callable
 
+from zoo.data.text.python_code import parse_code
+
 Verifier = Callable[[str, str], float]
 
 SIGNS: dict[str, Callable[[int, int], int]] = {
@@ -29,5 +31,10 @@ def verify_sum(prompt: str, answer: str) -> float:
     return float(right is not None and answer.strip() == str(right))
 
 
-VERIFIERS: dict[str, Verifier] = {"sums": verify_sum}
+def verify_python(prompt: str, answer: str) -> float:
+    """1 for code that Python's parser accepts after the prompt; it is not run."""
+    return float(bool(answer.strip()) and parse_code(prompt + answer) is not None)
+
+
+VERIFIERS: dict[str, Verifier] = {"sums": verify_sum, "python": verify_python}
 """By the name that an encoding keeps."""
