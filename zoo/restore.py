@@ -163,7 +163,8 @@ def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -
     _check_known(MODELS, config.model, config.plugins)
     is_held = takes_teacher(MODELS, config.model)  # a task's teacher is no longer needed
     nested_teacher = _teacher_of(config, dataset, runtime, warn) if is_held else None
-    facts = dataset["facts"] | load_encoding(dataset["encoding"], config.plugins).runtime_facts
+    encoding = load_encoding(dataset["encoding"], config.plugins)
+    facts = dataset["facts"] | encoding.runtime_facts
     facts |= nested_teacher.facts if nested_teacher else {}
     model, saved = _load(run, config, facts, nested_teacher, str(teacher.checkpoint), runtime, warn)
     return Teacher(
@@ -174,6 +175,7 @@ def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -
         sha256=weights_sha256(model.state_dict()),
         data_facts=dataset["facts"],
         data=config.data,
+        tokenizer=encoding.tokenizer,
     )
 
 

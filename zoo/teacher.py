@@ -31,6 +31,7 @@ class Teacher:
         sha256: Of names and values of its weights.
         data_facts: Facts of the data that it was trained on.
         data: Settings of that data.
+        tokenizer: Of that data; None where it is no text.
     """
 
     model: nn.Module
@@ -40,11 +41,13 @@ class Teacher:
     sha256: str
     data_facts: dict[str, Any] = field(default_factory=dict)
     data: Options = field(default_factory=dict)
+    tokenizer: Any = None
 
     @property
     def facts(self) -> dict[str, Any]:
         """Facts that builders may ask for."""
-        return {FACT: self.model, "teacher_facts": self.data_facts}
+        known = {"teacher_facts": self.data_facts, "teacher_tokenizer": self.tokenizer}
+        return {FACT: self.model} | known
 
     def split_note(self, data: Options) -> str | None:
         """What is said where its training rows may be among those that are kept from this run."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.registry import MODELS
+from zoo.restandardise import pixel_rescaling
 
 
 @MODELS.register("probe", task="classification", tiny=dict(input_shape=(1, 4, 4), num_classes=3))
@@ -45,7 +46,7 @@ class Probe(nn.Module):
         super().__init__()
         _check(teacher, input_shape, teacher_facts or {})
         self.teacher: Any = teacher  # any network with `features`
-        scale, shift = _restandardised(pixel_mean, pixel_std, teacher_facts or {})
+        scale, shift = pixel_rescaling(pixel_mean, pixel_std, teacher_facts or {})
         self.register_buffer("scale", scale, persistent=False)
         self.register_buffer("shift", shift, persistent=False)
         self.head = nn.Linear(self._count(input_shape), num_classes)
@@ -89,17 +90,3 @@ def _check(teacher: nn.Module | None, input_shape: tuple[int, ...], facts: dict[
             f"model=probe: the network of teacher.from takes images of shape {then}, got "
             f"{tuple(input_shape)}; train one on this data"
         )
-
-
-def _restandardised(
-    mean: list[float] | None, std: list[float] | None, facts: dict[str, Any]
-) -> tuple[Tensor, Tensor]:
-    """Scale and shift from images standardised as here to such as the teacher knows, (C, 1, 1).
-
-    Few training rows have another mean and deviation than the many that the teacher has seen.
-    """
-    if mean is None or std is None or "pixel_mean" not in facts:
-        return torch.ones(1, 1, 1), torch.zeros(1, 1, 1)
-    here, there = torch.tensor([mean, std]), torch.tensor([facts["pixel_mean"], facts["pixel_std"]])
-    shift = (here[0] - there[0]) / there[1]
-    return (here[1] / there[1])[:, None, None], shift[:, None, None]
