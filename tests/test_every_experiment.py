@@ -68,6 +68,7 @@ STAND_INS = {  # what to put in place of which function of the dataset's module
     "pydoc_topics": ("sources", few_files),
     "pydoc_answers": ("sources", few_files),
     "pydoc_chat": ("answers", few_answers),
+    "stdlib_functions": ("sources", few_files),
     "tags": ("sources", few_files),
 }
 BLOCKS = ("data.batch_size=4", "data.block_size=32")
@@ -87,6 +88,8 @@ SMALLER = {  # the model is the recipe's own
     "pydoc_topics": BLOCKS,
     "pydoc_answers": ("data.batch_size=4", "data.block_size=128"),
     "pydoc_chat": ("data.batch_size=4",),
+    "stdlib_functions": ("data.batch_size=4", "data.block_size=128"),
+    "preferences": ("data.batch_size=4", "data.block_size=128", "task.max_tokens=4"),
     "tags": ("data.batch_size=8", "data.files=8"),
 }
 

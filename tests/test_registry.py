@@ -126,12 +126,17 @@ def facts(data_root, tmp_path_factory):
     from zoo.build import build_dataset
     from zoo.config import compose
 
-    stated = {"model", "teacher", "teacher_facts"}  # which optimizers, adapters and others take
+    stated = {
+        "model",
+        "teacher",
+        "teacher_facts",
+        "teacher_tokenizer",
+    }  # which optimizers, adapters and others take
     words = {"tokenizer": "word", "mask_token": True}  # all that running text can state
     for name in DATASETS.names():
         settings = compose.load([f"data={name}"]).data
-        if "path" in settings or "needs" in DATASETS[name].tests or name == "stdlib":
-            continue  # stdlib states what pydoc does
+        if "path" in settings or "needs" in DATASETS[name].tests or name.startswith("stdlib"):
+            continue  # they state what pydoc and sums do
         where = {"root": str(data_root)} if "root" in settings else {}
         answers = ("pydoc_answers", "pydoc_chat", "sums")  # are written, which words cannot do
         data = settings | DATASETS[name].tests.get("tiny", {}) | where

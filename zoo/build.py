@@ -36,6 +36,7 @@ from zoo.training.runtime import Runtime, seed_everything
 from zoo.training.step import prepare_task
 from zoo.training.trainer import Trainer
 from zoo.weights.files import weights_sha256
+from zoo.weights.layers import with_layers
 from zoo.weights.load import Report, load_weights
 from zoo.weights.source import Source
 
@@ -241,7 +242,9 @@ def initialise(
     fresh: list[str] = []
     report = None
     if source is not None:
-        report = load_weights(model, source.unpadded, str(init.from_), init.skip, init.resize)
+        tensors = source.unpadded
+        tensors = with_layers(tensors, init.layers) if init.layers else tensors
+        report = load_weights(model, tensors, str(init.from_), init.skip, init.resize)
         fresh = report.skipped + report.resized
         fresh += [name for name in source.adapter or () if ".lora_" not in name]
         if init.dtype and fresh:

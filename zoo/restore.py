@@ -158,15 +158,13 @@ def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -
     """
     path = user_path(str(teacher.from_))
     run = RunDirectory.open(newest_run(path) or path, "teacher.from")
-    config = read_config(run.path)
-    dataset = run.read_dataset()
+    config, dataset = read_config(run.path), run.read_dataset()
     _check_known(MODELS, config.model, config.plugins)
-    is_held = takes_teacher(MODELS, config.model)  # a task's teacher is no longer needed
-    nested_teacher = _teacher_of(config, dataset, runtime, warn) if is_held else None
+    holds = takes_teacher(MODELS, config.model)  # a task's teacher is no longer needed
+    nested = _teacher_of(config, dataset, runtime, warn) if holds else None
     encoding = load_encoding(dataset["encoding"], config.plugins)
-    facts = dataset["facts"] | encoding.runtime_facts
-    facts |= nested_teacher.facts if nested_teacher else {}
-    model, saved = _load(run, config, facts, nested_teacher, str(teacher.checkpoint), runtime, warn)
+    facts = dataset["facts"] | encoding.runtime_facts | (nested.facts if nested else {})
+    model, saved = _load(run, config, facts, nested, str(teacher.checkpoint), runtime, warn)
     return Teacher(
         model=model.requires_grad_(False),
         run=str(run.path.resolve()),

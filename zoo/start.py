@@ -61,8 +61,9 @@ def find_start(
         UserError: Nothing there, weights that do not fit, another teacher than before.
     """
     start = _resumed(config, run) if run else Start(config)
-    if not run and not config.init.from_ and (config.init.skip or config.init.resize):
-        raise UserError("init.skip and init.resize have no effect without init.from=")
+    init = config.init
+    if not run and not init.from_ and (init.skip or init.resize or init.layers):
+        raise UserError("init.skip, init.resize and init.layers have no effect without init.from=")
     if config.init.from_:
         start = _resumed_source(start, run) if run else _new_source(config, overrides)
     config = start.config

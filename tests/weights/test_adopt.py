@@ -250,3 +250,14 @@ def test_blocks_longer_than_the_positions(train, refuse, text):
     assert "data.block_size=32: the weights of init.from have 16 positions" in said
     longer = train(*options, "data.block_size=32", "init.resize=[position]")
     assert longer.code == 0, longer.err
+
+
+def test_the_model_is_as_deep_as_the_layers_that_it_takes(train, text, base, refuse):
+    more = (*SMALL, f"data.path={text / 'a.txt'}", "trainer.max_steps=1", "optim.lr=0")
+    done = train(*more, f"init.from={base}", "init.layers=[1]")
+    assert done.code == 0, done.err
+    known, own = weights(base, "best"), weights(done.path)
+    assert torch.equal(own["blocks.0.attention.out.weight"], known["blocks.1.attention.out.weight"])
+    assert restore(done.path, "last").model.depth == 1
+    assert "init.layers: 2 is none of" in refuse(*more, f"init.from={base}", "init.layers=[2]")
+    assert "no effect without init.from=" in refuse(*more, "init.layers=[0]")

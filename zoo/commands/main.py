@@ -16,6 +16,7 @@ COMMANDS = {  # name: (module of zoo with a `main`, what it does)
     "list": ("commands.list", "list the available models, data and experiments"),
     "find-lr": ("commands.find_lr", "find a learning rate by a range test"),
     "export": ("commands.export", "export a model for other programs: zoo export run=..."),
+    "preferences": ("commands.preferences", "write a model's wrong answers beside the right ones"),
     "export-vectors": ("commands.export_vectors", "export word vectors for other programs"),
 }
 USAGE = "usage: zoo <command> ...    (zoo <command> --help shows its options)"

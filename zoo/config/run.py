@@ -31,6 +31,7 @@ class InitConfig:
         skip: Parts of the model that keep their random initialisation.
         resize: Parts whose shapes differ: rows and columns that both have are loaded.
         dtype: `bf16` holds frozen weights in 16 bits, as most files do; null: all in 32.
+        layers: Numbers of the layers that the model's are copied from, in order; none for all.
     """
 
     from_: str | None = None
@@ -38,6 +39,7 @@ class InitConfig:
     skip: list[str] = field(default_factory=list)
     resize: list[str] = field(default_factory=list)
     dtype: Literal["bf16"] | None = None
+    layers: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,8 @@ class RunConfig:
         """Plain values, in the order of the fields.
 
         Args:
-            without_defaults: Leave `teacher` and `task.monitor` out where there is none, as
-                config.yaml does.
+            without_defaults: Leave `teacher`, `init.layers` and `task.monitor` out where there is
+                none, as config.yaml does.
         """
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         for name, value in values.items():
@@ -145,6 +147,8 @@ class RunConfig:
                 values[name] = {key.removesuffix("_"): item for key, item in content.items()}
         if without_defaults and self.teacher.from_ is None:
             del values["teacher"]
+        if without_defaults and not self.init.layers:
+            del values["init"]["layers"]
         if not without_defaults:
             values["task"] = {"monitor": None} | self.task
         return values

@@ -115,10 +115,11 @@ def log_probabilities_of(logits: Tensor, target: Tensor, counted: Tensor) -> Ten
     return -(nats.view_as(target) * counted).sum(1)
 
 
-def own_draws(prompts: Sequence[Sequence[int]], count: int) -> Tensor:
-    """Random numbers that follow from each prompt itself, float64 (N, count): the same whatever
-    else is in the batch, and on any number of ranks."""
-    seeds = [zlib.crc32(np.asarray(prompt, dtype=np.int64).tobytes()) for prompt in prompts]
+def own_draws(prompts: Sequence[Sequence[int]], count: int, seed: int = 0) -> Tensor:
+    """Random numbers that follow from a seed and each prompt itself, float64 (N, count): the same
+    whatever else is in the batch, and on any number of ranks."""
+    first = seed * 2**32 % 2**63
+    seeds = [first + zlib.crc32(np.asarray(prompt, dtype=np.int64).tobytes()) for prompt in prompts]
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     return torch.stack([torch.rand(count, generator=g, dtype=torch.float64) for g in generators])
 

@@ -9,6 +9,7 @@ from zoo.data.tokenizers.base import Tokenizer
 from zoo.errors import UserError
 from zoo.registry import MODELS
 from zoo.schema import parameters
+from zoo.weights.layers import check_layers
 from zoo.weights.source import Source
 
 
@@ -21,7 +22,8 @@ def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str])
         typed: Keys of the command line (`model.width`), which win.
 
     Raises:
-        UserError: Weights of another model; blocks longer than the weights' positions.
+        UserError: Weights of another model; blocks longer than the weights' positions; layers that
+            they do not have.
     """
     typed, name = set(typed), config.model["name"]
     if source.model != name:
@@ -37,6 +39,9 @@ def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str])
             f"attention heads of a model {options.get('width')} wide; set model.heads=..."
         )
     _check_positions(config.data.get("block_size"), options, config.init.resize)
+    if config.init.layers:
+        check_layers(config.init.layers, source.tensors, source.settings)
+        options["depth"] = len(config.init.layers)
     data = dict(config.data)
     if source.tokenizer is not None and "tokenizer" in data and "data.tokenizer" not in typed:
         data |= {"tokenizer": source.tokenizer.kind, "vocab_size": None}

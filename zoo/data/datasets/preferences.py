@@ -92,6 +92,8 @@ def read_row(row: Any, where: str, columns: Columns, template: str) -> Preferenc
         raise UserError(
             f"{where}: '{columns[1]}' and '{columns[2]}' do not answer the same messages"
         )
+    if not chosen.strip():
+        raise UserError(f"{where}: '{columns[1]}' is empty")
     if chosen == rejected:
         raise UserError(
             f"{where}: '{columns[1]}' and '{columns[2]}' are equal; expected a better and a worse "
@@ -110,8 +112,6 @@ def _answer(value: Any, where: str) -> tuple[list[dict[str, str]], str]:
             raise UserError(f"{where}: the last message is the {last['role']}'s, expected the "
                             f"assistant's")  # fmt: skip
         value = last["content"]
-    if not value.strip():
-        raise UserError(f"{where} is empty; expected an answer")
     return before, value
 
 

@@ -5,7 +5,7 @@ Shapes: N rows, B batch, T tokens of the batch's longest.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -56,8 +56,8 @@ class PreferenceEncoding(PromptEncoding):
         """The inverse of `to_json`."""
         *columns, rejected = json["columns"]
         plain = PromptEncoding.from_json(json | {"columns": columns})
-        fields = {name: getattr(plain, name) for name in PromptEncoding.__dataclass_fields__}
-        return cls(**fields, rejected=rejected)
+        known = {item.name: getattr(plain, item.name) for item in fields(plain)}
+        return cls(**known, rejected=rejected)
 
 
 class PreferenceSource:

@@ -89,6 +89,11 @@ class PromptEncoding(TokenEncoding):
         ids = np.concatenate([prompt_ids, response_ids, [self.pad_id]]).astype(np.int32)
         return ids, len(prompt_ids)
 
+    def without_template(self, text: str) -> str:
+        """The prompt of a text that has the template around it."""
+        before, after = self.template.split(PLACEHOLDER, 1)
+        return text.removeprefix(before).removesuffix(after)
+
     def prepare(self, batch: Batch) -> Batch:
         """Ids to int64, whatever they are stored as."""
         return batch | {"input": batch["input"].to(torch.int64)}

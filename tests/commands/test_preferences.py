@@ -1,0 +1,57 @@
+"""A model's wrong answers beside the right ones, from the command line; and training on them."""
+
+import json
+
+import pytest
+from support import refused
+
+from zoo.commands.predict import main as predict
+from zoo.commands.preferences import main as preferences
+
+SIZE = ("model=gpt", "model.width=16", "model.depth=1", "model.heads=2")
+
+
+@pytest.fixture(scope="module")
+def sums_run(trained):
+    """Sums by a model that has seen a few."""
+    data = ("data=sums", "data.largest=4", "data.operations=+", "data.batch_size=16")
+    return trained("sums", *SIZE, *data, "task=causal_lm", "optim.lr=1e-2")
+
+
+def test_pairs_are_wrong_answers_and_the_responses(sums_run, command, train, tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    done = command(preferences, f"run={sums_run}", f"path={path}", "max_tokens=4")
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        first, second = row["prompt"].rstrip("=").split("+")
+        assert row["chosen"] == str(int(first) + int(second)) != row["rejected"].strip()
+    assert {row["split"] for row in rows} == {"train", "val", "test"}
+    again = tmp_path / "again.jsonl"
+    command(preferences, f"run={sums_run}", f"path={again}", "max_tokens=4", "prompts=3")
+    few = [json.loads(line) for line in again.read_text().splitlines()]
+    assert len(few) <= 9 and all(row in rows for row in few)
+    trains = train(
+        "task=dpo", "data=preferences", f"data.path={path}", "data.split=split",
+        "data.template='{prompt}'", "data.verifier=sums", *SIZE[:1], f"init.from={sums_run}",
+        f"teacher.from={sums_run}", "data.block_size=16", "trainer.max_steps=2",
+        "trainer.eval_steps=2", "task.max_tokens=4",
+    )  # fmt: skip
+    assert trains.code == 0, trains.err
+    result = json.loads((trains.path / "result.json").read_text())
+    assert {"accepted", "start_accepted", "kl", "margin"} <= result["test"].keys()
+    assert (trains.path / "previews").is_dir()
+    said = command(predict, f"run={trains.path}", "input=1+2=", "max_tokens=3")
+    assert said.code == 0, said.err
+
+
+def test_what_cannot_be_asked_is_refused(sums_run, command, tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    for options, message in (
+        ((f"run={sums_run}", f"path={path}", "samples=0"), "samples=0: expected a whole number"),
+        ((f"run={sums_run}", f"path={path}", "data=sums"), "the prompts are those of the run's"),
+    ):
+        assert message in refused(command(preferences, *options), tmp_path)
+    path.write_text("")
+    done = command(preferences, f"run={sums_run}", f"path={path}")
+    assert done.code == 2 and "is there already" in done.err
