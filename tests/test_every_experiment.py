@@ -1,5 +1,6 @@
 """Every recipe composes, promises a result that can be held to, and trains."""
 
+import json
 import re
 from pathlib import Path
 
@@ -88,7 +89,13 @@ SMALLER = {  # the model is the recipe's own
     "pydoc_topics": BLOCKS,
     "pydoc_answers": ("data.batch_size=4", "data.block_size=128"),
     "pydoc_chat": ("data.batch_size=4",),
-    "stdlib_functions": ("data.batch_size=4", "data.block_size=128"),
+    "stdlib_functions": (
+        "data.batch_size=4",
+        "data.block_size=128",
+        "data.longest=120",
+        "data.val_fraction=0.2",
+        "data.test_fraction=0.2",
+    ),
     "preferences": ("data.batch_size=4", "data.block_size=128", "task.max_tokens=4"),
     "tags": ("data.batch_size=8", "data.files=8"),
 }
@@ -158,7 +165,9 @@ def base_of(config, train, folder):
         return (f"init.from={folder / 'weights.pth'}",)
     if config.teacher.from_:  # the recipe's own start
         name = Path(config.teacher.from_).name
-        start = train(f"experiment={name}", *TINY, *SMALLER.get(config.data["name"], ()))
+        first = recipe(name)
+        below = base_of(first, train, folder) if first.init.from_ else ()
+        start = train(f"experiment={name}", *TINY, *smaller(first), *below)
         assert start.code == 0, start.err
         begins = (f"init.from={start.path}",) if config.init.from_ else ()
         return (*begins, f"teacher.from={start.path}")
@@ -181,17 +190,32 @@ def photographs(folder):
     return (f"data.path={folder / 'photos'}", "data.size=32", "data.batch_size=4")
 
 
+def mistakes(folder):
+    """Bodies of functions, good and bad ones."""
+    parts = ["train"] * 8 + ["val"] * 2 + ["test"] * 2
+    rows = [
+        {"prompt": f"def f{k}(a):", "chosen": "\n    return a", "rejected": "\n  (", "split": part}
+        for k, part in enumerate(parts)
+    ]
+    path = folder / "preferences.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return (f"data.path={path}",)
+
+
+FILES = {"image_folder": photographs, "preferences": mistakes}
+
+
 @every_experiment
 def test_trains(name, train, monkeypatch, tmp_path):
     config = recipe(name)
     data = config.data["name"]
-    more = photographs(tmp_path) if data == "image_folder" else ()
+    more = FILES[data](tmp_path) if data in FILES else ()
+    for known, (function, stand_in) in STAND_INS.items():
+        monkeypatch.setattr(f"{DATASETS[known].builder.__module__}.{function}", stand_in)
     if config.init.from_ or config.teacher.from_:
         more += base_of(config, train, tmp_path)
-    entry = DATASETS[data]
-    if data in STAND_INS or entry.tests.get("needs") == "download":
-        function, stand_in = STAND_INS[data]  # a new download needs a stand-in here
-        monkeypatch.setattr(f"{entry.builder.__module__}.{function}", stand_in)
+    needs_download = DATASETS[data].tests.get("needs") == "download"
+    assert data in STAND_INS or not needs_download, "a new download needs a stand-in here"
     result = train(f"experiment={name}", "trainer=debug", *smaller(config), *more)
     assert result.code == 0, result.err
     assert "trained 6 steps" in result.out

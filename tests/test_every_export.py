@@ -48,8 +48,8 @@ def one_of_each():
         if config.model["name"] == "clip":  # tests/commands/test_matches.py: two inputs, no graph
             continue
         # Nearly untrained, reinforce's start gives all digits the same probability: no answer to
-        # compare. Its graph is that of causal_lm.
-        if config.task["name"] != "reinforce":
+        # compare. Its graph is that of causal_lm; the others are exported as what they predict.
+        if config.task["name"] not in ("reinforce", "dpo", "distill"):
             chosen.setdefault(kind_of(config), (name, config))
     return chosen
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from support import refused
 
+from zoo.commands.export import main as export
 from zoo.commands.predict import main as predict
 from zoo.commands.preferences import main as preferences
 
@@ -43,6 +44,10 @@ def test_pairs_are_wrong_answers_and_the_responses(sums_run, command, train, tmp
     assert (trains.path / "previews").is_dir()
     said = command(predict, f"run={trains.path}", "input=1+2=", "max_tokens=3")
     assert said.code == 0, said.err
+    out = tmp_path / "exported"
+    assert command(export, f"run={trains.path}", "format=hf", f"out={out}").code == 0
+    tokenizer = json.loads((out / "tokenizer_config.json").read_text())
+    assert tokenizer["padding_side"] == "left" and (out / "generation_config.json").is_file()
 
 
 def test_what_cannot_be_asked_is_refused(sums_run, command, tmp_path):

@@ -124,9 +124,14 @@ def _trained(restored: "Restored", tensors: dict[str, Any]) -> "Trained":
     """What a folder for `transformers` is made of."""
     from zoo.weights.hf_folder import Trained
 
-    config = restored.config
-    name, task = config.model["name"], config.task["name"]
-    return Trained(name, _options(restored), tensors, restored.encoding, task)
+    name = restored.config.model["name"]
+    return Trained(name, _options(restored), tensors, restored.encoding, _objective(restored))
+
+
+def _objective(restored: "Restored") -> str:
+    """The task whose answers the model gives: another one than it was trained by may predict."""
+    name: str = getattr(restored.task, "predicts_as", restored.config.task["name"])
+    return name
 
 
 def _about(restored: "Restored") -> dict[str, Any]:
@@ -134,7 +139,7 @@ def _about(restored: "Restored") -> dict[str, Any]:
     from zoo.weights.raw_inputs import describe
 
     facts = restored.facts | {k: v for k, v in _options(restored).items() if k == "block_size"}
-    return describe(restored.encoding, facts, restored.config.task["name"])
+    return describe(restored.encoding, facts, _objective(restored))
 
 
 def safetensors(restored: "Restored", folder: Path) -> Usage:

@@ -112,12 +112,12 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
     from zoo.batch import spread
     from zoo.build import build_dataset
     from zoo.data.text.prompt_encoding import PromptEncoding
-    from zoo.data.text.prompts import PromptSource
+    from zoo.data.text.scored import ScoredSource
 
     encoding = restored.encoding
     dataset = build_dataset(restored.config.data, encoding.to_json(), online=False)
     sources = {split: dataset.splits[split] for split in SPLITS}
-    is_asked = all(isinstance(source, PromptSource) for source in sources.values())
+    is_asked = all(isinstance(source, ScoredSource) for source in sources.values())
     if not isinstance(encoding, PromptEncoding) or not is_asked:
         raise UserError(
             f"run={restored.run.path}: its data are {encoding.holds}; expected a run on prompts "
@@ -127,7 +127,7 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
     for split, source in sources.items():
         index = spread(len(source), settings.prompts)
         found: list[tuple[int, Row]] = []
-        by_length = index[source.prompt_lengths[index].argsort(stable=True)]  # batched by length
+        by_length = index[_prompt_lengths(source)[index].argsort(stable=True)]  # batched by length
         for part in by_length.split(TOGETHER):
             batch = encoding.prepare(source.fetch(part))
             for place, row in _answered(restored, batch, settings):
@@ -135,6 +135,15 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
         rows += [row for _, row in sorted(found, key=lambda pair: pair[0])]
         print(f"{split}: {len(found):,} of {len(index):,} prompts have a wrong answer", flush=True)
     return rows
+
+
+def _prompt_lengths(source: Any) -> Any:
+    """Tokens before each row's response, int64 (N,)."""
+    import torch
+
+    starts, lengths = source.rows.starts
+    before = torch.cat([torch.zeros(1, dtype=torch.int64), source.scored.long().cumsum(0)])
+    return lengths - (before[starts + lengths] - before[starts])  # a response ends its row
 
 
 def _answered(restored: "Restored", batch: Any, settings: Settings) -> Iterator[tuple[int, Row]]:

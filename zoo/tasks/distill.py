@@ -148,6 +148,8 @@ def divergences(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 class DistilledClassifier(Distilled, Classification):
     """A classifier that learns from another one."""
 
+    predicts_as = "classification"  # for exports
+
     def usual_answer(self) -> int | None:
         """The most frequent class."""
         return int(self.counts.argsort(descending=True, stable=True)[0])
@@ -155,6 +157,8 @@ class DistilledClassifier(Distilled, Classification):
 
 class DistilledLM(Distilled, CausalLM):
     """A language model that learns from another one of the same vocabulary."""
+
+    predicts_as = "causal_lm"
 
     def model_input(self, batch: Batch) -> Tensor:
         """All tokens but the last, (B, T)."""

@@ -60,6 +60,7 @@ class DPO(CausalLM):
     """
 
     monitor = "-loss"
+    predicts_as = "causal_lm"  # for exports
 
     def __init__(
         self,

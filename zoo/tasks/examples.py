@@ -270,28 +270,8 @@ def _chosen_without_last(batch: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def distillation(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
-    """The example of `classification`, and a teacher that knows its targets."""
+    """The example of `classification`, and a teacher that has no opinion, nor much weight."""
     example = classification(tiny, make_tokenizer)
-    teacher = Nearest(example.batch["input"], example.batch["target"], example.facts["num_classes"])
-    return TaskExample(
-        example.facts | {"teacher": teacher}, example.batch, output_shape=example.output_shape
-    )
-
-
-class Nearest(torch.nn.Module):
-    """A classifier that says the class of the nearest of the samples that it knows, nearly surely.
-
-    Args:
-        inputs, target: The samples and their classes, (N, ...) and (N,).
-        classes: K.
-    """
-
-    def __init__(self, inputs: torch.Tensor, target: torch.Tensor, classes: int) -> None:
-        super().__init__()
-        self.inputs, self.target, self.classes = inputs.flatten(1), target, classes
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, ...) to (N, K)."""
-        nearest = torch.cdist(x.flatten(1).to(self.inputs.dtype), self.inputs).argmin(1)
-        said = torch.nn.functional.one_hot(self.target[nearest], self.classes)
-        return 8.0 * said.to(x.dtype)
+    teacher = Even(example.facts["num_classes"], per_token=False)
+    facts = example.facts | {"teacher": teacher, "labels": 0.9}
+    return TaskExample(facts, example.batch, output_shape=example.output_shape)

@@ -112,8 +112,8 @@ def test_long_rows_are_left_out(tmp_path):
         ({"chosen": "a", "rejected": "b"}, "data.prompt: .*:1: unknown key 'prompt'"),
         (ROW | {"rejected": "good"}, ":1: 'chosen' and 'rejected' are equal"),
         (ROW | {"chosen": " "}, ":1: 'chosen' is empty"),
-        (ROW | {"chosen": 3}, ":1, 'chosen': expected a text, or a list of messages"),
-        (ROW | {"prompt": 3}, ":1, 'prompt': expected a text, or a list of messages"),
+        (ROW | {"chosen": 3}, ":1, 'chosen': expected a list of messages, got a int"),
+        (ROW | {"prompt": 3}, ":1, 'prompt': expected a list of messages, got a int"),
         (ROW | {"chosen": [user("a")]}, "'chosen': the last message is the user's"),
         (ROW | {"chosen": [user("a"), assistant("b")]}, "do not answer the same messages"),
         (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.data.text.turns import flatten, read_messages
+from zoo.data.text.turns import flatten
 from zoo.errors import UserError
 
 TALK = [
@@ -14,23 +14,8 @@ TALK = [
 
 
 def test_what_the_user_says_is_in_the_template():
-    text = flatten(read_messages(TALK, "here"), "Q: {prompt}\nA:", "here")
+    text = flatten(TALK, "Q: {prompt}\nA:", "here")
     assert text == "Be brief.\nQ: Hello\nA:Hi.\nQ: Why?\nA:"
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (3, "here: expected a text, or a list of messages"),
-        ([], "here: expected a text, or a list of messages"),
-        ([{"role": "user"}], "here: expected messages of 'role' and 'content'"),
-        ([{"role": "users", "content": "a"}], "here: unknown role 'users'; did you mean 'user'"),
-        ([{"role": "user", "content": 3}], "here: the content of a message is a int"),
-    ],
-)
-def test_wrong_messages(value, message):
-    with pytest.raises(UserError, match=message):
-        read_messages(value, "here")
 
 
 @pytest.mark.parametrize(("talk", "said"), [([], "missing"), (TALK[:3], "the assistant's")])

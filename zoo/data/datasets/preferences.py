@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.data.charset import read_text
+from zoo.data.chat.messages import CONTENT, ROLE, Message, check_message, check_messages, exchange
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.datasets.sft import entries
 from zoo.data.splits import split_items
+from zoo.data.text.json_rows import read_rows
 from zoo.data.text.preferences import Preference, preference_dataset
-from zoo.data.text.turns import flatten, read_messages
+from zoo.data.text.turns import flatten
 from zoo.data.text.verifiers import VERIFIERS
 from zoo.data.tokenizers.base import replace_halves
 from zoo.errors import UserError, unknown_name
@@ -51,11 +52,9 @@ def preferences(
     columns = (prompt, chosen, rejected)
     text, notes = read_text(user_path(path))
     rows, parts = [], []
-    for where, row in entries(text, path):
+    for where, row in read_rows(text, path):
         rows.append(read_row(row, where, columns, template))
         parts.append(_part(row, where, split) if split else "")
-    if not rows:
-        raise UserError(f"{path}: the file is empty; expected one JSON object per line")
     splits = _by_split(rows, parts, path) if split else split_items(
         rows, context.split, allow_empty=not context.is_new
     )  # fmt: skip
@@ -103,32 +102,37 @@ def read_row(row: Any, where: str, columns: Columns, template: str) -> Preferenc
     return Preference(*map(replace_halves, (asked, chosen, rejected)))
 
 
-def _answer(value: Any, where: str) -> tuple[list[dict[str, str]], str]:
+def _answer(value: Any, where: str) -> tuple[list[Message], str]:
     """An answer, and the messages before it, where it is the last of some."""
-    before: list[dict[str, str]] = []
+    before: list[Message] = []
     if not isinstance(value, str):
-        *before, last = read_messages(value, where)
-        if last["role"] != "assistant":
-            raise UserError(f"{where}: the last message is the {last['role']}'s, expected the "
-                            f"assistant's")  # fmt: skip
-        value = last["content"]
+        is_alone = isinstance(value, list) and len(value) == 1
+        asked = exchange("", "")[:1] if is_alone else []  # by the prompt, which stands elsewhere
+        *before, last = (
+            [check_message(value[0], where, asked)] if is_alone else check_messages(value, where)
+        )
+        if last[ROLE] != "assistant":
+            raise UserError(
+                f"{where}: the last message is the {last[ROLE]}'s, expected the assistant's"
+            )
+        value = last[CONTENT]
     return before, value
 
 
 def _prompt(
-    row: Mapping[str, Any], where: str, name: str, before: list[dict[str, str]], template: str
+    row: Mapping[str, Any], where: str, name: str, before: list[Message], template: str
 ) -> str:
     """The text after which the answers are written."""
     if name not in row and not before:
         raise UserError(f"data.prompt: {where}: {unknown_name('key', name, row)}")
     value = row.get(name, [])
     if isinstance(value, str):
-        messages = [{"role": "user", "content": value}]
+        messages = exchange(value, "")[:1]
         if before and before[-1:] != messages:
             raise UserError(f"{where}: '{name}' is another text than the message that is answered")
         messages = before or messages
     else:
-        messages = (read_messages(value, f"{where}, '{name}'") if value else []) + before
+        messages = (check_messages(value, f"{where}, '{name}'") if value else []) + before
     return flatten(messages, template, where)
 
 

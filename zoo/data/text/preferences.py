@@ -19,7 +19,8 @@ from zoo.data.dataset import Dataset
 from zoo.data.encoding import ENCODINGS
 from zoo.data.text.coverage import coverage_notes, repeated_note, spread
 from zoo.data.text.prompt_encoding import PLACEHOLDER, PromptEncoding
-from zoo.data.text.prompts import PromptRow, PromptSource
+from zoo.data.text.prompts import PromptRow, scored_row
+from zoo.data.text.scored import ScoredSource
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.data.tokenizers.registry import EOT, Tokenizer
 from zoo.errors import UserError
@@ -67,7 +68,7 @@ class PreferenceSource:
         chosen, rejected: The prompts with either answer.
     """
 
-    def __init__(self, chosen: PromptSource, rejected: PromptSource) -> None:
+    def __init__(self, chosen: ScoredSource, rejected: ScoredSource) -> None:
         self.chosen, self.rejected = chosen, rejected
         self.nbytes = chosen.nbytes + rejected.nbytes
 
@@ -86,7 +87,7 @@ class PreferenceSource:
 
     def fetch(self, index: Tensor, epoch: Tensor | None = None) -> Batch:
         """The rows at `index` (B,): `input` (B, 2, T), the chosen one first; `scored`
-        (B, 2, T - 1), as of `PromptSource`."""
+        (B, 2, T - 1), as of `ScoredSource`."""
         both = [source.fetch(index) for source in (self.chosen, self.rejected)]
         longest = max(batch["input"].shape[1] for batch in both)
         rows, scored = [], []
@@ -141,8 +142,8 @@ def preference_dataset(
     notes.insert(0, _summary(name, splits, kept, encoding))
     sources = {
         split: PreferenceSource(
-            PromptSource.of([a for a, _ in rows], encoding.pad_id),
-            PromptSource.of([b for _, b in rows], encoding.pad_id),
+            ScoredSource.of([scored_row(a) for a, _ in rows], encoding.pad_id),
+            ScoredSource.of([scored_row(b) for _, b in rows], encoding.pad_id),
         )
         for split, rows in kept.items()
     }

@@ -69,7 +69,7 @@ def prompt_dataset(
     notes += repeated_note(splits, "prompts with their responses")
     rows = {split: [encoding.encode(*p) for p in members] for split, members in splits.items()}
     short = {split: _drop_long(name, split, rows[split], encoding.length) for split in rows}
-    scored = {split: list(map(_scored, members)) for split, members in short.items()}
+    scored = {split: list(map(scored_row, members)) for split, members in short.items()}
     sources = {split: ScoredSource.of(scored[split], encoding.pad_id) for split in scored}
     notes.insert(0, _summary(name, rows, short, encoding))
     return Dataset(encoding.facts(), sources, encoding, sha256, notes=notes)
@@ -90,8 +90,8 @@ def _fit_tokenizer(
     return config.train([*texts, template.replace(PLACEHOLDER, "")], [EOT])
 
 
-def _scored(row: PromptRow) -> ScoredRow:
-    """The response and its end are."""
+def scored_row(row: PromptRow) -> ScoredRow:
+    """The row with what is scored: the response and its end."""
     ids, prompt = row
     return ids, np.arange(len(ids)) >= prompt
 

@@ -1,36 +1,10 @@
-"""Conversations as one text: messages, each of a role and its content."""
+"""Conversations as one text, where no chat template says how to write them."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from zoo.data.chat.messages import CONTENT, ROLE, Message
 from zoo.data.text.prompt_encoding import PLACEHOLDER
-from zoo.errors import UserError, unknown_name
-
-Message = dict[str, str]
-ROLES = ("system", "user", "assistant")
-
-
-def read_messages(value: Any, where: str) -> list[Message]:
-    """Messages of JSON: `[{"role": "user", "content": "..."}, ...]`.
-
-    Args:
-        value: Of the file.
-        where: It stands, for messages.
-
-    Raises:
-        UserError: No list of objects, an unknown role, a content that is no text.
-    """
-    if not isinstance(value, list) or not value:
-        raise UserError(f"{where}: expected a text, or a list of messages")
-    for message in value:
-        if not isinstance(message, dict) or not {"role", "content"} <= message.keys():
-            raise UserError(f"{where}: expected messages of 'role' and 'content', got {message!r}")
-        if message["role"] not in ROLES:
-            raise UserError(f"{where}: {unknown_name('role', str(message['role']), ROLES)}")
-        if not isinstance(message["content"], str):
-            kind = type(message["content"]).__name__
-            raise UserError(f"{where}: the content of a message is a {kind}, expected a text")
-    return value
+from zoo.errors import UserError
 
 
 def flatten(messages: Sequence[Message], template: str, where: str) -> str:
@@ -45,12 +19,12 @@ def flatten(messages: Sequence[Message], template: str, where: str) -> str:
     Raises:
         UserError: The last message is not the user's.
     """
-    if not messages or messages[-1]["role"] != "user":
+    if not messages or messages[-1][ROLE] != "user":
         said = f"the {messages[-1]['role']}'s" if messages else "missing"
         raise UserError(f"{where}: the message before the answer is {said}, expected the user's")
     parts = []
     for message in messages:
-        text = message["content"]
-        is_user = message["role"] == "user"
+        text = message[CONTENT]
+        is_user = message[ROLE] == "user"
         parts.append(template.replace(PLACEHOLDER, text) if is_user else f"{text}\n")
     return "".join(parts)
