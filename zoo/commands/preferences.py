@@ -111,14 +111,12 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
     """
     from zoo.batch import spread
     from zoo.build import build_dataset
-    from zoo.data.text.prompt_encoding import PromptEncoding
-    from zoo.data.text.scored import ScoredSource
 
     encoding = restored.encoding
     dataset = build_dataset(restored.config.data, encoding.to_json(), online=False)
     sources = {split: dataset.splits[split] for split in SPLITS}
-    is_asked = all(isinstance(source, ScoredSource) for source in sources.values())
-    if not isinstance(encoding, PromptEncoding) or not is_asked:
+    is_asked = all(hasattr(source, "scored") for source in sources.values())
+    if not hasattr(encoding, "without_template") or not is_asked:
         raise UserError(
             f"run={restored.run.path}: its data are {encoding.holds}; expected a run on prompts "
             f"and responses, such as data=sft or data=stdlib_functions"
