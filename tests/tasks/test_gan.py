@@ -18,17 +18,16 @@ class Said(torch.nn.Module):
 
     noise = 4
 
-    def __init__(self, real, drawn, gradient_penalty):
+    def __init__(self, real, drawn, *penalties):
         super().__init__()
-        self.answers = real, drawn, gradient_penalty
+        self.answers = real, drawn, *penalties
 
-    def forward(self, images, noise, classes):
-        real, drawn, gradient_penalty = (
-            torch.full((len(images),), value) for value in self.answers
-        )
+    def forward(self, images, noise, classes, penalise_drawn):
+        self.penalises_drawn = penalise_drawn
+        real, drawn, *penalties = (torch.full((len(images),), value) for value in self.answers)
         logits = torch.zeros(len(images), 3)  # knows nothing of classes
         outputs = [DiscriminatorOutput(logit, logits) for logit in (real, drawn, drawn)]
-        return GANOutput(*outputs, gradient_penalty)
+        return GANOutput(*outputs, *penalties)
 
 
 def task_of(**options):
@@ -41,7 +40,7 @@ def softplus(x):
 
 def test_the_losses_are_those_of_the_paper():
     batch = {"input": torch.zeros(5, 1, 2, 2), "target": torch.tensor([0, 1, 2, 0, 1])}
-    output = task_of(class_weight=0.5, r1=0.2).step(Said(1.5, -0.5, 3.0).train(), batch)
+    output = task_of(class_weight=0.5, r1=0.2).step(Said(1.5, -0.5, 3.0, 7.0).train(), batch)
     # -log D(x) - log(1 - D(G(z))), and -log D(G(z)), by the logits of D
     assert output.sums["discriminator_loss"].item() == pytest.approx(
         5 * (softplus(-1.5) + softplus(-0.5)), rel=1e-5
@@ -50,6 +49,17 @@ def test_the_losses_are_those_of_the_paper():
     both = softplus(-1.5) + softplus(-0.5) + softplus(0.5) + 1.5 * math.log(3) + 0.1 * 3.0
     assert output.loss_sum.item() == pytest.approx(5 * both, rel=1e-5)
     assert output.count == 5
+
+
+def test_the_relativistic_losses_compare_drawn_images_with_real_ones():
+    batch = {"input": torch.zeros(5, 1, 2, 2), "target": torch.tensor([0, 1, 2, 0, 1])}
+    task, said = task_of(class_weight=0.0, r1=0.2, r2=0.4, relativistic=True), Said(1.5, -0.5, 3, 7)
+    output = task.step(said.train(), batch)
+    assert said.penalises_drawn
+    assert output.sums["discriminator_loss"].item() == pytest.approx(5 * softplus(-2), rel=1e-5)
+    assert output.sums["generator_loss"].item() == pytest.approx(5 * softplus(2), rel=1e-5)
+    both = softplus(-2) + softplus(2) + math.log(3) + 0.1 * 3 + 0.2 * 7
+    assert output.loss_sum.item() == pytest.approx(5 * both, rel=1e-5)
 
 
 def test_the_distance_is_zero_for_the_same_images_and_knows_classes():

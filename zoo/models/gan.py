@@ -37,12 +37,14 @@ class GANOutput(NamedTuple):
         of_generator: The same numbers; their gradient reaches the generator alone.
         gradient_penalty: R1, the squared gradient of `of_real.real` by the pixels, (B,); zero in
             evaluation.
+        drawn_penalty: R2, the same at drawn images; zero unless asked for.
     """
 
     of_real: DiscriminatorOutput
     of_drawn: DiscriminatorOutput
     of_generator: DiscriminatorOutput
     gradient_penalty: Tensor
+    drawn_penalty: Tensor
 
 
 class Generator(nn.Module):
@@ -132,16 +134,21 @@ class GAN(nn.Module):
         self.generator = Generator(channels, size, num_classes, noise, width)
         self.discriminator = Discriminator(channels, size, num_classes, width, spectral_norm)
 
-    def forward(self, images: Tensor, noise: Tensor, classes: Tensor) -> GANOutput:
+    def forward(
+        self, images: Tensor, noise: Tensor, classes: Tensor, penalise_drawn: bool = False
+    ) -> GANOutput:
         """A round with real images (B, C, H, W) of -1..1, noise (B, Z) and the classes (B,) of both
-        real and drawn images."""
-        drawn = self.generator(noise, classes)
-        images = images.detach().requires_grad_(self.training and torch.is_grad_enabled())
-        of_real = self.discriminator(images)
-        of_drawn = self.discriminator(drawn.detach())
+        real and drawn images; `penalise_drawn`: whether R2 is needed."""
+        drawn, learns = self.generator(noise, classes), self.training and torch.is_grad_enabled()
+        images = images.detach().requires_grad_(learns)
+        copies = drawn.detach().requires_grad_(learns and penalise_drawn)
+        of_real, of_drawn = self.discriminator(images), self.discriminator(copies)
         of_generator = self._of_generator(drawn) if self.training else of_drawn
-        penalty = self._gradient_penalty(of_real.real, images)
-        return GANOutput(of_real, of_drawn, of_generator, penalty)
+        penalties = (
+            self._gradient_penalty(of_real.real, images),
+            self._gradient_penalty(of_drawn.real, copies),
+        )
+        return GANOutput(of_real, of_drawn, of_generator, *penalties)
 
     def _of_generator(self, drawn: Tensor) -> DiscriminatorOutput:
         """The discriminator with fixed parameters: the gradient passes it, and stays with none."""

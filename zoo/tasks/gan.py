@@ -2,7 +2,9 @@
 
 Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661, with the loss for the generator that does
 not saturate (section 3); the class losses of AC-GAN (Odena et al., 2017, arXiv:1610.09585), the
-discriminator's on real images alone; R1 (Mescheder et al., 2018, arXiv:1801.04406).
+discriminator's on real images alone; R1 and R2 (Mescheder et al., 2018, arXiv:1801.04406). Or each
+drawn image against a real one: the relativistic loss (Jolicoeur-Martineau, 2019, arXiv:1807.00734),
+which with both penalties leaves out fewer kinds of images (Huang et al., 2024, arXiv:2501.05441).
 Both players are trained in one step: see `zoo.models.gan.GAN.forward` for who gets which gradient.
 Shapes: B batch, K classes, Z noise, C channels, H height, W width.
 """
@@ -33,7 +35,6 @@ from zoo.tasks.plots.game import game_card
 from zoo.tasks.plots.images import image_card, images_plots
 
 PLAYERS = ("discriminator_loss", "generator_loss")
-EQUILIBRIUM = (2 * math.log(2), math.log(2))  # their losses where the discriminator cannot tell
 ROWS = 10  # of the pictures of drawn images
 NOISE_SEED = 0
 
@@ -53,10 +54,10 @@ def game(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
 class Adversarial(JudgedDrawings):
     """The losses of both players, added; how far drawn images are from real ones.
 
-    Where neither player can improve, the discriminator cannot tell: its loss is 2 log 2, the
-    generator's log 2. `accuracy` is that of the discriminator's class head on real images. The best
-    weights are those of the smallest `pixel_distance`: the Frechet distance of drawn and real
-    images, each as its pixels of 0..1 and its class (one-hot).
+    Where neither player can improve, the discriminator cannot tell: its loss is 2 log 2 (log 2 if
+    relativistic), the generator's log 2. `accuracy` is that of the discriminator's class head on
+    real images. The best weights are those of the smallest `pixel_distance`: the Frechet distance
+    of drawn and real images, each as its pixels of 0..1 and its class (one-hot).
 
     Args:
         num_classes: K.
@@ -65,7 +66,9 @@ class Adversarial(JudgedDrawings):
         pixel_mean, pixel_std: Of each channel, on the scale 0..1.
         class_weight: Of the generator's class loss. Large, images are of the right class and all
             alike: those that are easiest to recognise.
-        r1: Weight of half the gradient penalty at real images.
+        r1, r2: Weights of half the gradient penalty at real images, and at drawn ones.
+        relativistic: Whether the discriminator says how much more real a real image is than a drawn
+            one, instead of judging each.
     """
 
     monitor = "-pixel_distance"
@@ -80,24 +83,29 @@ class Adversarial(JudgedDrawings):
         pixel_std: list[float],
         class_weight: NotNegative = 0.1,
         r1: NotNegative = 0.1,
+        r2: NotNegative = 0.0,
+        relativistic: bool = False,
     ) -> None:
         self.num_classes, self.class_names = num_classes, class_names
         self.most_frequent = max(range(num_classes), key=class_counts.__getitem__)
         self.pixels = Pixels(pixel_mean, pixel_std)
-        self.class_weight, self.r1 = class_weight, r1
+        self.class_weight, self.r1, self.r2 = class_weight, r1, r2
+        self.relativistic = relativistic
+        # the losses of both players where the discriminator cannot tell
+        self.equilibrium = ((1 if relativistic else 2) * math.log(2), math.log(2))
         self.losses: list[tuple[float, float]] = []  # of the validations since the start
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over a batch of `input` (B, C, H, W) and `target` (B,)."""
         images, classes = self.pixels.to_signed(batch["input"]), batch["target"]
         noise = torch.randn(len(images), players_of(model).noise, device=images.device)
-        real, drawn, judged, gradient_penalty = model(images, noise.to(images.dtype), classes)
-        discriminator = F.softplus(-real.real.float()) + F.softplus(drawn.real.float())  # (B,)
-        generator = F.softplus(-judged.real.float())  # (B,)
+        inputs = (images, noise.to(images.dtype), classes, self.r2 > 0)
+        real, drawn, judged, real_penalty, drawn_penalty = model(*inputs)
+        discriminator, generator = self._losses(*(x.real.float() for x in (real, drawn, judged)))
         real_class = F.cross_entropy(real.classes.float(), classes, reduction="none")
         drawn_class = F.cross_entropy(judged.classes.float(), classes, reduction="none")
         loss = discriminator + generator + real_class + self.class_weight * drawn_class
-        loss = loss + self.r1 / 2 * gradient_penalty
+        loss = loss + self.r1 / 2 * real_penalty + self.r2 / 2 * drawn_penalty
         sums = {
             "discriminator_loss": discriminator.sum(),
             "generator_loss": generator.sum(),
@@ -109,6 +117,12 @@ class Adversarial(JudgedDrawings):
             return StepOutput(loss.sum(), count, sums)
         sums["most_frequent"] = (classes == self.most_frequent).sum()
         return StepOutput(loss.sum(), count, sums, self._rows(model, images, noise, classes))
+
+    def _losses(self, real: Tensor, drawn: Tensor, judged: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the discriminator and of the generator, (B,), by the logits of a round."""
+        if self.relativistic:
+            return F.softplus(drawn - real), F.softplus(real.detach() - judged)
+        return F.softplus(-real) + F.softplus(drawn), F.softplus(-judged)
 
     def _rows(
         self, model: nn.Module, images: Tensor, noise: Tensor, classes: Tensor
@@ -145,10 +159,10 @@ class Adversarial(JudgedDrawings):
     def baseline(self, means: dict[str, Tensor]) -> Baseline:
         """The mean image of each class, and a discriminator that knows nothing; at the end, images
         drawn from a Gaussian of each class."""
-        loss = sum(EQUILIBRIUM) + (1 + self.class_weight) * math.log(self.num_classes)
+        loss = sum(self.equilibrium) + (1 + self.class_weight) * math.log(self.num_classes)
         metrics = {
             "loss": loss,
-            **dict(zip(PLAYERS, EQUILIBRIUM)),
+            **dict(zip(PLAYERS, self.equilibrium)),
             "accuracy": float(means["most_frequent"]),
             "pixel_distance": float(means["mean_distance"]),
         }
@@ -205,7 +219,7 @@ class Adversarial(JudgedDrawings):
                 "Losses of both players on the validation split; dashed: where the discriminator "
                 "cannot tell drawn images from real ones."
             )
-            writer.figure("game", game_card(self.losses, EQUILIBRIUM), None, caption)
+            writer.figure("game", game_card(self.losses, self.equilibrium), None, caption)
         judged_plots(means, writer)
 
     def film(
