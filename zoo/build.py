@@ -2,11 +2,9 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from zoo.config import groups as configs
@@ -30,12 +28,13 @@ from zoo.training.evaluate import check_predictions
 from zoo.training.inside import watch
 from zoo.training.loader import Loader
 from zoo.training.monitor import check_monitor, set_monitor
-from zoo.training.precision import DTYPES, Precision
+from zoo.training.precision import Precision
 from zoo.training.products import Products
 from zoo.training.runtime import Runtime, seed_everything
 from zoo.training.step import prepare_task
 from zoo.training.trainer import Trainer
 from zoo.weights.files import weights_sha256
+from zoo.weights.frozen import frozen_format
 from zoo.weights.layers import with_layers
 from zoo.weights.load import Report, load_weights
 from zoo.weights.source import Source
@@ -204,17 +203,6 @@ def build_model(
                 f"built; let it initialise its own modules alone"
             )
     return model, initialise(model, config.init, config.adapter, source)
-
-
-@contextlib.contextmanager
-def frozen_format(init: InitConfig) -> Iterator[None]:
-    """Models that are built within have their weights in `init.dtype`."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(DTYPES[init.dtype] if init.dtype else before)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def build_loader(

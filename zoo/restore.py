@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from zoo.batch import Batch
-from zoo.build import frozen_format, initialise
+from zoo.build import initialise
 from zoo.config.run import Options, RunConfig, TeacherConfig
 from zoo.config.saved import read_config
 from zoo.data.encoding import Encoding, load_encoding
@@ -33,6 +33,7 @@ from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime, choose_device
 from zoo.training.state import check_base
 from zoo.weights.files import weights_sha256
+from zoo.weights.frozen import frozen_format
 from zoo.weights.source import Source, newest_run, open_source
 
 Warn = Callable[[str], None]
@@ -134,11 +135,7 @@ def _with_base(config: RunConfig, base: str) -> RunConfig:
 
 
 def _open_base(location: str, online: bool) -> Source:
-    """The weights that an adapter belongs to.
-
-    Raises:
-        UserError: They are not there.
-    """
+    """The weights that an adapter belongs to; a UserError where they are not there."""
     try:
         return open_source(location, online)
     except UserError as error:

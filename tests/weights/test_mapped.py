@@ -1,6 +1,8 @@
 """Files that are mapped into memory: the values, and how much memory loading takes."""
 
 import contextlib
+import ctypes
+import gc
 import json
 from pathlib import Path
 
@@ -8,10 +10,12 @@ import pytest
 import safetensors.torch
 import torch
 
+from zoo.config.run import InitConfig
 from zoo.errors import UserError
 from zoo.models.llama import Llama
 from zoo.weights import load
 from zoo.weights.files import read_weights, weights_sha256
+from zoo.weights.frozen import frozen_format
 from zoo.weights.llama import LLAMA
 from zoo.weights.load import load_weights
 from zoo.weights.mapped import drop_pages, map_safetensors
@@ -69,6 +73,8 @@ def resident(which):
 @contextlib.contextmanager
 def measured(peak):
     """Appends the growth of resident memory at its peak."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed before is not taken again unseen
     try:
         (PROC / "clear_refs").write_text("5")
     except OSError:
@@ -84,11 +90,8 @@ def test_loading_never_holds_two_copies(tmp_path, monkeypatch):
     settings, grown = open_source(str(tmp_path)).settings | {"vocab_size": 16384}, []
     with measured(grown):
         source = open_source(str(tmp_path))
-        torch.set_default_dtype(torch.bfloat16)
-        try:
+        with frozen_format(InitConfig(dtype="bf16")):
             model = Llama(**settings)
-        finally:
-            torch.set_default_dtype(torch.float32)
         load_weights(model, source.unpadded, "here", [], [])
     assert all(torch.equal(t, expected[name]) for name, t in model.state_dict().items())
     assert grown[0] < 1.3 * size, f"{grown[0] / size:.2f} times the size"

@@ -8,13 +8,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from zoo.errors import UserError
 from zoo.weights.files import Tensors
 
 IN_STACK = re.compile(r"([a-z_.]+\.)(\d+)\.(.+)")  # blocks.3.attention.out.weight
 
 
-def number_of_layers(tensors: Tensors, settings: Mapping[str, Any]) -> int:
+def number_of_layers(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> int:
     """How many layers the weights have.
 
     Args:
@@ -37,7 +39,9 @@ def number_of_layers(tensors: Tensors, settings: Mapping[str, Any]) -> int:
     return int(depth or 0)
 
 
-def check_layers(layers: Sequence[int], tensors: Tensors, settings: Mapping[str, Any]) -> None:
+def check_layers(
+    layers: Sequence[int], tensors: Mapping[str, Tensor], settings: Mapping[str, Any]
+) -> None:
     """Check that the weights have these layers.
 
     Raises:
@@ -50,7 +54,7 @@ def check_layers(layers: Sequence[int], tensors: Tensors, settings: Mapping[str,
         )
 
 
-def with_layers(tensors: Tensors, layers: Sequence[int]) -> Tensors:
+def with_layers(tensors: Mapping[str, Tensor], layers: Sequence[int]) -> Tensors:
     """The tensors with these layers alone, numbered from 0 on in this order."""
     chosen = {}
     for name, tensor in tensors.items():
