@@ -73,6 +73,35 @@ KIN = {  # of Llama: the class, and options
 }  # fmt: skip
 
 
+MIXTURES = {  # of the kin of Llama, as above
+    "mixtral": ("Mixtral", dict(intermediate_size=40, num_local_experts=5, sliding_window=9)),
+    "qwen3 mixture": (
+        "Qwen3Moe",
+        dict(
+            num_experts=6, num_experts_per_tok=3, moe_intermediate_size=40, head_dim=20,
+            norm_topk_prob=True,
+        ),
+    ),
+    "qwen3 mixture, weights as they are": (
+        "Qwen3Moe",
+        dict(num_experts=6, num_experts_per_tok=3, moe_intermediate_size=40, head_dim=20),
+    ),
+}  # fmt: skip
+LATENT = dict(
+    num_hidden_layers=2, num_key_value_heads=4, moe_intermediate_size=40, n_routed_experts=8,
+    num_experts_per_tok=3, first_k_dense_replace=1, n_group=4, topk_group=2, n_shared_experts=2,
+    kv_lora_rank=20, q_lora_rank=28, qk_rope_head_dim=8, qk_nope_head_dim=12, v_head_dim=10,
+)  # fmt: skip
+DEEPSEEK = {
+    "deepseek": ("DeepseekV3", LATENT),
+    "deepseek, queries of x": (
+        "DeepseekV3",
+        LATENT | dict(q_lora_rank=None, first_k_dense_replace=0, n_group=1, topk_group=1,
+                      norm_topk_prob=False, tie_word_embeddings=True),
+    ),
+}  # fmt: skip
+
+
 def tokens():
     return torch.randint(V, (4, T))
 
@@ -86,7 +115,7 @@ CASES = {
     "bert": (bert, tokens, dict(vocab_size=V)),
     **{
         case: (functools.partial(llama, kind, **options), tokens, dict(vocab_size=V))
-        for case, (kind, options) in KIN.items()
+        for case, (kind, options) in (KIN | MIXTURES | DEEPSEEK).items()
     },
     "resnet18": (lambda: resnet("basic", [16, 32, 64, 128], [2, 2, 2, 2]), images, {}),
     "resnet50": (lambda: resnet("bottleneck", [64, 128, 256, 512], [3, 4, 6, 3]), images, {}),
@@ -102,14 +131,14 @@ def reference_and_model(case, folder):
         for p in reference.parameters():
             p += 0.05 * torch.randn_like(p)
         for name, buffer in reference.named_buffers():
-            if "running" in name:
+            if "running" in name or "correction" in name:
                 buffer += 0.3 * torch.rand_like(buffer)
     reference.save_pretrained(folder)
     return reference, load_published(folder, facts), inputs()
 
 
 def doubled(reference):
-    """In float64, RMSNorm too, which the reference computes in float32 at most."""
+    """In float64, RMSNorm and routers too, which the reference computes in float32 at most."""
 
     def forward(self, x):
         variance = x.pow(2).mean(-1, keepdim=True)
@@ -118,7 +147,19 @@ def doubled(reference):
     for module in reference.modules():
         if hasattr(module, "variance_epsilon"):
             module.forward = MethodType(forward, module)
+        if type(module).__name__.endswith(("TopKRouter", "TopkRouter")):
+            module.forward = functools.partial(in_double, module.forward)
+    reference.config._experts_implementation = "eager"
     return reference.double()
+
+
+def in_double(forward, x):
+    """A function that casts to float32, without doing so."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("float", "float32"):
+            patch.setattr(torch, name, torch.float64)
+        patch.setattr(torch.Tensor, "float", torch.Tensor.double)
+        return forward(x)
 
 
 def load_published(folder, facts):

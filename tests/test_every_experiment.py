@@ -138,7 +138,7 @@ def test_changes_only_what_its_groups_list(name):
     if config.teacher.from_:
         choices.append(f"teacher.from={config.teacher.from_}")
     parts = {key: part for key, part in config.model.items() if isinstance(part, dict)}
-    choices += [f"model.{key}={part['name']}" for key, part in parts.items()]
+    choices += [f"model.{key}={part['name']}" for key, part in parts.items() if "name" in part]
     plain = set(leaves(load(choices).to_dict()))
     free = ("expect.", "optim.rates.")  # their keys are names of metrics and of parameters
     assert {key for key in leaves(config.to_dict()) if not key.startswith(free)} <= plain

@@ -19,6 +19,7 @@ from zoo.rng import mix_seed
 from zoo.runs.directory import RunDirectory
 from zoo.teacher import Teacher, check_teacher, keep_apart
 from zoo.training import finish
+from zoo.training.balance import keep_balance
 from zoo.training.budget import Budget
 from zoo.training.checkpoint import load_model, trainable_state_dict
 from zoo.training.config import TrainerConfig
@@ -168,6 +169,7 @@ def build_trainer(
         base=source.sha256 if source and config.adapter["name"] != "none" else None,
     )
     watch(trainer)
+    keep_balance(trainer)
     seed_everything(config.seed, runtime.rank)
     return trainer
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from toys import mixed
 
+from zoo.layers.mixture import GroupedLinear
 from zoo.optim.muon import StackedMuon, orthogonalise, split_for_muon
 from zoo.optim.state import parts
 from zoo.registry import OPTIMIZERS
@@ -59,3 +60,16 @@ def test_muon_makes_matrices_orthogonal():
     values = inside.diagonal(dim1=1, dim2=2)
     torch.testing.assert_close(inside, torch.diag_embed(values), rtol=0, atol=1e-9)
     assert values.min() > 0.6 and values.max() < 1.25
+
+
+def test_muon_takes_the_experts_of_a_mixture_one_by_one():
+    torch.manual_seed(0)
+    layer = GroupedLinear(3, 4, 6)
+    apart = [nn.Parameter(w.clone()) for w in layer.weight.detach().chunk(3)]
+    gradient = torch.randn(18, 4)
+    layer.weight.grad = gradient
+    for p, part in zip(apart, gradient.chunk(3), strict=True):
+        p.grad = part.clone()
+    OPTIMIZERS.build({"name": "muon", "lr": 0.1}, model=layer).step()
+    StackedMuon(apart, lr=0.1, weight_decay=0.01, momentum=0.95).step()
+    torch.testing.assert_close(layer.weight, torch.cat(apart), rtol=0, atol=0)

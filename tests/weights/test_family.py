@@ -57,7 +57,9 @@ def test_one_step_gives_the_same_weights(case, tmp_path):
 
 def test_weights_of_an_unknown_architecture(tmp_path):
     save_file({"w": torch.zeros(2)}, tmp_path / "model.safetensors")
-    with pytest.raises(UserError, match="no known architecture .* gpt2, bert, llama, resnet"):
+    with pytest.raises(
+        UserError, match="no known architecture .* gpt2, bert, deepseek, llama, resnet"
+    ):
         open_source(str(tmp_path))
     (tmp_path / "config.json").write_text(json.dumps({"layer_norm_epsilon": 0.5}))
     reference = gpt2()

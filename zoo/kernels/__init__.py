@@ -1,5 +1,5 @@
-"""Operations: their references (attention.py, functional.py, selective_scan.py, word2vec.py) and
-faster ones (cpu/, chunked_scan.py).
+"""Operations: their references (attention.py, functional.py, grouped.py, selective_scan.py, ...)
+and faster ones (cpu/, cuda/, chunked_scan.py).
 
 Importing the package registers every implementation: each module of each subpackage is imported.
 """
@@ -15,8 +15,10 @@ from zoo.kernels.functional import (
     gelu_tanh,
     linear,
     linear_cross_entropy,
+    no_autocast,
     normalise,
 )
+from zoo.kernels.grouped import count_choices, grouped_linear, mixed_experts
 from zoo.kernels.padding import padding_mask, select_labels, trim_padding
 from zoo.kernels.registry import (
     KERNELS,
@@ -33,7 +35,8 @@ for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
 
 __all__ = [
     "IGNORE_INDEX", "KERNELS", "attention", "attention_weights", "band", "banded_logistic_loss",
-    "batched_scores", "cross_entropy", "dropout", "forget_used_kernels", "gelu_tanh",
-    "kernel_choice", "linear", "linear_cross_entropy", "normalise", "padding_mask",
-    "reference_kernels", "select_labels", "selective_scan", "trim_padding", "used_kernels",
+    "batched_scores", "count_choices", "cross_entropy", "dropout", "forget_used_kernels",
+    "gelu_tanh", "grouped_linear", "kernel_choice", "linear", "linear_cross_entropy",
+    "mixed_experts", "no_autocast", "normalise", "padding_mask", "reference_kernels",
+    "select_labels", "selective_scan", "trim_padding", "used_kernels",
 ]  # fmt: skip

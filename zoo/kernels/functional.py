@@ -3,8 +3,9 @@
 Faster implementations for some processors and sizes are in zoo/kernels/cpu.
 """
 
+import contextlib
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -89,6 +90,14 @@ def cross_entropy(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) 
 def linear_cross_entropy(x: Tensor, head: nn.Module, target: Tensor) -> Tensor:
     """cross_entropy(head(x), target): (N, D), int64 (N,)."""
     return cross_entropy(head(x), target)
+
+
+def no_autocast(x: Tensor) -> contextlib.AbstractContextManager[Any]:
+    """For what is computed in the types that it has, within a step of mixed precision."""
+    device = x.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        return torch.autocast(device, enabled=False)
+    return contextlib.nullcontext()
 
 
 def normalise(name: Literal["layer", "rms"], x: Tensor, rms_eps: float | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Recording of attention weights, for plots of what a model attends to."""
+"""Recording of what layers do, for plots: attention weights, the load of experts."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,15 +14,34 @@ class RecordsAttention(nn.Module):
         self.record: list[Tensor] | None = None
 
 
-@contextlib.contextmanager
-def record_attention(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
+class RecordsLoad(nn.Module):
+    """Base of mixtures, which append how often each expert was chosen, int64 (E,), likewise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.record: list[Tensor] | None = None
+
+
+def record_attention(
+    model: nn.Module,
+) -> contextlib.AbstractContextManager[dict[str, list[Tensor]]]:
     """Collect the attention weights of each layer: name to a list of (B, H, T, S), one per call."""
-    layers = {name: m for name, m in model.named_modules() if isinstance(m, RecordsAttention)}
-    maps: dict[str, list[Tensor]] = {name: [] for name in layers}
+    return _record(model, RecordsAttention)
+
+
+def record_load(model: nn.Module) -> contextlib.AbstractContextManager[dict[str, list[Tensor]]]:
+    """Collect the load of each mixture of experts: name to a list of int64 (E,), one per call."""
+    return _record(model, RecordsLoad)
+
+
+@contextlib.contextmanager
+def _record(model: nn.Module, kind: type) -> Iterator[dict[str, list[Tensor]]]:
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, kind)}
+    records: dict[str, list[Tensor]] = {name: [] for name in layers}
     for name, layer in layers.items():
-        layer.record = maps[name]
+        layer.record = records[name]
     try:
-        yield maps
+        yield records
     finally:
         for layer in layers.values():
             layer.record = None

@@ -4,7 +4,8 @@ Touvron et al., 2023, https://arxiv.org/abs/2302.13971; Grattafiori et al., 2024
 (Llama 3). By options: Mistral (Jiang et al., 2023, arXiv:2310.06825), whose tokens attend to a
 sliding window; Qwen2 (Yang et al., 2024, arXiv:2407.10671), with biases on queries, keys and
 values; Qwen3 (Yang et al., 2025, arXiv:2505.09388), which normalises queries and keys; SmolLM2
-(Allal et al., 2025, arXiv:2502.02737).
+(Allal et al., 2025, arXiv:2502.02737); Mixtral (Jiang et al., 2024, arXiv:2401.04088) and Qwen3's
+mixtures, with experts in place of each feed-forward layer.
 Against GPT-2: RMSNorm (no mean, no bias) instead of LayerNorm; positions rotate queries and keys
 instead of being added to embeddings; SwiGLU instead of GELU; few key/value heads, each shared by a
 group of query heads; no biases.
@@ -26,9 +27,12 @@ from zoo.layers.cache import KVCache
 from zoo.layers.documents import places_and_mask
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward
+from zoo.layers.mixture import Mixture, add_auxiliary, refuse_auxiliary
 from zoo.layers.pooling import last_token
 from zoo.layers.positions import Rotary, Rotation
+from zoo.layers.start import initialise
 from zoo.registry import MODELS
+from zoo.schema import bind
 
 BIASES = {  # of queries, keys and values; of the projection after attention; of SwiGLU
     "none": (False, False, False),
@@ -70,6 +74,8 @@ class Llama(nn.Module):
         qk_norm: Whether queries and keys are normalised.
         bias: Which linear layers have a bias: `none`, `qkv`, `attention` (its last one too), `mlp`
             or `all`.
+        mixture: Options of a `Mixture` of experts in place of each feed-forward layer, such as
+            {experts: 8, active: 2}; null for none.
         tie: Whether head and embedding share their weights.
         eps: Epsilon of the norms.
         init: `normal` (all of standard deviation 0.02), or `zero`: residual branches and logits
@@ -98,6 +104,7 @@ class Llama(nn.Module):
         rope_scaling: dict[str, Any] | None = None,
         qk_norm: bool = False,
         bias: Literal["none", "qkv", "attention", "mlp", "all"] = "none",
+        mixture: dict[str, Any] | None = None,
         tie: bool = False,
         eps: AboveZero = 1e-5,
         init: Literal["normal", "zero"] = "normal",
@@ -126,7 +133,11 @@ class Llama(nn.Module):
                 window=window,
                 eps=eps,
             )
-            feed_forward = FeedForward(width, "swiglu", inner, inner_bias)
+            feed_forward = (
+                FeedForward(width, "swiglu", inner, inner_bias)
+                if mixture is None
+                else Mixture(**bind(Mixture, mixture, {"width": width}, "model.mixture", "mixture"))
+            )
             return PreNormBlock(width, attention, feed_forward, eps, dropout)
 
         self.blocks = nn.ModuleList(block() for _ in range(depth))
@@ -137,20 +148,7 @@ class Llama(nn.Module):
             if init == "zero":
                 raise ValueError("init=zero starts the head at zero: it cannot be tied; tie=false")
             self.head.weight = self.embedding.weight
-        self._initialise(init)
-
-    def _initialise(self, init: str) -> None:
-        for name, module in self.named_modules():
-            if isinstance(module, nn.Linear):
-                std = 0.02
-                if init == "zero":
-                    starts_at_zero = name == "head" or name.endswith((".out", ".down"))
-                    std = 0.0 if starts_at_zero else module.in_features**-0.5
-                nn.init.normal_(module.weight, std=std)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=1.0 if init == "zero" else 0.02)
+        initialise(self, init)
 
     def new_cache(self, batch_size: int) -> list[KVCache]:
         """An empty key/value cache for each block, of `context` tokens, or of the window's."""
@@ -186,9 +184,10 @@ class Llama(nn.Module):
         x = self.norm(x[:, -1:] if last_only else x)
         if self.classifies:
             x = last_token(x, tokens, self.pad_id)  # (B, D)
-        if targets is not None:
-            return linear_cross_entropy(x.flatten(0, 1), self.head, targets)
-        return self.head(x)
+        if targets is None:
+            refuse_auxiliary(self)
+            return self.head(x)
+        return add_auxiliary(linear_cross_entropy(x.flatten(0, 1), self.head, targets), self)
 
     def embed(
         self, tokens: Tensor, start: int, places: Tensor | None = None

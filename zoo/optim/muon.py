@@ -23,7 +23,12 @@ class StackedMuon(torch.optim.Muon):
     Transformer keep a processor busy together that none of their small matrices would alone.
 
     State and state_dict are torch's own; numbers differ by the rounding of bfloat16.
+
+    Attributes:
+        stacked: Of parameters that are several matrices, one below another, how many.
     """
+
+    stacked: dict[Tensor, int] = {}
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -52,19 +57,31 @@ class StackedMuon(torch.optim.Muon):
         torch._foreach_lerp_(averages, grads, 1 - momentum)
         ahead = torch._foreach_lerp(grads, averages, momentum) if group["nesterov"] else averages
         torch._foreach_mul_(params, 1 - lr * group["weight_decay"])
+        pairs = [  # of a matrix and its gradient
+            pair
+            for p, gradient in zip(params, ahead, strict=True)
+            for pair in zip(self._matrices(p, p), self._matrices(p, gradient), strict=True)
+        ]
         stacks: dict[Any, list[int]] = {}  # of one shape once the longer side is last
-        for k, p in enumerate(params):
+        for k, (p, _) in enumerate(pairs):
             stacks.setdefault((min(p.shape), max(p.shape), p.device), []).append(k)
         for members in stacks.values():
-            tall = [params[k].shape[0] > params[k].shape[1] for k in members]
-            stack = torch.stack([ahead[k].T if t else ahead[k] for k, t in zip(members, tall)])
+            tall = [pairs[k][0].shape[0] > pairs[k][0].shape[1] for k in members]
+            stack = torch.stack(
+                [pairs[k][1].T if t else pairs[k][1] for k, t in zip(members, tall)]
+            )
             updates = orthogonalise(
                 stack.bfloat16(), group["ns_coefficients"], group["ns_steps"], group["eps"]
             )
             for k, t, update in zip(members, tall, updates):
-                p = params[k]
+                p = pairs[k][0]
                 rate = lr * math.sqrt(max(1.0, p.shape[0] / p.shape[1]))
                 p.add_(update.T if t else update, alpha=-rate)
+
+    def _matrices(self, parameter: Tensor, tensor: Tensor) -> tuple[Tensor, ...]:
+        """The matrices of a parameter, or of a tensor of its shape."""
+        number = self.stacked.get(parameter, 1)
+        return tensor.chunk(number) if number > 1 else (tensor,)
 
 
 def orthogonalise(
@@ -85,6 +102,11 @@ def orthogonalise(
 def embedding_ids(model: nn.Module) -> set[int]:
     """The `id` of every embedding's weight."""
     return {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+
+
+def stacked_matrices(model: nn.Module) -> dict[Tensor, int]:
+    """Weights that are several matrices one below another, as of a mixture's experts: how many."""
+    return {m.weight: int(m.stacked) for m in model.modules() if hasattr(m, "stacked")}
 
 
 def split_for_muon(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
@@ -126,7 +148,9 @@ def muon(
     matrices, rest = split_for_muon(model)
     parts: list[torch.optim.Optimizer] = []
     if matrices:
-        parts.append(StackedMuon(matrices, lr=lr, weight_decay=weight_decay, momentum=momentum))
+        hidden = StackedMuon(matrices, lr=lr, weight_decay=weight_decay, momentum=momentum)
+        hidden.stacked = stacked_matrices(model)
+        parts.append(hidden)
     if rest:
         embeddings = embedding_ids(model)
         heads = {id(p) for n, p in trainable(model).items() if in_head(n)}

@@ -272,7 +272,7 @@ def document_options(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     if not isinstance(network, ReadsDocuments):
         raise UserError(
             f"data.pack=true: {type(network).__name__} would read the conversations of a row as "
-            f"one; leave it out, or take model=gpt or llama"
+            f"one; leave it out, or take model=gpt, llama or deepseek"
         )
     return {"documents": batch["documents"][:, :-1]}
 

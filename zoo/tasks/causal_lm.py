@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UserError
+from zoo.inference.expert_load import counted_experts, shares
 from zoo.inference.generation import Sampling
 from zoo.inference.protocols import LanguageModel
 from zoo.inference.streaming import stream
@@ -26,6 +27,7 @@ from zoo.tasks.base import (
 from zoo.tasks.examples import causal_lm
 from zoo.tasks.markdown import block
 from zoo.tasks.plots.attention import text_attention
+from zoo.tasks.plots.experts import expert_load
 from zoo.tasks.prompt import encode_prompt
 from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
 
@@ -74,8 +76,10 @@ class CausalLM(LearnsUnigram):
         sums, options = {"bytes": length.sum()}, document_options(model, batch)
         if model.training and accepts_targets(model):
             return StepOutput(model(tokens, targets=target, **options), count, sums)
-        logits = model(tokens, **options).flatten(0, 1)  # (B T, V)
+        with counted_experts(model) as experts:
+            logits = model(tokens, **options).flatten(0, 1)  # (B T, V)
         if not model.training:
+            sums |= experts
             sums["accuracy"] = (logits.argmax(1) == target).sum()
             sums |= self._unigram_sums(target, target != IGNORE_INDEX)
         return StepOutput(cross_entropy(logits, target), count, sums)
@@ -99,13 +103,16 @@ class CausalLM(LearnsUnigram):
         return scored.sum()
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
-        """Loss in nats per token, perplexity, bits per byte, accuracy (evaluation)."""
+        """Loss in nats per token, perplexity, bits per byte; in evaluation accuracy, and of experts
+        the load of the least busy one over its fair share."""
         loss = float(means["loss"])
         metrics = {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
         if float(means["bytes"]) > 0:
             metrics["bits_per_byte"] = loss / math.log(2) / float(means["bytes"])
         if "accuracy" in means:
             metrics["accuracy"] = float(means["accuracy"])
+        if "expert_load" in means:
+            metrics["least_expert"] = float(shares(means["expert_load"]).min())
         return metrics
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
@@ -115,7 +122,8 @@ class CausalLM(LearnsUnigram):
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
-        """A continuation of half a sequence, or the answer to a prompt; attention weights."""
+        """A continuation of half a sequence, or the answer to a prompt; attention weights; the load
+        of experts."""
         tokens = batch["input"][0, :-1]
         length = len(tokens) // 2
         if "scored" in batch:
@@ -131,6 +139,8 @@ class CausalLM(LearnsUnigram):
         blocks = (f"{name}:\n\n{block(text)}" for name, text in texts.items())
         writer.text("sample", "\n\n".join(blocks) + "\n")
         text_attention(model, tokens, self.tokenizer, writer)
+        if "expert_load" in means:
+            expert_load(means["expert_load"], writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """The most probable next tokens of each sequence."""

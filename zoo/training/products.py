@@ -65,6 +65,8 @@ def _flops(func: Any, args: tuple[Any, ...], kwargs: Any, output: Any) -> int:
     name = func._schema.name
     if name == "mkldnn::_linear_pointwise":  # x (..., I), weight (O, I)
         return 2 * args[0].numel() * args[1].shape[0]
+    if name == "aten::_grouped_mm" and len(args[1].shape) == 3:  # x (M, I), weights (E, I, O)
+        return 2 * args[0].numel() * args[1].shape[-1]
     if name == "aten::mkldnn_rnn_layer":  # x (T, B, I), weights (4 D, I) and (4 D, D)
         return 2 * math.prod(args[0].shape[:2]) * (args[1].numel() + args[2].numel())
     if (

@@ -1,4 +1,7 @@
-"""Weights of Llama, Mistral, Qwen2 and Qwen3, which name their parts alike; SmolLM2 is a Llama."""
+"""Weights of Llama, Mistral, Qwen2 and Qwen3, which name their parts alike; SmolLM2 is a Llama.
+
+Mixtral and the mixtures of Qwen3 differ by their experts alone (zoo/weights/mixture.py).
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,11 +19,25 @@ from zoo.weights.family import (
     need,
 )
 from zoo.weights.fields import Fields, check_sizes, words
+from zoo.weights.mixture import (
+    MIXTURES,
+    feed_forward,
+    mixture_fields,
+    mixture_links,
+    mixture_misfits,
+)
 from zoo.weights.rope import rope_fields, rope_settings
 
 MARK = "model.layers.0.self_attn.q_proj.weight"
-WINDOWS = {"mistral": 4096}  # tokens, of a config.json that does not state it
-CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+WINDOWS = {"mistral": 4096, "mixtral": None}  # tokens, of a config.json that does not state it
+CLASSES = {
+    "llama": "Llama",
+    "mistral": "Mistral",
+    "qwen2": "Qwen2",
+    "qwen3": "Qwen3",
+    "mixtral": "Mixtral",
+    "qwen3_moe": "Qwen3Moe",
+}
 BIASES = {  # of queries, keys and values; of the projection after attention; of SwiGLU
     (False, False, False): "none",
     (True, False, False): "qkv",
@@ -36,11 +53,23 @@ FIELDS = Fields(
         vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads
         num_key_value_heads head_dim max_position_embeddings rms_norm_eps tie_word_embeddings
         attention_bias mlp_bias sliding_window use_sliding_window max_window_layers layer_types
-        rope_theta rope_scaling rope_parameters
+        rope_theta rope_scaling rope_parameters num_local_experts num_experts_per_tok
+        moe_intermediate_size norm_topk_prob
         """
     ),
-    fixed={"hidden_act": ("silu", "swish"), "partial_rotary_factor": (1.0,)},
-    without_effect=words("attention_dropout pretraining_tp is_llama_config rope_interleaved"),
+    fixed={
+        "hidden_act": ("silu", "swish"),
+        "partial_rotary_factor": (1.0,),
+        "decoder_sparse_step": (1,),
+        "mlp_only_layers": ([],),
+    },
+    without_effect=words(
+        """
+        attention_dropout pretraining_tp is_llama_config rope_interleaved output_router_logits
+        router_aux_loss_coef router_jitter_noise
+        """
+    ),
+    aliases={"num_experts": "num_local_experts"},
 )
 
 
@@ -70,10 +99,7 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
         )
     embedding = need(tensors, "model.embed_tokens.weight", "llama")
     layer = "model.layers.0"
-    q, k, gate = (
-        need(tensors, f"{layer}.{name}.weight", "llama")
-        for name in ("self_attn.q_proj", "self_attn.k_proj", "mlp.gate_proj")
-    )
+    q, k = (need(tensors, f"{layer}.self_attn.{name}_proj.weight", "llama") for name in "qk")
     width, depth = embedding.shape[1], count(tensors, "model.layers.")
     if len(q) % number or len(k) % (len(q) // number):
         raise ValueError(
@@ -81,7 +107,8 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
             f"{len(k)} numbers"
         )
     head_width = len(q) // number
-    sizes = {"hidden_size": width, "intermediate_size": len(gate), "num_hidden_layers": depth}
+    inside, inner_sizes = feed_forward(tensors, config, layer)
+    sizes = {"hidden_size": width, "num_hidden_layers": depth} | inner_sizes
     sizes |= {"num_key_value_heads": len(k) // head_width, "head_dim": head_width}
     check_sizes("llama", config, sizes | {"vocab_size": len(embedding)})
     tied = config.get("tie_word_embeddings") or "lm_head.weight" not in tensors
@@ -91,7 +118,7 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
         "heads": number,
         "kv_heads": len(k) // head_width,
         "head_width": head_width,
-        "inner": len(gate),
+        **inside,
         "block_size": config.get("max_position_embeddings") or 2048,
         "window": _window(config, depth),
         "qk_norm": f"{layer}.self_attn.q_norm.weight" in tensors,
@@ -123,7 +150,8 @@ def _window(config: dict[str, Any], depth: int) -> int | None:
         return None
     kinds = config.get("layer_types")
     if not kinds:
-        first = 0 if kind in WINDOWS else config.get("max_window_layers", 28)
+        in_all = kind in WINDOWS or kind in MIXTURES
+        first = 0 if in_all else config.get("max_window_layers", 28)
         kinds = ["sliding_attention" if k >= first else "full_attention" for k in range(depth)]
     if window is None or set(kinds) == {"full_attention"}:
         return None
@@ -138,13 +166,16 @@ def _window(config: dict[str, Any], depth: int) -> int | None:
 def links(settings: Settings) -> Iterator[Link]:
     """Our names and the published ones."""
     head_width = settings.get("head_width") or settings["width"] // settings["heads"]
-    q = settings["heads"] * head_width
+    q, is_mixture = settings["heads"] * head_width, settings.get("mixture") is not None
     kv = (settings.get("kv_heads") or settings["heads"]) * head_width
     yield Link("embedding.weight", ("model.embed_tokens.weight",))
     for k in range(settings["depth"]):
         block, published = f"blocks.{k}", f"model.layers.{k}"
         projections = tuple(f"{published}.self_attn.{letter}_proj" for letter in "qkv")
         gated = tuple(f"{published}.mlp.{name}_proj" for name in ("up", "gate"))
+        if is_mixture:
+            kind_of_it = kind_of(settings)
+            yield from mixture_links(f"{block}.feed_forward", published, settings, kind_of_it)
         for kind in ("weight", "bias"):
             yield Link(
                 f"{block}.attention.qkv.{kind}",
@@ -152,6 +183,8 @@ def links(settings: Settings) -> Iterator[Link]:
                 sizes=(q, kv, kv),
             )
             yield Link(f"{block}.attention.out.{kind}", (f"{published}.self_attn.o_proj.{kind}",))
+            if is_mixture:
+                continue
             yield Link(f"{block}.feed_forward.up.{kind}", tuple(f"{name}.{kind}" for name in gated))
             yield Link(f"{block}.feed_forward.down.{kind}", (f"{published}.mlp.down_proj.{kind}",))
         for ours, name in (
@@ -168,6 +201,8 @@ def links(settings: Settings) -> Iterator[Link]:
 
 def kind_of(settings: Settings) -> str:
     """The value of `model_type` that has these options, or nearly."""
+    if settings.get("mixture") is not None:
+        return "qwen3_moe" if settings.get("qk_norm") else "mixtral"
     if settings.get("qk_norm"):
         return "qwen3"
     if settings.get("bias") == "qkv":
@@ -184,8 +219,15 @@ def cannot_express(settings: Settings) -> list[Misfit]:
         "mistral": ["none"],
         "qwen2": ["qkv"],
         "qwen3": ["none", "attention"],
+        "mixtral": ["none"],
+        "qwen3_moe": ["none", "attention"],
     }
-    return misfits(settings, bias=allowed[kind])
+    found = misfits(settings, bias=allowed[kind])
+    if kind not in MIXTURES:
+        return found
+    plain = dict(score="softmax", shared=0, scale=1.0, groups=1, balance=["none", "loss"])
+    normalise = True if kind == "mixtral" else [True, False]
+    return found + mixture_misfits(settings, normalise=normalise, **plain)
 
 
 def config(settings: Settings) -> dict[str, Any]:
@@ -201,9 +243,13 @@ def config(settings: Settings) -> dict[str, Any]:
         "mistral": {"sliding_window": window},
         "qwen2": {},
         "qwen3": {"attention_bias": bias == "attention"},
+        "mixtral": {"sliding_window": window},
+        "qwen3_moe": {"attention_bias": bias == "attention"},
     }
     own = by_kind[kind]
-    if kind in ("qwen2", "qwen3"):
+    if kind in MIXTURES:
+        own |= mixture_fields(settings, MIXTURES[kind])
+    if kind.startswith("qwen"):
         own |= {"use_sliding_window": window is not None, "sliding_window": window}
         own |= {"max_window_layers": 0 if window else settings["depth"]}
     return (labels(settings) if classifies else {}) | {

@@ -23,6 +23,7 @@ from zoo.runs.directory import RunDirectory
 from zoo.schema import matches_type
 from zoo.training.checkpoint import Checkpointer
 from zoo.weights.bert import BERT
+from zoo.weights.deepseek import DEEPSEEK
 from zoo.weights.family import Family, Joined
 from zoo.weights.fields import words
 from zoo.weights.files import Tensors, read_json, read_weights, weights_sha256
@@ -34,7 +35,7 @@ from zoo.weights.llama import LLAMA
 from zoo.weights.mamba import MAMBA
 from zoo.weights.resnet import RESNET, TORCHVISION
 
-FAMILIES: list[Family] = [GPT2, BERT, LLAMA, RESNET, TORCHVISION, MAMBA]
+FAMILIES: list[Family] = [GPT2, BERT, DEEPSEEK, LLAMA, RESNET, TORCHVISION, MAMBA]
 WRITTEN: list[Family] = [*FAMILIES, GPT_LLAMA]  # as which our models leave
 OPTIONS, TOKENIZER = "zoo.json", "zoo_tokenizer.json"  # of what scripts/export.py writes
 PREPROCESSOR = "preprocessor_config.json"

@@ -38,6 +38,7 @@ def _is_plain_causal(
         and packed[0].dtype == torch.float32
         and packed[0].device.type == "cpu"
         and all(tensor.shape[1] == packed[0].shape[1] for tensor in packed)
+        and packed[-1].shape[3] == packed[0].shape[3]
     )
 
 
@@ -67,7 +68,9 @@ def causal_attention_by_blocks(
 
 
 def _is_bfloat16(packed: Sequence[Tensor], *_: Any, **__: Any) -> bool:
-    return packed[-1].dtype == torch.bfloat16 and packed[-1].device.type == "cpu"
+    v = packed[-1]
+    alike = v.shape[3] == packed[0].shape[3]
+    return alike and v.dtype == torch.bfloat16 and v.device.type == "cpu"
 
 
 @attention.implementation((torch.bfloat16,), supports=_is_bfloat16)
