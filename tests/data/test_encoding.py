@@ -1,5 +1,7 @@
 """The register of encodings: damaged, unknown and unfitting ones are named."""
 
+import dataclasses
+
 import pytest
 
 from zoo.data.encoding import ENCODINGS, load_encoding, match_classes
@@ -12,7 +14,8 @@ def test_every_encoding_has_the_methods_and_the_kind_of_its_name(kind):
     assert encoding.kind == kind and isinstance(encoding.holds, str)
     for name in ("from_json", "to_json", "prepare", "read"):
         assert callable(getattr(encoding, name))
-    assert hasattr(encoding, "tokenizer") or "tokenizer" in encoding.__annotations__
+    fields = {field.name for field in dataclasses.fields(encoding)}
+    assert hasattr(encoding, "tokenizer") or "tokenizer" in fields
     assert hasattr(encoding, "runtime_facts")
 
 
