@@ -33,7 +33,7 @@ def test_pairs_are_wrong_answers_and_the_responses(sums_run, command, train, tmp
     few = [json.loads(line) for line in again.read_text().splitlines()]
     assert len(few) <= 9 and all(row in rows for row in few)
     trains = train(
-        "task=dpo", "data=preferences", f"data.path={path}", "data.split=split",
+        "task=dpo", "data=preferences", f"data.path={path}", "data.split_column=split",
         "data.template='{prompt}'", "data.verifier=sums", *SIZE[:1], f"init.from={sums_run}",
         f"teacher.from={sums_run}", "data.block_size=16", "trainer.max_steps=2",
         "trainer.eval_steps=2", "task.max_tokens=4",

@@ -25,7 +25,7 @@ python scripts/preferences.py run=outputs/<name>/<date_time> path=preferences.js
 
 Samples answers of a language model to the prompts of its data, and writes those that are wrong
 beside the right ones, a JSON object a line: prompt, chosen, rejected, split (train, val or test, as
-in the run). For task=dpo: data=preferences data.path=preferences.jsonl data.split=split
+in the run). For task=dpo: data=preferences data.path=preferences.jsonl data.split_column=split
 
 run=         a run on prompts and responses (data=sft, stdlib_functions, sums, ...)
 path=        the file to write

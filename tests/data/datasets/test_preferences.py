@@ -55,13 +55,13 @@ def test_rows_are_split_as_they_say(tmp_path):
         {"prompt": f"p{k}", "chosen": "yes" * (k + 1), "rejected": "no", "split": part}
         for k, part in enumerate(parts)
     ]
-    dataset = build(write(tmp_path, rows), split="split")
+    dataset = build(write(tmp_path, rows), split_column="split")
     assert list(texts(dataset, "train")) == [("p0\n", "yes", "no"), ("p3\n", "yes" * 4, "no")]
     assert list(texts(dataset, "test")) == [("p2\n", "yes" * 3, "no")]
     assert dataset.notes[0] == (
         "preferences: 4 pairs, 8 tokens of a chosen answer and 3 of a rejected one"
     )
-    again = build(tmp_path / "pairs.jsonl", dataset.encoding.to_json(), split="split")
+    again = build(tmp_path / "pairs.jsonl", dataset.encoding.to_json(), split_column="split")
     assert len(again.splits["all"]) == 4
 
 
@@ -126,17 +126,17 @@ def test_long_rows_are_left_out(tmp_path):
 def test_wrong_rows(tmp_path, row, said):
     path = write(tmp_path, [row])
     with pytest.raises(UserError, match=said):
-        build(path, split="split" if row == ROW | {"split": "dev"} else None)
+        build(path, split_column="split" if row == ROW | {"split": "dev"} else None)
 
 
 def test_wrong_settings(tmp_path):
     path = write(tmp_path, [ROW | {"split": "train"}] * 9)
     with pytest.raises(UserError, match="data.path is missing"):
         preferences(context(tokenizer=BYTES), 64)
-    with pytest.raises(UserError, match="data.split: .*:1: unknown key 'part'"):
-        build(path, split="part")
+    with pytest.raises(UserError, match="data.split_column: .*:1: unknown key 'part'"):
+        build(path, split_column="part")
     with pytest.raises(UserError, match="no row is of the val split"):
-        build(path, split="split")
+        build(path, split_column="split")
     with pytest.raises(UserError, match="data.verifier: unknown verifier 'pyton'; did you mean"):
         build(path, verifier="pyton")
     with pytest.raises(UserError, match="data.tokenizer=word drops capitals"):

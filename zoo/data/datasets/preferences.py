@@ -30,7 +30,7 @@ def preferences(
     prompt: str = "prompt",
     chosen: str = "chosen",
     rejected: str = "rejected",
-    split: str | None = None,
+    split_column: str | None = None,
     template: str = "{prompt}\n",
     verifier: str | None = None,
 ) -> Dataset:
@@ -41,7 +41,7 @@ def preferences(
         block_size: Maximum number of tokens of a prompt with an answer; longer ones are left out.
         path: The file.
         prompt, chosen, rejected: Names of the three in each line: texts, or lists of messages.
-        split: Name of the column that says train, val or test; null to split at random.
+        split_column: Name of the column that says train, val or test; null to split at random.
         template: The text around a prompt, and around what the user says in messages.
         verifier: What checks an answer: python, sums; null for nothing.
     """
@@ -54,8 +54,8 @@ def preferences(
     rows, parts = [], []
     for where, row in read_rows(text, path):
         rows.append(read_row(row, where, columns, template))
-        parts.append(_part(row, where, split) if split else "")
-    splits = _by_split(rows, parts, path) if split else split_items(
+        parts.append(_part(row, where, split_column) if split_column else "")
+    splits = _by_split(rows, parts, path) if split_column else split_items(
         rows, context.split, allow_empty=not context.is_new
     )  # fmt: skip
     if not context.is_new:
@@ -138,7 +138,7 @@ def _prompt(
 
 def _part(row: Any, where: str, name: str) -> str:
     if name not in row:
-        raise UserError(f"data.split: {where}: {unknown_name('key', name, row)}")
+        raise UserError(f"data.split_column: {where}: {unknown_name('key', name, row)}")
     if row[name] not in SPLITS:
         raise UserError(f"{where}: '{name}' is {row[name]!r}, expected one of {', '.join(SPLITS)}")
     return row[name]
