@@ -50,7 +50,8 @@ def mixed_experts(x: Tensor, chosen: Tensor, weights: Tensor, up: Tensor, down: 
     if torch.compiler.is_exporting():
         h = F.linear(x, up.flatten(0, 1)).unflatten(-1, up.shape[:2])  # (N, E, 2 I)
         h = torch.einsum("nei,edi->ned", _swiglu(h), down)
-        of_all = weights.new_zeros(len(x), len(up)).scatter(1, chosen, weights)
+        places = torch.arange(len(up), device=x.device)
+        of_all = (weights[..., None] * (chosen[..., None] == places)).sum(1)  # (N, E)
         return (h * of_all[..., None]).sum(1)
     flat = chosen.flatten()  # (N K,)
     order = flat.argsort(stable=True)
