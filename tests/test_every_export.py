@@ -21,7 +21,7 @@ from zoo.restore import restore
 from zoo.training.trainer import Trainer
 
 TEXTS = ["To be, or not to be"]
-WIDE = ["the value <|endoftext|> of a file\nis [MASK] here </s> 你好 🙂"]
+WIDE = ["a <|endoftext|> of a\nis [MASK] here </s> 你好 🙂"]
 TINY = {"width": 16, "depth": 1, "heads": 2, "stages": 2, "embedding": 8, "attention": 8}
 STEPS = ("trainer=debug", "trainer.max_steps=2", "trainer.eval_steps=2", "trainer.ema=null")
 UNTRACEABLE = (

@@ -43,6 +43,7 @@ ANSWERS = {  # of task=reinforce, whose steps are led by a text that is read as 
     "zoo/tasks/rewards.py: rewards": "answers are judged as text",
     "zoo/tasks/rollouts.py: lengths": "so they are counted",
     "zoo/tasks/rollouts.py: _padded": "they become a batch again",
+    "zoo/tasks/reinforce.py: _train": "answers that teach are counted",
     "zoo/tasks/reinforce.py: _evaluate": "the trivial answer is judged as text",
     "zoo/training/evaluate.py: evaluate": ALLOWED["zoo/training/evaluate.py: evaluate"],
 }

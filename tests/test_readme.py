@@ -72,6 +72,8 @@ SOURCES = {  # smaller runs that commands continue from
     "gpt_sums": "name=gpt_sums experiment=gpt_sums_start model.width=16 model.depth=1 "
     "model.heads=2",
     "hmm_tags": "name=hmm_tags model=hmm data=tagged data.path=parts.conll data.tags=4",
+    "mamba_shakespeare": f"name=mamba_shakespeare model=mamba task=causal_lm {TEXT} "
+    "data.tokenizer=byte model.depth=1",
     "lstm_topics": "experiment=lstm_topics data=text_csv data.path=reviews.csv data.text=review "
     "data.target=stars data.tokenizer=byte",
 }
@@ -245,11 +247,14 @@ def run_script(path, words, world):
         "benchmark",
         "compression",
         "masked_baselines",
+        "preferences",
         "screenshots",
     ):
         return  # they have tests of their own, or are minutes of work
     if any(word.startswith("run=outputs/maxout_") for word in words):
         return  # tests/test_contributing.py runs it
+    if "chat=true" in words:
+        return  # tests/commands/test_chat.py talks
     if "--decide" in words:  # tests/commands/test_decide.py trains its seeds
         assert compare_flags().parse_args(words).decide
         return
