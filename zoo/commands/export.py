@@ -130,8 +130,7 @@ def _trained(restored: "Restored", tensors: dict[str, Any]) -> "Trained":
 
 def _objective(restored: "Restored") -> str:
     """The task whose answers the model gives: another one than it was trained by may predict."""
-    name: str = getattr(restored.task, "predicts_as", restored.config.task["name"])
-    return name
+    return str(getattr(restored.task, "predicts_as", restored.config.task["name"]))
 
 
 def _about(restored: "Restored") -> dict[str, Any]:

@@ -149,7 +149,8 @@ def _answered(restored: "Restored", batch: Any, settings: Settings) -> Iterator[
     from zoo.tasks.rewards import Questions, Rewarder
     from zoo.tasks.rollouts import own_draws, roll_out
 
-    encoding, decode = restored.encoding, restored.encoding.tokenizer.decode
+    encoding: Any = restored.encoding  # of prompts
+    decode = encoding.tokenizer.decode
     rewarder = Rewarder(encoding.tokenizer, encoding.runtime_facts.get("verifier"))
     questions = Questions.of(batch)
     length = settings.max_tokens
@@ -158,7 +159,7 @@ def _answered(restored: "Restored", batch: Any, settings: Settings) -> Iterator[
     for k in range(settings.samples):
         if not open_places:
             return
-        asked = Questions(*([column[p] for p in open_places] for column in questions))
+        asked = Questions(*[[column[p] for p in open_places] for column in questions])  # type: ignore[arg-type]
         own = draws[list(open_places), k * length : (k + 1) * length]
         rollouts = roll_out(restored.model, asked.prompts, encoding.pad_id, length, own)
         right = rewarder.rewards(asked, rollouts).tolist()

@@ -12,6 +12,7 @@ rank of the step sizes, K taps of the convolution, V vocabulary, O classes.
 """
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -166,12 +167,15 @@ class Mamba(nn.Module):
 
     def _initialise(self) -> None:
         nn.init.normal_(self.embedding.weight, std=0.02)
-        for block in self.blocks:
+        for block in self._blocks():
             block.initialise(len(self.blocks))
 
     def new_cache(self, batch_size: int) -> list[MambaState]:
         """The state of each block before the first token."""
-        return [block.new_state(batch_size) for block in self.blocks]
+        return [block.new_state(batch_size) for block in self._blocks()]
+
+    def _blocks(self) -> list[MambaBlock]:
+        return cast(list[MambaBlock], list(self.blocks))
 
     def forward(
         self,

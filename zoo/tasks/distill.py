@@ -145,7 +145,7 @@ def divergences(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     return F.kl_div(student, teacher, reduction="none", log_target=True).sum(1)
 
 
-class DistilledClassifier(Distilled, Classification):
+class DistilledClassifier(Distilled, Classification):  # type: ignore[misc]  # baseline may be None
     """A classifier that learns from another one."""
 
     predicts_as = "classification"  # for exports

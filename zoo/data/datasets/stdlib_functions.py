@@ -42,7 +42,8 @@ def stdlib_functions(
     splits = {}
     for split, files in split_items(list(sources()), context.split).items():
         found = (pair for _, source in files for pair in functions(source, longest))
-        splits[split] = [pair for pair in found if not (pair in seen or seen.add(pair))]
+        splits[split] = [pair for pair in dict.fromkeys(found) if pair not in seen]
+        seen.update(splits[split])
     dataset = prompt_dataset(
         "stdlib_functions", splits, context, block_size, template, verifier="python"
     )
