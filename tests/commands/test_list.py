@@ -55,7 +55,7 @@ def test_the_description_of_a_data_choice_ends_with_its_sentence(name):
 
 
 def test_every_experiment_with_its_promise(listed):
-    text = listed("experiments", columns=160)  # no promise is cut into lines
+    text = listed("experiments", columns=240)  # no promise is cut into lines
     assert rows(text) == list(configs.experiments()) == rows(listed("experiments"))
     flat = " ".join(text.split())
     for name, content in configs.experiments().items():
