@@ -115,7 +115,10 @@ def parts(name):
     return model.to(DEVICE).train(), task, on_gpu(batch)
 
 
-CASES = [*MODELS.names(), *sorted(OTHERS)]
+# A mixture's products of a GPU, torch._grouped_mm, are not the stand-in's: its reference, which
+# waits for the number of rows of each expert, would be taken (tests/test_every_kernel.py has both).
+MIXTURES = ("deepseek",)
+CASES = [*(n for n in MODELS.names() if n not in MIXTURES), *sorted(OTHERS)]
 every_case = pytest.mark.parametrize("name", [*CASES, *VARIANTS])
 
 
