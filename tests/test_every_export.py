@@ -94,7 +94,7 @@ def samples(restored, folder):
     encodes_all = restored.encoding.tokenizer.kind in ("bpe", "byte", "published")
     if kind == "pair":
         return ["dog dog", "你 dog" if encodes_all else "dog"]
-    # Hardly trained, a Llama continues the wide text otherwise in a graph: not explained yet.
+    # Hardly trained, a Llama gives two continuations of the wide text the same logit: no answer.
     texts = TEXTS + WIDE * (encodes_all and restored.config.model["name"] != "llama")
     if restored.config.task["name"] == "masked_lm":
         return [text if "[MASK]" in text else f"{text} [MASK] [MASK]" for text in texts]
