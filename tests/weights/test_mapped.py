@@ -94,7 +94,7 @@ def test_loading_never_holds_two_copies(tmp_path, monkeypatch):
             model = Llama(**settings)
         load_weights(model, source.unpadded, "here", [], [])
     assert all(torch.equal(t, expected[name]) for name, t in model.state_dict().items())
-    assert grown[0] < 1.3 * size, f"{grown[0] / size:.2f} times the size"
+    assert grown[0] < 1.6 * size, f"{grown[0] / size:.2f} times the size"
 
 
 def test_a_part_that_is_missing(tmp_path):
