@@ -19,10 +19,8 @@ from zoo.data.dataset import Dataset
 from zoo.data.encoding import ENCODINGS
 from zoo.data.text.coverage import coverage_notes, repeated_note, spread
 from zoo.data.text.prompt_encoding import PLACEHOLDER, PromptEncoding
-from zoo.data.text.prompts import PromptRow, scored_row
+from zoo.data.text.prompts import PromptRow, fit_tokenizer, scored_row
 from zoo.data.text.scored import ScoredSource
-from zoo.data.tokenizers.config import TokenizerConfig
-from zoo.data.tokenizers.registry import EOT, Tokenizer
 from zoo.errors import UserError
 
 
@@ -129,7 +127,7 @@ def preference_dataset(
         raise UserError(f"data.block_size={block_size}: expected 2 or more")
     encoding = context.fitted(PreferenceEncoding)
     if encoding is None:
-        tokenizer = _fit_tokenizer(context.tokenizer, splits, template)
+        tokenizer = fit_tokenizer(context.tokenizer, splits, template, "preferences")
         encoding = PreferenceEncoding(
             tokenizer, block_size, template, *columns[:2], verifier, columns[2]
         )
@@ -148,21 +146,6 @@ def preference_dataset(
         for split, rows in kept.items()
     }
     return Dataset(encoding.facts(), sources, encoding, _digest(splits), notes=notes)
-
-
-def _fit_tokenizer(
-    config: TokenizerConfig, splits: Mapping[str, Sequence[Preference]], template: str
-) -> Tokenizer:
-    """Of characters, those of all splits and of the template; others know any text.
-
-    Raises:
-        UserError: Words, with which no answer can be written.
-    """
-    config.check_writes("data=preferences")
-    if config.tokenizer != "char":
-        return config.train((text for row in splits["train"] for text in row), [EOT])
-    texts = [text for rows in splits.values() for row in rows for text in row]
-    return config.train([*texts, template.replace(PLACEHOLDER, "")], [EOT])
 
 
 def _sample(rows: Sequence[Preference]) -> Iterator[str]:

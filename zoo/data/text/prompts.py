@@ -56,7 +56,7 @@ def prompt_dataset(
     else:
         splits = split_items(pairs, context.split, allow_empty=not context.is_new)
     if encoding is None:
-        tokenizer = _fit_tokenizer(context.tokenizer, splits, template)
+        tokenizer = fit_tokenizer(context.tokenizer, splits, template)
         encoding = PromptEncoding(tokenizer, block_size, template, *columns, verifier)
     else:
         context.tokenizer.check_same(encoding.tokenizer)
@@ -75,15 +75,24 @@ def prompt_dataset(
     return Dataset(encoding.facts(), sources, encoding, sha256, notes=notes)
 
 
-def _fit_tokenizer(
-    config: TokenizerConfig, splits: Mapping[str, Sequence[Pair]], template: str
+def fit_tokenizer(
+    config: TokenizerConfig,
+    splits: Mapping[str, Sequence[Sequence[str]]],
+    template: str,
+    data: str = "sft",
 ) -> Tokenizer:
     """Of characters, those of all splits and of the template; others know any text.
+
+    Args:
+        config: Its settings.
+        splits: Rows of several texts.
+        template: The text around a prompt.
+        data: The data set, for errors.
 
     Raises:
         UserError: Words, with which no answer can be written.
     """
-    config.check_writes("data=sft")
+    config.check_writes(f"data={data}")
     if config.tokenizer != "char":
         return config.train((text for pair in splits["train"] for text in pair), [EOT])
     texts = [text for members in splits.values() for pair in members for text in pair]
