@@ -115,8 +115,8 @@ class Mixture(RecordsLoad):
             weights = weights / (weights.sum(-1, keepdim=True) + TINY)
         weights = (weights * self.scale).to(x.dtype)
         self._observe(scores, chosen)
-        rows = (tensor.flatten(0, 1) for tensor in (x, chosen, weights))
-        y = mixed_experts(*rows, self.up.weights, self.down.weights).view(x.shape)
+        rows, chosen, weights = (tensor.flatten(0, 1) for tensor in (x, chosen, weights))
+        y = mixed_experts(rows, chosen, weights, self.up.weights, self.down.weights).view(x.shape)
         return y if self.shared is None else y + self.shared(x)
 
     def _score(self, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -36,7 +37,7 @@ def record_load(model: nn.Module) -> contextlib.AbstractContextManager[dict[str,
 
 @contextlib.contextmanager
 def _record(model: nn.Module, kind: type) -> Iterator[dict[str, list[Tensor]]]:
-    layers = {name: m for name, m in model.named_modules() if isinstance(m, kind)}
+    layers: dict[str, Any] = {name: m for name, m in model.named_modules() if isinstance(m, kind)}
     records: dict[str, list[Tensor]] = {name: [] for name in layers}
     for name, layer in layers.items():
         layer.record = records[name]

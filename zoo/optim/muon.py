@@ -106,7 +106,8 @@ def embedding_ids(model: nn.Module) -> set[int]:
 
 def stacked_matrices(model: nn.Module) -> dict[Tensor, int]:
     """Weights that are several matrices one below another, as of a mixture's experts: how many."""
-    return {m.weight: int(m.stacked) for m in model.modules() if hasattr(m, "stacked")}
+    layers: list[Any] = [m for m in model.modules() if hasattr(m, "stacked")]
+    return {layer.weight: layer.stacked for layer in layers}
 
 
 def split_for_muon(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
