@@ -27,9 +27,9 @@ def generator_loss(judged, classes):
     return (F.softplus(-judged.real) + drawn_class).sum()
 
 
-@pytest.mark.parametrize("spectral", [False, True])
-def test_one_pass_has_the_gradients_of_two(spectral):
-    model, images, noise, classes = players(spectral_norm=spectral)
+@pytest.mark.parametrize(("spectral", "projection"), [(False, False), (True, False), (True, True)])
+def test_one_pass_has_the_gradients_of_two(spectral, projection):
+    model, images, noise, classes = players(spectral_norm=spectral, projection=projection)
     model.train()
     for module in model.modules():  # its estimate moves with each call
         if spectral and hasattr(module, "_power_method"):
@@ -44,7 +44,7 @@ def test_one_pass_has_the_gradients_of_two(spectral):
     # The discriminator's turn: drawn images are mere data. Then the generator's.
     pictures = other.generator(noise, classes)
     copies, images = pictures.detach().requires_grad_(), images.clone().requires_grad_()
-    real, drawn = other.discriminator(images), other.discriminator(copies)
+    real, drawn = (other.discriminator(seen, classes) for seen in (images, copies))
     penalties = []
     for said, seen in ((real, images), (drawn, copies)):
         (gradient,) = torch.autograd.grad(said.real.sum(), seen, create_graph=True)
@@ -52,7 +52,7 @@ def test_one_pass_has_the_gradients_of_two(spectral):
     parts = [list(part.parameters()) for part in (other.discriminator, other.generator)]
     first = discriminator_loss(real, drawn, classes, *penalties)
     expected = list(torch.autograd.grad(first, parts[0]))
-    second = generator_loss(other.discriminator(pictures), classes)
+    second = generator_loss(other.discriminator(pictures, classes), classes)
     expected += torch.autograd.grad(second, parts[1])
 
     for part, wanted in zip(parts[0] + parts[1], expected, strict=True):
@@ -76,6 +76,20 @@ def test_the_gradient_penalty_is_that_of_finite_differences():
             image.view(-1)[place] += sign * step
         total += ((logit(moved[0]) - logit(moved[1])) / (2 * step)) ** 2
     assert gradient_penalty[0].item() == pytest.approx(total, rel=1e-4)
+
+
+def test_with_projection_an_image_is_judged_as_one_of_its_class():
+    model, images, _, classes = players(projection=True)
+    plain, _, _, _ = players()
+    found = model.discriminator(images)
+    torch.testing.assert_close(found, model.discriminator(images, found.classes.argmax(1)))
+    x = model.discriminator.layers(images)
+    # equation 4: the inner product of the features and a vector of the class, added to the logit
+    vectors = model.discriminator.projection.weight[classes]
+    expected = model.discriminator.head(x).squeeze(1) + (x * vectors).sum(1)
+    torch.testing.assert_close(model.discriminator(images, classes).real, expected)
+    other = plain.discriminator(images, classes).real
+    torch.testing.assert_close(other, plain.discriminator(images, (classes + 1) % 3).real)
 
 
 def test_spectral_normalisation_bounds_every_layer_of_the_discriminator():

@@ -1,7 +1,9 @@
 """GAN: a generator that draws images, and a discriminator that tells them from real ones.
 
 Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661; convolutional as DCGAN (Radford et al.,
-2016, arXiv:1511.06434), with the class head of AC-GAN (Odena et al., 2017, arXiv:1610.09585).
+2016, arXiv:1511.06434), with the class head of AC-GAN (Odena et al., 2017, arXiv:1610.09585); on
+request a discriminator that judges an image as one of its class, by the projection of Miyato and
+Koyama (2018, arXiv:1802.05637, equation 4).
 Differs from DCGAN: images are enlarged by repeating pixels and then convolved, not by transposed
 convolutions, which leave a checkerboard (Odena et al., 2016); the discriminator has no batch
 normalisation, but spectral normalisation (Miyato et al., 2018, arXiv:1802.05957) on request; it may
@@ -22,7 +24,8 @@ from zoo.registry import MODELS
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What the discriminator says of images: logits of being real (B,), of classes (B, K)."""
+    """What the discriminator says of images: logits of being real (B,), with projection of being a
+    real image of their class; and of classes (B, K)."""
 
     real: Tensor
     classes: Tensor
@@ -78,7 +81,13 @@ class Discriminator(nn.Module):
     """An image of -1..1 to the logits of being real and of its class."""
 
     def __init__(
-        self, channels: int, size: tuple[int, int], num_classes: int, width: int, spectral: bool
+        self,
+        channels: int,
+        size: tuple[int, int],
+        num_classes: int,
+        width: int,
+        spectral: bool,
+        projection: bool,
     ) -> None:
         super().__init__()
         norm = spectral_norm if spectral else (lambda layer: layer)
@@ -94,11 +103,16 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Flatten())
         self.head = norm(nn.Linear(features, 1))
         self.class_head = norm(nn.Linear(features, num_classes))
+        self.projection = norm(nn.Linear(features, num_classes, bias=False)) if projection else None
 
-    def forward(self, images: Tensor) -> DiscriminatorOutput:
-        """(B, C, H, W)."""
+    def forward(self, images: Tensor, classes: Tensor | None = None) -> DiscriminatorOutput:
+        """(B, C, H, W) and their classes (B,), by default those that it finds itself."""
         x = self.layers(images)
-        return DiscriminatorOutput(self.head(x).squeeze(1), self.class_head(x))
+        real, found = self.head(x).squeeze(1), self.class_head(x)
+        if self.projection is not None:
+            classes = found.argmax(1) if classes is None else classes
+            real = real + self.projection(x).gather(1, classes[:, None]).squeeze(1)
+        return DiscriminatorOutput(real, found)
 
 
 @MODELS.register(
@@ -116,6 +130,7 @@ class GAN(nn.Module):
         width: D, channels at the full size of the image; they double with each halving.
         spectral_norm: Whether the discriminator's layers are divided by their largest singular
             value.
+        projection: Whether the discriminator is told the class of an image that it judges.
     """
 
     def __init__(
@@ -125,6 +140,7 @@ class GAN(nn.Module):
         noise: Positive = 64,
         width: Positive = 32,
         spectral_norm: bool = False,
+        projection: bool = False,
     ) -> None:
         super().__init__()
         need_images("gan", input_shape)
@@ -132,7 +148,9 @@ class GAN(nn.Module):
         size = (height, width_px)
         self.noise = noise
         self.generator = Generator(channels, size, num_classes, noise, width)
-        self.discriminator = Discriminator(channels, size, num_classes, width, spectral_norm)
+        self.discriminator = Discriminator(
+            channels, size, num_classes, width, spectral_norm, projection
+        )
 
     def forward(
         self, images: Tensor, noise: Tensor, classes: Tensor, penalise_drawn: bool = False
@@ -142,18 +160,19 @@ class GAN(nn.Module):
         drawn, learns = self.generator(noise, classes), self.training and torch.is_grad_enabled()
         images = images.detach().requires_grad_(learns)
         copies = drawn.detach().requires_grad_(learns and penalise_drawn)
-        of_real, of_drawn = self.discriminator(images), self.discriminator(copies)
-        of_generator = self._of_generator(drawn) if self.training else of_drawn
+        of_real = self.discriminator(images, classes)
+        of_drawn = self.discriminator(copies, classes)
+        of_generator = self._of_generator(drawn, classes) if self.training else of_drawn
         penalties = (
             self._gradient_penalty(of_real.real, images),
             self._gradient_penalty(of_drawn.real, copies),
         )
         return GANOutput(of_real, of_drawn, of_generator, *penalties)
 
-    def _of_generator(self, drawn: Tensor) -> DiscriminatorOutput:
+    def _of_generator(self, drawn: Tensor, classes: Tensor) -> DiscriminatorOutput:
         """The discriminator with fixed parameters: the gradient passes it, and stays with none."""
         fixed = {name: p.detach() for name, p in self.discriminator.named_parameters()}
-        return DiscriminatorOutput(*functional_call(self.discriminator, fixed, (drawn,)))
+        return DiscriminatorOutput(*functional_call(self.discriminator, fixed, (drawn, classes)))
 
     def _gradient_penalty(self, logits: Tensor, images: Tensor) -> Tensor:
         if not images.requires_grad:
