@@ -1,4 +1,5 @@
-"""LoRA on every kind of layer: no change at first, only A and B are trained, merging is exact."""
+"""LoRA and DoRA on every kind of layer: no change at first, only the update is trained, folding is
+exact."""
 
 import copy
 
@@ -6,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.adapters.lora import adaptable_layers, fold, lora, lora_layers, merge, unmerge
+from zoo.adapters.lora import adaptable_layers, fold, lora, lora_layers
 from zoo.errors import UserError
 from zoo.models.gpt import GPT
 from zoo.models.resnet import ResNet
@@ -23,9 +24,11 @@ def gpt(**options):
 
 
 def with_update(model):
-    """The model, with B that is not zero."""
+    """The model, with B that is not zero, and lengths that are not those of the weight."""
     for layer in lora_layers(model).values():
         nn.init.normal_(layer.lora_b, std=0.3)
+        if layer.lora_magnitude is not None:
+            layer.lora_magnitude.data *= 1 + torch.rand(len(layer.lora_magnitude))
     return model
 
 
@@ -38,6 +41,7 @@ CASES = {
     "convolutions": (lambda: ResNet((1, 8, 8), 3, 8, 4), torch.randn(4, 1, 8, 8), None),
 }
 every_case = pytest.mark.parametrize("case", CASES)
+both_kinds = pytest.mark.parametrize("dora", [False, True], ids=["lora", "dora"])
 
 
 def adapted(case, **options):
@@ -53,21 +57,16 @@ def test_at_first_nothing_changes_to_the_bit(case):
 
 
 @every_case
-def test_merged_equals_unmerged_and_can_be_unmerged(case):
-    model, other, x = adapted(case)
-    before = with_update(other)(x)
-    assert not torch.allclose(before, model(x), atol=1e-2)
-    merge(other)
-    torch.testing.assert_close(other(x), before, rtol=1e-4, atol=1e-5)
-    merge(other)  # once is enough
-    torch.testing.assert_close(other(x), before, rtol=1e-4, atol=1e-5)
-    unmerge(other)
-    assert torch.equal(other(x), before)
+def test_at_first_dora_changes_nothing(case):
+    """But the order in which a bias is added."""
+    model, other, x = adapted(case, dora=True)
+    torch.testing.assert_close(model(x), other(x), rtol=1e-5, atol=1e-6)
 
 
+@both_kinds
 @every_case
-def test_switched_off_it_is_the_plain_model_to_the_bit(case):
-    model, other, x = adapted(case)
+def test_switched_off_it_is_the_plain_model_to_the_bit(case, dora):
+    model, other, x = adapted(case, dora=dora)
     before = with_update(other)(x)
     layers = lora_layers(other).values()
     for layer in layers:
@@ -78,10 +77,12 @@ def test_switched_off_it_is_the_plain_model_to_the_bit(case):
     assert torch.equal(other(x), before)
 
 
+@both_kinds
 @every_case
-def test_folded_it_is_a_plain_model_again(case):
-    model, other, x = adapted(case)
+def test_folded_it_is_a_plain_model_again(case, dora):
+    model, other, x = adapted(case, dora=dora)
     before = with_update(other)(x)
+    assert not torch.allclose(before, model(x), atol=1e-2)
     fold(other)
     torch.testing.assert_close(other(x), before, rtol=1e-4, atol=1e-5)
     norms = "FrozenBatchNorm"
@@ -90,9 +91,10 @@ def test_folded_it_is_a_plain_model_again(case):
     assert other.state_dict().keys() == model.state_dict().keys()
 
 
+@both_kinds
 @every_case
-def test_only_a_and_b_are_trained(case):
-    _, model, x = adapted(case)
+def test_only_the_update_is_trained(case, dora):
+    _, model, x = adapted(case, dora=dora)
     before = {name: t.clone() for name, t in model.state_dict().items()}
     with_update(model).train()
     model(x).square().sum().backward()
@@ -103,18 +105,6 @@ def test_only_a_and_b_are_trained(case):
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]) != (".lora_" in name), name
     assert trainable_state_dict(model).keys() == {name for name in before if ".lora_" in name}
-
-
-def test_equals_its_equation():
-    torch.manual_seed(0)
-    plain = nn.Sequential(nn.Linear(5, 7)).double()
-    model = with_update(lora(copy.deepcopy(plain), rank=2, alpha=6.0, targets=["0"]))
-    x = torch.randn(3, 5, dtype=torch.float64)
-    a, b = model[0].lora_a, model[0].lora_b
-    weight = plain[0].weight + 6 / 2 * b @ a
-    torch.testing.assert_close(model(x), x @ weight.T + plain[0].bias)
-    stable = lora(copy.deepcopy(plain), rank=2, alpha=6.0, targets=["0"], rslora=True)
-    assert stable[0].scale == pytest.approx(6 / 2**0.5)
 
 
 def test_adapting_queries_and_values_leaves_the_keys_unchanged():

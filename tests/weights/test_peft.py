@@ -21,7 +21,7 @@ from zoo.weights.source import open_source
 transformers = pytest.importorskip("transformers")
 peft = pytest.importorskip("peft")
 V, T = 61, 16
-BASE = dict(rank=3, alpha=6.0, dropout=0.0, rslora=False)
+BASE = dict(rank=3, alpha=6.0, dropout=0.0, rslora=False, dora=False)
 
 
 def reference_and_model(kind, folder, tie=True):
@@ -67,16 +67,18 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("rslora", [False, True])
+@pytest.mark.parametrize("kinds", [(), ("rslora",), ("dora",)])
 @pytest.mark.parametrize(("kind", "targets"), CASES)
-def test_what_we_write_peft_reads(tmp_path, kind, targets, rslora):
+def test_what_we_write_peft_reads(tmp_path, kind, targets, kinds):
     tie = "embedding" not in (targets or [])
     reference, model, settings = reference_and_model(kind, tmp_path, tie)
-    options = BASE | {"rslora": rslora, "targets": targets}
+    options = BASE | dict.fromkeys(kinds, True) | {"targets": targets}
     plain = copy.deepcopy(model)
     lora(model, **options)
     for layer in lora_layers(model).values():
         nn.init.normal_(layer.lora_b, std=0.2)
+        if layer.lora_magnitude is not None:
+            layer.lora_magnitude.data *= 1 + torch.rand(len(layer.lora_magnitude))
     family = family_of(kind.removesuffix("2"), settings)
     assert family is not None and family.name == kind
     tensors, config = write_peft(model, options, family, settings, "base")
@@ -94,23 +96,28 @@ def test_what_we_write_peft_reads(tmp_path, kind, targets, rslora):
     assert all(torch.equal(again[name], tensors[name]) for name in tensors)  # to the bit
 
 
+@pytest.mark.parametrize("use_dora", [False, True])
 @pytest.mark.parametrize(
     ("kind", "modules"),
     [
         ("gpt2", ["c_attn", "c_fc"]),
+        ("gpt2", ["wte"]),
         ("bert", ["query", "value"]),
         ("bert", ["key", "output.dense"]),
         ("llama", ["q_proj", "v_proj", "o_proj"]),
         ("llama", "all-linear"),
     ],
 )
-def test_what_peft_writes_we_read(tmp_path, kind, modules):
-    reference, model, settings = reference_and_model(kind, tmp_path)
+def test_what_peft_writes_we_read(tmp_path, kind, modules, use_dora):
+    reference, model, settings = reference_and_model(kind, tmp_path, tie=modules != ["wte"])
     config = peft.LoraConfig(
         r=4, lora_alpha=8, target_modules=modules, fan_in_fan_out=kind == "gpt2",
-        init_lora_weights=False,
+        init_lora_weights=False, use_dora=use_dora,
     )  # fmt: skip
     peft_model = peft.get_peft_model(reference, config).eval()
+    for name, parameter in peft_model.named_parameters():
+        if "magnitude" in name:
+            parameter.data *= 1 + torch.rand(parameter.shape)
     peft_model.save_pretrained(tmp_path / "adapter")
     family = family_of(kind.removesuffix("2"), settings)
     apply_adapter(model, read_peft(tmp_path / "adapter", family, settings), "adapter")
@@ -118,18 +125,22 @@ def test_what_peft_writes_we_read(tmp_path, kind, modules):
     torch.testing.assert_close(model(x), peft_model(x).logits, rtol=1e-4, atol=1e-5)
 
 
-def test_loss_curves_are_pefts(tmp_path):
-    """Fifty steps from the same low-rank matrices on the same batches."""
+@pytest.mark.parametrize(("use_dora", "steps"), [(False, 50), (True, 25)])
+def test_loss_curves_are_pefts(tmp_path, use_dora, steps):
+    """From the same low-rank matrices on the same batches, in float64."""
     reference, model, _ = reference_and_model("gpt2", tmp_path)
-    config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn"], fan_in_fan_out=True)
-    peft_model = peft.get_peft_model(reference, config)
-    lora(model, rank=4, alpha=8.0, targets=["qkv"])
+    reference, model = reference.double(), model.double()
+    config = peft.LoraConfig(
+        r=4, lora_alpha=8, target_modules=["c_attn"], fan_in_fan_out=True, use_dora=use_dora
+    )
+    peft_model = peft.get_peft_model(reference, config, autocast_adapter_dtype=False)
+    lora(model, rank=4, alpha=8.0, targets=["qkv"], dora=use_dora)
     with torch.no_grad():
         for k, block in enumerate(model.blocks):
             layer = peft_model.base_model.model.transformer.h[k].attn.c_attn
             block.attention.qkv.lora_a.copy_(layer.lora_A["default"].weight)
     generator = torch.Generator().manual_seed(1)
-    batches = torch.randint(V, (50, 4, T + 1), generator=generator) // 3
+    batches = torch.randint(V, (steps, 4, T + 1), generator=generator) // 3
     curves = []
     for network in (peft_model, model):
         trained = [p for p in network.parameters() if p.requires_grad]
@@ -146,8 +157,8 @@ def test_loss_curves_are_pefts(tmp_path):
             optimizer.step()
             losses.append(loss.item())
         curves.append(torch.tensor(losses))
-    assert curves[0][0] - curves[0][-1] > 0.05  # the loss fell
-    torch.testing.assert_close(curves[0], curves[1], rtol=0.0, atol=1e-4)
+    assert curves[0][0] - curves[0][-1] > 0.02  # the loss fell
+    torch.testing.assert_close(curves[0], curves[1], rtol=0.0, atol=1e-9)
 
 
 def test_a_model_that_no_family_knows_keeps_our_names(tmp_path):

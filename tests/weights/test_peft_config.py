@@ -34,7 +34,7 @@ OTHER = {  # values where the type of the default tells none, or not all
     "trainable_token_indices": [[1, 2]], "loftq_config": [{"loftq_bits": 4}],
     "alora_invocation_tokens": [[1]], "layer_replication": [[[0, 2], [1, 2]]],
     "target_parameters": [["c_fc.weight"]], "qalora_group_size": [8], "peft_type": ["IA3"],
-    "ensure_weight_tying": [True],
+    "ensure_weight_tying": [True], "use_dora": [True],
     "eva_config": [{"rho": 1.0}], "corda_config": [{"verbose": True}],
     "lora_ga_config": [{"scale": "unit"}],
 }  # fmt: skip

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.adapters.lora import LoRA, LoRALinear, lora_layers
+from zoo.adapters.lora import lora_layers
+from zoo.adapters.low_rank import LoRAConv2d, LoRALinear, LowRank
 from zoo.errors import UserError
 from zoo.weights.classifiers import unfold
 from zoo.weights.family import Family
@@ -30,13 +31,14 @@ from zoo.weights.retrained import (
 )
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-Pairs = dict[str, dict[str, Tensor]]  # module: its matrices A and B
+Pairs = dict[str, dict[str, Tensor]]  # module: its matrices A and B, and "m" of DoRA
 PREFIX = "base_model.model."
 ENDINGS = {  # of A and B: of embeddings, of all else
     True: ("lora_embedding_A", "lora_embedding_B"),
     False: ("lora_A.weight", "lora_B.weight"),
 }
-NAME = re.compile(r"(.+)\.(lora_embedding_[AB]|lora_[AB])(?:\.default)?(?:\.weight)?$")
+MAGNITUDE = "lora_magnitude_vector"
+NAME = re.compile(rf"(.+)\.(lora_embedding_[AB]|lora_[AB]|{MAGNITUDE})(?:\.default)?(?:\.weight)?$")
 TASKS = {"gpt": "CAUSAL_LM", "llama": "CAUSAL_LM"}
 LETTERS = {  # published modules that are rows of one of ours, in their order there
     "query": "q", "key": "k", "value": "v",
@@ -73,18 +75,20 @@ def write_peft(
     """
     retrained, whole = retrained_modules(model, family, settings)
     pieces = [
-        (target, isinstance(layer, nn.Embedding), a, b)
+        (target, isinstance(layer, nn.Embedding), a, b, m)
         for name, layer in lora_layers(model).items()
-        for target, a, b in _pieces(layer, *_targets(layer, family, settings, name))
+        for target, a, b, m in _pieces(layer, *_targets(layer, family, settings, name))
         if not lies_in(target, whole)
     ]
-    rank = max(len(a) for _, _, a, _ in pieces)
+    rank = max(len(a) for _, _, a, _, _ in pieces)
     times = rank / adapter["rank"]
     tensors: Tensors = {}
-    for target, embeds, a, b in pieces:
+    for target, embeds, a, b, m in pieces:
         first, second = ENDINGS[embeds]
         tensors[f"{PREFIX}{target}.{first}"] = _padded(a, rank, 0)
         tensors[f"{PREFIX}{target}.{second}"] = _padded(b, rank, 1)
+        if m is not None:
+            tensors[f"{PREFIX}{target}.{MAGNITUDE}"] = m.contiguous()
     tensors |= {PREFIX + name: tensor for name, tensor in retrained.items()}
     config = {
         "peft_type": "LORA",
@@ -94,7 +98,8 @@ def write_peft(
         "lora_alpha": adapter["alpha"] * (math.sqrt(times) if adapter["rslora"] else times),
         "lora_dropout": adapter["dropout"],
         "use_rslora": adapter["rslora"],
-        "target_modules": sorted(target for target, _, _, _ in pieces),
+        "use_dora": bool(adapter.get("dora")),
+        "target_modules": sorted(target for target, *_ in pieces),
         "modules_to_save": whole or None,
         "fan_in_fan_out": family is not None and family.name == "gpt2",
         "bias": "none",
@@ -113,7 +118,7 @@ def _task_type(family: Family | None, settings: dict[str, Any]) -> str | None:
 
 
 def _targets(
-    layer: LoRA, family: Family | None, settings: dict[str, Any], name: str
+    layer: LowRank, family: Family | None, settings: dict[str, Any], name: str
 ) -> tuple[tuple[str, ...], list[int]]:
     """The published modules that a layer of our model consists of, and the rows of each."""
     rows = published_rows(family, settings, name, len(layer.weight))
@@ -121,23 +126,32 @@ def _targets(
 
 
 def _pieces(
-    layer: LoRA, targets: tuple[str, ...], rows: list[int]
-) -> list[tuple[str, Tensor, Tensor]]:
-    """(module, A, B) of each published module that a layer of our model changes."""
-    a, b = layer.lora_a.detach(), layer.lora_b.detach()
+    layer: LowRank, targets: tuple[str, ...], rows: list[int]
+) -> list[tuple[str, Tensor, Tensor, Tensor | None]]:
+    """(module, A, B, m) of each published module that a layer of our model changes."""
+    a, b, m = layer.lora_a.detach(), layer.lora_b.detach(), layer.lora_magnitude
+    m = m.detach() if m is not None else None
     if not isinstance(layer, LoRALinear):
-        return [(targets[0], a, b)]
+        in_channels = m is not None and isinstance(layer, LoRAConv2d)
+        return [(targets[0], a, b, m.view(1, -1, 1, 1) if in_channels else m)]
     if layer.rows == [(0, layer.out_features)]:
-        return [(name, a, part) for name, part in zip(targets, b.split(rows), strict=True)]
+        magnitudes = m.split(rows) if m is not None else [None] * len(rows)
+        wholes = zip(targets, b.split(rows), magnitudes, strict=True)
+        return [(name, a, part, own) for name, part, own in wholes]
     heights = [stop - start for start, stop in layer.rows]
-    parts = list(zip(layer.rows, a.split(layer.rank), b.split(heights), strict=True))
+    magnitudes = m.split(heights) if m is not None else [None] * len(heights)
+    parts = list(zip(layer.rows, a.split(layer.rank), b.split(heights), magnitudes, strict=True))
     if len(targets) > 1:  # queries, keys and values are modules of their own
         owner = dict(zip(accumulate(rows, initial=0), targets, strict=False))  # by its first row
-        return [(owner[start], thin, part) for (start, _), thin, part in parts]
+        return [(owner[start], thin, part, own) for (start, _), thin, part, own in parts]
     merged = b.new_zeros(layer.out_features, len(a))
-    for k, ((start, stop), _, part) in enumerate(parts):
+    for k, ((start, stop), _, part, _) in enumerate(parts):
         merged[start:stop, k * layer.rank : (k + 1) * layer.rank] = part
-    return [(targets[0], a, merged)]
+    if m is not None:  # rows that are not adapted keep their length
+        m = torch.linalg.vector_norm(layer.weight.detach().to(m.dtype), dim=1).index_copy(
+            0, layer.adapted_rows(), m
+        )
+    return [(targets[0], a, merged, m)]
 
 
 def _padded(tensor: Tensor, rank: int, dim: int) -> Tensor:
@@ -165,6 +179,7 @@ def read_peft(folder: Path, family: Family | None, settings: dict[str, Any]) -> 
         "alpha": float(config["lora_alpha"]),
         "dropout": float(config.get("lora_dropout") or 0.0),
         "rslora": bool(config.get("use_rslora")),
+        "dora": bool(config.get("use_dora")),
         "targets": targets,
     }
     return Adapter(options, tensors | retrained, tuple(notes))
@@ -184,15 +199,21 @@ def _stored(folder: Path, family: Family | None, config: dict[str, Any]) -> tupl
         short = name.removeprefix(PREFIX).replace(".modules_to_save.default", "")
         if match := NAME.match(short):
             target = _clean(match[1], family)
-            pairs.setdefault(target, {})[match[2][-1]] = tensor
+            part = "m" if match[2] == MAGNITUDE else match[2][-1]
+            pairs.setdefault(target, {})[part] = tensor
         elif not short.endswith(".base_layer.weight"):  # PEFT adds embeddings as they were
             full_weights[_clean(short, family)] = tensor
     for name in ("r", "lora_alpha"):
         if not isinstance(config.get(name), int | float):
             raise ValueError(f"{CONFIG} has {name}={config.get(name)}, expected a number")
     for target, pair in pairs.items():
-        if pair.keys() != {"A", "B"}:
+        if not {"A", "B"} <= pair.keys():
             raise ValueError(f"'{target}' has only one of the matrices A and B")
+        if ("m" in pair) != bool(config.get("use_dora")):
+            has = "a" if "m" in pair else "no"
+            raise ValueError(
+                f"'{target}' has {has} {MAGNITUDE}, {CONFIG} has use_dora={config.get('use_dora')}"
+            )
         if len(pair["A"]) != config["r"]:
             raise ValueError(
                 f"'{target}' is of rank {len(pair['A'])}, {CONFIG} has r={config['r']}"
@@ -259,6 +280,8 @@ def _by_our_names(
             chosen = [letters[letter] for letter in ORDER if letter in letters]
         tensors[f"{name}.lora_a"] = torch.cat([pair["A"] for pair in chosen])
         tensors[f"{name}.lora_b"] = torch.cat([pair["B"] for pair in chosen])
+        if all("m" in pair for pair in chosen):
+            tensors[f"{name}.lora_magnitude"] = torch.cat([pair["m"].flatten() for pair in chosen])
         used = "".join(letter for letter in ORDER if letter in letters)
         targets.append(f"{name}:{used}" if several else name)
     return tensors, targets

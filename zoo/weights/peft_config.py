@@ -6,13 +6,12 @@ LORA = Fields(
     family="adapter",
     file="adapter_config.json",
     types=(),
-    used=("r", "lora_alpha", "lora_dropout", "use_rslora"),
+    used=("r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora"),
     fixed={
         "peft_type": ("LORA",),
         "bias": ("none",),
         # The others take a part out of the base model's weights, so that these are not the base's.
         "init_lora_weights": (True, False, "gaussian", "orthogonal", "eva"),
-        "use_dora": (False,),
         "use_qalora": (False,),
         "lora_bias": (False,),
     }

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import nn
 
 from zoo.adapters.lora import lora_layers
@@ -59,8 +58,7 @@ def retrained_modules(
     for name, layer in lora_layers(model).items():
         targets = published_modules(family, settings, name)
         if all(lies_in(target, modules) for target in targets):
-            with torch.no_grad():
-                state[f"{name}.weight"] = layer.weight + layer.delta()
+            state[f"{name}.weight"] = layer.updated()
     tensors = state if family is None else family.to_published(state, settings)
     if BERT_BIAS in tensors:  # one parameter under two names
         tensors[BERT_DECODER_BIAS] = tensors[BERT_BIAS]
