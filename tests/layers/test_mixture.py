@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from zoo.layers.mixture import Mixture, add_auxiliary, refuse_auxiliary
-from zoo.layers.recording import record_load
+from zoo.layers.recording import count_only, record_load
 
 GROUPS = dict(experts=8, active=3, groups=4, active_groups=2, score="sigmoid", scale=2.5, shared=2)
 
@@ -74,6 +74,17 @@ def test_the_auxiliary_loss_is_switchs_of_each_sequence_and_adds_up():
     torch.testing.assert_close(parts, whole, rtol=1e-10, atol=1e-12)
     layer.eval()(x)
     assert add_auxiliary(plain, layer) is plain
+
+
+def test_padding_has_no_part_in_the_auxiliary_loss():
+    layer, x = make(balance="loss", balance_rate=0.5)
+    lengths, expected = (7, 2, 4), 0.0
+    for row, length in zip(x, lengths, strict=True):
+        layer(row[None, :length])
+        expected = expected + layer.auxiliary
+    with count_only(layer, torch.arange(7) < torch.tensor(lengths)[:, None]):
+        layer(x)
+    torch.testing.assert_close(layer.auxiliary, expected, rtol=1e-12, atol=0)
 
 
 def test_an_auxiliary_loss_that_nobody_would_add_is_refused():

@@ -12,6 +12,7 @@ from zoo.errors import UserError
 from zoo.kernels import linear_cross_entropy, reference_kernels
 from zoo.kernels.cpu import cross_entropy
 from zoo.models.gpt import GPT
+from zoo.models.llama import Llama
 from zoo.models.rnn import RNN
 from zoo.tasks.causal_lm import CausalLM
 
@@ -98,6 +99,33 @@ def test_huge_losses_stay_finite():
     means = {"loss": torch.tensor(1e4), "bytes": torch.tensor(0.0)}
     figures = task.summarize(means)
     assert math.isfinite(figures["perplexity"]) and "bits_per_byte" not in figures
+
+
+def test_the_least_busy_expert_by_hand():
+    """The share of the batch's choices that the least chosen expert of any mixture has, times the
+    number of experts; what is behind the last scored token is padding."""
+    task, _, tokenizer = make()
+    mixture = dict(experts=4, active=2, inner=8, balance="none")
+    model = Llama(tokenizer.vocab_size, 16, width=16, depth=2, heads=2, mixture=mixture).eval()
+    ids = torch.tensor(tokenizer.encode(TEXT)).long()[:18].view(2, 9)
+    scored = torch.ones(2, 8, dtype=torch.bool)
+    scored[1, 3:] = False
+    chosen, shares = [[], []], []
+    for layer, block in enumerate(model.blocks):
+        keep = lambda *call, layer=layer: chosen[layer].append(call[2].topk(2).indices)  # noqa: E731
+        block.feed_forward.router.register_forward_hook(keep)
+    batch = {"input": ids, "scored": scored}
+    figures = summarized(task, output := task.step(model, batch))
+    for ((row, other),) in chosen:
+        counts = torch.cat([row, other[:3]]).flatten().tolist()
+        shares.append([4 * counts.count(e) / 22 for e in range(4)])
+    assert 0 < figures["least_expert"] == pytest.approx(min(map(min, shares)))
+    assert "least_expert" not in summarized(task, task.step(model.train(), batch))
+    previews = Previews()
+    means = {"expert_load": output.sums["expert_load"] / output.count}
+    task.preview(model.eval(), batch, means, previews)
+    drawn = previews.figures["experts"].axes[0].images[0].get_array()
+    assert drawn.tolist() == [pytest.approx(row) for row in shares]
 
 
 # ---------------------------------------------------------------------------------- samples

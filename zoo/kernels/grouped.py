@@ -61,11 +61,19 @@ def mixed_experts(x: Tensor, chosen: Tensor, weights: Tensor, up: Tensor, down: 
     return (h.unflatten(0, chosen.shape) * weights[..., None]).sum(1)
 
 
-def count_choices(chosen: Tensor, experts: int) -> Tensor:
-    """How often each expert was chosen, int64 (E,); a GPU is not waited for."""
-    chosen = chosen.flatten()
+def count_choices(chosen: Tensor, experts: int, counted: Tensor | None = None) -> Tensor:
+    """How often each expert was chosen, int64 (E,); a GPU is not waited for.
+
+    Args:
+        chosen: Experts of each token, int64 (..., K).
+        experts: E.
+        counted: Which tokens count, bool (...); None for all.
+    """
+    ones = torch.ones_like(chosen)
+    if counted is not None:
+        ones = ones * counted[..., None]
     counts = torch.zeros(experts, dtype=torch.int64, device=chosen.device)
-    return counts.scatter_add_(0, chosen, torch.ones_like(chosen))
+    return counts.scatter_add_(0, chosen.flatten(), ones.flatten())
 
 
 def _swiglu(h: Tensor) -> Tensor:

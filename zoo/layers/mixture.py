@@ -140,18 +140,31 @@ class Mixture(RecordsLoad):
         return scores.topk(self.active, -1).indices
 
     def _observe(self, scores: Tensor, chosen: Tensor) -> None:
-        """What balance and records need: how often each expert was chosen."""
+        """What balance and records need: how often each expert was chosen, by what is no padding
+        (`count_only`)."""
         if self.record is not None:
-            self.record.append(count_choices(chosen, self.experts))
+            self.record.append(count_choices(chosen, self.experts, self.counted))
         if not self.training:
             return
         if self.balance == "bias":
-            self.load += count_choices(chosen, self.experts)
+            self.load += count_choices(chosen, self.experts, self.counted)
         elif self.balance == "loss":
-            shares = torch.zeros_like(scores).scatter(-1, chosen, 1.0).mean(1) / self.active  # f
-            means = (scores / (scores.sum(-1, keepdim=True) + TINY)).mean(1)  # p, (B, E)
+            shares = (
+                self._mean(torch.zeros_like(scores).scatter(-1, chosen, 1.0)) / self.active
+            )  # f
+            means = self._mean(scores / (scores.sum(-1, keepdim=True) + TINY))  # p, (B, E)
             losses = self.experts * (shares * means).sum(-1)  # (B,)
-            self.auxiliary = self.balance_rate * scores.shape[1] * losses.sum()
+            if self.counted is None:
+                self.auxiliary = self.balance_rate * scores.shape[1] * losses.sum()
+            else:
+                self.auxiliary = self.balance_rate * (self.counted.sum(1) * losses).sum()
+
+    def _mean(self, x: Tensor) -> Tensor:
+        """Over the tokens that count: (B, T, E) to (B, E)."""
+        if self.counted is None:
+            return x.mean(1)
+        counted = self.counted[..., None]
+        return (x * counted).sum(1) / counted.sum(1).clamp(min=1)
 
     @torch.no_grad()
     def rebalance(self, load: Tensor) -> None:

@@ -16,11 +16,16 @@ class RecordsAttention(nn.Module):
 
 
 class RecordsLoad(nn.Module):
-    """Base of mixtures, which append how often each expert was chosen, int64 (E,), likewise."""
+    """Base of mixtures, which append how often each expert was chosen, int64 (E,), likewise.
+
+    Attributes:
+        counted: Which tokens count, bool (B, T); None for all.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.record: list[Tensor] | None = None
+        self.counted: Tensor | None = None
 
 
 def record_attention(
@@ -33,6 +38,26 @@ def record_attention(
 def record_load(model: nn.Module) -> contextlib.AbstractContextManager[dict[str, list[Tensor]]]:
     """Collect the load of each mixture of experts: name to a list of int64 (E,), one per call."""
     return _record(model, RecordsLoad)
+
+
+@contextlib.contextmanager
+def count_only(model: nn.Module, counted: Tensor | None) -> Iterator[None]:
+    """For a while, leave tokens out of the load of experts, and of their auxiliary loss.
+
+    Args:
+        model: May have mixtures of experts.
+        counted: Which tokens of its input count, bool (B, T); None for all.
+    """
+    layers = (
+        [m for m in model.modules() if isinstance(m, RecordsLoad)] if counted is not None else []
+    )
+    for layer in layers:
+        layer.counted = counted
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.counted = None
 
 
 @contextlib.contextmanager

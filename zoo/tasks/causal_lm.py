@@ -74,9 +74,9 @@ class CausalLM(LearnsUnigram):
             target = torch.where(scored, target, IGNORE_INDEX)
             length, count = length * scored, scored.sum()
         sums, options = {"bytes": length.sum()}, document_options(model, batch)
-        if model.training and accepts_targets(model):
-            return StepOutput(model(tokens, targets=target, **options), count, sums)
-        with counted_experts(model) as experts:
+        with counted_experts(model, batch.get("scored")) as experts:
+            if model.training and accepts_targets(model):
+                return StepOutput(model(tokens, targets=target, **options), count, sums)
             logits = model(tokens, **options).flatten(0, 1)  # (B T, V)
         if not model.training:
             sums |= experts

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.errors import UserError
+from zoo.inference.expert_load import counted_experts
 from zoo.registry import TASKS
 from zoo.restandardise import feature_rescaling, pixel_rescaling
 from zoo.tasks.base import Baseline, Batch, StepOutput, Task, context_of
@@ -67,7 +68,8 @@ class Distilled:
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """As of its own task; in training the loss is that of the distillation."""
         x = self.model_input(batch)
-        logits, target = model(x), self.answers(batch)  # (B, ..., K), (M,)
+        with counted_experts(model, batch.get("scored")):
+            logits, target = model(x), self.answers(batch)  # (B, ..., K), (M,)
         with torch.no_grad():
             teacher = self._ask(x)
         if teacher.shape != logits.shape:
