@@ -50,6 +50,13 @@ def test_a_conversation_has_a_history_and_answers_end(run, command):
     assert said(done) == ["dark"]
 
 
+def test_options_are_whole_answers_to_a_message(run, command):
+    for word, answer in ANSWERS.items():
+        done = command(main, f"run={run}", f"input={word}", "options=[light,li,dark]", "json=true")
+        (row,) = map(json.loads, said(done))
+        assert row["option"] == answer and row["probability"] > 0.9
+
+
 def test_lines_of_the_standard_input_are_messages(run, command, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("night\n\nagain\n"))
     done = command(main, f"run={run}", "chat=true", "temperature=0", "json=true")

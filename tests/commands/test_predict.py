@@ -193,6 +193,29 @@ def test_a_text_is_continued(gpt_run, command):
     assert stopped.out == row["text"].split("\n")[0] + "\n"
 
 
+def test_a_text_is_classified_by_its_likeliest_continuation(gpt_run, command, refused):
+    ask = (f"run={gpt_run}", "input=the c", "options=[at,on,' m']")
+    (row,) = lines(command(main, *ask, "json=true"))
+    assert row["input"] == "the c" and row["option"] == "at"
+    assert list(row["probabilities"]) == ["at", "on", " m"]
+    heading, first, second = command(main, *ask, "top=2").out.splitlines()
+    assert heading.split()[:3] == ["option", "probability", "log-probability"]
+    assert first.split()[:2] == ["at", f"{row['probability']:.1%}"]
+    assert second.startswith(("on", "' m'"))
+    refusals = {
+        ("options=[at]",): "options=['at']: expected two different texts or more",
+        ("options=[a,b]", "temperature=0"): "unknown option 'temperature=0'",
+        ("options=[a,b]", "chat=true"): "options= and chat=true: options answer one message",
+    }
+    for more, words in refusals.items():
+        assert words in refused(main, *ask[:2], *more)
+
+
+def test_options_are_for_language_models(rain_run, refused):
+    words = "options= is for causal language models, which continue a text; this run has task="
+    assert words in refused(main, f"run={rain_run}", "input=x", "options=[a,b]")
+
+
 def test_several_samples(gpt_run, command):
     ask = (f"run={gpt_run}", "input=the", "max_tokens=8", "samples=2", "seed=3")
     rows = lines(command(main, *ask, "json=true"))

@@ -105,7 +105,8 @@ class Run(os.PathLike[str]):
             inputs: One input or a list of them. For image models a file, a folder, a Pillow image,
                 an array or a tensor; for table models a row {name: value}, a list of rows, a
                 DataFrame, or a CSV or JSON file; for language models a text.
-            **options: Those of the task: `top=5`, `max_tokens=50`, `temperature=0`.
+            **options: Those of the task: `top=5`, `max_tokens=50`, `temperature=0`; with
+                `options=["good", "bad"]` the likeliest of these continuations is the answer.
 
         Raises:
             UserError: An input or an option that the model does not take.
@@ -114,7 +115,7 @@ class Run(os.PathLike[str]):
         from zoo.commands.samples import predict
 
         restored, given = self._restored, _listed(inputs)
-        respond = respond_of(restored)
+        respond = respond_of(restored, given=options)
         chosen = bind(respond, options)
         if not given:
             return Rows()

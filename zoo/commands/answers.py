@@ -17,6 +17,7 @@ Row = dict[str, Any]
 Respond = Callable[..., Iterator[Row]]
 Read = Callable[[Any, Any], Any]
 """From a value as it was given, and the type of its option, to the value."""
+OPTIONS = "options"  # to choose from
 NOT_OPTIONS = ("model", "input", "batch", "classes", "generator")  # what the caller gives
 
 
@@ -25,10 +26,29 @@ def unread(value: Any, annotation: Any) -> Any:
     return value
 
 
-def respond_of(restored: "Restored", warn: "Warn" = print) -> Respond | None:
+def respond_of(
+    restored: "Restored", warn: "Warn" = print, given: Iterable[str] = ()
+) -> Respond | None:
     """What answers a text, or finds images and captions for each other; None for tasks that predict
-    samples."""
-    from zoo.tasks.capabilities import Matches, Responder
+    samples.
+
+    Args:
+        restored: The run.
+        warn: Called with what is said of images and captions.
+        given: Names of the options: with `options` it is asked which of them answers the text.
+
+    Raises:
+        UserError: The task cannot say that.
+    """
+    from zoo.tasks.capabilities import Matches, Ranks, Responder
+
+    if OPTIONS in given:
+        if isinstance(restored.task, Ranks):
+            return restored.task.rank
+        raise UserError(
+            f"options= is for causal language models, which continue a text; this run has "
+            f"task={restored.config.task['name']}"
+        )
 
     if isinstance(restored.task, Matches):
         from zoo.commands.matches import Matcher
@@ -95,7 +115,7 @@ def answer(
 
     from zoo.tasks.capabilities import Responder
 
-    respond = respond_of(restored, warn)
+    respond = respond_of(restored, warn, chosen)
     assert respond is not None
     given = text if messages is None else list(messages)
     with torch.no_grad(), restored.precision.autocast():

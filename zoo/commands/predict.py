@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
-from zoo.commands.answers import answer, bind, joined, respond_of, same_text
+from zoo.commands.answers import OPTIONS, answer, bind, joined, respond_of, same_text
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules, switch
 from zoo.commands.lines import texts as _texts
@@ -38,6 +38,8 @@ checkpoint=  best (default), last, a step, or the name of a checkpoint
 top=         classes (default 3) or words to list for each input
 device=      auto (default), cpu, cuda, ...
 json=true    print one JSON object per line, with all probabilities; text once it is complete
+options=     [continuations] of the text to choose from, for causal language models: the likeliest
+             is the answer; "[' good',' bad']" after a text that ends in no space
 candidates=  [captions] to choose from, for models of images and captions (clip)
 images=      for these models, a folder of images to choose from; input= is then a caption
 plugins=     [modules] to import first; those in the run's config are not imported by default
@@ -132,7 +134,9 @@ def _main(argv: list[str]) -> int:
         _write_images(restored, chosen_text, inputs, as_json)
     if values["draws"]:
         return 0
-    respond = respond_of(restored, warn)
+    if values["chat"] and OPTIONS in chosen_text:
+        raise UserError("options= and chat=true: options answer one message; leave out chat=true")
+    respond = respond_of(restored, warn, chosen_text)
     if values["top"] and respond is not None and "top" in parameters(respond):
         chosen_text["top"] = values["top"]
     chosen = bind(respond, chosen_text, _read, ["run", "input", *COMMON, *CHAT])
@@ -239,7 +243,7 @@ def describe(rows: list[dict[str, Any]], top: int) -> str:
     from zoo.training.console import exact
 
     table = []
-    for row in rows:
+    for row in chain.from_iterable(_ranked(row, top) for row in rows):
         cells = {
             name: value for name, value in row.items() if name not in ("probabilities", "values")
         }
@@ -256,6 +260,22 @@ def describe(rows: list[dict[str, Any]], top: int) -> str:
             cells["alternatives"] = ", ".join(f"{name} {p:.1%}" for name, p in others)
         table.append([exact(v) if isinstance(v, float) else str(v) for v in cells.values()])
     return text_table([list(cells), *table])
+
+
+def _ranked(row: Row, top: int) -> list[Row]:
+    """The likeliest options of a text, a row each; a row of anything else as it is."""
+    if "option" not in row:
+        return [row]
+    ranked = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])
+    return [
+        {
+            "option": name if name == name.strip() and name.isprintable() else repr(name),
+            "probability": p,
+            "log-probability": row["log_probabilities"][name],
+            "mean per token": row["means_per_token"][name],
+        }
+        for name, p in ranked[:top]
+    ]
 
 
 def _labels(row: Row, top: int) -> Row:

@@ -1,6 +1,7 @@
 """What a task can do besides training: answers, pictures, films, points. Each is optional.
 
 - `Responder`: generates an answer to a text. `Chats`: and to the messages of a conversation.
+  `Ranks`: says how probable given answers are.
 - `DrawsImages`: draws new images. `Redraws`: changes images. `Judged`: compares what it draws with
   real data.
 - `Matches`: says how well captions fit images.
@@ -39,6 +40,14 @@ class Chats(Protocol):
     """
 
     chat: Any
+
+
+@runtime_checkable
+class Ranks(Protocol):
+    """A task that says which of several continuations of a text is the likeliest."""
+
+    def rank(self, model: nn.Module, input: Any, options: list[str]) -> Iterator[dict[str, Any]]:
+        """A row about the text, with the `option` and the `probabilities` of all."""
 
 
 @runtime_checkable

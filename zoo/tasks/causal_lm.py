@@ -26,9 +26,10 @@ from zoo.tasks.base import (
 )
 from zoo.tasks.examples import causal_lm
 from zoo.tasks.markdown import block
+from zoo.tasks.options import RanksOptions
 from zoo.tasks.plots.attention import text_attention
 from zoo.tasks.plots.experts import expert_load
-from zoo.tasks.prompt import encode_prompt
+from zoo.tasks.prompt import encode_prompt, first_ids
 from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
 
 PREVIEW_TOKENS = 250
@@ -36,7 +37,7 @@ PREVIEW_SECONDS = 3.0  # large models write less
 
 
 @TASKS.register("causal_lm", example=causal_lm, floor=0.1, independent=True)
-class CausalLM(LearnsUnigram):
+class CausalLM(LearnsUnigram, RanksOptions):
     """Cross-entropy of the next token; perplexity, and bits per byte, which compares tokenizers.
 
     Args:
@@ -204,11 +205,4 @@ class CausalLM(LearnsUnigram):
     def _prompt(self, text: str | list[dict[str, str]], context: int | None) -> list[int]:
         """Ids of a prompt; for an empty one, the id that precedes a text."""
         ids = encode_prompt(self.tokenizer, self.template, text, context, self.chat)
-        if ids:
-            return ids
-        if self.eot_id is not None:
-            return [self.eot_id]
-        try:
-            return self.tokenizer.encode("\n").tolist()[:1] or [0]
-        except UserError:  # a vocabulary of characters without a newline
-            return [0]
+        return ids or first_ids(self.tokenizer, self.eot_id)

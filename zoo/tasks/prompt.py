@@ -42,3 +42,13 @@ def encode_prompt(
             f"{context}; leave out its first {len(ids) - context} or more"
         )
     return ids
+
+
+def first_ids(tokenizer: Any, eot_id: int | None) -> list[int]:
+    """What stands before a text of which nothing is given yet, one id: the end of another text."""
+    if eot_id is not None:
+        return [eot_id]
+    try:
+        return tokenizer.encode("\n").tolist()[:1] or [0]
+    except UserError:  # a vocabulary of characters without a newline
+        return [0]

@@ -24,6 +24,7 @@ from zoo.errors import UserError
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, context_of
 from zoo.tasks.examples import reinforce
+from zoo.tasks.options import RanksOptions
 from zoo.tasks.plots.pass_rates import pass_rate_plots
 from zoo.tasks.prompt import encode_prompt
 from zoo.tasks.rewards import Questions, Rewarder, answers_table, leave_one_out
@@ -42,7 +43,7 @@ PREVIEWED, LISTED = 128, 8  # prompts of a picture, and of a table
 
 
 @TASKS.register("reinforce", model="gpt", example=reinforce, floor=-0.9, independent=True)
-class Reinforce:
+class Reinforce(RanksOptions):
     """Policy gradient of the expected reward. The loss is minus the reward, penalty included.
 
     Args:
@@ -76,7 +77,8 @@ class Reinforce:
                 "task=reinforce needs answers that end, and these texts have no token for it; "
                 "take data=sums, or prompts and responses of your own: data=sft"
             )
-        self.tokenizer, self.end, self.template, self.chat = tokenizer, eot_id, template, chat
+        self.tokenizer, self.template, self.chat = tokenizer, template, chat
+        self.eot_id = self.end = eot_id
         self.rewarder, self.teacher = Rewarder(tokenizer, verifier), teacher
         self.group, self.max_tokens, self.kl = group, max_tokens, kl
         self.usual: list[int] | None = None  # the trivial answer
