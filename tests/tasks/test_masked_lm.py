@@ -1,5 +1,6 @@
 """Mask rates, whole words, sums, exact accumulation, answers to prompts."""
 
+import numpy as np
 import pytest
 import torch
 from masked_texts import CHAR, EOT, MASK_ID, SIZE, SPECIALS, guessed, texts
@@ -69,6 +70,15 @@ def test_whole_words_are_masked(training):
     rate = len(truth) / places.numel()
     assert 0.8 * rate_of(task, training) < rate <= rate_of(task, training)
     assert not places[:, 20].any()
+
+
+def test_words_that_a_segmenter_finds_are_masked_together(monkeypatch):
+    pairs = lambda rows: np.arange(rows.size).reshape(rows.shape) % 2 == 0  # noqa: E731
+    monkeypatch.setattr(CHAR, "word_finder", lambda: pairs, raising=False)
+    task, batch = task_of(mask_rate=0.4, whole_word="jieba", shares=[1.0, 0.0, 0.0]), texts(300)
+    places, _, shown = guessed(task.mask(batch, True), batch)
+    assert torch.equal(places[:, ::2], places[:, 1::2]) and 0.3 < places.float().mean() <= 0.4
+    assert (shown == MASK_ID).all()
 
 
 def rate_of(task, training):
@@ -217,6 +227,9 @@ def test_a_preview_shows_blanks_right_and_wrong():
     [
         ({}, "set data.mask_token=true"),
         ({"mask_id": 1, "mask_rate": 1.5}, "task.mask_rate=1.5: expected between 0 and 1"),
+        ({"mask_id": 1, "shares": [0.8, 0.1]}, "task.shares=.0.8, 0.1.: expected three numbers"),
+        ({"mask_id": 1, "shares": [1.2, -0.2, 0.0]}, "that are 1 together"),
+        ({"mask_id": 1, "shares": [0.8, 0.1, 0.2]}, "that are 1 together"),
     ],
 )
 def test_mistakes_in_a_config_are_one_clear_line(options, message):

@@ -7,8 +7,9 @@ from masked_texts import EOT, MASK_ID, SIZE, guessed, texts
 from zoo.tasks.masking import mask_tokens
 
 
-def masked(batch, rate=0.15):
-    return mask_tokens(batch["input"][:, :-1], rate, MASK_ID, first_id=2, vocab_size=SIZE)
+def masked(batch, rate=0.15, **options):
+    tokens = batch["input"][:, :-1]
+    return mask_tokens(tokens, rate, MASK_ID, first_id=2, vocab_size=SIZE, **options)
 
 
 def test_fifteen_percent_of_each_text_eighty_ten_ten():
@@ -23,6 +24,17 @@ def test_fifteen_percent_of_each_text_eighty_ten_ten():
     random = shown[(shown != MASK_ID) & (shown != truth)]
     assert torch.bincount(random, minlength=SIZE)[2:].float().std() < 0.25 * len(random) / 27
     assert torch.equal(truth, batch["input"][:, :-1].flatten()[result.positions])
+
+
+def test_other_shares_replace_the_same_tokens_otherwise():
+    batch = texts(3000)
+    places, truth, shown = guessed(masked(batch, shares=[1, 0, 0]), batch)
+    assert torch.equal(places, guessed(masked(batch), batch)[0]) and (shown == MASK_ID).all()
+    _, truth, shown = guessed(masked(batch, shares=[0.5, 0, 0.5]), batch)
+    assert float((shown == MASK_ID).float().mean()) == pytest.approx(0.5, abs=0.02)
+    assert ((shown == MASK_ID) | (shown == truth)).all()
+    _, truth, shown = guessed(masked(batch, shares=[0.0, 1.0, 0.0]), batch)
+    assert float((shown == truth).float().mean()) < 0.1 and (shown != MASK_ID).all()
 
 
 def test_every_position_is_masked_equally_often_and_independently():

@@ -48,6 +48,9 @@ adapters=    [folders] of LoRA runs or PEFT adapters, applied one after another;
 
 Models of conversations (data=sft with messages) take chat=true system="..." to talk: each input= or
 line of the standard input is a message, answered with those before it in view.
+Models of texts that read both sides (bert) take embed=mean or embed=cls: the vector of each input=,
+the mean over its tokens or that of [CLS], and the cosine with the first; out=vectors.npz writes
+them. Published weights need no run: init.from=sentence-transformers/all-MiniLM-L6-v2 in its place.
 Models that draw images take out=grid.png or out=folder (an image a file, a folder a class) and
 samples=16 class=<name> seed=0, or input= and out= for images restored or completed.
 Models that continue text (causal_lm) also take max_tokens=200 temperature=0.8 (0: greedy decoding)
@@ -117,6 +120,10 @@ def _options(argv: list[str]) -> tuple[dict[str, Any], dict[str, str], list[str]
 
 
 def _main(argv: list[str]) -> int:
+    if any(argument.startswith("embed=") for argument in argv):
+        from zoo.commands.embed import main as embed
+
+        return embed(argv, USAGE)
     values, chosen_text, inputs = _options(argv)
     as_json = values["json"]
     run = find_run(values["run"]).path  # reports a wrong path before torch is imported

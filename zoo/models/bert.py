@@ -148,13 +148,42 @@ class BERT(nn.Module):
         Returns:
             (B, T, V), with `positions` (M, V); from a tagger (B, T, K), a classifier (B, K).
         """
+        x = self._encode(tokens, types, self._visible(tokens), positions)
+        if self.classifies:
+            x = x[:, 0] if self.pool == "first" else mean_token(x, tokens, self.pad_id)  # (B, D)
+        if self.classifies or self.is_tagger:
+            return self.head(self.dropout(x))
+        return self.head(self.transform_norm(elementwise(self.head_activation, self.transform(x))))
+
+    def token_vectors(self, tokens: Tensor, visible: Tensor, types: Tensor | None = None) -> Tensor:
+        """The vector of each token, of which a head makes logits.
+
+        Args:
+            tokens: Int64 (B, T).
+            visible: Which of them there are, bool (B, T): no token attends to the others, whatever
+                their ids. At least one of each row.
+            types: As in `forward`.
+
+        Returns:
+            (B, T, D).
+        """
+        return self._encode(tokens, types, visible, None)
+
+    def _visible(self, tokens: Tensor) -> Tensor | None:
+        """Which tokens are no padding, bool (B, T); None where all are."""
+        if self.pad_id is None:
+            return None
+        visible = tokens != self.pad_id
+        visible[:, 0] = True  # a softmax over nothing, in a sequence of padding only, would be NaN
+        return visible
+
+    def _encode(
+        self, tokens: Tensor, types: Tensor | None, visible: Tensor | None, positions: Tensor | None
+    ) -> Tensor:
+        """Vectors after the last block: (B, T, D), with `positions` (M, D)."""
         x = self._embed(tokens, types)  # (B, T, D)
         rotation = self.rotary(0, tokens.shape[1]) if self.rotary is not None else None
-        mask = None
-        if self.pad_id is not None:
-            mask = tokens != self.pad_id
-            mask[:, 0] = True  # a softmax over nothing, in a sequence of padding only, would be NaN
-            mask = mask[:, None, None]  # (B, 1, 1, T)
+        mask = None if visible is None else visible[:, None, None]  # (B, 1, 1, T)
         *blocks, last_block = self.blocks
         assert isinstance(last_block, Block)
         for block in blocks:
@@ -164,12 +193,7 @@ class BERT(nn.Module):
         else:  # layers after the last attention treat each token separately
             x = last_block.attend(x, mask, rotation)
             x = last_block.transform(x.flatten(0, 1).index_select(0, positions))  # (M, D)
-        x = self.norm(x)
-        if self.classifies:
-            x = x[:, 0] if self.pool == "first" else mean_token(x, tokens, self.pad_id)  # (B, D)
-        if self.classifies or self.is_tagger:
-            return self.head(self.dropout(x))
-        return self.head(self.transform_norm(elementwise(self.head_activation, self.transform(x))))
+        return self.norm(x)
 
     def _embed(self, tokens: Tensor, types: Tensor | None) -> Tensor:
         """Sum of token, position and segment embeddings, normalised: (B, T, D)."""

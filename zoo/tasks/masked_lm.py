@@ -5,8 +5,8 @@ Shapes: B sequences, T tokens, M masked positions, V vocabulary.
 """
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,13 +24,27 @@ from zoo.tasks.base import (
 )
 from zoo.tasks.examples import masked_lm
 from zoo.tasks.markdown import block
-from zoo.tasks.masking import MaskedBatch, mask_tokens
+from zoo.tasks.masking import SHARES, MaskedBatch, mask_tokens
 from zoo.tasks.plots.attention import text_attention
 from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
 
 MASK = "[MASK]"
 EVALUATION_RATE = 0.15
 PREVIEWED = 8  # sequences
+
+
+def _checked(shares: Sequence[float]) -> Sequence[float]:
+    """Shares of the tokens to predict.
+
+    Raises:
+        UserError: Not three, or not 1 together.
+    """
+    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+        raise UserError(
+            f"task.shares={list(shares)}: expected three numbers that are 1 together ([MASK], a "
+            f"random token, unchanged), as [0.8, 0.1, 0.1] or [1, 0, 0]"
+        )
+    return shares
 
 
 @TASKS.register("masked_lm", example=masked_lm, floor=0.1, independent=True)
@@ -43,7 +57,11 @@ class MaskedLM(LearnsUnigram):
         mask_id: Id of `[MASK]`.
         mask_rate: Fraction of the tokens to predict in training. Evaluation always masks 15 %, so
             that runs with different rates can be compared.
-        whole_word: Whether all tokens of a word are masked together.
+        whole_word: Whether all tokens of a word are masked together; `jieba`: of a Chinese word
+            too, which that package finds (Cui et al., 2019, arXiv:1906.08101).
+        shares: Of the tokens to predict, how many become `[MASK]`, how many a random token, and how
+            many stay; in evaluation too, so that losses of runs with different shares, as with and
+            without whole words, do not compare: compare what they are good for afterwards.
     """
 
     monitor = "-loss"
@@ -55,7 +73,8 @@ class MaskedLM(LearnsUnigram):
         tokenizer: Any,
         mask_id: int | None = None,
         mask_rate: float = 0.15,
-        whole_word: bool = False,
+        whole_word: bool | Literal["jieba"] = False,
+        shares: list[float] | None = None,
     ) -> None:
         if mask_id is None:
             raise UserError(
@@ -66,22 +85,33 @@ class MaskedLM(LearnsUnigram):
             raise UserError(f"task.mask_rate={mask_rate}: expected between 0 and 1, as 0.15")
         self.vocab_size, self.tokenizer, self.mask_id = vocab_size, tokenizer, mask_id
         self.first_id, self.mask_rate = tokenizer.first_id, mask_rate
-        if whole_word and tokenizer.kind in ("byte", "char"):
+        if whole_word is True and tokenizer.kind in ("byte", "char"):
             raise UserError(
                 f"task.whole_word=true needs tokens that are words or parts of words, and "
                 f"data.tokenizer={tokenizer.kind} has none; take data.tokenizer=bpe"
             )
-        self.word_starts = torch.tensor(tokenizer.word_starts()) if whole_word else None
+        self.shares = _checked(SHARES if shares is None else shares)
+        self.find_words = tokenizer.word_finder() if whole_word == "jieba" else None
+        self.word_starts = torch.tensor(tokenizer.word_starts()) if whole_word is True else None
 
     def mask(self, batch: Batch, training: bool) -> MaskedBatch:
         """Mask tokens of `input` (B, T + 1), without the last one of each sequence."""
         tokens = batch["input"][:, :-1]
-        if self.word_starts is not None:
-            self.word_starts = self.word_starts.to(tokens.device)
         rate = self.mask_rate if training else EVALUATION_RATE
+        starts = self._starts(tokens)
         return mask_tokens(
-            tokens, rate, self.mask_id, self.first_id, self.vocab_size, self.word_starts
+            tokens, rate, self.mask_id, self.first_id, self.vocab_size, starts, self.shares
         )
+
+    def _starts(self, tokens: Tensor) -> Tensor | None:
+        """Whether each of the tokens (B, T) begins a word; None where each is masked alone."""
+        if self.find_words is not None:
+            starts = self.find_words(tokens.cpu().numpy())
+            return torch.from_numpy(starts).to(tokens.device)
+        if self.word_starts is None:
+            return None
+        self.word_starts = self.word_starts.to(tokens.device)
+        return self.word_starts[tokens]
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over the masked tokens of a batch of `input` (B, T + 1)."""

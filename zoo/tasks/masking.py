@@ -7,6 +7,7 @@ Training still masks other tokens in each epoch, since its windows shift along t
 Shapes: B sequences, T tokens, M candidate positions.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from zoo.kernels import IGNORE_INDEX
 from zoo.rng import scramble
 
-MASK_RATE, RANDOM_RATE = 0.8, 0.1  # of the tokens to predict; the others stay unchanged
+SHARES = (0.8, 0.1, 0.1)  # of the tokens to predict: `[MASK]`, a random token, unchanged
 STREAM_POSITION, STREAM_KIND, STREAM_TOKEN = range(3)  # of random numbers
 LARGEST = 2**62 - 1
 
@@ -53,11 +54,10 @@ def mask_tokens(
     mask_id: int,
     first_id: int,
     vocab_size: int,
-    word_starts: Tensor | None = None,
+    starts: Tensor | None = None,
+    shares: Sequence[float] = SHARES,
 ) -> MaskedBatch:
     """Mask a fraction of the tokens of each sequence.
-
-    80 % of them are replaced by `[MASK]`, 10 % by a random token, 10 % stay unchanged.
 
     Args:
         tokens: Int64 (B, T).
@@ -65,15 +65,17 @@ def mask_tokens(
         mask_id: Id of `[MASK]`.
         first_id: Ids below it are special tokens, which are neither masked nor drawn at random.
         vocab_size: V, number of ids.
-        word_starts: For each id, whether it begins a word, bool (V,). If given, whole words are
-            masked, as many as fit into the fraction.
+        starts: Whether each token begins a word, bool (B, T). If given, whole words are masked, as
+            many as fit into the fraction.
+        shares: Of these tokens, how many are replaced by `[MASK]`, how many by a random token, and
+            how many stay as they are; 1 together.
     """
     length = tokens.shape[1]
     count = min(max(1, round(rate * length)), length - 1)
     key = keys(tokens)  # (B, T)
     rank = draw(key, STREAM_POSITION).masked_fill(tokens < first_id, -1)
-    if word_starts is not None:
-        rank = rank.gather(1, starts_of_words(tokens, word_starts))
+    if starts is not None:
+        rank = rank.gather(1, first_of_word(starts))
     top = rank.topk(count + 1, dim=1)  # falling
     # A word that does not fit as a whole has the rank of the first position beyond the fraction.
     chosen = (top.values > top.values[:, -1:]) & (top.values >= 0)
@@ -81,8 +83,8 @@ def mask_tokens(
     labels, key = tokens.gather(1, columns), key.gather(1, columns)
     kind = draw(key, STREAM_KIND)
     replaced = first_id + draw(key, STREAM_TOKEN) % (vocab_size - first_id)
-    replaced = replaced.where(kind < int((MASK_RATE + RANDOM_RATE) * LARGEST), labels)
-    replaced = replaced.masked_fill(kind < int(MASK_RATE * LARGEST), mask_id)
+    replaced = replaced.where(kind < int((shares[0] + shares[1]) * LARGEST), labels)
+    replaced = replaced.masked_fill(kind < int(shares[0] * LARGEST), mask_id)
     start = length * torch.arange(len(tokens), device=tokens.device)[:, None]
     return MaskedBatch(
         tokens.scatter(1, columns, replaced.where(chosen, labels)),
@@ -91,7 +93,7 @@ def mask_tokens(
     )
 
 
-def starts_of_words(tokens: Tensor, word_starts: Tensor) -> Tensor:
-    """For each position, that of the first token of its word, int64 (B, T)."""
-    position = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
-    return position.where(word_starts[tokens], torch.zeros_like(position)).cummax(1).values
+def first_of_word(starts: Tensor) -> Tensor:
+    """For each position, that of the first token of its word, int64 (B, T); of bool (B, T)."""
+    position = torch.arange(starts.shape[1], device=starts.device).expand_as(starts)
+    return position.where(starts, torch.zeros_like(position)).cummax(1).values

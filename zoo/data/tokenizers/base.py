@@ -5,7 +5,7 @@ encoded as one of them.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -163,6 +163,21 @@ class Tokenizer:
         """Whether each id begins a word (for whole-word masking)."""
         return [True] * self.vocab_size
 
+    def spelled(self) -> list[bytes]:
+        """The UTF-8 bytes of each id, with the space before it where ids are words; those of
+        special tokens are a newline."""
+        return [b"\n"] * len(self.specials) + self._spelled()
+
+    def word_finder(self) -> Callable[[Ids], np.ndarray]:
+        """What tells for rows of ids (N, T) which begin a word, Chinese ones by jieba: bool (N, T).
+
+        Raises:
+            UserError: jieba is not installed.
+        """
+        from zoo.data.tokenizers.segmented import Segmented
+
+        return Segmented(self.spelled())
+
     def to_json(self) -> dict[str, Any]:
         """Everything that `load_tokenizer` needs."""
         return {"kind": self.kind, "specials": list(self.specials), **self._state()} | self._chat()
@@ -181,6 +196,9 @@ class Tokenizer:
 
     def _bytes(self) -> list[int]:
         raise NotImplementedError
+
+    def _spelled(self) -> list[bytes]:
+        return [self._decode([i]).encode("utf-8", "surrogatepass") for i in range(self._size())]
 
     def _state(self) -> dict[str, Any]:
         return {}

@@ -1,5 +1,6 @@
 """Byte-pair encoding: a vocabulary of frequent pieces of text, learnt by merging neighbours."""
 
+import functools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -113,12 +114,34 @@ class BpeTokenizer(Tokenizer):
         # In the byte-level alphabet each character of a token is one byte.
         return [len(token) for token in self._tokens()]
 
+    def _spelled(self) -> list[bytes]:
+        return [spell(token) for token in self._tokens()]
+
     def word_starts(self) -> list[bool]:
         """A token that does not continue the letters or digits before it."""
         return [True] * len(self.specials) + [not continues(token) for token in self._tokens()]
 
     def _state(self) -> dict[str, Any]:
         return {"model": self._json} | ({"leading_space": True} if self.leading_space else {})
+
+
+def spell(token: str) -> bytes:
+    """The bytes of a byte-level token; of an added one its text."""
+    alphabet = _alphabet()
+    if not all(character in alphabet for character in token):
+        return token.encode("utf-8", "surrogatepass")
+    return bytes(alphabet[character] for character in token)
+
+
+@functools.cache
+def _alphabet() -> dict[str, int]:
+    """The byte that each character of GPT-2's byte-level alphabet stands for: itself where it is
+    printable, others in their order from U+0100 on."""
+    kept = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = sorted(set(range(256)) - set(kept))
+    return {chr(byte): byte for byte in kept} | {
+        chr(256 + k): byte for k, byte in enumerate(others)
+    }
 
 
 def continues(token: str) -> bool:

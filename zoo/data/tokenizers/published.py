@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from zoo.data.tokenizers.base import BOS, EOS, EOT, MASK, PAD, Ids, Tokenizer, check_whole
-from zoo.data.tokenizers.bpe import continues
+from zoo.data.tokenizers.bpe import continues, spell
+from zoo.data.tokenizers.scripts import is_han
 
 NAMES = {  # our name: published names, of which the first that exists is used
     EOT: ("<|endoftext|>", "[SEP]", "</s>"),
@@ -189,6 +190,23 @@ class PublishedTokenizer(Tokenizer):
         if self._byte_level:
             return [not token or not continues(token) for token in tokens]
         return [not (token[:1].isalnum() or BYTE.fullmatch(token)) for token in tokens]
+
+    def spelled(self) -> list[bytes]:
+        """The UTF-8 bytes of each id."""
+        return [self._spell(number) for number in range(self.vocab_size)]
+
+    def _spell(self, number: int) -> bytes:
+        token = self._model.id_to_token(number)
+        if token is None or number in self._hidden:
+            return b"\n"
+        if self._byte_level:
+            return spell(token)
+        if BYTE.fullmatch(token):
+            return bytes([int(token[3:5], 16)])
+        if self._wordpiece:
+            begins = not token.startswith("##") and not is_han(token[:1])
+            return (" " * begins + token.removeprefix("##")).encode()
+        return token.replace(SPACE, " ").encode()
 
     def _state(self) -> dict[str, Any]:
         return {"model": self._json} | ({"stated": self._stated} if self._stated else {})

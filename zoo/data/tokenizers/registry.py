@@ -33,6 +33,9 @@ class ByteTokenizer(Tokenizer):
     def _bytes(self) -> list[int]:
         return [1] * 256
 
+    def _spelled(self) -> list[bytes]:
+        return [bytes([number]) for number in range(256)]
+
 
 class CharTokenizer(Tokenizer):
     """The characters that occur in the text."""

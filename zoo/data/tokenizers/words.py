@@ -129,6 +129,9 @@ class WordTokenizer(Tokenizer):
         sizes = (len(word.encode("utf-8", "surrogatepass")) for word in self.words)
         return [size + space for size, space in zip(sizes, spaces, strict=True)]
 
+    def _spelled(self) -> list[bytes]:
+        return [f" {word}".encode("utf-8", "surrogatepass") for word in self.words]
+
     def _state(self) -> dict[str, Any]:
         state: dict[str, Any] = {"words": self.words}
         if self.rule != 1:
@@ -148,7 +151,7 @@ def cutter(rule: int, segmenter: str | None = None) -> Cut:
         return str.split
     if rule != RULE or segmenter not in (None, JIEBA):
         raise ValueError(f"words are cut by rule {rule}, {segmenter}; this version knows {RULE}")
-    segment = _jieba() if segmenter else list
+    segment = jieba_cut("the vocabulary's Chinese words were cut by") if segmenter else list
     return functools.partial(_cut, segment=segment)
 
 
@@ -179,8 +182,11 @@ def has_jieba() -> bool:
     return find_spec(JIEBA) is not None
 
 
-def _jieba() -> Cut:
+def jieba_cut(need: str) -> Cut:
     """Its function, without the lines that it logs.
+
+    Args:
+        need: What needs it, for the message.
 
     Raises:
         UserError: It is not installed.
@@ -191,8 +197,7 @@ def _jieba() -> Cut:
             import jieba
     except ImportError:
         raise UserError(
-            "the vocabulary's Chinese words were cut by jieba, which is not installed: "
-            "pip install --editable '.[zh]'"
+            f"{need} jieba, which is not installed: pip install --editable '.[zh]'"
         ) from None
     jieba.setLogLevel(logging.WARNING)
     return jieba.lcut
