@@ -75,7 +75,10 @@ def test_whole_words_are_masked(training):
 def test_words_that_a_segmenter_finds_are_masked_together(monkeypatch):
     pairs = lambda rows: np.arange(rows.size).reshape(rows.shape) % 2 == 0  # noqa: E731
     monkeypatch.setattr(CHAR, "word_finder", lambda: pairs, raising=False)
-    task, batch = task_of(mask_rate=0.4, whole_word="jieba", shares=[1.0, 0.0, 0.0]), texts(300)
+    task, batch = (
+        task_of(mask_rate=0.4, whole_word=True, segmenter="jieba", shares=[1.0, 0.0, 0.0]),
+        texts(300),
+    )
     places, _, shown = guessed(task.mask(batch, True), batch)
     assert torch.equal(places[:, ::2], places[:, 1::2]) and 0.3 < places.float().mean() <= 0.4
     assert (shown == MASK_ID).all()
@@ -228,6 +231,7 @@ def test_a_preview_shows_blanks_right_and_wrong():
         ({}, "set data.mask_token=true"),
         ({"mask_id": 1, "mask_rate": 1.5}, "task.mask_rate=1.5: expected between 0 and 1"),
         ({"mask_id": 1, "shares": [0.8, 0.1]}, "task.shares=.0.8, 0.1.: expected three numbers"),
+        ({"mask_id": 1, "segmenter": "jieba"}, "task.segmenter=jieba finds words; add task.whole"),
         ({"mask_id": 1, "shares": [1.2, -0.2, 0.0]}, "that are 1 together"),
         ({"mask_id": 1, "shares": [0.8, 0.1, 0.2]}, "that are 1 together"),
     ],

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from zoo.data.tokenizers.base import Tokenizer
     from zoo.tasks.sentences import HasTokenVectors
     from zoo.training.precision import Precision
     from zoo.weights.sentences import Stated
@@ -52,7 +51,7 @@ class Encoder:
     """
 
     model: "HasTokenVectors"
-    tokenizer: "Tokenizer"
+    tokenizer: Any
     length: int | None
     device: "torch.device"
     precision: "Precision"
@@ -78,15 +77,13 @@ class Encoder:
         return F.normalize(vectors, dim=1) if self.stated.normalize else vectors
 
     def _row(self, text: str, pool: str) -> list[int]:
-        from zoo.data.tokenizers.registry import BOS
-
         text = self.stated.prompt + (text.lower() if self.stated.lower else text)
         ids = self.tokenizer.encode(text)
         whole = self.tokenizer.wrap(ids, len(ids) + 2)
         row = whole if self.length is None else self.tokenizer.wrap(ids, self.length)
         if not len(row):
             raise UserError(f"input='{text}' has no token; give a text")
-        if pool == "cls" and row[0] != self.tokenizer.specials.get(BOS):
+        if pool == "cls" and row[0] != self.tokenizer.first_special:
             raise UserError(f"embed=cls: texts of {self.name} begin with no [CLS]; take embed=mean")
         if len(row) < len(whole):
             _warn(f"'{_short(text)}' has {len(whole)} tokens; the first {len(row)} are read")

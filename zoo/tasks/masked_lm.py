@@ -57,8 +57,9 @@ class MaskedLM(LearnsUnigram):
         mask_id: Id of `[MASK]`.
         mask_rate: Fraction of the tokens to predict in training. Evaluation always masks 15 %, so
             that runs with different rates can be compared.
-        whole_word: Whether all tokens of a word are masked together; `jieba`: of a Chinese word
-            too, which that package finds (Cui et al., 2019, arXiv:1906.08101).
+        whole_word: Whether all tokens of a word are masked together.
+        segmenter: What finds these words, Chinese ones too (Cui et al., 2019, arXiv:1906.08101);
+            null: each token says by itself whether it begins a word.
         shares: Of the tokens to predict, how many become `[MASK]`, how many a random token, and how
             many stay; in evaluation too, so that losses of runs with different shares, as with and
             without whole words, do not compare: compare what they are good for afterwards.
@@ -73,7 +74,8 @@ class MaskedLM(LearnsUnigram):
         tokenizer: Any,
         mask_id: int | None = None,
         mask_rate: float = 0.15,
-        whole_word: bool | Literal["jieba"] = False,
+        whole_word: bool = False,
+        segmenter: Literal["jieba"] | None = None,
         shares: list[float] | None = None,
     ) -> None:
         if mask_id is None:
@@ -85,14 +87,20 @@ class MaskedLM(LearnsUnigram):
             raise UserError(f"task.mask_rate={mask_rate}: expected between 0 and 1, as 0.15")
         self.vocab_size, self.tokenizer, self.mask_id = vocab_size, tokenizer, mask_id
         self.first_id, self.mask_rate = tokenizer.first_id, mask_rate
-        if whole_word is True and tokenizer.kind in ("byte", "char"):
-            raise UserError(
-                f"task.whole_word=true needs tokens that are words or parts of words, and "
-                f"data.tokenizer={tokenizer.kind} has none; take data.tokenizer=bpe"
-            )
         self.shares = _checked(SHARES if shares is None else shares)
-        self.find_words = tokenizer.word_finder() if whole_word == "jieba" else None
-        self.word_starts = torch.tensor(tokenizer.word_starts()) if whole_word is True else None
+        self.find_words = self.word_starts = None
+        if segmenter is not None:
+            if not whole_word:
+                raise UserError(f"task.segmenter={segmenter} finds words; add task.whole_word=true")
+            self.find_words = tokenizer.word_finder()
+        elif whole_word:
+            if tokenizer.kind in ("byte", "char"):
+                raise UserError(
+                    f"task.whole_word=true needs tokens that are words or parts of words, and "
+                    f"data.tokenizer={tokenizer.kind} has none; take data.tokenizer=bpe, or for "
+                    f"Chinese task.segmenter=jieba"
+                )
+            self.word_starts = torch.tensor(tokenizer.word_starts())
 
     def mask(self, batch: Batch, training: bool) -> MaskedBatch:
         """Mask tokens of `input` (B, T + 1), without the last one of each sequence."""

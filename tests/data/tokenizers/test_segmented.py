@@ -98,7 +98,7 @@ def test_bytes_of_a_byte_level_token():
 
 def test_without_jieba_one_line_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "jieba", None)
-    with pytest.raises(UserError, match=r"^task.whole_word=jieba needs jieba, which is not inst"):
+    with pytest.raises(UserError, match=r"^task.segmenter=jieba needs jieba, which is not inst"):
         train_tokenizer("byte", ["a"]).word_finder()
 
 

@@ -80,6 +80,11 @@ class Tokenizer:
         """The id before every text that a published model reads; None for none."""
         return None
 
+    @property
+    def first_special(self) -> int | None:
+        """The id of `<s>`, or a published `[CLS]`, which `wrap` puts first; None without one."""
+        return self.specials.get(BOS)
+
     def need_pad_id(self) -> int:
         """`pad_id`.
 

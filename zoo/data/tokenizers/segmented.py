@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.data.tokenizers.base import Ids
-from zoo.data.tokenizers.words import jieba_cut
+from zoo.data.tokenizers.chinese import jieba_cut
 
 
 class Segmented:
@@ -23,9 +22,9 @@ class Segmented:
 
     def __init__(self, spelled: Sequence[bytes]) -> None:
         self.spelled = spelled
-        self._cut = jieba_cut("task.whole_word=jieba needs")
+        self._cut = jieba_cut("task.segmenter=jieba needs")
 
-    def __call__(self, rows: Ids) -> np.ndarray:
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Bool (N, T) of ids (N, T)."""
         return np.array([self._row(row) for row in rows.tolist()], bool).reshape(rows.shape)
 

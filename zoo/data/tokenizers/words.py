@@ -1,17 +1,16 @@
 """Words: how a text is cut into them, and a vocabulary of the frequent ones."""
 
 import functools
-import logging
 import re
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from zoo.data.tokenizers.base import UNKNOWN, Ids, Tokenizer
+from zoo.data.tokenizers.chinese import JIEBA, Cut, has_jieba, jieba_cut
 from zoo.data.tokenizers.scripts import (
     SAMPLE,
     fold,
@@ -21,13 +20,10 @@ from zoo.data.tokenizers.scripts import (
     unspaced_script,
     words_of,
 )
-from zoo.errors import UserError
 
 RULE = 2  # of cutting; 1 cut words at every combining mark
 GIVEN = 3  # words come as they are, with spaces between: nothing is cut, folded or dropped
-JIEBA = "jieba"
 _RULE_1 = re.compile(r"[^\W\d_]+")  # runs of letters
-Cut = Callable[[str], list[str]]
 
 
 class WordTokenizer(Tokenizer):
@@ -173,31 +169,3 @@ def _script_of(texts: Iterable[str]) -> tuple[str | None, Iterator[str]]:
         if size >= SAMPLE:
             break
     return unspaced_script(first), chain(first, stream)
-
-
-def has_jieba() -> bool:
-    """Whether jieba is installed."""
-    from importlib.util import find_spec
-
-    return find_spec(JIEBA) is not None
-
-
-def jieba_cut(need: str) -> Cut:
-    """Its function, without the lines that it logs.
-
-    Args:
-        need: What needs it, for the message.
-
-    Raises:
-        UserError: It is not installed.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of its regular expressions, in newer Pythons
-            import jieba
-    except ImportError:
-        raise UserError(
-            f"{need} jieba, which is not installed: pip install --editable '.[zh]'"
-        ) from None
-    jieba.setLogLevel(logging.WARNING)
-    return jieba.lcut
