@@ -21,6 +21,10 @@ STEPS = (
 SIZES = ("model.width=16", "model.depth=2", "model.heads=2")
 GPT = ("model=gpt", "task=causal_lm", *SIZES, "data.block_size=48")
 MAMBA = ("model=mamba", "task=causal_lm", *SIZES[:2], "data.block_size=48")
+DEEPSEEK = (
+    "model=deepseek", *GPT[1:], "model.latent=8", "model.head_width=8", "model.rotary_width=4",
+    "model.value_width=8", "model.mixture.experts=4", "model.mixture.inner=8",
+)  # fmt: skip
 AS_LLAMA = (
     "model.positions=rotary", "model.norm=rms", "model.activation=swiglu", "model.init=zero",
     "model.tie=false",
@@ -126,6 +130,7 @@ def cases(files):
         "mamba": (*MAMBA, "data=text", texts, *BPE),
         "mamba letters": (*MAMBA, "data=text", texts, "data.tokenizer=char", "model.tie=false"),
         "gpt as llama": (*GPT, *AS_LLAMA, "data=text", texts, *BPE),
+        "deepseek": (*DEEPSEEK, "data=text", texts, *BPE),
         "llama": ("model=llama", *GPT[1:], "model.kv_heads=1", "data=text", texts, *BPE),
         "answers": (*GPT, "data=sft", answers, *BPE, template, "data.block_size=96"),
         "chat": (*GPT, "data=sft", f"data.path={files / 'chats.jsonl'}", *BPE),

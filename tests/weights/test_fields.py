@@ -9,10 +9,16 @@ from safetensors.torch import load_file, save_file
 
 from zoo.errors import UserError
 from zoo.registry import MODELS
+from zoo.weights.fields import WITHOUT_EFFECT
 from zoo.weights.load import load_weights
 from zoo.weights.source import FAMILIES, open_source
 
 T = 8
+SIZES = dict(
+    vocab_size=V, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
+    max_position_embeddings=T, bos_token_id=0, eos_token_id=0,
+)  # fmt: skip
+EXPERTS = dict(num_experts_per_tok=2, moe_intermediate_size=8)
 BASES = {
     "gpt2": (
         transformers.GPT2Config, transformers.GPT2LMHeadModel,
@@ -33,6 +39,26 @@ BASES = {
         transformers.MambaConfig, transformers.MambaForCausalLM,
         dict(vocab_size=V, hidden_size=16, num_hidden_layers=2, state_size=4),
     ),
+    "llama": (
+        transformers.LlamaConfig, transformers.LlamaForCausalLM,
+        SIZES | dict(num_key_value_heads=1),
+    ),
+    "mixtral": (
+        transformers.MixtralConfig, transformers.MixtralForCausalLM,
+        SIZES | dict(num_key_value_heads=1, num_local_experts=4),
+    ),
+    "qwen3_moe": (
+        transformers.Qwen3MoeConfig, transformers.Qwen3MoeForCausalLM,
+        SIZES | EXPERTS | dict(num_key_value_heads=1, num_experts=4, head_dim=8),
+    ),
+    "deepseek": (
+        transformers.DeepseekV3Config, transformers.DeepseekV3ForCausalLM,
+        SIZES | EXPERTS | dict(
+            num_key_value_heads=2, n_routed_experts=8, n_group=4, topk_group=2, kv_lora_rank=8,
+            first_k_dense_replace=1, q_lora_rank=12, qk_rope_head_dim=4, qk_nope_head_dim=6,
+            v_head_dim=10,
+        ),
+    ),
     "resnet": (
         transformers.ResNetConfig, transformers.ResNetForImageClassification,
         dict(
@@ -44,7 +70,7 @@ BASES = {
 OTHER = {  # another value than the default's, where its type does not tell one
     "n_head": [4], "n_layer": [3], "n_embd": [32], "n_inner": [96, 50], "vocab_size": [101],
     "n_positions": [16], "num_attention_heads": [4], "num_hidden_layers": [1], "hidden_size": [32],
-    "intermediate_size": [50], "max_position_embeddings": [16], "type_vocab_size": [1, 3],
+    "intermediate_size": [52], "max_position_embeddings": [16], "type_vocab_size": [1, 3],
     "activation_function": ["gelu", "relu", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate",
                             "gelu_python", "relu2", "silu", "tanh"],
     "hidden_act": ["gelu_new", "relu", "gelu_pytorch_tanh", "relu2", "silu", "quick_gelu"],
@@ -58,8 +84,18 @@ OTHER = {  # another value than the default's, where its type does not tell one
     "pad_token_id": [5], "bos_token_id": [1], "eos_token_id": [2], "classifier_dropout": [0.3],
     "state_size": [8], "expand": [3], "conv_kernel": [3], "time_step_rank": [2, "auto"],
     "time_step_init_scheme": ["constant"], "layer_types": [["full_attention"] * 2],
+    "num_key_value_heads": [2], "head_dim": [12], "sliding_window": [4],
+    "rope_parameters": [{"rope_type": "default", "rope_theta": 50.0}],
+    "num_local_experts": [5], "num_experts_per_tok": [1, 3], "moe_intermediate_size": [12],
+    "decoder_sparse_step": [2], "mlp_only_layers": [[0]], "first_k_dense_replace": [0, 2],
+    "n_group": [2], "topk_group": [1, 4], "n_routed_experts": [12], "n_shared_experts": [2],
+    "kv_lora_rank": [12], "q_lora_rank": [None, 8], "qk_rope_head_dim": [6],
+    "qk_nope_head_dim": [8], "v_head_dim": [6], "num_nextn_predict_layers": [2],
+    "pretraining_tp": [2],
     "model_type": ["roberta"], "transformers_version": ["4.1.0"], "_name_or_path": ["x/y"],
 }  # fmt: skip
+DERIVED = {"deepseek": ("head_dim",)}  # of other fields: the reference knows no other value
+FIRST = ("gpt2", "bert", "mamba", "resnet")
 AFTERWARDS = ("model_type", "transformers_version", "_name_or_path", "stage_names", "label2id",
               "architectures", "return_dict", "output_attentions", "add_cross_attention",
               "dtype")  # fmt: skip
@@ -72,10 +108,12 @@ def other_values(name, value):
 
 
 def cases():
+    """Fields without effect in any architecture are tried with the first ones."""
     return [
         pytest.param(family, name, other, id=f"{family}-{name}-{other}"[:60])
         for family, (config, _, base) in BASES.items()
         for name, value in config(**base).to_dict().items()
+        if family in FIRST or name not in (*WITHOUT_EFFECT, *DERIVED.get(family, ()))
         for other in other_values(name, value)
     ]
 
@@ -170,7 +208,7 @@ def test_a_field_that_nobody_knows_is_a_note(family, tmp_path):
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("head", ["none", "same", "other"])
-@pytest.mark.parametrize("family", ["gpt2", "bert", "mamba"])
+@pytest.mark.parametrize("family", ["gpt2", "bert", "mamba", "llama", "deepseek"])
 def test_head_and_embedding(family, head, tied, tmp_path):
     """One matrix or two, as `transformers` understands the file."""
     reference(family, tmp_path, tie_word_embeddings=tied)
@@ -180,7 +218,7 @@ def test_head_and_embedding(family, head, tied, tmp_path):
         "gpt2": ("transformer.wte.weight", "lm_head.weight"),
         "mamba": ("backbone.embeddings.weight", "lm_head.weight"),
         "bert": ("bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"),
-    }[family]
+    }.get(family, ("model.embed_tokens.weight", "lm_head.weight"))
     tensors.pop(output, None)
     if head != "none":
         factor = 1 if head == "same" else 2

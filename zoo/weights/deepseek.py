@@ -64,10 +64,11 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
     depth = count(tensors, "model.layers.")
     dense = next((k for k in range(depth) if f"model.layers.{k}.mlp.gate.weight" in tensors), depth)
     attention = _attention(tensors, heads)
-    mixture = _mixture(tensors, config, f"model.layers.{dense}")
+    mixture = _mixture(tensors, config, f"model.layers.{dense}") if dense < depth else {}
     sizes = {"hidden_size": embedding.shape[1], "num_hidden_layers": depth}
     sizes |= {"vocab_size": len(embedding), "first_k_dense_replace": dense}
-    sizes |= {"n_routed_experts": mixture["experts"], "n_shared_experts": mixture["shared"]}
+    if mixture:
+        sizes |= {"n_routed_experts": mixture["experts"], "n_shared_experts": mixture["shared"]}
     sizes |= {"kv_lora_rank": attention["latent"], "v_head_dim": attention["value_width"]}
     sizes |= {"qk_rope_head_dim": attention["rotary_width"]}
     check_sizes("deepseek", config, sizes)
@@ -77,7 +78,8 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
     inner = config.get("intermediate_size")
     if dense:
         inner = len(need(tensors, "model.layers.0.mlp.gate_proj.weight", "deepseek"))
-    tied = config.get("tie_word_embeddings") or "lm_head.weight" not in tensors
+    tied = config.get("tie_word_embeddings")
+    tied = "lm_head.weight" not in tensors if tied is None else tied
     return {
         "width": embedding.shape[1],
         "depth": depth,

@@ -111,7 +111,8 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
     sizes = {"hidden_size": width, "num_hidden_layers": depth} | inner_sizes
     sizes |= {"num_key_value_heads": len(k) // head_width, "head_dim": head_width}
     check_sizes("llama", config, sizes | {"vocab_size": len(embedding)})
-    tied = config.get("tie_word_embeddings") or "lm_head.weight" not in tensors
+    tied = config.get("tie_word_embeddings")
+    tied = "lm_head.weight" not in tensors if tied is None else tied
     return {
         "width": width,
         "depth": depth,
