@@ -130,7 +130,6 @@ def facts(data_root, tmp_path_factory):
         "model",
         "teacher",
         "teacher_facts",
-        "teacher_tokenizer",
     }  # which optimizers, adapters and others take
     words = {"tokenizer": "word", "mask_token": True}  # all that running text can state
     for name in DATASETS.names():

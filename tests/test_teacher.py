@@ -1,5 +1,6 @@
 """Teachers: loaded frozen, recorded in the run, required again, in no checkpoint."""
 
+import contextlib
 import json
 import shutil
 import sys
@@ -14,6 +15,7 @@ from torch import nn
 from zoo.build import build_model
 from zoo.commands.evaluate import main as evaluate
 from zoo.config.compose import load
+from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.errors import UserError
 from zoo.registry import MODELS, TASKS
 from zoo.teacher import Teacher, keep_apart
@@ -241,6 +243,28 @@ def test_mistakes(train, teacher):
     odd = (f"teacher.from={teacher}", "teacher.checkpoint=bets")
     line = refused(train(*TINY, *DISTIL, *odd), train.outputs)
     assert "unknown checkpoint 'bets'" in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "length", "message"),
+    [
+        ("byte", "", 8, "different vocabularies .teacher.from: byte of 256 tokens; the data: char"),
+        ("char", "abd", 8, "the data: char of 4 tokens, other ones"),
+        ("char", "abc", 9, "data.block_size=9: the network of teacher.from reads 8 tokens at most"),
+        ("char", "abc", 8, None),
+    ],
+)
+def test_a_teacher_reads_the_same_tokens_and_as_many(kind, text, length, message):
+    """Else what it says of them, to whichever task, would be of others."""
+    ends = {} if kind == "byte" else {"specials": ["<|endoftext|>"]}
+    there = train_tokenizer(kind, [text] if text else [], **ends)
+    here = train_tokenizer("char", ["abc"], specials=["<|endoftext|>"])
+    model = nn.Module()
+    model.context = 8
+    known = Teacher(model, "outputs/gpt", "best", 1, "", tokenizer=there)
+    facts = {"tokenizer": here, "block_size": length}
+    with pytest.raises(UserError, match=message) if message else contextlib.nullcontext():
+        known.check_tokens(facts)
 
 
 def test_rows_that_the_teacher_has_seen_and_this_run_tests_on_are_told(train, teacher):

@@ -151,9 +151,11 @@ def find_data(
         resumes=fitted is not None,
         max_samples=config.trainer.max_samples,
     )
+    facts = dataset.facts | dataset.encoding.runtime_facts
+    if start.teacher:
+        start.teacher.check_tokens(facts)
+        facts |= start.teacher.facts
     if is_new:
-        teacher = start.teacher.facts if start.teacher else {}
-        facts = dataset.facts | dataset.encoding.runtime_facts | teacher
         config, notes = with_suited_task(config, overrides, facts)
         dataset.notes.extend(notes)
         if start.teacher and (note := start.teacher.split_note(config.data)):

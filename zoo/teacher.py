@@ -46,8 +46,36 @@ class Teacher:
     @property
     def facts(self) -> dict[str, Any]:
         """Facts that builders may ask for."""
-        known = {"teacher_facts": self.data_facts, "teacher_tokenizer": self.tokenizer}
-        return {FACT: self.model} | known
+        return {FACT: self.model, "teacher_facts": self.data_facts}
+
+    def check_tokens(self, facts: dict[str, Any]) -> None:
+        """Check that it reads the tokens of other data, and as many of them.
+
+        Args:
+            facts: Of that data.
+
+        Raises:
+            UserError: Its vocabulary is another one, or its context is shorter.
+        """
+        here, there = facts.get("tokenizer"), self.tokenizer
+        if here is None or there is None:
+            return
+        if there.to_json() != here.to_json():
+            theirs, ours = (f"{t.kind} of {t.vocab_size:,} tokens" for t in (there, here))
+            if theirs == ours:
+                ours += ", other ones"
+            raise UserError(
+                f"teacher.from={self.run}: the two networks have different vocabularies "
+                f"(teacher.from: {theirs}; the data: {ours}); train both on the same split "
+                f"(data.split_seed), or take the teacher's: init.from=<its run> 'init.skip=[*]', "
+                f"with model sizes of your own"
+            )
+        length, context = facts.get("block_size"), getattr(self.model, "context", None)
+        if length is not None and context is not None and length > context:
+            raise UserError(
+                f"data.block_size={length}: the network of teacher.from reads {context} tokens at "
+                f"most; lower it"
+            )
 
     def split_note(self, data: Options) -> str | None:
         """What is said where its training rows may be among those that are kept from this run."""

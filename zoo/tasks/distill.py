@@ -23,7 +23,7 @@ from zoo.errors import UserError
 from zoo.inference.expert_load import counted_experts
 from zoo.registry import TASKS
 from zoo.restandardise import feature_rescaling, pixel_rescaling
-from zoo.tasks.base import Baseline, Batch, StepOutput, Task, context_of
+from zoo.tasks.base import Baseline, Batch, StepOutput, Task
 from zoo.tasks.causal_lm import CausalLM
 from zoo.tasks.classification import Classification
 from zoo.tasks.examples import distillation
@@ -179,7 +179,6 @@ class DistilledLM(Distilled, CausalLM):
 def distill(
     teacher: nn.Module,
     teacher_facts: dict[str, Any] | None = None,
-    teacher_tokenizer: Any = None,
     num_classes: int | None = None,
     class_names: list[str] | None = None,
     class_counts: list[int] | None = None,
@@ -191,7 +190,6 @@ def distill(
     tokenizer: Any = None,
     eot_id: int | None = None,
     template: str | None = None,
-    block_size: int | None = None,
     temperature: float = 2.0,
     labels: float = 0.5,
 ) -> Task:
@@ -199,25 +197,23 @@ def distill(
 
     Args:
         teacher: The network of `teacher.from`.
-        teacher_facts, teacher_tokenizer: Of the data that it was trained on.
+        teacher_facts: Of the data that it was trained on.
         num_classes, class_names, class_counts, feature_names, feature_scales: As in
             `Classification`.
         pixel_mean, pixel_std: Of each channel, by which this data is standardised.
         token_bytes, tokenizer, eot_id, template: As in `CausalLM`.
-        block_size: Tokens of a sample, at most.
         temperature: t, of both networks' probabilities.
         labels: Weight of the labels in the loss; the rest is the teacher's.
 
     Raises:
         UserError: Data that is neither for classifiers nor language models; a teacher of other
-            classes or of another vocabulary; an option out of range.
+            classes; an option out of range.
     """
     if not 0 < temperature < math.inf:
         raise UserError(f"task.temperature={temperature}: expected a number above 0")
     if not 0 <= labels < 1:
         raise UserError(f"task.labels={labels}: expected 0 to below 1, the weight of the labels")
     facts = teacher_facts or {}
-    _check_tokens(teacher, teacher_tokenizer, tokenizer, block_size)
     task: DistilledClassifier | DistilledLM
     if num_classes is not None and class_names is not None and class_counts is not None:
         _check_names("classes", facts.get("class_names", class_names), class_names)
@@ -256,22 +252,3 @@ def _check_names(what: str, there: list[str] | None, here: list[str] | None) -> 
 def _first(names: list[str] | None) -> str:
     names = names or ["none"]
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
-def _check_tokens(teacher: nn.Module, there: Any, here: Any, block_size: int | None) -> None:
-    """Check that both networks read the same tokens, and that the teacher reads as many."""
-    if here is not None and there is not None and there.to_json() != here.to_json():
-        theirs, ours = (f"{t.kind} of {t.vocab_size:,} tokens" for t in (there, here))
-        if theirs == ours:
-            ours += ", other ones"
-        raise UserError(
-            f"task=distill: teacher and student have different vocabularies (teacher.from: "
-            f"{theirs}; the data: {ours}); train both on the same split (data.split_seed), or take "
-            f"the teacher's: init.from=<its run> 'init.skip=[*]', with model sizes of your own"
-        )
-    context = context_of(teacher)
-    if here is not None and block_size and context is not None and block_size > context:
-        raise UserError(
-            f"data.block_size={block_size}: the network of teacher.from reads {context} tokens at "
-            f"most; lower it"
-        )
