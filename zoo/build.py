@@ -35,7 +35,7 @@ from zoo.training.runtime import Runtime, seed_everything
 from zoo.training.step import prepare_task
 from zoo.training.trainer import Trainer
 from zoo.weights.files import weights_sha256
-from zoo.weights.frozen import frozen_format
+from zoo.weights.frozen import check_frozen, frozen_format, pack_frozen
 from zoo.weights.layers import with_layers
 from zoo.weights.load import Report, load_weights
 from zoo.weights.source import Source
@@ -96,11 +96,7 @@ def _check_adapter(name: str, init: InitConfig) -> None:
             f"adapter={name} changes trained weights, and there are none: set init.from=<a run, "
             f"or published weights>"
         )
-    if init.dtype and name != "lora":
-        raise UserError(
-            f"init.dtype={init.dtype} is for the frozen weights of adapter=lora, got adapter="
-            f"{name}: most steps of training are too small for weights in 16 bits"
-        )
+    check_frozen(init, name)
 
 
 def build_component(registry: Registry, options: Options, facts: dict[str, Any], data: str) -> Any:
@@ -234,14 +230,11 @@ def initialise(
     if source is not None:
         tensors = source.unpadded
         tensors = with_layers(tensors, init.layers) if init.layers else tensors
+        pack_frozen(model, init)
         report = load_weights(model, tensors, str(init.from_), init.skip, init.resize)
         fresh = report.skipped + report.resized
         fresh += [name for name in source.adapter or () if ".lora_" not in name]
-        if init.dtype and fresh:
-            raise UserError(
-                f"init.dtype={init.dtype} holds frozen weights, and {fresh[0]} is trained anew; "
-                f"leave one of the two out"
-            )
+        check_frozen(init, adapter["name"], fresh)
     ADAPTERS.build(adapter, model=model, fresh=fresh)
     if source is not None and source.adapter is not None:
         load_model(model, source.adapter, Path(str(init.adapter)))

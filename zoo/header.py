@@ -8,6 +8,7 @@ from zoo.config.run import RunConfig
 from zoo.data.contents import describe
 from zoo.data.dataset import Dataset
 from zoo.start import Start
+from zoo.training.finish import count_parameters
 from zoo.training.runtime import Runtime
 from zoo.training.trainer import Trainer
 
@@ -62,7 +63,7 @@ def size_notes(trainer: Trainer, config: RunConfig, dataset: Dataset) -> list[st
 
 def _parameters(trainer: Trainer) -> str:
     """The number of parameters, and of trained ones if not all are."""
-    total = sum(p.numel() for p in trainer.model.parameters())
+    total = count_parameters(trainer.model)
     trained = sum(p.numel() for p in trainer.parameters)
     note = f", {trained:,} trained ({trained / total:.2%})" if trained < total else ""
     return f"{total:,} parameters{note}"

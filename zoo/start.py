@@ -126,7 +126,10 @@ def _with_adapter(start: Start) -> Start:
     options = source.settings | config.model
     adapter = read_adapter(config.init.adapter, source.sha256, source.model, options)
     config = replace(config, adapter=config.adapter | adapter.options)
-    source = replace(source, adapter=adapter.tensors, notes=source.notes + adapter.notes)
+    remark = adapter.other_base(config.init.quantize)
+    notes = source.notes + adapter.notes
+    notes += (f"{config.init.adapter}: {remark}",) if remark else ()
+    source = replace(source, adapter=adapter.tensors, notes=notes)
     return replace(start, config=config, source=source)
 
 

@@ -17,8 +17,15 @@ from typing import Any
 from torch import nn
 
 from zoo.adapters.freeze import freeze, replace
-from zoo.adapters.low_rank import LoRAConv2d, LoRAEmbedding, LoRALinear, LowRank
+from zoo.adapters.low_rank import (
+    LoRAConv2d,
+    LoRAEmbedding,
+    LoRALinear,
+    LoRAQuantised,
+    LowRank,
+)
 from zoo.adapters.parts import fused_rows
+from zoo.adapters.quantised import QuantisedLinear, quantised_layers
 from zoo.bounds import AboveZero, Fraction, Positive
 from zoo.errors import UserError
 from zoo.layers.linear import Linear
@@ -29,6 +36,7 @@ from zoo.registry import ADAPTERS
 KINDS: list[tuple[type[nn.Module], Any]] = [
     (Linear, LoRALinear),
     (nn.Linear, LoRALinear),
+    (QuantisedLinear, LoRAQuantised),
     (nn.Conv2d, LoRAConv2d),
     (nn.Embedding, LoRAEmbedding),
 ]
@@ -131,9 +139,22 @@ def detach(model: nn.Module) -> None:
         replace(model, name, layer.plain[0])
 
 
-def fold(model: nn.Module) -> None:
-    """Merge for good: the adapted layers become plain layers again, with updated weights."""
+def fold(model: nn.Module, unpack: bool = False) -> None:
+    """Merge for good: the adapted layers become plain layers again, with updated weights.
+
+    Args:
+        model: Changed in place.
+        unpack: Whether layers in few bits get their weights back in full; else these, and the
+            updates on them, stay as they are.
+    """
     for name, layer in lora_layers(model).items():
         plain = layer.plain[0]
-        plain.weight = nn.Parameter(layer.updated(), requires_grad=False)
+        if isinstance(plain, QuantisedLinear):
+            if not unpack:
+                continue
+            plain = plain.whole(layer.updated())
+        else:
+            plain.weight = nn.Parameter(layer.updated(), requires_grad=False)
         replace(model, name, plain)
+    for name, rest in quantised_layers(model).items() if unpack else ():
+        replace(model, name, rest.whole(rest.weight))

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.adapters.parts import Rows
+from zoo.adapters.quantised import QuantisedLinear
 from zoo.kernels import linear, no_autocast
 from zoo.layers.dropout import Dropout
 
@@ -102,22 +103,30 @@ class LoRALinear(LowRank, nn.Linear):
         with torch.device("meta"):
             nn.Linear.__init__(self, layer.in_features, layer.out_features, layer.bias is not None)
         self.weight, self.bias = layer.weight, layer.bias
-        self.rank, self.rows = rank, rows or [(0, layer.out_features)]
-        shapes = (rank * len(self.rows), layer.in_features), (sum(self._heights()), rank)
+        self.begin(rank, scale, dropout, dora, rows)
+
+    def begin(self, rank: int, scale: float, dropout: float, dora: bool, rows: Rows | None) -> None:
+        """Initialise the update of these rows, None for all."""
+        self.rank, self.rows = rank, rows or [(0, self.out_features)]
+        shapes = (rank * len(self.rows), self.in_features), (sum(self._heights()), rank)
         self.start(*shapes, scale, dropout, dora)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., I) to (..., O)."""
         flat = x.reshape(-1, self.in_features)  # (N, I)
         if not self.adapter_on:
-            y = linear(flat, self.weight, self.bias)
+            y = self.frozen(flat, self.bias)
         elif self.lora_magnitude is None:
-            y = self._add_update(linear(flat, self.weight, self.bias), flat)
+            y = self._add_update(self.frozen(flat, self.bias), flat)
         else:
-            y = self._add_update(linear(flat, self.weight), flat)
+            y = self._add_update(self.frozen(flat, None), flat)
             y = y * self.gain().to(y.dtype)
             y = y if self.bias is None else y + self.bias.to(y.dtype)
         return y.view(*x.shape[:-1], self.out_features)
+
+    def frozen(self, flat: Tensor, bias: Tensor | None) -> Tensor:
+        """The layer without its update: (N, I) to (N, O)."""
+        return linear(flat, self.weight, bias)
 
     def _add_update(self, y: Tensor, flat: Tensor) -> Tensor:
         """Add s B A x to y, (N, O)."""
@@ -157,6 +166,34 @@ class LoRALinear(LowRank, nn.Linear):
         """Their numbers, int64."""
         device = self.lora_a.device
         return torch.cat([torch.arange(start, stop, device=device) for start, stop in self.rows])
+
+
+class LoRAQuantised(LoRALinear):
+    """The same on a layer that holds its weight in few bits."""
+
+    def __init__(
+        self,
+        layer: QuantisedLinear,
+        rank: int,
+        scale: float,
+        dropout: float,
+        dora: bool = False,
+        rows: Rows | None = None,
+    ) -> None:
+        nn.Module.__init__(self)
+        self.in_features, self.out_features = layer.in_features, layer.out_features
+        self.base, self.bias = layer, layer.bias
+        self.begin(rank, scale, dropout, dora, rows)
+
+    @property
+    def weight(self) -> Tensor:  # type: ignore[override]
+        """Unpacked, (O, I)."""
+        return self.base.weight
+
+    def frozen(self, flat: Tensor, bias: Tensor | None) -> Tensor:
+        """(N, I) to (N, O)."""
+        y = self.base.product(flat)
+        return y if bias is None else y + bias.to(y.dtype)
 
 
 class LoRAConv2d(LowRank, nn.Conv2d):

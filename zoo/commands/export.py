@@ -93,7 +93,7 @@ def _main(argv: list[str] | None) -> int:
     plugins, base = modules(values["plugins"]), values["base"]
     restored = restore(run, values["checkpoint"], "cpu", plugins, base=base)
     if values["format"] != "peft":
-        fold(restored.model)
+        fold(restored.model, unpack=True)
     try:
         with atomic_folder(out) as folder:
             usage = FORMATS[values["format"]](restored, folder)
@@ -190,9 +190,12 @@ def peft(restored: "Restored", folder: Path) -> Usage:
             "own: `transformers` has none with these options."
         )
     write_processors(_trained(restored, {}), folder)
+    quantize = restored.config.init.quantize
+    trained_on = f" It was trained on a base in {quantize}; others answer a little otherwise."
     return Usage(
         "For PEFT: `PeftModel.from_pretrained(base, '<this folder>')`, where base is the model of "
         f"`{base}` in `transformers`: of a run of Zoo, what `format=hf` makes."
+        + (trained_on if quantize else "")
     )
 
 

@@ -190,7 +190,11 @@ def _adapters(restored: "Restored", paths: list[str]) -> "dict[str, Adapter | No
     config = restored.config
     base = config.init.from_ if config.adapter["name"] == "lora" else restored.run.path
     options = restored.facts | config.model
-    return read_adapters(paths, str(base), config.model["name"], options)
+    adapters = read_adapters(paths, str(base), config.model["name"], options)
+    for name, adapter in adapters.items():
+        if adapter and (remark := adapter.other_base(config.init.quantize)):
+            warn(f"adapter {name}: {remark}")
+    return adapters
 
 
 def _read(text: str, annotation: Any) -> Any:

@@ -31,6 +31,7 @@ class InitConfig:
         skip: Parts of the model that keep their random initialisation.
         resize: Parts whose shapes differ: rows and columns that both have are loaded.
         dtype: `bf16` holds frozen weights in 16 bits, as most files do; null: all in 32.
+        quantize: `int8` or `nf4` holds frozen linear layers in 8 or 4 bits; null: none.
         layers: Numbers of the layers that the model's are copied from, in order; none for all.
     """
 
@@ -39,6 +40,7 @@ class InitConfig:
     skip: list[str] = field(default_factory=list)
     resize: list[str] = field(default_factory=list)
     dtype: Literal["bf16"] | None = None
+    quantize: Literal["int8", "nf4"] | None = None
     layers: list[int] = field(default_factory=list)
 
 
@@ -137,8 +139,8 @@ class RunConfig:
         """Plain values, in the order of the fields.
 
         Args:
-            without_defaults: Leave `teacher`, `init.layers` and `task.monitor` out where there is
-                none, as config.yaml does.
+            without_defaults: Leave `teacher`, `init.layers`, `init.quantize` and `task.monitor` out
+                where there is none, as config.yaml does.
         """
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         for name, value in values.items():
@@ -149,6 +151,8 @@ class RunConfig:
             del values["teacher"]
         if without_defaults and not self.init.layers:
             del values["init"]["layers"]
+        if without_defaults and not self.init.quantize:
+            del values["init"]["quantize"]
         if not without_defaults:
             values["task"] = {"monitor": None} | self.task
         return values

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from zoo.errors import UserError, closest_match
 from zoo.kernels import used_kernels
 from zoo.program import spelled
@@ -102,6 +104,12 @@ def check_expectations(expect: dict[str, str], metrics: Metrics) -> dict[str, di
     return outcome
 
 
+def count_parameters(model: nn.Module) -> int:
+    """How many numbers a model consists of, those of frozen weights in few bits included."""
+    packed = (getattr(module, "packed_numbers", 0) for module in model.modules())
+    return sum(p.numel() for p in model.parameters()) + sum(packed)
+
+
 def result(trainer: Trainer, identity: dict[str, Any], data: str, **outcome: Any) -> dict[str, Any]:
     """The content of result.json: enough to rank, group and repeat the run.
 
@@ -116,7 +124,7 @@ def result(trainer: Trainer, identity: dict[str, Any], data: str, **outcome: Any
     return {
         **outcome,
         **identity,
-        "parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "parameters": count_parameters(trainer.model),
         "trained": sum(p.numel() for p in trainer.parameters),
         "steps": trainer.step,
         "epochs": trainer.loader.epochs(trainer.step),

@@ -30,23 +30,24 @@ def family_of(model: str, options: Options) -> Family | None:
     return None
 
 
-def read_adapter(path: str, base: str | None, model: str, options: Options) -> Adapter:
+def read_adapter(path: str, base: str | None, model: str, chosen: Options) -> Adapter:
     """An adapter by its folder.
 
     Args:
         path: A run directory, or a folder of PEFT's.
         base: Identity of the weights that it is to be put on, where it is known.
         model: The model's name.
-        options: Its options and the facts that it was built with.
+        chosen: Its options and the facts that it was built with.
 
     Raises:
         UserError: Nothing there, no adapter, one of other weights.
     """
     folder = user_path(path)
     if (folder / CONFIG).is_file():
-        return read_peft(folder, family_of(model, options), options)
+        return read_peft(folder, family_of(model, chosen), chosen)
     run = RunDirectory.open(folder, "adapter")
-    adapter = read_config(run.path).adapter
+    config = read_config(run.path)
+    adapter = config.adapter
     if adapter["name"] != "lora":
         raise UserError(f"{path}: expected a run with adapter=lora, got adapter={adapter['name']}")
     saved = Checkpointer(run.checkpoints).load("best", print)
@@ -59,7 +60,8 @@ def read_adapter(path: str, base: str | None, model: str, options: Options) -> A
             f"({base[:12]})"
         )
     tensors = saved.tensors.get("ema") or saved.tensors["model"]
-    return Adapter({k: v for k, v in adapter.items() if k != "name"}, tensors)
+    options = {k: v for k, v in adapter.items() if k != "name"}
+    return Adapter(options, tensors, quantize=config.init.quantize)
 
 
 def read_adapters(

@@ -1,13 +1,16 @@
-"""Models of which all weights are read and none is trained: in 16 bits, not initialised."""
+"""Models of which all weights are read and none is trained: in few bits, not initialised."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from zoo.adapters.quantised import import_torchao, quantise
 from zoo.config.run import InitConfig
+from zoo.errors import UserError
 
 DTYPES = {"bf16": torch.bfloat16}
 RANDOM = ("normal_", "uniform_", "kaiming_uniform_", "xavier_uniform_", "trunc_normal_")
@@ -28,15 +31,47 @@ class Uninitialised(TorchFunctionMode):
 
 @contextlib.contextmanager
 def frozen_format(init: InitConfig) -> Iterator[None]:
-    """With `init.dtype`, models that are built within have their weights in that format, without
-    values: all are loaded, since none may be trained anew."""
-    if init.dtype is None:
+    """With `init.dtype`, models that are built within have their weights in that format; with it or
+    `init.quantize` they are without values: all are loaded, since none may be trained anew."""
+    if init.dtype is None and init.quantize is None:
         yield
         return
     before = torch.get_default_dtype()
-    torch.set_default_dtype(DTYPES[init.dtype])
+    torch.set_default_dtype(DTYPES[init.dtype] if init.dtype else before)
     try:
         with Uninitialised():
             yield
     finally:
         torch.set_default_dtype(before)
+
+
+def pack_frozen(model: nn.Module, init: InitConfig) -> None:
+    """With `init.quantize`, let linear layers pack their weights when these are read."""
+    if init.quantize:
+        quantise(model, init.quantize)
+
+
+def check_frozen(init: InitConfig, adapter: str, fresh: Sequence[str] = ()) -> None:
+    """Check what `init.dtype` and `init.quantize` ask for.
+
+    Args:
+        init: The settings.
+        adapter: The name of the adapter.
+        fresh: Parameters that are trained anew.
+
+    Raises:
+        UserError: Weights in few bits would be trained; there is no torchao.
+    """
+    for key, value in (("quantize", init.quantize), ("dtype", init.dtype)):
+        if value and adapter != "lora":
+            raise UserError(
+                f"init.{key}={value} is for the frozen weights of adapter=lora, got adapter="
+                f"{adapter}: most steps of training are too small for weights in so few bits"
+            )
+        if value and fresh:
+            raise UserError(
+                f"init.{key}={value} holds frozen weights, and {fresh[0]} is trained anew; leave "
+                f"one of the two out"
+            )
+    if init.quantize:
+        import_torchao()

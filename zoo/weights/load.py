@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from zoo.adapters.quantised import quantised_layers
 from zoo.errors import UserError
 from zoo.text_table import text_table
 from zoo.training.checkpoint import untied
@@ -32,6 +33,7 @@ class Report:
         missing: In the model, but not in the weights.
         unexpected: In the weights, but not in the model.
         reshaped: In both, of different shapes.
+        errors: Relative errors of those that are held in few bits.
     """
 
     loaded: list[str] = field(default_factory=list)
@@ -40,14 +42,18 @@ class Report:
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     reshaped: list[str] = field(default_factory=list)
+    errors: dict[str, float] = field(default_factory=dict)
 
     def table(self) -> str:
         """A row for each kind that there is."""
         rows = [("weights", "tensors", "such as")]
         for kind, names in vars(self).items():
-            if names:
+            if names and kind != "errors":
                 examples = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
                 rows.append((kind, str(len(names)), examples if kind != "loaded" else ""))
+        if self.errors:
+            worst = f"relative error {max(self.errors.values()):.2%} at most"
+            rows.append(("in few bits", str(len(self.errors)), worst))
         return text_table(rows)
 
 
@@ -80,7 +86,10 @@ def load_weights(
             pattern that matches nothing.
     """
     state, report = model.state_dict(), Report()
-    expected = untied(state)
+    packed = {f"{name}.weight": layer for name, layer in quantised_layers(model).items()}
+    unfilled = {n: torch.empty(q.shape, dtype=q.dtype, device="meta") for n, q in packed.items()}
+    expected = untied(state) | unfilled
+    state |= unfilled
     for option, patterns in (("skip", skip), ("resize", resize)):
         for pattern in patterns:
             if not any(matches(name, [pattern]) for name in (*state, *tensors)):
@@ -103,7 +112,10 @@ def load_weights(
     _refuse(report, where, state, tensors)
     with torch.no_grad():
         for name in report.loaded + report.resized:
-            _fill(name, state[name], tensors[name], where)
+            own = torch.empty_like(state[name], device="cpu") if name in packed else state[name]
+            _fill(name, own, tensors[name], where)
+            if name in packed:
+                report.errors[name] = packed[name].hold(own)
     return report
 
 

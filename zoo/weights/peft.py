@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from zoo.adapters.lora import lora_layers
 from zoo.adapters.low_rank import LoRAConv2d, LoRALinear, LowRank
 from zoo.errors import UserError
-from zoo.weights.classifiers import unfold
 from zoo.weights.family import Family
 from zoo.weights.files import Tensors, read_json, read_tensors
 from zoo.weights.peft_config import LORA
@@ -27,6 +26,7 @@ from zoo.weights.retrained import (
     lies_in,
     published_modules,
     published_rows,
+    read_retrained,
     retrained_modules,
 )
 
@@ -50,11 +50,27 @@ ORDER = "qkvug"
 
 @dataclass(frozen=True)
 class Adapter:
-    """Low-rank matrices by our names, and the options of `adapter=lora` that they fit."""
+    """Low-rank matrices by our names, and the options of `adapter=lora` that they fit.
+
+    Attributes:
+        options, tensors: These.
+        notes: How they were understood, a line each.
+        quantize: `init.quantize` of the run that trained them.
+    """
 
     options: dict[str, Any]
     tensors: Tensors
     notes: tuple[str, ...] = ()
+    quantize: str | None = None
+
+    def other_base(self, quantize: str | None) -> str | None:
+        """A remark where the base is held in another format than in training."""
+        if self.quantize in (None, quantize):
+            return None
+        return (
+            f"it was trained on a base in {self.quantize}, and is put on one in "
+            f"{quantize or 'full precision'}: it answers a little differently than there"
+        )
 
 
 def write_peft(
@@ -129,11 +145,12 @@ def _pieces(
     layer: LowRank, targets: tuple[str, ...], rows: list[int]
 ) -> list[tuple[str, Tensor, Tensor, Tensor | None]]:
     """(module, A, B, m) of each published module that a layer of our model changes."""
-    a, b, m = layer.lora_a.detach(), layer.lora_b.detach(), layer.lora_magnitude
-    m = m.detach() if m is not None else None
+    a, b = layer.lora_a.detach(), layer.lora_b.detach()
+    m = None if layer.lora_magnitude is None else layer.lora_magnitude.detach()
     if not isinstance(layer, LoRALinear):
-        in_channels = m is not None and isinstance(layer, LoRAConv2d)
-        return [(targets[0], a, b, m.view(1, -1, 1, 1) if in_channels else m)]
+        if m is not None and isinstance(layer, LoRAConv2d):
+            m = m.view(1, -1, 1, 1)
+        return [(targets[0], a, b, m)]
     if layer.rows == [(0, layer.out_features)]:
         magnitudes = m.split(rows) if m is not None else [None] * len(rows)
         wholes = zip(targets, b.split(rows), magnitudes, strict=True)
@@ -171,7 +188,7 @@ def read_peft(folder: Path, family: Family | None, settings: dict[str, Any]) -> 
         config, notes = LORA.check(read_json(folder / CONFIG))
         pairs, full_weights = _stored(folder, family, config)
         tensors, targets = _by_our_names(pairs, family, settings)
-        retrained = _retrained(full_weights, family, settings)
+        retrained = read_retrained(full_weights, family, settings)
     except ValueError as error:
         raise UserError(f"{folder}: {error}") from None
     options = {
@@ -226,29 +243,6 @@ def _clean(name: str, family: Family | None) -> str:
     whole = name if name.endswith((".weight", ".bias")) else f"{name}.weight"
     cleaned = next(iter(family.clean({whole: torch.empty(0)})), whole) if family else whole
     return cleaned if whole == name else cleaned.removesuffix(".weight")
-
-
-def _retrained(stored: Tensors, family: Family | None, settings: dict[str, Any]) -> Tensors:
-    """Weights of modules that were trained whole, by our names.
-
-    Raises:
-        ValueError: One that the model has not, or not apart from another.
-    """
-    if family is None or not stored:
-        return stored
-    tensors = dict(family.from_published(stored, settings))
-    known = {link.name for link in family.links(settings)}
-    if unknown := sorted(tensors.keys() - known):
-        raise ValueError(f"the model has no '{unknown[0]}', which the adapter changes")
-    embedding, head = tensors.get("embedding.weight"), tensors.get("head.weight")
-    if settings.get("tie") and (embedding is not None or head is not None):
-        if embedding is None or head is None or not embedding.equal(head):
-            raise ValueError(
-                "modules_to_save trains the embedding or the head, which are one matrix in the "
-                "model, and become two"
-            )
-        del tensors["head.weight"]
-    return unfold(tensors, settings)
 
 
 def _by_our_names(

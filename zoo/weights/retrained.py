@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from zoo.adapters.lora import lora_layers
+from zoo.weights.classifiers import unfold
 from zoo.weights.family import Family, Tensors
 
 BERT_BIAS, BERT_DECODER_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
@@ -68,3 +69,26 @@ def retrained_modules(
 def _outermost(modules: set[str]) -> list[str]:
     """Those that lie in no other."""
     return sorted(m for m in modules if not any(m.startswith(f"{other}.") for other in modules))
+
+
+def read_retrained(stored: Tensors, family: Family | None, settings: dict[str, Any]) -> Tensors:
+    """The weights of such modules in a folder of PEFT's, by our names.
+
+    Raises:
+        ValueError: One that the model has not, or not apart from another.
+    """
+    if family is None or not stored:
+        return stored
+    tensors = dict(family.from_published(stored, settings))
+    known = {link.name for link in family.links(settings)}
+    if unknown := sorted(tensors.keys() - known):
+        raise ValueError(f"the model has no '{unknown[0]}', which the adapter changes")
+    embedding, head = tensors.get("embedding.weight"), tensors.get("head.weight")
+    if settings.get("tie") and (embedding is not None or head is not None):
+        if embedding is None or head is None or not embedding.equal(head):
+            raise ValueError(
+                "modules_to_save trains the embedding or the head, which are one matrix in the "
+                "model, and become two"
+            )
+        del tensors["head.weight"]
+    return unfold(tensors, settings)
