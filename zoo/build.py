@@ -17,6 +17,7 @@ from zoo.optim.rates import build_optimizer, check_rates
 from zoo.registry import ADAPTERS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Registry
 from zoo.rng import mix_seed
 from zoo.runs.directory import RunDirectory
+from zoo.schema import parameters
 from zoo.teacher import Teacher, check_teacher, keep_apart
 from zoo.training import finish
 from zoo.training.balance import keep_balance
@@ -68,6 +69,7 @@ def check_options(config: RunConfig) -> None:
     check_rates(config.optim)
     _check_adapter(config.adapter["name"], config.init)
     check_teacher(config)
+    _check_pairs(config)
     for name, text in config.expect.items():
         finish.parse_expectation(name, text)
     check_batches(config.data)
@@ -86,6 +88,16 @@ def check_batches(data: Options) -> None:
             raise UserError(
                 f"data.{key}: got {value}, expected a whole number, {least} or more{limit}"
             )
+
+
+def _check_pairs(config: RunConfig) -> None:
+    """Check that pairs of passages are for a task that reads them as such."""
+    task = config.task["name"]
+    if config.data.get("next_sentence") and "next_sentence" not in parameters(TASKS[task].builder):
+        raise UserError(
+            f"data.next_sentence=true gives pairs of passages, which task={task} does not read; "
+            f"take model=bert task=masked_lm, or leave it out"
+        )
 
 
 def _check_adapter(name: str, init: InitConfig) -> None:
@@ -228,7 +240,7 @@ def initialise(
     fresh: list[str] = []
     report = None
     if source is not None:
-        tensors = source.unpadded
+        tensors = source.for_model(model.state_dict())
         tensors = with_layers(tensors, init.layers) if init.layers else tensors
         pack_frozen(model, init)
         report = load_weights(model, tensors, str(init.from_), init.skip, init.resize)

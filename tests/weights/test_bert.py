@@ -91,3 +91,59 @@ def test_a_tagger_is_one_of_transformers_with_equal_logits(tmp_path):
     assert not reference.load_state_dict(published, strict=False).unexpected_keys
     x = torch.randint(1, V, (4, T))
     torch.testing.assert_close(model(x), reference(x).logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    """A `BertForPreTraining` with random weights, its files and a batch of pairs with padding."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    torch.manual_seed(0)
+    sizes = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
+    config = transformers.BertConfig(vocab_size=V, max_position_embeddings=T, **sizes)
+    reference = transformers.BertForPreTraining(config).eval()
+    with torch.no_grad():
+        for p in reference.parameters():
+            p += 0.1 * torch.randn_like(p)
+    reference.save_pretrained(folder)
+    tokens, types = torch.randint(1, V, (4, T)), torch.randint(2, (4, T)).sort(1).values
+    tokens[0, -5:] = tokens[2, -1:] = 0
+    return reference, folder, tokens, types
+
+
+def both(model, tokens, types):
+    return model(tokens, positions=torch.arange(tokens.numel()), types=types, pairs=True)
+
+
+def test_the_head_for_pairs_loads_and_leaves(pretrained):
+    reference, folder, tokens, types = pretrained
+    source = open_source(str(folder))
+    options = {"name": "bert", **source.settings, "dropout": 0.0}
+    model = MODELS.build(options, vocab_size=V, pad_id=0, next_sentence=True).eval()
+    load_weights(model, source.for_model(model.state_dict()), "x", [], [])
+    logits, follows = both(model.double(), tokens, types)
+    expected = reference.double()(tokens, (tokens != 0).long(), types)
+    torch.testing.assert_close(follows, expected.seq_relationship_logits, rtol=1e-10, atol=1e-10)
+    shown = expected.prediction_logits.flatten(0, 1)
+    torch.testing.assert_close(logits, shown, rtol=1e-10, atol=1e-10)
+    settings = options | {"next_sentence": True, "pad_id": 0, "vocab_size": V}
+    assert FAMILY.config(settings)["architectures"] == ["BertForPreTraining"]
+    published, stored = FAMILY.to_published(model.float().state_dict(), settings), reference.float()
+    assert {"bert.pooler.dense.weight", "cls.seq_relationship.bias"} <= published.keys()
+    assert all(torch.equal(tensor, stored.state_dict()[n]) for n, tensor in published.items())
+
+
+def test_models_without_it_leave_it_out(pretrained):
+    reference, folder, tokens, types = pretrained
+    source = open_source(str(folder))
+    assert source.extras.keys() == {
+        f"pair.{part}.{kind}" for part in ("pooler", "head") for kind in ("weight", "bias")
+    }
+    model = MODELS.build({"name": "bert", **source.settings, "dropout": 0.0}, vocab_size=V).eval()
+    report = load_weights(model, source.for_model(model.state_dict()), "x", [], [])
+    assert not report.unexpected and not any("pair" in name for name in report.loaded)
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["cls.seq_relationship.weight"]  # a trunk alone: half of the head is none of it
+    assert FAMILY.extras(tensors) == {}
+    model = MODELS.build({"name": "bert", **source.settings}, vocab_size=V, next_sentence=True)
+    with pytest.raises(UserError, match="missing: pair.pooler.weight.*init.skip=.pair."):
+        load_weights(model, source.tensors, "x", [], [])

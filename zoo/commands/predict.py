@@ -48,6 +48,7 @@ adapters=    [folders] of LoRA runs or PEFT adapters, applied one after another;
 
 Models of conversations (data=sft with messages) take chat=true system="..." to talk: each input= or
 line of the standard input is a message, answered with those before it in view.
+Models that fill in [MASK] take second="..." after training on pairs: does it follow input=?
 Models of texts that read both sides (bert) take embed=mean or embed=cls: the vector of each input=,
 the mean over its tokens or that of [CLS], and the cosine with the first; out=vectors.npz writes
 them. Published weights need no run: init.from=sentence-transformers/all-MiniLM-L6-v2 in its place.

@@ -1,17 +1,18 @@
 """BERT: a Transformer encoder that attends in both directions and predicts masked tokens.
 
 Devlin et al., 2019, https://arxiv.org/abs/1810.04805.
-Differs from the paper: no next-sentence prediction (as RoBERTa, Liu et al., 2019,
-arXiv:1907.11692), so a classifier reads the mean over all tokens instead of the first token; no
-dropout on attention weights. Optional: pre-norm instead of post-norm, rotary positions, RMSNorm,
-squared ReLU or SwiGLU, normalised queries and keys, and residual branches that are zero at
-initialisation; together they train faster on little data.
+Differs from the paper: next-sentence prediction only with pairs of passages, else none (as RoBERTa,
+Liu et al., 2019, arXiv:1907.11692), so a classifier reads the mean over all tokens instead of the
+first token; no dropout on attention weights. Optional: pre-norm instead of post-norm, rotary
+positions, RMSNorm, squared ReLU or SwiGLU, normalised queries and keys, and residual branches that
+are zero at initialisation; together they train faster on little data.
 Shapes: B batch, T tokens, D width, H heads, V vocabulary, M predicted positions,
 K classes.
 """
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from zoo.bounds import AboveZero, Fraction, Natural, Positive
@@ -24,6 +25,19 @@ from zoo.layers.positions import PositionName, add_positions, make_absolute, mak
 from zoo.registry import MODELS
 
 EPS = 1e-12  # epsilon of the norms, as in the published models
+
+
+class PairHead(nn.Module):
+    """Whether the second segment of a pair follows the first, by the first token `[CLS]`."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.pooler = nn.Linear(width, width)
+        self.head = nn.Linear(width, 2)
+
+    def forward(self, first: Tensor) -> Tensor:
+        """Vectors of first tokens (B, D) to logits of "it follows" and "it does not", (B, 2)."""
+        return self.head(self.pooler(first).tanh())
 
 
 @MODELS.register(
@@ -57,6 +71,7 @@ class BERT(nn.Module):
             predicting tokens.
         num_tags: Number of tags K: the model then gives each token a tag.
         pad_id: Id of the padding, which no token attends to.
+        next_sentence: Whether a second head says if the second segment follows the first.
     """
 
     def __init__(
@@ -81,6 +96,7 @@ class BERT(nn.Module):
         num_outputs: int | None = None,
         num_tags: int | None = None,
         pad_id: int | None = None,
+        next_sentence: bool = False,
     ) -> None:
         super().__init__()
         self.context, self.pad_id, self.init, self.pool = block_size, pad_id, init, pool
@@ -108,6 +124,8 @@ class BERT(nn.Module):
         self.is_tagger = num_tags is not None
         self.classifies = num_outputs is not None and not self.is_tagger
         self._add_head(num_tags or num_outputs or vocab_size, norm, tie)
+        if next_sentence and not self.classifies and not self.is_tagger:
+            self.pair = PairHead(width)
         self._initialise()
 
     def _add_head(self, outputs: int, norm: NormName, tie: bool) -> None:
@@ -135,8 +153,12 @@ class BERT(nn.Module):
                 nn.init.normal_(module.weight, std=1.0 if zero else 0.02)
 
     def forward(
-        self, tokens: Tensor, positions: Tensor | None = None, types: Tensor | None = None
-    ) -> Tensor:
+        self,
+        tokens: Tensor,
+        positions: Tensor | None = None,
+        types: Tensor | None = None,
+        pairs: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """Compute the logits of the token at each position, of its tag, or of the classes.
 
         Args:
@@ -144,16 +166,34 @@ class BERT(nn.Module):
             positions: Int64 (M,), indices into the flattened tokens: return logits there only.
                 Training predicts one token in seven, and the LM head is expensive.
             types: Segment of each token, int64 (B, T); None: the first for all.
+            pairs: Whether to say of each row, too, if its second segment follows the first; with
+                `positions`.
 
         Returns:
-            (B, T, V), with `positions` (M, V); from a tagger (B, T, K), a classifier (B, K).
+            (B, T, V), with `positions` (M, V); from a tagger (B, T, K), a classifier (B, K). With
+            `pairs` (M, V) and logits of "it follows" and "it does not", (B, 2).
         """
+        if pairs:
+            return self._both(tokens, positions, types)
         x = self._encode(tokens, types, self._visible(tokens), positions)
         if self.classifies:
             x = x[:, 0] if self.pool == "first" else mean_token(x, tokens, self.pad_id)  # (B, D)
         if self.classifies or self.is_tagger:
             return self.head(self.dropout(x))
+        return self._token_logits(x)
+
+    def _token_logits(self, x: Tensor) -> Tensor:
         return self.head(self.transform_norm(elementwise(self.head_activation, self.transform(x))))
+
+    def _both(
+        self, tokens: Tensor, positions: Tensor | None, types: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Of tokens and of pairs."""
+        assert positions is not None
+        first = tokens.shape[1] * torch.arange(len(tokens), device=tokens.device)  # of each row
+        chosen = torch.cat([positions, first])
+        x = self._encode(tokens, types, self._visible(tokens), chosen)  # (M + B, D)
+        return self._token_logits(x[: len(positions)]), self.pair(x[len(positions) :])
 
     def token_vectors(self, tokens: Tensor, visible: Tensor, types: Tensor | None = None) -> Tensor:
         """The vector of each token, of which a head makes logits.

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,12 +20,18 @@ from zoo.tasks.base import (
     Batch,
     PreviewWriter,
     StepOutput,
-    context_of,
     document_options,
 )
 from zoo.tasks.examples import masked_lm
 from zoo.tasks.markdown import block
 from zoo.tasks.masking import SHARES, MaskedBatch, mask_tokens
+from zoo.tasks.next_sentence import (
+    check_length,
+    pair_answer,
+    pair_metrics,
+    pair_options,
+    pair_sums,
+)
 from zoo.tasks.plots.attention import text_attention
 from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
 
@@ -60,6 +67,8 @@ class MaskedLM(LearnsUnigram):
         whole_word: Whether all tokens of a word are masked together.
         segmenter: What finds these words, Chinese ones too (Cui et al., 2019, arXiv:1906.08101);
             null: each token says by itself whether it begins a word.
+        next_sentence: Whether batches are pairs of passages: the model also says whether the second
+            follows the first, and the mean loss of that is added.
         shares: Of the tokens to predict, how many become `[MASK]`, how many a random token, and how
             many stay; in evaluation too, so that losses of runs with different shares, as with and
             without whole words, do not compare: compare what they are good for afterwards.
@@ -77,6 +86,7 @@ class MaskedLM(LearnsUnigram):
         whole_word: bool = False,
         segmenter: Literal["jieba"] | None = None,
         shares: list[float] | None = None,
+        next_sentence: bool = False,
     ) -> None:
         if mask_id is None:
             raise UserError(
@@ -88,6 +98,9 @@ class MaskedLM(LearnsUnigram):
         self.vocab_size, self.tokenizer, self.mask_id = vocab_size, tokenizer, mask_id
         self.first_id, self.mask_rate = tokenizer.first_id, mask_rate
         self.shares = _checked(SHARES if shares is None else shares)
+        self.next_sentence = next_sentence
+        if next_sentence:
+            self.monitor = "-total_loss"
         self.find_words = self.word_starts = None
         if segmenter is not None:
             if not whole_word:
@@ -124,12 +137,17 @@ class MaskedLM(LearnsUnigram):
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over the masked tokens of a batch of `input` (B, T + 1)."""
         masked = self.mask(batch, model.training)
-        options = document_options(model, batch)
+        options = document_options(model, batch) | pair_options(batch)
         logits = model(masked.input_ids, positions=masked.positions, **options)  # (M, V)
+        logits, follows = logits if "follows" in batch else (logits, None)
         loss = cross_entropy(logits, masked.labels)
         counted = masked.labels != IGNORE_INDEX
         count = counted.sum()
         sums = {}
+        if follows is not None:  # both means are added: a pair counts as the tokens of its row
+            sums = pair_sums(follows, batch["follows"]) | {"loss": loss.detach()}
+            loss = loss + sums["next_loss"] * (len(masked.positions) / len(follows))
+            sums["next_loss"] = sums["next_loss"].detach()
         if not model.training:
             sums["accuracy"] = (logits.argmax(1) == masked.labels).sum()
             sums |= self._unigram_sums(masked.labels, counted)
@@ -144,7 +162,8 @@ class MaskedLM(LearnsUnigram):
         """Each masked token by its frequency in the training split, whatever stands around it."""
         if "unigram_loss" not in means:
             return None
-        return Baseline("unigram", self.summarize(unigram_means(means)))
+        alone = {name: mean for name, mean in means.items() if name != "pairs"}
+        return Baseline("unigram", self.summarize(unigram_means(alone)))
 
     def count(self, batch: Batch) -> Tensor:
         """How many tokens of a batch are predicted: none, where all are special tokens."""
@@ -156,7 +175,7 @@ class MaskedLM(LearnsUnigram):
         metrics = {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
         if "accuracy" in means:
             metrics["accuracy"] = float(means["accuracy"])
-        return metrics
+        return metrics | pair_metrics(means)
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """No further metrics."""
@@ -166,10 +185,12 @@ class MaskedLM(LearnsUnigram):
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
         """A few sequences with predictions filled in: {correct}, or {predicted -> correct}."""
-        batch = {"input": batch["input"][:PREVIEWED]}
+        batch = {name: column[:PREVIEWED] for name, column in batch.items()}
         masked = self.mask(batch, training=False)
         predicted = torch.full_like(masked.input_ids.flatten(), IGNORE_INDEX)
-        predicted[masked.positions] = model(masked.input_ids, positions=masked.positions).argmax(1)
+        options = pair_options(batch) | {"pairs": False} if self.next_sentence else {}
+        logits = model(masked.input_ids, positions=masked.positions, **options)
+        predicted[masked.positions] = logits.argmax(1)
         predicted[masked.positions[masked.labels == IGNORE_INDEX]] = IGNORE_INDEX
         rows = zip(batch["input"][:, :-1].tolist(), predicted.view_as(masked.input_ids).tolist())
         writer.text("blanks", "\n\n---\n\n".join(block(self._filled(*row)) for row in rows))
@@ -198,27 +219,35 @@ class MaskedLM(LearnsUnigram):
         for row in model(tokens)[:, -1].float().softmax(-1):
             yield self._candidates(row, 5)
 
-    def respond(self, model: nn.Module, input: str, top: int = 5) -> Iterator[dict[str, Any]]:
+    def respond(
+        self, model: nn.Module, input: str, top: int = 5, second: str | None = None
+    ) -> Iterator[dict[str, Any]]:
         """For each `[MASK]` of a text, the most probable tokens and their probabilities.
 
         Args:
             model: The model.
             input: The text, with one or more `[MASK]`.
             top: How many tokens to return for each.
+            second: Another text: the answer is whether it follows the first.
 
         Raises:
-            UserError: No `[MASK]`, a text longer than the model's context, `top` out of range.
+            UserError: No `[MASK]`, a text longer than the model's context, `top` out of range; a
+                second text for a model that was trained without pairs.
         """
+        if second is not None:
+            if not self.next_sentence:
+                raise UserError(
+                    "second= needs a run with data.next_sentence=true, and this is none"
+                )
+            yield pair_answer(model, self.tokenizer, input, second)
+            return
         if not 1 <= top <= self.vocab_size:
             raise UserError(f"top={top}: expected 1 to {self.vocab_size}, the vocabulary's size")
-        tokens = torch.tensor([self.encode(input)])  # (1, T)
-        limit = context_of(model)
-        if limit is not None and tokens.shape[1] > limit:
-            raise UserError(
-                f"input: {tokens.shape[1]} tokens, and the model reads at most {limit} at once; "
-                f"leave out {tokens.shape[1] - limit} or more"
-            )
-        tokens = tokens.to(next(model.parameters()).device)
+        ids = self.encode(input)
+        if self.next_sentence:  # as it was trained: [CLS] text [SEP]
+            ids = self.tokenizer.wrap(np.array(ids, np.int32), len(ids) + 2).tolist()
+        check_length(model, len(ids))
+        tokens = torch.tensor([ids]).to(next(model.parameters()).device)  # (1, T)
         positions = (tokens.flatten() == self.mask_id).nonzero().flatten()  # (M,)
         for k, row in enumerate(model(tokens, positions=positions).float().softmax(-1)):
             yield {"blank": k + 1} | self._candidates(row, top)

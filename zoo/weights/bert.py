@@ -22,7 +22,8 @@ from zoo.weights.family import (
 )
 from zoo.weights.fields import Fields, check_sizes, words
 
-UNUSED = ("bert.pooler.", "cls.seq_relationship.")  # next-sentence prediction, which we leave out
+UNUSED = ("bert.pooler.", "cls.seq_relationship.")  # next-sentence prediction, which few models do
+PAIR = {"pair.pooler": "bert.pooler.dense", "pair.head": "cls.seq_relationship"}
 EPS = 1e-12
 WIDTHS = (128, 256, 512, 768, 1024)
 MARK = "encoder.layer.0.attention.self.query.weight"
@@ -63,6 +64,15 @@ def clean(tensors: Tensors) -> Tensors:
         if not name.startswith(UNUSED) and not name.endswith(".position_ids"):
             cleaned[name] = tensor
     return cleaned
+
+
+def pair_head(tensors: Tensors) -> Tensors:
+    """The head of next-sentence prediction, where the files have all of it."""
+    links = [Link(f"{ours}.{k}", (f"{name}.{k}",)) for ours, name in PAIR.items()
+             for k in ("weight", "bias")]  # fmt: skip
+    if not all(link.published[0] in tensors for link in links):
+        return {}
+    return {link.name: tensors[link.published[0]] for link in links}
 
 
 def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
@@ -142,6 +152,10 @@ def links(settings: Settings) -> Iterator[Link]:
     else:
         yield Link("head.weight", ("cls.predictions.decoder.weight",))
         yield Link("head.bias", ("cls.predictions.bias",))
+        if settings.get("next_sentence"):
+            for ours, name in PAIR.items():
+                for kind in ("weight", "bias"):
+                    yield Link(f"{ours}.{kind}", (f"{name}.{kind}",))
 
 
 def cannot_express(settings: Settings) -> list[Misfit]:
@@ -164,13 +178,15 @@ def cannot_express(settings: Settings) -> list[Misfit]:
 
 
 def config(settings: Settings) -> dict[str, Any]:
-    """config.json of a `BertForMaskedLM`, of a classifier of texts, or of a tagger of words."""
-    kind = "BertForMaskedLM"
+    """config.json of a `BertForMaskedLM` (with a head for pairs, too, a `BertForPreTraining`), of a
+    classifier of texts, or of a tagger of words."""
+    kind = "BertForPreTraining" if settings.get("next_sentence") else "BertForMaskedLM"
+    has_classes = settings.get("num_outputs") or settings.get("num_tags")
     if settings.get("num_outputs"):
         kind = "BertForSequenceClassification"
     elif settings.get("num_tags"):
         kind = "BertForTokenClassification"
-    return ({} if kind == "BertForMaskedLM" else labels(settings)) | {
+    return (labels(settings) if has_classes else {}) | {
         "model_type": "bert",
         "architectures": [kind],
         "vocab_size": settings["vocab_size"],
@@ -200,4 +216,5 @@ BERT = Family(
     cannot_express,
     config,
     add_pooler,
+    pair_head,
 )

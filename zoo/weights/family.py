@@ -80,6 +80,10 @@ class Joined(Mapping[str, Tensor]):
             return parts[0].shape
         return torch.Size([sum(map(len, parts)), *parts[0].shape[1:]])
 
+    def with_more(self, tensors: Mapping[str, Tensor]) -> "Joined":
+        """The same and others."""
+        return Joined(self._parts | {name: (tensor,) for name, tensor in tensors.items()})
+
     def first_rows(self, names: Iterable[str], rows: int) -> "Joined":
         """The same with the first rows alone of those of these names that there are."""
         cut = {n: (self[n][:rows],) for n in names if n in self}
@@ -89,6 +93,11 @@ class Joined(Mapping[str, Tensor]):
 def keep(tensors: Tensors, settings: Settings) -> Tensors:
     """All as they are."""
     return tensors
+
+
+def no_extras(tensors: Tensors) -> Tensors:
+    """None."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,7 @@ class Family:
         config: The config.json, from our model's options where none is a misfit; None for a family
             that has no such file.
         fold: Our tensors without those that the family has no place for: others make up for them.
+        extras: By our names, of published tensors those of a part that models of ours may have.
     """
 
     name: str
@@ -120,6 +130,7 @@ class Family:
     misfits: Callable[[Settings], list[Misfit]]
     config: Callable[[Settings], dict[str, Any]] | None
     fold: Callable[[Tensors, Settings], Tensors] = keep
+    extras: Callable[[Tensors], Tensors] = no_extras
 
     def from_published(self, tensors: Tensors, settings: Settings) -> Joined:
         """Published (clean) tensors under our names; tensors without a link keep theirs."""

@@ -121,7 +121,8 @@ def files_of(trained: Trained) -> TokenizerFiles | None:
     return tokenizer_files(
         trained.encoding.tokenizer,
         fills_blanks=trained.task == "masked_lm",
-        wraps=isinstance(trained.encoding, LabelledTextEncoding | TaggedEncoding),
+        wraps=isinstance(trained.encoding, LabelledTextEncoding | TaggedEncoding)
+        or bool(trained.settings.get("next_sentence")),
         begins=isinstance(trained.encoding, TextEncoding),
     )
 
@@ -134,12 +135,13 @@ def write_processors(trained: Trained, folder: Path) -> None:
     if files is None:
         return
     length = trained.settings.get("block_size")
+    pairs = bool(trained.settings.get("next_sentence"))
     if isinstance(trained.encoding, LabelledTextEncoding | TaggedEncoding):
         length = trained.encoding.length  # what is beyond it is cut off, as in training
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": length,
-        "model_input_names": ["input_ids", "attention_mask"],
+        "model_input_names": ["input_ids", "attention_mask", *["token_type_ids"] * pairs],
         "padding_side": "left" if trained.task in ("causal_lm", "reinforce") else "right",
         "truncation_side": "right",
         "clean_up_tokenization_spaces": False,

@@ -53,7 +53,7 @@ def tokenizer_files(
     content = tokenizer_json(tokenizer)
     if content is None:
         return None
-    ids = _ids(tokenizer, content)
+    ids = _ids(tokenizer, content, wraps)
     if fills_blanks and "mask_token" in ids:
         _read_mask(content, ids["mask_token"], tokenizer)
     known = _vocabulary(content) | {t["content"]: t["id"] for t in content["added_tokens"]}
@@ -102,11 +102,11 @@ def tokenizer_json(tokenizer: Tokenizer) -> Json | None:
     return content
 
 
-def _ids(tokenizer: Tokenizer, content: Json) -> dict[str, int]:
-    """Ids of the special tokens by role."""
+def _ids(tokenizer: Tokenizer, content: Json, wraps: bool) -> dict[str, int]:
+    """Ids of the special tokens by role; those around a text where it is wrapped."""
     specials, model, vocabulary = tokenizer.specials, content["model"], _vocabulary(content)
     roles = {"mask_token": MASK, "pad_token": PAD, "unk_token": UNKNOWN}
-    if model["type"] == "WordPiece":
+    if model["type"] == "WordPiece" or wraps and tokenizer.wraps:
         roles |= {"cls_token": BOS, "sep_token": EOS}
     else:
         begins = isinstance(tokenizer, PublishedTokenizer) and BOS in specials

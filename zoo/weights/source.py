@@ -3,8 +3,8 @@
 A run directory, a folder of the Hugging Face Hub's form, a file of tensors, or a name on the Hub.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class Source:
         adapter: Of `init.adapter`, to continue with; None for a new one or none.
         notes: How they were understood, a line each.
         pixels: Mean and standard deviation of the images that they expect, per channel; or None.
+        extras: Tensors of a part that few models have: left out where it is not there.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Source:
     adapter: Tensors | None = None
     notes: tuple[str, ...] = ()
     pixels: tuple[list[float], list[float]] | None = None
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -86,6 +88,14 @@ class Source:
             return self.tensors
         assert self.tokenizer is not None and isinstance(self.tensors, Joined)
         return self.tensors.first_rows(BY_TOKEN, self.tokenizer.vocab_size)
+
+    def for_model(self, names: Container[str]) -> Mapping[str, Tensor]:
+        """The tensors for a model, with the extra ones that it has a place for."""
+        extras = {name: tensor for name, tensor in self.extras.items() if name in names}
+        if not extras:
+            return self.unpadded
+        assert isinstance(self.unpadded, Joined)
+        return self.unpadded.with_more(extras)
 
 
 def open_source(location: str, online: bool = True) -> Source:
@@ -151,7 +161,8 @@ def _of_family(path: Path, folder: Path, tensors: Tensors) -> Source:
             notes.append("no tokenizer beside the weights: its ids must be those of the data's own")
         if padding := _padding(renamed, tokenizer):
             notes.append(f"the vocabulary is padded: its last {padding} rows are left out")
-        source = Source(path, family.model, settings, renamed, tokenizer, notes=tuple(notes))
+        extras, said = family.extras(bare), tuple(notes)
+        source = Source(path, family.model, settings, renamed, tokenizer, notes=said, extras=extras)
         return source if reads_text else replace(source, pixels=_pixels(folder, config))
     raise UserError(_unknown(path, tensors, config))
 

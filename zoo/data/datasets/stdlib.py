@@ -32,12 +32,16 @@ def stdlib(context: DataContext, block_size: int) -> Dataset:
 
 
 def library_dataset(
-    name: str, texts: Iterable[tuple[str, str]], context: DataContext, block_size: int
+    name: str,
+    texts: Iterable[tuple[str, str]],
+    context: DataContext,
+    block_size: int,
+    next_sentence: bool = False,
 ) -> Dataset:
     """A dataset of windows of named texts from the standard library, split by document."""
     documents = [Document.of(document_name, text) for document_name, text in texts]
     splits = split_items(documents, context.split)
-    dataset = token_dataset(name, splits, context, block_size, documents)
+    dataset = token_dataset(name, splits, context, block_size, documents, next_sentence)
     dataset.notes.append(version_note())
     return dataset
 

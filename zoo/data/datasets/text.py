@@ -35,6 +35,7 @@ def text(
     path: str | None = None,
     pattern: str | None = None,
     held_out_mb: float | None = 10.0,
+    next_sentence: bool = False,
 ) -> Dataset:
     """Text files.
 
@@ -45,6 +46,7 @@ def text(
         pattern: Which files of a folder; null: those with the extension of a text.
         held_out_mb: Maximum size of the validation text, MB (10^6 bytes), and of the test text: of
             large texts the fractions are too much to evaluate on repeatedly. Null: no limit.
+        next_sentence: Whether samples are pairs of passages, for BERT.
 
     Raises:
         UserError: No text there, text that is not UTF-8, or too little of it.
@@ -63,7 +65,7 @@ def text(
         splits = _split_each_file(opened, split)
     else:
         splits = split_items(documents, split)
-    dataset = token_dataset("text", splits, context, block_size, documents)
+    dataset = token_dataset("text", splits, context, block_size, documents, next_sentence)
     copies = _note_copies(files) if len(files) >= MIN_FILES else []
     dataset.notes += notes + copies + converted
     return dataset

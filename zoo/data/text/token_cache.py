@@ -40,7 +40,13 @@ class TokenCache:
         self.folder, self.name, self.sha256 = Path(root) / "tokens", name, sha256
         self.notes: list[str] = []
 
-    def tokenizer(self, config: TokenizerConfig, documents: Documents, several: bool) -> Tokenizer:
+    def tokenizer(
+        self,
+        config: TokenizerConfig,
+        documents: Documents,
+        several: bool,
+        specials: Sequence[str] = (),
+    ) -> Tokenizer:
         """The tokenizer with these settings, fitted on the training split.
 
         Characters are those of all splits. Of a training text above 64 MB, byte pairs are learnt
@@ -50,11 +56,12 @@ class TokenCache:
             config: The settings.
             documents: By split.
             several: Whether there are several in a split, so that a token has to end each.
+            specials: Names of special tokens, in place of that one.
         """
         if config.given is not None:
             return config.given
         key = f"{VERSION} {self.sha256} {sorted(asdict(config).items())} {several} {LEARN_FROM}"
-        key += cut_version(config.tokenizer)
+        key += cut_version(config.tokenizer) + (f" {list(specials)}" if specials else "")
         path = self.folder / f"{self.name}-{config.tokenizer}-{_hash(key)}.json"
         with contextlib.suppress(OSError, ValueError, UserError):
             return load_tokenizer(json.loads(path.read_text(encoding="utf-8")))
@@ -65,7 +72,7 @@ class TokenCache:
             texts = sample(documents["train"], LEARN_FROM, what)
         else:
             texts = read(documents["train"], what)
-        tokenizer = config.train(texts, [EOT] if several else [])
+        tokenizer = config.train(texts, specials or ([EOT] if several else []))
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, json.dumps(tokenizer.to_json()))

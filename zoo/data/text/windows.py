@@ -20,6 +20,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.text.coverage import coverage_notes, document_samples
 from zoo.data.text.document import Document, Documents, digest, total_size
 from zoo.data.text.encoding import TextEncoding
+from zoo.data.text.next_sentence import SHORTEST, SPECIALS, PairSource
 from zoo.data.text.token_cache import TokenCache
 from zoo.data.tokenizers.registry import Tokenizer
 from zoo.errors import UserError
@@ -99,6 +100,7 @@ def token_dataset(
     context: DataContext,
     block_size: int,
     all_documents: Sequence[Document] = (),
+    next_sentence: bool = False,
 ) -> Dataset:
     """A dataset of token windows.
 
@@ -109,12 +111,15 @@ def token_dataset(
             are tokenised when they are needed, and may be short.
         block_size: Tokens in a window, T.
         all_documents: With a run's encoding, the documents of the split "all".
+        next_sentence: Whether samples are pairs of passages, of which the second may follow the
+            first.
 
     Raises:
         UserError: A split shorter than one window; a tokenizer other than the run's.
     """
-    if block_size < 1:
-        raise UserError(f"data.block_size={block_size}: expected 1 or more")
+    least = SHORTEST if next_sentence else 1
+    if block_size < least:
+        raise UserError(f"data.block_size={block_size}: expected {least} or more")
     fitted = context.fitted(TextEncoding)
     if fitted is not None:
         context.tokenizer.check_same(fitted.tokenizer)
@@ -125,16 +130,19 @@ def token_dataset(
             split: partial(_at_least_one_window, cache, fitted, split, members, name)
             for split, members in splits.items()
         }
-        return Dataset(fitted.facts(), _sources(tokens, fitted.length), fitted, cache.sha256)
+        sources = _sources(tokens, fitted.length, fitted.tokenizer if next_sentence else None)
+        return Dataset(fitted.facts(), sources, fitted, cache.sha256)
     several = any(len(members) > 1 for members in documents.values())
-    tokenizer = cache.tokenizer(context.tokenizer, documents, several)
+    specials = SPECIALS if next_sentence else ()
+    tokenizer = cache.tokenizer(context.tokenizer, documents, several, specials)
     notes = coverage_notes(name, tokenizer, document_samples(documents))
     arrays = {split: cache.array(tokenizer, split, members) for split, members in documents.items()}
     _check_lengths(arrays, block_size, name)
     encoding = TextEncoding(tokenizer, block_size)
+    pairs = {"next_sentence": True, "pad_id": tokenizer.need_pad_id()} if next_sentence else {}
     return Dataset(
-        facts=encoding.facts() | token_counts(tokenizer, arrays["train"]),
-        splits=_sources(arrays, block_size),
+        facts=encoding.facts() | token_counts(tokenizer, arrays["train"]) | pairs,
+        splits=_sources(arrays, block_size, tokenizer if next_sentence else None),
         encoding=encoding,
         sha256=cache.sha256,
         notes=[_summary(documents, arrays, tokenizer), *cache.notes, *notes],
@@ -142,9 +150,14 @@ def token_dataset(
 
 
 def _sources(
-    tokens: Mapping[str, np.ndarray | Callable[[], np.ndarray]], block_size: int
-) -> dict[str, TokenSource]:
-    return {split: TokenSource(ids, block_size) for split, ids in tokens.items()}
+    tokens: Mapping[str, np.ndarray | Callable[[], np.ndarray]],
+    block_size: int,
+    pairs: Tokenizer | None,
+) -> Mapping[str, TokenSource | PairSource]:
+    """Windows, or with the tokenizer of pairs these."""
+    if pairs is None:
+        return {split: TokenSource(ids, block_size) for split, ids in tokens.items()}
+    return {split: PairSource(ids, block_size, pairs, split) for split, ids in tokens.items()}
 
 
 def token_counts(tokenizer: Tokenizer, tokens: np.ndarray) -> dict[str, list[int]]:

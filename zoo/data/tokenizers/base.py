@@ -119,9 +119,19 @@ class Tokenizer:
         """What a user should know about how texts were cut."""
         return []
 
+    @property
+    def wraps(self) -> bool:
+        """Whether whole texts stand between `<s>` and `</s>`, as BERT's between `[CLS]` and
+        `[SEP]`."""
+        return {BOS, EOS} <= self.specials.keys()
+
     def wrap(self, ids: Ids, length: int) -> Ids:
         """The ids of a whole text, at most `length`, with the model's special tokens around."""
-        return ids[:length]
+        if not self.wraps:
+            return ids[:length]
+        first, last = ([self.specials[name]] for name in (BOS, EOS))
+        wrapped = np.concatenate([first, ids[: max(0, length - 2)], last])
+        return wrapped.astype(np.int32)[:length]
 
     def encode(self, text: str) -> Ids:
         """Ids of a text, int32 (N,).

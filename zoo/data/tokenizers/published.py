@@ -147,13 +147,10 @@ class PublishedTokenizer(Tokenizer):
         letters = [i for i, character in enumerate(text) if character.isalnum()]
         return int((~known[letters]).sum()), len(letters)
 
-    def wrap(self, ids: Ids, length: int) -> Ids:
-        """Of word pieces, with `[CLS]` before and `[SEP]` after."""
-        if not self._wordpiece or not {BOS, EOS} <= self.specials.keys():
-            return super().wrap(ids, length)
-        first, last = ([self.specials[name]] for name in (BOS, EOS))
-        wrapped = np.concatenate([first, ids[: max(0, length - 2)], last])
-        return wrapped.astype(np.int32)[:length]
+    @property
+    def wraps(self) -> bool:
+        """Of word pieces alone."""
+        return self._wordpiece and super().wraps
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; special tokens are left out."""

@@ -1,0 +1,90 @@
+"""Next-sentence prediction: does the second passage of a pair follow the first?
+
+Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1; a second objective of
+`masked_lm`, where batches are pairs.
+Shapes: B pairs, T tokens.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.batch import Batch
+from zoo.errors import UserError
+from zoo.tasks.base import context_of
+
+ANSWERS = ("follows", "does not")
+
+
+def pair_options(batch: Batch) -> dict[str, Any]:
+    """What a model is called with besides the tokens of `input` (B, T + 1) without the last."""
+    if "follows" not in batch:
+        return {}
+    return {"types": batch["types"][:, :-1], "pairs": True}
+
+
+def pair_sums(logits: Tensor, follows: Tensor) -> dict[str, Tensor]:
+    """Loss, right answers and number of pairs.
+
+    Args:
+        logits: Of "it follows" and "it does not", (B, 2), the order of published weights.
+        follows: 1 or 0, int64 (B,).
+    """
+    logits, target = logits.float(), 1 - follows
+    return {
+        "next_loss": F.cross_entropy(logits, target, reduction="sum"),
+        "next_right": (logits.argmax(1) == target).sum(),
+        "pairs": follows.new_full((), len(follows)),
+    }
+
+
+def pair_metrics(means: dict[str, Tensor]) -> dict[str, float]:
+    """Loss in nats a pair, accuracy, and both losses together; nothing where there are no pairs."""
+    if "pairs" not in means:
+        return {}
+    loss = float(means["next_loss"] / means["pairs"])
+    return {
+        "next_loss": loss,
+        "next_accuracy": float(means["next_right"] / means["pairs"]),
+        "total_loss": float(means["loss"]) + loss,
+    }
+
+
+def pair_answer(model: nn.Module, tokenizer: Any, first: str, second: str) -> dict[str, Any]:
+    """Whether a second text follows the first, and how probable that is.
+
+    Raises:
+        UserError: Both together are longer than the model's context.
+    """
+    start = tokenizer.wrap(tokenizer.encode(first), 2**31)  # [CLS] A [SEP]
+    row = np.concatenate([start, tokenizer.wrap(tokenizer.encode(second), 2**31)[1:]])  # B [SEP]
+    check_length(model, len(row))
+    device = next(model.parameters()).device
+    tokens = torch.from_numpy(row).to(device, torch.int64)[None]  # (1, T)
+    types = (torch.arange(len(row), device=device) >= len(start)).long()[None]
+    nowhere = torch.zeros(1, dtype=torch.int64, device=device)
+    _, logits = model(tokens, positions=nowhere, types=types, pairs=True)
+    chances = logits[0].float().softmax(0).tolist()
+    best = int(chances[1] > chances[0])
+    return {
+        "class": ANSWERS[best],
+        "probability": chances[best],
+        "probabilities": dict(zip(ANSWERS, chances, strict=True)),
+    }
+
+
+def check_length(model: nn.Module, length: int) -> None:
+    """Check that a model reads so many tokens.
+
+    Raises:
+        UserError: It reads fewer.
+    """
+    limit = context_of(model)
+    if limit is not None and length > limit:
+        raise UserError(
+            f"input: {length} tokens, and the model reads at most {limit} at once; leave out "
+            f"{length - limit} or more"
+        )
