@@ -247,6 +247,7 @@ def run_script(path, words, world):
         "benchmark",
         "compression",
         "masked_baselines",
+        "merge",
         "preferences",
         "screenshots",
     ):

@@ -61,6 +61,10 @@ class LowRank:
         """s B A, in the shape of the weight."""
         raise NotImplementedError
 
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """A and B of the whole layer."""
+        return self.lora_a.detach(), self.lora_b.detach()
+
     @torch.no_grad()
     def norms(self) -> Tensor:
         """||W + s B A|| for each m, which gets no gradient."""
@@ -151,6 +155,16 @@ class LoRALinear(LowRank, nn.Linear):
         for (start, stop), a, b in ranges:
             delta[start:stop] = self.scale * (b @ a)
         return delta
+
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """(K R, I) and (O, K R), for K ranges of rows."""
+        a, b = super().factors()
+        if self.rows == [(0, self.out_features)]:
+            return a, b
+        whole = b.new_zeros(self.out_features, len(a))
+        for k, ((start, stop), part) in enumerate(zip(self.rows, b.split(self._heights()))):
+            whole[start:stop, k * self.rank : (k + 1) * self.rank] = part
+        return a, whole
 
     def norms(self) -> Tensor:
         """Of the adapted rows."""

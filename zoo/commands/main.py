@@ -17,6 +17,7 @@ COMMANDS = {  # name: (module of zoo with a `main`, what it does)
     "find-lr": ("commands.find_lr", "find a learning rate by a range test"),
     "export": ("commands.export", "export a model for other programs: zoo export run=..."),
     "preferences": ("commands.preferences", "write a model's wrong answers beside the right ones"),
+    "merge": ("commands.merge", "merge LoRA runs of one base: zoo merge adapters=[...] out=..."),
     "export-vectors": ("commands.export_vectors", "export word vectors for other programs"),
 }
 USAGE = "usage: zoo <command> ...    (zoo <command> --help shows its options)"

@@ -18,6 +18,7 @@ RESUMABLE = (
     "accumulate", "histograms",
 )  # fmt: skip
 PATHS = ("path", "root", "source", "target", "labels")  # settings of data that may be paths
+MERGED = "merged.json"  # of a run that scripts/merge.py made: adapters and weights
 ADDED = {  # groups that older runs lack
     "adapter": {"name": "none"},
     "init": {"from": None, "adapter": None, "skip": [], "resize": []},
@@ -41,6 +42,11 @@ def resumed_config(folder: Path, overrides: Sequence[str]) -> RunConfig:
         UserError: Another setting is changed: that would be another run.
     """
     config = read_config(folder)
+    if (folder / MERGED).is_file():
+        raise UserError(
+            f"resume={folder}: adapters of other runs were merged into it, and it was not trained; "
+            f"a new run goes on from it with adapter=lora init.adapter={folder}"
+        )
     plugins: list[str] = []
     budget: dict[str, Any] = {}
     for override in overrides:

@@ -161,14 +161,11 @@ def _pieces(
     if len(targets) > 1:  # queries, keys and values are modules of their own
         owner = dict(zip(accumulate(rows, initial=0), targets, strict=False))  # by its first row
         return [(owner[start], thin, part, own) for (start, _), thin, part, own in parts]
-    merged = b.new_zeros(layer.out_features, len(a))
-    for k, ((start, stop), _, part, _) in enumerate(parts):
-        merged[start:stop, k * layer.rank : (k + 1) * layer.rank] = part
     if m is not None:  # rows that are not adapted keep their length
         m = torch.linalg.vector_norm(layer.weight.detach().to(m.dtype), dim=1).index_copy(
             0, layer.adapted_rows(), m
         )
-    return [(targets[0], a, merged, m)]
+    return [(targets[0], *layer.factors(), m)]
 
 
 def _padded(tensor: Tensor, rank: int, dim: int) -> Tensor:

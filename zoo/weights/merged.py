@@ -1,0 +1,70 @@
+"""Several LoRA adapters of one base as one: the weighted sum of their updates.
+
+The sum w1 B1 A1 + w2 B2 A2 + ... is itself a low-rank update, whose A has the rows of all A, and
+whose B the columns of all B: exact, with a rank that is the sum of theirs (`cat` in PEFT). Sums of
+A and of B apart, which keep the rank, give other updates than the sum.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from zoo.adapters.lora import detach, lora, lora_layers
+from zoo.errors import UserError
+from zoo.weights.adapters import apply_adapter
+from zoo.weights.peft import Adapter
+
+Update = tuple[Tensor, Tensor]  # A and B of a layer, scaled
+
+
+def merge_adapters(
+    model: nn.Module, adapters: Mapping[str, Adapter], weights: Mapping[str, float]
+) -> dict[str, object]:
+    """Put the weighted sum of adapters on a model.
+
+    Args:
+        model: Their base, with an adapter or without.
+        adapters: By the folders that they were read from.
+        weights: Of each.
+
+    Returns:
+        The options of `adapter=lora` that the sum fits.
+
+    Raises:
+        UserError: One that is no sum of low-rank updates, or does not fit the model.
+    """
+    updates: dict[str, list[Update]] = {}
+    for where, adapter in adapters.items():
+        _check(where, adapter)
+        apply_adapter(model, adapter, where)
+        for name, layer in lora_layers(model).items():
+            a, b = layer.factors()
+            updates.setdefault(name, []).append((a, weights[where] * layer.scale * b))
+    detach(model)
+    rank = max(sum(len(a) for a, _ in several) for several in updates.values())
+    options: dict[str, object] = {
+        "rank": rank, "alpha": float(rank), "dropout": 0.0, "targets": list(updates),
+        "rslora": False, "dora": False,
+    }  # fmt: skip
+    lora(model, **options)  # type: ignore[arg-type]  # their types are those of its signature
+    for name, layer in lora_layers(model).items():
+        a = torch.cat([a for a, _ in updates[name]])
+        with torch.no_grad():
+            layer.lora_a.zero_()[: len(a)] = a
+            layer.lora_b.zero_()[:, : len(a)] = torch.cat([b for _, b in updates[name]], dim=1)
+    return options
+
+
+def _check(where: str, adapter: Adapter) -> None:
+    """Refuse what is not a low-rank update alone."""
+    if adapter.options.get("dora"):
+        raise UserError(
+            f"{where} is a DoRA, whose updates are of full rank and no sum of low-rank ones; "
+            f"adapters of adapter.dora=false can be merged"
+        )
+    if whole := [name for name in adapter.tensors if ".lora_" not in name]:
+        raise UserError(
+            f"{where} holds {whole[0]}, which was trained whole: there is no update of it to add; "
+            f"merge adapters of a run without init.skip"
+        )
