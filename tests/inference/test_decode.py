@@ -23,6 +23,7 @@ VARIANTS = {
     "llama, of all options": dict(
         cls=Llama, kv_heads=1, head_width=6, window=3, qk_norm=True, bias="all", dropout=0.1
     ),
+    "llama, experts": dict(cls=Llama, mixture=dict(experts=4, active=2, shared=1, inner=8)),
 }
 
 

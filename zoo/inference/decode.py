@@ -27,11 +27,12 @@ from zoo.layers.cache import KVCache
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import FeedForward
 from zoo.layers.linear import Linear
+from zoo.layers.mixture import GroupedLinear, Mixture
 from zoo.layers.positions import Rotation, rotate
 
 VectorMap = Callable[[Tensor], Tensor]
 SUPPORTED_LAYERS = (
-    Block, PreNormBlock, Attention, FeedForward, Linear, Dropout,
+    Block, PreNormBlock, Attention, FeedForward, Mixture, GroupedLinear, Linear, Dropout,
     nn.Linear, nn.LayerNorm, nn.RMSNorm,
 )  # fmt: skip
 
@@ -102,15 +103,15 @@ def _block_step(
 ) -> Callable[[Tensor, Rotation | None], Tensor]:
     """The block as a function of new vectors, (D,) or (B, D), and their rotation."""
     assert isinstance(block, Block | PreNormBlock)
-    attention, feed_forward, batch_is_one = block.attention, block.feed_forward, batch == 1
-    assert isinstance(attention, Attention) and isinstance(feed_forward, FeedForward)
+    attention, batch_is_one = block.attention, batch == 1
+    assert isinstance(attention, Attention)
     qkv, out = _linear(attention.qkv, batch_is_one), _linear(attention.out, batch_is_one)
-    up, down = _linear(feed_forward.up, batch_is_one), _linear(feed_forward.down, batch_is_one)
+    feed_forward = _feed_forward(block.feed_forward, batch)
     norm, feed_forward_norm = _norm(block.attention_norm), _norm(block.feed_forward_norm)
     heads, kv_heads, qk_norm = attention.heads, attention.kv_heads, attention.qk_norm
     shape = (batch, 1, heads + 2 * kv_heads, attention.head_width)
     split, append, attend = torch.split_with_sizes, cache.append, attention.attend
-    activate, normalise = feed_forward.activate, attention.normalise
+    normalise = attention.normalise
 
     def step(x: Tensor, rotation: Rotation | None) -> Tensor:
         h = qkv(norm(x)).view(shape)
@@ -124,9 +125,22 @@ def _block_step(
             kv = torch.cat([k, v], 2)
         h = attend([q, *append(kv)])  # (B, 1, H, E)
         x = x + out(h.flatten(1) if x.ndim > 1 else h.flatten())
-        return x + down(activate(up(feed_forward_norm(x))))
+        return x + feed_forward(feed_forward_norm(x))
 
     return step
+
+
+def _feed_forward(layer: nn.Module, batch: int) -> VectorMap:
+    """The layer as a function of (D,) or (B, D); a mixture is called as it is."""
+    if isinstance(layer, Mixture):
+        return lambda x: layer(x.view(batch, 1, -1)).view(x.shape)
+    assert isinstance(layer, FeedForward)
+    up, down, activate = (
+        _linear(layer.up, batch == 1),
+        _linear(layer.down, batch == 1),
+        layer.activate,
+    )
+    return lambda x: down(activate(up(x)))
 
 
 def _linear(layer: nn.Linear, batch_is_one: bool) -> VectorMap:

@@ -37,8 +37,9 @@ def grouped_linear(x: Tensor, weight: Tensor, counts: Tensor) -> Tensor:
 def mixed_experts(x: Tensor, chosen: Tensor, weights: Tensor, up: Tensor, down: Tensor) -> Tensor:
     """The weighted sum of what each token's SwiGLU experts compute, (N, D).
 
-    Each expert computes its own tokens, which are sorted by expert. In a graph that is exported,
-    whose shapes cannot depend on numbers, all experts compute all tokens.
+    Each expert computes its own tokens, which are sorted by expert; for one token, as in
+    generation, its experts compute one after another. In a graph that is exported, whose shapes
+    cannot depend on numbers, all experts compute all tokens.
 
     Args:
         x: (N, D).
@@ -53,6 +54,9 @@ def mixed_experts(x: Tensor, chosen: Tensor, weights: Tensor, up: Tensor, down: 
         places = torch.arange(len(up), device=x.device)
         of_all = (weights[..., None] * (chosen[..., None] == places)).sum(1)  # (N, E)
         return (h * of_all[..., None]).sum(1)
+    if len(x) == 1 and x.device.type == "cpu":
+        parts = [F.linear(_swiglu(F.linear(x, up[e])), down[e]) for e in chosen[0].tolist()]
+        return (weights.mT * torch.cat(parts)).sum(0, keepdim=True)
     flat = chosen.flatten()  # (N K,)
     order = flat.argsort(stable=True)
     counts = count_choices(chosen, len(up))
