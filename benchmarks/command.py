@@ -29,6 +29,9 @@ kernels     processor time of each implementation of zoo/kernels: by its referen
             gains in training steps of recipes, or of experiment=...; takes group.key=value
 precision   what trainer.precision=auto chooses for each experiment, or for experiment=..., and the
             processor time of bf16 by fp32's; takes group.key=value
+forms       six forms of language models of equal training FLOPs: parameters, bytes of cache, tokens
+            per second of processor time by length of the text; renews docs/language.md
+forms_runs  trains them, three seeds each, and renews the tables; takes group.key=value
 judge       how often compare is wrong of equal arms and finds real differences, on arms drawn from
             real runs (benchmarks/results/judge.json)
 judge_runs  trains those runs again; takes group.key=value
@@ -51,10 +54,12 @@ BENCHMARKS = {  # name -> the module of this package with the function of that n
     "word2vec_rates": "word2vec",
     "kernels": "kernels",
     "precision": "precision",
+    "forms": "forms_cost",
+    "forms_runs": "forms",
     "judge": "judge",
     "judge_runs": "judge",
 }
-TAKE_SETTINGS = ("word2vec_rates", "kernels", "precision", "judge_runs")
+TAKE_SETTINGS = ("word2vec_rates", "kernels", "precision", "judge_runs", "forms_runs")
 
 
 def main(argv: list[str] | None = None) -> int:

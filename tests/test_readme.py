@@ -74,6 +74,10 @@ SOURCES = {  # smaller runs that commands continue from
     "hmm_tags": "name=hmm_tags model=hmm data=tagged data.path=parts.conll data.tags=4",
     "mamba_shakespeare": f"name=mamba_shakespeare model=mamba task=causal_lm {TEXT} "
     "data.tokenizer=byte model.depth=1",
+    "llama_stdlib": f"experiment=llama_stdlib {TEXT} data.tokenizer=byte data.block_size=64 "
+    "model.depth=1 model.heads=2",
+    "deepseek_shakespeare": f"name=deepseek_shakespeare model=deepseek task=causal_lm {TEXT} "
+    "data.tokenizer=byte model.depth=1 model.heads=2 model.dense_blocks=0",
     "lstm_topics": "experiment=lstm_topics data=text_csv data.path=reviews.csv data.text=review "
     "data.target=stars data.tokenizer=byte",
 }

@@ -1,0 +1,68 @@
+"""The tables of benchmarks/forms.py in docs/language.md."""
+
+import math
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+BEGIN, END = "<!-- forms: python scripts/benchmark.py forms -->", "<!-- end of forms -->"
+BASE = "llama"  # the form that others are compared with
+HEADER = """\
+| form | parameters | of them for a token | MFLOP a token | validation loss | less Llama's | \
+rate | bytes a token |
+|---|---:|---:|---:|---:|---:|---:|---:|
+"""
+
+
+def with_tables(page: str, rows: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    """A page with its tables replaced.
+
+    Args:
+        page: Has the lines BEGIN and END around them.
+        rows: Figures by form.
+        labels: What the forms are called.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    assert begin and end, f"the lines '{BEGIN}' and '{END}' are missing"
+    return f"{before}{BEGIN}\n{tables(rows, labels)}{END}{after}"
+
+
+def tables(rows: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    """Cost and loss of each form; its speed by the length of the text. Empty until all are
+    there."""
+    if not all({"loss", "speed"} <= rows.get(name, {}).keys() for name in labels):
+        return ""
+    lines = [_line(labels[name], row, rows[BASE]["loss"]) for name, row in rows.items()]
+    lengths = next(iter(rows.values()))["speed"]
+    head = " | ".join(f"{int(length):,}" for length in lengths)
+    speeds = [
+        f"| {labels[name]} | {' | '.join(f'{v:,.0f}' for v in row['speed'].values())} |\n"
+        for name, row in rows.items()
+    ]
+    title = f"\n| tokens a second, after | {head} |\n|---|{'---:|' * len(lengths)}\n"
+    return HEADER + "".join(lines) + title + "".join(speeds)
+
+
+def _line(label: str, row: Mapping[str, Any], base: list[float]) -> str:
+    losses, cache = row["loss"], row["cache"]
+    loss = f"{statistics.fmean(losses):.3f} ± {statistics.stdev(losses):.3f}"
+    size = f"{cache['token']:,}" if cache["token"] else f"0; {cache['fixed']:,} in all"
+    cells = [
+        label,
+        f"{row['parameters']:,}",
+        f"{row['active']:,}",
+        f"{row['flops'] / 1e6:.2f}",
+        loss,
+        "–" if losses == base else difference(losses, base),
+        f"{row['rate']}",
+        size,
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def difference(losses: list[float], base: list[float]) -> str:
+    """The mean difference of the same seeds, and its standard error."""
+    pairs = [a - b for a, b in zip(losses, base, strict=True)]
+    error = statistics.stdev(pairs) / math.sqrt(len(pairs))
+    return f"{statistics.fmean(pairs):+.3f} ± {error:.3f}"

@@ -1,0 +1,79 @@
+"""The forms of language models: their costs by hand, and the documented tables."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import forms
+from benchmarks.forms_cost import build, cache_bytes, parameters, speed, training_flops
+from benchmarks.forms_table import difference, tables
+from zoo.runs.records import Record
+
+LABELS = {name: form.label for name, form in forms.FORMS.items()}
+
+
+def test_all_compute_as_much_for_a_token():
+    flops = [training_flops(build(name, 64)) for name in forms.FORMS]
+    assert max(flops) <= 1.03 * min(flops)
+
+
+def test_operations_by_hand():
+    """Of the LSTM four gates of two products of each layer, and the head; of Mamba its recurrence
+    too: 7 operations for each number of state."""
+    width = 230
+    assert training_flops(build("lstm", 64)) == 3 * 2 * (2 * 8 * width**2 + 65 * width)
+    width, channels, rank, state = 126, 252, 8, 16
+    products = width * 2 * channels + channels * (rank + 2 * state) + rank * channels
+    products = 2 * 7 * (products + channels * width) + 2 * 65 * width
+    assert training_flops(build("mamba", 64)) == 3 * (products + 7 * 7 * channels * state)
+
+
+def test_parameters_without_the_experts_that_a_token_does_not_take():
+    total, active = parameters(build("mixture", 64))
+    assert total - active == 4 * 6 * 3 * 112 * 128
+    assert len(set(parameters(build("llama", 64)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "fixed"),
+    [
+        ("gpt2", 4 * 2 * 128 * 4, 0),
+        ("latent", 4 * (32 + 16) * 4, 0),
+        ("mamba", 0, 7 * 252 * (16 + 3) * 4),
+        ("lstm", 0, 2 * 2 * 230 * 4),
+    ],
+)
+def test_bytes_of_the_cache_by_hand(name, token, fixed):
+    assert cache_bytes(build(name, 128)) == {"token": token, "fixed": fixed}
+
+
+def test_speed_is_measured():
+    assert speed(build("lstm", 64), 5) > 0
+
+
+def fake(rate, seed, loss, status="done"):
+    result = {"status": status, "best": {"step": 1, "loss": loss, "least_expert": loss / 2}}
+    return Record(Path("x"), {"optim.lr": rate, "seed": seed}, (), result)
+
+
+def test_the_best_rate_of_the_first_seed_counts(monkeypatch):
+    runs = [fake(0.02, seed, 1.5 + seed) for seed in forms.SEEDS]
+    runs += [fake(0.01, seed, 1.0 + seed) for seed in forms.SEEDS]
+    runs += [fake(0.04, 1, 9.0), fake(0.04, 2, 0.1)]
+    written = {}
+    monkeypatch.setattr(forms, "_runs", lambda folder, name: runs)
+    monkeypatch.setattr(forms, "read", dict)
+    monkeypatch.setattr(forms, "renew", written.update)
+    forms.write_figures(Path("x"))
+    row = written["llama"]
+    assert row["rate"] == 0.01 and row["loss"] == [2.0, 3.0, 4.0]
+    assert row["tried"] == {"0.01": 2.0, "0.02": 2.5, "0.04": 9.0}
+    assert row["least_expert"] == [1.0, 1.5, 2.0]
+
+
+def test_a_difference_is_of_the_same_seeds():
+    assert difference([2.0, 3.0, 4.5], [1.0, 2.0, 3.0]) == "+1.167 ± 0.167"
+
+
+def test_the_documented_tables_are_those_of_the_figures():
+    assert tables(forms.read(), LABELS) in forms.PAGE.read_text(encoding="utf-8")
