@@ -11,6 +11,7 @@ from zoo.errors import UserError
 BEGIN, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"
 SHORT = (  # what README.md shows
     "cnn_digits", "mlp_breast_cancer", "gpt_shakespeare", "bert_pydoc", "transformer_multi30k",
+    "diffusion_digits",
 )  # fmt: skip
 HEADER = """\
 | `experiment=` | what it shows | parameters | test result | trivial answer | \
@@ -116,7 +117,7 @@ def published_metric(row: Row) -> str:
 def figure(metric: str, value: Row, label: bool = True) -> str:
     """`accuracy 99.20 ± 0.10 %`; without its deviation where there is one value."""
     name = metric.removeprefix("test/").replace("val/", "validation ")
-    percentage = name.rpartition(" ")[2] in ("accuracy", "exact_match")
+    percentage = name.rpartition(" ")[2] in ("accuracy", "accuracy_gap", "exact_match")
     scale, digits, unit = (100, 2, " %") if percentage else (1, 3, "")
     spread = f" ± {scale * value['std']:.{digits}f}" if len(value["values"]) > 1 else ""
     return f"{name + ' ' if label else ''}{scale * value['mean']:.{digits}f}{spread}{unit}"
