@@ -190,6 +190,7 @@ def distill(
     tokenizer: Any = None,
     eot_id: int | None = None,
     template: str | None = None,
+    chat: Any = None,
     temperature: float = 2.0,
     labels: float = 0.5,
 ) -> Task:
@@ -201,7 +202,7 @@ def distill(
         num_classes, class_names, class_counts, feature_names, feature_scales: As in
             `Classification`.
         pixel_mean, pixel_std: Of each channel, by which this data is standardised.
-        token_bytes, tokenizer, eot_id, template: As in `CausalLM`.
+        token_bytes, tokenizer, eot_id, template, chat: As in `CausalLM`.
         temperature: t, of both networks' probabilities.
         labels: Weight of the labels in the loss; the rest is the teacher's.
 
@@ -230,7 +231,7 @@ def distill(
         elif pixel_mean is not None:
             task.scale, task.shift = pixel_rescaling(pixel_mean, pixel_std, facts)
     elif token_bytes is not None:
-        task = DistilledLM(token_bytes, tokenizer, eot_id, template)
+        task = DistilledLM(token_bytes, tokenizer, eot_id, template, chat)
     else:
         raise UserError(
             "task=distill needs samples of one class each, or running text; take such data"

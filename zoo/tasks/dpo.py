@@ -49,7 +49,7 @@ class DPO(CausalLM):
     divergence from the starting policy, and the perplexity of the better answers.
 
     Args:
-        token_bytes, tokenizer, eot_id, template: As in `CausalLM`.
+        token_bytes, tokenizer, eot_id, template, chat: As in `CausalLM`.
         verifier: A function of a prompt and an answer to a reward from 0 to 1, where answers can be
             checked: a test then says how many of the model's own are right (`accepted`).
         teacher: The starting policy, where the model is not an adapted one.
@@ -74,8 +74,9 @@ class DPO(CausalLM):
         label_smoothing: float = 0.0,
         loss: Literal["dpo", "ipo"] = "dpo",
         max_tokens: int = 128,
+        chat: Any = None,
     ) -> None:
-        super().__init__(token_bytes, tokenizer, eot_id, template)
+        super().__init__(token_bytes, tokenizer, eot_id, template, chat)
         if not 0 < beta < math.inf:
             raise UserError(f"task.beta={beta}: expected a number above 0")
         if not 0 <= label_smoothing < 0.5:

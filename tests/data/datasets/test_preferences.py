@@ -65,23 +65,45 @@ def test_rows_are_split_as_they_say(tmp_path):
     assert len(again.splits["all"]) == 4
 
 
-def test_messages_say_the_same_as_texts(tmp_path):
-    answers = {"chosen": [assistant("good")], "rejected": [assistant("bad")]}
-    whole = {name: [user("a"), *answer] for name, answer in answers.items()}
-    talk = [user("x"), assistant("y"), user("a")]
-    rows = [ROW, {"prompt": [user("a")], **answers}, whole, {"prompt": "a", **whole}]
-    rows.append({"prompt": talk, **answers})
-    encoding = encoding_of(tmp_path)
-    dataset = build(write(tmp_path, rows), encoding, template="Q {prompt}\n")
-    said = list(texts(dataset, "all"))
-    assert said[:4] == [("Q a\n", "good", "bad")] * 4
-    assert said[4] == ("Q x\ny\nQ a\n", "good", "bad")
+TALK = [user("x"), assistant("y"), user("a")]
 
 
-def encoding_of(folder):
-    """Of a run on such data, so that one split, "all", has every row."""
-    rows = [ROW | {"prompt": str(k)} for k in range(20)]
-    return build(write(folder, rows), template="Q {prompt}\n").encoding.to_json()
+def conversations(row):
+    """All forms of one row."""
+    answers = {name: [assistant(row[name])] for name in ("chosen", "rejected")}
+    whole = {name: [user(row["prompt"]), *answer] for name, answer in answers.items()}
+    prompt = {"prompt": row["prompt"]}
+    return [whole, {"prompt": [user(row["prompt"])], **answers}, prompt | whole, row]
+
+
+def test_messages_are_written_by_the_chat_template(tmp_path):
+    """A row of texts among them is a message too."""
+    rows = [{"prompt": [*TALK], "chosen": [assistant("good")], "rejected": [assistant("bad")]}]
+    rows += conversations(ROW) * 5
+    dataset = build(write(tmp_path, rows))
+    said = [row for split in dataset.splits for row in texts(dataset, split)]
+    assert said.count(("User:\na\nAssistant:\n", "good", "bad")) == 20
+    begun = "User:\nx\nAssistant:\ny\nUser:\na\nAssistant:\n"
+    assert [row[0] for row in said if "x" in row[0]] == [begun]
+    assert dataset.encoding.runtime_facts["chat"].end_id == dataset.facts["eot_id"]
+    again = build(tmp_path / "pairs.jsonl", dataset.encoding.to_json())
+    assert len(again.splits["all"]) == 21
+
+
+def test_texts_are_messages_where_a_template_is_given(tmp_path):
+    template = (
+        "{% for m in messages %}<{{ m.content | trim }}>{{ eos_token if m.role == 'assistant' }}"
+        "{% endfor %}"
+    )
+    form = template.replace("<{{", "{{ '<' if m.role == 'user' }}{{").replace(">{{ eos", "{{ eos")
+    path = write(tmp_path, [ROW] * 9)
+    dataset = build(path, chat_template=form)
+    assert list(texts(dataset, "test"))[0] == ("<a", "good", "bad")
+    path = write(tmp_path, [ROW | {"rejected": "good "}] * 9)
+    with pytest.raises(UserError, match=r":\d+: the chat template writes both answers alike"):
+        build(path, chat_template=form)
+    with pytest.raises(UserError, match="data.verifier checks answers to texts"):
+        build(path, chat_template=form, verifier="python")
 
 
 def test_a_run_keeps_its_encoding_and_is_evaluated_on_answers_alone(tmp_path):

@@ -83,7 +83,7 @@ def test_refused_messages_are_named_with_their_place():
     users = Conversation(messages("a"), "chats.jsonl:1")
     with pytest.raises(UserError, match="^chats.jsonl:1: no message is the assistant's"):
         build([users, *CHATS])
-    with pytest.raises(UserError, match="data=sft takes data.tokenizer=bpe, char or byte"):
+    with pytest.raises(UserError, match="data=chats takes data.tokenizer=bpe, char or byte"):
         build(tokenizer=TokenizerConfig("word"))
 
 

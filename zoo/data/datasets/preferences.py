@@ -1,7 +1,7 @@
 """The user's own preferences: a file of JSON objects, each a prompt with a better and a worse
 answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zoo.data.charset import read_text
@@ -9,9 +9,15 @@ from zoo.data.chat.messages import CONTENT, ROLE, Message, check_message, check_
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.splits import split_items
-from zoo.data.text.json_rows import read_rows
-from zoo.data.text.preferences import Preference, preference_dataset
-from zoo.data.text.turns import flatten
+from zoo.data.text.chat_encoding import ChatEncoding
+from zoo.data.text.conversations import Conversation, chat_encoding, read_template
+from zoo.data.text.json_rows import Entry, read_rows
+from zoo.data.text.preferences import (
+    Preference,
+    PreferenceEncoding,
+    preference_dataset,
+    preference_encoding,
+)
 from zoo.data.text.verifiers import VERIFIERS
 from zoo.data.tokenizers.base import replace_halves
 from zoo.errors import UserError, unknown_name
@@ -33,6 +39,7 @@ def preferences(
     split_column: str | None = None,
     template: str = "{prompt}\n",
     verifier: str | None = None,
+    chat_template: str | None = None,
 ) -> Dataset:
     """Lines of a JSONL file, or the entries of a JSON list.
 
@@ -42,39 +49,60 @@ def preferences(
         path: The file.
         prompt, chosen, rejected: Names of the three in each line: texts, or lists of messages.
         split_column: Name of the column that says train, val or test; null to split at random.
-        template: The text around a prompt, and around what the user says in messages.
+        template: The text around a prompt.
         verifier: What checks an answer: python, sums; null for nothing.
+        chat_template: How messages are written: a file with a Jinja template, or the template
+            itself; null for that of the tokenizer, or else a default. Given, texts are messages
+            too.
     """
     if path is None:
         raise UserError("data.path is missing: a JSONL file; e.g. data.path=pairs.jsonl")
     if verifier is not None and verifier not in VERIFIERS:
         raise UserError(f"data.verifier: {unknown_name('verifier', verifier, VERIFIERS)}")
+    if block_size < 2:
+        raise UserError(f"data.block_size={block_size}: expected 2 or more")
     columns = (prompt, chosen, rejected)
     text, notes = read_text(user_path(path))
-    rows, parts = [], []
-    for where, row in read_rows(text, path):
-        rows.append(read_row(row, where, columns, template))
-        parts.append(_part(row, where, split_column) if split_column else "")
-    splits = _by_split(rows, parts, path) if split_column else split_items(
-        rows, context.split, allow_empty=not context.is_new
-    )  # fmt: skip
+    found = read_rows(text, path)
+    rows = [read_row(row, where, columns) for where, row in found]
+    if split_column:
+        splits = _by_split(rows, [_part(row, at, split_column) for at, row in found], path)
+    else:
+        splits = split_items(rows, context.split, allow_empty=not context.is_new)
+    source = read_template(chat_template) if context.encoding is None else None  # a run has its own
+    encoding: ChatEncoding | PreferenceEncoding
+    if isinstance(context.encoding, ChatEncoding) or source or _has_messages(found, columns):
+        if verifier is not None:
+            raise UserError("data.verifier checks answers to texts; leave it out for messages")
+        encoding = chat_encoding("preferences", _spoken(splits), context, block_size, source)
+    else:
+        encoding = preference_encoding(splits, context, block_size, template, columns, verifier)
     if not context.is_new:
         splits["all"] = rows
-    dataset = preference_dataset(
-        "preferences", splits, context, block_size, template, columns, verifier
-    )
+    dataset = preference_dataset("preferences", splits, encoding)
     dataset.notes.extend(notes)
     return dataset
 
 
-def read_row(row: Any, where: str, columns: Columns, template: str) -> Preference:
+def _spoken(splits: Mapping[str, Sequence[Preference]]) -> dict[str, list[Conversation]]:
+    """Each row as two conversations."""
+    return {
+        split: [Conversation(messages, row.where) for row in rows for messages in row.conversations]
+        for split, rows in splits.items()
+    }
+
+
+def _has_messages(rows: Sequence[Entry], columns: Columns) -> bool:
+    return any(isinstance(row.get(name), list) for _, row in rows for name in columns)
+
+
+def read_row(row: Any, where: str, columns: Columns) -> Preference:
     """A line of the file.
 
     Args:
         row: Its JSON.
         where: It stands, for messages.
         columns: Names of prompt, chosen and rejected answer.
-        template: The text around a prompt.
 
     Raises:
         UserError: Something is missing, of another kind, or empty; two equal answers.
@@ -98,8 +126,8 @@ def read_row(row: Any, where: str, columns: Columns, template: str) -> Preferenc
             f"{where}: '{columns[1]}' and '{columns[2]}' are equal; expected a better and a worse "
             f"answer"
         )
-    asked = _prompt(row, where, columns[0], before, template)
-    return Preference(*map(replace_halves, (asked, chosen, rejected)))
+    asked = _asked(row, where, columns[0], before)
+    return Preference(asked, replace_halves(chosen), replace_halves(rejected), where)
 
 
 def _answer(value: Any, where: str) -> tuple[list[Message], str]:
@@ -119,21 +147,22 @@ def _answer(value: Any, where: str) -> tuple[list[Message], str]:
     return before, value
 
 
-def _prompt(
-    row: Mapping[str, Any], where: str, name: str, before: list[Message], template: str
-) -> str:
-    """The text after which the answers are written."""
+def _asked(row: Mapping[str, Any], where: str, name: str, before: list[Message]) -> list[Message]:
+    """The messages that are answered, of which the last is the user's."""
     if name not in row and not before:
         raise UserError(f"data.prompt: {where}: {unknown_name('key', name, row)}")
     value = row.get(name, [])
     if isinstance(value, str):
-        messages = exchange(value, "")[:1]
+        messages = exchange(replace_halves(value), "")[:1]
         if before and before[-1:] != messages:
             raise UserError(f"{where}: '{name}' is another text than the message that is answered")
         messages = before or messages
     else:
         messages = (check_messages(value, f"{where}, '{name}'") if value else []) + before
-    return flatten(messages, template, where)
+    if not messages or messages[-1][ROLE] != "user":
+        said = f"the {messages[-1][ROLE]}'s" if messages else "missing"
+        raise UserError(f"{where}: the message before the answer is {said}, expected the user's")
+    return messages
 
 
 def _part(row: Any, where: str, name: str) -> str:

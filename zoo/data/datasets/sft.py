@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo.data.charset import read_text
-from zoo.data.chat.format import DEFAULT
 from zoo.data.chat.messages import CONTENT, ROLE, check_messages, exchange
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.text.chat_encoding import ChatEncoding
-from zoo.data.text.conversations import Conversation, conversation_dataset
+from zoo.data.text.conversations import Conversation, conversation_dataset, read_template
 from zoo.data.text.json_rows import Entry, read_rows
 from zoo.data.text.prompts import Pair, prompt_dataset
 from zoo.data.tokenizers.base import replace_halves
@@ -107,25 +106,6 @@ def _chat_notes(rows: Sequence[Entry], messages: str) -> list[str]:
     if unread:
         notes.append(f"of messages only role and content are read, not {', '.join(unread)}")
     return notes
-
-
-def read_template(given: str | None) -> str | None:
-    """The Jinja template that `data.chat_template` names or is.
-
-    Raises:
-        UserError: It is neither a template nor a file.
-    """
-    if given is None or "{{" in given or "{%" in given:
-        return given
-    if given == "default":
-        return DEFAULT
-    file = user_path(given)
-    if not file.is_file():
-        raise UserError(
-            f"data.chat_template={given}: no such file; expected a file with a Jinja template, "
-            "`default`, or null for the tokenizer's own"
-        )
-    return read_text(file)[0]
 
 
 def read_conversations(

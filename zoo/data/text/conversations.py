@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data.chat.format import Row, with_chat
+from zoo.data.charset import read_text
+from zoo.data.chat.format import DEFAULT, Row, with_chat
 from zoo.data.chat.messages import CONTENT, Message, exchange
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
@@ -23,6 +24,7 @@ from zoo.data.text.scored import ScoredSource
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.data.tokenizers.registry import EOT, Tokenizer
 from zoo.errors import UserError
+from zoo.files import user_path
 
 ANY = exchange("hello", "zoo")
 
@@ -64,13 +66,8 @@ def conversation_dataset(
     """
     if block_size < 2:
         raise UserError(f"data.block_size={block_size}: expected 2 or more")
-    encoding = context.fitted(ChatEncoding)
     splits = split_items(conversations, context.split, allow_empty=not context.is_new)
-    if encoding is None:
-        tokenizer = _fit_tokenizer(context.tokenizer, splits, chat_template)
-        encoding = ChatEncoding(with_chat(tokenizer, chat_template), block_size)
-    else:
-        context.tokenizer.check_same(encoding.tokenizer)
+    encoding = chat_encoding(name, splits, context, block_size, chat_template)
     samples = {split: partial(_sample, members) for split, members in splits.items() if members}
     notes = coverage_notes(name, encoding.tokenizer, samples)
     sha256 = _digest(splits)
@@ -89,6 +86,46 @@ def conversation_dataset(
     return Dataset(encoding.facts(), sources, encoding, sha256, notes=notes)
 
 
+def read_template(given: str | None) -> str | None:
+    """The Jinja template that `data.chat_template` names or is.
+
+    Raises:
+        UserError: It is neither a template nor a file.
+    """
+    if given is None or "{{" in given or "{%" in given:
+        return given
+    if given == "default":
+        return DEFAULT
+    file = user_path(given)
+    if not file.is_file():
+        raise UserError(
+            f"data.chat_template={given}: no such file; expected a file with a Jinja template, "
+            "`default`, or null for the tokenizer's own"
+        )
+    return read_text(file)[0]
+
+
+def chat_encoding(
+    name: str,
+    splits: Mapping[str, Sequence[Conversation]],
+    context: DataContext,
+    block_size: int,
+    chat_template: str | None,
+) -> ChatEncoding:
+    """The run's encoding, or for a new one its tokenizer with a chat template; arguments as of
+    `conversation_dataset`.
+
+    Raises:
+        UserError: Another kind of run's encoding; a tokenizer that writes no answer.
+    """
+    encoding = context.fitted(ChatEncoding)
+    if encoding is None:
+        tokenizer = _fit_tokenizer(name, context.tokenizer, splits, chat_template)
+        return ChatEncoding(with_chat(tokenizer, chat_template), block_size)
+    context.tokenizer.check_same(encoding.tokenizer)
+    return encoding
+
+
 def _packed(rows: Sequence[Row], encoding: ChatEncoding) -> tuple[ScoredSource, str]:
     """Rows that share as few as possible, and a note on how many those are."""
     width = encoding.length + 1  # the last token's target included
@@ -98,14 +135,17 @@ def _packed(rows: Sequence[Row], encoding: ChatEncoding) -> tuple[ScoredSource, 
 
 
 def _fit_tokenizer(
-    config: TokenizerConfig, splits: Mapping[str, Sequence[Conversation]], template: str | None
+    name: str,
+    config: TokenizerConfig,
+    splits: Mapping[str, Sequence[Conversation]],
+    template: str | None,
 ) -> Tokenizer:
     """Of characters, those of all splits and of the template; others know any text.
 
     Raises:
         UserError: Words, with which no answer can be written.
     """
-    config.check_writes("data=sft")
+    config.check_writes(f"data={name}")
     known = splits["train"]
     if config.tokenizer == "char":
         known = [conversation for members in splits.values() for conversation in members]

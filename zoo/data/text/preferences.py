@@ -4,32 +4,59 @@ Shapes: N rows, B batch, T tokens of the batch's longest.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from zoo.batch import Batch
+from zoo.data.chat.messages import CONTENT, ROLE, Message
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import ENCODINGS
+from zoo.data.text.chat_encoding import ChatEncoding
 from zoo.data.text.coverage import coverage_notes, repeated_note, spread
-from zoo.data.text.prompt_encoding import PLACEHOLDER, PromptEncoding
-from zoo.data.text.prompts import PromptRow, fit_tokenizer, scored_row
-from zoo.data.text.scored import ScoredSource
+from zoo.data.text.prompt_encoding import PromptEncoding
+from zoo.data.text.prompts import fit_tokenizer, scored_row
+from zoo.data.text.scored import ScoredRow, ScoredSource
 from zoo.errors import UserError
 
 
 class Preference(NamedTuple):
-    """A prompt, in its template, with two answers."""
+    """Two answers to the same messages.
 
-    prompt: str
+    Attributes:
+        messages: Of which the last is the user's; a plain prompt is the only one.
+        chosen, rejected: The better answer and the worse one.
+        where: It stands, for messages of errors.
+    """
+
+    messages: list[Message]
     chosen: str
     rejected: str
+    where: str = ""
+
+    @property
+    def texts(self) -> list[str]:
+        """All that is said."""
+        return [*(message[CONTENT] for message in self.messages), self.chosen, self.rejected]
+
+    @property
+    def conversations(self) -> list[list[Message]]:
+        """The messages with the better answer, and with the worse one."""
+        answers = (self.chosen, self.rejected)
+        return [[*self.messages, {ROLE: "assistant", CONTENT: answer}] for answer in answers]
+
+    @property
+    def key(self) -> str:
+        """The same for equal messages with equal answers."""
+        return json.dumps(self[:3], ensure_ascii=False)
 
 
 @ENCODINGS.register("preferences")
@@ -103,64 +130,80 @@ class PreferenceSource:
 def preference_dataset(
     name: str,
     splits: Mapping[str, Sequence[Preference]],
-    context: DataContext,
-    block_size: int,
-    template: str,
-    columns: tuple[str, str, str],
-    verifier: str | None = None,
+    encoding: PreferenceEncoding | ChatEncoding,
 ) -> Dataset:
     """A dataset of prompts with two answers, encoded once and held in memory.
 
     Args:
         name: Of the dataset, for messages.
         splits: Rows by split.
-        context: The shared settings. The tokenizer is fitted on the training split.
+        encoding: How they are written: texts in a template, or messages by a chat template.
+
+    Raises:
+        UserError: A split whose rows are all too long; what the chat template refuses.
+    """
+    samples = {split: partial(_sample, rows) for split, rows in splits.items() if rows}
+    notes = coverage_notes(name, encoding.tokenizer, samples)
+    keys = {split: [row.key for row in rows] for split, rows in splits.items()}
+    notes += repeated_note(keys, "prompts with their answers")
+    kept = {split: _encode(name, split, rows, encoding) for split, rows in splits.items()}
+    notes.insert(0, _summary(name, splits, kept, encoding.length))
+    sources = {
+        split: PreferenceSource(
+            ScoredSource.of([chosen for chosen, _ in rows], encoding.pad_id),
+            ScoredSource.of([rejected for _, rejected in rows], encoding.pad_id),
+        )
+        for split, rows in kept.items()
+    }
+    return Dataset(encoding.facts(), sources, encoding, _digest(keys), notes=notes)
+
+
+def preference_encoding(
+    splits: Mapping[str, Sequence[Preference]],
+    context: DataContext,
+    block_size: int,
+    template: str,
+    columns: tuple[str, str, str],
+    verifier: str | None,
+) -> PreferenceEncoding:
+    """The run's encoding, or for a new one its tokenizer with a template.
+
+    Args:
+        splits: Rows by split. The tokenizer is fitted on the training split.
+        context: The shared settings.
         block_size: Maximum number of tokens of a prompt with an answer; longer ones are left out.
-        template: The text around a prompt, for predictions: those of the rows have it.
+        template: The text around a prompt.
         columns: Names of prompt, chosen and rejected answer in the file.
         verifier: Name of what checks an answer (`zoo.data.text.verifiers`), if there is one.
 
     Raises:
-        UserError: A split whose rows are all too long; another kind of run's encoding.
+        UserError: Another kind of run's encoding; a tokenizer that writes no answer.
     """
-    if block_size < 2:
-        raise UserError(f"data.block_size={block_size}: expected 2 or more")
     encoding = context.fitted(PreferenceEncoding)
     if encoding is None:
-        tokenizer = fit_tokenizer(context.tokenizer, splits, template, "preferences")
-        encoding = PreferenceEncoding(
+        texts = {split: [row.texts for row in rows] for split, rows in splits.items()}
+        tokenizer = fit_tokenizer(context.tokenizer, texts, template, "preferences")
+        return PreferenceEncoding(
             tokenizer, block_size, template, *columns[:2], verifier, columns[2]
         )
-    else:
-        context.tokenizer.check_same(encoding.tokenizer)
-    samples = {split: partial(_sample, rows) for split, rows in splits.items() if rows}
-    notes = coverage_notes(name, encoding.tokenizer, samples)
-    notes += repeated_note(splits, "prompts with their answers")
-    kept = {split: _encode(name, split, rows, encoding) for split, rows in splits.items()}
-    notes.insert(0, _summary(name, splits, kept, encoding))
-    sources = {
-        split: PreferenceSource(
-            ScoredSource.of([scored_row(a) for a, _ in rows], encoding.pad_id),
-            ScoredSource.of([scored_row(b) for _, b in rows], encoding.pad_id),
-        )
-        for split, rows in kept.items()
-    }
-    return Dataset(encoding.facts(), sources, encoding, _digest(splits), notes=notes)
+    context.tokenizer.check_same(encoding.tokenizer)
+    return encoding
 
 
 def _sample(rows: Sequence[Preference]) -> Iterator[str]:
-    return spread((text for row in rows for text in row), 3 * len(rows))
+    texts = [text for row in rows for text in row.texts]
+    return spread(iter(texts), len(texts))
 
 
 def _encode(
-    name: str, split: str, rows: Sequence[Preference], encoding: PreferenceEncoding
-) -> list[tuple[PromptRow, PromptRow]]:
+    name: str,
+    split: str,
+    rows: Sequence[Preference],
+    encoding: PreferenceEncoding | ChatEncoding,
+) -> list[tuple[ScoredRow, ScoredRow]]:
     """Both answers of each row after its prompt, where neither is too long."""
-    plain = replace(encoding, template=PLACEHOLDER)  # the rows have the template already
-    encoded = [
-        (plain.encode(prompt, chosen), plain.encode(prompt, rejected))
-        for prompt, chosen, rejected in rows
-    ]
+    write = _in_chat if isinstance(encoding, ChatEncoding) else _in_template
+    encoded = [write(encoding, row) for row in rows]  # type: ignore[arg-type]
     lengths = [max(len(a[0]), len(b[0])) - 1 for a, b in encoded]  # the last token is only a target
     short = [row for row, n in zip(encoded, lengths, strict=True) if n <= encoding.length]
     if rows and not short:
@@ -171,17 +214,38 @@ def _encode(
     return short
 
 
+def _in_template(encoding: PreferenceEncoding, row: Preference) -> tuple[ScoredRow, ScoredRow]:
+    prompt = row.messages[0][CONTENT]
+    chosen, rejected = (
+        scored_row(encoding.encode(prompt, answer)) for answer in (row.chosen, row.rejected)
+    )
+    return chosen, rejected
+
+
+def _in_chat(encoding: ChatEncoding, row: Preference) -> tuple[ScoredRow, ScoredRow]:
+    rows = []
+    for messages in row.conversations:
+        try:
+            before, answer = encoding.chat.answer(messages)
+        except UserError as error:
+            raise UserError(f"{row.where}: {error}") from None
+        rows.append(scored_row((np.concatenate([before, answer]), len(before))))
+    if np.array_equal(rows[0][0], rows[1][0]):
+        raise UserError(f"{row.where}: the chat template writes both answers alike")
+    return rows[0], rows[1]
+
+
 def _summary(
     name: str,
     splits: Mapping[str, Sequence[Preference]],
-    kept: Mapping[str, Sequence[tuple[PromptRow, PromptRow]]],
-    encoding: PreferenceEncoding,
+    kept: Mapping[str, Sequence[tuple[ScoredRow, ScoredRow]]],
+    limit: int,
 ) -> str:
     """`preferences: 500 pairs, 23 tokens of a chosen answer and 31 of a rejected one`"""
     parts = [name for name in kept if name != "all"] or list(kept)
     pairs = [pair for part in parts for pair in kept[part]]
     chosen, rejected = (
-        sum(len(row[k][0]) - row[k][1] for row in pairs) / max(1, len(pairs)) for k in (0, 1)
+        sum(int(pair[k][1].sum()) for pair in pairs) / max(1, len(pairs)) for k in (0, 1)
     )
     summary = (
         f"{name}: {len(pairs):,} pairs, {chosen:.0f} tokens of a chosen answer and {rejected:.0f} "
@@ -189,15 +253,14 @@ def _summary(
     )
     dropped = sum(len(splits[part]) for part in parts) - len(pairs)
     if dropped:
-        summary += f"; {dropped:,} longer than data.block_size={encoding.length} tokens left out"
+        summary += f"; {dropped:,} longer than data.block_size={limit} tokens left out"
     return summary
 
 
-def _digest(splits: Mapping[str, Sequence[Preference]]) -> str:
+def _digest(keys: Mapping[str, Sequence[str]]) -> str:
     total = hashlib.sha256()
-    for split in sorted(splits):
-        for row in splits[split]:
-            digests = (hashlib.sha256(text.encode("utf-8", "surrogatepass")) for text in row)
-            total.update(b"".join(digest.digest() for digest in digests))
+    for split in sorted(keys):
+        for key in keys[split]:
+            total.update(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest())
         total.update(split.encode())
     return total.hexdigest()
