@@ -60,3 +60,29 @@ def test_what_cannot_be_asked_is_refused(sums_run, command, tmp_path):
     path.write_text("")
     done = command(preferences, f"run={sums_run}", f"path={path}")
     assert done.code == 2 and "is there already" in done.err
+
+
+def test_of_conversations_the_last_answer_is_preferred(trained, command, train, tmp_path):
+    chats = tmp_path / "chats.jsonl"
+    talks = [
+        [("user", f"{k}?"), ("assistant", "ab"), ("user", "and?"), ("assistant", "ba")]
+        for k in range(30)
+    ]
+    rows = [{"messages": [{"role": r, "content": c} for r, c in talk]} for talk in talks]
+    chats.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    run = trained("chats", *SIZE, "data=sft", f"data.path={chats}", "task=causal_lm")
+    path = tmp_path / "pairs.jsonl"
+    done = command(preferences, f"run={run}", f"path={path}", "max_tokens=80", "samples=8")
+    assert done.code == 0, done.err
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    assert {row["split"] for row in found} == {"train", "val", "test"}
+    for row in found:
+        assert [*row["prompt"], *row["chosen"]] in [row["messages"] for row in rows]
+        assert row["rejected"][0]["role"] == "assistant" and row["rejected"] != row["chosen"]
+    trains = train(
+        "task=dpo", "data=preferences", f"data.path={path}", "data.split_column=split", *SIZE[:1],
+        f"init.from={run}", f"teacher.from={run}", "trainer.max_steps=2", "trainer.eval_steps=2",
+    )  # fmt: skip
+    assert trains.code == 0, trains.err
+    said = command(predict, f"run={trains.path}", "chat=true", "input=1?", "max_tokens=3")
+    assert said.code == 0, said.err

@@ -27,7 +27,8 @@ Samples answers of a language model to the prompts of its data, and writes those
 beside the right ones, a JSON object a line: prompt, chosen, rejected, split (train, val or test, as
 in the run). For task=dpo: data=preferences data.path=preferences.jsonl data.split_column=split
 
-run=         a run on prompts and responses (data=sft, stdlib_functions, sums, ...)
+run=         a run on prompts and responses (data=sft, stdlib_functions, sums, ...), or on
+             conversations, of which the last answer is taken
 path=        the file to write
 samples=     answers to try for each prompt, of which the first wrong one is taken (default 4)
 max_tokens=  of an answer (default 128); one that does not end in time is not taken
@@ -40,7 +41,21 @@ base=        the weights that a LoRA run's adapter belongs to, if they have move
 """
 TOGETHER = 256  # prompts that are answered in one batch
 SPLITS = ("train", "val", "test")
-Row = dict[str, str]
+Row = dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """A prompt.
+
+    Attributes:
+        prompt: Its ids.
+        response: Ids of the right answer, without the end.
+        row: `prompt` and `chosen` of the file.
+    """
+
+    prompt: list[int]
+    response: list[int]
+    row: Row
 
 
 class Settings(NamedTuple):
@@ -107,69 +122,96 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
     """Prompts, each with its response and a wrong answer of the run, in the order of the data.
 
     Raises:
-        UserError: The run's data are no prompts with responses.
+        UserError: The run's data are no prompts with responses, and no conversations.
     """
     from zoo.batch import spread
     from zoo.build import build_dataset
 
     encoding = restored.encoding
     dataset = build_dataset(restored.config.data, encoding.to_json(), online=False)
-    sources = {split: dataset.splits[split] for split in SPLITS}
-    is_asked = all(hasattr(source, "scored") for source in sources.values())
-    if not hasattr(encoding, "without_template") or not is_asked:
+    is_asked = hasattr(encoding, "without_template") and all(
+        hasattr(dataset.splits[split], "scored") for split in SPLITS
+    )
+    if not is_asked and not dataset.conversations:
         raise UserError(
             f"run={restored.run.path}: its data are {encoding.holds}; expected a run on prompts "
             f"and responses, such as data=sft or data=stdlib_functions"
         )
     rows: list[Row] = []
-    for split, source in sources.items():
-        index = spread(len(source), settings.prompts)
-        found: list[tuple[int, Row]] = []
-        by_length = index[_prompt_lengths(source)[index].argsort(stable=True)]  # batched by length
-        for part in by_length.split(TOGETHER):
-            batch = encoding.prepare(source.fetch(part))
-            for place, row in _answered(restored, batch, settings):
-                found.append((int(part[place]), row | {"split": split}))
-        rows += [row for _, row in sorted(found, key=lambda pair: pair[0])]
-        print(f"{split}: {len(found):,} of {len(index):,} prompts have a wrong answer", flush=True)
+    for split in SPLITS:
+        if dataset.conversations:
+            asked = _of_messages(encoding, dataset.conversations[split])
+        else:
+            asked = _of_texts(encoding, dataset.splits[split])
+        asked = [asked[k] for k in spread(len(asked), settings.prompts).tolist()]
+        found: dict[int, Row] = {}
+        order = sorted(range(len(asked)), key=lambda k: len(asked[k].prompt))  # batched by length
+        for start in range(0, len(order), TOGETHER):
+            numbers = order[start : start + TOGETHER]
+            for place, row in _answered(restored, [asked[k] for k in numbers], settings):
+                found[numbers[place]] = row | {"split": split}
+        rows += [found[k] for k in sorted(found)]
+        print(f"{split}: {len(found):,} of {len(asked):,} prompts have a wrong answer", flush=True)
     return rows
 
 
-def _prompt_lengths(source: Any) -> Any:
-    """Tokens before each row's response, int64 (N,)."""
+def _of_texts(encoding: Any, source: Any) -> list[Asked]:
+    """The prompts of a split and their responses."""
     import torch
 
-    starts, lengths = source.rows.starts
-    before = torch.cat([torch.zeros(1, dtype=torch.int64), source.scored.long().cumsum(0)])
-    return lengths - (before[starts + lengths] - before[starts])  # a response ends its row
+    from zoo.tasks.rewards import Questions
+
+    decode, asked = encoding.tokenizer.decode, []
+    for part in torch.arange(len(source)).split(TOGETHER):
+        questions = Questions.of(encoding.prepare(source.fetch(part)))
+        for prompt, response in zip(*questions, strict=True):
+            text = encoding.without_template(decode(prompt))
+            row = {"prompt": text, "chosen": decode(response or [])}
+            asked.append(Asked(prompt, response or [], row))
+    return asked
 
 
-def _answered(restored: "Restored", batch: Any, settings: Settings) -> Iterator[tuple[int, Row]]:
-    """Places in a batch of prompts of which a wrong answer was found, and the rows."""
+def _of_messages(encoding: Any, conversations: Sequence[list[dict[str, str]]]) -> list[Asked]:
+    """What each conversation says before its last answer, and that; long ones are left out."""
+    asked = []
+    for messages in conversations:
+        last = max(k for k, message in enumerate(messages) if message["role"] == "assistant")
+        before, answer = encoding.chat.answer(messages[: last + 1])
+        if len(before) + len(answer) <= encoding.length + 1:  # the last token is only a target
+            row = {"prompt": messages[:last], "chosen": messages[last : last + 1]}
+            asked.append(Asked(before.tolist(), answer[:-1].tolist(), row))
+    return asked
+
+
+def _answered(
+    restored: "Restored", asked: Sequence[Asked], settings: Settings
+) -> Iterator[tuple[int, Row]]:
+    """Places among prompts of which a wrong answer was found, and the rows."""
     from zoo.tasks.rewards import Questions, Rewarder
     from zoo.tasks.rollouts import own_draws, roll_out
 
-    encoding: Any = restored.encoding  # of prompts
-    decode = encoding.tokenizer.decode
-    rewarder = Rewarder(encoding.tokenizer, encoding.runtime_facts.get("verifier"))
-    questions = Questions.of(batch)
-    length = settings.max_tokens
-    draws = own_draws(questions.prompts, settings.samples * length, settings.seed)
-    open_places: Sequence[int] = range(len(questions.prompts))
+    encoding, facts = restored.encoding, restored.encoding.runtime_facts
+    tokenizer = facts["tokenizer"]
+    end = facts["chat"].end_id if "chat" in facts else encoding.pad_id  # type: ignore[attr-defined]
+    rewarder, length = Rewarder(tokenizer, facts.get("verifier")), settings.max_tokens
+    draws = own_draws([a.prompt for a in asked], settings.samples * length, settings.seed)
+    open_places: Sequence[int] = range(len(asked))
     for k in range(settings.samples):
         if not open_places:
             return
-        asked = Questions(*[[column[p] for p in open_places] for column in questions])  # type: ignore[arg-type]
+        questions = Questions(
+            [asked[p].prompt for p in open_places], [asked[p].response for p in open_places]
+        )
         own = draws[list(open_places), k * length : (k + 1) * length]
-        rollouts = roll_out(restored.model, asked.prompts, encoding.pad_id, length, own)
-        right = rewarder.rewards(asked, rollouts).tolist()
+        rollouts = roll_out(restored.model, questions.prompts, end, length, own)
+        right = rewarder.rewards(questions, rollouts).tolist()
         still_open = []
         for i, place in enumerate(open_places):
-            answer = decode(rollouts.answers[i])
-            chosen = decode(questions.responses[place] or [])
-            if not rollouts.ended[i] or right[i] >= 1 or answer == chosen:
+            row, answer = asked[place].row, tokenizer.decode(rollouts.answers[i])
+            rejected = answer if "chat" not in facts else [{"role": "assistant", "content": answer}]
+            is_wrong = rollouts.ended[i] and right[i] < 1 and rejected != row["chosen"]
+            if is_wrong and ("chat" not in facts or answer.strip()):
+                yield place, row | {"rejected": rejected}
+            else:
                 still_open.append(place)
-                continue
-            prompt = encoding.without_template(decode(questions.prompts[place]))
-            yield place, {"prompt": prompt, "chosen": chosen, "rejected": answer}
         open_places = still_open

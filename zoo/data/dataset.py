@@ -69,6 +69,7 @@ class Dataset:
         notes: Lines for the header of a run: sizes, what was left out.
         altered: Lines on what settings change of a split, by its name, for those who evaluate it.
         contents: How each column of a table was understood, for the header.
+        conversations: The messages of each split, for those who evaluate a run on such data.
     """
 
     facts: dict[str, Any]
@@ -79,6 +80,7 @@ class Dataset:
     notes: list[str] = field(default_factory=list)
     altered: dict[str, list[str]] = field(default_factory=dict)
     contents: list[Content] = field(default_factory=list)
+    conversations: dict[str, list[list[dict[str, str]]]] = field(default_factory=dict)
 
     def augment_samples(self, batch: Batch, seed: int, epoch: Tensor, index: Tensor) -> Batch:
         """Augment a prepared batch.

@@ -83,7 +83,8 @@ def conversation_dataset(
     if pack:
         sources["train"], note = _packed(short["train"], encoding)
         notes.append(note)
-    return Dataset(encoding.facts(), sources, encoding, sha256, notes=notes)
+    said = {} if context.is_new else {k: [c.messages for c in splits[k]] for k in splits}
+    return Dataset(encoding.facts(), sources, encoding, sha256, notes=notes, conversations=said)
 
 
 def read_template(given: str | None) -> str | None:
