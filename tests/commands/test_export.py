@@ -109,6 +109,22 @@ def close(actual, expected):
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_gguf_file_computes_what_the_run_does(run, tmp_path, capsys):
+    gguf_reader = pytest.importorskip("gguf_reader")
+    path = run("gpt")
+    said = export(path, "gguf", tmp_path / "out", capsys)
+    assert "For llama.cpp" in said and "model.gguf" in said
+    assert "from llama_cpp import Llama" in (tmp_path / "out" / "README.md").read_text()
+    file, restored = gguf_reader.File(tmp_path / "out" / "model.gguf"), restore(path)
+    tokens = inputs(restored)
+    with torch.no_grad():
+        close(file.logits(tokens), restored.model(tokens))
+    arguments = [f"run={path}", "format=gguf", f"out={tmp_path / 'small'}", "dtype=f16"]
+    assert main(arguments) == 0
+    small = gguf_reader.File(tmp_path / "small" / "model.gguf")
+    assert small.types["token_embd.weight"] == "F16"
+
+
 @pytest.mark.parametrize("case", ["gpt", "bert", "resnet18"])
 def test_what_transformers_would_open_we_read_again(run, train, tmp_path, capsys, case):
     path, out = run(case), tmp_path / "out"
@@ -251,7 +267,11 @@ def test_mistakes(tmp_path, capsys):
         (["run=nowhere", "format=onnx", f"out={tmp_path}"], "exists already"),
         (["run=nowhere", "format=onnx", f"out={tmp_path / 'x'}"], "there is no such folder"),
         (["run=nowhere", "format=onnx"], "out= is missing"),
+        (["run=nowhere", "format=hf", "out=x", "dtype=f16"], "dtype=f16 is for format=gguf, not"),
+        (["run=nowhere", "format=gguf", "out=x", "dtype=q8"], "did you mean 'q8_0'"),
     ):
         assert main(arguments) == 2
         assert said in capsys.readouterr().err
-    assert set(FORMATS) == {"safetensors", "hf", "peft", "onnx", "int8", "torch_export"}
+    assert set(FORMATS) == {
+        "safetensors", "hf", "gguf", "peft", "onnx", "int8", "torch_export"
+    }  # fmt: skip

@@ -25,16 +25,19 @@ format=peft.
 run=         a run directory, or a folder of runs: the newest; last: the newest below outputs
 format=      safetensors   weights with our names, options and tokenizer: init.from reads it
              hf            the format of the Hub, for `transformers`: llama, gpt, bert, resnet
+             gguf          one file for llama.cpp: llama, gpt
              peft          only the adapter, for PEFT
              onnx          a graph, compared with the model; batch size and length are dynamic
              int8          the same in 8 bits; prints the change in size, speed and metrics
              torch_export  a graph for torch.export.load, which does not need Zoo
 out=         the folder to create
+dtype=       of the matrices in a GGUF file: f32, f16, bf16, q8_0 (8 bits); by default their own
 checkpoint=  best (default), last, a step, or the name of a checkpoint
 base=        the weights that a LoRA run's adapter belongs to, if they have moved
 plugins=     [modules] to import first; those in the run's config are not imported by default
 """
 README = "README.md"
+DTYPES = ("f32", "f16", "bf16", "q8_0")  # of a GGUF file
 NO_GRAPH = {  # tasks whose models are no function of one input: why, and what of them is one
     "contrastive": ("it has two, of images and of texts", "`image` and `text`"),
     "diffusion": (
@@ -67,7 +70,8 @@ class Usage:
     example: str = ""
 
 
-Write = Callable[["Restored", Path], Usage]
+Write = Callable[..., Usage]
+"""Of a run and a folder; gguf of the type of numbers too."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,12 +80,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> int:
-    defaults: dict[str, Any] = {"checkpoint": "best", "plugins": "[]", "base": ""}
+    defaults: dict[str, Any] = {"checkpoint": "best", "plugins": "[]", "base": "", "dtype": ""}
     values, overrides = options(argv, USAGE, run=..., format=..., out=..., **defaults)
     if overrides:
         raise UserError(f"'{overrides[0]}': a run is exported as trained; give only run=")
     if values["format"] not in FORMATS:
         raise UserError(unknown_name("format", values["format"], FORMATS))
+    if values["dtype"] and values["format"] != "gguf":
+        raise UserError(f"dtype={values['dtype']} is for format=gguf, not {values['format']}")
+    if values["dtype"] not in ("", *DTYPES):
+        raise UserError(unknown_name("dtype", values["dtype"], DTYPES))
     out = user_path(values["out"])
     if out.exists():
         raise UserError(f"out={out} exists already; name a folder that is not there yet")
@@ -96,7 +104,8 @@ def _main(argv: list[str] | None) -> int:
         fold(restored.model, unpack=True)
     try:
         with atomic_folder(out) as folder:
-            usage = FORMATS[values["format"]](restored, folder)
+            dtype = [values["dtype"]] if values["dtype"] else []
+            usage = FORMATS[values["format"]](restored, folder, *dtype)
             card = model_card(restored.run, restored.config, usage.files, usage.example)
             (folder / README).write_text(card, encoding="utf-8")
     except OSError as error:
@@ -169,6 +178,15 @@ def hf(restored: "Restored", folder: Path) -> Usage:
         f"For transformers: `{name}.from_pretrained('<this folder>')`, and its pipelines.",
         example=pipeline_example(about["task"], about),
     )
+
+
+def gguf(restored: "Restored", folder: Path, dtype: str = "") -> Usage:
+    """One file for llama.cpp."""
+    from zoo.weights.gguf import write_gguf
+
+    trained = _trained(restored, _weights(restored))
+    notes, example = write_gguf(trained, folder / "model.gguf", restored.config.name, dtype)
+    return Usage("For llama.cpp, and what is built on it.", "\n".join(notes), example)
 
 
 def peft(restored: "Restored", folder: Path) -> Usage:
@@ -263,5 +281,5 @@ def torch_export(restored: "Restored", folder: Path) -> Usage:
 
 
 FORMATS: dict[str, Write] = {
-    write.__name__: write for write in (safetensors, hf, peft, onnx, int8, torch_export)
+    write.__name__: write for write in (safetensors, hf, gguf, peft, onnx, int8, torch_export)
 }

@@ -79,8 +79,12 @@ def write_folder(trained: Trained, folder: Path) -> str:
     return config["architectures"][0]
 
 
-def find_family(trained: Trained) -> Family:
+def find_family(trained: Trained, form: str = "hf") -> Family:
     """The published family that a model belongs to.
+
+    Args:
+        trained: The model.
+        form: The format that is asked for.
 
     Raises:
         UserError: There is none, or it cannot express some options.
@@ -88,7 +92,7 @@ def find_family(trained: Trained) -> Family:
     families = [f for f in WRITTEN if f.model == trained.model and f.config]
     if not families:
         raise UserError(
-            f"format=hf: there is no published family of model={trained.model}; take "
+            f"format={form}: there is no published family of model={trained.model}; take "
             f"format=safetensors or onnx"
         )
     family = min(families, key=lambda one: len(one.misfits(trained.settings)))
@@ -96,7 +100,7 @@ def find_family(trained: Trained) -> Family:
     if misfits:
         has, needs = (list(column) for column in zip(*misfits, strict=True))
         raise UserError(
-            f"format=hf: {family.name} cannot express {', '.join(has)}; a run with "
+            f"format={form}: {family.name} cannot express {', '.join(has)}; a run with "
             f"{' '.join(needs)} fits; or take format=safetensors or onnx"
         )
     return family

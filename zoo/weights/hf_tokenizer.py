@@ -185,12 +185,17 @@ def _empty(model: Json, pre_tokenizer: Json, decoder: Json) -> Json:
     }
 
 
-def _bytes() -> Json:
-    """Byte pairs without any pair. The characters that stand for bytes are GPT-2's."""
+def byte_letters() -> dict[int, str]:
+    """The characters that stand for bytes: GPT-2's."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     strange = [byte for byte in range(256) if byte not in plain]
     letters = {byte: chr(byte) for byte in plain}
-    letters |= {byte: chr(256 + k) for k, byte in enumerate(strange)}
+    return letters | {byte: chr(256 + k) for k, byte in enumerate(strange)}
+
+
+def _bytes() -> Json:
+    """Byte pairs without any pair."""
+    letters = byte_letters()
     model = {"type": "BPE", "vocab": {letters[b]: b for b in range(256)}, "merges": []}
     return _empty(model, BYTES, BYTES)
 
