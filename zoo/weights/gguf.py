@@ -218,19 +218,18 @@ def _add_vocabulary(writer: "GGUFWriter", words: Vocabulary, trained: Trained) -
     writer.add_token_scores(words.scores)
     if words.model == "llama":
         writer.add_add_space_prefix(words.space)
-    end = _end(files)
-    assert end is not None
-    writer.add_eos_token_id(end)
+    begin = encoding.tokenizer.begin_id if isinstance(encoding, TextEncoding) else None
+    ids = files.ids | ({} if begin is None else {"bos_token": begin})
     for role, add in (
         ("bos_token", writer.add_bos_token_id),
         ("unk_token", writer.add_unk_token_id),
         ("pad_token", writer.add_pad_token_id),
     ):
-        if role in files.ids:
-            add(files.ids[role])
-    begin = encoding.tokenizer.begin_id if isinstance(encoding, TextEncoding) else None
-    if begin is not None:
-        writer.add_bos_token_id(begin)
+        if role in ids:
+            add(ids[role])
+    end = _end(files)
+    assert end is not None
+    writer.add_eos_token_id(end)
     writer.add_add_bos_token(begin is not None)
     writer.add_add_eos_token(False)
     if isinstance(encoding, PromptEncoding):
