@@ -159,7 +159,9 @@ def test_what_we_import_is_declared_and_pinned():
     pins = {name_of(line) for line in pinned if line and not line.startswith("#")}
     extras = project["optional-dependencies"]
     optional = {
-        name_of(line) for extra in ("hf", "hub", "onnx", "quantize", "zh") for line in extras[extra]
+        name_of(line)
+        for extra in ("gguf", "hf", "hub", "onnx", "quantize", "zh")
+        for line in extras[extra]
     }
     called = {"PIL": "pillow", "sklearn": "scikit-learn", "hydra": "hydra-core", "yaml": "pyyaml"}
     for path in PYTHON:
