@@ -91,9 +91,16 @@ def check_batches(data: Options) -> None:
 
 
 def _check_pairs(config: RunConfig) -> None:
-    """Check that pairs of passages are for a task that reads them as such."""
+    """Check that pairs of passages are for a task that reads them as such, and that tokens are
+    reserved for one that needs them."""
     task = config.task["name"]
-    if config.data.get("next_sentence") and "next_sentence" not in parameters(TASKS[task].builder):
+    takes = parameters(TASKS[task].builder)
+    if {"mask_id", "bos_id"} <= takes.keys() and not config.data.get("denoising"):
+        raise UserError(
+            f"task={task} needs tokens that running text has with data.denoising=true (data=text, "
+            f"data=pydoc); got data={config.data['name']}"
+        )
+    if config.data.get("next_sentence") and "next_sentence" not in takes:
         raise UserError(
             f"data.next_sentence=true gives pairs of passages, which task={task} does not read; "
             f"take model=bert task=masked_lm, or leave it out"

@@ -15,7 +15,7 @@ from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX
 from zoo.models.bert import BERT
 from zoo.tasks.masked_lm import MaskedLM
-from zoo.tasks.next_sentence import pair_metrics
+from zoo.tasks.next_sentence import pair_metrics, trivial_pairs
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
 from zoo.training.step import RunningMetrics, accumulate_gradients
@@ -54,6 +54,7 @@ def test_both_means_are_added(training):
     right = (follows.argmax(1) == 1 - rows["follows"]).float().mean()
     assert metrics["next_accuracy"] == pytest.approx(float(right))
     assert metrics["total_loss"] == pytest.approx(metrics["loss"] + metrics["next_loss"])
+    assert float(means["follows"] / means["pairs"]) == pytest.approx(rows["follows"].sum() / 8)
     assert TASK.monitor == "-total_loss" and pair_metrics({"loss": torch.tensor(1.0)}) == {}
 
 
@@ -68,6 +69,13 @@ def test_micro_batches_give_the_gradient_of_the_whole(counts):
     accumulate_gradients(cut, TASK, parts, precision, HERE, RunningMetrics())
     for actual, expected in zip(cut.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(actual.grad, expected.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_the_trivial_answer_is_the_more_frequent_one():
+    means = {"pairs": torch.tensor(0.5), "follows": torch.tensor(0.125), "loss": torch.tensor(2.0)}
+    metrics = pair_metrics(means | trivial_pairs(means))
+    assert metrics["next_accuracy"] == 0.75 and metrics["next_loss"] == pytest.approx(0.6931472)
+    assert trivial_pairs({}) == {}
 
 
 WORDS = ["one", "two", "six", "ten", "red", "blue", "grey", "pink", "cat", "dog", "cow", "hen"]

@@ -24,6 +24,7 @@ from zoo.tasks.base import (
 )
 from zoo.tasks.examples import masked_lm
 from zoo.tasks.markdown import block
+from zoo.tasks.masked_text import encode_masked
 from zoo.tasks.masking import SHARES, MaskedBatch, mask_tokens
 from zoo.tasks.next_sentence import (
     check_length,
@@ -31,11 +32,11 @@ from zoo.tasks.next_sentence import (
     pair_metrics,
     pair_options,
     pair_sums,
+    trivial_pairs,
 )
 from zoo.tasks.plots.attention import text_attention
 from zoo.tasks.unigram import LearnsUnigram, count_tokens, unigram_means
 
-MASK = "[MASK]"
 EVALUATION_RATE = 0.15
 PREVIEWED = 8  # sequences
 
@@ -162,8 +163,8 @@ class MaskedLM(LearnsUnigram):
         """Each masked token by its frequency in the training split, whatever stands around it."""
         if "unigram_loss" not in means:
             return None
-        alone = {name: mean for name, mean in means.items() if name != "pairs"}
-        return Baseline("unigram", self.summarize(unigram_means(alone)))
+        trivial = unigram_means(means) | trivial_pairs(means)
+        return Baseline("unigram", self.summarize(trivial))
 
     def count(self, batch: Batch) -> Tensor:
         """How many tokens of a batch are predicted: none, where all are special tokens."""
@@ -253,26 +254,8 @@ class MaskedLM(LearnsUnigram):
             yield {"blank": k + 1} | self._candidates(row, top)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text that contains `[MASK]`.
-
-        Byte-pair tokens include the space before them, so the one before a mask is dropped.
-
-        Raises:
-            UserError: No `[MASK]`.
-        """
-        pieces = text.split(MASK)
-        if len(pieces) == 1:
-            shown = text if len(text) <= 40 else text[:37] + "..."
-            raise UserError(
-                f"input: no {MASK} in '{shown}'; write {MASK} for each token to be filled in, as "
-                f"in input='The {MASK} of the list'"
-            )
-        if self.tokenizer.kind == "bpe":
-            pieces = [piece.removesuffix(" ") for piece in pieces[:-1]] + pieces[-1:]
-        ids: list[int] = []
-        for k, piece in enumerate(pieces):
-            ids += [self.mask_id] * (k > 0) + self.tokenizer.encode(piece).tolist()
-        return ids
+        """Ids of a text that contains `[MASK]`."""
+        return encode_masked(text, self.tokenizer, self.mask_id)
 
     def _candidates(self, probabilities: Tensor, top: int) -> dict[str, Any]:
         best = probabilities.topk(min(top, len(probabilities)))

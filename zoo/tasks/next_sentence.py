@@ -5,6 +5,7 @@ Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1; a second obj
 Shapes: B pairs, T tokens.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,17 @@ def pair_sums(logits: Tensor, follows: Tensor) -> dict[str, Tensor]:
     return {
         "next_loss": F.cross_entropy(logits, target, reduction="sum"),
         "next_right": (logits.argmax(1) == target).sum(),
+        "follows": follows.sum(),
         "pairs": follows.new_full((), len(follows)),
     }
+
+
+def trivial_pairs(means: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The means of who says the more frequent answer, and gives both the same probability."""
+    if "pairs" not in means:
+        return {}
+    follows, pairs = means["follows"], means["pairs"]
+    return {"next_loss": pairs * math.log(2), "next_right": torch.maximum(follows, pairs - follows)}
 
 
 def pair_metrics(means: dict[str, Tensor]) -> dict[str, float]:

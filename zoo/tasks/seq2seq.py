@@ -190,7 +190,11 @@ class Seq2Seq(LearnsUnigram):
             n_best,
         )
 
-    def _never(self) -> tuple[int, int]:
+    def encode(self, text: str) -> list[int]:
+        """Ids of a source text, without the first and the last."""
+        return self.tokenizer.encode(text).tolist()
+
+    def _never(self) -> tuple[int, ...]:
         """Ids that are not generated."""
         return self.pad_id, self.bos_id
 
@@ -262,7 +266,7 @@ class Seq2Seq(LearnsUnigram):
         beam = self.beam if beam is None else beam
         penalty = self.length_penalty if length_penalty is None else length_penalty
         check_search(beam, penalty, n_best)
-        ids = self.tokenizer.encode(input.strip()).tolist()
+        ids = self.encode(input.strip())
         if not ids:
             raise UserError("input is empty; expected a text")
         if len(ids) + 2 > self.max_length:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.data.text.next_sentence import SPECIALS, PairSource
+from zoo.data.text.next_sentence import PairSource
+from zoo.data.text.special_tokens import SPECIALS
 from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.errors import UserError
 
@@ -103,7 +104,7 @@ def test_a_long_passage_finds_the_longest_of_short_documents():
 
 
 def test_a_tokenizer_without_such_tokens_is_refused():
-    with pytest.raises(UserError, match="the char tokenizer has no <s>, which pairs need"):
+    with pytest.raises(UserError, match="the char tokenizer has no <s>, which it needs"):
         PairSource(
             np.zeros(9), SIZE, train_tokenizer("char", ["a"], specials=SPECIALS[:2]), "train"
         )

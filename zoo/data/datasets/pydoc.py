@@ -35,9 +35,11 @@ REPEAT = 60  # characters from which a paragraph counts as repeated; shorter one
 
 
 @DATASETS.register("pydoc", uses=("root", "tokenizer"), tiny={"block_size": 32})
-def pydoc(context: DataContext, block_size: int, next_sentence: bool = False) -> Dataset:
+def pydoc(
+    context: DataContext, block_size: int, next_sentence: bool = False, denoising: bool = False
+) -> Dataset:
     """English prose, one document per file or topic; pairs of passages for BERT."""
-    return library_dataset("pydoc", prose(), context, block_size, next_sentence)
+    return library_dataset("pydoc", prose(), context, block_size, next_sentence, denoising)
 
 
 def prose() -> Iterator[tuple[str, str]]:

@@ -37,11 +37,12 @@ def library_dataset(
     context: DataContext,
     block_size: int,
     next_sentence: bool = False,
+    denoising: bool = False,
 ) -> Dataset:
     """A dataset of windows of named texts from the standard library, split by document."""
     documents = [Document.of(document_name, text) for document_name, text in texts]
     splits = split_items(documents, context.split)
-    dataset = token_dataset(name, splits, context, block_size, documents, next_sentence)
+    dataset = token_dataset(name, splits, context, block_size, documents, next_sentence, denoising)
     dataset.notes.append(version_note())
     return dataset
 

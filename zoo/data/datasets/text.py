@@ -36,6 +36,7 @@ def text(
     pattern: str | None = None,
     held_out_mb: float | None = 10.0,
     next_sentence: bool = False,
+    denoising: bool = False,
 ) -> Dataset:
     """Text files.
 
@@ -47,6 +48,7 @@ def text(
         held_out_mb: Maximum size of the validation text, MB (10^6 bytes), and of the test text: of
             large texts the fractions are too much to evaluate on repeatedly. Null: no limit.
         next_sentence: Whether samples are pairs of passages, for BERT.
+        denoising: Whether tokens are reserved for a task that writes windows anew.
 
     Raises:
         UserError: No text there, text that is not UTF-8, or too little of it.
@@ -65,7 +67,9 @@ def text(
         splits = _split_each_file(opened, split)
     else:
         splits = split_items(documents, split)
-    dataset = token_dataset("text", splits, context, block_size, documents, next_sentence)
+    dataset = token_dataset(
+        "text", splits, context, block_size, documents, next_sentence, denoising
+    )
     copies = _note_copies(files) if len(files) >= MIN_FILES else []
     dataset.notes += notes + copies + converted
     return dataset

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from zoo.batch import Batch
-from zoo.data.tokenizers.registry import BOS, EOS, EOT, PAD, Tokenizer
+from zoo.data.text.special_tokens import special_ids
+from zoo.data.tokenizers.registry import EOT, Tokenizer
 from zoo.errors import UserError
 from zoo.rng import mix_seed
 
-SPECIALS = (EOT, PAD, BOS, EOS)
 AROUND = 3  # tokens of a pair that are special
 SHORTEST = 16  # tokens of a document from which it gives pairs, and of a block
 ENDS, WIDE_ENDS = (b".", b"!", b"?"), tuple(c.encode() for c in "。！？…")
@@ -43,7 +43,8 @@ class PairSource:
 
     def __init__(self, tokens: Any, block_size: int, tokenizer: Tokenizer, split: str) -> None:
         self._tokens, self.block_size, self.split = tokens, block_size, split
-        self.room, self.ids = block_size - AROUND, special_ids(tokenizer)
+        ids = special_ids(tokenizer, "data.next_sentence=true")
+        self.room, self.ids = block_size - AROUND, ids
         self.eot = tokenizer.specials[EOT]
         self.ends, self.wide_ends, self.begins = sentence_marks(tokenizer)
 
@@ -176,22 +177,6 @@ def _places(tokens: Any, number: int) -> np.ndarray:
     parts = range(0, len(tokens), CHUNK)
     found = [start + np.flatnonzero(tokens[start : start + CHUNK] == number) for start in parts]
     return np.concatenate([np.zeros(0, np.int64), *found])
-
-
-def special_ids(tokenizer: Tokenizer) -> tuple[int, int, int]:
-    """The ids of padding, of the beginning of a pair and of the end of a passage.
-
-    Raises:
-        UserError: The tokenizer lacks one.
-    """
-    names = tokenizer.specials
-    lacking = [name for name in (EOT, BOS, EOS) if name not in names]
-    if lacking:
-        raise UserError(
-            f"data.next_sentence=true: the {tokenizer.kind} tokenizer has no {lacking[0]}, which "
-            f"pairs need; take BERT's, or train one here"
-        )
-    return tokenizer.need_pad_id(), names[BOS], names[EOS]
 
 
 def sentence_marks(tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

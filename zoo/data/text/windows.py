@@ -20,7 +20,8 @@ from zoo.data.dataset import Dataset
 from zoo.data.text.coverage import coverage_notes, document_samples
 from zoo.data.text.document import Document, Documents, digest, total_size
 from zoo.data.text.encoding import TextEncoding
-from zoo.data.text.next_sentence import SHORTEST, SPECIALS, PairSource
+from zoo.data.text.next_sentence import SHORTEST, PairSource
+from zoo.data.text.special_tokens import special_facts, special_names
 from zoo.data.text.token_cache import TokenCache
 from zoo.data.tokenizers.registry import Tokenizer
 from zoo.errors import UserError
@@ -101,6 +102,7 @@ def token_dataset(
     block_size: int,
     all_documents: Sequence[Document] = (),
     next_sentence: bool = False,
+    denoising: bool = False,
 ) -> Dataset:
     """A dataset of token windows.
 
@@ -113,6 +115,7 @@ def token_dataset(
         all_documents: With a run's encoding, the documents of the split "all".
         next_sentence: Whether samples are pairs of passages, of which the second may follow the
             first.
+        denoising: Whether special tokens are reserved for a task that writes windows anew.
 
     Raises:
         UserError: A split shorter than one window; a tokenizer other than the run's.
@@ -133,15 +136,15 @@ def token_dataset(
         sources = _sources(tokens, fitted.length, fitted.tokenizer if next_sentence else None)
         return Dataset(fitted.facts(), sources, fitted, cache.sha256)
     several = any(len(members) > 1 for members in documents.values())
-    specials = SPECIALS if next_sentence else ()
+    specials = special_names(context.tokenizer.mask_token, next_sentence, denoising)
     tokenizer = cache.tokenizer(context.tokenizer, documents, several, specials)
     notes = coverage_notes(name, tokenizer, document_samples(documents))
     arrays = {split: cache.array(tokenizer, split, members) for split, members in documents.items()}
     _check_lengths(arrays, block_size, name)
     encoding = TextEncoding(tokenizer, block_size)
-    pairs = {"next_sentence": True, "pad_id": tokenizer.need_pad_id()} if next_sentence else {}
+    more = special_facts(tokenizer, block_size, next_sentence, denoising)
     return Dataset(
-        facts=encoding.facts() | token_counts(tokenizer, arrays["train"]) | pairs,
+        facts=encoding.facts() | token_counts(tokenizer, arrays["train"]) | more,
         splits=_sources(arrays, block_size, tokenizer if next_sentence else None),
         encoding=encoding,
         sha256=cache.sha256,

@@ -1,0 +1,86 @@
+"""Text infilling: sources with gaps, sums, and a run from its training to its answers."""
+
+import json
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from zoo.commands.predict import main as predict
+from zoo.data.tokenizers.registry import train_tokenizer
+from zoo.errors import UserError
+from zoo.models.transformer import Transformer
+from zoo.tasks.infilling import Infilling
+
+SPECIALS = ["<|endoftext|>", "<pad>", "<s>", "</s>", "[MASK]"]
+CHAR = train_tokenizer("char", ["abcdefghij "], specials=SPECIALS)
+IDS = {"pad_id": 1, "bos_id": 2, "eos_id": 3, "mask_id": 4}
+TASK = Infilling(CHAR, max_length=22, **IDS)
+
+
+def batch(rows=6):
+    generator = torch.Generator().manual_seed(0)
+    return {"input": torch.randint(5, CHAR.vocab_size, (rows, 21), generator=generator)}
+
+
+def test_a_source_is_the_target_with_gaps_whatever_is_beside_it():
+    rows = batch()
+    source, target, hidden = TASK.pairs(rows)
+    assert torch.equal(target[:, 1:-1], rows["input"][:, :-1])
+    assert (target[:, 0] == 2).all() and (target[:, -1] == 3).all()
+    assert (hidden.sum(1) == 6).all() and not hidden[:, -1].any()
+    for k, row in enumerate(source.tolist()):
+        shown = [i for i in row if i != 1]
+        assert shown[0] == 2 and shown[-1] == 3 and row == shown + [1] * (len(row) - len(shown))
+        kept = target[k, 1:-1][~hidden[k, :-1]].tolist()
+        assert [i for i in shown[1:-1] if i != 4] == kept and 4 in shown
+        alone = TASK.pairs({"input": rows["input"][k : k + 1]})[0][0].tolist()
+        assert alone == shown
+
+
+def test_sums_are_those_of_all_tokens_and_of_hidden_ones():
+    torch.manual_seed(0)
+    model = Transformer(CHAR.vocab_size, 1, 22, width=16, depth=1, heads=2, dropout=0.0).eval()
+    with torch.no_grad():
+        output = TASK.step(model, batch())
+    source, target, hidden = TASK.pairs(batch())
+    logits = model(source, target[:, :-1])
+    right = logits.argmax(2) == target[:, 1:]
+    loss = F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), reduction="sum")
+    torch.testing.assert_close(output.loss_sum, loss)
+    assert int(output.count) == 6 * 21 and int(output.sums["hidden"]) == 36
+    means = {name: value / output.count for name, value in output.sums.items()}
+    metrics = TASK.summarize(means | {"loss": output.loss_sum / output.count})
+    assert metrics["accuracy"] == pytest.approx(float(right.float().mean()))
+    assert metrics["filled_accuracy"] == pytest.approx(float(right[hidden].float().mean()))
+
+
+def test_a_run_from_training_to_answers(trained, command, refused, tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat. " * 400)
+    run = trained(
+        "infilling", "model=transformer", "task=infilling", "data=text", "data.denoising=true",
+        f"data.path={tmp_path / 'text.txt'}", f"data.root={tmp_path}", "data.block_size=24",
+        "data.tokenizer=char", "model.width=32", "model.depth=1", "model.heads=2", "optim.lr=0.01",
+        "data.batch_size=16", "trainer.max_steps=80", "trainer.eval_steps=80", "model.dropout=0",
+    )  # fmt: skip
+    result = json.loads((run / "result.json").read_text())
+    assert result["test"]["filled_accuracy"] > 0.6  # the most frequent letter: 0.3
+    done = command(predict, f"run={run}", "input=the [MASK] on the mat. the c", "json=true")
+    answer = json.loads(done.out.splitlines()[0])["output"]
+    assert done.code == 0 and set(answer) <= set("the cat sat on the mat.") and len(answer) > 5
+    line = refused(predict, f"run={run}", "input=the cat")
+    assert line.startswith("input: no [MASK] in 'the cat'")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"mask_rate": 1.0}, "task.mask_rate=1.0"), ({"span_length": 0.0}, "task.span_length=0.0")],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(UserError, match=message):
+        Infilling(CHAR, max_length=22, **IDS, **options)
+
+
+def test_data_without_the_tokens_says_what_to_set(mistake):
+    line = mistake("model=transformer", "task=infilling", "data=pydoc", "data.root=unused")
+    assert "data.denoising" in line
