@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.forms_table import with_tables
+from zoo.errors import UserError
 from zoo.files import write_text
 from zoo.runs.records import Record, read_runs
 
@@ -90,6 +91,8 @@ def write_figures(folder: Path) -> None:
     for name in FORMS:
         losses = _losses(folder, name)
         rate = min(losses, key=lambda rate: losses[rate][SEEDS[0]])
+        if missing := [seed for seed in SEEDS if seed not in losses[rate]]:
+            raise UserError(f"{folder / name}: no finished run of optim.lr={rate} seed={missing}")
         row = content.setdefault(name, {})
         row["tried"] = {str(r): values[SEEDS[0]] for r, values in sorted(losses.items())}
         row["rate"], row["loss"] = rate, [losses[rate][seed] for seed in SEEDS]

@@ -2,11 +2,17 @@
 
 import math
 import statistics
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 BEGIN, END = "<!-- forms: python scripts/benchmark.py forms -->", "<!-- end of forms -->"
 BASE = "llama"  # the form that others are compared with
+SPEED_NOTE = (
+    "Processor time of one core, one text, fp32, random weights; the tokens before are read. "
+    "GPT-2 and Llama have a lean decoding step (zoo/inference/decode.py), with experts for their "
+    "attention; MLA, Mamba and the LSTM are called as modules."
+)
 HEADER = """\
 | form | parameters | of them for a token | MFLOP a token | validation loss | less Llama's | \
 rate | bytes a token |
@@ -41,7 +47,30 @@ def tables(rows: Mapping[str, Any], labels: Mapping[str, str]) -> str:
         for name, row in rows.items()
     ]
     title = f"\n| tokens a second, after | {head} |\n|---|{'---:|' * len(lengths)}\n"
-    return HEADER + "".join(lines) + title + "".join(speeds)
+    return HEADER + "".join(lines) + note(rows) + title + "".join(speeds) + wrapped(SPEED_NOTE)
+
+
+def note(rows: Mapping[str, Any]) -> str:
+    """How the losses were measured, and how busy the least busy expert is."""
+    tried = sorted({float(rate) for row in rows.values() for rate in row["tried"]})
+    seeds = len(rows[BASE]["loss"])
+    text = (
+        f"Validation loss in nats a character, mean ± standard deviation of {seeds} seeds; less "
+        f"Llama's with the same seeds, ± standard error. Rates of Muon, the best with the first "
+        f"seed: {', '.join(map(str, tried))}."
+    )
+    for row in rows.values():
+        if least := row["least_expert"]:
+            text += (
+                f" The least busy expert has {statistics.fmean(least):.2f} of its fair share "
+                f"({min(least):.2f} to {max(least):.2f})."
+            )
+    return wrapped(text)
+
+
+def wrapped(text: str) -> str:
+    """A paragraph of its own."""
+    return f"\n{textwrap.fill(text, 110)}\n"
 
 
 def _line(label: str, row: Mapping[str, Any], base: list[float]) -> str:
