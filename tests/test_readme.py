@@ -258,6 +258,8 @@ def run_script(path, words, world):
         return  # they have tests of their own, or are minutes of work
     if any(word.startswith("run=outputs/maxout_") for word in words):
         return  # tests/test_contributing.py runs it
+    if any(word in ("run=outputs/assistant", "run=outputs/aligned") for word in words):
+        return  # tests/docs/test_finetuning.py follows the whole story
     if "chat=true" in words:
         return  # tests/commands/test_chat.py talks
     if any(word.startswith("init.from=") for word in words):

@@ -14,7 +14,7 @@ from zoo.runs.directory import RunDirectory
 from zoo.training.checkpoint import Checkpointer, load_model
 from zoo.weights.family import Family
 from zoo.weights.peft import CONFIG, Adapter, read_peft
-from zoo.weights.source import WRITTEN, open_source
+from zoo.weights.source import WRITTEN, newest_run, open_source
 
 
 def family_of(model: str, options: Options) -> Family | None:
@@ -34,7 +34,7 @@ def read_adapter(path: str, base: str | None, model: str, chosen: Options) -> Ad
     """An adapter by its folder.
 
     Args:
-        path: A run directory, or a folder of PEFT's.
+        path: A run directory, a folder of runs (the newest that is done), or a folder of PEFT's.
         base: Identity of the weights that it is to be put on, where it is known.
         model: The model's name.
         chosen: Its options and the facts that it was built with.
@@ -45,7 +45,7 @@ def read_adapter(path: str, base: str | None, model: str, chosen: Options) -> Ad
     folder = user_path(path)
     if (folder / CONFIG).is_file():
         return read_peft(folder, family_of(model, chosen), chosen)
-    run = RunDirectory.open(folder, "adapter")
+    run = RunDirectory.open(newest_run(folder) or folder, "adapter")
     config = read_config(run.path)
     adapter = config.adapter
     if adapter["name"] != "lora":
