@@ -127,7 +127,10 @@ def trivial_text(metric: str, row: Row | None, baseline: Row | None) -> str:
     """What an answer reaches that does not look at the input: `10.20 % majority class`."""
     for trivial in ((row or {}).get("baseline"), (baseline or {}).get("trivial")):
         if trivial and metric in trivial["metrics"]:
-            return f"{figure(metric, trivial['metrics'][metric], label=False)} {trivial['name']}"
+            name = trivial["name"]
+            if metric.endswith("accuracy_gap"):  # of what is drawn, which the last of them is
+                name = name.rpartition(", ")[2]
+            return f"{figure(metric, trivial['metrics'][metric], label=False)} {name}"
     return "–"
 
 
