@@ -59,4 +59,5 @@ def test_the_story_can_be_followed(published, monkeypatch, capsys):
     result = json.loads(max(Path("outputs/aligned").iterdir()).joinpath("result.json").read_text())
     assert {"accuracy", "perplexity", "start_perplexity"} <= result["test"].keys()
     assert Path("exported/aligned/config.json").is_file()
+    assert list(Path("exported/gguf").glob("*.gguf"))
     assert Path("exported/adapter/adapter_config.json").is_file()
