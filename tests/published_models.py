@@ -94,6 +94,7 @@ LATENT = dict(
 )  # fmt: skip
 DEEPSEEK = {
     "deepseek": ("DeepseekV3", LATENT),
+    "deepseek, no experts": ("DeepseekV3", LATENT | dict(first_k_dense_replace=2)),
     "deepseek, queries of x": (
         "DeepseekV3",
         LATENT | dict(q_lora_rank=None, first_k_dense_replace=0, n_group=1, topk_group=1,

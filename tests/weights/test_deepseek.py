@@ -85,8 +85,9 @@ def test_configs_that_are_refused(fields, said, tmp_path):
 
 def test_options_that_the_architecture_has_not():
     mixture = dict(score="softmax", balance="loss", shared=0)
-    found = dict(FAMILY.misfits(dict(width=16, mixture=mixture)))
-    assert found == {
+    options = dict(width=16, depth=2, mixture=mixture)
+    assert FAMILY.misfits(options | dict(dense_blocks=2)) == [], "it has no experts"
+    assert dict(FAMILY.misfits(options | dict(dense_blocks=1))) == {
         "model.mixture.score=softmax": "model.mixture.score=sigmoid",
         "model.mixture.balance=loss": "model.mixture.balance=bias",
         "model.mixture.shared=0": "model.mixture.shared=1",

@@ -166,6 +166,8 @@ def links(settings: Settings) -> Iterator[Link]:
 
 def cannot_express(settings: Settings) -> list[Misfit]:
     """Options that the architecture has not."""
+    if settings["dense_blocks"] >= settings["depth"]:
+        return []
     shared = max(1, mixture_of(settings)["shared"])
     return mixture_misfits(settings, score="sigmoid", balance="bias", shared=shared)
 
