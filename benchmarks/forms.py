@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.forms_table import with_tables
-from zoo.errors import UserError
 from zoo.files import write_text
 from zoo.runs.records import Record, read_runs
 
@@ -90,12 +89,14 @@ def write_figures(folder: Path) -> None:
     content = read()
     for name in FORMS:
         losses = _losses(folder, name)
-        rate = min(losses, key=lambda rate: losses[rate][SEEDS[0]])
-        if missing := [seed for seed in SEEDS if seed not in losses[rate]]:
-            raise UserError(f"{folder / name}: no finished run of optim.lr={rate} seed={missing}")
+        first = {r: of_rate[SEEDS[0]] for r, of_rate in losses.items() if SEEDS[0] in of_rate}
+        if not first:
+            continue
+        rate = min(first, key=first.__getitem__)
         row = content.setdefault(name, {})
-        row["tried"] = {str(r): values[SEEDS[0]] for r, values in sorted(losses.items())}
-        row["rate"], row["loss"] = rate, [losses[rate][seed] for seed in SEEDS]
+        row["tried"] = {str(r): loss for r, loss in sorted(first.items())}
+        row["rate"] = rate
+        row["loss"] = {str(seed): loss for seed, loss in sorted(losses[rate].items())}
         row["least_expert"] = [
             run.metrics["val/least_expert"]
             for run in _runs(folder, name)
@@ -114,7 +115,8 @@ def _losses(folder: Path, name: str) -> dict[float, dict[int, float]]:
 
 
 def _runs(folder: Path, name: str) -> list[Record]:
-    return [run for run in read_runs([folder / name])[0] if run.status == "done"]
+    runs = read_runs([folder / name])[0] if (folder / name).is_dir() else []
+    return [run for run in runs if run.status == "done"]
 
 
 def read() -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The tables of benchmarks/forms.py in docs/language.md."""
 
-import math
 import statistics
 import textwrap
 from collections.abc import Mapping
@@ -14,8 +13,8 @@ SPEED_NOTE = (
     "attention; MLA, Mamba and the LSTM are called as modules."
 )
 HEADER = """\
-| form | parameters | of them for a token | MFLOP a token | validation loss | less Llama's | \
-rate | bytes a token |
+| form | parameters | of them for a token | MFLOP a token | validation loss (seeds) | \
+less Llama's | rate | bytes a token |
 |---|---:|---:|---:|---:|---:|---:|---:|
 """
 
@@ -35,16 +34,14 @@ def with_tables(page: str, rows: Mapping[str, Any], labels: Mapping[str, str]) -
 
 
 def tables(rows: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    """Cost and loss of each form; its speed by the length of the text. Empty until all are
-    there."""
-    if not all({"loss", "speed"} <= rows.get(name, {}).keys() for name in labels):
-        return ""
-    lines = [_line(labels[name], row, rows[BASE]["loss"]) for name, row in rows.items()]
-    lengths = next(iter(rows.values()))["speed"]
+    """Cost and loss of each form; its speed by the length of the text."""
+    base = rows[BASE].get("loss", {})
+    lines = [_line(label, rows[name], base) for name, label in labels.items()]
+    lengths = rows[BASE]["speed"]
     head = " | ".join(f"{int(length):,}" for length in lengths)
     speeds = [
-        f"| {labels[name]} | {' | '.join(f'{v:,.0f}' for v in row['speed'].values())} |\n"
-        for name, row in rows.items()
+        f"| {label} | {' | '.join(f'{v:,.0f}' for v in rows[name]['speed'].values())} |\n"
+        for name, label in labels.items()
     ]
     title = f"\n| tokens a second, after | {head} |\n|---|{'---:|' * len(lengths)}\n"
     return HEADER + "".join(lines) + note(rows) + title + "".join(speeds) + wrapped(SPEED_NOTE)
@@ -52,15 +49,14 @@ def tables(rows: Mapping[str, Any], labels: Mapping[str, str]) -> str:
 
 def note(rows: Mapping[str, Any]) -> str:
     """How the losses were measured, and how busy the least busy expert is."""
-    tried = sorted({float(rate) for row in rows.values() for rate in row["tried"]})
-    seeds = len(rows[BASE]["loss"])
+    tried = sorted({float(rate) for row in rows.values() for rate in row.get("tried", ())})
     text = (
-        f"Validation loss in nats a character, mean ± standard deviation of {seeds} seeds; less "
-        f"Llama's with the same seeds, ± standard error. Rates of Muon, the best with the first "
-        f"seed: {', '.join(map(str, tried))}."
+        "Validation loss in nats a character, mean ± standard deviation over seeds; less Llama's "
+        "with the same seeds, ± standard error. Rates of Muon that were tried with the first seed, "
+        f"of which each form has its best: {', '.join(map(str, tried))}."
     )
     for row in rows.values():
-        if least := row["least_expert"]:
+        if least := row.get("least_expert"):
             text += (
                 f" The least busy expert has {statistics.fmean(least):.2f} of its fair share "
                 f"({min(least):.2f} to {max(least):.2f})."
@@ -73,25 +69,29 @@ def wrapped(text: str) -> str:
     return f"\n{textwrap.fill(text, 110)}\n"
 
 
-def _line(label: str, row: Mapping[str, Any], base: list[float]) -> str:
-    losses, cache = row["loss"], row["cache"]
-    loss = f"{statistics.fmean(losses):.3f} ± {statistics.stdev(losses):.3f}"
+def _line(label: str, row: Mapping[str, Any], base: Mapping[str, float]) -> str:
+    losses, cache = row.get("loss", {}), row["cache"]
     size = f"{cache['token']:,}" if cache["token"] else f"0; {cache['fixed']:,} in all"
     cells = [
         label,
         f"{row['parameters']:,}",
         f"{row['active']:,}",
         f"{row['flops'] / 1e6:.2f}",
-        loss,
+        f"{_mean(list(losses.values()))} ({len(losses)})" if losses else "–",
         "–" if losses == base else difference(losses, base),
-        f"{row['rate']}",
+        f"{row.get('rate', '–')}",
         size,
     ]
     return f"| {' | '.join(cells)} |\n"
 
 
-def difference(losses: list[float], base: list[float]) -> str:
+def _mean(values: list[float], sign: str = "", by: int = 1) -> str:
+    """The mean; where there are several, their standard deviation over the root of `by`."""
+    mean = f"{statistics.fmean(values):{sign}.3f}"
+    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values) / by**0.5:.3f}"
+
+
+def difference(losses: Mapping[str, float], base: Mapping[str, float]) -> str:
     """The mean difference of the same seeds, and its standard error."""
-    pairs = [a - b for a, b in zip(losses, base, strict=True)]
-    error = statistics.stdev(pairs) / math.sqrt(len(pairs))
-    return f"{statistics.fmean(pairs):+.3f} ± {error:.3f}"
+    pairs = [loss - base[seed] for seed, loss in losses.items() if seed in base]
+    return _mean(pairs, "+", len(pairs)) if pairs else "–"

@@ -66,13 +66,15 @@ def test_the_best_rate_of_the_first_seed_counts(monkeypatch):
     monkeypatch.setattr(forms, "renew", written.update)
     forms.write_figures(Path("x"))
     row = written["llama"]
-    assert row["rate"] == 0.01 and row["loss"] == [2.0, 3.0, 4.0]
+    assert row["rate"] == 0.01 and row["loss"] == {"1": 2.0, "2": 3.0, "3": 4.0}
     assert row["tried"] == {"0.01": 2.0, "0.02": 2.5, "0.04": 9.0}
     assert row["least_expert"] == [1.0, 1.5, 2.0]
 
 
 def test_a_difference_is_of_the_same_seeds():
-    assert difference([2.0, 3.0, 4.5], [1.0, 2.0, 3.0]) == "+1.167 ± 0.167"
+    base = {"1": 1.0, "2": 2.0, "3": 3.0}
+    assert difference({"1": 2.0, "2": 3.0, "3": 4.5}, base) == "+1.167 ± 0.167"
+    assert difference({"2": 1.5}, base) == "-0.500" and difference({"4": 1.0}, base) == "–"
 
 
 def test_the_documented_tables_are_those_of_the_figures():
