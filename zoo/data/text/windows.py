@@ -156,7 +156,7 @@ def _sources(
     tokens: Mapping[str, np.ndarray | Callable[[], np.ndarray]],
     block_size: int,
     pairs: Tokenizer | None,
-) -> Mapping[str, TokenSource | PairSource]:
+) -> dict[str, Any]:
     """Windows, or with the tokenizer of pairs these."""
     if pairs is None:
         return {split: TokenSource(ids, block_size) for split, ids in tokens.items()}
