@@ -19,6 +19,9 @@ generation  tokens per second of generated text: Hugging Face's GPT-2 and Llama,
 gpt         tokens per second of training GPT-2 in fp32 and bf16: Hugging Face, Zoo
 bert        the same for BERT
 lora        the same for LoRA on GPT-2, and peak memory: PEFT, Zoo
+lora_llama  the same for LoRA on a Llama of 135M parameters
+tuning      loss by step and memory of fine-tuning: all weights, LoRA, DoRA, LoRA on 8 and 4 bits;
+            takes base=<a run, or published weights> and group.key=value
 resnet      images per second of training ResNet-18: Hugging Face, Zoo
 diffusion   images per second of training a U-Net and of drawing with it: diffusers, Zoo
 sweep       seconds for 12 small runs: Hydra's launchers, Zoo's
@@ -46,6 +49,8 @@ BENCHMARKS = {  # name -> the module of this package with the function of that n
     "gpt": "language",
     "bert": "language",
     "lora": "adapters",
+    "lora_llama": "adapters",
+    "tuning": "tuning",
     "resnet": "resnet",
     "diffusion": "diffusion",
     "sweep": "sweep",
@@ -59,7 +64,9 @@ BENCHMARKS = {  # name -> the module of this package with the function of that n
     "judge": "judge",
     "judge_runs": "judge",
 }
-TAKE_SETTINGS = ("word2vec_rates", "kernels", "precision", "judge_runs", "forms_runs")
+TAKE_SETTINGS = (
+    "word2vec_rates", "kernels", "precision", "judge_runs", "forms_runs", "tuning",
+)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -73,9 +80,10 @@ def main(argv: list[str] | None = None) -> int:
         argument for argument in arguments if "=" not in argument and not argument.startswith("-")
     ]
     rest = [argument for argument in arguments if argument not in names]
-    values, overrides = options(rest, USAGE, rounds="7", epochs="100", threads="2", repeats="2000")
-    available: dict[str, Any] = {key: whole_number(key, text) for key, text in values.items()}
-    available["overrides"] = overrides
+    numbers = {"rounds": "7", "epochs": "100", "threads": "2", "repeats": "2000"}
+    values, overrides = options(rest, USAGE, base="", **numbers)
+    available: dict[str, Any] = {key: whole_number(key, values[key]) for key in numbers}
+    available |= {"overrides": overrides, "base": values["base"]}
     for name in names or [""]:
         if name not in BENCHMARKS:
             raise UserError(unknown_name("benchmark", name, BENCHMARKS))

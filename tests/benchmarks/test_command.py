@@ -10,7 +10,7 @@ import pytest
 from benchmarks import command
 from zoo.errors import UserError
 
-OPTIONS = {"rounds", "epochs", "threads", "repeats", "overrides"}
+OPTIONS = {"base", "rounds", "epochs", "threads", "repeats", "overrides"}
 
 
 @pytest.mark.parametrize("name", command.BENCHMARKS)
