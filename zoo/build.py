@@ -39,6 +39,7 @@ from zoo.weights.files import weights_sha256
 from zoo.weights.frozen import check_frozen, frozen_format, pack_frozen
 from zoo.weights.layers import with_layers
 from zoo.weights.load import Report, load_weights
+from zoo.weights.mapped import release_freed
 from zoo.weights.source import Source
 
 MAX_WORKERS = 1_000
@@ -255,6 +256,8 @@ def initialise(
         fresh += [name for name in source.adapter or () if ".lora_" not in name]
         check_frozen(init, adapter["name"], fresh)
     ADAPTERS.build(adapter, model=model, fresh=fresh)
+    if init.quantize:
+        release_freed()
     if source is not None and source.adapter is not None:
         load_model(model, source.adapter, Path(str(init.adapter)))
     return report

@@ -45,7 +45,7 @@ class LowRank:
         self, a: tuple[int, ...], b: tuple[int, ...], scale: float, dropout: float, dora: bool
     ) -> None:
         """Initialise A and B, of these shapes, and m."""
-        dtype, device = self.weight.dtype, self.weight.device
+        dtype, device = self.format()
         if dtype == torch.bfloat16:
             dtype = torch.float32  # most steps of training are too small for 16 bits
         self.lora_a = nn.Parameter(torch.empty(a, dtype=dtype, device=device))
@@ -56,6 +56,10 @@ class LowRank:
         self.lora_magnitude = None
         if dora:
             self.lora_magnitude = nn.Parameter(self.norms())
+
+    def format(self) -> tuple[torch.dtype, torch.device]:
+        """Type and device of the weight."""
+        return self.weight.dtype, self.weight.device
 
     def delta(self) -> Tensor:
         """s B A, in the shape of the weight."""
@@ -166,10 +170,16 @@ class LoRALinear(LowRank, nn.Linear):
             whole[start:stop, k * self.rank : (k + 1) * self.rank] = part
         return a, whole
 
+    @torch.no_grad()
     def norms(self) -> Tensor:
         """Of the adapted rows."""
-        norms = super().norms()
-        return torch.cat([norms[start:stop] for start, stop in self.rows])
+        weight, norms = self.weight, []
+        ranges = zip(self.rows, self.lora_a.split(self.rank), self.lora_b.split(self._heights()))
+        with no_autocast(self.lora_a):
+            for (start, stop), a, b in ranges:
+                updated = torch.addmm(weight[start:stop].to(a.dtype), b, a, alpha=self.scale)
+                norms.append(torch.linalg.vector_norm(updated, dim=1))
+        return torch.cat(norms)
 
     def gain(self) -> Tensor:
         """(O,), 1 where no row is adapted."""
@@ -203,6 +213,10 @@ class LoRAQuantised(LoRALinear):
     def weight(self) -> Tensor:  # type: ignore[override]
         """Unpacked, (O, I)."""
         return self.base.weight
+
+    def format(self) -> tuple[torch.dtype, torch.device]:
+        """Those of the weight, without unpacking it."""
+        return self.base.dtype, next(self.base.buffers()).device
 
     def frozen(self, flat: Tensor, bias: Tensor | None) -> Tensor:
         """(N, I) to (N, O)."""

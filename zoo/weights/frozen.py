@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 from zoo.adapters.quantised import import_torchao, quantise
 from zoo.config.run import InitConfig
 from zoo.errors import UserError
+from zoo.weights.mapped import return_freed_at_once
 
 DTYPES = {"bf16": torch.bfloat16}
 RANDOM = ("normal_", "uniform_", "kaiming_uniform_", "xavier_uniform_", "trunc_normal_")
@@ -48,6 +49,7 @@ def frozen_format(init: InitConfig) -> Iterator[None]:
 def pack_frozen(model: nn.Module, init: InitConfig) -> None:
     """With `init.quantize`, let linear layers pack their weights when these are read."""
     if init.quantize:
+        return_freed_at_once()
         quantise(model, init.quantize)
 
 

@@ -14,7 +14,7 @@ from zoo.text_table import text_table
 from zoo.training.checkpoint import untied
 from zoo.weights.family import Joined
 from zoo.weights.files import Tensors
-from zoo.weights.mapped import drop_pages
+from zoo.weights.mapped import drop_pages, release_freed
 
 SHOWN = 3
 BY_TOKEN, FEW = ("embedding", "head"), 16  # with many more rows it is another vocabulary
@@ -116,6 +116,8 @@ def load_weights(
             _fill(name, own, tensors[name], where)
             if name in packed:
                 report.errors[name] = packed[name].hold(own)
+                del own
+                release_freed()
     return report
 
 

@@ -5,6 +5,7 @@ A file is mapped into memory: its pages are read when a tensor is, and given bac
 """
 
 import contextlib
+import ctypes
 import json
 import mmap
 import weakref
@@ -49,6 +50,22 @@ def map_safetensors(path: Path) -> dict[str, Tensor]:
             flat = torch.frombuffer(content, dtype=dtype, count=count, offset=start)
         tensors[name] = flat.view(entry["shape"])
     return tensors
+
+
+def return_freed_at_once() -> None:
+    """Have glibc give freed tensors of 1 MB and more back at once, where memory counts more than
+    time: small tensors that lie between them would keep it from using their memory again."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        libc = ctypes.CDLL(None)
+        libc.gnu_get_libc_version  # noqa: B018  # the number below is glibc's
+        libc.mallopt(-3, 2**20)  # M_MMAP_THRESHOLD of malloc.h
+
+
+def release_freed() -> None:
+    """Give the memory of freed tensors back to the system: glibc keeps it where others lie between
+    them. Other C libraries are left as they are."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def drop_pages() -> None:
