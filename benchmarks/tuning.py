@@ -69,7 +69,14 @@ def tuning(threads: int, base: str, overrides: list[str]) -> None:
     if not base:
         raise UserError("tuning needs base=<a run, or published weights>")
     words = [*SETTINGS, f"init.from={base}", *overrides]
-    rows = {way: measure(way, [*words, *own], threads) for way, own in WAYS.items()}
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder:
+        # All before any is read: a process begins with the peak of the one that started it.
+        places = {way: Path(folder) / str(k) for k, way in enumerate(WAYS)}
+        peaks = {w: train([*words, *own], threads, places[w]) for w, own in WAYS.items()}
+        for way, place in places.items():
+            (run,) = find_runs(place)
+            rows[way] = outcome_of(run, peaks[way])
     steps = next(iter(rows.values())).losses
     heads = [*(f"loss at {n}" for n in steps), "peak", "weights", "gradients, moments", "largest"]
     print(f"| | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}")
@@ -77,18 +84,20 @@ def tuning(threads: int, base: str, overrides: list[str]) -> None:
         print(f"| {way} | {' | '.join(outcome.cells())} |")
 
 
-def measure(way: str, words: list[str], threads: int) -> Outcome:
-    """Train one way."""
+def train(words: list[str], threads: int, outputs: Path) -> float:
+    """Train one way; the most memory that the process held, MB.
+
+    Raises:
+        UserError: The run failed.
+    """
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
-    with tempfile.TemporaryDirectory() as outputs:
-        command = [sys.executable, str(ROOT / "train.py"), *words, f"output_dir={outputs}"]
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise UserError(f"{way}: train.py ended with exit code {process.returncode}")
-        (run,) = find_runs(Path(outputs))
-        return outcome_of(run, usage.ru_maxrss / 1e3)
+    command = [sys.executable, str(ROOT / "train.py"), *words, f"output_dir={outputs}"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise UserError(f"{' '.join(words)}: train.py ended with code {process.returncode}")
+    return usage.ru_maxrss / 1e3
 
 
 def outcome_of(run: Path, peak: float) -> Outcome:
