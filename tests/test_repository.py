@@ -160,7 +160,7 @@ def test_what_we_import_is_declared_and_pinned():
     extras = project["optional-dependencies"]
     optional = {
         name_of(line)
-        for extra in ("gguf", "hf", "hub", "onnx", "quantize", "zh")
+        for extra in ("gguf", "harness", "hf", "hub", "onnx", "quantize", "zh")
         for line in extras[extra]
     }
     called = {"PIL": "pillow", "sklearn": "scikit-learn", "hydra": "hydra-core", "yaml": "pyyaml"}

@@ -15,6 +15,7 @@ COMMANDS = {  # name: (module of zoo with a `main`, what it does)
     "report": ("commands.report", "write report.html of a run or a sweep, to send to others"),
     "list": ("commands.list", "list the available models, data and experiments"),
     "find-lr": ("commands.find_lr", "find a learning rate by a range test"),
+    "harness": ("commands.harness", "judge a language model: zoo harness run=... tasks=[arc_easy]"),
     "export": ("commands.export", "export a model for other programs: zoo export run=..."),
     "preferences": ("commands.preferences", "write a model's wrong answers beside the right ones"),
     "merge": ("commands.merge", "merge LoRA runs of one base: zoo merge adapters=[...] out=..."),

@@ -115,7 +115,7 @@ class ChatFormat:
         Raises:
             UserError: The template refuses them; text that the tokenizer refuses.
         """
-        return self._encode(self._render(messages, True))
+        return self.encode(self.text(messages, True))
 
     def answer(self, messages: Sequence[Message]) -> tuple[Ids, Ids]:
         """Ids before the last message, an assistant's, and those of it, its end included.
@@ -156,11 +156,11 @@ class ChatFormat:
         text = turns[-1].whole
         if not all(text.startswith(turn.whole) for turn in turns):
             return None
-        ids = self._encode(text)
+        ids = self.encode(text)
         learnt = np.zeros(len(ids), bool)
         for turn in turns:
-            before = self._encode(turn.before)
-            whole = ids if turn.whole == text else self._encode(turn.whole)
+            before = self.encode(turn.before)
+            whole = ids if turn.whole == text else self.encode(turn.whole)
             if not (_begins(ids, whole) and _begins(whole, before)):
                 return None
             learnt[len(before) : len(whole)] = True
@@ -168,14 +168,14 @@ class ChatFormat:
 
     def _cut(self, turn: Turn) -> tuple[Ids, Ids]:
         """Ids before an answer, and its own."""
-        before, whole = self._encode(turn.before), self._encode(turn.whole)
+        before, whole = self.encode(turn.before), self.encode(turn.whole)
         if _begins(whole, before):
             return before, whole[len(before) :]
         # A token would reach across the border: cut there, as within a text (not at its beginning).
-        return before, self._encode(self.end + turn.whole[len(turn.before) :])[1:]
+        return before, self.encode(self.end + turn.whole[len(turn.before) :])[1:]
 
     def _turn(self, messages: Sequence[Message]) -> Turn:
-        before, after = self._render(messages[:-1], True), self._render(messages, False)
+        before, after = self.text(messages[:-1], True), self.text(messages, False)
         if not after.startswith(before):
             raise UserError(
                 f"the chat template asks for an answer by {before[-60:]!r}, and does not begin an "
@@ -192,8 +192,16 @@ class ChatFormat:
     def _controls_in(self, text: str, start: int = 0) -> Iterator[re.Match[str]]:
         return self._control.finditer(text, start)
 
-    def _render(self, messages: Sequence[Message], prompt: bool) -> str:
-        """The template's text, with control tokens in messages parted by GUARD."""
+    def text(self, messages: Sequence[Message], prompt: bool) -> str:
+        """The template's text, with control tokens in messages parted by GUARD.
+
+        Args:
+            messages: The conversation.
+            prompt: Whether it ends where an answer begins.
+
+        Raises:
+            UserError: The template refuses the messages; one holds what is no character.
+        """
         for message in messages:
             if found := NO_CHARACTERS.search(message[CONTENT]):
                 code = f"U+{ord(found[0]):04X}"
@@ -211,8 +219,12 @@ class ChatFormat:
     def _part(self, text: str) -> str:
         return self._control.sub(lambda found: f"{found[0][0]}{GUARD}{found[0][1:]}", text)
 
-    def _encode(self, text: str) -> Ids:
-        """Ids of a text with control tokens."""
+    def encode(self, text: str) -> Ids:
+        """Ids of a text with control tokens, such as `text` gives.
+
+        Raises:
+            UserError: The tokenizer refuses it, or takes other parts of it for control tokens.
+        """
         pieces: list[str | int] = []
         start = 0
         for found in self._controls_in(text):
