@@ -101,6 +101,8 @@ def _judged(
         values["base"],
         numbers["batch"],
     )
+    if chat:
+        model.need_chat()
     results = lm_eval.simple_evaluate(
         model=model,
         tasks=names,

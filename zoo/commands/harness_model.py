@@ -102,6 +102,15 @@ class ZooLM(TemplateLM):
         """The source of the template, if it is asked for."""
         return (self.words.chat or {}).get("source") if chat_template else None
 
+    def need_chat(self) -> None:
+        """Refuse a run that knows no conversations.
+
+        Raises:
+            UserError: It does not.
+        """
+        if self.task.chat is None:
+            raise UserError("chat=true: the run was not trained on conversations; leave it out")
+
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
@@ -110,8 +119,7 @@ class ZooLM(TemplateLM):
         Raises:
             UserError: The run knows no conversations.
         """
-        if self.task.chat is None:
-            raise UserError("chat=true: the run was not trained on conversations; leave it out")
+        self.need_chat()
         self._chats = True
         text: str = self.task.chat.text(chat_history, add_generation_prompt)
         return text
