@@ -98,9 +98,9 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
         ),
         "zoo.commands": (
             "train, evaluate, ...",
-            {"zoo.adapters", "zoo.build", "zoo.compare", "zoo.config", "zoo.judge", "zoo.report",
-             "zoo.restore", "zoo.runs", "zoo.session", "zoo.start", "zoo.sweep", "zoo.tasks",
-             "zoo.training", "zoo.weights", *BASE},
+            {"zoo.adapters", "zoo.build", "zoo.compare", "zoo.config", "zoo.inference", "zoo.judge",
+             "zoo.report", "zoo.restore", "zoo.runs", "zoo.session", "zoo.start", "zoo.sweep",
+             "zoo.tasks", "zoo.training", "zoo.weights", *BASE},
         ),
         "zoo.api": (
             "import zoo",
