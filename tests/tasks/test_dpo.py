@@ -96,6 +96,15 @@ def test_loss_and_gradient_are_those_of_the_papers(loss, beta, smoothing):
     assert sums["accuracy"] == (rewards[:, 0] > rewards[:, 1]).sum()
 
 
+def test_the_chosen_answers_own_loss_is_added():
+    model, start = policy().train(), policy(seed=3).eval()
+    plain = make(teacher=start).step(model, batch())
+    both = make(teacher=start, likelihood=0.5).step(model, batch())
+    nats = sum(-log_p(model, prompt, chosen) / len(chosen) for prompt, chosen, _ in ROWS)
+    torch.testing.assert_close(both.loss_sum, plain.loss_sum + 0.5 * nats)
+    torch.testing.assert_close(both.sums["loss"], plain.loss_sum.detach())
+
+
 def test_a_batch_that_is_cut_has_the_same_loss():
     task, model = make(teacher=policy(seed=3).eval()), policy().train()
     whole = task.step(model, batch())

@@ -10,7 +10,9 @@ to be the wrong way round with probability e: -(1 - e) log sigmoid(m) - e log si
 margin. `loss=ipo` (Azar et al., 2023, https://arxiv.org/abs/2310.12036, equation 17) draws the
 difference of the log-ratios to 1 / (2 beta) instead, where the logistic loss has no end; as in its
 authors' experiments, of means over the tokens of an answer, so that long answers are no farther
-apart than short ones.
+apart than short ones. The loss of preferences alone may make both answers less probable, so long as
+the rejected one loses more; `likelihood` is the weight of the chosen answer's own cross-entropy in
+nats a token, which is added (Pang et al., 2024, https://arxiv.org/abs/2404.19733, equation 1).
 Differs from the paper: no dropout in training, so that both policies are what they are in use.
 Shapes: B prompts, N = 2 B answers, T tokens, V vocabulary.
 """
@@ -23,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.bounds import NotNegative
 from zoo.errors import UserError
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, to_float64
@@ -56,6 +59,7 @@ class DPO(CausalLM):
         beta: How much a nat of log-ratio is worth: the smaller, the farther from the start.
         label_smoothing: Probability e that a preference is the wrong way round.
         loss: `dpo` or `ipo`.
+        likelihood: Weight of the chosen answer's own cross-entropy.
         max_tokens: Of an answer that a test samples.
     """
 
@@ -73,6 +77,7 @@ class DPO(CausalLM):
         beta: float = 0.1,
         label_smoothing: float = 0.0,
         loss: Literal["dpo", "ipo"] = "dpo",
+        likelihood: NotNegative = 0.0,
         max_tokens: int = 128,
         chat: Any = None,
     ) -> None:
@@ -87,6 +92,7 @@ class DPO(CausalLM):
             raise UserError(f"task.max_tokens={max_tokens}: expected 1 or more")
         self.teacher, self.verifier, self.max_tokens = teacher, verifier, max_tokens
         self.beta, self.label_smoothing, self.loss = beta, label_smoothing, loss
+        self.likelihood = likelihood
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over the pairs of `input` (B, 2, T), chosen and rejected, whose answers `scored`
@@ -111,9 +117,13 @@ class DPO(CausalLM):
         if self.loss == "ipo":
             ratio = ratio / scored.sum(1)
         chosen, rejected = ratio.view(-1, 2).T
-        loss = self.losses(chosen - rejected).sum()
+        preference = loss = self.losses(chosen - rejected).sum()
+        if self.likelihood:
+            nats = -(log_p / scored.sum(1)).view(-1, 2)[:, 0]  # a token, (B,)
+            loss = loss + self.likelihood * nats.sum()
         with torch.no_grad():
             sums = {
+                "loss": preference.detach(),
                 "accuracy": (chosen > rejected).sum(),
                 "margin": self.beta * (chosen - rejected).sum(),
                 "chosen_reward": self.beta * chosen.sum(),
