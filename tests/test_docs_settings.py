@@ -22,6 +22,7 @@ SPAN = re.compile(r"`([^`\n]+)`")
 SETTING = re.compile(
     r"(?:model|data|task|adapter|optim|schedule|trainer|init|teacher|sweep)\.[\w.]+"
 )
+BESIDE = "needs|takes a teacher|set init.from|is for the frozen"
 GROUPS = (*configs.GROUPS, "experiment", "sweep")
 OTHER = {  # no settings: a file's first line, a trial's folder, of a reader's own or TensorBoard
     "sep", "width", "group", "sweep.json", "task.name", "threads", "images",
@@ -105,7 +106,7 @@ def takes(group, choice, override):
     try:
         build.check_options(compose.load([*chosen, override]))
     except UserError as error:
-        return bool(re.search("needs|takes a teacher", str(error)))  # another setting beside it
+        return bool(re.search(BESIDE, str(error)))  # another setting beside it
     return True
 
 
