@@ -77,7 +77,8 @@ class ZooLM(TemplateLM):
         self.task: RanksOptions = task
         self.words = task.tokenizer
         self.max_length: int = context_of(self.restored.model) or UNLIMITED
-        self.batch = int(batch_size) if str(batch_size).isdecimal() else 16
+        size = str(batch_size)  # or "auto"
+        self.batch = int(size) if size.isdecimal() else 16
         self._chats = False  # whether texts come from the chat template
 
     @property
