@@ -50,10 +50,23 @@ def test_pairs_are_wrong_answers_and_the_responses(sums_run, command, train, tmp
     assert tokenizer["padding_side"] == "left" and (out / "generation_config.json").is_file()
 
 
+def test_both_answers_may_be_the_models_own(sums_run, command, tmp_path):
+    path = tmp_path / "own.jsonl"
+    options = (f"run={sums_run}", f"path={path}", "max_tokens=4", "better=own", "samples=40")
+    done = command(preferences, *options)
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        first, second = row["prompt"].rstrip("=").split("+")
+        right = int(first) + int(second)
+        assert int(row["chosen"]) == right and row["rejected"].strip() != str(right)
+
+
 def test_what_cannot_be_asked_is_refused(sums_run, command, tmp_path):
     path = tmp_path / "pairs.jsonl"
     for options, message in (
         ((f"run={sums_run}", f"path={path}", "samples=0"), "samples=0: expected a whole number"),
+        ((f"run={sums_run}", f"path={path}", "better=mine"), "unknown better 'mine'"),
         ((f"run={sums_run}", f"path={path}", "data=sums"), "the prompts are those of the run's"),
     ):
         assert message in refused(command(preferences, *options), tmp_path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules
-from zoo.errors import UserError, report
+from zoo.errors import UserError, report, unknown_name
 from zoo.files import user_path, write_text
 from zoo.runs.find import find_run
 from zoo.terminal import remark
@@ -30,6 +30,8 @@ in the run). For task=dpo: data=preferences data.path=preferences.jsonl data.spl
 run=         a run on prompts and responses (data=sft, stdlib_functions, sums, ...), or on
              conversations, of which the last answer is taken
 path=        the file to write
+better=      response (default): the better answer is that of the data; own: the first of the run's
+             own that the verifier of the data accepts, so that both are the model's
 samples=     answers to try for each prompt, of which the first wrong one is taken (default 4)
 max_tokens=  of an answer (default 128); one that does not end in time is not taken
 prompts=     of each split, at most (default all)
@@ -65,6 +67,7 @@ class Settings(NamedTuple):
     max_tokens: int
     prompts: int | None
     seed: int
+    better: str
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,7 +78,8 @@ def main(argv: list[str] | None = None) -> int:
 def _main(argv: list[str] | None) -> int:
     defaults: dict[str, Any] = {"checkpoint": "best", "device": "auto", "plugins": "[]", "base": ""}
     numbers = {"samples": "4", "max_tokens": "128", "prompts": "", "seed": "0"}
-    values, overrides = options(argv, USAGE, run=..., path=..., **numbers, **defaults)
+    defaults |= numbers | {"better": "response"}
+    values, overrides = options(argv, USAGE, run=..., path=..., **defaults)
     if overrides:
         raise UserError(f"'{overrides[0]}': the prompts are those of the run's own data")
     settings = Settings(
@@ -83,7 +87,10 @@ def _main(argv: list[str] | None) -> int:
         _number(values, "max_tokens", 1),
         _number(values, "prompts", 1) if values["prompts"] else None,
         _number(values, "seed", 0),
+        values["better"],
     )
+    if settings.better not in ("response", "own"):
+        raise UserError(unknown_name("better", settings.better, ["response", "own"]))
     path = user_path(values["path"])
     if path.exists():
         raise UserError(f"path={path} is there already; give another name, or delete it")
@@ -137,6 +144,11 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
             f"run={restored.run.path}: its data are {encoding.holds}; expected a run on prompts "
             f"and responses, such as data=sft or data=stdlib_functions"
         )
+    if settings.better == "own" and "verifier" not in encoding.runtime_facts:
+        raise UserError(
+            f"better=own needs a verifier, which says what is right; the data of "
+            f"{restored.run.path} have none"
+        )
     rows: list[Row] = []
     for split in SPLITS:
         if dataset.conversations:
@@ -151,7 +163,7 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
             for place, row in _answered(restored, [asked[k] for k in numbers], settings):
                 found[numbers[place]] = row | {"split": split}
         rows += [found[k] for k in sorted(found)]
-        print(f"{split}: {len(found):,} of {len(asked):,} prompts have a wrong answer", flush=True)
+        print(f"{split}: {len(found):,} of {len(asked):,} prompts have a pair", flush=True)
     return rows
 
 
@@ -186,15 +198,19 @@ def _of_messages(encoding: Any, conversations: Sequence[list[dict[str, str]]]) -
 def _answered(
     restored: "Restored", asked: Sequence[Asked], settings: Settings
 ) -> Iterator[tuple[int, Row]]:
-    """Places among prompts of which a wrong answer was found, and the rows."""
+    """Places among prompts of which a pair was found, and the rows."""
     from zoo.tasks.rewards import Questions, Rewarder
     from zoo.tasks.rollouts import own_draws, roll_out
 
     encoding, facts = restored.encoding, restored.encoding.runtime_facts
-    tokenizer = facts["tokenizer"]
+    decode = facts["tokenizer"].decode
     end = facts["chat"].end_id if "chat" in facts else encoding.pad_id  # type: ignore[attr-defined]
-    rewarder, length = Rewarder(tokenizer, facts.get("verifier")), settings.max_tokens
+    rewarder, length = Rewarder(facts["tokenizer"], facts.get("verifier")), settings.max_tokens
     draws = own_draws([a.prompt for a in asked], settings.samples * length, settings.seed)
+    rows = [dict(a.row) for a in asked]
+    if settings.better == "own":
+        for row in rows:
+            del row["chosen"]
     open_places: Sequence[int] = range(len(asked))
     for k in range(settings.samples):
         if not open_places:
@@ -207,11 +223,13 @@ def _answered(
         right = rewarder.rewards(questions, rollouts).tolist()
         still_open = []
         for i, place in enumerate(open_places):
-            row, answer = asked[place].row, tokenizer.decode(rollouts.answers[i])
-            rejected = answer if "chat" not in facts else [{"role": "assistant", "content": answer}]
-            is_wrong = rollouts.ended[i] and right[i] < 1 and rejected != row["chosen"]
-            if is_wrong and ("chat" not in facts or answer.strip()):
-                yield place, row | {"rejected": rejected}
+            row, answer = rows[place], decode(rollouts.answers[i])
+            given = answer if "chat" not in facts else [{"role": "assistant", "content": answer}]
+            if rollouts.ended[i] and answer.strip():
+                is_right = right[i] >= 1 or given == asked[place].row["chosen"]
+                row.setdefault("chosen" if is_right else "rejected", given)
+            if {"chosen", "rejected"} <= row.keys():
+                yield place, row
             else:
                 still_open.append(place)
         open_places = still_open
