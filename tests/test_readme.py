@@ -295,6 +295,7 @@ AS_WRITTEN = (
     "pip install --constraint constraints.txt .",
     "pip install --constraint constraints.txt --editable .",
     "pip install --constraint constraints.txt --editable '.[submitit]'",
+    "pip install --constraint constraints.txt '.[harness]'",
     "pip install --editable '.[ray]'",
     "sbatch job.sh",
     # of a sweep over this setting, which the run that stands for it is not
