@@ -130,7 +130,8 @@ def facts(data_root, tmp_path_factory):
         "model",
         "teacher",
         "teacher_facts",
-    }  # which optimizers, adapters and others take
+        "next_sentence",
+    }  # which optimizers, adapters and others take; of data.next_sentence=true
     words = {"tokenizer": "word", "mask_token": True}  # all that running text can state
     for name in DATASETS.names():
         settings = compose.load([f"data={name}"]).data
