@@ -32,12 +32,16 @@ def test_pairs_are_wrong_answers_and_the_responses(sums_run, command, train, tmp
     command(preferences, f"run={sums_run}", f"path={again}", "max_tokens=4", "prompts=3")
     few = [json.loads(line) for line in again.read_text().splitlines()]
     assert len(few) <= 9 and all(row in rows for row in few)
-    trains = train(
+    options = (
         "task=dpo", "data=preferences", f"data.path={path}", "data.split_column=split",
         "data.template='{prompt}'", "data.verifier=sums", *SIZE[:1], f"init.from={sums_run}",
-        f"teacher.from={sums_run}", "data.block_size=16", "trainer.max_steps=2",
-        "trainer.eval_steps=2", "task.max_tokens=4",
+        f"teacher.from={sums_run}", "trainer.max_steps=2", "trainer.eval_steps=2",
+        "task.max_tokens=4",
     )  # fmt: skip
+    longer = ("data.block_size=500", "init.resize=[position]")
+    line = refused(train(*options, *longer), train.outputs)
+    assert "data.block_size=500: the network of teacher.from reads 16 tokens" in line
+    trains = train(*options, "data.block_size=16")
     assert trains.code == 0, trains.err
     result = json.loads((trains.path / "result.json").read_text())
     assert {"accepted", "start_accepted", "kl", "margin"} <= result["test"].keys()

@@ -137,6 +137,11 @@ def test_what_does_not_go_together_is_refused(facts, message):
         distill(linear(1), **facts)
 
 
+def test_conversations_keep_their_form():
+    chat = object()
+    assert distill(gpt(1), **TEXT, chat=chat).chat is chat
+
+
 def test_a_teacher_that_says_something_else_is_refused():
     task = distill(linear(1, classes=4), **CLASSES)
     with pytest.raises(UserError, match=r"shape \(4,\) a sample, the student's \(3,\)"):

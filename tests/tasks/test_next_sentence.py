@@ -45,7 +45,7 @@ def test_both_means_are_added(training):
     logits, follows = model(masked.input_ids, **options)
     tokens = F.cross_entropy(logits, masked.labels, ignore_index=IGNORE_INDEX, reduction="sum")
     pairs = F.cross_entropy(follows, 1 - rows["follows"], reduction="sum")
-    weight = len(masked.positions) / 8  # the tokens that a row may hide: so many for a pair
+    weight = len(masked.positions) / 8  # the number of tokens that a pair may hide
     torch.testing.assert_close(output.loss_sum, tokens + weight * pairs)
     torch.testing.assert_close(output.sums["loss"], tokens.detach())
     means = {n: v / output.count for n, v in (output.sums | {"count": output.count}).items()}

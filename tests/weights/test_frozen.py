@@ -56,7 +56,7 @@ def test_a_run_on_a_base_in_8_bits(train, tmp_path, capsys):
     for more, said in (
         ((), "init.quantize=int8 is for the frozen weights of adapter=lora, got adapter=none"),
         (("adapter=head",), "for the frozen weights of adapter=lora, got adapter=head"),
-        (("adapter=lora", "init.skip=[head]"), "frozen weights, and head.weight is trained anew"),
+        (("adapter=lora", "init.skip=[head]"), "frozen weights, and head.weight is initialised"),
     ):
         refused = train(*run, *options, *more)
         assert refused.code == 2 and said in refused.err and refused.path is None

@@ -150,7 +150,7 @@ def test_frozen_weights_in_16_bits(train, tmp_path):
     assert restored.model.blocks[0].attention.qkv.weight.dtype == torch.bfloat16
     for options, said in (
         ((), "init.dtype=bf16 is for the frozen weights of adapter=lora, got adapter=none"),
-        (("adapter=lora", "init.skip=[head]"), "frozen weights, and head.weight is trained anew"),
+        (("adapter=lora", "init.skip=[head]"), "frozen weights, and head.weight is initialised"),
     ):
         done = train(*RUN, place, f"init.from={base.path}", "init.dtype=bf16", *options)
         assert done.code == 2 and said in done.err

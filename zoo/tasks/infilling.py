@@ -1,4 +1,4 @@
-"""Text infilling: write a text anew from one in which masks stand for whole spans.
+"""Text infilling: reconstruct a text in which masks stand for whole spans.
 
 Lewis et al., 2019, BART, https://arxiv.org/abs/1910.13461: the denoising objective that it found
 best. An encoder reads the text with its gaps, a decoder writes all of it: how much is missing at a

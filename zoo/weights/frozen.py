@@ -33,7 +33,7 @@ class Uninitialised(TorchFunctionMode):
 @contextlib.contextmanager
 def frozen_format(init: InitConfig) -> Iterator[None]:
     """With `init.dtype`, models that are built within have their weights in that format; with it or
-    `init.quantize` they are without values: all are loaded, since none may be trained anew."""
+    `init.quantize` they are without values: all are loaded, since none may be initialised again."""
     if init.dtype is None and init.quantize is None:
         yield
         return
@@ -59,7 +59,7 @@ def check_frozen(init: InitConfig, adapter: str, fresh: Sequence[str] = ()) -> N
     Args:
         init: The settings.
         adapter: The name of the adapter.
-        fresh: Parameters that are trained anew.
+        fresh: Parameters that are initialised and trained.
 
     Raises:
         UserError: Weights in few bits would be trained; there is no torchao.
@@ -72,7 +72,7 @@ def check_frozen(init: InitConfig, adapter: str, fresh: Sequence[str] = ()) -> N
             )
         if value and fresh:
             raise UserError(
-                f"init.{key}={value} holds frozen weights, and {fresh[0]} is trained anew; leave "
+                f"init.{key}={value} holds frozen weights, and {fresh[0]} is initialised; leave "
                 f"one of the two out"
             )
     if init.quantize:

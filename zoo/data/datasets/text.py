@@ -48,7 +48,7 @@ def text(
         held_out_mb: Maximum size of the validation text, MB (10^6 bytes), and of the test text: of
             large texts the fractions are too much to evaluate on repeatedly. Null: no limit.
         next_sentence: Whether samples are pairs of passages, for BERT.
-        denoising: Whether tokens are reserved for a task that writes windows anew.
+        denoising: Whether tokens are reserved for a task that reconstructs windows.
 
     Raises:
         UserError: No text there, text that is not UTF-8, or too little of it.

@@ -31,7 +31,7 @@ Draw = Callable[[], float]  # the next number from 0 to below 1
 
 
 class PairSource:
-    """The pairs of a split; each epoch cuts its documents a little shifted, and draws anew.
+    """The pairs of a split; each epoch cuts its documents a little shifted, and draws again.
 
     Args:
         tokens: Of `TokenSource`, with the end of the text after each document.
@@ -149,7 +149,7 @@ class PairSource:
         return np.flatnonzero(found) + 1
 
     def _other(self, document: int, size: int, begins: bool, draw: Draw) -> np.ndarray:
-        """So many tokens of another document, from the beginning of a sentence on."""
+        """`size` tokens of another document, from the beginning of a sentence on."""
         starts, lengths, _ = self.documents
         bounds, place = self._bounds, np.zeros(0, np.int64)
         for _ in range(TRIES):

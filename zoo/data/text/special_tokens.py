@@ -14,7 +14,7 @@ def special_names(mask_token: bool, pairs: bool, denoising: bool) -> tuple[str, 
     Args:
         mask_token: Whether `[MASK]` is reserved besides.
         pairs: Whether samples are pairs of passages.
-        denoising: Whether windows are to be written anew.
+        denoising: Whether windows are to be reconstructed.
     """
     if denoising and not mask_token:
         return (*SPECIALS, MASK)

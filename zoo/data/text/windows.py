@@ -115,7 +115,7 @@ def token_dataset(
         all_documents: With a run's encoding, the documents of the split "all".
         next_sentence: Whether samples are pairs of passages, of which the second may follow the
             first.
-        denoising: Whether special tokens are reserved for a task that writes windows anew.
+        denoising: Whether special tokens are reserved for a task that reconstructs windows.
 
     Raises:
         UserError: A split shorter than one window; a tokenizer other than the run's.
