@@ -1,5 +1,5 @@
 """LoRA on GPT-2 (124M parameters) and on a Llama of SmolLM2's size (135M) compared with PEFT's:
-tokens per second and peak memory."""
+tokens per second and peak memory, in fp32 and in bf16."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,13 +18,13 @@ LLAMA_VOCABULARY, LLAMA_BATCH_SIZE = 49_152, 2
 
 
 def lora(rounds: int, threads: int) -> None:
-    """Rank 8 on the attention's projections, fp32; and Zoo with all parameters trained."""
+    """Rank 8 on the attention's projections; and Zoo with all parameters trained."""
     makers = {"PEFT on Hugging Face": peft_lora, "zoo lora": zoo_lora, "zoo, all": zoo_full}
     compare(makers, BATCH_SIZE, rounds, threads)
 
 
 def lora_llama(rounds: int, threads: int) -> None:
-    """Rank 8 on queries, keys, values and the attention's output, fp32."""
+    """Rank 8 on queries, keys, values and the attention's output."""
     makers = {"PEFT on Hugging Face": peft_llama, "zoo lora": zoo_llama}
     compare(makers, LLAMA_BATCH_SIZE, rounds, threads)
 
@@ -32,11 +32,12 @@ def lora_llama(rounds: int, threads: int) -> None:
 def compare(makers: Mapping[str, MakeCase], batch_size: int, rounds: int, threads: int) -> None:
     """Run the cases in turn, and print their speed and the memory that each needed."""
     import_transformers()
-    processes = {name: IsolatedCase(make, "fp32", threads) for name, make in makers.items()}
-    print(f"fp32: {batch_size} x {CONTEXT} tokens a step, {threads} threads")
-    run_interleaved(processes, rounds, "tokens/s")
-    for name, process in processes.items():
-        print(f"{name:36s} {process.peak_memory():10,.0f} MB at most")
+    for precision in ("fp32", "bf16"):
+        processes = {name: IsolatedCase(make, precision, threads) for name, make in makers.items()}
+        print(f"{precision}: {batch_size} x {CONTEXT} tokens a step, {threads} threads")
+        run_interleaved(processes, rounds, "tokens/s")
+        for name, process in processes.items():
+            print(f"{name:36s} {process.peak_memory():10,.0f} MB at most")
 
 
 def random_tokens(vocabulary: int = VOCABULARY, batch_size: int = BATCH_SIZE) -> Any:
