@@ -66,6 +66,25 @@ def test_both_answers_may_be_the_models_own(sums_run, command, tmp_path):
         assert int(row["chosen"]) == right and row["rejected"].strip() != str(right)
 
 
+def test_one_file_may_have_pairs_of_both_kinds(sums_run, command, tmp_path):
+    rows = {}
+    for better in ("response", "own", "both"):
+        path = tmp_path / f"{better}.jsonl"
+        done = command(
+            preferences, f"run={sums_run}", f"path={path}", "max_tokens=4", f"better={better}",
+            "samples=8",
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        rows[better] = path.read_text().splitlines()
+
+    def of(better, *splits):
+        return sorted(row for row in rows[better] if json.loads(row)["split"] in splits)
+
+    assert of("own", "train") and of("response", "val", "test")
+    assert of("both", "train") == sorted(of("response", "train") + of("own", "train"))
+    assert of("both", "val", "test") == of("response", "val", "test")
+
+
 def test_what_cannot_be_asked_is_refused(sums_run, command, tmp_path):
     path = tmp_path / "pairs.jsonl"
     for options, message in (

@@ -7,7 +7,7 @@ The random numbers follow from the seed and the prompt, so that a run gives the 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.commands.arguments import options
@@ -31,7 +31,8 @@ run=         a run on prompts and responses (data=sft, stdlib_functions, sums, .
              conversations, of which the last answer is taken
 path=        the file to write
 better=      response (default): the better answer is that of the data; own: the first of the run's
-             own that the verifier of the data accepts, so that both are the model's
+             own that the verifier of the data accepts, so that both are the model's; both: for
+             training a pair of each kind, for validation and test the data's
 samples=     answers to try for each prompt, of which the first wrong one is taken (default 4)
 max_tokens=  of an answer (default 128); one that does not end in time is not taken
 prompts=     of each split, at most (default all)
@@ -43,6 +44,7 @@ base=        the weights that a LoRA run's adapter belongs to, if they have move
 """
 TOGETHER = 256  # prompts that are answered in one batch
 SPLITS = ("train", "val", "test")
+BETTER = ("response", "own", "both")
 Row = dict[str, Any]
 
 
@@ -89,8 +91,8 @@ def _main(argv: list[str] | None) -> int:
         _number(values, "seed", 0),
         values["better"],
     )
-    if settings.better not in ("response", "own"):
-        raise UserError(unknown_name("better", settings.better, ["response", "own"]))
+    if settings.better not in BETTER:
+        raise UserError(unknown_name("better", settings.better, BETTER))
     path = user_path(values["path"])
     if path.exists():
         raise UserError(f"path={path} is there already; give another name, or delete it")
@@ -144,9 +146,9 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
             f"run={restored.run.path}: its data are {encoding.holds}; expected a run on prompts "
             f"and responses, such as data=sft or data=stdlib_functions"
         )
-    if settings.better == "own" and "verifier" not in encoding.runtime_facts:
+    if settings.better != "response" and "verifier" not in encoding.runtime_facts:
         raise UserError(
-            f"better=own needs a verifier, which says what is right; the data of "
+            f"better={settings.better} needs a verifier, which says what is right; the data of "
             f"{restored.run.path} have none"
         )
     rows: list[Row] = []
@@ -156,14 +158,18 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
         else:
             asked = _of_texts(encoding, dataset.splits[split])
         asked = [asked[k] for k in spread(len(asked), settings.prompts).tolist()]
-        found: dict[int, Row] = {}
+        judged = settings
+        if settings.better == "both" and split != "train":  # judged by what the data say
+            judged = settings._replace(better="response")
+        found: dict[int, list[Row]] = {}
         order = sorted(range(len(asked)), key=lambda k: len(asked[k].prompt))  # batched by length
         for start in range(0, len(order), TOGETHER):
             numbers = order[start : start + TOGETHER]
-            for place, row in _answered(restored, [asked[k] for k in numbers], settings):
-                found[numbers[place]] = row | {"split": split}
-        rows += [found[k] for k in sorted(found)]
-        print(f"{split}: {len(found):,} of {len(asked):,} prompts have a pair", flush=True)
+            pairs = _pairs(restored, [asked[k] for k in numbers], judged)
+            found |= dict(zip(numbers, pairs, strict=True))
+        rows += [row | {"split": split} for k in sorted(found) for row in found[k]]
+        count = sum(map(bool, found.values()))
+        print(f"{split}: {count:,} of {len(asked):,} prompts have a pair", flush=True)
     return rows
 
 
@@ -195,10 +201,8 @@ def _of_messages(encoding: Any, conversations: Sequence[list[dict[str, str]]]) -
     return asked
 
 
-def _answered(
-    restored: "Restored", asked: Sequence[Asked], settings: Settings
-) -> Iterator[tuple[int, Row]]:
-    """Places among prompts of which a pair was found, and the rows."""
+def _pairs(restored: "Restored", asked: Sequence[Asked], settings: Settings) -> list[list[Row]]:
+    """The pairs of each prompt: none where too few of its answers are as they should be."""
     from zoo.tasks.rewards import Questions, Rewarder
     from zoo.tasks.rollouts import own_draws, roll_out
 
@@ -207,29 +211,33 @@ def _answered(
     end = facts["chat"].end_id if "chat" in facts else encoding.pad_id  # type: ignore[attr-defined]
     rewarder, length = Rewarder(facts["tokenizer"], facts.get("verifier")), settings.max_tokens
     draws = own_draws([a.prompt for a in asked], settings.samples * length, settings.seed)
-    rows = [dict(a.row) for a in asked]
-    if settings.better == "own":
-        for row in rows:
-            del row["chosen"]
+    wanted = {"wrong"} if settings.better == "response" else {"right", "wrong"}
+    found: list[Row] = [{} for _ in asked]  # the first of its answers that is right, and wrong
     open_places: Sequence[int] = range(len(asked))
     for k in range(settings.samples):
         if not open_places:
-            return
+            break
         questions = Questions(
             [asked[p].prompt for p in open_places], [asked[p].response for p in open_places]
         )
         own = draws[list(open_places), k * length : (k + 1) * length]
         rollouts = roll_out(restored.model, questions.prompts, end, length, own)
         right = rewarder.rewards(questions, rollouts).tolist()
-        still_open = []
         for i, place in enumerate(open_places):
-            row, answer = rows[place], decode(rollouts.answers[i])
+            answer = decode(rollouts.answers[i])
             given = answer if "chat" not in facts else [{"role": "assistant", "content": answer}]
             if rollouts.ended[i] and answer.strip():
                 is_right = right[i] >= 1 or given == asked[place].row["chosen"]
-                row.setdefault("chosen" if is_right else "rejected", given)
-            if {"chosen", "rejected"} <= row.keys():
-                yield place, row
-            else:
-                still_open.append(place)
-        open_places = still_open
+                found[place].setdefault("right" if is_right else "wrong", given)
+        open_places = [place for place in open_places if not wanted <= found[place].keys()]
+    return [_of_kinds(a.row, f, settings.better) for a, f in zip(asked, found, strict=True)]
+
+
+def _of_kinds(row: Row, found: Row, better: str) -> list[Row]:
+    """Of a prompt with its response, and of the answers that were found, the pairs of `better=`."""
+    pairs = []
+    if "wrong" in found and better != "own":
+        pairs.append(row | {"rejected": found["wrong"]})
+    if "wrong" in found and "right" in found and better != "response":
+        pairs.append(row | {"chosen": found["right"], "rejected": found["wrong"]})
+    return pairs
