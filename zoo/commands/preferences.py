@@ -31,8 +31,8 @@ run=         a run on prompts and responses (data=sft, stdlib_functions, sums, .
              conversations, of which the last answer is taken
 path=        the file to write
 better=      response (default): the better answer is that of the data; own: the first of the run's
-             own that the verifier of the data accepts, so that both are the model's; both: for
-             training a pair of each kind, for validation and test the data's
+             own that the verifier of the data accepts, so that both are the model's; both: to
+             train on, a pair of each kind where there are both; for validation and test, the data's
 samples=     answers to try for each prompt, of which the first wrong one is taken (default 4)
 max_tokens=  of an answer (default 128); one that does not end in time is not taken
 prompts=     of each split, at most (default all)
@@ -235,9 +235,8 @@ def _pairs(restored: "Restored", asked: Sequence[Asked], settings: Settings) -> 
 
 def _of_kinds(row: Row, found: Row, better: str) -> list[Row]:
     """Of a prompt with its response, and of the answers that were found, the pairs of `better=`."""
-    pairs = []
-    if "wrong" in found and better != "own":
-        pairs.append(row | {"rejected": found["wrong"]})
-    if "wrong" in found and "right" in found and better != "response":
-        pairs.append(row | {"chosen": found["right"], "rejected": found["wrong"]})
-    return pairs
+    if "wrong" not in found or ("right" not in found and better != "response"):
+        return []
+    worse = {"rejected": found["wrong"]}
+    pairs = [row | worse] if better != "own" else []
+    return pairs if better == "response" else [*pairs, row | {"chosen": found["right"]} | worse]
