@@ -7,7 +7,7 @@ from torch import nn
 from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.errors import UserError
 from zoo.models.gpt import GPT
-from zoo.tasks.distill import distill
+from zoo.tasks.distill import Known, distill
 from zoo.training.evaluate import evaluate
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
@@ -77,6 +77,24 @@ def test_the_loss_of_tokens_is_that_of_those_that_are_scored():
             by_the_paper(*rows, 2.0, 0.25), 1e-5
         )
         assert output.count == counted.sum()
+
+
+def test_documents_of_a_packed_row_do_not_see_each_other():
+    """Neither by the student nor by the teacher: the loss is that of each in a row of its own."""
+    student, teacher = gpt(0).train(), gpt(1).eval()
+    task = distill(teacher, **TEXT, temperature=2.0, labels=0.25)
+    first, second = torch.tensor([[1, 2, 3, 1]]), torch.tensor([[2, 3, 2]])
+    scored = torch.tensor([[True, True, True, False, True, True]])  # not the border
+    documents = torch.tensor([[0, 0, 0, 0, 1, 1, 1]])
+    packed = {"input": torch.cat([first, second], 1), "scored": scored, "documents": documents}
+    alone = [task.step(student, {"input": tokens}) for tokens in (first, second)]
+    output = task.step(student, packed)
+    expected = float(sum(one.loss_sum.detach() for one in alone))
+    assert float(output.loss_sum.detach()) == pytest.approx(expected, rel=1e-5)
+    assert output.count == 5
+    deaf = distill(Known(torch.zeros(1, 6, 4), False), **TEXT)
+    with pytest.raises(UserError, match="data.pack=true: Known would read the conversations"):
+        deaf.step(student, packed)
 
 
 def means_of(task, model, batch):

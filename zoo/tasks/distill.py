@@ -23,7 +23,7 @@ from zoo.errors import UserError
 from zoo.inference.expert_load import counted_experts
 from zoo.registry import TASKS
 from zoo.restandardise import feature_rescaling, pixel_rescaling
-from zoo.tasks.base import Baseline, Batch, StepOutput, Task
+from zoo.tasks.base import Baseline, Batch, StepOutput, Task, document_options
 from zoo.tasks.causal_lm import CausalLM
 from zoo.tasks.classification import Classification
 from zoo.tasks.examples import distillation
@@ -69,15 +69,17 @@ class Distilled:
         """As of its own task; in training the loss is that of the distillation."""
         x = self.model_input(batch)
         with counted_experts(model, batch.get("scored")):
-            logits, target = model(x), self.answers(batch)  # (B, ..., K), (M,)
+            logits = model(x, **document_options(model, batch))  # (B, ..., K)
+        target = self.answers(batch)  # (M,)
         with torch.no_grad():
-            teacher = self._ask(x)
+            teacher = self._ask(x, document_options(self.teacher, batch))
         if teacher.shape != logits.shape:
             raise UserError(
                 f"task=distill: the teacher's outputs have the shape {tuple(teacher.shape[1:])} a "
                 f"sample, the student's {tuple(logits.shape[1:])}; take a teacher of the same task"
             )
-        plain = super().step(Known(logits, model.training), batch)  # type: ignore[misc]
+        known = {name: column for name, column in batch.items() if name != "documents"}
+        plain = super().step(Known(logits, model.training), known)  # type: ignore[misc]
         student, teacher = (x.float().flatten(0, -2) for x in (logits, teacher))  # (M, K)
         counted = torch.ones_like(target, dtype=torch.bool)
         if "scored" in batch:
@@ -92,11 +94,11 @@ class Distilled:
             loss_sum=loss, sums={"loss": plain.loss_sum.detach()} | plain.sums
         )  # the loss that is reported is the labels', as in validation
 
-    def _ask(self, x: Tensor) -> Tensor:
+    def _ask(self, x: Tensor, options: dict[str, Tensor]) -> Tensor:
         if self.scale is not None and self.shift is not None and x.is_floating_point():
             self.scale, self.shift = self.scale.to(x.device), self.shift.to(x.device)
             x = x * self.scale + self.shift
-        return self.teacher(x)
+        return self.teacher(x, **options)
 
     def _comparison(
         self, student: Tensor, teacher: Tensor, target: Tensor, counted: Tensor
