@@ -18,7 +18,7 @@ from zoo.config.compose import load
 from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.errors import UserError
 from zoo.registry import MODELS, TASKS
-from zoo.teacher import Teacher, keep_apart
+from zoo.teacher import Teacher, check_teacher, keep_apart
 from zoo.training.checkpoint import Checkpointer
 from zoo.weights.files import weights_sha256
 
@@ -273,3 +273,23 @@ def test_rows_that_the_teacher_has_seen_and_this_run_tests_on_are_told(train, te
     assert "with data.split_seed=5, here it is 6: rows of this test split" in done.out + done.err
     same = train(*TINY, *DISTIL, f"teacher.from={teacher}", "seed=6", "data.split_seed=5")
     assert same.code == 0 and "rows of this test split" not in same.out + same.err
+
+
+ADAPTED = ["model=gpt", "data.path=x.jsonl", "init.from=gpt2", "adapter=lora"]
+PAIRS = ["task=dpo", "data=preferences"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([*PAIRS, "init.adapter=outputs/a"], "init.adapter=outputs/a is a part of it; add teacher"),
+        ([*PAIRS, "init.skip=[head]"], r"trains init.skip=\[head\] besides the adapter"),
+        ([*PAIRS, "init.resize=[embedding]"], r"trains init.resize=\[embedding\] besides"),
+        (["task=reinforce", "data=sft", "init.adapter=outputs/a"], "task=reinforce compares the"),
+    ],
+)
+def test_a_start_that_is_not_the_model_without_its_adapter(options, said):
+    with pytest.raises(UserError, match=said):
+        check_teacher(load([*ADAPTED, *options]))
+    check_teacher(load([*ADAPTED, *options, "teacher.from=outputs/a"]))
+    check_teacher(load([*ADAPTED, "data=sft", "task=causal_lm", options[-1]]))

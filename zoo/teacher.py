@@ -105,7 +105,8 @@ def check_teacher(config: RunConfig) -> None:
     """Check that the task and the model need or take the teacher that `teacher.from` names.
 
     Raises:
-        UserError: One of them needs a teacher and there is none; none of them takes the one given.
+        UserError: One of them needs a teacher and there is none; none of them takes the one given;
+            what training starts from is not the model without its adapter.
     """
     path, is_used = config.teacher.from_, False
     for registry, options in ((MODELS, config.model), (TASKS, config.task)):
@@ -123,6 +124,35 @@ def check_teacher(config: RunConfig) -> None:
             f"teacher.from={path}: neither model={config.model['name']} nor "
             f"task={config.task['name']} takes a teacher; leave it out"
         )
+    _check_start(config)
+
+
+def _check_start(config: RunConfig) -> None:
+    """Check that the model without its adapter is what training starts from, where a task compares
+    the two (`compares_with_start`) and no other network is given.
+
+    Raises:
+        UserError: It is not: some of what is trained has values at the start that switching the
+            adapter off takes away, or lies outside the adapter.
+    """
+    init, task = config.init, config.task["name"]
+    compares = getattr(TASKS[task].builder, "compares_with_start", False)
+    if not compares or config.teacher.from_ is not None or config.adapter["name"] != "lora":
+        return
+    said = f"task={task} compares the model with the one that training starts from"
+    if init.adapter:
+        raise UserError(
+            f"{said}, which is not the one without its adapter: init.adapter={init.adapter} is a "
+            f"part of it; add teacher.from=<the run of that adapter>, or merge it first "
+            f"(scripts/export.py format=safetensors) and take init.from=<the export>"
+        )
+    for name, parts in (("skip", init.skip), ("resize", init.resize)):
+        if parts:
+            raise UserError(
+                f"{said}, and trains init.{name}=[{','.join(parts)}] besides the adapter; tune "
+                f"these by task=causal_lm first, and take init.from=<what scripts/export.py makes "
+                f"of that run>"
+            )
 
 
 def check_identity(recorded: dict[str, Any] | None, teacher: Teacher) -> None:

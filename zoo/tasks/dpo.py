@@ -65,6 +65,7 @@ class DPO(CausalLM):
 
     monitor = "-loss"
     predicts_as = "causal_lm"  # for exports
+    compares_with_start = True  # zoo/teacher.py
 
     def __init__(
         self,

@@ -59,6 +59,7 @@ class Reinforce(RanksOptions):
     """
 
     monitor = "exact_match"
+    compares_with_start = True  # zoo/teacher.py
 
     def __init__(
         self,
