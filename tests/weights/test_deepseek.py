@@ -8,8 +8,13 @@ import torch
 from published_models import DEEPSEEK, V, doubled, llama, reference_and_model
 from safetensors.torch import load_file, save_file
 
+from zoo.build import initialise
+from zoo.config.run import InitConfig
 from zoo.errors import UserError
+from zoo.layers.mixture import Mixture
+from zoo.registry import MODELS
 from zoo.weights.deepseek import DEEPSEEK as FAMILY
+from zoo.weights.frozen import frozen_format
 from zoo.weights.hf_folder import write_json
 from zoo.weights.source import open_source
 
@@ -55,6 +60,28 @@ def test_forms_that_are_published(tmp_path):
     save_file(load_file(file) | further, file)
     source = open_source(str(tmp_path))
     assert source.settings["depth"] == 2 and not any("enorm" in name for name in source.tensors)
+
+
+@torch.no_grad()
+def test_in_16_bits_experts_are_chosen_as_before(tmp_path):
+    """Their biases are large numbers that differ by little, as in the published weights."""
+    kind, options = DEEPSEEK["deepseek"]
+    llama(kind, **options).to(torch.bfloat16).save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    biases = {n: t for n, t in load_file(file).items() if n.endswith("e_score_correction_bias")}
+    biases = {n: 14.3 + 0.001 * torch.arange(len(t)).flip(0) for n, t in biases.items()}
+    assert biases
+    save_file(load_file(file) | biases, file)
+    source = open_source(str(tmp_path))
+    init = InitConfig(from_=str(tmp_path), dtype="bf16")
+    with frozen_format(init):
+        model = MODELS.build({"name": "deepseek", **source.settings}, vocab_size=V)
+    initialise(model, init, {"name": "lora"}, source)
+    layer = next(m for m in model.modules() if isinstance(m, Mixture))
+    assert layer.bias.dtype == layer.router.weight.dtype == torch.float32
+    assert torch.equal(layer.bias, next(iter(biases.values())))
+    assert model.head.weight.dtype == torch.bfloat16
+    model(torch.randint(0, V, (2, 7)))
 
 
 @pytest.mark.parametrize(

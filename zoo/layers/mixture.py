@@ -96,13 +96,14 @@ class Mixture(RecordsLoad):
         self.active_groups, self.score, self.normalise = active_groups, score, normalise
         self.scale, self.balance = scale, balance
         self.balance_rate = RATES[balance] if balance_rate is None else balance_rate
-        self.router = nn.Linear(width, experts, bias=False)
+        exact = torch.promote_types(torch.get_default_dtype(), torch.float32)  # as in `_score`
+        self.router = nn.Linear(width, experts, bias=False, dtype=exact)
         self.up = GroupedLinear(experts, width, 2 * inner)
         self.down = GroupedLinear(experts, inner, width)
         self.shared = FeedForward(width, "swiglu", shared * inner, bias=False) if shared else None
         self.auxiliary: Tensor | None = None  # of the last call in training
         if balance == "bias":
-            self.register_buffer("bias", torch.zeros(experts))
+            self.register_buffer("bias", torch.zeros(experts, dtype=exact))
             counts = torch.zeros(experts, dtype=torch.int64)  # since the last step
             self.register_buffer("load", counts, persistent=False)
 
