@@ -1,13 +1,16 @@
 """`init.from` and adapters from the command line: what is taken over, kept, and said."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from zoo.config.compose import load
 from zoo.restore import restore
-from zoo.weights.source import open_source
+from zoo.weights.adopt import merge_source_config
+from zoo.weights.source import Source, open_source
 
 TEXT = (
     "the quick brown fox jumps over the lazy dog. pack my box with five dozen liquor jugs.\n" * 60
@@ -155,6 +158,19 @@ def test_an_adapter_continues_from_another(train, text, base, adapted):
     other = train(*SMALL, *SIZE, f"data.path={text / 'a.txt'}", "data.tokenizer=char", "seed=1")
     wrong = train(*options, f"init.from={other.path}", f"init.adapter={adapted.path}")
     assert wrong.code == 2 and "holds an adapter of other weights" in wrong.err
+
+
+def test_parts_of_an_option_that_are_typed_win_over_the_weights():
+    """The others are those of the weights."""
+    chosen = ["model=deepseek", "task=causal_lm", "data=text", "init.from=x"]
+    typed = ["model.mixture.balance_rate=0.5", "model.mixture.scale=1.5"]
+    config = load([*chosen, *typed])
+    own = {"experts": 4, "scale": 2.5, "balance_rate": None, "groups": 2}
+    source = Source(Path("x"), "deepseek", {"width": 16, "mixture": own}, {}, None)
+    keys = [one.split("=")[0] for one in (*chosen, *typed)]
+    merged = merge_source_config(config, source, keys).model
+    assert merged["mixture"] == own | {"balance_rate": 0.5, "scale": 1.5}
+    assert merge_source_config(config, source, keys[:4]).model["mixture"] == own
 
 
 def test_adapters_change_places_at_prediction(train, text, base, adapted, capsys):

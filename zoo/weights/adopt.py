@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from zoo.config.run import Options, RunConfig
 from zoo.data.images.encoding import IMAGENET
@@ -32,7 +33,11 @@ def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str])
             f"run trains model={name}; take model={source.model}, or other weights"
         )
     takes = parameters(MODELS[name].builder)
-    options = {k: v for k, v in source.settings.items() if k in takes and f"model.{k}" not in typed}
+    options = {
+        k: _with_typed(k, v, config.model.get(k), typed)
+        for k, v in source.settings.items()
+        if k in takes and f"model.{k}" not in typed
+    }
     if "heads" in options and options["heads"] is None:
         raise UserError(
             f"init.from={config.init.from_}: no config.json beside the weights tells the number of "
@@ -46,6 +51,13 @@ def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str])
     if source.tokenizer is not None and "tokenizer" in data and "data.tokenizer" not in typed:
         data |= {"tokenizer": source.tokenizer.kind, "vocab_size": None}
     return replace(config, model=config.model | options, data=data)
+
+
+def _with_typed(name: str, value: Any, own: Any, typed: set[str]) -> Any:
+    """An option of the weights, with the parts of it that were typed (`model.mixture.balance`)."""
+    named = own.items() if isinstance(own, dict) else ()
+    parts = {k: v for k, v in named if f"model.{name}.{k}" in typed}
+    return {**(value or {}), **parts} if parts else value
 
 
 def given_tokenizer(data: Options, source: Source, typed: Iterable[str]) -> Tokenizer | None:
