@@ -73,6 +73,16 @@ def test_all_options_follow_the_same_tokens_as_in_the_whole_text():
         assert row["log_probabilities"][word] == pytest.approx(expected)
 
 
+def test_what_stands_before_an_empty_text_takes_room_too():
+    option = "good" * 3
+    tokens = len(BPE.encode(option))
+    model = Counts(BPE.vocab_size, context=tokens)
+    rank(model, task(BPE), "", [option, "bad"])
+    assert max(map(len, model.read)) == tokens
+    with pytest.raises(UserError, match=f"has {tokens + 1} tokens, and the model's context is"):
+        rank(Counts(BPE.vocab_size, context=tokens - 1), task(BPE), "", [option, "bad"])
+
+
 def test_an_empty_text_begins_after_another_one():
     model = Counts(BPE.vocab_size)
     rank(model, task(BPE), "", ["good", "bad"])

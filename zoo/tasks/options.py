@@ -83,6 +83,7 @@ class RanksOptions:
                 f"options={list(options)}: the tokenizer tells them not apart from each other, or "
                 f"one not from nothing; give others"
             )
+        before = before or first_ids(self.tokenizer, self.eot_id)
         longest = max(range(len(after)), key=lambda k: len(after[k]))
         tokens = len(before) + len(after[longest])
         if context is not None and tokens - 1 > context:
@@ -90,7 +91,7 @@ class RanksOptions:
                 f"the text with the option '{options[longest]}' has {tokens} tokens, and the "
                 f"model's context is {context}; leave out some of it"
             )
-        return before or first_ids(self.tokenizer, self.eot_id), after
+        return before, after
 
     def _option(self, text: Input, before: Ids, option: str) -> Ids:
         """Ids of an answer; of a continuation those of the whole text."""

@@ -202,3 +202,14 @@ def test_a_chat_template_that_is_no_text_is_named(tmp_path):
         read_published(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text("{}")
     assert read_published(tmp_path).chat is None
+
+
+def test_of_two_usual_names_the_stated_token_ends_a_text(tmp_path):
+    """As of a Llama to whose vocabulary `<|endoftext|>` was added."""
+    content = tokenizer_json(["<s>", "</s>", "<|endoftext|>"])
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "</s>"}))
+    tokenizer = read_published(tmp_path)
+    assert tokenizer.specials[EOT] == tokenizer.controls()["</s>"]
+    again = load_tokenizer(tokenizer.to_json())
+    assert again.specials == tokenizer.specials

@@ -40,8 +40,10 @@ def read_published(folder: Path) -> PublishedTokenizer | None:
         UserError: One that cannot be read, or that would cut text otherwise than its own program.
     """
     try:
-        tokenizer = _find(folder)
+        stated = _stated_specials(folder)
+        tokenizer = _find(folder, {n: t for n, t in stated.items() if t not in NAMES[n]})
         if tokenizer is not None:
+            tokenizer = _with_stated(tokenizer, stated)
             tokenizer.chat = _chat(folder)
             return tokenizer
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -54,8 +56,7 @@ def read_published(folder: Path) -> PublishedTokenizer | None:
     return None
 
 
-def _find(folder: Path) -> PublishedTokenizer | None:
-    stated = _stated_specials(folder)
+def _find(folder: Path, stated: dict[str, str]) -> PublishedTokenizer | None:
     if (folder / "tokenizer.json").is_file():
         whole = _normalised(_read(folder / "tokenizer.json"), folder)
         return PublishedTokenizer(whole, stated)
@@ -102,14 +103,23 @@ def _read(path: Path) -> Json:
 
 
 def _stated_specials(folder: Path) -> dict[str, str]:
-    """Special tokens that settings state, where they are not the usual ones."""
+    """Special tokens that settings state."""
     stated = _read(folder / "special_tokens_map.json") | _read(folder / SETTINGS)
     names = {EOT: "eos_token", MASK: "mask_token", PAD: "pad_token", BOS: "bos_token"}
     found = {ours: _text(stated[name]) for ours, name in names.items() if stated.get(name)}
     for name in (PAD, BOS):
         if name in found and found[name] == found.get(EOT):  # none of its own
             del found[name]
-    return {ours: text for ours, text in found.items() if text not in NAMES[ours]}
+    return found
+
+
+def _with_stated(tokenizer: PublishedTokenizer, stated: dict[str, str]) -> PublishedTokenizer:
+    """The same where its special tokens are those that are stated; of several with a usual name,
+    the stated ones."""
+    ids, known = tokenizer.controls(), tokenizer.specials
+    if all(known.get(name) == ids.get(text, known.get(name)) for name, text in stated.items()):
+        return tokenizer
+    return PublishedTokenizer(tokenizer.to_json()["model"], stated)
 
 
 def _normalised(model: Json, folder: Path) -> Json:
