@@ -67,6 +67,37 @@ def test_the_frechet_distance_is_of_equally_many_images():
     assert sizes == [90, 60, 60, 60]  # of the training images, then as many as there are to test
 
 
+def by_class(images):
+    """As in a folder for each class."""
+    order = images.labels.argsort(stable=True)
+    return Images(images.pixels[order], images.labels[order])
+
+
+def test_the_order_of_images_does_not_matter():
+    """Where the first of them are all of one class, a part still has all."""
+    few = bars(30, 2)
+    found = [
+        verdict(by_class(TRAIN), by_class(TEST), drawn, features=values)
+        for drawn in (few, by_class(few))
+    ]
+    mixed = judged(few, features=values)
+    for each in found:
+        for name in (REAL, DRAWN):
+            assert each.columns[name]["frechet"] < 2 * mixed[name]["frechet"]
+    brightest = found[1].pairs[0].float().mean((1, 2)).argmax(1)  # column of the bar
+    assert set(brightest.tolist()) == {0, 2, 4}
+    assert few.mixed() is few and torch.equal(
+        by_class(few).mixed().labels.bincount(), few.labels.bincount()
+    )
+
+
+@pytest.mark.parametrize("labels", [FRESH.labels, torch.ones(90, dtype=torch.int64)])
+def test_a_model_that_draws_one_shade_is_judged_too(labels):
+    columns = judged(Images(torch.zeros_like(FRESH.pixels), labels))
+    assert columns[DRAWN]["accuracy"] == pytest.approx(1 / 3, abs=0.1)
+    assert columns[DRAWN]["largest_class"] == 3
+
+
 def test_it_repeats():
     first, second = (verdict(TRAIN, TEST, FRESH) for _ in range(2))
     assert first.columns == second.columns

@@ -62,3 +62,13 @@ def test_without_classes_in_the_data_there_is_nothing_to_judge():
     assert Copyist(()).judge(None, plain, plain) == {}
     assert Copyist().judge(None, batches([1] * 9), batches([1] * 9)) == {}
     assert judged_metrics({}) == judged_baseline({}) == judged_details({}) == {}
+
+
+def test_classes_that_lie_together_are_drawn_as_often_as_they_occur():
+    """Images of a folder are read class by class."""
+    task, labels = Copyist(), sorted(LABELS * 4)  # 60 of class 0, 36 of class 1
+    for samples in (32, 96 + 32):
+        task.asked = []
+        task.judge(None, batches(labels), batches(labels, 1), samples=samples)
+        share = torch.cat(task.asked).double().mean()
+        assert abs(float(share) - 36 / 96) < 0.1

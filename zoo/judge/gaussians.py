@@ -1,9 +1,8 @@
 """The simplest model that draws: a Gaussian of each class, fitted to its pixels.
 
 What it draws looks like noise around a blurred mean, and yet trains a classifier well: means and
-covariances are most of what classes of small images differ in. Measured on the 8x8 digits
-(docs/generative.md), a VAE trains a classifier as well as it does, a GAN and a diffusion model less
-well: behind it, a network may have learnt much, but no more of what tells classes apart.
+covariances are most of what classes of small images differ in. A network that is behind it (for the
+8x8 digits: docs/generative.md) may have learnt much, but no more of what tells classes apart.
 """
 
 import torch

@@ -6,10 +6,12 @@ Shapes: N images, C channels, H height, W width, D values.
 import math
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 MOST_VALUES = 1024  # of an image that are compared; larger ones are averaged down to that
+MIXING_SEED = 0
 
 
 class Images(NamedTuple):
@@ -34,6 +36,16 @@ class Images(NamedTuple):
         """At most so many, evenly spread over all."""
         every = max(1, math.ceil(len(self) / number))
         return Images(self.pixels[::every], self.labels[::every])
+
+    def mixed(self) -> "Images":
+        """The same, in an order of which the first have all classes: their own, or a shuffled one
+        where the images of a class lie together, as in a folder."""
+        changes = (self.labels[1:] != self.labels[:-1]).double().mean()
+        shares = self.labels.bincount().double() / len(self)
+        if not changes < (1 - shares.square().sum()) / 2:  # half of what chance would give
+            return self
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(MIXING_SEED))
+        return Images(self.pixels[order], self.labels[order])
 
 
 def values(pixels: Tensor) -> Tensor:

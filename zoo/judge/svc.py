@@ -21,16 +21,20 @@ class PixelClassifier:
     """Trained once, then asked for the classes of other images.
 
     Args:
-        images: N to train on, of two classes or more.
+        images: N to train on. If they are of one class, so is all that it is asked for.
     """
 
     def __init__(self, images: Images) -> None:
         from sklearn.svm import SVC
 
         self.samples = values(images.pixels)  # (N, D)
-        self.gamma = 1 / (self.samples.shape[1] * float(self.samples.var(correction=0)))
-        self.machine: Any = SVC(C=C, kernel="precomputed")
-        self.machine.fit(self._kernel(self.samples).numpy(), images.labels.numpy())
+        variance = float(self.samples.var(correction=0))  # 0 where all pixels are the same
+        self.gamma = 1 / (self.samples.shape[1] * variance) if variance else 1.0
+        self.machine: Any = None
+        self.only = images.labels[:1]
+        if len(images.labels.unique()) > 1:
+            self.machine = SVC(C=C, kernel="precomputed")
+            self.machine.fit(self._kernel(self.samples).numpy(), images.labels.numpy())
 
     def _kernel(self, others: Tensor) -> Tensor:
         """exp(-gamma |a - b|^2) of others (M, D) and the samples, (M, N)."""
@@ -39,6 +43,8 @@ class PixelClassifier:
 
     def classes(self, pixels: Tensor) -> Tensor:
         """The class of each image, int64 (M,), of uint8 (M, C, H, W)."""
+        if self.machine is None:
+            return self.only.expand(len(pixels))
         parts = values(pixels).split(AT_ONCE)
         found = [torch.from_numpy(self.machine.predict(self._kernel(p).numpy())) for p in parts]
         return torch.cat(found)

@@ -86,11 +86,12 @@ def verdict(
             column["accuracy"] = PixelClassifier(images).accuracy(tested)
             column["recognised"] = float((found == images.labels).double().mean())
         column |= _shares(found, train.labels)
-        near = nearest(images.pixels, train.pixels)
+        mixed = images.mixed()
+        near = nearest(mixed.pixels, train.pixels)
         column |= _nearness(near.distance, reference)
         columns[name] = column
         if name == DRAWN:
-            pairs = torch.stack([images.pixels[:SHOWN], train.pixels[near.rows[:SHOWN]]])
+            pairs = torch.stack([mixed.pixels[:SHOWN], train.pixels[near.rows[:SHOWN]]])
     if features is not None:
         _add_frechet(columns, {REAL: tested, **sets}, train, features)
     return Verdict(columns, pairs)
@@ -118,4 +119,5 @@ def _add_frechet(
     number = min(map(len, sets.values()))
     known = features(train.spread(2 * MOST_TRAINED).pixels)
     for name, images in sets.items():
-        columns[name]["frechet"] = frechet_distance(features(images.first(number).pixels), known)
+        some = images.mixed().first(number)
+        columns[name]["frechet"] = frechet_distance(features(some.pixels), known)

@@ -57,7 +57,8 @@ class JudgedDrawings:
         tested = self._images(test)
         assert tested is not None
         samples = samples or min(SAMPLES, REPEATS * len(real))
-        labels = real.labels[torch.arange(samples) % len(real)]
+        rounds, rest = divmod(samples, len(real))
+        labels = torch.cat([real.labels.repeat(rounds), real.mixed().labels[:rest]])
         generator = torch.Generator().manual_seed(SEED)
         pixels = draw_all(self, model, labels, generator)  # type: ignore[arg-type]  # it draws
         found = verdict(real, tested, Images(pixels, labels), bool(self.class_names), features)
