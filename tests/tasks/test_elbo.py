@@ -160,6 +160,21 @@ def test_the_class_of_an_image_is_the_likeliest():
     assert rows[0]["probabilities"]["b"] == pytest.approx(1 / (1 + 0.5**4), rel=0.1)
 
 
+def test_data_of_other_levels_are_refused():
+    """Their bound would be that of other images; one to restore may be any."""
+    model = VAE(SHAPE, latent=1, width=2, depth=1).eval()
+    grey = {"input": torch.full((2, *SHAPE), 0.3)}
+    coarse, fine = (task(likelihood="logistic", levels=levels) for levels in (17, 256))
+    with torch.no_grad():
+        for step in (coarse.step, coarse.test_step):
+            with pytest.raises(UserError, match=r"task.levels=17: .*set task.levels=256"):
+                step(model, grey)
+        assert coarse.redraw(model, grey, torch.Generator()).shape == (2, *SHAPE)
+        assert fine.step(model, grey).count == 2
+        grid = {"input": 2 * torch.randint(17, (2, *SHAPE)) / 16 - 1}
+        assert coarse.step(model, grid).count == 2
+
+
 @pytest.mark.parametrize("part", ["model", "task"])
 def test_settings_that_do_not_go_together_are_one_line(part):
     model = VAE(

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bounds import Bound, Natural, NotNegative, Positive
-from zoo.errors import UserError
 from zoo.inference.denoising import Denoise
 from zoo.inference.noising import Noising, PredictionName, ScheduleName, to_predict
 from zoo.inference.variational_bound import VariationalBound
@@ -31,7 +30,7 @@ from zoo.tasks.judging import (
     judged_metrics,
     judged_plots,
 )
-from zoo.tasks.pixels import Pixels
+from zoo.tasks.pixels import Pixels, check_levels
 from zoo.tasks.plots.diffusion import diffusion_plots, samples_frame
 
 TIMES = 4  # at which each image is looked at in a validation, one in each quarter
@@ -122,7 +121,8 @@ class Diffusion(DenoisedImages, JudgedDrawings):
         """Images of -1..1 and their classes, K where they are not told."""
         image = self.pixels.to_signed(batch["input"])
         if not self._fits:
-            self._check_levels(image)
+            check_levels((image + 1) / 2, self.levels)
+            self._fits = True
         if self.class_names and "target" in batch:
             return image, batch["target"]
         return image, torch.full((len(image),), self.no_class, device=image.device)
@@ -201,17 +201,6 @@ class Diffusion(DenoisedImages, JudgedDrawings):
         return {"levels": self.levels} | judged_details(means)
 
     # ------------------------------------------------------------ other answers
-
-    def _check_levels(self, image: Tensor) -> None:
-        """Raise UserError where pixels lie between the levels that the data should have."""
-        level = (image.float().cpu() + 1) / 2 * (self.levels - 1)
-        off = float((level - level.round()).abs().max()) * 255 / (self.levels - 1)  # in bytes
-        if off > 0.51:
-            raise UserError(
-                f"task.levels={self.levels}: the data has pixels {off:.0f}/255 beside the nearest "
-                f"of {self.levels} evenly spaced levels; set task.levels=256"
-            )
-        self._fits = True
 
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter

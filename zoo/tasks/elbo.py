@@ -29,7 +29,7 @@ from zoo.tasks.judging import (
     judged_plots,
 )
 from zoo.tasks.likelihoods import Bernoulli, Logistic, divergence, log_mean
-from zoo.tasks.pixels import Pixels, to_bytes
+from zoo.tasks.pixels import Pixels, check_levels, to_bytes
 from zoo.tasks.plots.codes import code_plots, codes_frame
 
 VALUES_AT_ONCE = 2**23  # decoded pixels while the likelihood is estimated
@@ -80,6 +80,7 @@ class Elbo(JudgedDrawings):
         self.kind = Bernoulli() if likelihood == "bernoulli" else Logistic(levels)
         self.beta, self.importance_samples = beta, importance_samples
         self.values = math.prod(input_shape)
+        self._fits = likelihood == "bernoulli"  # else: whether a batch was seen to have the levels
         self.shares: Tensor | None = None  # of levels in the training split, (C H W, L)
 
     # ---------------------------------------------------------------- training
@@ -119,7 +120,11 @@ class Elbo(JudgedDrawings):
         self, batch: Batch, at_random: bool = True
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """The pixels 0..1 that the likelihood is of, the same standardised, and the classes."""
-        seen = self.kind.observe(self.pixels.to_unit(batch["input"]).clamp(0, 1), at_random)
+        unit = self.pixels.to_unit(batch["input"]).clamp(0, 1)
+        if at_random and not self._fits:  # for a loss: an image to restore may be any
+            check_levels(unit, self.kind.levels)
+            self._fits = True
+        seen = self.kind.observe(unit, at_random)
         classes = batch.get("target") if self.class_names else None
         return seen, self.pixels.standardise(seen), classes
 

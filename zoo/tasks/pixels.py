@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from zoo.errors import UserError
+
 
 class Pixels:
     """Conversions between standardised images, of mean 0 and deviation 1, and their pixels.
@@ -38,6 +40,21 @@ class Pixels:
         """Move to the device of the images, once: a copy in every step would wait for a GPU."""
         if self.mean.device != images.device:
             self.mean, self.std = self.mean.to(images.device), self.std.to(images.device)
+
+
+def check_levels(unit: Tensor, levels: int) -> None:
+    """Check that pixels of 0..1 take no more than so many evenly spaced levels.
+
+    Raises:
+        UserError: Some lie between them.
+    """
+    level = unit.float().cpu() * (levels - 1)
+    off = float((level - level.round()).abs().max()) * 255 / (levels - 1)  # in bytes
+    if off > 0.51:
+        raise UserError(
+            f"task.levels={levels}: the data has pixels {off:.0f}/255 beside the nearest of "
+            f"{levels} evenly spaced levels; set task.levels=256"
+        )
 
 
 def to_bytes(unit: Tensor) -> Tensor:
