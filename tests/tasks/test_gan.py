@@ -109,3 +109,19 @@ def test_a_frame_a_validation_and_a_card_of_both_losses():
             case.task.film(case.model.eval(), case.example.batch, means, previews)
         case.task.preview(case.model, case.example.batch, means, previews)
     assert {"drawn", "drawn_film", "game"} <= set(previews.figures)
+
+
+def test_a_relativistic_logit_counts_beside_those_of_drawn_images():
+    """One number more in all of them changes no probability."""
+    case = make("gan")
+    model, images = case.model.eval(), {"input": case.example.batch["input"]}
+    found = {}
+    with torch.no_grad():
+        for shift in (0.0, 9.0):
+            model.discriminator.head.bias.fill_(shift)
+            for relativistic in (False, True):
+                rows = task_of(relativistic=relativistic).predict(model, images)
+                found[relativistic, shift] = [row["real"] for row in rows]
+    assert found[True, 0.0] == pytest.approx(found[True, 9.0], abs=1e-5)
+    assert all(0.1 < real < 0.9 for real in found[True, 9.0])
+    assert min(found[False, 9.0]) > 0.99 > max(found[False, 0.0])

@@ -37,6 +37,7 @@ from zoo.tasks.plots.images import image_card, images_plots
 PLAYERS = ("discriminator_loss", "generator_loss")
 ROWS = 10  # of the pictures of drawn images
 NOISE_SEED = 0
+COMPARED = 32  # drawn images of a class that an image is compared with
 
 
 def game(tiny: Tiny, make_tokenizer: MakeTokenizer) -> TaskExample:
@@ -93,7 +94,7 @@ class Adversarial(JudgedDrawings):
         self.relativistic = relativistic
         # the losses of both players where the discriminator cannot tell
         self.equilibrium = ((1 if relativistic else 2) * math.log(2), math.log(2))
-        self.losses: list[tuple[float, float]] = []  # of the validations since the start
+        self.losses: list[tuple[float, float]] = []  # of the validations since the last start
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over a batch of `input` (B, C, H, W) and `target` (B,)."""
@@ -186,9 +187,11 @@ class Adversarial(JudgedDrawings):
         return to_bytes((drawn.float() + 1) / 2)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
-        """What the discriminator says of each image: its class, and how likely it is real."""
-        said = players_of(model).discriminator(self.pixels.to_signed(batch["input"]))
-        shares, real = said.classes.float().softmax(1).tolist(), said.real.float().sigmoid()
+        """What the discriminator says of each image: its class, and how likely it is real; if
+        relativistic, how likely it is more real than one drawn of that class."""
+        players = players_of(model)
+        said = players.discriminator(self.pixels.to_signed(batch["input"]))
+        shares, real = said.classes.float().softmax(1).tolist(), self._how_real(players, said)
         for row, is_real in zip(shares, real.tolist()):
             best = max(range(len(row)), key=row.__getitem__)
             yield {
@@ -197,6 +200,20 @@ class Adversarial(JudgedDrawings):
                 "real": is_real,
                 "probabilities": dict(zip(self.class_names, row)),
             }
+
+    def _how_real(self, players: Any, said: Any) -> Tensor:
+        """Probabilities (B,). A relativistic logit says something beside another one alone."""
+        real = said.real.float()
+        if not self.relativistic:
+            return real.sigmoid()
+        generator = torch.Generator().manual_seed(NOISE_SEED)
+        noise = torch.randn(COMPARED, players.noise, generator=generator).to(real.device)
+        found, own = said.classes.argmax(1).unique(return_inverse=True)
+        drawn = []
+        for k in found:
+            classes = k.expand(COMPARED)
+            drawn.append(players.discriminator(players.generator(noise, classes), classes).real)
+        return (real[:, None] - torch.stack(drawn).float()[own]).sigmoid().mean(1)
 
     # ---------------------------------------------------------------- pictures
 

@@ -12,7 +12,7 @@ def game_card(losses: Sequence[tuple[float, float]], undecided: tuple[float, flo
     """A card with both losses and, dashed, what they are in equilibrium.
 
     Args:
-        losses: Of the discriminator and the generator, at each validation since the start.
+        losses: Of the discriminator and the generator, at each validation since the last start.
         undecided: Their values where the discriminator cannot tell.
     """
     card = new_card("Losses of both players")
@@ -21,7 +21,7 @@ def game_card(losses: Sequence[tuple[float, float]], undecided: tuple[float, flo
     for values, level, name, colour in zip(zip(*losses), undecided, NAMES, CLASS_COLOURS):
         axes.plot(times, values, color=colour, label=name, linewidth=1.2)
         axes.axhline(level, color=colour, linestyle="--", linewidth=0.8)
-    axes.set_xlabel("validation since the start")
+    axes.set_xlabel("validation since the last start")
     axes.legend(frameon=False, fontsize=SMALL)
     few_ticks(axes)
     return card
