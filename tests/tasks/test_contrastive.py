@@ -51,6 +51,18 @@ def test_equal_captions_are_no_mistakes_for_each_other(case):
     assert (output.loss_sum / 12).item() == pytest.approx((expected / 2).item(), rel=1e-5)
 
 
+def test_captions_of_one_image_are_no_mistakes_for_each_other(case):
+    batch = {**case.example.batch, "picture": torch.arange(12) % 6}  # each image twice
+    batch["input"] = batch["input"][:6].repeat(2, 1, 1, 1)
+    case = case._replace(example=type(case.example)({}, batch, case.example.inputs))
+    shares = torch.eye(6).repeat(2, 2) / 2
+    logits = logits_of(case)
+    expected = F.cross_entropy(logits, shares) + F.cross_entropy(logits.T, shares)
+    output = case.task.step(case.model, batch)
+    assert (output.loss_sum / 12).item() == pytest.approx((expected / 2).item(), rel=1e-5)
+    assert torch.equal(case.task.step(case.model.eval(), batch).rows["picture"], batch["picture"])
+
+
 def test_words_are_left_out_in_training_but_never_all_of_them(case):
     captions = case.task.captions
     task = Contrastive(captions, word_dropout=0.6)

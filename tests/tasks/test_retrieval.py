@@ -101,3 +101,17 @@ def test_chance_in_a_batch():
     sums = chances(same)
     assert float(sums[f"{CHANCE}loss"]) == pytest.approx(4 * torch.tensor(4.0).log().item())
     assert float(sums[f"{CHANCE}accuracy"]) == 1.0
+
+
+def test_an_image_with_several_captions_is_one_image():
+    """It is found for each of them, and any of them for it; it is no other image than itself."""
+    generator = torch.Generator().manual_seed(0)
+    vectors = F.normalize(torch.randn(6, 8, generator=generator), dim=1)
+    picture = torch.arange(6).repeat_interleave(3)
+    texts = F.normalize(vectors[picture] + 0.2 * torch.randn(18, 8, generator=generator), dim=1)
+    rows = {"image": vectors[picture], "text": texts, "group": torch.arange(18)}
+    apart, together = retrieval(rows, 4), retrieval(rows | {"picture": picture + 40}, 4)
+    assert apart["image_recall_1"] == 0 and apart["caption_recall_1"] < 0.5
+    assert together["image_recall_1"] > 0.9 and together["caption_recall_1"] > 0.9
+    assert float(together[f"{CHANCE}image_recall_1"]) == pytest.approx(1 / 6)
+    assert float(together[f"{CHANCE}caption_recall_1"]) == pytest.approx(3 / 18)

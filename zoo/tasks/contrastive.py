@@ -2,7 +2,8 @@
 
 Radford et al., 2021, https://arxiv.org/abs/2103.00020; the loss is that of van den Oord et al.
 (2018, https://arxiv.org/abs/1807.03748) in both directions. Where several samples of a batch have
-the same caption, each of them is right, with equal shares (Khosla et al., 2020, arXiv:2004.11362).
+the same caption, or the same image, each of them is right, with equal shares (Khosla et al., 2020,
+arXiv:2004.11362).
 Shapes: B batch, M samples of all ranks, D width, T tokens, C captions to choose from.
 """
 
@@ -93,12 +94,12 @@ class Contrastive(WholeBatchTask):
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over a batch of `input` (B, C, H, W), `caption` (B, T) and `group` (B,): the number
-        of a caption, the same for equal ones."""
+        of a caption, the same for equal ones; where images occur several times also `picture` (B,),
+        likewise of the image."""
         captions = self._with_dropout(batch["caption"]) if model.training else batch["caption"]
         images, texts = (x.float() for x in model(batch["input"], captions))  # (B, D)
         (all_images, _), (all_texts, _) = self.gather(images), self.gather(texts)  # (M, D)
-        all_groups, _ = self.gather(batch["group"])
-        same = batch["group"][:, None] == all_groups  # (B, M)
+        same = self._belong_together(batch)  # (B, M)
         with no_autocast(images.device):
             to_texts, to_images = images @ all_texts.T, texts @ all_images.T  # (B, M)
         right = same / same.sum(1, keepdim=True)  # (B, M), rows add up to 1
@@ -111,10 +112,16 @@ class Contrastive(WholeBatchTask):
                 return StepOutput(loss, count, sums)
             sums |= chances(same)
             rows = {"image": F.normalize(images, dim=1), "text": texts, "group": batch["group"]}
-            rows |= {name: batch[name] for name in ("place",) if name in batch}
+            rows |= {name: batch[name] for name in ("place", "picture") if name in batch}
             if self.prompts:
                 sums |= self._prompt_sums(model, batch)
         return StepOutput(loss, count, sums, rows)
+
+    def _belong_together(self, batch: Batch) -> Tensor:
+        """Whether samples have the caption, or the image, of one of all ranks, bool (B, M)."""
+        numbers = [batch[name] for name in ("group", "picture") if name in batch]
+        same = [own[:, None] == self.gather(own)[0] for own in numbers]
+        return torch.stack(same).any(0)
 
     def _with_dropout(self, tokens: Tensor) -> Tensor:
         """(B, T) with some words unknown, but never all of a caption's."""
@@ -184,7 +191,8 @@ class Contrastive(WholeBatchTask):
         """Images with the captions nearest to them, and similarities of images and captions."""
         images, texts = (x.float() for x in model(batch["input"], batch["caption"]))
         names = [self.captions.decode(row) for row in batch["caption"]]
-        draw_matches(batch["input"], images, texts, batch["group"], names, writer)
+        numbers = batch["group"], batch.get("picture")
+        draw_matches(batch["input"], images, texts, *numbers, names, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """The vector of each image, of length 1."""

@@ -24,37 +24,47 @@ def chances(same: Tensor) -> dict[str, Tensor]:
 def retrieval(rows: dict[str, Tensor], neighbours: int) -> dict[str, Tensor]:
     """Recall of captions for images, and of images for captions; accuracy among neighbours.
 
-    A caption counts as found if it is among the first k of the split's captions, each once; for a
-    caption, any of its images among the first k of all is right. Ties count against the model.
+    An image counts as found if any of its captions is among the first k of the split's, each once;
+    for a caption, any of its images among the first k of all is right. Ties count against the
+    model.
 
     Args:
         rows: Of N samples `image` and `text` (N, D), `group` (N,), the number of the caption, and
-            perhaps `place` (N,), by which captions are neighbours.
+            perhaps `place` (N,), by which captions are neighbours, and `picture` (N,), the same
+            number for equal images.
         neighbours: K, the right caption among them.
 
     Returns:
         Scalars by name, and what chance reaches, as `chance/<name>`.
     """
-    group, own = rows["group"].unique(return_inverse=True)  # (G,), (N,)
-    first = torch.full((len(group),), len(own)).scatter_reduce(
-        0, own, torch.arange(len(own)), "amin"
-    )  # a sample of each caption
-    images, texts = rows["image"].double(), rows["text"].double()[first]
-    belongs = own[:, None] == torch.arange(len(group))  # (N, G)
-    caption_rank, image_rank = _ranks(images, texts, own), _image_ranks(images, texts, belongs)
+    first, own = first_of_each(rows["group"])  # (G,), (N,)
+    texts = rows["text"].double()[first]
+    picture, which = first_of_each(rows.get("picture", torch.arange(len(own))))  # (P,), (N,)
+    images = rows["image"].double()[picture]
+    belongs = torch.zeros(len(picture), len(first), dtype=torch.bool)  # (P, G)
+    belongs[which, own] = True
+    caption_rank, image_rank = _ranks(images, texts, belongs), _ranks(texts, images, belongs.T)
     means: dict[str, Tensor] = {}
     for k in AMONG:
         means[f"caption_recall_{k}"] = (caption_rank < k).double().mean()
-        means[f"{CHANCE}caption_recall_{k}"] = torch.tensor(min(1.0, k / len(group)))
+        means[f"{CHANCE}caption_recall_{k}"] = _chance(belongs.sum(1), len(first), k).mean()
         means[f"image_recall_{k}"] = (image_rank < k).double().mean()
-        means[f"{CHANCE}image_recall_{k}"] = _chance(belongs.sum(0), len(own), k).mean()
-    if "place" in rows and len(group) > 1:
-        near = nearest(rows["place"][first], neighbours)  # (G, K)
+        means[f"{CHANCE}image_recall_{k}"] = _chance(belongs.sum(0), len(picture), k).mean()
+    if "place" in rows and len(first) > 1:
+        near = nearest(rows["place"][first], neighbours)[own]  # (N, K)
         means |= {
-            "neighbour_accuracy": _right_among(images, texts, near[own]).double().mean(),
+            "neighbour_accuracy": _right_among(images[which], texts, near).double().mean(),
             f"{CHANCE}neighbour_accuracy": torch.tensor(1 / near.shape[1]),
         }
     return means
+
+
+def first_of_each(numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the U different numbers among (N,): where each is first, (U,), in their order; and which
+    of them each is, (N,)."""
+    found, which = numbers.unique(return_inverse=True)
+    first = torch.full((len(found),), len(numbers))
+    return first.scatter_reduce(0, which, torch.arange(len(numbers)), "amin"), which
 
 
 def nearest(place: Tensor, count: int) -> Tensor:
@@ -78,27 +88,19 @@ def _right_among(images: Tensor, texts: Tensor, candidates: Tensor) -> Tensor:
     return torch.cat(right)
 
 
-def _ranks(images: Tensor, texts: Tensor, own: Tensor) -> Tensor:
-    """How many other captions are at least as near to each image as its own, int64 (N,)."""
+def _ranks(asked: Tensor, others: Tensor, belongs: Tensor) -> Tensor:
+    """How many of the others that do not belong to it are at least as near to each as the nearest
+    one that does, int64, from vectors (A, D), (O, D) and bool (A, O)."""
     ranks = []
-    for some, right in zip(images.split(CHUNK), own.split(CHUNK)):
-        logits = some @ texts.T
-        ranks.append((logits >= logits.gather(1, right[:, None])).sum(1) - 1)
-    return torch.cat(ranks)
-
-
-def _image_ranks(images: Tensor, texts: Tensor, belongs: Tensor) -> Tensor:
-    """How many images of others are at least as near to each caption as its nearest own, (G,)."""
-    ranks = []
-    for some, right in zip(texts.split(CHUNK), belongs.T.split(CHUNK)):
-        logits = some @ images.T
+    for some, right in zip(asked.split(CHUNK), belongs.split(CHUNK)):
+        logits = some @ others.T
         best = logits.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
         ranks.append(((logits >= best) & ~right).sum(1))
     return torch.cat(ranks)
 
 
 def _chance(own: Tensor, total: int, k: int) -> Tensor:
-    """Probability that one of a caption's images is among k drawn of all, (G,)."""
+    """Probability that one of so many own is among k drawn of all, of the shape of `own`."""
     missed = torch.ones(len(own), dtype=torch.float64)
     for drawn in range(min(k, total)):
         missed = missed * ((total - own - drawn).clamp(min=0) / (total - drawn))

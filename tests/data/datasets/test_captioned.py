@@ -52,6 +52,9 @@ def test_all_captions_of_an_image_are_in_one_split(folder):
     }  # fmt: skip
     for source in data.splits.values():
         assert (source.columns["input"].unique(dim=0, return_counts=True)[1] == 2).all()
+        first, second = source.columns["picture"].sort()[0].view(-1, 2).T
+        assert torch.equal(first, second) and len(first.unique()) == len(first)
+    assert "picture" not in built(folder("path,caption\n" + "\n".join(LINES))).splits["val"].columns
 
 
 def test_a_column_gives_the_splits(folder):

@@ -18,7 +18,7 @@ def drawn():
     images[0] = 50 * vectors[5]
     previews = Previews()
     names = [f"caption ${k}$" for k in own.tolist()]
-    draw_matches(torch.rand(40, 1, 8, 8), images, vectors[own], own, names, previews)
+    draw_matches(torch.rand(40, 1, 8, 8), images, vectors[own], own, None, names, previews)
     return previews
 
 
@@ -41,3 +41,16 @@ def test_right_pairs_lie_on_the_diagonal(drawn):
     assert (diagonal[1:] > 0.99).all() and diagonal[0] < 0.9
     full = drawn.full["similarities"].axes[0].images[0].get_array()
     assert full.shape == (20, 20)
+
+
+def test_each_caption_of_an_image_is_right_and_each_image_is_shown_once():
+    vectors, previews = torch.eye(6), Previews()
+    texts, images = F.normalize(vectors + 0.1 * vectors.roll(1, 0), dim=1), vectors[::2]
+    image_of = torch.arange(6) // 2
+    images = F.normalize(texts[::2] + texts[1::2], dim=1)[image_of]
+    names = [f"caption {k}" for k in range(6)]
+    pixels = torch.rand(6, 1, 8, 8)
+    draw_matches(pixels, 50 * images, texts, torch.arange(6), image_of, names, previews)
+    shown = [(t.get_text(), t.get_color() == RIGHT) for t in previews.figures["captions"].texts]
+    assert sum(right and name in names for name, right in shown) == 6
+    assert previews.full["similarities"].axes[0].images[0].get_array().shape == (3, 3)

@@ -81,7 +81,9 @@ def captioned(
     def fit(train: Tensor) -> ImageEncoding:
         return ImageEncoding.fit(images, own[train].unique(), (), resize, reader.levels)
 
-    dataset = captioned_dataset(images[own], texts, groups, index, context, block_size, fit)
+    picture = own if len(files) < len(own) else None
+    parts = (images[own], texts, groups, index, context, block_size, fit)
+    dataset = captioned_dataset(*parts, picture=picture)
     sizes = note_sizes(files, reader.size, reader.channels, reader.resize)
     return replace(dataset, notes=[*dataset.notes, sizes, *listed.notes, *notes])
 

@@ -105,6 +105,7 @@ def captioned_dataset(
     block_size: int,
     fit: Callable[[Tensor], ImageEncoding],
     place: Tensor | None = None,
+    picture: Tensor | None = None,
 ) -> Dataset:
     """A dataset of images held in memory, and their captions.
 
@@ -117,6 +118,8 @@ def captioned_dataset(
         block_size: Tokens of a caption, at most; the rest is cut off.
         fit: From the numbers of the training images to their encoding.
         place: A number for each image that orders the captions, int64 (N,), if there is an order.
+        picture: A number for each image, the same for equal ones, int64 (N,), where images stand
+            there several times, with one of their captions each.
 
     Raises:
         UserError: Nothing that the vocabulary knows; the run's encoding does not fit.
@@ -133,8 +136,7 @@ def captioned_dataset(
             raise UserError(f"the run was trained on images of {trained}, the data has {shape}")
     rows = encoding.captions.encode(texts).to(torch.int32)
     columns = {"input": images, "caption": rows[group], "group": group}
-    if place is not None:
-        columns["place"] = place
+    columns |= {n: c for n, c in (("place", place), ("picture", picture)) if c is not None}
     augment = context.augment
     bound = augment.bind(encoding.image.black, encoding.image.size) if augment else None
     named = hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -52,6 +52,7 @@ def draw_matches(
     images: Tensor,
     texts: Tensor,
     group: Tensor,
+    image_of: Tensor | None,
     names: Sequence[str],
     writer: PreviewWriter,
 ) -> None:
@@ -62,13 +63,17 @@ def draw_matches(
         images: Their vectors, one over the temperature long, (N, D).
         texts: Vectors of the captions, of length 1, (N, D).
         group: Number of each caption, (N,).
+        image_of: Number of each image, the same for equal ones, (N,); None where all differ.
         names: The captions, N.
         writer: Receives the figures.
     """
     group = group.cpu()
+    image_of = torch.arange(len(group)) if image_of is None else image_of.cpu()
     first = _first_of_each(group)  # (G,)
-    few = first[torch.linspace(0, len(first) - 1, min(MOST, len(first))).round().long()]
-    found = _matches(inputs, images.cpu(), texts.cpu(), group, names, first, few[:SHOWN])
+    shown = first[_first_of_each(image_of[first])]  # no image twice
+    few = shown[torch.linspace(0, len(shown) - 1, min(MOST, len(shown))).round().long()]
+    own = [torch.isin(group[first], group[image_of == image_of[k]]) for k in few[:SHOWN]]  # (G,)
+    found = _matches(inputs, images.cpu(), texts.cpu(), own, names, first, few[:SHOWN])
     title = f"Nearest of {len(first):,} captions"
     writer.figure("captions", _card(found[:ROWS], title), _full(found, title), CAPTION)
     if len(few) > 1:
@@ -82,7 +87,7 @@ def draw_matches(
 
 
 def _first_of_each(group: Tensor) -> Tensor:
-    """The number of a sample of each caption, in the order of the split."""
+    """The number of the first sample of each group, in the order of the split."""
     _, own = group.unique(return_inverse=True)
     first = torch.full((int(own.max()) + 1,), len(group))
     return first.scatter_reduce(0, own, torch.arange(len(group)), "amin").sort().values
@@ -92,20 +97,19 @@ def _matches(
     inputs: Tensor,
     images: Tensor,
     texts: Tensor,
-    group: Tensor,
+    own: Sequence[Tensor],
     names: Sequence[str],
     first: Tensor,
     chosen: Tensor,
 ) -> list[Match]:
-    """The captions nearest to the chosen images, of one sample each."""
+    """The captions nearest to the chosen images, of one sample each; `own` are those of each."""
     matches = []
-    for k in chosen.tolist():
+    for k, right in zip(chosen.tolist(), own, strict=True):
         probabilities = (images[k] @ texts[first].T).softmax(0)  # (G,)
         order = probabilities.argsort(descending=True)[:BEST].tolist()
-        own = int((group[first] == group[k]).nonzero()[0])
-        if own not in order:
-            order[-1] = own
-        rows = [(names[int(first[i])], float(probabilities[i]), i == own) for i in order]
+        if not right[order].any():
+            order[-1] = int(probabilities.where(right, -1.0).argmax())
+        rows = [(names[int(first[i])], float(probabilities[i]), bool(right[i])) for i in order]
         matches.append(Match(to_pixels(inputs[k]).numpy(), rows))
     return matches
 
