@@ -285,3 +285,17 @@ def test_answers_to_a_prompt():
                 next(task.respond(model, "ca", **options))
         with pytest.raises(UserError, match="input is empty"):
             next(task.respond(model, ""))
+
+
+def test_a_search_for_rewards_takes_no_random_numbers_of_the_run():
+    """A resumed run searches again, and one that was not interrupted does not."""
+
+    def after(task):
+        model = policy()
+        torch.manual_seed(1)
+        task.step(model, batch())
+        return torch.rand(3)
+
+    asked = []
+    task = make(verifier=lambda *pair: float(len(asked) > 40 or asked.append(pair) is not None))
+    assert torch.equal(after(task), after(task)) and len(asked) == 41

@@ -181,9 +181,11 @@ class Reinforce(RanksOptions):
         Raises:
             UserError: It is not: all advantages would be 0.
         """
-        tried = len(rewards)
+        # Random numbers of its own: a resumed run tries again, and goes on as if it had not.
+        tried, generator = len(rewards), torch.Generator().manual_seed(0)
+        size = len(questions.prompts), self.max_tokens
         while not bool(rewards.any()) and tried < TRIED:
-            draws = torch.rand(len(questions.prompts), self.max_tokens, dtype=torch.float64)
+            draws = torch.rand(size, dtype=torch.float64, generator=generator)
             rewards = self.rewarder.rewards(questions, self._answer(policy, questions, draws))
             tried += len(rewards)
         if not bool(rewards.any()):
