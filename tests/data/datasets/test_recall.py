@@ -25,5 +25,15 @@ def test_the_answer_follows_the_item_that_is_asked_about(split):
 
 @pytest.mark.parametrize("options", [{"item": 0}, {"most": 1}, {"bits": 1, "item": 2, "most": 2}])
 def test_sizes_out_of_range(options, split):
-    with pytest.raises(UserError, match="expected 2 to|expected 1 to"):
+    with pytest.raises(UserError, match="expected 2 to|expected 1 to|raise data.bits"):
         recall(context(split), **options)
+
+
+def test_items_differ_where_half_of_all_there_are_occur(split, monkeypatch):
+    """100 of 256: chance does not draw so many different ones."""
+    monkeypatch.setattr("zoo.data.datasets.recall.TRIES", 3)
+    source = recall(context(split), bits=8, item=1, most=50, size=100).splits["longer"]
+    for k in range(5):
+        input = source.fetch(torch.tensor([k]))["input"][0]
+        items = input[(input[:, 8] == 1).nonzero()[:, 0] + 1, :8]
+        assert len(items) == 100 and len(items.unique(dim=0)) == 100

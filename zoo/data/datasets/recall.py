@@ -12,7 +12,10 @@ from zoo.data.sequences.encoding import BitEncoding
 from zoo.data.sequences.questions import Question, recall_question
 from zoo.data.sequences.source import bit_dataset
 from zoo.data.sequences.splits import check_size, spread_lengths
+from zoo.errors import UserError
 from zoo.registry import DATASETS
+
+TRIES = 100
 
 
 @DATASETS.register("recall", tiny={"size": 200, "most": 3, "bits": 4})
@@ -37,7 +40,11 @@ def recall(
     check_size(bits=(bits, 1, 64), item=(item, 1, 20), most=(most, 2, 50))
     check_size(distance=(distance, 0, 1000), size=(size, 100, 200_000))
     # Items of one sequence differ, so that a question has one answer.
-    check_size(most=(most, 2, min(50, 2 ** (bits * item) // 4)))
+    if 4 * most > (different := 2 ** (bits * item)):
+        raise UserError(
+            f"data.most={most}: there are {different} different items of {item} x {bits} bits, "
+            f"expected {4 * most} or more; raise data.bits or data.item, or lower data.most"
+        )
     generator = np.random.default_rng(context.split.split_seed)
     questions = {
         split: [_question(generator, count, item, bits, distance) for count in counts]
@@ -49,7 +56,12 @@ def recall(
 def _question(
     generator: np.random.Generator, count: int, item: int, bits: int, distance: int
 ) -> Question:
-    items = generator.integers(0, 2, (count, item, bits), np.uint8)
-    while len(np.unique(items.reshape(count, -1), axis=0)) < count:
+    for _ in range(TRIES):
         items = generator.integers(0, 2, (count, item, bits), np.uint8)
+        if len(np.unique(items.reshape(count, -1), axis=0)) == count:
+            break
+    else:  # so many of all items that there are that chance does not find different ones
+        numbers = generator.choice(2 ** (bits * item), count, replace=False)
+        items = (numbers[:, None] >> np.arange(bits * item) & 1).astype(np.uint8)
+        items = items.reshape(count, item, bits)
     return recall_question(items, int(generator.integers(0, count - 1)), distance)
