@@ -25,6 +25,7 @@ from zoo.tasks.plots.card import (
     width_of,
     write,
 )
+from zoo.tasks.plots.images import spread
 
 Pictures = tuple[Any, Any]  # a card, and the same at full size
 COLUMNS = 10  # images of a card
@@ -80,7 +81,7 @@ def _chain(task: DenoisedImages, model: nn.Module) -> Pictures:
     number = min(3, max(1, len(task.class_names)))
     generator = torch.Generator().manual_seed(SEED)
     states = list(task.chain(model, _classes(task, number), generator, steps))
-    shown = [states[k] for k in _spread(len(states), COLUMNS)]
+    shown = [states[k] for k in spread(len(states), COLUMNS)]
     rows, labels = [], []
     for k in range(number):
         rows.append(torch.cat([task.to_bytes(state.x[k : k + 1]) for state in shown]))
@@ -88,11 +89,6 @@ def _chain(task: DenoisedImages, model: nn.Module) -> Pictures:
         labels += ["image", "expected"]
     title = f"From noise to images in {steps} steps: their times"
     return _rows(title, rows, labels, [str(state.time) for state in shown])
-
-
-def _spread(length: int, number: int) -> list[int]:
-    """At most so many numbers below `length`, evenly spaced, the last included."""
-    return sorted({round(k) for k in torch.linspace(0, length - 1, number).tolist()})
 
 
 def _repainted(task: DenoisedImages, model: nn.Module, batch: Batch) -> Pictures:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zoo.tasks.base import PreviewWriter
 from zoo.tasks.drawing import grid
 from zoo.tasks.plots.card import HEIGHT, TOP, WIDTH, new_card, new_figure, picture
 
-CARD_COLUMNS, CARD_ROWS = 9, 5
+CARD_COLUMNS, CARD_ROWS = 10, 6
 INCHES = 0.55  # of an image in the full picture
 
 
@@ -22,7 +23,7 @@ def images_plots(
     columns: int,
     rows: Sequence[str] = (),
 ) -> None:
-    """A grid of images; its corner on the card.
+    """A grid of images; on the card a part, spread over it.
 
     Args:
         tag: Name of the picture.
@@ -34,14 +35,19 @@ def images_plots(
         rows: Names of its rows; empty for none.
     """
     number = -(-len(pixels) // columns)
-    corner = [
+    shown = [
         row * columns + column
-        for row in range(min(number, CARD_ROWS))
-        for column in range(min(columns, CARD_COLUMNS))
+        for row in spread(number, CARD_ROWS)
+        for column in spread(columns, CARD_COLUMNS)
         if row * columns + column < len(pixels)
     ]
-    card = image_card(title, grid(pixels[corner], min(columns, CARD_COLUMNS)))
+    card = image_card(title, grid(pixels[shown], min(columns, CARD_COLUMNS)))
     writer.figure(tag, card, _full(title, grid(pixels, columns), columns, number, rows), caption)
+
+
+def spread(length: int, number: int) -> list[int]:
+    """At most so many numbers below `length`, evenly spaced, the first and the last included."""
+    return sorted({round(k) for k in torch.linspace(0, length - 1, number).tolist()})
 
 
 def to_rgb(image: Tensor) -> Any:
