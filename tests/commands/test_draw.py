@@ -91,6 +91,8 @@ def test_inputs_are_restored_and_judged(predict, tmp_path):
         (["out=x.png", "pixels=all"], "pixels: got 'all' (str), expected one of drawn, mean"),
         (["out=."], "out=. exists already"),
         ([], "input= is missing"),
+        (["input=.", "class=3", "out=x.png"], "class=3 is for new images, and input= names some"),
+        (["input=.", "samples=3", "out=x.png"], "samples=3 is for new images"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(given, said, predict, tmp_path, monkeypatch):

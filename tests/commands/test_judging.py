@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import zoo.build
 from zoo.commands.evaluate import main
 from zoo.judge.verdict import ROWS
 
@@ -60,8 +61,33 @@ def test_a_judge_of_other_images_is_refused(command, drawing_run, digits_run, co
     assert done.code == 2 and "was trained on other data" in done.err
 
 
+class OneByOne:
+    """A split whose images are read when they are needed."""
+
+    def __init__(self, source):
+        self.source = source
+
+    def __len__(self):
+        return len(self.source)
+
+    def __getitem__(self, index):
+        return self.source[index]
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    build = zoo.build.build_dataset
+
+    def built(*given, **options):
+        dataset = build(*given, **options)
+        dataset.splits = {name: OneByOne(source) for name, source in dataset.splits.items()}
+        return dataset
+
+    monkeypatch.setattr("zoo.build.build_dataset", built)
+
+
 def test_a_judge_that_was_trained_on_test_images_is_noticed(
-    command, drawing_run, digits_run, copied
+    command, drawing_run, digits_run, copied, one_by_one
 ):
     other = copied(digits_run)
     file = other / "config.yaml"
@@ -73,3 +99,10 @@ def test_a_judge_that_was_trained_on_test_images_is_noticed(
     (found,) = re.findall(said, done.err)
     assert 200 < int(found) < 300, "seven in ten are of its training split"
     assert "data.split_seed=0 has seen none" in done.err
+
+
+def test_images_without_classes_are_not_judged(command, drawing_run, monkeypatch):
+    monkeypatch.setattr("zoo.tasks.judging.JudgedDrawings.judge", lambda *given: {})
+    for given, said in (([], ""), (["samples=100"], "warning: nothing is judged: the images")):
+        done = command(main, f"run={drawing_run}", *given)
+        assert done.code == 0 and said in done.err and bool(said) == ("judged" in done.err)

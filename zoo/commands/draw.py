@@ -155,10 +155,16 @@ def to_files(
         warn: Called with what is said of the inputs.
 
     Raises:
-        UserError: `out=` is missing or taken, and what `draw` and `redraw` refuse.
+        UserError: `out=` is missing or taken, an option that is for new images beside inputs, and
+            what `draw` and `redraw` refuse.
     """
     if "out" not in given:
         raise UserError("out= is missing: a file such as out=grid.png, or a folder for many images")
+    if inputs and (unused := [name for name in ("samples", "class") if name in given]):
+        raise UserError(
+            f"{unused[0]}={given[unused[0]]} is for new images, and input= names some to change; "
+            f"leave one of them out"
+        )
     out, wanted = given.pop("out"), given.pop("class", None)
     path = free_path(out)  # before anything is drawn
     samples, seed = _whole(given, "samples", SAMPLES), _whole(given, "seed", 0)

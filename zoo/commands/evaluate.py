@@ -172,7 +172,10 @@ def evaluate_run(
         warnings.append(f"trainer.max_samples was on: as in training, {samples:,} samples are used")
     means = _means(restored, loader.evaluation(split), split, warnings)
     if judging is not None:
-        means |= _judged(restored, loader, judging)
+        found = _judged(restored, loader, judging)
+        if not found and any(judging.values()):
+            warnings.append("nothing is judged: the images of this data have no class, or all one")
+        means |= found
     further = {}
     if repeats:
         from zoo.commands.importance import importance
