@@ -5,11 +5,13 @@ import re
 
 import pytest
 import torch
+from exports import exported
 from published_models import KIN, MIXTURES, T, V, llama, load_published, reference_and_model
 from safetensors.torch import load_file, save_file
 
 from zoo.adapters.lora import fold
 from zoo.errors import UserError
+from zoo.layers.linear import Linear
 from zoo.restore import restore
 from zoo.weights.hf_folder import write_json
 from zoo.weights.llama import LLAMA
@@ -129,16 +131,17 @@ RUN = (
 )  # fmt: skip
 
 
-def test_frozen_weights_in_16_bits(train, tmp_path):
-    """An adapter on them is trained in 32, restored, merged and written in 16."""
+def test_frozen_weights_in_16_bits(train, tmp_path, capsys):
+    """An adapter on them is trained in 32, restored, merged and written in 16; predictions keep
+    what the merge rounds off, and the export says how much that is."""
     (tmp_path / "a.txt").write_text("to be, or not to be, that is the question. " * 40)
     place = f"data.path={tmp_path / 'a.txt'}"
     base = train(*RUN, place)
     assert base.code == 0, base.err
-    for precision in ("fp32", "bf16"):
+    for precision, rate in (("fp32", 0.1), ("bf16", 1e-4)):
         done = train(
             *RUN, place, f"init.from={base.path}", "init.dtype=bf16", "adapter=lora",
-            f"trainer.precision={precision}",
+            f"trainer.precision={precision}", f"optim.lr={rate}",
         )  # fmt: skip
         assert done.code == 0, done.err
     restored = restore(done.path)
@@ -146,7 +149,14 @@ def test_frozen_weights_in_16_bits(train, tmp_path):
     assert all((torch.float32 if ".lora_" in n else torch.bfloat16) == k for n, k in kinds.items())
     assert restored.model.rotary.cos.dtype == torch.float32
     assert any(n.endswith("lora_b") and t.any() for n, t in restored.model.state_dict().items())
-    fold(restored.model)
+    tokens = torch.arange(12).view(1, 12)
+    adapted = restored.model(tokens)
+    assert fold(restored.model) == 0 and torch.equal(restored.model(tokens), adapted)
+    rounding = fold(restored.model, unpack=True)
+    assert 0.05 < rounding < 2
+    said = exported(done.path, "hf", tmp_path / "hf", capsys)
+    assert f"a relative error of {rounding:.0%} of it. predict.py and format=peft keep" in said
+    assert type(restored.model.blocks[0].attention.qkv) is Linear
     assert restored.model.blocks[0].attention.qkv.weight.dtype == torch.bfloat16
     for options, said in (
         ((), "init.dtype=bf16 is for the frozen weights of adapter=lora, got adapter=none"),

@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import nn
 
 from zoo.adapters.freeze import freeze, replace
@@ -139,22 +140,33 @@ def detach(model: nn.Module) -> None:
         replace(model, name, layer.plain[0])
 
 
-def fold(model: nn.Module, unpack: bool = False) -> None:
+def fold(model: nn.Module, unpack: bool = False) -> float:
     """Merge for good: the adapted layers become plain layers again, with updated weights.
 
     Args:
         model: Changed in place.
-        unpack: Whether layers in few bits get their weights back in full; else these, and the
-            updates on them, stay as they are.
+        unpack: Whether layers in few bits get their weights back in full, and those in 16 bits are
+            merged; else these, and the updates on them, stay as they are.
+
+    Returns:
+        The relative error of all updates by rounding to 16 bits; 0 without such layers.
     """
+    error = size = 0.0
     for name, layer in lora_layers(model).items():
-        plain = layer.plain[0]
+        plain, kind = layer.plain[0], layer.format()[0]
+        is_short = isinstance(plain, QuantisedLinear) or kind == torch.bfloat16
+        if is_short and not unpack:
+            continue
+        exact = layer.updated_exactly()
+        merged = exact.to(kind)
+        if kind == torch.bfloat16:
+            error += float((merged.to(exact.dtype) - exact).square().sum())
+            size += float((exact - layer.weight.to(exact.dtype)).square().sum())
         if isinstance(plain, QuantisedLinear):
-            if not unpack:
-                continue
-            plain = plain.whole(layer.updated())
+            plain = plain.whole(merged)
         else:
-            plain.weight = nn.Parameter(layer.updated(), requires_grad=False)
+            plain.weight = nn.Parameter(merged, requires_grad=False)
         replace(model, name, plain)
     for name, rest in quantised_layers(model).items() if unpack else ():
         replace(model, name, rest.whole(rest.weight))
+    return math.sqrt(error / size) if size else 0.0

@@ -85,13 +85,19 @@ class LowRank:
     @torch.no_grad()
     def updated(self) -> Tensor:
         """The weight with its update: the plain layer with it computes the same."""
-        weight, delta = self.weight, self.delta()
+        return self.updated_exactly().to(self.weight.dtype)
+
+    @torch.no_grad()
+    def updated_exactly(self) -> Tensor:
+        """The same in the precision of the update: many are too small for 16 bits."""
+        delta = self.delta()
+        weight = self.weight.to(delta.dtype) + delta
         if self.lora_magnitude is None:
-            return weight + delta.to(weight.dtype)
+            return weight
         gain = self.gain()
         for dim in self.summed:
             gain = gain.unsqueeze(dim)
-        return (gain * (weight.to(delta.dtype) + delta)).to(weight.dtype)
+        return gain * weight
 
 
 class LoRALinear(LowRank, nn.Linear):
