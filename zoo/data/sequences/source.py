@@ -15,6 +15,7 @@ from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.sequences.encoding import BitEncoding
 from zoo.data.sequences.questions import Question
+from zoo.errors import UserError
 
 
 class BitSource:
@@ -84,10 +85,17 @@ def bit_dataset(
     Raises:
         UserError: The run that is evaluated has questions of another form.
     """
-    encoding = context.fitted(BitEncoding) or encoding
-    members = {name: list(split) for name, split in questions.items()}
-    if not context.is_new:
-        members["all"] = [q for name in ("train", "val", "test") for q in members[name]]
-    splits: dict[str, Any] = {name: BitSource.of(split) for name, split in members.items() if split}
+    trained = context.fitted(BitEncoding) or encoding
+    if (trained.form, trained.bits) != (encoding.form, encoding.bits):
+        raise UserError(
+            f"the run was trained on data={trained.form} of {trained.bits} bits, this is "
+            f"data={encoding.form} of {encoding.bits}; take data={trained.form} "
+            f"data.bits={trained.bits}"
+        )
+    splits: dict[str, Any] = {n: BitSource.of(split) for n, split in questions.items() if split}
     columns = [column for source in splits.values() for column in source.columns.values()]
-    return Dataset(encoding.facts(), splits, encoding, fingerprint(columns))
+    sha256 = fingerprint(columns)
+    if not context.is_new:
+        every = [q for name in ("train", "val", "test") for q in questions[name]]
+        splits["all"] = BitSource.of(every)
+    return Dataset(trained.facts(), splits, trained, sha256)
