@@ -175,6 +175,14 @@ def test_data_of_other_levels_are_refused():
         assert coarse.step(model, grid).count == 2
 
 
+def test_a_class_that_the_model_is_not_told_is_refused():
+    """It would draw the same whatever class it is asked for."""
+    model = VAE(SHAPE, 2, latent=1, width=2, depth=1, likelihood="bernoulli")
+    with pytest.raises(UserError, match=r"task.conditional=true needs model.conditional=true"):
+        task(conditional=True).step(model, batch())
+    assert task().step(model, batch()).count == 6
+
+
 @pytest.mark.parametrize("part", ["model", "task"])
 def test_settings_that_do_not_go_together_are_one_line(part):
     model = VAE(

@@ -7,6 +7,7 @@ import torch
 from previews import Previews
 from test_every_model import make
 
+from zoo.errors import UserError
 from zoo.models.gan import DiscriminatorOutput, GANOutput
 from zoo.tasks.gan import Adversarial
 
@@ -125,3 +126,9 @@ def test_a_relativistic_logit_counts_beside_those_of_drawn_images():
     assert found[True, 0.0] == pytest.approx(found[True, 9.0], abs=1e-5)
     assert all(0.1 < real < 0.9 for real in found[True, 9.0])
     assert min(found[False, 9.0]) > 0.99 > max(found[False, 0.0])
+
+
+def test_a_model_of_one_player_is_refused():
+    batch = {"input": torch.zeros(2, 1, 2, 2), "target": torch.tensor([0, 1])}
+    with pytest.raises(UserError, match="task=gan needs a model with generator, .* got Linear"):
+        task_of().step(torch.nn.Linear(4, 4), batch)

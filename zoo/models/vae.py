@@ -220,6 +220,10 @@ class VAE(nn.Module):
     def _one_hot(self, like: Tensor, classes: Tensor | None) -> Tensor:
         """(B, K), of the type and on the device of `like`; (B, 0) without classes."""
         if not self.classes:
+            if classes is not None:
+                raise UserError(
+                    "task.conditional=true needs model.conditional=true, to be told the class"
+                )
             # like.shape[0], as len() would fix the size of the batch in a graph
             return like.new_zeros(like.shape[0], 0)
         if classes is None:

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.bounds import NotNegative
+from zoo.errors import UserError
 from zoo.judge.frechet import frechet_distance
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput
@@ -253,5 +254,15 @@ class Adversarial(JudgedDrawings):
 
 
 def players_of(model: nn.Module) -> Any:
-    """The model with both players, out of its wrapper for several devices."""
-    return getattr(model, "module", model)
+    """The model with both players, out of its wrapper for several devices.
+
+    Raises:
+        UserError: It has none.
+    """
+    inner = getattr(model, "module", model)
+    if not hasattr(inner, "noise"):
+        raise UserError(
+            f"task=gan needs a model with generator, discriminator and noise, as model=gan; got "
+            f"{type(inner).__name__}"
+        )
+    return inner
