@@ -218,7 +218,7 @@ def _finish(trainer: Trainer, expect: dict[str, Any], outcome: dict[str, Any]) -
     """Evaluate the best weights on the test split; the exit code."""
     metrics, details = finish.evaluate_best(trainer)
     expect = {"val/loss": "<= 0.1"} if trainer.config.overfit else expect
-    met = finish.check_expectations(expect, metrics)
+    met = finish.check_expectations(expect, metrics, trainer.console.warn)
     baseline = trainer.yardstick.entry(metrics)
     outcome |= {"status": "done", **metrics, "baseline": baseline, "expect": met}
     if details and trainer.runtime.main:
