@@ -182,8 +182,8 @@ class DenoisedImages:
         guidance = self.guidance if guidance is None else guidance
         if steps > self.noising.steps:
             raise UserError(
-                f"steps={steps}: the run was trained with task.timesteps={self.noising.steps}; "
-                f"expected 1 to {self.noising.steps}"
+                f"steps={steps}: the noise has task.timesteps={self.noising.steps}; expected 1 to "
+                f"{self.noising.steps}"
             )
         if guidance != 1 and not 0 < self.drop_class < 1:
             why = "has no classes" if not self.class_names else "was always told the class"
