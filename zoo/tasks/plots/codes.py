@@ -18,7 +18,7 @@ from zoo.tasks.plots.card import (
     new_card,
     new_figure,
 )
-from zoo.tasks.plots.images import image_card, images_plots
+from zoo.tasks.plots.images import image_card, images_plots, spread
 
 ROWS, COLUMNS = 8, 10  # of drawn images
 RESTORED = 12
@@ -63,12 +63,11 @@ def code_plots(
     columns = len(names) if 0 < len(names) <= 2 * COLUMNS else COLUMNS
     images_plots("drawn", "Drawn", pixels, writer, DRAWN, columns)
     mean, _ = model.encode(x, classes)
-    count = min(RESTORED, len(x))
-    part = None if classes is None else classes[:count]
-    restored = _images(task, model, mean[:count], part)
-    pairs = torch.cat([_bytes(seen[:count]), restored])
+    some = spread(len(x), RESTORED)
+    part = None if classes is None else classes[some]
+    pairs = torch.cat([_bytes(seen[some]), _images(task, model, mean[some], part)])
     rows = ("image", "restored")
-    images_plots("restored", "Images, and restored", pairs, writer, RESTORATION, count, rows)
+    images_plots("restored", "Images, and restored", pairs, writer, RESTORATION, len(some), rows)
     line = _between(task, model, mean, classes)
     images_plots("between", "From one to another", line, writer, BETWEEN, STEPS)
     if has_plane(task, model):
@@ -114,18 +113,16 @@ def _images(task: Any, model: Any, z: Tensor, classes: Tensor | None) -> Tensor:
 
 
 def _between(task: Any, model: Any, mean: Tensor, classes: Tensor | None) -> Tensor:
-    """Rows of images on the way from one to the next, of the same class where there are any."""
-    starts = range(min(PAIRS, len(mean) - 1)) if len(mean) > 1 else range(1)
-    rows = []
-    for k in starts:
-        others = torch.arange(len(mean), device=mean.device).roll(-k - 1)[: len(mean) - 1]
+    """Rows of images on the way from one to another, of the same class where there are any."""
+    places, rows = spread(len(mean), PAIRS + 1), []
+    for k, other in zip(places, places[1:] or places):
         if classes is not None:
+            others = torch.arange(len(mean), device=mean.device).roll(-k - 1)[: len(mean) - 1]
             alike = others[classes[others] == classes[k]]
-            others = alike if len(alike) else others
-        end = mean[others[0]] if len(others) else mean[k]
+            other = int(alike[0]) if len(alike) else other
         steps = torch.linspace(0, 1, STEPS, device=mean.device)[:, None]
         told = None if classes is None else classes[k].expand(STEPS)
-        rows.append(_images(task, model, mean[k] + steps * (end - mean[k]), told))
+        rows.append(_images(task, model, mean[k] + steps * (mean[other] - mean[k]), told))
     return torch.cat(rows)
 
 

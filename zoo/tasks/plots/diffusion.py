@@ -92,10 +92,11 @@ def _chain(task: DenoisedImages, model: nn.Module) -> Pictures:
 
 
 def _repainted(task: DenoisedImages, model: nn.Module, batch: Batch) -> Pictures:
-    image = batch["input"][:REPAINTED_IMAGES]
+    some = spread(len(batch["input"]), REPAINTED_IMAGES)
+    image = batch["input"][some]
     known = torch.full((len(image),), task.no_class)
     if task.class_names and "target" in batch and task.drop_class == 0:
-        known = batch["target"][:REPAINTED_IMAGES]  # a model that was always told the class
+        known = batch["target"][some]  # a model that was always told the class
     hidden = half(task.shape, "right")
     generator = torch.Generator().manual_seed(SEED)
     options = (min(REPAINT_STEPS, task.noising.steps), REPAINT_REPEATS)
