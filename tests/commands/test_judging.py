@@ -4,10 +4,13 @@ import json
 import re
 
 import pytest
+import torch
 
 import zoo.build
 from zoo.commands.evaluate import main
+from zoo.commands.judging import Judge
 from zoo.judge.verdict import ROWS
+from zoo.restore import restore
 
 
 def test_it_is_the_verdict_of_the_training(command, drawing_run, digits_run):
@@ -106,3 +109,11 @@ def test_images_without_classes_are_not_judged(command, drawing_run, monkeypatch
     for given, said in (([], ""), (["samples=100"], "warning: nothing is judged: the images")):
         done = command(main, f"run={drawing_run}", *given)
         assert done.code == 0 and said in done.err and bool(said) == ("judged" in done.err)
+
+
+def test_features_are_the_same_whatever_precision_the_run_draws_in(drawing_run, digits_run):
+    judge = Judge(str(digits_run), restore(drawing_run), pytest.fail)
+    pixels = torch.randint(256, (20, 1, 8, 8), dtype=torch.uint8)
+    with torch.autocast("cpu", torch.bfloat16):
+        within = judge(pixels)
+    assert torch.equal(within, judge(pixels)) and within.shape == (20, 32)

@@ -72,3 +72,16 @@ def test_classes_that_lie_together_are_drawn_as_often_as_they_occur():
         task.judge(None, batches(labels), batches(labels, 1), samples=samples)
         share = torch.cat(task.asked).double().mean()
         assert abs(float(share) - 36 / 96) < 0.1
+
+
+def test_images_are_compared_in_full_whatever_precision_they_are_drawn_in():
+    """Of a hundred images that differ a little, the nearest is found."""
+    task, real = Copyist(), batches([0, 1] * 100)
+    task.draw = lambda model, classes, generator: (
+        (255 * torch.cat([0.25 * batch["input"] + 0.5 for batch in real]))
+        .round()
+        .to(torch.uint8)[: len(classes)]
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        means = task.judge(None, real, batches([0, 1] * 20, 1), samples=100)
+    assert means["judged/drawn/distance"] == 0 and means["judged/drawn/near"] == 1

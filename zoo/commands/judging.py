@@ -107,11 +107,14 @@ class Judge:
         """Uint8 (N, C, H, W) to what the output layer reads, (N, D), on the CPU."""
         import torch
 
+        from zoo.tasks.base import no_autocast
+
         read: list[Tensor] = []
         hook = self.head.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
         device = self.judge.runtime.device
         try:
-            with torch.no_grad(), self.judge.precision.autocast():
+            # Its own precision, whatever that of the run is: the same features for all runs.
+            with torch.no_grad(), no_autocast(device), self.judge.precision.autocast():
                 for part in pixels.split(AT_ONCE):
                     batch = self.judge.encoding.prepare({"input": part.to(device)})
                     self.judge.model(batch["input"])

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from zoo.judge.images import Images
 from zoo.judge.verdict import DRAWN, GAUSSIANS, REAL, verdict
-from zoo.tasks.base import Batch, PreviewWriter
+from zoo.tasks.base import Batch, PreviewWriter, no_autocast
 from zoo.tasks.drawing import draw_all
 from zoo.tasks.pixels import Pixels, to_bytes
 from zoo.tasks.plots.judged import neighbours_plots
@@ -61,7 +61,8 @@ class JudgedDrawings:
         labels = torch.cat([real.labels.repeat(rounds), real.mixed().labels[:rest]])
         generator = torch.Generator().manual_seed(SEED)
         pixels = draw_all(self, model, labels, generator)  # type: ignore[arg-type]  # it draws
-        found = verdict(real, tested, Images(pixels, labels), bool(self.class_names), features)
+        with no_autocast(pixels.device):  # which is the run's, for drawing
+            found = verdict(real, tested, Images(pixels, labels), bool(self.class_names), features)
         means = {
             f"{PREFIX}{column}/{name}": torch.tensor(value, dtype=torch.float64)
             for column, figures in found.columns.items()
