@@ -93,6 +93,8 @@ def test_in_16_bits_experts_are_chosen_as_before(tmp_path):
         ({"num_attention_heads": None}, "need their config.json beside them"),
         ({"num_attention_heads": 7}, "num_attention_heads=7 divides no queries of 80"),
         ({"kv_lora_rank": 21}, "kv_lora_rank=21, and the tensors have 20"),
+        ({"q_lora_rank": 21}, "q_lora_rank=21, and the tensors have 28"),
+        ({"head_dim": 20}, "head_dim=20, and the tensors have 8"),
         ({"rope_parameters": {"rope_type": "yarn", "factor": 4}}, "rotary positions by yarn"),
         (
             {"rope_parameters": {"rope_type": "linear", "factor": 4.0}},

@@ -88,6 +88,8 @@ def test_forms_that_are_published(form, tmp_path):
         ({"num_attention_heads": "absent"}, "need their config.json beside them"),
         ({"num_attention_heads": 5}, "num_attention_heads=5 divides no queries of 48"),
         ({"head_dim": 7}, "head_dim=7, and the tensors have 12"),
+        ({"attention_bias": True}, "attention_bias=true, and the tensors have false"),
+        ({"mlp_bias": True}, "mlp_bias=true, and the tensors have false"),
         ({"rope_scaling": {"type": "yarn"}, "rope_parameters": None}, "by yarn"),
         ({"rope_parameters": {"rope_type": "dynamic"}}, "scales rotary positions by dynamic"),
         ({"quantization_config": {"bits": 4}}, "quantization_config"),
@@ -102,6 +104,22 @@ def test_configs_that_are_refused(fields, said, tmp_path):
     llama().save_pretrained(tmp_path)
     rewrite(tmp_path, **fields)
     assert re.search(said, refusal(tmp_path))
+
+
+@pytest.mark.parametrize("case", ["llama", "mistral", "qwen2", "qwen3", "mixtral", "qwen3 mixture"])
+def test_what_a_config_does_not_state_is_as_in_transformers(case, tmp_path):
+    import transformers
+
+    kind, options = (KIN | MIXTURES)[case]
+    llama(kind, **options).save_pretrained(tmp_path)
+    gone = ("rms_norm_eps", "rope_parameters", "norm_topk_prob", "tie_word_embeddings")
+    rewrite(tmp_path, **dict.fromkeys(gone, "absent"))
+    theirs = transformers.AutoConfig.from_pretrained(tmp_path)
+    ours = open_source(str(tmp_path)).settings
+    assert ours["eps"] == theirs.rms_norm_eps
+    assert ours["rope_base"] == theirs.rope_parameters["rope_theta"]
+    if kind == "Qwen3Moe":
+        assert ours["mixture"]["normalise"] == theirs.norm_topk_prob
 
 
 def test_without_its_config(tmp_path):

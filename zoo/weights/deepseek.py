@@ -17,7 +17,7 @@ FIELDS = Fields(
         """
         vocab_size hidden_size intermediate_size moe_intermediate_size num_hidden_layers
         num_attention_heads n_shared_experts n_routed_experts routed_scaling_factor kv_lora_rank
-        q_lora_rank qk_rope_head_dim v_head_dim qk_nope_head_dim n_group topk_group
+        q_lora_rank head_dim qk_rope_head_dim v_head_dim qk_nope_head_dim n_group topk_group
         num_experts_per_tok first_k_dense_replace norm_topk_prob max_position_embeddings
         rms_norm_eps tie_word_embeddings rope_theta rope_scaling rope_parameters
         """
@@ -32,7 +32,7 @@ FIELDS = Fields(
     },
     without_effect=words(
         """
-        attention_dropout aux_loss_alpha ep_size head_dim num_key_value_heads
+        attention_dropout aux_loss_alpha ep_size num_key_value_heads
         num_nextn_predict_layers output_router_logits pretraining_tp qk_head_dim seq_aux
         """
     ),
@@ -70,7 +70,8 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
     if mixture:
         sizes |= {"n_routed_experts": mixture["experts"], "n_shared_experts": mixture["shared"]}
     sizes |= {"kv_lora_rank": attention["latent"], "v_head_dim": attention["value_width"]}
-    sizes |= {"qk_rope_head_dim": attention["rotary_width"]}
+    sizes |= dict.fromkeys(("qk_rope_head_dim", "head_dim"), attention["rotary_width"])
+    sizes |= {"q_lora_rank": attention["q_latent"]}
     check_sizes("deepseek", config, sizes)
     rope = rope_settings(config)
     if rope.pop("rope_scaling"):

@@ -26,10 +26,12 @@ from zoo.weights.mixture import (
     mixture_links,
     mixture_misfits,
 )
-from zoo.weights.rope import rope_fields, rope_settings
+from zoo.weights.rope import BASE, rope_fields, rope_settings
 
 MARK = "model.layers.0.self_attn.q_proj.weight"
 WINDOWS = {"mistral": 4096, "mixtral": None}  # tokens, of a config.json that does not state it
+EPS = {"mixtral": 1e-5}  # likewise; else 1e-6
+BASES = {"mixtral": 1e6}  # of rotary positions, likewise
 CLASSES = {
     "llama": "Llama",
     "mistral": "Mistral",
@@ -106,11 +108,13 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
             f"llama: num_attention_heads={number} divides no queries of {len(q)} and keys of "
             f"{len(k)} numbers"
         )
-    head_width = len(q) // number
+    head_width, kind = len(q) // number, str(config.get("model_type"))
     inside, inner_sizes = feed_forward(tensors, config, layer)
     sizes = {"hidden_size": width, "num_hidden_layers": depth} | inner_sizes
     sizes |= {"num_key_value_heads": len(k) // head_width, "head_dim": head_width}
-    check_sizes("llama", config, sizes | {"vocab_size": len(embedding)})
+    bias = _biases(tensors, layer)
+    sizes |= {"vocab_size": len(embedding)} | _stated_biases(bias, kind)
+    check_sizes("llama", config, sizes)
     tied = config.get("tie_word_embeddings")
     tied = "lm_head.weight" not in tensors if tied is None else tied
     return {
@@ -123,11 +127,11 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
         "block_size": config.get("max_position_embeddings") or 2048,
         "window": _window(config, depth),
         "qk_norm": f"{layer}.self_attn.q_norm.weight" in tensors,
-        "bias": _biases(tensors, layer),
+        "bias": bias,
         "tie": bool(tied) and is_tied({}, embedding, tensors.get("lm_head.weight")),
-        "eps": config.get("rms_norm_eps") or 1e-6,
+        "eps": config.get("rms_norm_eps") or EPS.get(kind, 1e-6),
         "init": "normal",
-        **rope_settings(config),
+        **rope_settings(config, BASES.get(kind, BASE)),
     }
 
 
@@ -137,6 +141,14 @@ def _biases(tensors: Tensors, layer: str) -> str:
     if (qkv, out, inner) not in BIASES:
         raise ValueError("llama: the last projection of attention has a bias, and no other")
     return BIASES[qkv, out, inner]
+
+
+def _stated_biases(bias: str, kind: str) -> dict[str, bool]:
+    """How config.json says the same; nothing of the kinds that do not read it there."""
+    if kind in ("qwen2", "mistral", "mixtral"):
+        return {}
+    attention, inner = bias in ("qkv", "attention", "all"), bias in ("mlp", "all")
+    return {"attention_bias": attention, "mlp_bias": inner}
 
 
 def _window(config: dict[str, Any], depth: int) -> int | None:

@@ -20,8 +20,12 @@ SCALINGS = {  # settings that go with a type, by the type
 }
 
 
-def rope_settings(config: Config) -> Settings:
+def rope_settings(config: Config, default: float = BASE) -> Settings:
     """Our options, `rope_base` and `rope_scaling`.
+
+    Args:
+        config: Of the weights.
+        default: The base, where it states none.
 
     Raises:
         ValueError: A type that our model has not, a setting that it lacks.
@@ -29,7 +33,7 @@ def rope_settings(config: Config) -> Settings:
     stated = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if not isinstance(stated, dict):
         raise ValueError(f"config.json has rope_scaling={stated}, expected an object")
-    base = stated.get("rope_theta") or config.get("rope_theta") or BASE
+    base = stated.get("rope_theta") or config.get("rope_theta") or default
     if stated.get("partial_rotary_factor") not in (None, 1, 1.0):
         raise ValueError(
             f"config.json has partial_rotary_factor={stated['partial_rotary_factor']} (expected 1)"
