@@ -5,6 +5,7 @@ import json
 import pytest
 from support import refused
 
+from zoo.commands.evaluate import main as evaluate
 from zoo.commands.export import main as export
 from zoo.commands.predict import main as predict
 from zoo.commands.preferences import main as preferences
@@ -124,3 +125,9 @@ def test_of_conversations_the_last_answer_is_preferred(trained, command, train, 
     assert trains.code == 0, trains.err
     said = command(predict, f"run={trains.path}", "chat=true", "input=1?", "max_tokens=3")
     assert said.code == 0, said.err
+    told = command(evaluate, f"run={trains.path}", "device=cpu")
+    assert told.code == 0 and "the data changed" not in told.err
+    told = command(evaluate, f"run={run}", "data=preferences", f"data.path={path}", "device=cpu")
+    assert told.code == 2 and "not such as a run of task=causal_lm on conversations" in told.err
+    told = command(preferences, f"run={trains.path}", f"path={tmp_path / 'more.jsonl'}")
+    assert told.code == 2 and "of its data=preferences no answers are known" in told.err

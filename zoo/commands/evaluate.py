@@ -156,6 +156,7 @@ def evaluate_run(
         UserError: Data that does not fit the run, an unknown or empty split.
     """
     from zoo.build import build_dataset, check_batches
+    from zoo.training.memory import first_line, is_out_of_memory
 
     check_batches(data)
     most = None if other else restored.config.trainer.max_samples
@@ -170,7 +171,16 @@ def evaluate_run(
         warnings.append("trainer.overfit was on: as in training, every split is the first batch")
     if samples == most:
         warnings.append(f"trainer.max_samples was on: as in training, {samples:,} samples are used")
-    means = _means(restored, loader.evaluation(split), split, warnings)
+    try:
+        means = _means(restored, loader.evaluation(split), split, warnings)
+    except (RuntimeError, ValueError, IndexError, KeyError) as error:
+        if not other or is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"data={data['name']}: its batches are not such as a run of "
+            f"task={restored.config.task['name']} on {restored.encoding.holds} reads: "
+            f"{first_line(error)}"
+        ) from None
     if judging is not None:
         found = _judged(restored, loader, judging)
         if not found and any(judging.values()):

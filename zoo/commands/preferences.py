@@ -142,9 +142,10 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
         hasattr(dataset.splits[split], "scored") for split in SPLITS
     )
     if not is_asked and not dataset.conversations:
+        name = restored.config.data["name"]
         raise UserError(
-            f"run={restored.run.path}: its data are {encoding.holds}; expected a run on prompts "
-            f"and responses, such as data=sft or data=stdlib_functions"
+            f"run={restored.run.path}: of its data={name} no answers are known; expected a run on "
+            f"prompts and responses, or on conversations, such as data=sft or data=stdlib_functions"
         )
     if settings.better != "response" and "verifier" not in encoding.runtime_facts:
         raise UserError(

@@ -62,7 +62,7 @@ def test_rows_are_split_as_they_say(tmp_path):
         "preferences: 4 pairs, 8 tokens of a chosen answer and 3 of a rejected one"
     )
     again = build(tmp_path / "pairs.jsonl", dataset.encoding.to_json(), split_column="split")
-    assert len(again.splits["all"]) == 4
+    assert len(again.splits["all"]) == 4 and again.sha256 == dataset.sha256
 
 
 TALK = [user("x"), assistant("y"), user("a")]

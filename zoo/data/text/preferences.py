@@ -155,7 +155,8 @@ def preference_dataset(
         )
         for split, rows in kept.items()
     }
-    return Dataset(encoding.facts(), sources, encoding, _digest(keys), notes=notes)
+    own = {split: rows for split, rows in keys.items() if split != "all"}
+    return Dataset(encoding.facts(), sources, encoding, _digest(own), notes=notes)
 
 
 def preference_encoding(
