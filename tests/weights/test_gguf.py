@@ -216,6 +216,18 @@ def test_templates_are_carried_along(tmp_path):
         ("gpt", dict(activation="relu"), "causal_lm", "gpt2 cannot express model.activation=relu"),
         ("qwen2", dict(head_width=20), "causal_lm", "qwen2 cannot express model.head_width=20"),
         ("qwen3", dict(bias="attention"), "causal_lm", "qwen3 cannot express model.bias=attention"),
+        (
+            "qwen2",
+            dict(rope_scaling=LLAMA3),
+            "causal_lm",
+            "qwen2 cannot express model.rope_scaling",
+        ),
+        (
+            "qwen3",
+            dict(rope_scaling=LLAMA3),
+            "causal_lm",
+            "qwen3 cannot express model.rope_scaling",
+        ),
         ("gpt", dict(qk_norm=True), "causal_lm", "cannot express model.qk_norm=true"),
         (
             "llama",

@@ -140,13 +140,14 @@ def _published(trained: Trained) -> tuple[dict[str, Any], Tensors]:
 
 def _strange(settings: Settings, config: dict[str, Any]) -> list[Misfit]:
     """Options that `transformers` has and llama.cpp has not."""
-    kind = config["model_type"]
+    kind, width = config["model_type"], settings["width"] // settings["heads"]
     if kind == "gpt2":
         return misfits(settings, activation="gelu_tanh")
-    if kind == "qwen2":
-        width = settings["width"] // settings["heads"]
-        return misfits(settings, head_width=[None, width])
-    return misfits(settings, bias="none") if kind == "qwen3" else []
+    own: dict[str, Any] = {"qwen2": {"head_width": [None, width]}, "qwen3": {"bias": "none"}}
+    found = misfits(settings, **own.get(kind, {}))
+    if kind in own and rope_factors(config) is not None:  # its file has no place for the factors
+        found.append(("model.rope_scaling of type llama3", "model.rope_scaling=null"))
+    return found
 
 
 def _vocabulary(trained: Trained) -> Vocabulary:
