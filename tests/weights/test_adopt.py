@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from zoo.config.compose import load
+from zoo.errors import UserError
 from zoo.restore import restore
 from zoo.weights.adopt import merge_source_config
 from zoo.weights.source import Source, open_source
@@ -171,6 +172,16 @@ def test_parts_of_an_option_that_are_typed_win_over_the_weights():
     merged = merge_source_config(config, source, keys).model
     assert merged["mixture"] == own | {"balance_rate": 0.5, "scale": 1.5}
     assert merge_source_config(config, source, keys[:4]).model["mixture"] == own
+
+
+def test_a_head_that_would_be_lost_is_not_tied():
+    source = Source(Path("x"), "gpt", {"width": 16, "tie": False}, {}, None)
+    chosen = ["model=gpt", "task=causal_lm", "data=text", "init.from=x", "model.tie=true"]
+    keys = [one.split("=")[0] for one in chosen]
+    with pytest.raises(UserError, match="model.tie=true: the weights of init.from=x have a head"):
+        merge_source_config(load(chosen), source, keys)
+    assert merge_source_config(load([*chosen, "init.skip=[head]"]), source, keys).model["tie"]
+    assert not merge_source_config(load(chosen[:4]), source, keys[:4]).model["tie"]
 
 
 def test_adapters_change_places_at_prediction(train, text, base, adapted, capsys):

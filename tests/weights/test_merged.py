@@ -10,8 +10,9 @@ from zoo.adapters.lora import fold, lora, lora_layers
 from zoo.errors import UserError
 from zoo.models.gpt import GPT
 from zoo.models.resnet import ResNet
-from zoo.training.checkpoint import trainable_tensors
-from zoo.weights.merged import merge_adapters
+from zoo.training.checkpoint import model_tensors, trainable_tensors
+from zoo.weights.load import load_weights
+from zoo.weights.merged import merge_adapters, merge_own
 from zoo.weights.peft import Adapter
 
 GPTS = [
@@ -68,3 +69,17 @@ def test_what_is_no_sum():
     for other, said in ((dora, "b is a DoRA"), (whole, "b holds norm.weight, which was trained")):
         with pytest.raises(UserError, match=said):
             merge_adapters(copy.deepcopy(base), {"a": plain, "b": other}, {"a": 1.0, "b": 1.0})
+
+
+@pytest.mark.parametrize("target", ["embedding", "head", "qkv"])
+def test_a_head_that_was_the_embedding_is_one_no_more_where_one_of_them_is_adapted(target):
+    torch.manual_seed(0)
+    sizes = dict(width=16, depth=1, heads=2)
+    _, model = trained(GPT(16, 8, **sizes), dict(rank=2, targets=[target]))
+    x = torch.arange(16).view(2, 8)
+    expected = model.eval()(x)
+    options, note = merge_own(model, {"name": "gpt", "tie": True})
+    assert options["tie"] == (target == "qkv") and note == ""
+    again = GPT(16, 8, **sizes, tie=options["tie"])
+    load_weights(again, model_tensors(model.state_dict()), "here", [], [])
+    torch.testing.assert_close(again.eval()(x), expected)

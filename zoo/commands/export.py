@@ -1,7 +1,7 @@
 """`python scripts/export.py run=... format=... out=...`: a trained model, for other programs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,6 @@ base=        the weights that a LoRA run's adapter belongs to, if they have move
 plugins=     [modules] to import first; those in the run's config are not imported by default
 """
 README = "README.md"
-NOTABLE = 0.05  # a relative error of what an adapter has learnt
 DTYPES = ("f32", "f16", "bf16", "q8_0")  # of a GGUF file
 NO_GRAPH = {  # tasks whose models are no function of one input: why, and what of them is one
     "contrastive": ("it has two, of images and of texts", "`image` and `text`"),
@@ -95,13 +94,16 @@ def _main(argv: list[str] | None) -> int:
     if out.exists():
         raise UserError(f"out={out} exists already; name a folder that is not there yet")
     run = find_run(values["run"]).path  # reports a wrong path before torch is imported
-    from zoo.adapters.lora import fold
     from zoo.restore import restore
     from zoo.weights.card import model_card
+    from zoo.weights.merged import merge_own
 
     plugins, base = modules(values["plugins"]), values["base"]
     restored = restore(run, values["checkpoint"], "cpu", plugins, base=base)
-    rounding = 0.0 if values["format"] == "peft" else fold(restored.model, unpack=True)
+    note = ""
+    if values["format"] != "peft":
+        chosen, note = merge_own(restored.model, restored.config.model)
+        restored.config = replace(restored.config, model=chosen)
     try:
         with atomic_folder(out) as folder:
             dtype = [values["dtype"]] if values["dtype"] else []
@@ -110,21 +112,10 @@ def _main(argv: list[str] | None) -> int:
             (folder / README).write_text(card, encoding="utf-8")
     except OSError as error:
         raise UserError(f"out={out} cannot be made: {error.strerror or error}") from None
-    print("\n".join(filter(None, (usage.files, usage.details, _rounding_note(rounding)))))
+    print("\n".join(filter(None, (usage.files, usage.details, note))))
     for file in sorted(out.iterdir()):
         print(f"  {out / file.name}  {file.stat().st_size / 1e6:,.1f} MB")
     return 0
-
-
-def _rounding_note(rounding: float) -> str:
-    """What merging into 16 bits has cost, where that is worth knowing."""
-    if rounding < NOTABLE:
-        return ""
-    return (
-        f"The adapter's update is small beside weights in 16 bits, and rounded to these: a "
-        f"relative error of {rounding:.0%} of it. predict.py and format=peft keep all of it; so "
-        f"does a merge in 32 bits, of a run without init.dtype."
-    )
 
 
 def _options(restored: "Restored") -> dict[str, Any]:

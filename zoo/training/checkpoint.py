@@ -239,6 +239,12 @@ def untied(state: Tensors) -> Tensors:
     return tensors
 
 
+def tied_names(model: nn.Module) -> set[str]:
+    """Tensors of a model that are one with another, but for the first name of each."""
+    state = {name: t for name, t in model.state_dict().items() if ".lora_" not in name}
+    return state.keys() - untied(state).keys()
+
+
 def load_model(model: nn.Module, tensors: Tensors, where: Path) -> None:
     """Fill a model from a checkpoint's tensors; tied weights follow the one that was written.
 

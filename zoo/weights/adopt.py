@@ -24,7 +24,7 @@ def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str])
 
     Raises:
         UserError: Weights of another model; blocks longer than the weights' positions; layers that
-            they do not have.
+            they do not have; a head of theirs that would be lost.
     """
     typed, name = set(typed), config.model["name"]
     if source.model != name:
@@ -43,6 +43,7 @@ def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str])
             f"init.from={config.init.from_}: no config.json beside the weights tells the number of "
             f"attention heads of a model {options.get('width')} wide; set model.heads=..."
         )
+    _check_head(config, source, typed)
     _check_positions(config.data.get("block_size"), options, config.init.resize)
     if config.init.layers:
         check_layers(config.init.layers, source.tensors, source.settings)
@@ -51,6 +52,16 @@ def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str])
     if source.tokenizer is not None and "tokenizer" in data and "data.tokenizer" not in typed:
         data |= {"tokenizer": source.tokenizer.kind, "vocab_size": None}
     return replace(config, model=config.model | options, data=data)
+
+
+def _check_head(config: RunConfig, source: Source, typed: set[str]) -> None:
+    """Refuse to tie the head to the embedding where the weights have both."""
+    asked = "model.tie" in typed and config.model.get("tie")
+    if asked and source.settings.get("tie") is False and "head" not in config.init.skip:
+        raise UserError(
+            f"model.tie=true: the weights of init.from={config.init.from_} have a head of their "
+            f"own, which would be lost; leave it out, or add init.skip=[head]"
+        )
 
 
 def _with_typed(name: str, value: Any, own: Any, typed: set[str]) -> Any:

@@ -1,8 +1,9 @@
-"""Several LoRA adapters of one base as one: the weighted sum of their updates.
+"""LoRA adapters that become one, or a part of the weights.
 
-The sum w1 B1 A1 + w2 B2 A2 + ... is itself a low-rank update, whose A has the rows of all A, and
-whose B the columns of all B: exact, with a rank that is the sum of theirs (`cat` in PEFT). Sums of
-A and of B apart, which keep the rank, give other updates than the sum.
+Of several it is the weighted sum of their updates. The sum w1 B1 A1 + w2 B2 A2 + ... is itself a
+low-rank update, whose A has the rows of all A, and whose B the columns of all B: exact, with a rank
+that is the sum of theirs (`cat` in PEFT). Sums of A and of B apart, which keep the rank, give other
+updates than the sum.
 """
 
 from collections.abc import Mapping
@@ -10,12 +11,39 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from zoo.adapters.lora import detach, lora, lora_layers
+from zoo.adapters.lora import detach, fold, lora, lora_layers
+from zoo.config.run import Options
 from zoo.errors import UserError
+from zoo.training.checkpoint import tied_names
 from zoo.weights.adapters import apply_adapter
 from zoo.weights.peft import Adapter
 
 Update = tuple[Tensor, Tensor]  # A and B of a layer, scaled
+NOTABLE = 0.05  # a relative error of what an adapter has learnt
+
+
+def merge_own(model: nn.Module, options: Options) -> tuple[Options, str]:
+    """Merge a model's adapter, if it has one, into its weights.
+
+    Args:
+        model: Changed in place.
+        options: Of the model.
+
+    Returns:
+        The options that it then has: a head that was one with the embedding is not where one of
+        them was adapted. What the merge has cost, "" for nothing.
+    """
+    tied = tied_names(model)
+    rounding = fold(model, unpack=True)
+    if tied - tied_names(model):
+        options = options | {"tie": False}
+    if rounding < NOTABLE:
+        return options, ""
+    return options, (
+        f"The adapter's update is small beside weights in 16 bits, and rounded to these: a "
+        f"relative error of {rounding:.0%} of it. predict.py and format=peft keep all of it; so "
+        f"does a merge in 32 bits, of a run without init.dtype."
+    )
 
 
 def merge_adapters(
