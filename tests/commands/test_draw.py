@@ -34,7 +34,9 @@ def test_the_same_seed_draws_the_same_images(drawing_run):
     assert not torch.equal(few.pixels, run.draw(7, seed=4).pixels)
     assert few.classes == [str(k) for k in range(7)]
     assert run.draw(5, classes=["3", "1"]).classes == ["3", "1", "3", "1", "3"]
-    assert run.draw(5, classes="8").classes == ["8"] * 5
+    assert run.draw(5, classes="8").classes == run.draw(5, classes=8).classes == ["8"] * 5
+    with pytest.raises(UserError, match=r"samples=2.5: expected 1 to"):
+        run.draw(2.5)
     state = torch.get_rng_state()
     assert few._repr_png_().startswith(b"\x89PNG") and run.draw().pixels.dtype == torch.uint8
     assert torch.equal(torch.get_rng_state(), state)

@@ -1,7 +1,7 @@
 """Images that a generative model draws or changes: what `predict.py` does with `out=`."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.commands.answers import Read, bind, unread
@@ -61,7 +61,7 @@ def draw(
         raise UserError(f"task={restored.config.task['name']} draws no images; give it an input")
     options = bind(task.draw, given or {}, read, ["run", *KEYS])
     numbers = _numbers(task.class_names, classes)
-    if not 1 <= samples <= MOST_SAMPLES:
+    if not isinstance(samples, int) or not 1 <= samples <= MOST_SAMPLES:
         raise UserError(f"samples={samples}: expected 1 to {MOST_SAMPLES:,}")
     if not 0 <= seed < 2**63:
         raise UserError(f"seed={seed}: expected a whole number, 0 or more")
@@ -81,7 +81,8 @@ def _numbers(names: Sequence[str], classes: str | Sequence[str] | None) -> list[
     """The numbers of classes that take turns."""
     if classes is None:
         return list(range(len(names))) or [0]
-    wanted = [classes] if isinstance(classes, str) else [str(name) for name in classes]
+    is_one = isinstance(classes, str) or not isinstance(classes, Iterable)
+    wanted = [str(name) for name in ([classes] if is_one else classes)]  # digits may be numbers
     if not names:
         raise UserError(f"class={wanted[0]}: the model was trained without classes; leave it out")
     for name in wanted:
