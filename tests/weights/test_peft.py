@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from published_models import DEEPSEEK, llama
 from torch import nn
 
 from zoo.adapters.lora import lora, lora_layers
@@ -190,3 +191,40 @@ def test_adapters_that_do_not_fit(tmp_path):
     dump(tmp_path, other, config)
     with pytest.raises(UserError, match="the model has no 'transformer.h.7.attn.c_proj'"):
         read_peft(tmp_path, family, settings)
+
+
+@pytest.mark.parametrize(
+    ("case", "fits", "lost"),
+    [
+        ("deepseek", ["attention.*", "router"], "mlp.up_proj"),
+        ("mamba", ["up", "select"], "mixer.dt_proj"),
+    ],
+)
+def test_layers_that_peft_would_leave_out_are_refused(tmp_path, case, fits, lost):
+    torch.manual_seed(0)
+    if case == "mamba":
+        config = transformers.MambaConfig(
+            vocab_size=V, hidden_size=16, num_hidden_layers=2, state_size=4, bos_token_id=0,
+            eos_token_id=0,
+        )  # fmt: skip
+        reference = transformers.MambaForCausalLM(config)
+    else:
+        reference = llama(*DEEPSEEK[case][:1], **DEEPSEEK[case][1] | {"vocab_size": V})
+    reference.eval().save_pretrained(tmp_path / "base")
+    source = open_source(str(tmp_path / "base"))
+    plain = MODELS.build({"name": source.model, **source.settings}, vocab_size=V)
+    load_weights(plain, source.tensors, "base", [], [])
+    family, x = family_of(source.model, source.settings), torch.randint(V, (2, T))
+    for targets in (fits, None):
+        options = BASE | {"targets": targets}
+        model = lora(copy.deepcopy(plain), **options).eval()
+        for layer in lora_layers(model).values():
+            nn.init.normal_(layer.lora_b, std=0.2)
+        if targets is None:
+            with pytest.raises(UserError, match=f"the adapter of '.*{lost}' would have no effect"):
+                write_peft(model, options, family, source.settings, "base")
+            continue
+        dump(tmp_path, *write_peft(model, options, family, source.settings, "base"))
+        theirs = peft.PeftModel.from_pretrained(reference, tmp_path).eval()
+        torch.testing.assert_close(theirs(x).logits, model(x), rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(model(x), plain.eval()(x), atol=1e-2)

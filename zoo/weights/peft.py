@@ -21,7 +21,7 @@ from zoo.adapters.low_rank import LoRAConv2d, LoRALinear, LowRank
 from zoo.errors import UserError
 from zoo.weights.family import Family
 from zoo.weights.files import Tensors, read_json, read_tensors
-from zoo.weights.peft_config import LORA
+from zoo.weights.peft_config import LORA, check_targets
 from zoo.weights.retrained import (
     lies_in,
     published_modules,
@@ -39,7 +39,7 @@ ENDINGS = {  # of A and B: of embeddings, of all else
 }
 MAGNITUDE = "lora_magnitude_vector"
 NAME = re.compile(rf"(.+)\.(lora_embedding_[AB]|lora_[AB]|{MAGNITUDE})(?:\.default)?(?:\.weight)?$")
-TASKS = {"gpt": "CAUSAL_LM", "llama": "CAUSAL_LM"}
+TASKS = dict.fromkeys(("gpt", "llama", "deepseek", "mamba"), "CAUSAL_LM")
 LETTERS = {  # published modules that are rows of one of ours, in their order there
     "query": "q", "key": "k", "value": "v",
     "q_proj": "q", "k_proj": "k", "v_proj": "v", "up_proj": "u", "gate_proj": "g",
@@ -96,6 +96,7 @@ def write_peft(
         for target, a, b, m in _pieces(layer, *_targets(layer, family, settings, name))
         if not lies_in(target, whole)
     ]
+    check_targets(family, [target for target, *_ in pieces])
     rank = max(len(a) for _, _, a, _, _ in pieces)
     times = rank / adapter["rank"]
     tensors: Tensors = {}

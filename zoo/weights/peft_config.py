@@ -1,5 +1,9 @@
 """PEFT's adapter_config.json: fields that are used, of no effect on an adapter, or refused."""
 
+from collections.abc import Sequence
+
+from zoo.errors import UserError
+from zoo.weights.family import Family
 from zoo.weights.fields import Fields, words
 
 LORA = Fields(
@@ -34,3 +38,31 @@ LORA = Fields(
         """
     ),
 )
+LOST = {  # by family, ends of names of layers whose adapters PEFT does not apply, and why
+    "deepseek": (
+        (".gate_proj", ".up_proj", ".down_proj"),
+        "PEFT takes it for a layer of the experts",
+        "[attention.*]",
+    ),
+    "mamba": ((".out_proj", ".dt_proj"), "Mamba there reads its weight past it", "[up,select]"),
+}
+
+
+def check_targets(family: Family | None, targets: Sequence[str]) -> None:
+    """Refuse layers whose adapters PEFT refuses, or leaves out without a word.
+
+    Args:
+        family: Whose names the layers have.
+        targets: Those names.
+
+    Raises:
+        UserError: There are such.
+    """
+    if family is None or family.name not in LOST:
+        return
+    ends, why, others = LOST[family.name]
+    if lost := [name for name in targets if name.endswith(ends)]:
+        raise UserError(
+            f"format=peft: the adapter of '{lost[0]}' would have no effect in PEFT: {why}; take "
+            f"format=hf, which merges all, or a run with adapter.targets={others}"
+        )
