@@ -24,7 +24,8 @@ format=peft.
 
 run=         a run directory, or a folder of runs: the newest; last: the newest below outputs
 format=      safetensors   weights with our names, options and tokenizer: init.from reads it
-             hf            the format of the Hub, for `transformers`: llama, gpt, bert, resnet
+             hf            the format of the Hub, for `transformers`: llama, deepseek, mamba,
+                           gpt, bert, resnet
              gguf          one file for llama.cpp: llama, gpt
              peft          only the adapter, for PEFT
              onnx          a graph, compared with the model; batch size and length are dynamic
