@@ -18,6 +18,8 @@ IMAGES = {
 TEXTS = {
     "bert": dict(width=8, depth=1, heads=1),
     "gpt": dict(width=8, depth=1, heads=1),
+    "llama": dict(width=8, depth=1, heads=1),  # its output layer has no bias
+    "mamba": dict(width=8, depth=1),
     "rnn": dict(width=8, depth=1),
 }
 
@@ -58,6 +60,7 @@ def test_the_temperature_is_learnt_and_bounded():
 
 
 MISTAKES = {
+    "gan": r"model.image=gan: expected a model that gives one vector for an image: cnn, ",
     "gpt": r"model.image=gpt: expected a model that gives one vector for an image: cnn, ",
     "cnnn": r"unknown model.image 'cnnn'; did you mean 'cnn'",
 }

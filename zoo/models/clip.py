@@ -2,7 +2,7 @@
 
 Radford et al., 2021, https://arxiv.org/abs/2103.00020.
 Differs from the paper: each encoder is any of the zoo's models that gives a vector for an image, or
-for a text; the linear projection is its own output layer, with a bias that starts at zero.
+for a text; the linear projection is its own output layer, whose bias, if any, starts at zero.
 Shapes: B batch, C channels, H height, W width, T tokens, D width of both outputs.
 """
 
@@ -75,7 +75,8 @@ class CLIP(nn.Module):
             for name, module in encoder.named_modules():
                 if in_head(name) and isinstance(module, nn.Linear):
                     nn.init.normal_(module.weight, std=module.in_features**-0.5)
-                    nn.init.zeros_(module.bias)
+                    if module.bias is not None:
+                        nn.init.zeros_(module.bias)
 
     def forward(self, images: Tensor, texts: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors whose products are the logits: those of images are one over the temperature long,
@@ -122,6 +123,9 @@ def _encoder(side: str, options: dict[str, Any], **facts: Any) -> nn.Module:
 def _fits(side: str, name: str) -> bool:
     """Whether a model gives a vector of any size for an image, as classifiers do, or for a text."""
     schema = parameters(MODELS[name].builder)
+    forward = parameters(getattr(MODELS[name].builder, "forward", lambda x: x))
+    if sum(p.default is p.empty for key, p in forward.items() if key != "self") != 1:
+        return False  # it reads more than that
     if side == "text":
         return {"vocab_size", "num_outputs"} <= schema.keys()
     sizes = [schema[size] for size in ("num_classes", "num_outputs") if size in schema]
