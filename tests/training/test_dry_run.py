@@ -1,5 +1,7 @@
 """What would fail in the first step or at the end of an epoch fails before anything is written."""
 
+from collections import namedtuple
+
 import pytest
 import torch
 from support import refused
@@ -127,3 +129,41 @@ def test_what_one_rank_refuses_all_refuse():
 
     with pytest.raises(UserError, match="rank 0 has one sample"):
         dry_run(runtime=Second(CPU, 1, 2)).choose("fp32")
+
+
+class Classes(Masked):
+    """Takes logits."""
+
+    def step(self, model, batch):
+        model(batch["input"]).float()
+        return super().step(model, batch)
+
+
+class Asking(Noting):
+    """Needs more than a batch's input."""
+
+    def forward(self, x, time):
+        return super().forward(x)
+
+
+Pair = namedtuple("PairOutput", "mean pixels")
+
+
+class Answering(Noting):
+    """Gives more than a tensor."""
+
+    def forward(self, x):
+        return Pair(super().forward(x), x)
+
+
+@pytest.mark.parametrize("model", [Asking, Answering])
+def test_a_model_of_another_task_is_one_line(model):
+    tried = dry_run(model())
+    tried.task, tried.names = Classes(), ("toy", "classes", "cloud")
+    with pytest.raises(UserError, match="model=toy and task=classes do not fit each other .*list"):
+        tried.choose("fp32")
+
+
+def test_a_mistake_in_the_code_of_a_model_keeps_its_place():
+    with pytest.raises(TypeError, match="unsupported operand"):
+        dry_run(Noting(lambda y, training: 1 + None)).choose("fp32")

@@ -1,6 +1,7 @@
 """A step that changes nothing, before anything is written: what would fail then, fails here."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -138,6 +139,14 @@ class DryRun:
             yield
         except (RuntimeError, ValueError, IndexError, KeyError) as error:
             raise self._described(error, batch, training) from None
+        except (TypeError, AttributeError) as error:
+            first, (model, task, _) = first_line(error), self.names
+            if not re.match(rf"{type(self.model).__name__}\.forward\(\)|'\w+Output' object", first):
+                raise  # a mistake in the code, with its place
+            raise UserError(
+                f"model={model} and task={task} do not fit each other ({first}); take those of a "
+                f"recipe: python scripts/list.py names the ones of each model"
+            ) from None
 
     def _described(self, error: Exception, batch: Batch, training: bool) -> UserError:
         size, loader, (model, task, data) = _size(batch), self.loader, self.names
