@@ -72,7 +72,10 @@ def test_losses_are_better_if_lower(tmp_path):
     ("metric", "monitor", "larger"),
     [("val/accuracy", "accuracy", True), ("val/loss", "accuracy", False), ("test/r2", "-loss", 1),
      ("test/bits_per_byte", "-loss", False), ("val/perplexity", "-loss", False),
-     ("val/bleu", "bleu", True), ("test/rmse", "-loss", False), ("val/error", "error", True)],
+     ("val/bleu", "bleu", True), ("test/rmse", "-loss", False), ("val/error", "error", True),
+     ("test/accuracy_gap", "-loss", False), ("test/drawn_accuracy", "-loss", True),
+     ("test/pixel_distance", "accuracy", False), ("test/cross_entropy", "accuracy", False),
+     ("test/restoration", "-loss", False), ("test/kl", "exact_match", False)],
 )  # fmt: skip
 def test_direction(metric, monitor, larger):
     assert larger_is_better(metric, monitor) is bool(larger)

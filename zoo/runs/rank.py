@@ -10,7 +10,10 @@ from zoo.errors import UserError, closest_match, unknown_name
 from zoo.runs.records import Record, UnrankedRun
 from zoo.runs.settings import ABSENT, differing, identity
 
-LOWER_IS_BETTER = frozenset(("loss", "error", "perplexity", "nll", "mse", "rmse", "mae", "bits"))
+LOWER_IS_BETTER = frozenset((
+    "loss", "error", "perplexity", "nll", "mse", "rmse", "mae", "bits", "entropy", "kl",
+    "restoration", "distance", "gap",
+))  # fmt: skip
 NOT_OF_DATASET = ("data.batch_size",)  # settings of `data` that do not change the dataset
 
 
