@@ -83,3 +83,18 @@ def test_a_head_that_was_the_embedding_is_one_no_more_where_one_of_them_is_adapt
     again = GPT(16, 8, **sizes, tie=options["tie"])
     load_weights(again, model_tensors(model.state_dict()), "here", [], [])
     torch.testing.assert_close(again.eval()(x), expected)
+
+
+def test_a_merge_in_32_bits_loses_nothing():
+    """Of weights in 16; with these the adapter computes as before but for their rounding."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        base = GPT(16, 8, width=16, depth=1, heads=2, init="gpt2").to(torch.bfloat16)
+        _, model = trained(base, dict(rank=2, alpha=1e-3, targets=["qkv", "up"]))
+        x, exact = torch.arange(16).view(2, 8), copy.deepcopy(model).float().eval()
+        rounded = copy.deepcopy(model).eval()
+        assert "a relative error of" in merge_own(rounded, {"tie": True})[1]
+        assert rounded.blocks[0].attention.qkv.weight.dtype == torch.bfloat16
+        assert merge_own(model.eval(), {"tie": True}, whole=True) == ({"tie": True}, "")
+        torch.testing.assert_close(model(x), exact(x))
+        assert {p.dtype for p in model.parameters()} == {torch.float32}

@@ -38,6 +38,7 @@ base=        the weights that a LoRA run's adapter belongs to, if they have move
 plugins=     [modules] to import first; those in the run's config are not imported by default
 """
 README = "README.md"
+GRAPHS = ("onnx", "int8", "torch_export")  # in 32 bits: onnxruntime lacks products in bf16
 DTYPES = ("f32", "f16", "bf16", "q8_0")  # of a GGUF file
 NO_GRAPH = {  # tasks whose models are no function of one input: why, and what of them is one
     "contrastive": ("it has two, of images and of texts", "`image` and `text`"),
@@ -103,7 +104,8 @@ def _main(argv: list[str] | None) -> int:
     restored = restore(run, values["checkpoint"], "cpu", plugins, base=base)
     note = ""
     if values["format"] != "peft":
-        chosen, note = merge_own(restored.model, restored.config.model)
+        whole = values["format"] in GRAPHS or values["dtype"] not in ("", "bf16")
+        chosen, note = merge_own(restored.model, restored.config.model, whole)
         restored.config = replace(restored.config, model=chosen)
     try:
         with atomic_folder(out) as folder:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.adapters.lora import detach, fold, lora, lora_layers
+from zoo.adapters.quantised import quantised_layers
 from zoo.config.run import Options
 from zoo.errors import UserError
 from zoo.training.checkpoint import tied_names
@@ -22,17 +23,20 @@ Update = tuple[Tensor, Tensor]  # A and B of a layer, scaled
 NOTABLE = 0.05  # a relative error of what an adapter has learnt
 
 
-def merge_own(model: nn.Module, options: Options) -> tuple[Options, str]:
+def merge_own(model: nn.Module, options: Options, whole: bool = False) -> tuple[Options, str]:
     """Merge a model's adapter, if it has one, into its weights.
 
     Args:
         model: Changed in place.
         options: Of the model.
+        whole: Whether weights in 16 bits become such in 32 first.
 
     Returns:
         The options that it then has: a head that was one with the embedding is not where one of
         them was adapted. What the merge has cost, "" for nothing.
     """
+    if whole:
+        _in_32_bits(model)
     tied = tied_names(model)
     rounding = fold(model, unpack=True)
     if tied - tied_names(model):
@@ -44,6 +48,14 @@ def merge_own(model: nn.Module, options: Options) -> tuple[Options, str]:
         f"relative error of {rounding:.0%} of it. predict.py and format=peft keep all of it; so "
         f"does a merge in 32 bits, of a run without init.dtype."
     )
+
+
+def _in_32_bits(model: nn.Module) -> None:
+    for parameter in model.parameters():
+        if parameter.dtype == torch.bfloat16:
+            parameter.data = parameter.data.float()
+    for layer in quantised_layers(model).values():
+        layer.dtype = torch.float32  # in which its weight is unpacked
 
 
 def merge_adapters(
