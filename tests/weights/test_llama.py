@@ -92,6 +92,10 @@ def test_forms_that_are_published(form, tmp_path):
         ({"mlp_bias": True}, "mlp_bias=true, and the tensors have false"),
         ({"rope_scaling": {"type": "yarn"}, "rope_parameters": None}, "by yarn"),
         ({"rope_parameters": {"rope_type": "dynamic"}}, "scales rotary positions by dynamic"),
+        (
+            {"rope_parameters": {"full_attention": {"rope_theta": 1e6}}},
+            "rotary positions for full_attention, expected one for all",
+        ),
         ({"quantization_config": {"bits": 4}}, "quantization_config"),
         (
             dict(model_type="qwen2", use_sliding_window=True, sliding_window=4, layer_types=[

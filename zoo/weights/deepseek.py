@@ -65,7 +65,7 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
     dense = next((k for k in range(depth) if f"model.layers.{k}.mlp.gate.weight" in tensors), depth)
     attention = _attention(tensors, heads)
     mixture = _mixture(tensors, config, f"model.layers.{dense}") if dense < depth else {}
-    sizes = {"hidden_size": embedding.shape[1], "num_hidden_layers": depth}
+    sizes: dict[str, Any] = {"hidden_size": embedding.shape[1], "num_hidden_layers": depth}
     sizes |= {"vocab_size": len(embedding), "first_k_dense_replace": dense}
     if mixture:
         sizes |= {"n_routed_experts": mixture["experts"], "n_shared_experts": mixture["shared"]}

@@ -33,6 +33,8 @@ def rope_settings(config: Config, default: float = BASE) -> Settings:
     stated = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if not isinstance(stated, dict):
         raise ValueError(f"config.json has rope_scaling={stated}, expected an object")
+    if kinds := [name for name, value in stated.items() if isinstance(value, dict)]:
+        raise ValueError(f"config.json has rotary positions for {kinds[0]}, expected one for all")
     base = stated.get("rope_theta") or config.get("rope_theta") or default
     if stated.get("partial_rotary_factor") not in (None, 1, 1.0):
         raise ValueError(
