@@ -76,6 +76,12 @@ def test_inputs_are_restored_and_judged(predict, tmp_path):
     shown = torch.tensor(pixels_of(out)).view(19 * 8, -1)[::8, ::8]
     image = torch.tensor(pixels_of(inputs[1].removeprefix("input="))).view(8, 8)
     assert torch.equal(shown[1:9, 10:18], image)  # above each input, below what became of it
+    below = shown[10:18].split(9, 1)[:3]  # what became of them, which a folder holds alone
+    done = predict(*inputs, f"out={tmp_path / 'each'}")
+    assert "3 images in " in done.out and "in the order of the inputs" in done.out
+    files = sorted((tmp_path / "each").iterdir())
+    for file, part in zip(files, below, strict=True):
+        assert torch.equal(torch.tensor(pixels_of(file)).view(8, 8), part[:, 1:])
     assert [row["log_likelihood"] >= row["bound"] for row in rows] == [True] * 3
     assert all(row["probabilities"][row["class"]] == row["probability"] for row in rows)
 
@@ -87,6 +93,7 @@ def test_inputs_are_restored_and_judged(predict, tmp_path):
         (["samples=0", "out=x.png"], "samples=0: expected 1 to"),
         (["samples=few", "out=x.png"], "samples=few: expected a whole number"),
         (["class=3"], "out= is missing"),
+        (["out="], "out= is missing"),
         (["out=x.jpg"], "expected a name ending in .png, or a folder"),
         (["out=x.png", "temperatur=1"], "did you mean 'temperature='?"),
         (["out=x.png", "temperature=-1"], "temperature: got -1, expected 0 or more"),

@@ -140,7 +140,8 @@ def _in_pairs(before: "Tensor", after: "Tensor") -> Drawn:
     missing = -len(before) % columns
     empty = torch.full((missing, *before.shape[1:]), 128, dtype=torch.uint8)  # as between images
     rows = [torch.cat([images, empty]).split(columns) for images in (before, after)]
-    return Drawn(torch.cat([row for pair in zip(*rows) for row in pair]), columns=columns)
+    pairs = torch.cat([row for pair in zip(*rows) for row in pair])
+    return Drawn(pairs, columns=columns, made=after)
 
 
 def to_files(
@@ -159,7 +160,7 @@ def to_files(
         UserError: `out=` is missing or taken, an option that is for new images beside inputs, and
             what `draw` and `redraw` refuse.
     """
-    if "out" not in given:
+    if not given.get("out"):
         raise UserError("out= is missing: a file such as out=grid.png, or a folder for many images")
     if inputs and (unused := [name for name in ("samples", "class") if name in given]):
         raise UserError(
@@ -172,7 +173,10 @@ def to_files(
     if inputs:
         drawn = redraw(restored, inputs, seed, given, read, warn)
         given.clear()
-        return drawn.save(out), f"{path}: above the inputs, below what the model makes of them"
+        rows = drawn.save(out)
+        if path.is_dir():
+            return rows, f"{len(rows):,} images in {path}, in the order of the inputs"
+        return rows, f"{path}: above the inputs, below what the model makes of them"
     drawn = draw(restored, samples, wanted, seed, given, read)
     rows = drawn.save(out)
     if len(rows) == 1 and path.is_file():

@@ -33,11 +33,14 @@ class Drawn:
         pixels: Uint8 (N, C, H, W).
         classes: The class of each; empty where the model has none.
         columns: Of the grid; None for a column for each class, or a square.
+        made: Where the pixels show inputs too, what the model made of these, in their order: a
+            folder holds them alone.
     """
 
     pixels: "Tensor"
     classes: list[str] = field(default_factory=list)
     columns: int | None = None
+    made: "Tensor | None" = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -80,12 +83,13 @@ class Drawn:
             raise UserError(f"out={out} cannot be made: {error.strerror or error}") from None
 
     def _save_each(self, folder: Path) -> list[dict[str, Any]]:
-        digits = len(str(len(self) - 1))
+        images = self.pixels if self.made is None else self.made
+        digits = len(str(len(images) - 1))
         names = {name: folder_name(name) for name in dict.fromkeys(self.classes)}
         for name in names.values():
             (folder / name).mkdir()
         rows: list[dict[str, Any]] = []
-        for k, image in enumerate(self.pixels):
+        for k, image in enumerate(images):
             place = Path(names[self.classes[k]]) if self.classes else Path()
             file = place / f"{k:0{digits}d}{PICTURE}"
             as_picture(image).save(folder / file, "PNG", compress_level=1)
