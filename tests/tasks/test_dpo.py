@@ -2,9 +2,11 @@
 
 import copy
 import math
+import re
 
 import pytest
 import torch
+from previews import Previews
 
 from zoo.adapters.lora import lora
 from zoo.data.tokenizers.registry import train_tokenizer
@@ -207,3 +209,14 @@ def test_options_out_of_range_are_refused(options, message):
 def test_it_needs_a_starting_policy():
     with pytest.raises(UserError, match="teacher.from=<the run of init.from>, or adapter=lora"):
         make().step(policy().train(), batch())
+
+
+@pytest.mark.parametrize("loss", ["dpo", "ipo"])
+def test_the_rewards_that_are_shown_are_those_that_are_counted(loss):
+    task, model, writer = make(loss=loss, teacher=policy(0)), policy(1), Previews()
+    sums = task.step(model.eval(), batch()).sums
+    task.preview(model, batch(), {}, writer)
+    shown = [float(x) for x in re.findall(r"\(([+-]\d+\.\d+)\)", writer.texts["answers"])]
+    assert len(shown) == 2 * len(ROWS)
+    for name, column in (("chosen_reward", shown[::2]), ("rejected_reward", shown[1::2])):
+        assert sum(column) == pytest.approx(float(sums[name]), abs=0.02)

@@ -114,10 +114,7 @@ class DPO(CausalLM):
             start_log_p = log_probabilities_of(start_logits, target, scored)
         logits = model(tokens[:, :-1])
         log_p = log_probabilities_of(logits, target, scored)
-        ratio = log_p - start_log_p  # (N,)
-        if self.loss == "ipo":
-            ratio = ratio / scored.sum(1)
-        chosen, rejected = ratio.view(-1, 2).T
+        chosen, rejected = self._ratios(log_p - start_log_p, scored).T
         preference = loss = self.losses(chosen - rejected).sum()
         if self.likelihood:
             nats = -(log_p / scored.sum(1)).view(-1, 2)[:, 0]  # a token, (B,)
@@ -136,6 +133,10 @@ class DPO(CausalLM):
                     logits[better], start_logits[better], target[better], scored[better]
                 )
         return StepOutput(loss, torch.full((), len(chosen), device=loss.device), sums)
+
+    def _ratios(self, ratio: Tensor, scored: Tensor) -> Tensor:
+        """Log-ratios of both answers, (B, 2), from those of all tokens (N,): for `ipo` the mean."""
+        return (ratio / scored.sum(1) if self.loss == "ipo" else ratio).view(-1, 2)
 
     def losses(self, difference: Tensor) -> Tensor:
         """Of each pair, by the difference of its log-ratios (B,)."""
@@ -236,7 +237,7 @@ class DPO(CausalLM):
         with self._start(model) as start:
             start_log_p = log_probabilities_of(start(tokens[:, :-1]), tokens[:, 1:], scored)
         log_p = log_probabilities_of(model(tokens[:, :-1]), tokens[:, 1:], scored)
-        rewards = (self.beta * (log_p - start_log_p)).view(-1, 2).cpu()
+        rewards = (self.beta * self._ratios(log_p - start_log_p, scored)).cpu()
         reward_plots(rewards, writer)
         decode, rows = self.tokenizer.decode, []
         for k in range(min(LISTED, len(rewards))):
