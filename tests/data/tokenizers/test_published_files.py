@@ -213,3 +213,16 @@ def test_of_two_usual_names_the_stated_token_ends_a_text(tmp_path):
     assert tokenizer.specials[EOT] == tokenizer.controls()["</s>"]
     again = load_tokenizer(tokenizer.to_json())
     assert again.specials == tokenizer.specials
+
+
+@pytest.mark.parametrize("space", [True, False])
+def test_a_space_before_texts_is_put_where_the_settings_say_so(tmp_path, space):
+    content = tokenizer_json(["<|endoftext|>"])
+    content["pre_tokenizer"]["add_prefix_space"] = not space
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    stated = {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": space}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(stated))
+    reference = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    tokenizer = read_published(tmp_path)
+    for text in ("Is that all?", " a space", ""):
+        assert tokenizer.encode(text).tolist() == reference(text)["input_ids"]

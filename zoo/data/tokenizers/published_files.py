@@ -123,8 +123,13 @@ def _with_stated(tokenizer: PublishedTokenizer, stated: dict[str, str]) -> Publi
 
 
 def _normalised(model: Json, folder: Path) -> Json:
-    """A tokenizer.json with the settings of BERT's tokenizers, which win in `transformers` too."""
+    """A tokenizer.json with the settings of BERT's and GPT-2's tokenizers, which win in
+    `transformers` too."""
     settings, normalizer = _read(folder / SETTINGS), model.get("normalizer") or {}
+    space, cut = settings.get("add_prefix_space"), model.get("pre_tokenizer") or {}
+    is_gpt2 = str(settings.get("tokenizer_class")).startswith("GPT2")
+    if is_gpt2 and isinstance(space, bool) and cut.get("type") == "ByteLevel":
+        return model | {"pre_tokenizer": cut | {"add_prefix_space": space}}
     is_bert = str(settings.get("tokenizer_class")).startswith("Bert")
     if not is_bert or normalizer.get("type") != "BertNormalizer":
         return model
