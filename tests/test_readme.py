@@ -169,6 +169,16 @@ def world(place, trained, data_root, monkeypatch, capsys):
                 extra.append(f"data.root={data_root}")
             return [*words, *extra]
 
+        def prepare(self, words):
+            """Train what the recipe of a command starts from or learns from."""
+            given = {configs.key_of(word) for word in words}
+            names = [word.partition("=")[2] for word in words if word.startswith("experiment=")]
+            for recipe in (configs.read_yaml(configs.config_file("experiment", n)) for n in names):
+                for key in ("init", "teacher"):
+                    source = recipe.get(key, {}).get("from")
+                    if source and f"{key}.from" not in given:
+                        self.run(Path(source).name)
+
         def with_runs(self, words):
             """The words, with the paths of real runs in place of the example's."""
             for word in words:  # a folder of runs has one
@@ -217,6 +227,7 @@ def run_train(words, world):
             words = [*words, "sweep.trials=2"]
         elif flags and not re.search(r"sweep\.(resume|zip)", str(words)):
             words = two_jobs(words)
+        world.prepare(words)
         assert train([*flags, *world.small(world.with_runs(words))]) == 0
 
 
