@@ -149,8 +149,8 @@ def unknown_name(what: str, name: str, valid: Iterable[str]) -> str:
     """`unknown model 'mlpp'; did you mean 'mlp'? (one of: cnn, mlp)` for any kind of name."""
     names = sorted(valid)
     guess = closest_match(name, names)
-    hint = f"did you mean '{guess}'? " if guess else ""
-    return f"unknown {what} '{name}'; {hint}(one of: {', '.join(names) or 'none'})"
+    hint = f"; did you mean '{guess}'?" if guess else ""
+    return f"unknown {what} '{name}'{hint} (one of: {', '.join(names) or 'none'})"
 
 
 def need_images(model: str, shape: Sequence[int]) -> None:

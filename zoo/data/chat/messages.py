@@ -9,13 +9,17 @@ from zoo.errors import UserError, closest_match
 Message = dict[str, str]  # role, content
 ROLES = ("system", "user", "assistant")
 ROLE, CONTENT = "role", "content"
+FROM, VALUE = "from", "value"  # as files in ShareGPT's form call them
+SPEAKERS = {"human": "user", "gpt": "assistant"}  # likewise
+KEYS = {ROLE, CONTENT, FROM, VALUE}  # that are read
 
 
 def check_messages(value: Any, where: str) -> list[Message]:
     """The messages of a row, as far as they are understood without a template.
 
     Args:
-        value: What the file holds: a list of objects with `role` and `content`.
+        value: What the file holds: a list of objects with `role` and `content`, or `from` and
+            `value`.
         where: Its place, for messages.
 
     Raises:
@@ -26,13 +30,13 @@ def check_messages(value: Any, where: str) -> list[Message]:
         raise UserError(f"{where}: expected a list of messages, got a {type(value).__name__}")
     if not value:
         raise UserError(f"{where}: the conversation is empty; expected a user's message")
-    return [
-        check_message(entry, f"{where}, message {number + 1}", value[:number])
-        for number, entry in enumerate(value)
-    ]
+    messages: list[Message] = []
+    for number, entry in enumerate(value):
+        messages.append(check_message(entry, f"{where}, message {number + 1}", messages))
+    return messages
 
 
-def check_message(entry: Any, where: str, before: Sequence[Any] = ()) -> Message:
+def check_message(entry: Any, where: str, before: Sequence[Message] = ()) -> Message:
     """One message.
 
     Args:
@@ -43,6 +47,7 @@ def check_message(entry: Any, where: str, before: Sequence[Any] = ()) -> Message
     Raises:
         UserError: As in `check_messages`.
     """
+    entry = _in_our_words(entry)
     if not isinstance(entry, dict) or not entry.keys() >= {ROLE, CONTENT}:
         got = f"'{', '.join(entry)}'" if isinstance(entry, dict) else f"a {type(entry).__name__}"
         raise UserError(f"{where}: expected an object with 'role' and 'content', got {got}")
@@ -61,6 +66,15 @@ def check_message(entry: Any, where: str, before: Sequence[Any] = ()) -> Message
     if role == "assistant" and not content.strip():
         raise UserError(f"{where}: the assistant's message is empty")
     return {ROLE: role, CONTENT: replace_halves(content)}
+
+
+def _in_our_words(entry: Any) -> Any:
+    """A message in ShareGPT's form (human, gpt) in that of chat templates (user, assistant)."""
+    if not isinstance(entry, dict) or ROLE in entry or not entry.keys() >= {FROM, VALUE}:
+        return entry
+    speaker = entry[FROM]
+    role = SPEAKERS.get(speaker, speaker) if isinstance(speaker, str) else speaker
+    return {ROLE: role, CONTENT: entry[VALUE]}
 
 
 def exchange(prompt: str, response: str) -> list[Message]:

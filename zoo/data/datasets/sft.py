@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo.data.charset import read_text
-from zoo.data.chat.messages import CONTENT, ROLE, check_messages, exchange
+from zoo.data.chat.messages import KEYS, check_messages, exchange
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.text.chat_encoding import ChatEncoding
@@ -86,7 +86,9 @@ def _pair(row: Any, where: str, prompt: str, response: str) -> Pair:
         raise UserError(f"{where}: expected an object, got a {type(row).__name__}")
     for option, name in (("prompt", prompt), ("response", response)):
         if name not in row:
-            raise UserError(f"data.{option}: {where}: {unknown_name('key', name, row)}")
+            lists = [key for key, value in row.items() if isinstance(value, list)]
+            hint = f"; of conversations give data.messages={lists[0]}" if lists else ""
+            raise UserError(f"data.{option}: {where}: {unknown_name('key', name, row)}{hint}")
         if not isinstance(row[name], str):
             kind = type(row[name]).__name__
             raise UserError(f"{where}: '{name}' is a {kind}, expected a text")
@@ -102,7 +104,7 @@ def _chat_notes(rows: Sequence[Entry], messages: str) -> list[str]:
     what = "conversations hold half a character, an emoji cut in two; it is read as \ufffd"
     notes = [f"{number:,} of {len(texts):,} {what}"] if number else []
     keys = {key for _, row in rows for message in row.get(messages, []) for key in message}
-    unread = sorted(keys - {ROLE, CONTENT})
+    unread = sorted(keys - KEYS)
     if unread:
         notes.append(f"of messages only role and content are read, not {', '.join(unread)}")
     return notes
