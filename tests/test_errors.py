@@ -20,7 +20,7 @@ def test_the_closest_name_is_found():
     assert closest_match("sed", valid) == "seed"
     assert closest_match("qqqqq", valid) is None
     assert closest_match("Y", ["x", "y"]) == "y" and closest_match("AGE", ["Age", "wage"]) == "Age"
-    assert unknown_name("model", "q", []) == "unknown model 'q'; (one of: none)"
+    assert unknown_name("model", "q", []) == "unknown model 'q' (one of: none)"
 
 
 def test_characters_that_the_terminal_lacks_are_printed_as_codes(monkeypatch):

@@ -30,7 +30,7 @@ def test_the_words_of_sharegpt_are_ours():
         (["hi"], "f:1, message 1: expected an object with 'role' and 'content', got a str"),
         ([{"from": "user", "text": "a"}], "message 1: .* got 'from, text'"),
         ([{"from": "humen", "value": "a"}], "message 1: unknown role 'humen'"),
-        ([{"from": ["human"], "value": "a"}], "message 1: unknown role .'human'."),
+        ([{"from": ["human"], "value": "a"}], "message 1: unknown role '..human"),
         ([{"from": "gpt", "value": "a"}], "message 1: an assistant's message follows nothing"),
         ([{"role": "asistant", "content": "a"}], "unknown role 'asistant'; did you mean 'ass"),
         ([{"role": "user", "content": None}], "message 1: 'content' is a NoneType, expected a te"),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo.data.tokenizers.base import replace_halves
-from zoo.errors import UserError, closest_match
+from zoo.errors import UserError, unknown_name
 
 Message = dict[str, str]  # role, content
 ROLES = ("system", "user", "assistant")
@@ -53,9 +53,7 @@ def check_message(entry: Any, where: str, before: Sequence[Message] = ()) -> Mes
         raise UserError(f"{where}: expected an object with 'role' and 'content', got {got}")
     role, content = entry[ROLE], entry[CONTENT]
     if role not in ROLES:
-        guess = closest_match(str(role), ROLES)
-        hint = f"; did you mean '{guess}'?" if guess else ""
-        raise UserError(f"{where}: unknown role {role!r}{hint} (one of: {', '.join(ROLES)})")
+        raise UserError(f"{where}: {unknown_name('role', str(role), ROLES)}")
     if not isinstance(content, str):
         raise UserError(f"{where}: 'content' is a {type(content).__name__}, expected a text")
     if role == "system" and before:
