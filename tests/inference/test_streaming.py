@@ -1,8 +1,12 @@
 """Streaming: complete characters, stop strings held back, nothing lost."""
 
+import json
+
 import pytest
 import torch
+from published_tokenizers import write
 
+from zoo.data.tokenizers.published import PublishedTokenizer
 from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.inference.generation import Sampling, generate
 from zoo.inference.streaming import TextStream, stream
@@ -22,6 +26,19 @@ def test_pieces_are_complete_characters_and_add_up(kind, known):
     assert "".join(released) == TEXT[known:]
     assert "\ufffd" not in "".join(released)
     assert released[-1] == ""  # nothing was held longer than needed
+
+
+@pytest.mark.parametrize("known", [0, 2, 3, 60])
+def test_letters_that_are_bytes_of_sentencepiece_are_complete(known, tmp_path):
+    write("llama2", tmp_path)
+    tokenizer = PublishedTokenizer(json.loads((tmp_path / "tokenizer.json").read_text()))
+    text = "the 中文🎉 cat " + "猫喵🎊" * 30 + " on"
+    ids = tokenizer.encode(text).tolist()
+    cut = len(tokenizer.encode(text[: 4 + known]))  # a prompt may end with such a letter
+    pieces = TextStream(tokenizer.decode, ids[:cut])
+    released = [pieces.push(token) for token in ids[cut:]] + [pieces.finish()]
+    assert "".join(released) == text[4 + known :]
+    assert released[-1] == ""
 
 
 def test_words_keep_their_spaces():

@@ -8,13 +8,16 @@ from zoo.inference.protocols import LanguageModel
 Decode = Callable[[Sequence[int]], str]
 REPLACEMENT = "\ufffd"  # stands for bytes that are not a character, or not yet
 MAX_DECODED = 16  # tokens that are decoded again with each new one
+LONGEST = 4  # bytes of a character, so tokens of one at most
 
 
 class TextStream:
     """The text of one generated sequence, piece by piece.
 
     A character whose bytes are spread over several tokens is released when it is complete, and the
-    possible beginning of a stop string when it turns out not to be one.
+    possible beginning of a stop string when it turns out not to be one. Of an incomplete one there
+    may be a U+FFFD for each byte, and for the bytes of complete ones right before it, too, as in
+    vocabularies of SentencePiece.
 
     Args:
         decode: Token ids to text; bytes that are not a character become U+FFFD.
@@ -25,7 +28,8 @@ class TextStream:
 
     def __init__(self, decode: Decode, prompt: Sequence[int] = (), stop: Sequence[str] = ()):
         self.decode, self.stop, self.stopped = decode, [string for string in stop if string], False
-        self._ids = list(prompt[-1:])
+        self._ids = _last_character(decode, prompt)
+        self._whole = len(self._ids)  # how many of these ids make complete characters
         self._released = len(decode(self._ids))  # characters of decode(ids) that are released
         self._held_back = ""  # may be the beginning of a stop string
 
@@ -33,11 +37,14 @@ class TextStream:
         """Add a token and return the text that it releases."""
         self._ids.append(token)
         text = self.decode(self._ids)
-        complete = text.removesuffix(REPLACEMENT)
+        may_become_one = len(self._ids) - self._whole < LONGEST  # else its bytes are no character
+        complete = text.rstrip(REPLACEMENT) if may_become_one else text.removesuffix(REPLACEMENT)
         new, self._released = complete[self._released :], max(self._released, len(complete))
-        if complete == text and len(self._ids) > MAX_DECODED:
-            self._ids = self._ids[-1:]
-            self._released = len(self.decode(self._ids))
+        if complete == text:
+            if len(self._ids) > MAX_DECODED:
+                self._ids = self._ids[self._whole :]
+                self._released = len(self.decode(self._ids))
+            self._whole = len(self._ids)
         return self._release(new)
 
     def finish(self) -> str:
@@ -59,6 +66,12 @@ class TextStream:
         overlap = max((_overlap(text, string) for string in self.stop), default=0)
         self._held_back = text[len(text) - overlap :]
         return text[: len(text) - overlap]
+
+
+def _last_character(decode: Decode, ids: Sequence[int]) -> list[int]:
+    """The last id, or as many as spell the whole character that it ends."""
+    tails = (list(ids[-count:]) for count in range(1, LONGEST + 1))
+    return next((tail for tail in tails if REPLACEMENT not in decode(tail)), list(ids[-1:]))
 
 
 def _overlap(text: str, stop: str) -> int:
