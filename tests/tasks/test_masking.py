@@ -65,3 +65,14 @@ def test_the_mask_of_a_sequence_depends_on_its_tokens_alone():
     both = (batch, {"input": other})
     before, after = (guessed(masked(tokens), tokens)[0] for tokens in both)
     assert float((before & after).sum() / before.sum()) < 0.3  # by chance: 0.15
+
+
+def test_padding_counts_for_nothing():
+    batch = texts(200, low=3)
+    batch["input"][1::2, 13:] = EOT
+    result = masked(batch, pad_id=EOT)
+    places = guessed(result, batch)[0]
+    assert (places[::2].sum(1) == 6).all() and (places[1::2].sum(1) == 2).all()  # of 40, of 13
+    assert result.counts.tolist() == [6, 2] * 100
+    full = {"input": batch["input"][::2]}
+    assert all(map(torch.equal, masked(full, pad_id=EOT), masked(full)))

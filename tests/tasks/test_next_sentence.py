@@ -22,6 +22,7 @@ from zoo.training.step import RunningMetrics, accumulate_gradients
 
 HERE = Runtime(torch.device("cpu"))
 TASK = MaskedLM(SIZE, CHAR, CHAR.specials["[MASK]"], next_sentence=True)
+PADDED = MaskedLM(SIZE, CHAR, CHAR.specials["[MASK]"], next_sentence=True, pad_id=EOT)
 
 
 def batch(rows=8, length=13):
@@ -37,36 +38,40 @@ def network():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_both_means_are_added(training):
+@pytest.mark.parametrize("task", [TASK, PADDED])
+def test_both_means_are_added(task, training):
     model, rows = network().train(training), batch()
-    output = TASK.step(model, rows)
-    masked = TASK.mask(rows, training)
+    output = task.step(model, rows)
+    masked = task.mask(rows, training)
     options = {"positions": masked.positions, "types": rows["types"][:, :-1], "pairs": True}
     logits, follows = model(masked.input_ids, **options)
     tokens = F.cross_entropy(logits, masked.labels, ignore_index=IGNORE_INDEX, reduction="sum")
-    pairs = F.cross_entropy(follows, 1 - rows["follows"], reduction="sum")
-    weight = len(masked.positions) / 8  # the number of tokens that a pair may hide
-    torch.testing.assert_close(output.loss_sum, tokens + weight * pairs)
+    losses = F.cross_entropy(follows, 1 - rows["follows"], reduction="none")
+    weights = torch.tensor([2] * 8)  # the number of tokens that a pair may hide
+    weights[4] = 2 if task is TASK else 1
+    torch.testing.assert_close(output.loss_sum, tokens + (weights * losses).sum())
+    pairs = losses.sum()
     torch.testing.assert_close(output.sums["loss"], tokens.detach())
     means = {n: v / output.count for n, v in (output.sums | {"count": output.count}).items()}
-    metrics = TASK.summarize(means)
+    metrics = task.summarize(means)
     assert metrics["next_loss"] == pytest.approx(float(pairs.detach()) / 8, rel=1e-5)
     right = (follows.argmax(1) == 1 - rows["follows"]).float().mean()
     assert metrics["next_accuracy"] == pytest.approx(float(right))
     assert metrics["total_loss"] == pytest.approx(metrics["loss"] + metrics["next_loss"])
     assert float(means["follows"] / means["pairs"]) == pytest.approx(rows["follows"].sum() / 8)
-    assert TASK.monitor == "-total_loss" and pair_metrics({"loss": torch.tensor(1.0)}) == {}
+    assert task.monitor == "-total_loss" and pair_metrics({"loss": torch.tensor(1.0)}) == {}
 
 
 @pytest.mark.parametrize("counts", [[4, 4], [1, 5, 2]])
-def test_micro_batches_give_the_gradient_of_the_whole(counts):
+@pytest.mark.parametrize("task", [TASK, PADDED])
+def test_micro_batches_give_the_gradient_of_the_whole(task, counts):
     whole, cut, rows = network(), network(), batch()
-    output = TASK.step(whole, rows)
+    output = task.step(whole, rows)
     (output.loss_sum / output.count).backward()
     columns = {name: column.split(counts) for name, column in rows.items()}
     parts = [{name: c[k] for name, c in columns.items()} for k in range(len(counts))]
     precision = Precision("fp32", HERE.device)
-    accumulate_gradients(cut, TASK, parts, precision, HERE, RunningMetrics())
+    accumulate_gradients(cut, task, parts, precision, HERE, RunningMetrics())
     for actual, expected in zip(cut.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(actual.grad, expected.grad, rtol=1e-4, atol=1e-6)
 

@@ -28,6 +28,7 @@ from zoo.tasks.masked_text import encode_masked
 from zoo.tasks.masking import SHARES, MaskedBatch, mask_tokens
 from zoo.tasks.next_sentence import (
     check_length,
+    padded_loss,
     pair_answer,
     pair_metrics,
     pair_options,
@@ -73,6 +74,7 @@ class MaskedLM(LearnsUnigram):
         shares: Of the tokens to predict, how many become `[MASK]`, how many a random token, and how
             many stay; in evaluation too, so that losses of runs with different shares, as with and
             without whole words, do not compare: compare what they are good for afterwards.
+        pad_id: Id of the padding, on the right of pairs of a short document.
     """
 
     monitor = "-loss"
@@ -88,6 +90,7 @@ class MaskedLM(LearnsUnigram):
         segmenter: Literal["jieba"] | None = None,
         shares: list[float] | None = None,
         next_sentence: bool = False,
+        pad_id: int | None = None,
     ) -> None:
         if mask_id is None:
             raise UserError(
@@ -99,7 +102,7 @@ class MaskedLM(LearnsUnigram):
         self.vocab_size, self.tokenizer, self.mask_id = vocab_size, tokenizer, mask_id
         self.first_id, self.mask_rate = tokenizer.first_id, mask_rate
         self.shares = _checked(SHARES if shares is None else shares)
-        self.next_sentence = next_sentence
+        self.next_sentence, self.pad_id = next_sentence, pad_id
         if next_sentence:
             self.monitor = "-total_loss"
         self.find_words = self.word_starts = None
@@ -120,10 +123,8 @@ class MaskedLM(LearnsUnigram):
         """Mask tokens of `input` (B, T + 1), without the last one of each sequence."""
         tokens = batch["input"][:, :-1]
         rate = self.mask_rate if training else EVALUATION_RATE
-        starts = self._starts(tokens)
-        return mask_tokens(
-            tokens, rate, self.mask_id, self.first_id, self.vocab_size, starts, self.shares
-        )
+        ids = self.mask_id, self.first_id, self.vocab_size
+        return mask_tokens(tokens, rate, *ids, self._starts(tokens), self.shares, self.pad_id)
 
     def _starts(self, tokens: Tensor) -> Tensor | None:
         """Whether each of the tokens (B, T) begins a word; None where each is masked alone."""
@@ -147,7 +148,9 @@ class MaskedLM(LearnsUnigram):
         sums = {}
         if follows is not None:  # both means are added: a pair counts as the tokens of its row
             sums = pair_sums(follows, batch["follows"]) | {"loss": loss.detach()}
-            loss = loss + sums["next_loss"] * (len(masked.positions) / len(follows))
+            most = len(masked.positions) // len(follows)  # of a row without padding
+            less = padded_loss(follows, batch["follows"], masked.counts - most)
+            loss = loss + sums["next_loss"] * most + less
             sums["next_loss"] = sums["next_loss"].detach()
         if not model.training:
             sums["accuracy"] = (logits.argmax(1) == masked.labels).sum()

@@ -29,11 +29,14 @@ class MaskedBatch(NamedTuple):
         positions: In the flattened tokens, int64 (M,): those that may have to be predicted. M
             depends on B and T alone, so that counting them needs no synchronisation with a GPU.
         labels: The original tokens there, int64 (M,); IGNORE_INDEX where none is to be predicted.
+        counts: How many of a sequence may have to be predicted, int64 (B,); M together, if there is
+            no padding.
     """
 
     input_ids: Tensor
     positions: Tensor
     labels: Tensor
+    counts: Tensor
 
 
 def keys(tokens: Tensor) -> Tensor:
@@ -56,12 +59,14 @@ def mask_tokens(
     vocab_size: int,
     starts: Tensor | None = None,
     shares: Sequence[float] = SHARES,
+    pad_id: int | None = None,
 ) -> MaskedBatch:
     """Mask a fraction of the tokens of each sequence.
 
     Args:
         tokens: Int64 (B, T).
-        rate: Fraction of the T tokens to predict, rounded to whole tokens, at least one.
+        rate: Fraction of the T tokens to predict, rounded to whole tokens, at least one; of those
+            that are no padding.
         mask_id: Id of `[MASK]`.
         first_id: Ids below it are special tokens, which are neither masked nor drawn at random.
         vocab_size: V, number of ids.
@@ -69,6 +74,7 @@ def mask_tokens(
             many as fit into the fraction.
         shares: Of these tokens, how many are replaced by `[MASK]`, how many by a random token, and
             how many stay as they are; 1 together.
+        pad_id: Id of the padding, if there is some.
     """
     length = tokens.shape[1]
     count = min(max(1, round(rate * length)), length - 1)
@@ -77,8 +83,9 @@ def mask_tokens(
     if starts is not None:
         rank = rank.gather(1, first_of_word(starts))
     top = rank.topk(count + 1, dim=1)  # falling
+    counts = _counts(tokens, rate, count, pad_id)  # (B,)
     # A word that does not fit as a whole has the rank of the first position beyond the fraction.
-    chosen = (top.values > top.values[:, -1:]) & (top.values >= 0)
+    chosen = (top.values > top.values.gather(1, counts[:, None])) & (top.values >= 0)
     chosen, columns = chosen[:, :-1], top.indices[:, :-1]  # (B, M / B)
     labels, key = tokens.gather(1, columns), key.gather(1, columns)
     kind = draw(key, STREAM_KIND)
@@ -90,7 +97,16 @@ def mask_tokens(
         tokens.scatter(1, columns, replaced.where(chosen, labels)),
         (start + columns).flatten(),
         labels.masked_fill(~chosen, IGNORE_INDEX).flatten(),
+        counts,
     )
+
+
+def _counts(tokens: Tensor, rate: float, most: int, pad_id: int | None) -> Tensor:
+    """How many tokens of each sequence may be masked, int64 (B,): `most` where none is padding."""
+    if pad_id is None:
+        return torch.full_like(tokens[:, 0], most)
+    size = (tokens != pad_id).sum(1)
+    return (rate * size).round().long().clamp(1, most).where(size < tokens.shape[1], most)
 
 
 def first_of_word(starts: Tensor) -> Tensor:

@@ -43,6 +43,16 @@ def pair_sums(logits: Tensor, follows: Tensor) -> dict[str, Tensor]:
     }
 
 
+def padded_loss(logits: Tensor, follows: Tensor, difference: Tensor) -> Tensor:
+    """What the loss of some pairs counts more or less than that of others, summed.
+
+    Args:
+        logits, follows: As in `pair_sums`.
+        difference: By how much, (B,); exactly 0 where it is 0 for all.
+    """
+    return (difference * F.cross_entropy(logits.float(), 1 - follows, reduction="none")).sum()
+
+
 def trivial_pairs(means: dict[str, Tensor]) -> dict[str, Tensor]:
     """The means of who says the more frequent answer, and gives both the same probability."""
     if "pairs" not in means:
