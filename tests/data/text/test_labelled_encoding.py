@@ -1,6 +1,7 @@
 """Labelled texts as ids: what a run keeps, and what predictions read."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from sample_texts import build, table
 
 from zoo.data.encoding import load_encoding
 from zoo.data.tokenizers.config import TokenizerConfig
+from zoo.data.tokenizers.registry import train_tokenizer
 
 
 @pytest.mark.parametrize("kind", ["byte", "char", "word", "bpe"])
@@ -45,3 +47,20 @@ def test_texts_that_nothing_is_known_of_are_said(write):
     assert encoding.read_noted("new_cats.csv")[2][0].startswith("no such file, so it is a text")
     assert encoding.read_noted(write("lines.txt", "a cat\nxyzzy\n"))[2][0].startswith("1 of 2")
     assert build(write("t.csv", table())).encoding.read_noted("我们")[2] == []  # of bytes
+
+
+def test_texts_that_are_cut_off_are_said(write):
+    encoding = build(write("t.csv", table()), block_size=9).encoding
+    assert encoding.read_noted("nine or 9")[2] == []
+    (note,) = encoding.read_noted("nine or ten")[2]
+    assert note.startswith("the text has more than the 9 tokens that the model reads")
+    (note,) = encoding.read_noted(write("lines.txt", "a cat\nnine or ten\nnine or 11\n"))[2]
+    assert note.startswith("2 of 3 texts have more than the 9 tokens")
+
+
+def test_room_for_texts_is_without_the_tokens_around_them(write):
+    encoding = build(write("t.csv", table()), block_size=9).encoding
+    wrapping = train_tokenizer("char", ["nine or 11"], specials=["<pad>", "<s>", "</s>"])
+    encoding = replace(encoding, tokenizer=wrapping)
+    assert encoding.read_noted("nine or")[2] == [] and len(encoding.read_noted("nine or ")[2]) == 1
+    assert encoding.truncated([encoding.encode(text) for text in ("nine or", "nine or ")]) == 1

@@ -155,8 +155,7 @@ def _digest(texts: Sequence[str], labels: Tensor) -> str:
 def _summary(name: str, ids: Sequence[Row], encoding: LabelledTextEncoding) -> str:
     """`pydoc_topics: 8,000 texts of 10 classes, 60 tokens per text, vocabulary 4,096 (bpe); ...`"""
     lengths = [len(row) for row in ids]
-    truncated = sum(length > encoding.length for length in lengths)
-    tokenizer = encoding.tokenizer
+    truncated, tokenizer = encoding.truncated(ids), encoding.tokenizer
     what = "classes" if encoding.separator is None else "labels"
     summary = (
         f"{name}: {len(ids):,} texts of {len(encoding.class_names)} {what}, "

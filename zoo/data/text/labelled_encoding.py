@@ -94,8 +94,21 @@ class LabelledTextEncoding(TokenEncoding):
         """
         names, texts, notes = self._texts(path)
         notes = [*notes, *unknown_note(self.tokenizer, texts)]
-        rows = [self.tokenizer.wrap(self.encode(text), self.length) for text in texts]
+        whole = [self.encode(text) for text in texts]
+        rows = [self.tokenizer.wrap(ids, self.length) for ids in whole]
+        if longer := self.truncated(whole):
+            which = "the text" if len(texts) == 1 else f"{longer:,} of {len(texts):,} texts"
+            verb = "have" if longer > 1 else "has"
+            notes.append(
+                f"{which} {verb} more than the {self.length} tokens that the model reads "
+                f"(data.block_size): the answer is about the beginning"
+            )
         return names, {"input": padded(rows, self.pad_id)}, notes
+
+    def truncated(self, ids: Sequence[Row]) -> int:
+        """How many texts of these ids are cut off."""
+        room = self.length - len(self.tokenizer.wrap(np.zeros(0, np.int32), self.length))
+        return sum(len(row) > room for row in ids)
 
     def join(self, batches: Sequence[Batch]) -> Batch:
         """Padded to the longest text of all."""
