@@ -2,13 +2,16 @@
 
 import copy
 
+import pytest
 import torch
 from torch import nn
 
 from zoo.adapters.lora import lora, lora_layers
+from zoo.errors import UserError
 from zoo.models.gpt import GPT
-from zoo.weights.adapters import apply_adapter
-from zoo.weights.peft import dump, read_peft, write_peft
+from zoo.training.checkpoint import trainable_tensors
+from zoo.weights.adapters import apply_adapter, check_exchange, each_adapter
+from zoo.weights.peft import Adapter, dump, read_peft, write_peft
 
 V, T = 61, 16
 
@@ -35,3 +38,23 @@ def test_adapters_change_places(tmp_path):
         assert torch.equal(base(x), outputs[k])
     apply_adapter(base, None, "")
     assert torch.equal(base(x), plain)
+
+
+def test_a_head_of_one_adapter_is_not_that_of_the_next():
+    torch.manual_seed(0)
+    base = GPT(6, 8, width=16, depth=1, heads=2, num_outputs=3).eval()
+    trained = lora(copy.deepcopy(base), fresh=["head.weight", "head.bias"], rank=2)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            if parameter.requires_grad:
+                parameter.normal_()
+    adapters = {"whole": Adapter({"rank": 2}, trainable_tensors(trained)), "none": None}
+    tokens, model = torch.tensor([[1, 2, 3]]), copy.deepcopy(base)
+    for _ in "two texts":
+        outputs = {name: model(tokens) for name in each_adapter(model, adapters)}
+        torch.testing.assert_close(outputs["whole"], trained(tokens))
+        assert torch.equal(outputs["none"], base(tokens))
+    check_exchange(base, adapters)
+    check_exchange(trained, {"whole": adapters["whole"]})
+    with pytest.raises(UserError, match="adapters=none: the run has trained head.bias whole"):
+        check_exchange(trained, adapters)

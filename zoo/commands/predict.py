@@ -186,12 +186,13 @@ def _write_images(
 
 def _adapters(restored: "Restored", paths: list[str]) -> "dict[str, Adapter | None]":
     """Those of `adapters=`, for the weights that the run's own adapter, if any, belongs to."""
-    from zoo.weights.adapters import read_adapters
+    from zoo.weights.adapters import check_exchange, read_adapters
 
     config = restored.config
     base = config.init.from_ if config.adapter["name"] == "lora" else restored.run.path
     options = restored.facts | config.model
     adapters = read_adapters(paths, str(base), config.model["name"], options)
+    check_exchange(restored.model, adapters)
     for name, adapter in adapters.items():
         if adapter and (remark := adapter.other_base(config.init.quantize)):
             warn(f"adapter {name}: {remark}")

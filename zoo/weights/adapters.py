@@ -5,13 +5,13 @@ from pathlib import Path
 
 from torch import nn
 
-from zoo.adapters.lora import detach, lora
+from zoo.adapters.lora import detach, lora, lora_layers
 from zoo.config.run import Options
 from zoo.config.saved import read_config
 from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.runs.directory import RunDirectory
-from zoo.training.checkpoint import Checkpointer, load_model
+from zoo.training.checkpoint import Checkpointer, load_model, trainable_state_dict
 from zoo.weights.family import Family
 from zoo.weights.peft import CONFIG, Adapter, read_peft
 from zoo.weights.source import WRITTEN, newest_run, open_source
@@ -85,12 +85,42 @@ def read_adapters(
 
 
 def each_adapter(model: nn.Module, adapters: dict[str, Adapter | None]) -> Iterator[str]:
-    """Apply one after another; yields its name. Without any, the model stays as it is ("")."""
+    """Apply one after another; yields its name. Without any, the model stays as it is ("").
+
+    What one of them has trained whole (a head) is afterwards as it was before.
+    """
     if not adapters:
         yield ""
     for name, adapter in adapters.items():
+        detach(model)
+        state = model.state_dict()
+        before = {n: state[n].clone() for n in whole_tensors(adapter) if n in state}
         apply_adapter(model, adapter, name)
         yield name
+        model.load_state_dict(before, strict=False)
+
+
+def whole_tensors(adapter: Adapter | None) -> list[str]:
+    """Names of what was trained whole, as a new head is."""
+    return [name for name in adapter.tensors if ".lora_" not in name] if adapter else []
+
+
+def check_exchange(model: nn.Module, adapters: dict[str, Adapter | None]) -> None:
+    """Check that the adapters replace all that a model was trained in, with its own one.
+
+    Raises:
+        UserError: They leave a part as it was trained, which the weights without it do not have.
+    """
+    if not lora_layers(model):
+        return
+    own = [name for name in trainable_state_dict(model) if ".lora_" not in name]
+    for path, adapter in adapters.items():
+        if left := set(own) - set(whole_tensors(adapter)):
+            part = min(left)
+            raise UserError(
+                f"adapters={path}: the run has trained {part} whole, beside its adapter, and "
+                f"{'its base' if adapter is None else path} has none; leave it out"
+            )
 
 
 def apply_adapter(model: nn.Module, adapter: Adapter | None, where: str) -> None:
@@ -101,7 +131,7 @@ def apply_adapter(model: nn.Module, adapter: Adapter | None, where: str) -> None
     """
     detach(model)
     if adapter is not None:
-        fresh = [name for name in adapter.tensors if ".lora_" not in name]
+        fresh = whole_tensors(adapter)
         options = {k: v for k, v in adapter.options.items() if k != "name"}
         lora(model, fresh=fresh, **options)
         load_model(model, adapter.tensors, Path(where))

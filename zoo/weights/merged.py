@@ -16,7 +16,7 @@ from zoo.adapters.quantised import quantised_layers
 from zoo.config.run import Options
 from zoo.errors import UserError
 from zoo.training.checkpoint import tied_names
-from zoo.weights.adapters import apply_adapter
+from zoo.weights.adapters import apply_adapter, whole_tensors
 from zoo.weights.peft import Adapter
 
 Update = tuple[Tensor, Tensor]  # A and B of a layer, scaled
@@ -103,7 +103,7 @@ def _check(where: str, adapter: Adapter) -> None:
             f"{where} is a DoRA, whose updates are of full rank and no sum of low-rank ones; "
             f"adapters of adapter.dora=false can be merged"
         )
-    if whole := [name for name in adapter.tensors if ".lora_" not in name]:
+    if whole := whole_tensors(adapter):
         raise UserError(
             f"{where} holds {whole[0]}, which was trained whole: there is no update of it to add; "
             f"merge adapters of a run without init.skip"
