@@ -51,6 +51,17 @@ def test_a_list_is_read_as_lines_are_and_repeated_samples_are_said(tmp_path):
     )
 
 
+def test_what_is_not_read_of_rows_is_said(tmp_path):
+    path = tmp_path / "alpaca.jsonl"
+    row = {"instruction": "Add.", "input": "1 and 2", "output": "3"}
+    path.write_text("\n".join(json.dumps(row | {"n": k} if k == 30 else row) for k in range(40)))
+    options = {"prompt": "instruction", "response": "output"}
+    assert "of each row, not read: input, n" in build(path, **options).notes
+    assert (
+        "of each row, not read: input, n" in build(path, chat_template="default", **options).notes
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

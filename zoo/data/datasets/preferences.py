@@ -11,7 +11,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.splits import split_items
 from zoo.data.text.chat_encoding import ChatEncoding
 from zoo.data.text.conversations import Conversation, chat_encoding, read_template
-from zoo.data.text.json_rows import Entry, read_rows
+from zoo.data.text.json_rows import Entry, read_rows, unread
 from zoo.data.text.preferences import (
     Preference,
     PreferenceEncoding,
@@ -80,7 +80,7 @@ def preferences(
     if not context.is_new:
         splits["all"] = rows
     dataset = preference_dataset("preferences", splits, encoding)
-    dataset.notes.extend(notes)
+    dataset.notes.extend(notes + unread(found, {*columns, split_column or prompt}))
     return dataset
 
 

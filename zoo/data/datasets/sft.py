@@ -11,7 +11,7 @@ from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.text.chat_encoding import ChatEncoding
 from zoo.data.text.conversations import Conversation, conversation_dataset, read_template
-from zoo.data.text.json_rows import Entry, read_rows
+from zoo.data.text.json_rows import Entry, read_rows, unread
 from zoo.data.text.prompts import Pair, prompt_dataset
 from zoo.data.tokenizers.base import replace_halves
 from zoo.errors import UserError, unknown_name
@@ -55,7 +55,8 @@ def sft(
     if is_chat or any(isinstance(row, dict) and messages in row for _, row in rows):
         found = read_conversations(rows, messages, prompt, response)
         dataset = conversation_dataset("sft", found, context, block_size, source, pack)
-        dataset.notes.extend(notes + _chat_notes(rows, messages))
+        read = {messages, prompt, response}
+        dataset.notes.extend(notes + _chat_notes(rows, messages) + unread(rows, read))
         return dataset
     if pack:
         raise UserError(
@@ -64,7 +65,7 @@ def sft(
         )
     pairs, mended = mend_halves([_pair(row, where, prompt, response) for where, row in rows])
     dataset = prompt_dataset("sft", pairs, context, block_size, template, (prompt, response))
-    dataset.notes.extend(notes + mended)
+    dataset.notes.extend(notes + mended + unread(rows, {prompt, response}))
     return dataset
 
 

@@ -1,11 +1,13 @@
 """Rows of a text file of JSON: a value on each line, or the entries of one list."""
 
 import json
+from collections.abc import Sequence, Set
 from typing import Any
 
 from zoo.errors import UserError
 
 Entry = tuple[str, Any]  # where it stands, for messages; the value
+LISTED = 8  # names in a note
 
 
 def read_rows(text: str, path: str) -> list[Entry]:
@@ -26,6 +28,13 @@ def read_rows(text: str, path: str) -> list[Entry]:
     if not rows:
         raise UserError(f"{path}: the file is empty; expected one JSON object per line")
     return rows
+
+
+def unread(rows: Sequence[Entry], read: Set[str]) -> list[str]:
+    """A note on what the rows, objects, hold besides what is read; none if that is nothing."""
+    names = list({name: None for _, row in rows for name in row if name not in read})
+    more = ", ..." if len(names) > LISTED else ""
+    return [f"of each row, not read: {', '.join(names[:LISTED])}{more}"] if names else []
 
 
 def _read(text: str, where: str) -> Any:
