@@ -35,7 +35,8 @@ def counted_experts(model: nn.Module, scored: Tensor | None = None) -> Iterator[
         a model without experts.
     """
     sums: dict[str, Tensor] = {}
-    with count_only(model, no_padding(scored)):
+    predictions = None if scored is None else scored.sum(1)
+    with count_only(model, no_padding(scored), predictions):
         if model.training:
             yield sums
             return

@@ -158,7 +158,8 @@ class Mixture(RecordsLoad):
             if self.counted is None:
                 self.auxiliary = self.balance_rate * scores.shape[1] * losses.sum()
             else:
-                self.auxiliary = self.balance_rate * (self.counted.sum(1) * losses).sum()
+                sizes = self.counted.sum(1) if self.predictions is None else self.predictions
+                self.auxiliary = self.balance_rate * (sizes * losses).sum()
 
     def _mean(self, x: Tensor) -> Tensor:
         """Over the tokens that count: (B, T, E) to (B, E)."""

@@ -20,12 +20,15 @@ class RecordsLoad(nn.Module):
 
     Attributes:
         counted: Which tokens count, bool (B, T); None for all.
+        predictions: How many predictions of each sequence are learnt, int64 (B,); None for as many
+            as tokens count.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.record: list[Tensor] | None = None
         self.counted: Tensor | None = None
+        self.predictions: Tensor | None = None
 
 
 def record_attention(
@@ -41,23 +44,26 @@ def record_load(model: nn.Module) -> contextlib.AbstractContextManager[dict[str,
 
 
 @contextlib.contextmanager
-def count_only(model: nn.Module, counted: Tensor | None) -> Iterator[None]:
+def count_only(
+    model: nn.Module, counted: Tensor | None, predictions: Tensor | None = None
+) -> Iterator[None]:
     """For a while, leave tokens out of the load of experts, and of their auxiliary loss.
 
     Args:
         model: May have mixtures of experts.
         counted: Which tokens of its input count, bool (B, T); None for all.
+        predictions: Of each sequence, as in `RecordsLoad`.
     """
     layers = (
         [m for m in model.modules() if isinstance(m, RecordsLoad)] if counted is not None else []
     )
     for layer in layers:
-        layer.counted = counted
+        layer.counted, layer.predictions = counted, predictions
     try:
         yield
     finally:
         for layer in layers:
-            layer.counted = None
+            layer.counted = layer.predictions = None
 
 
 @contextlib.contextmanager

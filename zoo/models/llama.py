@@ -30,6 +30,7 @@ from zoo.layers.feed_forward import FeedForward
 from zoo.layers.mixture import Mixture, add_auxiliary, refuse_auxiliary
 from zoo.layers.pooling import last_token
 from zoo.layers.positions import Rotary, Rotation
+from zoo.layers.recording import count_only
 from zoo.layers.start import initialise
 from zoo.registry import MODELS
 from zoo.schema import bind
@@ -179,8 +180,10 @@ class Llama(nn.Module):
         places, mask = places_and_mask(documents)
         x, rotation = self.embed(tokens, cache[0].length if cache else 0, places)  # (B, T, D)
         x = self.dropout(x)
-        for k, block in enumerate(self.blocks):
-            x = block(x, mask, rotation, cache[k] if cache else None)
+        pads = self.classifies and self.pad_id is not None  # else the task knows what is padding
+        with count_only(self, tokens != self.pad_id if pads else None):
+            for k, block in enumerate(self.blocks):
+                x = block(x, mask, rotation, cache[k] if cache else None)
         x = self.norm(x[:, -1:] if last_only else x)
         if self.classifies:
             x = last_token(x, tokens, self.pad_id)  # (B, D)
