@@ -88,3 +88,27 @@ def test_what_cannot_be_merged(runs, base, command, tmp_path):
     ):
         listed = f"adapters=[{','.join(map(str, adapters))}]"
         assert said in refused(command(merge, listed, out, *more), tmp_path / "new")
+
+
+def test_adapters_for_other_classes_get_no_wrong_names(trained, command, tmp_path):
+    """Neither in a merge nor in predictions of another run."""
+    data = ("data=text_csv", "data.text=text", "data.target=label", "data.block_size=8")
+    size = ("model.width=8", "model.depth=1", "model.heads=2", "trainer.max_steps=1")
+    common = ("model=gpt", "task=classification", *data, "data.tokenizer=byte", *size)
+
+    def run(name, classes, *more):
+        path = tmp_path / f"{name}.csv"
+        rows = [f"{'xyz'[k % 3]}{k},{classes[k % 2]}\n" for k in range(40)]
+        path.write_text("text,label\n" + "".join(rows))
+        return trained(name, *common, f"data.path={path}", *more)
+
+    start = run("start", ("bad", "good"))
+    lora = f"init.from={start}", "adapter=lora"
+    same, other = run("same", ("bad", "good"), *lora), run("other", ("old", "young"), *lora)
+    said = "was trained to tell apart old, young, and the run bad, good"
+    asked = command(predict, f"run={start}", "input=x1", f"adapters=[none,{same},{other}]")
+    assert asked.code == 2 and said in asked.err and asked.out == ""
+    assert asked.err.endswith(f"take run={other}\n")
+    out = tmp_path / "out"
+    merged = command(merge, f"adapters=[{same},{other}]", f"out={out}")
+    assert merged.code == 2 and said in merged.err and not out.exists()

@@ -54,7 +54,7 @@ def test_a_head_of_one_adapter_is_not_that_of_the_next():
         outputs = {name: model(tokens) for name in each_adapter(model, adapters)}
         torch.testing.assert_close(outputs["whole"], trained(tokens))
         assert torch.equal(outputs["none"], base(tokens))
-    check_exchange(base, adapters)
-    check_exchange(trained, {"whole": adapters["whole"]})
+    check_exchange(base, {}, adapters)
+    check_exchange(trained, {}, {"whole": adapters["whole"]})
     with pytest.raises(UserError, match="adapters=none: the run has trained head.bias whole"):
-        check_exchange(trained, adapters)
+        check_exchange(trained, {}, adapters)

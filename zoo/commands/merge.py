@@ -107,13 +107,14 @@ def _read(restored: "Restored", paths: list[str], base: str) -> "dict[str, Adapt
     Raises:
         UserError: One is none, or belongs to another base.
     """
-    from zoo.weights.adapters import read_adapters
+    from zoo.weights.adapters import check_answers, read_adapters
 
     config = restored.config
     chosen = restored.facts | config.model
     origin = base or str(config.init.from_)
     read = read_adapters(paths, origin, config.model["name"], chosen)
     adapters = {path: adapter for path, adapter in read.items() if adapter is not None}
+    check_answers(restored.facts, adapters)
     own = config.init.quantize
     for path, adapter in adapters.items():
         if not _is_peft(path) and adapter.quantize != own:

@@ -192,7 +192,7 @@ def _adapters(restored: "Restored", paths: list[str]) -> "dict[str, Adapter | No
     base = config.init.from_ if config.adapter["name"] == "lora" else restored.run.path
     options = restored.facts | config.model
     adapters = read_adapters(paths, str(base), config.model["name"], options)
-    check_exchange(restored.model, adapters)
+    check_exchange(restored.model, restored.facts, adapters)
     for name, adapter in adapters.items():
         if adapter and (remark := adapter.other_base(config.init.quantize)):
             warn(f"adapter {name}: {remark}")

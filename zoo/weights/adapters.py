@@ -30,6 +30,9 @@ def family_of(model: str, options: Options) -> Family | None:
     return None
 
 
+ANSWERS = ("class_names", "label_names", "tag_names")  # facts
+
+
 def read_adapter(path: str, base: str | None, model: str, chosen: Options) -> Adapter:
     """An adapter by its folder.
 
@@ -61,7 +64,13 @@ def read_adapter(path: str, base: str | None, model: str, chosen: Options) -> Ad
         )
     tensors = saved.tensors.get("ema") or saved.tensors["model"]
     options = {k: v for k, v in adapter.items() if k != "name"}
-    return Adapter(options, tensors, quantize=config.init.quantize)
+    answers = answers_of(run.read_dataset()["facts"])
+    return Adapter(options, tensors, quantize=config.init.quantize, answers=answers)
+
+
+def answers_of(facts: Options) -> list[str] | None:
+    """Names of the classes, labels or tags that data has."""
+    return next((facts[name] for name in ANSWERS if name in facts), None)
 
 
 def read_adapters(
@@ -105,12 +114,39 @@ def whole_tensors(adapter: Adapter | None) -> list[str]:
     return [name for name in adapter.tensors if ".lora_" not in name] if adapter else []
 
 
-def check_exchange(model: nn.Module, adapters: dict[str, Adapter | None]) -> None:
-    """Check that the adapters replace all that a model was trained in, with its own one.
+def check_answers(facts: Options, adapters: dict[str, Adapter]) -> None:
+    """Check that adapters were trained to tell apart what a run does.
+
+    Args:
+        facts: Of the run.
+        adapters: By their folders.
 
     Raises:
-        UserError: They leave a part as it was trained, which the weights without it do not have.
+        UserError: Their answers would be given its names.
     """
+    own = answers_of(facts)
+    for path, adapter in adapters.items():
+        if own and adapter.answers and adapter.answers != own:
+            theirs, ours = (", ".join(names[:4]) for names in (adapter.answers, own))
+            raise UserError(
+                f"{path} was trained to tell apart {theirs}, and the run {ours}: its answers would "
+                f"have wrong names; take run={path}"
+            )
+
+
+def check_exchange(model: nn.Module, facts: Options, adapters: dict[str, Adapter | None]) -> None:
+    """Check that adapters fit a run, and replace all that it was trained in, with its own one.
+
+    Args:
+        model: Of the run.
+        facts: Of its data.
+        adapters: By their folders.
+
+    Raises:
+        UserError: They leave a part as it was trained, which the weights without it do not have;
+            they have other classes.
+    """
+    check_answers(facts, {path: adapter for path, adapter in adapters.items() if adapter})
     if not lora_layers(model):
         return
     own = [name for name in trainable_state_dict(model) if ".lora_" not in name]

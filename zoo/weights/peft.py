@@ -56,12 +56,14 @@ class Adapter:
         options, tensors: These.
         notes: How they were understood, a line each.
         quantize: `init.quantize` of the run that trained them.
+        answers: Names of the classes, labels or tags that this run tells apart, if it does.
     """
 
     options: dict[str, Any]
     tensors: Tensors
     notes: tuple[str, ...] = ()
     quantize: str | None = None
+    answers: list[str] | None = None
 
     def other_base(self, quantize: str | None) -> str | None:
         """A remark where the base is held in another format than in training."""
