@@ -96,6 +96,9 @@ def test_a_table_a_file_and_what_the_weights_state(published, command, tmp_path)
     assert heading.split() == ["input", "cosine", "vector", "of", "16"] and " 1.0000 " in first
     assert second.startswith(TEXTS[1])
     assert "mat while dogs ran away' has 12 tokens; the first 4 are read" in done.err
+    assert "no token of its own" not in done.err
+    empty = command(main, f"init.from={folder}", "embed=mean", inputs[0], "input= ")
+    assert "warning: ' ' has no token of its own: its vector says nothing" in empty.err
     one = command(main, f"init.from={folder}", "embed=mean", inputs[0])
     assert "was trained with embed=cls" in one.err and "cosine" not in one.out
     file = tmp_path / "vectors.npz"

@@ -211,6 +211,7 @@ def test_prompts_and_options_that_are_refused():
         ({"input": "die Ω"}, "input: the prompt has characters that the vocabulary"),
         ({"input": "die " * 5}, "the prompt has 20 tokens, and the model's context is 16"),
         ({"temperature": -1.0}, "temperature=-1.0: expected 0"),
+        ({"temperature": 1e-310}, "temperature=1e-310: expected 0 (the likeliest), or 1e-30 or"),
         ({"top_k": 0}, "top_k=0: expected 1 or more"),
         ({"top_p": 0.0}, "top_p=0.0: expected above 0"),
         ({"repetition_penalty": 0.0}, "repetition_penalty=0.0: expected"),

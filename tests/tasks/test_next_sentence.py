@@ -108,6 +108,10 @@ def test_a_run_from_training_to_answers(trained, command, refused, tmp_path):
     blank = rows(predict, "input=The [MASK] is cat.")
     line = refused(predict, f"run={run}", "input=a", f"second={'cat ' * 40}")
     assert line.startswith("input: ") and "the model reads at most 32 at once" in line
+    assert (
+        refused(predict, f"run={run}", "input=a", "second=")
+        == "second= has no token; expected two texts"
+    )
     folder = tmp_path / "hf"
     assert command(export, f"run={run}", "format=hf", f"out={folder}").code == 0
     (answer,) = transformers.pipeline("fill-mask", str(folder), top_k=1)("The [MASK] is cat.")

@@ -83,6 +83,8 @@ class Encoder:
         row = whole if self.length is None else self.tokenizer.wrap(ids, self.length)
         if not len(row):
             raise UserError(f"input='{text}' has no token; give a text")
+        if not len(ids):
+            _warn(f"'{_short(text)}' has no token of its own: its vector says nothing")
         if pool == "cls" and row[0] != self.tokenizer.first_special:
             raise UserError(f"embed=cls: texts of {self.name} begin with no [CLS]; take embed=mean")
         if len(row) < len(whole):

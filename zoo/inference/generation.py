@@ -12,6 +12,8 @@ from torch import Tensor
 from zoo.inference.decode import DecodeStep
 from zoo.inference.protocols import LanguageModel
 
+COLDEST = 1e-30  # temperature by which any logits can be divided
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -40,7 +42,11 @@ class Sampling:
 
     def __post_init__(self) -> None:
         for name, valid, expected in (
-            ("temperature", 0 <= self.temperature < float("inf"), "0 (the likeliest) or more"),
+            (
+                "temperature",
+                self.temperature == 0 or COLDEST <= self.temperature < float("inf"),
+                f"0 (the likeliest), or {COLDEST:g} or more",
+            ),
             ("top_k", self.top_k is None or self.top_k >= 1, "1 or more, or null for all"),
             ("top_p", 0 < self.top_p <= 1, "above 0, at most 1"),
             ("repetition_penalty", 0 < self.repetition_penalty < float("inf"), "above 0, 1 is off"),

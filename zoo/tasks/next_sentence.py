@@ -77,10 +77,13 @@ def pair_answer(model: nn.Module, tokenizer: Any, first: str, second: str) -> di
     """Whether a second text follows the first, and how probable that is.
 
     Raises:
-        UserError: Both together are longer than the model's context.
+        UserError: One of them is empty; both together are longer than the model's context.
     """
-    start = tokenizer.wrap(tokenizer.encode(first), 2**31)  # [CLS] A [SEP]
-    row = np.concatenate([start, tokenizer.wrap(tokenizer.encode(second), 2**31)[1:]])  # B [SEP]
+    passages = {"input": tokenizer.encode(first), "second": tokenizer.encode(second)}
+    if empty := [name for name, ids in passages.items() if not len(ids)]:
+        raise UserError(f"{empty[0]}= has no token; expected two texts")
+    start, other = (tokenizer.wrap(ids, 2**31) for ids in passages.values())  # [CLS] A [SEP]
+    row = np.concatenate([start, other[1:]])  # B [SEP]
     check_length(model, len(row))
     device = next(model.parameters()).device
     tokens = torch.from_numpy(row).to(device, torch.int64)[None]  # (1, T)
