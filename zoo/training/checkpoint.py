@@ -218,8 +218,19 @@ def trainable_state_dict(model: nn.Module) -> Tensors:
     whose base an adapter has frozen."""
     state = model.state_dict(keep_vars=True)
     if getattr(model, "adapted", False):
-        return {name: t for name, t in state.items() if t.requires_grad}
+        counted = _trained_buffers(model)
+        return {name: t for name, t in state.items() if t.requires_grad or name in counted}
     return state
+
+
+def _trained_buffers(model: nn.Module) -> set[str]:
+    """Running statistics and the like of parts whose weights are trained whole (a new block)."""
+    names = set()
+    for path, module in model.named_modules():
+        trained = (n for n, p in module.named_parameters() if p.requires_grad and "lora_" not in n)
+        if path and any(True for _ in module.buffers(recurse=False)) and any(trained):
+            names |= {f"{path}.{name}" for name, _ in module.named_buffers(recurse=False)}
+    return names
 
 
 def trainable_tensors(model: nn.Module) -> Tensors:
