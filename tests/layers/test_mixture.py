@@ -133,6 +133,8 @@ def test_the_load_is_recorded_in_evaluation_and_not_counted():
     ("options", "said"),
     [
         (dict(active=6), "active=6.*1 to 5 active ones"),
+        (dict(scale=0.0), "scale=0.0 balance_rate=0.001: expected numbers, the first above 0"),
+        (dict(balance_rate=-1.0), "balance_rate=-1.0: expected numbers.*the other not below"),
         (dict(groups=2), "groups=2 active_groups=1: expected a divisor of experts=5"),
         (dict(experts=8, groups=4, active=3), "active=3: 1 of 4 groups have 2 experts"),
     ],

@@ -176,3 +176,8 @@ def test_zero_initialisation_gives_uniform_predictions():
 def test_refuses_more_tokens_than_it_has_places_for():
     with pytest.raises(ValueError, match="13 tokens, expected at most 12"):
         bert()(torch.ones(1, 13, dtype=torch.int64))
+
+
+def test_pairs_have_two_segments():
+    with pytest.raises(ValueError, match="token_types=1: pairs have two segments; expected 2, or"):
+        BERT(9, 12, width=8, depth=1, heads=2, token_types=1, next_sentence=True)

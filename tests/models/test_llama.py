@@ -50,6 +50,11 @@ def test_a_scaling_that_is_not_known(scaling, said):
         make(rope_scaling=scaling)
 
 
+def test_heads_of_an_odd_width_have_no_pairs_to_rotate():
+    with pytest.raises(ValueError, match="rotary positions need an even head width, got 5"):
+        Llama(11, 8, width=10, depth=1, heads=2)
+
+
 def test_a_window_ends_what_a_token_sees():
     """Two blocks of window 3 see 5 tokens back, themselves included."""
     model, tokens = make(window=3), torch.randint(11, (1, 9))

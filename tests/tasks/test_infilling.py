@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from zoo.commands.predict import main as predict
 from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.errors import UserError
+from zoo.models.gpt import GPT
 from zoo.models.transformer import Transformer
 from zoo.tasks.infilling import Infilling
 
@@ -84,3 +85,9 @@ def test_options_out_of_range_are_refused(options, message):
 def test_data_without_the_tokens_says_what_to_set(mistake):
     line = mistake("model=transformer", "task=infilling", "data=pydoc", "data.root=unused")
     assert "data.denoising" in line
+
+
+def test_a_model_without_a_decoder_is_refused():
+    network = GPT(CHAR.vocab_size, 22, width=8, depth=1, heads=2)
+    with pytest.raises(UserError, match="reads one text and writes another; take model=transf"):
+        TASK.step(network, {"input": torch.full((2, 9), 5)})

@@ -11,6 +11,7 @@ up over sequences, however a batch is cut.
 Shapes: B batch, T tokens, D width, E experts, K of them active, I inner width, N = B T, M = N K.
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -96,6 +97,11 @@ class Mixture(RecordsLoad):
         self.active_groups, self.score, self.normalise = active_groups, score, normalise
         self.scale, self.balance = scale, balance
         self.balance_rate = RATES[balance] if balance_rate is None else balance_rate
+        if not (0 < scale < math.inf and 0 <= self.balance_rate < math.inf):
+            raise ValueError(
+                f"mixture: scale={scale} balance_rate={self.balance_rate}: expected numbers, the "
+                f"first above 0, the other not below"
+            )
         exact = torch.promote_types(torch.get_default_dtype(), torch.float32)  # as in `_score`
         self.router = nn.Linear(width, experts, bias=False, dtype=exact)
         self.up = GroupedLinear(experts, width, 2 * inner)

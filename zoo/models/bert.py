@@ -99,6 +99,8 @@ class BERT(nn.Module):
         next_sentence: bool = False,
     ) -> None:
         super().__init__()
+        if next_sentence and token_types == 1:
+            raise ValueError("token_types=1: pairs have two segments; expected 2, or 0 for none")
         self.context, self.pad_id, self.init, self.pool = block_size, pad_id, init, pool
         self.head_activation: ElementwiseName = head_activation
         self.embedding = nn.Embedding(vocab_size, width)

@@ -215,8 +215,10 @@ def rotation_rates(head_width: int, base: float, scaling: dict[str, Any] | None)
             the original context, slows down those that hardly turn, and goes over in between.
 
     Raises:
-        ValueError: Another type, or a setting that it lacks.
+        ValueError: An odd width, another type, or a setting that it lacks.
     """
+    if head_width % 2:
+        raise ValueError(f"rotary positions need an even head width, got {head_width}")
     exponents = torch.arange(0, head_width, 2, dtype=torch.float32) / head_width
     rates = 1.0 / (base**exponents)
     if scaling is None:

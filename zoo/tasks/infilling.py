@@ -105,7 +105,16 @@ class Infilling(Seq2Seq):
         return torch.tensor(sources, device=device), torch.cat([first, tokens, last], 1), hidden
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        """Sums over the tokens of a batch of `input` (B, T + 1)."""
+        """Sums over the tokens of a batch of `input` (B, T + 1).
+
+        Raises:
+            UserError: The model has no decoder.
+        """
+        if not callable(getattr(getattr(model, "module", model), "decode", None)):
+            raise UserError(
+                "task=infilling needs a model that reads one text and writes another; take "
+                "model=transformer or rnn_attention"
+            )
         source, target, hidden = self.pairs(batch)
         logits = model(source, target[:, :-1]).flatten(0, 1)  # (B (T + 1), V)
         labels = target[:, 1:].flatten()
