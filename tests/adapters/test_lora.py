@@ -166,3 +166,9 @@ def test_every_model_can_be_adapted(name):
         assert "could be adapted" in str(error) and layers[0] in str(error)
         lora(model, targets=["*embedding*" if name == "rnn" else "*"])
     assert lora_layers(model)
+
+
+def test_parts_of_a_layer_may_be_named_one_by_one():
+    apart, together = (lora(gpt(), targets=t) for t in (["qkv:v", "qkv:q"], ["qkv:qv"]))
+    rows = [[layer.rows for layer in lora_layers(model).values()] for model in (apart, together)]
+    assert rows[0] == rows[1] == [[(0, 16), (32, 48)]] * 2

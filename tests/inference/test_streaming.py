@@ -110,3 +110,17 @@ def test_a_stream_stops_where_all_texts_have():
     for text, whole in zip(results, free, strict=True):
         first = min(start for string in stop if (start := whole.find(string)) >= 0)
         assert text == whole[:first]
+
+
+def test_a_space_after_a_special_token_is_kept(tmp_path):
+    write("llama2", tmp_path)
+    tokenizer = PublishedTokenizer(json.loads((tmp_path / "tokenizer.json").read_text()))
+    ids = [
+        *tokenizer.encode("the cat on the cat on").tolist(),
+        2,
+        *tokenizer.encode("the").tolist(),
+    ]
+    for count in range(24):
+        pieces = TextStream(tokenizer.decode)
+        shown = "".join(pieces.push(token) for token in ids[:1] * count + ids) + pieces.finish()
+        assert shown == tokenizer.decode(ids[:1] * count + ids)

@@ -119,7 +119,9 @@ def choose_layers(layers: dict[str, nn.Module], targets: list[str] | None) -> di
         names = [name for name in layers if fnmatch.fnmatchcase(f".{name}", f"*.{pattern}")]
         if not names:
             raise UserError(f"adapter.targets: '{target}' matches no layer; {_list_names(layers)}")
-        chosen |= dict.fromkeys(names, parts)
+        for name in names:
+            before = chosen.get(name, "")
+            chosen[name] = parts + before if parts and before else parts  # [qkv:q, qkv:v]
     return chosen
 
 

@@ -41,9 +41,9 @@ class TextStream:
         complete = text.rstrip(REPLACEMENT) if may_become_one else text.removesuffix(REPLACEMENT)
         new, self._released = complete[self._released :], max(self._released, len(complete))
         if complete == text:
-            if len(self._ids) > MAX_DECODED:
-                self._ids = self._ids[self._whole :]
-                self._released = len(self.decode(self._ids))
+            last = self._ids[self._whole :]
+            if len(self._ids) > MAX_DECODED and (spelled := self.decode(last)):
+                self._ids, self._released = last, len(spelled)
             self._whole = len(self._ids)
         return self._release(new)
 
