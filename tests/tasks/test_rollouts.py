@@ -42,14 +42,20 @@ def test_an_answer_is_drawn_by_its_own_numbers(model):
     for k, prompt in enumerate(PROMPTS):
         alone = roll_out(model, [prompt], 0, 4, own_draws([prompt], 4))
         assert alone.answers[0] == together.answers[k]
+    draws = own_draws(PROMPTS, 20)  # more than the context has room for
+    together = roll_out(model, PROMPTS, 5, 20, draws)
+    for k, prompt in enumerate(PROMPTS):
+        alone = roll_out(model, [prompt], 5, 20, draws[k : k + 1])
+        assert (alone.answers[0], alone.ended[0]) == (together.answers[k], together.ended[k])
     assert len(set(map(tuple, draws.tolist()))) == len(PROMPTS)
 
 
 def test_without_numbers_it_is_greedy_and_the_context_is_not_left(model):
     rollouts = roll_out(model, PROMPTS, 0, 50, None)
-    steps = list(generate(model, PROMPTS, 7, Sampling(temperature=0), 0))
+    steps = list(generate(model, PROMPTS, 8, Sampling(temperature=0), 0))
     for k, text in enumerate(zip(*steps, strict=True)):
-        assert rollouts.answers[k] == [token for token in text if token is not None]
+        room = 9 - len(PROMPTS[k])  # that of this prompt, whatever others are in the batch
+        assert rollouts.answers[k] == [token for token in text[:room] if token is not None]
     assert rollouts.tokens.shape[1] <= 9
 
 

@@ -55,22 +55,23 @@ def roll_out(
         model: A language model in evaluation mode.
         prompts: Token ids, with room for one more in the model's context.
         end: Id of the token that ends an answer.
-        max_tokens: L.
+        max_tokens: L; of an answer for which the context has no room, as many as it has.
         draws: Random numbers to sample by, float64 (N, L) in [0, 1); None for the likeliest tokens.
     """
     device = next(model.parameters()).device
     sampling = Sampling(temperature=0.0 if draws is None else 1.0)
-    if (context := context_of(model)) is not None:
-        max_tokens = min(max_tokens, context + 1 - max(map(len, prompts)))
+    context, limits = context_of(model), [max_tokens] * len(prompts)
+    if context is not None:
+        limits = [min(max_tokens, context + 1 - len(prompt)) for prompt in prompts]
     answers: list[list[int]] = [[] for _ in prompts]
     # In the weights' own precision: for one token, casting them would cost more than it saves.
     with no_autocast(device):
         policy = cast(LanguageModel, model)
-        for step in generate(policy, prompts, max_tokens, sampling, end, draws=draws):
-            for answer, token in zip(answers, step, strict=True):
-                if token is not None:
+        for step in generate(policy, prompts, max(limits), sampling, end, draws=draws):
+            for answer, limit, token in zip(answers, limits, step, strict=True):
+                if token is not None and len(answer) < limit:
                     answer.append(token)
-    ended = [len(answer) < max_tokens for answer in answers]
+    ended = [len(answer) < limit for answer, limit in zip(answers, limits, strict=True)]
     return _padded(prompts, answers, ended, end, device)
 
 
