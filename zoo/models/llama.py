@@ -181,7 +181,7 @@ class Llama(nn.Module):
         x, rotation = self.embed(tokens, cache[0].length if cache else 0, places)  # (B, T, D)
         x = self.dropout(x)
         pads = self.classifies and self.pad_id is not None  # else the task knows what is padding
-        with count_only(self, tokens != self.pad_id if pads else None):
+        with count_only(self, tokens.ne(self.pad_id or 0) if pads else None):
             for k, block in enumerate(self.blocks):
                 x = block(x, mask, rotation, cache[k] if cache else None)
         x = self.norm(x[:, -1:] if last_only else x)
