@@ -13,6 +13,7 @@ Differs from the papers: dropout is possible, at the end of each residual branch
 Shapes: B batch, T tokens, D width, H heads, E head width, V vocabulary, K classes.
 """
 
+import contextlib
 import math
 from typing import Any, Literal
 
@@ -115,6 +116,7 @@ class Llama(nn.Module):
     ) -> None:
         super().__init__()
         self.context, self.pad_id, self.window = block_size, pad_id, window
+        self.has_experts = mixture is not None
         self.embedding = nn.Embedding(vocab_size, width)
         rates = rotation_rates(head_width or width // heads, rope_base, rope_scaling)
         self.rotary = Rotary(block_size, 2 * len(rates), rates=rates)
@@ -180,8 +182,7 @@ class Llama(nn.Module):
         places, mask = places_and_mask(documents)
         x, rotation = self.embed(tokens, cache[0].length if cache else 0, places)  # (B, T, D)
         x = self.dropout(x)
-        pads = self.classifies and self.pad_id is not None  # else the task knows what is padding
-        with count_only(self, tokens.ne(self.pad_id or 0) if pads else None):
+        with self._without_padding(tokens):
             for k, block in enumerate(self.blocks):
                 x = block(x, mask, rotation, cache[k] if cache else None)
         x = self.norm(x[:, -1:] if last_only else x)
@@ -191,6 +192,12 @@ class Llama(nn.Module):
             refuse_auxiliary(self)
             return self.head(x)
         return add_auxiliary(linear_cross_entropy(x.flatten(0, 1), self.head, targets), self)
+
+    def _without_padding(self, tokens: Tensor) -> contextlib.AbstractContextManager[None]:
+        """Where experts do not count a classifier's padding; of other models the task knows it."""
+        if not (self.training and self.has_experts and self.classifies) or self.pad_id is None:
+            return contextlib.nullcontext()
+        return count_only(self, tokens != self.pad_id)
 
     def embed(
         self, tokens: Tensor, start: int, places: Tensor | None = None
