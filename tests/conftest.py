@@ -17,6 +17,8 @@ if str(ROOT) not in sys.path:
 torch.set_num_threads(1)  # tests run side by side; and sums keep one order
 if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, which runs respect, and tests send it
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # likewise, behind a shell's `&`
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
