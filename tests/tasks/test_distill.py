@@ -63,6 +63,28 @@ def test_the_loss_of_classes(temperature, labels):
     assert student.weight.grad is not None and teacher.weight.grad is None
 
 
+def test_gradients_where_the_labels_loss_overwrites_the_logits():
+    """It does, of large vocabularies; the teacher's part is of what the student said."""
+    size, length = 2_100, 128
+    student, teacher = gpt(0, length, size).train(), gpt(1, length, size).eval()
+    tokens = torch.randint(0, size, (1, length + 1))
+    x, target = tokens[:, :-1], tokens[0, 1:]
+    facts = TEXT | {"token_bytes": [1] * size}
+    distill(teacher, **facts, temperature=1.0, labels=0.5).step(
+        student, {"input": tokens}
+    ).loss_sum.backward()
+    found = [parameter.grad.clone() for parameter in student.parameters()]
+    student.zero_grad()
+    said = student(x)[0].log_softmax(1)
+    with torch.no_grad():
+        wanted = teacher(x)[0].log_softmax(1)
+    (
+        0.5 * (wanted.exp() * (wanted - said)).sum() - 0.5 * said[range(length), target].sum()
+    ).backward()
+    for gradient, parameter in zip(found, student.parameters(), strict=True):
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-3, atol=1e-4)
+
+
 def test_the_loss_of_tokens_is_that_of_those_that_are_scored():
     student, teacher = gpt(0).train(), gpt(1).eval()
     tokens = torch.randint(0, 4, (3, 7))

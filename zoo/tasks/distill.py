@@ -70,7 +70,6 @@ class Distilled:
         x = self.model_input(batch)
         with counted_experts(model, batch.get("scored")):
             logits = model(x, **document_options(model, batch))  # (B, ..., K)
-        target = self.answers(batch)  # (M,)
         with torch.no_grad():
             teacher = self._ask(x, document_options(self.teacher, batch))
         if teacher.shape != logits.shape:
@@ -78,16 +77,19 @@ class Distilled:
                 f"task=distill: the teacher's outputs have the shape {tuple(teacher.shape[1:])} a "
                 f"sample, the student's {tuple(logits.shape[1:])}; take a teacher of the same task"
             )
-        known = {name: column for name, column in batch.items() if name != "documents"}
-        plain = super().step(Known(logits, model.training), known)  # type: ignore[misc]
         student, teacher = (x.float().flatten(0, -2) for x in (logits, teacher))  # (M, K)
+        target = self.answers(batch)  # (M,)
         counted = torch.ones_like(target, dtype=torch.bool)
         if "scored" in batch:
             counted = batch["scored"].flatten()
-        if not model.training:
-            plain.sums.update(self._comparison(student, teacher, target, counted))
+        # Before the labels' loss, which may overwrite the logits with their gradient.
+        soft = divergences(student, teacher, self.temperature) if model.training else None
+        compared = self._comparison(student, teacher, target, counted) if soft is None else {}
+        known = {name: column for name, column in batch.items() if name != "documents"}
+        plain = super().step(Known(logits, model.training), known)  # type: ignore[misc]
+        if soft is None:
+            plain.sums.update(compared)
             return plain
-        soft = divergences(student, teacher, self.temperature)
         soft = (soft * counted).sum() * self.temperature**2
         loss = self.labels * plain.loss_sum + (1 - self.labels) * soft
         return plain._replace(
