@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from toys import Slow
 
 import zoo.build
 from zoo.commands.evaluate import main
@@ -64,26 +65,13 @@ def test_a_judge_of_other_images_is_refused(command, drawing_run, digits_run, co
     assert done.code == 2 and "was trained on other data" in done.err
 
 
-class OneByOne:
-    """A split whose images are read when they are needed."""
-
-    def __init__(self, source):
-        self.source = source
-
-    def __len__(self):
-        return len(self.source)
-
-    def __getitem__(self, index):
-        return self.source[index]
-
-
 @pytest.fixture
 def one_by_one(monkeypatch):
     build = zoo.build.build_dataset
 
     def built(*given, **options):
         dataset = build(*given, **options)
-        dataset.splits = {name: OneByOne(source) for name, source in dataset.splits.items()}
+        dataset.splits = {name: Slow(source) for name, source in dataset.splits.items()}
         return dataset
 
     monkeypatch.setattr("zoo.build.build_dataset", built)

@@ -128,6 +128,6 @@ def test_of_conversations_the_last_answer_is_preferred(trained, command, train, 
     told = command(evaluate, f"run={trains.path}", "device=cpu")
     assert told.code == 0 and "the data changed" not in told.err
     told = command(evaluate, f"run={run}", "data=preferences", f"data.path={path}", "device=cpu")
-    assert told.code == 2 and "not such as a run of task=causal_lm on conversations" in told.err
+    assert told.code == 2 and "a run of task=causal_lm on conversations cannot read" in told.err
     told = command(preferences, f"run={trains.path}", f"path={tmp_path / 'more.jsonl'}")
     assert told.code == 2 and "of its data=preferences no answers are known" in told.err

@@ -177,9 +177,9 @@ def evaluate_run(
         if not other or is_out_of_memory(error):
             raise
         raise UserError(
-            f"data={data['name']}: its batches are not such as a run of "
-            f"task={restored.config.task['name']} on {restored.encoding.holds} reads: "
-            f"{first_line(error)}"
+            f"data={data['name']}: a run of task={restored.config.task['name']} on "
+            f"{restored.encoding.holds} cannot read its batches "
+            f"({first_line(error)}); take data of the run's own form"
         ) from None
     if judging is not None:
         found = _judged(restored, loader, judging)

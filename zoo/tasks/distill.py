@@ -83,14 +83,16 @@ class Distilled:
         if "scored" in batch:
             counted = batch["scored"].flatten()
         # Before the labels' loss, which may overwrite the logits with their gradient.
-        soft = divergences(student, teacher, self.temperature) if model.training else None
-        compared = self._comparison(student, teacher, target, counted) if soft is None else {}
+        if model.training:
+            soft = divergences(student, teacher, self.temperature)
+            soft = (soft * counted).sum() * self.temperature**2
+        else:
+            compared = self._comparison(student, teacher, target, counted)
         known = {name: column for name, column in batch.items() if name != "documents"}
         plain = super().step(Known(logits, model.training), known)  # type: ignore[misc]
-        if soft is None:
+        if not model.training:
             plain.sums.update(compared)
             return plain
-        soft = (soft * counted).sum() * self.temperature**2
         loss = self.labels * plain.loss_sum + (1 - self.labels) * soft
         return plain._replace(
             loss_sum=loss, sums={"loss": plain.loss_sum.detach()} | plain.sums

@@ -43,7 +43,7 @@ class Pixels:
 
 
 def check_levels(unit: Tensor, levels: int) -> None:
-    """Check that pixels of 0..1 take no more than so many evenly spaced levels.
+    """Check that pixels of 0..1 take at most `levels` evenly spaced values.
 
     Raises:
         UserError: Some lie between them.

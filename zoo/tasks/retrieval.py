@@ -100,7 +100,7 @@ def _ranks(asked: Tensor, others: Tensor, belongs: Tensor) -> Tensor:
 
 
 def _chance(own: Tensor, total: int, k: int) -> Tensor:
-    """Probability that one of so many own is among k drawn of all, of the shape of `own`."""
+    """Probability that a random choice of k of `total` has one of the `own` right ones: (N,)."""
     missed = torch.ones(len(own), dtype=torch.float64)
     for drawn in range(min(k, total)):
         missed = missed * ((total - own - drawn).clamp(min=0) / (total - drawn))

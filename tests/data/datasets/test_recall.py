@@ -30,7 +30,7 @@ def test_sizes_out_of_range(options, split):
 
 
 def test_items_differ_where_half_of_all_there_are_occur(split, monkeypatch):
-    """100 of 256: chance does not draw so many different ones."""
+    """100 of 256 possible items: independent draws would nearly always repeat one."""
     monkeypatch.setattr("zoo.data.datasets.recall.TRIES", 3)
     source = recall(context(split), bits=8, item=1, most=50, size=100).splits["longer"]
     for k in range(5):

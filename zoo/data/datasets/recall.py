@@ -60,7 +60,7 @@ def _question(
         items = generator.integers(0, 2, (count, item, bits), np.uint8)
         if len(np.unique(items.reshape(count, -1), axis=0)) == count:
             break
-    else:  # so many of all items that there are that chance does not find different ones
+    else:  # random items would nearly always repeat: draw without replacement
         numbers = generator.choice(2 ** (bits * item), count, replace=False)
         items = (numbers[:, None] >> np.arange(bits * item) & 1).astype(np.uint8)
         items = items.reshape(count, item, bits)

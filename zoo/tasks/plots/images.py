@@ -46,7 +46,7 @@ def images_plots(
 
 
 def spread(length: int, number: int) -> list[int]:
-    """At most so many numbers below `length`, evenly spaced, the first and the last included."""
+    """At most `number` indices below `length`, evenly spaced, with the first and the last."""
     return sorted({round(k) for k in torch.linspace(0, length - 1, number).tolist()})
 
 
