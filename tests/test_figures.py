@@ -57,6 +57,16 @@ def test_a_character_is_drawn_in_a_font_that_has_it():
     assert any("STIX" in name for name in figure.axes[0].title.get_fontfamily())
 
 
+def test_of_a_family_the_font_that_draws_the_text_is_asked(monkeypatch):
+    """STIX has U+1D81 in its regular font alone, wherever that is in matplotlib's list."""
+    from matplotlib.font_manager import fontManager
+
+    for fonts in (fontManager.ttflist, fontManager.ttflist[::-1]):
+        monkeypatch.setattr(fontManager, "ttflist", fonts)
+        figures._fonts_with.cache_clear()
+        assert render(figure_of("\u1d81"))[1] is None
+
+
 def test_without_a_font_codes_are_drawn_and_said_once(recwarn):
     figure = figure_of("\U00104a00 \U00104a01\U00104a02\U00104a03")
     _, note = render(figure)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
+REGULAR = 400  # weight that text is drawn in; a bold font has fewer characters
 PREFERRED = (  # of several fonts that have a character
     "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN",
     "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "Heiti SC", "SimHei",
@@ -172,7 +173,10 @@ def _families_with(rest: set[str], fonts: Sequence[Any]) -> list[str]:
 
     families = []
     rank = {name: k for k, name in enumerate(PREFERRED)}
-    upright = {font.name: font for font in fonts if font.style == "normal"}
+    boldest_first = sorted(fonts, key=lambda font: (-abs(font.weight - REGULAR), font.fname))
+    upright = {
+        font.name: font for font in boldest_first if font.style == "normal"
+    }  # the last is taken
     for name in sorted(upright, key=lambda name: (rank.get(name, len(rank)), name)):
         if not rest:
             break
