@@ -34,6 +34,11 @@ def told():
     return next(text for kind, text in blocks if kind == "json"), [shlex.split(x) for x in lines]
 
 
+def edit_json(path, **values):
+    path = Path(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
 @pytest.fixture
 def published(tmp_path, monkeypatch):
     """A small model in the Hub's format, which can say a little."""
@@ -44,6 +49,7 @@ def published(tmp_path, monkeypatch):
     options = ("model=llama", "task=causal_lm", "data=sft", "data.path=before.jsonl", *size)
     assert train([*options, "optim.lr=0.03", "trainer.max_steps=60", "name=published"]) == 0
     assert export(["run=outputs/published", "format=hf", "out=published"]) == 0
+    edit_json("published/generation_config.json", eos_token_id=[0, 5])  # answers end in two ways
     return "published"
 
 
@@ -58,6 +64,7 @@ def test_the_story_can_be_followed(published, monkeypatch, capsys):
         assert code == 0, (program, words, capsys.readouterr().err)
     result = json.loads(max(Path("outputs/aligned").iterdir()).joinpath("result.json").read_text())
     assert {"accuracy", "perplexity", "start_perplexity"} <= result["test"].keys()
-    assert Path("exported/aligned/config.json").is_file()
+    written = json.loads(Path("exported/aligned/generation_config.json").read_text())
+    assert written["eos_token_id"] == [0, 5]
     assert list(Path("exported/gguf").glob("*.gguf"))
     assert Path("exported/adapter/adapter_config.json").is_file()

@@ -105,11 +105,11 @@ def test_sequences_end_at_the_end_token_and_the_others_continue():
     model = make_gpt()
     free = continuations(model, PROMPTS, 20)
     end = free[0][4]
-    steps = list(generate(model, PROMPTS, 20, GREEDY, end=end))
+    steps = list(generate(model, PROMPTS, 20, GREEDY, ends=[end]))
     for k, text in enumerate(free):
         kept = text[: text.index(end)] if end in text else text
         assert [step[k] for step in steps] == kept + [None] * (len(steps) - len(kept))
-    alone = list(generate(model, PROMPTS[:1], 20, GREEDY, end=end))
+    alone = list(generate(model, PROMPTS[:1], 20, GREEDY, ends=[end]))
     assert len(alone) == free[0].index(end)  # nothing more when all have ended
 
 

@@ -192,6 +192,14 @@ def test_a_document_ends_where_the_model_says_so():
     assert list(task.respond(model, "die ")) == [{"text": ""}]
 
 
+def test_a_text_ends_by_each_of_the_ids_that_published_settings_name():
+    task, model, tokenizer = make(specials=[EOT])
+    whole = written(task.respond(model, "die ", max_tokens=12, seed=1))
+    (end,) = tokenizer.encode(whole[5])
+    tokenizer.ends = [int(end)]
+    assert written(task.respond(model, "die ", 12, seed=1)) == whole[: whole.index(whole[5])]
+
+
 def test_an_empty_prompt_begins_a_text():
     for specials in ([EOT], []):
         task, model, tokenizer = make(specials=specials)

@@ -52,7 +52,7 @@ def test_an_answer_is_drawn_by_its_own_numbers(model):
 
 def test_without_numbers_it_is_greedy_and_the_context_is_not_left(model):
     rollouts = roll_out(model, PROMPTS, 0, 50, None)
-    steps = list(generate(model, PROMPTS, 8, Sampling(temperature=0), 0))
+    steps = list(generate(model, PROMPTS, 8, Sampling(temperature=0), [0]))
     for k, text in enumerate(zip(*steps, strict=True)):
         room = 9 - len(PROMPTS[k])  # that of this prompt, whatever others are in the batch
         assert rollouts.answers[k] == [token for token in text[:room] if token is not None]

@@ -205,7 +205,7 @@ class ZooLM(TemplateLM):
                 count,
                 _sampling(options),
                 [until] if isinstance(until, str) else until,
-                self.task.eot_id,
+                self.task.ends,
             ):
                 texts[row] += piece
         return texts

@@ -3,7 +3,7 @@
 Shapes: B sequences, T tokens, V vocabulary.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -61,7 +61,7 @@ def generate(
     prompts: Sequence[Sequence[int]],
     max_tokens: int,
     sampling: Sampling,
-    end: int | None = None,
+    ends: Collection[int] = (),
     cached: bool = True,
     draws: Tensor | None = None,
 ) -> Iterator[list[int | None]]:
@@ -76,7 +76,7 @@ def generate(
             are batched.
         max_tokens: Maximum number of new tokens of each sequence.
         sampling: How to choose them. The global random state is not touched.
-        end: Id of the token that ends a sequence; it is not yielded.
+        ends: Ids of tokens that end a sequence; none of them is yielded.
         cached: Whether to cache keys and values (or hidden states) of the tokens so far.
         draws: Uniform random numbers in [0, 1) to choose by, float64 (prompts, max_tokens) on the
             CPU, in place of those that follow from `sampling.seed`.
@@ -102,7 +102,7 @@ def generate(
             if all(ended[row] for row in rows):
                 continue
             for row, token in zip(rows, batch.next_tokens()):
-                ended[row] = ended[row] or token == end
+                ended[row] = ended[row] or token in ends
                 step[row] = None if ended[row] else token
         if all(ended):
             return

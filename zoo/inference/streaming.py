@@ -1,6 +1,6 @@
 """Streaming of generated text: complete characters only, and never a part of a stop string."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from zoo.inference.generation import Sampling, generate
 from zoo.inference.protocols import LanguageModel
@@ -87,17 +87,17 @@ def stream(
     max_tokens: int,
     sampling: Sampling,
     stop: Sequence[str] = (),
-    end: int | None = None,
+    ends: Collection[int] = (),
     cached: bool = True,
 ) -> Iterator[tuple[int, str]]:
     """Generate and yield text as it is produced: (index of the prompt, new piece of its text).
 
     Args:
-        model, prompts, max_tokens, sampling, end, cached: As in `generate`.
+        model, prompts, max_tokens, sampling, ends, cached: As in `generate`.
         decode, stop: As in `TextStream`.
     """
     streams = [TextStream(decode, prompt, stop) for prompt in prompts]
-    for step in generate(model, prompts, max_tokens, sampling, end, cached):
+    for step in generate(model, prompts, max_tokens, sampling, ends, cached):
         for row, token in enumerate(step):
             if token is not None and (piece := streams[row].push(token)):
                 yield row, piece

@@ -43,7 +43,8 @@ class CausalLM(LearnsUnigram, RanksOptions):
     Args:
         token_bytes: UTF-8 bytes of text that each id stands for.
         tokenizer: Ids to text and back, for samples.
-        eot_id: The id between two documents: a sample may begin after it, and ends before it.
+        eot_id: The id between two documents: a sample may begin after it, and ends before it, or
+            before another of the tokenizer's `ends`.
         template: The text around a prompt (`{prompt}`), where the data has prompts and responses.
         chat: Messages to ids, where the data has conversations.
     """
@@ -200,7 +201,7 @@ class CausalLM(LearnsUnigram, RanksOptions):
         stop: list[str] | None = None,
     ) -> Iterator[tuple[int, str]]:
         decode, writer = self.tokenizer.decode, cast(LanguageModel, model)
-        return stream(writer, decode, [prompt], max_tokens, sampling, stop or [], self.eot_id)
+        return stream(writer, decode, [prompt], max_tokens, sampling, stop or [], self.ends)
 
     def _prompt(self, text: str | list[dict[str, str]], context: int | None) -> list[int]:
         """Ids of a prompt; for an empty one, the id that precedes a text."""

@@ -35,6 +35,11 @@ class RanksOptions:
     chat: Any
     eot_id: int | None
 
+    @property
+    def ends(self) -> set[int]:
+        """Ids by which a generated text ends: `eot_id`, and those of published settings."""
+        return {*self.tokenizer.ends, *([] if self.eot_id is None else [self.eot_id])}
+
     def rank(self, model: nn.Module, input: Input, options: list[str]) -> Iterator[dict[str, Any]]:
         """The likeliest option, and how likely each is.
 

@@ -67,7 +67,7 @@ def roll_out(
     # In the weights' own precision: for one token, casting them would cost more than it saves.
     with no_autocast(device):
         policy = cast(LanguageModel, model)
-        for step in generate(policy, prompts, max(limits), sampling, end, draws=draws):
+        for step in generate(policy, prompts, max(limits), sampling, [end], draws=draws):
             for answer, limit, token in zip(answers, limits, step, strict=True):
                 if token is not None and len(answer) < limit:
                     answer.append(token)

@@ -71,12 +71,21 @@ def write_folder(trained: Trained, folder: Path) -> str:
         if trained.task in ("causal_lm", "reinforce"):
             context = trained.settings.get("block_size")  # None of a model of any length
             longest = {"max_length": context} if context else {}
-            if isinstance(trained.encoding, ChatEncoding):
-                longest["eos_token_id"] = trained.encoding.chat.end_id  # ends an answer
-            write_json(folder / "generation_config.json", special | longest)
+            ends = {"eos_token_id": _ends(trained.encoding, special["eos_token_id"])}
+            write_json(folder / "generation_config.json", special | longest | ends)
     write_json(folder / "config.json", config)
     write_processors(trained, folder)
     return config["architectures"][0]
+
+
+def _ends(encoding: Encoding, eos: int | None) -> int | list[int] | None:
+    """Ids by which a generated text ends; of conversations, first that which ends an answer."""
+    assert encoding.tokenizer is not None
+    first = encoding.chat.end_id if isinstance(encoding, ChatEncoding) else eos
+    others = [number for number in encoding.tokenizer.ends if number != first]
+    if first is None or not others:
+        return first
+    return [first, *others]
 
 
 def find_family(trained: Trained, form: str = "hf") -> Family:

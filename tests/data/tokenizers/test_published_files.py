@@ -204,6 +204,23 @@ def test_a_chat_template_that_is_no_text_is_named(tmp_path):
     assert read_published(tmp_path).chat is None
 
 
+def test_the_ends_of_a_generated_text_are_those_of_the_settings(tmp_path):
+    """As of a Llama 3 that answers: three, one of which is the end of a text."""
+    content = tokenizer_json(["<s>", "</s>", "<|eot_id|>", "<|eom_id|>"])
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "</s>"}))
+    ids = read_published(tmp_path).controls()
+    stated = [ids[name] for name in ("</s>", "<|eot_id|>", "<|eom_id|>")]
+    cases = ((stated, stated[1:]), (stated[1], stated[1:2]), (stated[0], []), (None, []))
+    for eos, others in cases:
+        (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": eos}))
+        tokenizer = read_published(tmp_path)
+        assert tokenizer.ends == load_tokenizer(tokenizer.to_json()).ends == others
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": ["</s>"]}')
+    with pytest.raises(UserError, match=r"eos_token_id=\['</s>'\], expected ids of tokens"):
+        read_published(tmp_path)
+
+
 def test_of_two_usual_names_the_stated_token_ends_a_text(tmp_path):
     """As of a Llama to whose vocabulary `<|endoftext|>` was added."""
     content = tokenizer_json(["<s>", "</s>", "<|endoftext|>"])

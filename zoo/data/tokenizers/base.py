@@ -52,10 +52,13 @@ class Tokenizer:
     Attributes:
         chat: How conversations are written (`zoo.data.chat`): `source` of a Jinja template,
             `variables` that it may use, `date`; None where that is not known.
+        ends: Ids that end a generated text beside `<|endoftext|>` and the end of an answer, as
+            published settings state them.
     """
 
     kind: ClassVar[str]
     chat: dict[str, Any] | None = None
+    ends: Sequence[int] = ()
 
     def __init__(self, specials: Sequence[str] = ()) -> None:
         self.specials = {name: number for number, name in enumerate(specials)}

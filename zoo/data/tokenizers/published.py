@@ -30,14 +30,20 @@ class PublishedTokenizer(Tokenizer):
     Args:
         model: The JSON of a `tokenizers.Tokenizer`.
         stated: Our names of special tokens, and the tokens that its settings state for them.
+        ends: Ids that end a generated text, as its settings state.
     """
 
     kind = "published"
 
-    def __init__(self, model: dict[str, Any], stated: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        model: dict[str, Any],
+        stated: dict[str, str] | None = None,
+        ends: Sequence[int] = (),
+    ) -> None:
         from tokenizers import Tokenizer as Model
 
-        self._json, self._stated = model, stated or {}
+        self._json, self._stated, self.ends = model, stated or {}, list(ends)
         try:
             self._model = Model.from_str(json.dumps(model))
         except Exception as error:  # the package raises nothing narrower
@@ -206,7 +212,8 @@ class PublishedTokenizer(Tokenizer):
         return token.replace(SPACE, " ").encode()
 
     def _state(self) -> dict[str, Any]:
-        return {"model": self._json} | ({"stated": self._stated} if self._stated else {})
+        optional = {"stated": self._stated, "ends": self.ends}
+        return {"model": self._json} | {name: value for name, value in optional.items() if value}
 
     def to_json(self) -> dict[str, Any]:
         """Everything that `load_tokenizer` needs."""

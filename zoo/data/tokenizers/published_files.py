@@ -11,9 +11,9 @@ from zoo.errors import UserError
 Json = dict[str, Any]
 PAIRS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))  # the latter OpenAI's names
 SETTINGS, ADDED = "tokenizer_config.json", "added_tokens.json"
-TEMPLATE = "chat_template.jinja"
+TEMPLATE, GENERATION = "chat_template.jinja", "generation_config.json"
 SENTENCEPIECE = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
-FILES = ("tokenizer.json", *PAIRS[0], *PAIRS[1], "vocab.txt", SETTINGS, ADDED, TEMPLATE)
+FILES = ("tokenizer.json", *PAIRS[0], *PAIRS[1], "vocab.txt", SETTINGS, ADDED, TEMPLATE, GENERATION)
 CLASSES = {  # that read such a vocabulary as we do
     "vocab.txt": ("BertTokenizer", "DistilBert", "Electra", "MobileBert", "PreTrained"),
     "merges.txt": ("GPT2", "Roberta", "Bart", "Longformer", "PreTrained"),
@@ -45,6 +45,7 @@ def read_published(folder: Path) -> PublishedTokenizer | None:
         if tokenizer is not None:
             tokenizer = _with_stated(tokenizer, stated)
             tokenizer.chat = _chat(folder)
+            tokenizer.ends = _ends(folder, tokenizer)
             return tokenizer
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{folder}: its tokenizer cannot be read: {error}") from None
@@ -89,6 +90,19 @@ def _chat(folder: Path) -> Json | None:
         raise ValueError(f"its chat template is a {type(source).__name__}, expected a text")
     stated = {role: settings[role] for role in ROLES if settings.get(role)}
     return {"source": source, "variables": {role: _text(t) for role, t in stated.items()}}
+
+
+def _ends(folder: Path, tokenizer: PublishedTokenizer) -> list[int]:
+    """Ids by which the model ends a text: several, where answers may end in several ways.
+
+    Raises:
+        ValueError: They are no ids.
+    """
+    stated = _read(folder / GENERATION).get("eos_token_id")
+    ids = stated if isinstance(stated, list) else [] if stated is None else [stated]
+    if not all(isinstance(number, int) for number in ids):
+        raise ValueError(f"{GENERATION} has eos_token_id={stated}, expected ids of tokens")
+    return [number for number in ids if number != tokenizer.specials.get(EOT)]
 
 
 def _read(path: Path) -> Json:
