@@ -32,7 +32,7 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
     "objectives": {
         "zoo.tasks": (
             "losses, metrics, plots",
-            {"zoo.inference", "zoo.judge", "zoo.kernels", *BASE},
+            {"zoo.inference", "zoo.judge", "zoo.kernels", "zoo.layers", *BASE},
         ),
     },
     "training": {

@@ -19,6 +19,8 @@ FITTING = {
     list[str] | None: [None, [], ["a"]],
     tuple[float, ...]: [[0.9, 0.999], (1, 2)],
     list[float] | Literal["balanced"] | None: [None, "balanced", [1.0]],
+    dict[str, Any] | None: [None, {}, {"a": [1]}],
+    dict[str, str]: [{"a": "b"}],
     Any: [1, "a", None, [1], {}],
 }
 
@@ -34,6 +36,8 @@ MISFITS = {
     list[float]: [None, 0.5, "ab", ["a"], [0.1, None], [True]],
     list[str] | None: ["a", [1]],
     tuple[float, ...]: [0.9, ["a", "b"], [None]],
+    dict[str, Any] | None: ["a:1", 3, []],
+    dict[str, str]: [{"a": 1}, None],
     list[float] | Literal["balanced"] | None: ["other", [True], 3],
 }
 

@@ -38,6 +38,10 @@ def matches_type(value: Any, annotation: Any) -> bool:
     if origin is tuple:
         item = arguments[0]
         return isinstance(value, list | tuple) and all(matches_type(v, item) for v in value)
+    if origin is dict:
+        return isinstance(value, Mapping) and all(
+            matches_type(v, arguments[1]) for v in value.values()
+        )
     if annotation is None or annotation is type(None):
         return value is None
     if annotation is bool or annotation is str:
@@ -81,6 +85,8 @@ def describe_type(annotation: Any) -> str:
         return "null"
     if origin in (list, tuple):
         return f"a list of {describe_type(arguments[0])}"
+    if origin is dict:
+        return "names and values, '{name: value}'"
     return getattr(annotation, "__name__", str(annotation))
 
 

@@ -8,7 +8,15 @@ import torch
 from zoo.adapters.lora import lora
 from zoo.inference.generation import Sampling, generate
 from zoo.models.gpt import GPT
-from zoo.tasks.rollouts import log_probabilities, own_draws, roll_out, starting_policy, unwrapped
+from zoo.models.llama import Llama
+from zoo.tasks.rollouts import (
+    log_probabilities,
+    own_draws,
+    roll_out,
+    starting_policy,
+    unwrapped,
+    without_dropout,
+)
 
 PROMPTS = [[1, 2], [3], [2, 2], [4]]  # two lengths
 
@@ -70,6 +78,19 @@ def test_log_probabilities_equal_a_loop(model):
                 float(share[i, row[i + 1]]) for i in range(len(prompt) - 1, len(row) - 1)
             )
             assert float(actual[k]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_auxiliary_losses_of_a_policy_are_refused_in_training():
+    """They come about in training mode, and a policy is trained in evaluation mode."""
+    mixture = {"experts": 2, "active": 1, "inner": 8, "balance": "loss"}
+    policy = Llama(6, 8, width=8, depth=1, heads=2, mixture=mixture)
+    with (
+        pytest.raises(ValueError, match="balance=loss is for task=causal_lm"),
+        without_dropout(policy.train()),
+    ):
+        pass
+    with without_dropout(policy.eval()) as training:
+        assert not training
 
 
 def test_the_starting_policy_and_models_in_wrappers(model):

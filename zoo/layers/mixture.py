@@ -197,14 +197,13 @@ def add_auxiliary(loss: Tensor, model: nn.Module) -> Tensor:
 
 
 def refuse_auxiliary(model: nn.Module) -> None:
-    """To be called where a model returns no loss.
+    """To be called in training where auxiliary losses would have no effect.
 
     Raises:
-        ValueError: In training, where auxiliary losses would have no effect.
+        ValueError: The model has some.
     """
     for layer in model.modules():
-        if isinstance(layer, Mixture) and layer.auxiliary is not None:
-            layer.auxiliary = None
+        if isinstance(layer, Mixture) and layer.balance == "loss":
             raise ValueError(
                 "model.mixture.balance=loss is for task=causal_lm, which has its loss from the "
                 "model; take balance=bias or none"

@@ -134,6 +134,7 @@ class DeepSeek(nn.Module):
             x = block(x, mask, rotation, cache[k] if cache else None)
         x = self.norm(x[:, -1:] if last_only else x)
         if targets is None:
-            refuse_auxiliary(self)
+            if self.training:
+                refuse_auxiliary(self)
             return self.head(x)
         return add_auxiliary(linear_cross_entropy(x.flatten(0, 1), self.head, targets), self)

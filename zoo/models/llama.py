@@ -189,7 +189,8 @@ class Llama(nn.Module):
         if self.classifies:
             x = last_token(x, tokens, self.pad_id)  # (B, D)
         if targets is None:
-            refuse_auxiliary(self)
+            if self.training:
+                refuse_auxiliary(self)
             return self.head(x)
         return add_auxiliary(linear_cross_entropy(x.flatten(0, 1), self.head, targets), self)
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from zoo.inference.generation import Sampling, generate
 from zoo.inference.protocols import LanguageModel
+from zoo.layers.mixture import refuse_auxiliary
 from zoo.tasks.base import context_of, no_autocast
 
 
@@ -133,8 +134,14 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 @contextlib.contextmanager
 def without_dropout(policy: nn.Module) -> Iterator[bool]:
-    """Evaluation mode, for a while; gives whether the policy is in training."""
+    """Evaluation mode, for a while; gives whether the policy is in training.
+
+    Raises:
+        ValueError: It is, and has auxiliary losses, which come about in training mode alone.
+    """
     training = policy.training
+    if training:
+        refuse_auxiliary(policy)
     policy.eval()
     try:
         yield training
