@@ -16,7 +16,7 @@ from zoo.config.declared import declared_type, takes_text
 from zoo.runs.settings import format_value
 from zoo.training.trainer import Trainer
 
-EXAMPLES = 200 if os.environ.get("CI") else 60
+EXAMPLES = 120 if os.environ.get("CI") else 60
 SMALL = ("model=mlp", "data=rain", "data.samples=40", "model.width=4", "trainer=debug")
 LAST = ("trainer.max_steps=2", "trainer.device=cpu", "trainer.precision=fp32")
 APART = (  # other processes, the network, folders elsewhere

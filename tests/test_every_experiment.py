@@ -104,8 +104,11 @@ SMALLER = {  # the model is the recipe's own
 def smaller(config):
     """Options that make a recipe's data small, and what its task does with them at the end."""
     task = config.task
-    denoising = ("task.steps=3", f"task.classify={min(1, task.get('classify', 0))}")
-    more = denoising if task["name"] == "diffusion" else ()
+    few = ("data.batch_size=8", "trainer.max_samples=24")
+    more = {
+        "diffusion": ("task.steps=3", f"task.classify={min(1, task.get('classify', 0))}", *few),
+        "elbo": few,
+    }.get(task["name"], ())
     return (*SMALLER.get(config.data["name"], ()), *more)
 
 

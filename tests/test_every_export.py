@@ -196,13 +196,14 @@ def near(value):
 def test_graphs_answer_as_predict_does(runs, tmp_path, capsys):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    jobs, expected, wrong = [], [], []
+    jobs, expected, wrong, seen = [], [], [], set()
     for name, run in runs.items():
         restored = restore(run)
         model, task = restored.config.model["name"], restored.config.task["name"]
         inputs = samples(restored, tmp_path)
         rows = None
-        for form in ("onnx", "torch_export"):
+        # The graph that ONNX is written from is that of torch_export: once for each model.
+        for form in ("onnx",) if model in seen else ("onnx", "torch_export"):
             out = tmp_path / f"{name}-{form}"
             said = exported(run, form, out, capsys)
             if not out.exists():
@@ -210,6 +211,7 @@ def test_graphs_answer_as_predict_does(runs, tmp_path, capsys):
                 if model not in UNTRACEABLE or why.rstrip(": ") not in said:
                     wrong.append(f"{name} {form}: {said}")
                 continue
+            seen.add(model)
             jobs.append((out, inputs))
             rows = rows or [predicted(run, task, raw, capsys) for raw in inputs]
             expected.append((restored, rows))

@@ -161,6 +161,7 @@ def world(place, trained, data_root, monkeypatch, capsys):
     class World:
         def small(self, words):
             """A training command, made small."""
+            words = [word for word in words if not word.startswith("trainer.max_steps=")]
             given = {configs.key_of(word) for word in words}
             extra = [f"{key}={value}" for key, value in SMALL.items() if key not in given]
             if given & {"resume", "sweep.resume"}:
