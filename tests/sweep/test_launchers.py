@@ -15,7 +15,7 @@ TINY = (
     "experiment=mlp_rain", "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.device=cpu",
     "trainer.precision=fp32",
 )  # fmt: skip
-LONG = ("trainer.max_steps=6000", "trainer.eval_steps=6000", "trainer.save_steps=6000")
+LONG = ("trainer.max_steps=4000", "trainer.eval_steps=4000", "trainer.save_steps=4000")
 
 
 @pytest.fixture
