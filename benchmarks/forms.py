@@ -71,7 +71,8 @@ def forms_runs(overrides: list[str]) -> None:
     figures, and the tables of docs/language.md. An hour and a half on one core."""
     for name in FORMS:
         _train(name, RATES, SEEDS[:1], overrides)
-        best = min(RATES, key=lambda rate: _losses(FOLDER, name)[rate][SEEDS[0]])
+        losses = _by_rate(FOLDER, name, "val/loss")
+        best = min(RATES, key=lambda rate: losses[rate][SEEDS[0]])
         _train(name, [best], SEEDS[1:], overrides)
     write_figures(FOLDER)
 
@@ -85,33 +86,34 @@ def _train(name: str, rates: Sequence[float], seeds: Sequence[int], overrides: l
 
 
 def write_figures(folder: Path) -> None:
-    """Take over the figures of finished runs."""
+    """Take over the figures of finished runs; those of other seeds at the same rate stay."""
     content = read()
     for name in FORMS:
-        losses = _losses(folder, name)
-        first = {r: of_rate[SEEDS[0]] for r, of_rate in losses.items() if SEEDS[0] in of_rate}
-        if not first:
+        losses, row = _by_rate(folder, name, "val/loss"), content.setdefault(name, {})
+        tried = row.get("tried", {}) | {
+            str(rate): of_rate[SEEDS[0]] for rate, of_rate in losses.items() if SEEDS[0] in of_rate
+        }
+        if not tried:
             continue
-        rate = min(first, key=first.__getitem__)
-        row = content.setdefault(name, {})
-        row["tried"] = {str(r): loss for r, loss in sorted(first.items())}
-        row["rate"] = rate
-        row["loss"] = {str(seed): loss for seed, loss in sorted(losses[rate].items())}
-        row["least_expert"] = [
-            run.metrics["val/least_expert"]
-            for run in _runs(folder, name)
-            if run.settings["optim.lr"] == rate and "val/least_expert" in run.metrics
-        ]
+        rate = float(min(tried, key=tried.__getitem__))
+        if row.get("rate") != rate:
+            row["loss"], row["least_expert"] = {}, {}
+        row["tried"], row["rate"] = dict(sorted(tried.items())), rate
+        busy = _by_rate(folder, name, "val/least_expert")
+        for figure, found in (("loss", losses), ("least_expert", busy)):
+            new = {str(seed): value for seed, value in found.get(rate, {}).items()}
+            row[figure] = dict(sorted((row[figure] | new).items()))
     renew(content)
 
 
-def _losses(folder: Path, name: str) -> dict[float, dict[int, float]]:
-    """Validation losses of a form by rate and seed."""
-    losses: dict[float, dict[int, float]] = {}
+def _by_rate(folder: Path, name: str, metric: str) -> dict[float, dict[int, float]]:
+    """A metric of a form's runs by rate and seed."""
+    found: dict[float, dict[int, float]] = {}
     for run in _runs(folder, name):
-        of_rate = losses.setdefault(run.settings["optim.lr"], {})
-        of_rate[run.settings["seed"]] = run.metrics["val/loss"]
-    return losses
+        if metric in run.metrics:
+            of_rate = found.setdefault(run.settings["optim.lr"], {})
+            of_rate[run.settings["seed"]] = run.metrics[metric]
+    return found
 
 
 def _runs(folder: Path, name: str) -> list[Record]:

@@ -56,7 +56,7 @@ def note(rows: Mapping[str, Any]) -> str:
         f"of which each form has its best: {', '.join(map(str, tried))}."
     )
     for row in rows.values():
-        if least := row.get("least_expert"):
+        if least := row.get("least_expert", {}).values():
             text += (
                 f" The least busy expert has {statistics.fmean(least):.2f} of its fair share "
                 f"({min(least):.2f} to {max(least):.2f})."

@@ -1,5 +1,6 @@
 """The forms of language models: their costs by hand, and the documented tables."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,23 @@ def test_the_best_rate_of_the_first_seed_counts(monkeypatch):
     row = written["llama"]
     assert row["rate"] == 0.01 and row["loss"] == {"1": 2.0, "2": 3.0, "3": 4.0}
     assert row["tried"] == {"0.01": 2.0, "0.02": 2.5, "0.04": 9.0}
-    assert row["least_expert"] == [1.0, 1.5, 2.0]
+    assert row["least_expert"] == {"1": 1.0, "2": 1.5, "3": 2.0}
+
+
+def test_a_further_seed_joins_those_at_the_same_rate_alone(monkeypatch):
+    before = {"tried": {"0.01": 2.0, "0.02": 2.5}, "rate": 0.01, "loss": {"1": 2.0, "2": 3.0}}
+    before["least_expert"] = {"1": 0.4}
+    runs, written = [fake(0.01, 3, 4.0), fake(0.02, 2, 0.1)], {}
+    monkeypatch.setattr(forms, "_runs", lambda folder, name: runs if name == "llama" else [])
+    monkeypatch.setattr(forms, "read", lambda: {"llama": json.loads(json.dumps(before))})
+    monkeypatch.setattr(forms, "renew", written.update)
+    forms.write_figures(Path("x"))
+    assert written["llama"] == before | {
+        "loss": {"1": 2.0, "2": 3.0, "3": 4.0}, "least_expert": {"1": 0.4, "3": 2.0},
+    }  # fmt: skip
+    runs[:] = [fake(0.02, 1, 1.0)]  # a better rate begins again
+    forms.write_figures(Path("x"))
+    assert written["llama"]["rate"] == 0.02 and written["llama"]["loss"] == {"1": 1.0}
 
 
 def test_a_difference_is_of_the_same_seeds():
