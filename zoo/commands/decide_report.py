@@ -16,7 +16,7 @@ from zoo.config import groups as configs
 from zoo.errors import UserError
 from zoo.files import finite
 from zoo.program import command_line, spelled
-from zoo.runs.rank import Group
+from zoo.runs.rank import Group, measured
 from zoo.runs.settings import ABSENT, format_value, identity
 from zoo.terminal import command_lines, folded, line_width
 
@@ -61,6 +61,10 @@ def _checked(arguments: argparse.Namespace) -> Decider:
         if lacking := [r for r in arm.runs.values() if metric not in r.metrics]:
             known = ", ".join(n for n in sorted(lacking[0].metrics) if n.startswith("val/"))
             raise UserError(f"--decide: {name} has no {metric}; it has {known or 'none'}")
+    of_a, of_b = (measured(arm.example, metric) for arm in arms)
+    if of_a != of_b:
+        differ = " and ".join(" ".join(found) or "the other has none" for found in (of_a, of_b))
+        raise UserError(f"--decide: {metric} of A and B cannot be compared: {differ}")
     _check_code(arguments.folders, arms)
     return Decider((first, second), metric, arguments.margin, arguments.budget)
 

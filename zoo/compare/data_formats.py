@@ -39,7 +39,8 @@ def records(tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> list[di
 
 def _records(table: Table) -> Iterator[dict[str, Any]]:
     for rank, group in enumerate(table.groups, 1):
-        line: dict[str, Any] = {"state": "done", "experiment": table.experiment, "data": table.data}
+        data = " ".join([table.data, *table.measured])
+        line: dict[str, Any] = {"state": "done", "experiment": table.experiment, "data": data}
         line |= {"metric": table.metric, "place": rank, "runs": len(group.runs)}
         for name in sorted({name for run in group.runs for name in run.metrics}):
             spread = group.figure(name)
@@ -79,6 +80,7 @@ def _table(table: Table, margin: float | None) -> dict[str, Any]:
     return {
         "experiment": table.experiment,
         "data": table.data,
+        "measured": list(table.measured),
         "metric": table.metric,
         "larger_is_better": table.larger,
         "averaged_over": list(table.over),

@@ -2,18 +2,22 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.errors import UserError, closest_match, unknown_name
 from zoo.runs.records import Record, UnrankedRun
-from zoo.runs.settings import ABSENT, differing, identity
+from zoo.runs.settings import ABSENT, differing, format_value, identity
 
 LOWER_IS_BETTER = frozenset((
     "loss", "error", "perplexity", "nll", "mse", "rmse", "mae", "bits", "entropy", "kl",
     "restoration", "distance", "gap",
 ))  # fmt: skip
+OF_A_TASK = frozenset(("loss", "perplexity"))  # each task means another thing by these
+SAME_LOSS = ("causal_lm", "classification", "distill")  # distillation reports that of the labels
+FILES = tuple(f"data.{n}" for n in ("path", "source", "target", "subset", "labels", "captions"))
 NOT_OF_DATASET = ("data.batch_size",)  # settings of `data` that do not change the dataset
 
 
@@ -81,6 +85,7 @@ class Table:
         constant: Settings from the command line that are the same in all runs.
         repeats: Number of runs left out because a newer run has the same settings and seed.
         changed: Two runs that had equal data settings but different data, if there are any.
+        measured: What sets it apart from other tables of the same dataset: files, a task.
     """
 
     experiment: str | None
@@ -93,6 +98,7 @@ class Table:
     constant: dict[str, Any] = field(default_factory=dict)
     repeats: int = 0
     changed: tuple[Record, Record] | None = None
+    measured: tuple[str, ...] = ()
 
     @property
     def runs(self) -> list[Record]:
@@ -101,8 +107,8 @@ class Table:
 
     @property
     def title(self) -> str:
-        """`mlp_rain on rain`."""
-        return f"{self.experiment or 'runs'} on {self.data}"
+        """`mlp_rain on rain`, `runs on csv data.path=a.csv`."""
+        return " ".join([f"{self.experiment or 'runs'} on {self.data}", *self.measured])
 
 
 def rank(
@@ -111,7 +117,8 @@ def rank(
     """Tables of finished runs, and the runs that lack the metric.
 
     A table for each experiment, dataset and monitor; with a metric, for each dataset: then
-    different experiments are compared.
+    different experiments are compared. Other files are another dataset, and the losses of other
+    tasks are of another kind (`measured`).
 
     Args:
         records: Finished runs.
@@ -125,17 +132,52 @@ def rank(
     by_table: dict[Any, list[Record]] = {}
     for record in records:
         key = () if metric else (record.experiment, record.monitor)
-        by_table.setdefault((record.data, *key), []).append(record)
+        apart = measured(record, metric or record.monitor)
+        by_table.setdefault((record.data, apart, *key), []).append(record)
     tables: list[Table] = []
     unranked: list[UnrankedRun] = []
-    for (data, *_), runs in by_table.items():
+    for (data, apart, *_), runs in by_table.items():
         name = metric or "val/" + runs[0].monitor.lstrip("-")
         unranked += [_lacking(r, name) for r in runs if name not in r.metrics]
         if scored := [run for run in runs if name in run.metrics]:
             experiments = {run.experiment for run in scored}
             experiment = experiments.pop() if len(experiments) == 1 else None
-            tables.append(_table(experiment, data, name, scored, tuple(over)))
+            table = _table(experiment, data, name, scored, tuple(over))
+            table.measured = apart
+            tables.append(table)
+    _shorten_titles(tables)
     return tables, unranked
+
+
+def measured(record: Record, metric: str) -> tuple[str, ...]:
+    """What must be equal besides the dataset's name for a metric of two runs to be compared.
+
+    Args:
+        record: A run.
+        metric: With its split or without.
+
+    Returns:
+        The user's files, `data.path=a.csv`; for a loss the task, `task=masked_lm`.
+    """
+    given = [(name, record.settings.get(name)) for name in FILES]
+    found = [f"{name}={format_value(value)}" for name, value in given if value is not None]
+    task = record.settings.get("task.name")
+    words = metric.rpartition("/")[2].lstrip("-").split("_")
+    if OF_A_TASK.isdisjoint(words) or task is None or task in SAME_LOSS:
+        return tuple(found)
+    return (*found, f"task={task}")
+
+
+def _shorten_titles(tables: Sequence[Table]) -> None:
+    """Leave out of `measured` what no two tables of a dataset differ in."""
+    by_data: dict[str, list[Table]] = {}
+    for table in tables:
+        by_data.setdefault(table.data, []).append(table)
+    for alike in by_data.values():
+        counts = Counter(text for table in alike for text in table.measured)
+        for table in alike:
+            kept = (text for text in table.measured if counts[text] < len(alike))
+            table.measured = tuple(kept)
 
 
 def _check(records: Sequence[Record], metric: str | None, over: Sequence[str]) -> None:
