@@ -1,6 +1,7 @@
 """Masked tokens and pairs together: sums, gradients, and a run from its training to its answers."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -89,6 +90,7 @@ WORDS = ["one", "two", "six", "ten", "red", "blue", "grey", "pink", "cat", "dog"
 def test_a_run_from_training_to_answers(trained, command, refused, tmp_path):
     for k, word in enumerate(WORDS):
         (tmp_path / f"{k:02d}.txt").write_text(f"The {word} is {word}. " * 60)
+    (tmp_path / "99.txt").write_text("No.")
     run = trained(
         "pairs", "model=bert", "task=masked_lm", "data=text", f"data.path={tmp_path}",
         f"data.root={tmp_path}", "data.mask_token=true", "data.next_sentence=true",
@@ -102,6 +104,8 @@ def test_a_run_from_training_to_answers(trained, command, refused, tmp_path):
         assert done.code == 0, done.err
         return json.loads(done.out)
 
+    said = (run / "train.log").read_text()
+    assert re.search(r"1 of \d+ documents have fewer than 16 tokens and give no pairs", said)
     metrics = rows(evaluate)["metrics"]
     assert metrics.keys() >= {"next_loss", "next_accuracy", "total_loss", "perplexity"}
     pair = rows(predict, "input=The cat is cat.", "second= The cat is")

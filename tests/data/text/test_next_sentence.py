@@ -95,6 +95,11 @@ def test_a_split_of_one_document_is_refused(texts):
         len(source(texts, split="val"))
 
 
+def test_documents_that_are_too_short_are_said():
+    expected = "train: 1 of 11 documents have fewer than 16 tokens and give no pairs"
+    assert source().notes() == [expected] and source(TEXTS[:-1]).notes() == []
+
+
 def test_a_long_passage_finds_the_longest_of_short_documents():
     found = source(["a" * 99, "b" * 17])
     for number in range(len(found)):

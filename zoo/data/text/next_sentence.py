@@ -65,9 +65,7 @@ class PairSource:
         Raises:
             UserError: Fewer than two, so that none could be another one.
         """
-        stops = np.append(_places(self.tokens, self.eot), len(self.tokens))
-        starts = np.append(0, stops[:-1] + 1)
-        lengths = stops - starts
+        starts, lengths = self._all_documents
         starts, lengths = starts[lengths >= SHORTEST], lengths[lengths >= SHORTEST]
         if len(starts) < 2:
             raise UserError(
@@ -76,6 +74,24 @@ class PairSource:
                 f"expected at least 2: give more files, or raise data.{self.split}_fraction"
             )
         return starts, lengths, np.maximum(lengths // self.room, 1).cumsum()
+
+    @cached_property
+    def _all_documents(self) -> tuple[np.ndarray, np.ndarray]:
+        """First token of each document and its length, int64."""
+        stops = np.append(_places(self.tokens, self.eot), len(self.tokens))
+        starts = np.append(0, stops[:-1] + 1)
+        return starts, stops - starts
+
+    def notes(self) -> list[str]:
+        """How many documents are too short for pairs."""
+        _, lengths = self._all_documents
+        short = int(((lengths > 0) & (lengths < SHORTEST)).sum())
+        if not short:
+            return []
+        return [
+            f"{self.split}: {short:,} of {int((lengths > 0).sum()):,} documents have fewer than "
+            f"{SHORTEST} tokens and give no pairs"
+        ]
 
     @cached_property
     def _bounds(self) -> np.ndarray:

@@ -143,9 +143,11 @@ def token_dataset(
     _check_lengths(arrays, block_size, name)
     encoding = TextEncoding(tokenizer, block_size)
     more = special_facts(tokenizer, block_size, next_sentence, denoising)
+    sources = _sources(arrays, block_size, tokenizer if next_sentence else None)
+    notes += [note for source in sources.values() for note in getattr(source, "notes", list)()]
     return Dataset(
         facts=encoding.facts() | token_counts(tokenizer, arrays["train"]) | more,
-        splits=_sources(arrays, block_size, tokenizer if next_sentence else None),
+        splits=sources,
         encoding=encoding,
         sha256=cache.sha256,
         notes=[_summary(documents, arrays, tokenizer), *cache.notes, *notes],
