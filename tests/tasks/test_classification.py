@@ -163,3 +163,8 @@ def test_predictions_name_the_class_and_all_probabilities():
         )
         assert row["class"] == f"class {int(probabilities.argmax())}"
         assert row["probability"] == max(row["probabilities"].values())
+
+
+def test_one_class_is_refused():
+    with pytest.raises(UserError, match="all samples are of one class, 'class 0'; expected two"):
+        make(classes=1)

@@ -189,11 +189,13 @@ def fitted(expected: type[E], encoding: Encoding | None) -> E | None:
 
 
 def match_classes(names: Sequence[str], trained: Sequence[str]) -> list[int]:
-    """For each class of the data, its number in the run.
+    """For each class of the data, its number in the run; one alone may have any name.
 
     Raises:
         UserError: The run was not trained on one of the classes.
     """
+    if len(names) == len(trained) == 1:
+        return [0]
     if any(name not in trained for name in names):
         raise UserError(
             f"the data has {len(names)} classes ({_first_few(names)}), the run was trained on "

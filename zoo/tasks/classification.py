@@ -56,6 +56,11 @@ class Classification:
         feature_names: list[str] | None = None,
         feature_scales: list[list[float]] | None = None,
     ) -> None:
+        if num_classes < 2:
+            raise UserError(
+                f"all samples are of one class, {', '.join(class_names)!r}; expected two classes "
+                "or more (of images a subfolder for each, or a list: data.labels=labels.csv)"
+            )
         if not 0 <= label_smoothing < 1:
             raise UserError(f"task.label_smoothing: got {label_smoothing}, expected 0 to below 1")
         self.num_classes = num_classes

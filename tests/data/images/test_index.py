@@ -31,10 +31,8 @@ def test_folders_without_classes(tmp_path, split):
     with pytest.raises(UserError, match="no images; expected a subfolder per class"):
         build(str(tmp_path / "none"), split)
     photos(tmp_path / "photos")
-    with pytest.raises(UserError, match="10 images, but no class folders"):
-        build(str(tmp_path / "photos" / "cat"), split)
-    photos(tmp_path / "single", classes=["cat"])
-    with pytest.raises(UserError, match="all images are of one class, 'cat'"):
+    photos(tmp_path / "single" / "all", classes=["cat"])
+    with pytest.raises(UserError, match="all images are of one class, 'all'; did you mean .*all"):
         build(str(tmp_path / "single"), split)
     with pytest.raises(UserError, match=r"did you mean '.*photos'"):
         build(str(tmp_path / "photo"), split)
@@ -47,6 +45,21 @@ def test_folders_without_classes(tmp_path, split):
         "void: left out, it has no images" in n
         for n in build(str(tmp_path / "photos"), split).notes
     )
+
+
+def test_a_folder_of_images_is_one_class(tmp_path, split, monkeypatch):
+    """As models that draw need no others; in a folder of its own or not."""
+    photos(tmp_path / "photos", classes=["cat"])
+    for path in (tmp_path / "photos", tmp_path / "photos" / "cat"):
+        data = build(str(path), split)
+        assert data.facts["class_names"] == ["cat"] and sum(map(len, data.splits.values())) == 10
+    note = f"{path} has no class folders: all images are of one class, 'cat'"
+    assert note in data.notes and not any("left out" in line for line in data.notes)
+    monkeypatch.chdir(path)
+    assert build(".", split).facts["class_names"] == ["cat"]
+    photos(tmp_path / "others", classes=["dog"])
+    again = build(str(tmp_path / "others"), split, encoding=data.encoding.to_json())
+    assert again.splits["all"].columns["target"].tolist() == [0] * 10
 
 
 def index(root, files, is_new=True):

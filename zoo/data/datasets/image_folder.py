@@ -3,6 +3,7 @@
 photos/cat/1.jpg  photos/dog/2.jpg              split by fractions
 photos/train/cat/1.jpg  photos/test/dog/2.jpg   split as the folders say (val too)
 photos/1.jpg  photos/labels.csv                 data.labels=labels.csv (path,label)
+photos/1.jpg  photos/2.jpg                      one class, for models that draw
 """
 
 from dataclasses import replace
@@ -113,7 +114,7 @@ def _index(
     """The images of the folder.
 
     Raises:
-        UserError: No such folder, or one class alone for a new run.
+        UserError: No such folder, or one class whose own subfolders may be the classes.
     """
     if not root.exists():
         raise not_found(root)
@@ -130,20 +131,20 @@ def _index(
 
 
 def _check_classes(index: ImageIndex, root: Path, is_new: bool) -> None:
-    """Refuse to train on one class.
+    """Refuse one class that holds folders itself: `photos/photos/cat`.
 
     Raises:
-        UserError: There is but one; with the folder that may have been meant.
+        UserError: With the folder that may have been meant.
     """
     if len(index.classes) > 1 or not is_new:
         return
     only = index.classes[0]
     inner = [p.name for p in subfolders(root / only)] if (root / only).is_dir() else []
-    hint = f"; did you mean data.path={root / only} ({', '.join(inner[:3])})?" if inner else ""
-    raise UserError(
-        f"{root}: all images are of one class, '{only}'; expected a subfolder "
-        f"for each of two classes or more{hint}"
-    )
+    if inner:
+        raise UserError(
+            f"{root}: all images are of one class, '{only}'; did you mean data.path={root / only} "
+            f"({', '.join(inner[:3])})?"
+        )
 
 
 def _read(

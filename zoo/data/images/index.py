@@ -129,14 +129,15 @@ class ImageIndex:
 
 
 def index_folders(root: Path, is_new: bool) -> ImageIndex:
-    """All images of a folder with a subfolder per class, or with splits that have them.
+    """All images of a folder with a subfolder per class, or with splits that have them; without
+    subfolders, all are of one class.
 
     Args:
         root: The folder.
         is_new: Whether a run is to be trained: it needs a training split.
 
     Raises:
-        UserError: No images, no classes, or folders that can be read in more than one way.
+        UserError: No images, or folders that can be read in more than one way.
     """
     left_out = LeftOut()
     paths = subfolders(root)
@@ -152,10 +153,15 @@ def index_folders(root: Path, is_new: bool) -> ImageIndex:
         _add_divided_classes(index, root, folders, is_new)
     else:
         _add_classes(index, root, folders)
-    if not index.files:
+    loose = sorted(path for path in root.iterdir() if path.is_file() and is_image(path))
+    if not index.files and not loose:
         raise UserError(_no_images_message(root, left_out))
-    if loose := sum(path.is_file() and is_image(path) for path in root.iterdir()):
-        index.notes.append(f"{loose:,} images beside the folders of {root} left out")
+    if not index.files:
+        name = class_name(root.resolve())
+        index.add(loose, name, None)
+        index.notes.append(f"{root} has no class folders: all images are of one class, '{name}'")
+    elif loose:
+        index.notes.append(f"{len(loose):,} images beside the folders of {root} left out")
     index.notes += left_out.notes(root)
     return index
 
@@ -285,9 +291,7 @@ def _add_classes(index: ImageIndex, root: Path, folders: list[Folder]) -> None:
 
 
 def _no_images_message(root: Path, left_out: LeftOut) -> str:
-    """The error for a folder without class folders."""
-    if count := sum(path.is_file() and is_image(path) for path in root.iterdir()):
-        return _no_classes_message(root, count)
+    """The error for a folder without images."""
     found = f" ({notes})" if (notes := "; ".join(left_out.notes(root))) else ""
     kinds = ", ".join(sorted(EXTENSIONS))
     return f"{root}: no images{found}; expected a subfolder per class with files named {kinds}"
