@@ -60,7 +60,7 @@ class Teacher:
         here, there = facts.get("tokenizer"), self.tokenizer
         if here is None or there is None:
             return
-        if there.to_json() != here.to_json():
+        if there.vocabulary() != here.vocabulary():
             theirs, ours = (f"{t.kind} of {t.vocab_size:,} tokens" for t in (there, here))
             if theirs == ours:
                 ours += ", other ones"

@@ -200,6 +200,11 @@ class Tokenizer:
         """Everything that `load_tokenizer` needs."""
         return {"kind": self.kind, "specials": list(self.specials), **self._state()} | self._chat()
 
+    def vocabulary(self) -> dict[str, Any]:
+        """What decides which ids a text has: all but how conversations are written, and end."""
+        other = ("chat", "ends")
+        return {name: value for name, value in self.to_json().items() if name not in other}
+
     def _chat(self) -> dict[str, Any]:
         return {} if self.chat is None else {"chat": self.chat}
 
