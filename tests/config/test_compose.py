@@ -6,6 +6,7 @@ import string
 import pytest
 import yaml
 from hydra import initialize_config_dir
+from hydra.errors import HydraException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,32 @@ def test_without_arguments_the_default_experiment_is_meant():
     config = compose.load([])
     assert config.experiment == config.name == configs.DEFAULT_EXPERIMENT
     assert config == compose.load([f"experiment={configs.DEFAULT_EXPERIMENT}"])
+
+
+LINES = (
+    ["experiment=gpt_shakespeare", "optim=sgd", "optim.lr=0.5", "model.dropout=null"],
+    ["model=llama", "data=text", "task=causal_lm", "model.mixture={experts: 4, inner: 8}"],
+    ["experiment=gan_digits", "optim.rates.discriminator=0.5", "expect.x='> 1'"],
+    ["experiment=clip_glyphs", "model.image=vit", "model.image.width=8"],
+    ["data.augment={shift: 3}", "optim.betas=[0.5,0.9]", "name='a, b'"],
+)
+
+
+@pytest.mark.parametrize("line", LINES, ids=" ".join)
+def test_settings_of_choices_composed_before_are_what_hydra_composes(line, monkeypatch):
+    remembered = [compose.load(line) for _ in range(2)]
+
+    def forgets(overrides):
+        raise HydraException
+
+    monkeypatch.setattr(compose, "_from_base", forgets)
+    assert remembered == [compose.load(line)] * 2
+
+
+def test_a_file_that_is_written_anew_is_read_anew(experiment):
+    for rate in (0.5, 0.25):
+        experiment("mine", f"optim: {{lr: {rate}}}")
+        assert compose.load(["experiment=mine"]).optim["lr"] == rate
 
 
 def test_a_group_choice_alone_is_not_the_default_experiment():

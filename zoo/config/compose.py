@@ -5,7 +5,6 @@ import copy
 import functools
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -71,7 +70,7 @@ def load(overrides: list[str]) -> RunConfig:
     chosen_of = {group: choice_of[group] for group in (*GROUPS, "experiment")}
     pinned = [f"{group}={chosen_of[group]}" for group in GROUPS]
     pinned += [f"{key}={name}" for key, name in choice_of.items() if key.startswith("model@")]
-    listed = _listed(tuple(configs.config_dirs()), tuple(pinned))
+    listed = _listed(configs.written(), tuple(pinned))
     reference, typed = current_config(listed), set(map(key_of, overrides))
     with_values = _plain(composed)
     experiment = chosen_of["experiment"]
@@ -161,7 +160,7 @@ def opened(override: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _listed(folders: tuple[Path, ...], pinned: tuple[str, ...]) -> Config:
+def _listed(files: configs.Written, pinned: tuple[str, ...]) -> Config:
     """All that the files of these choices list; to be read, not written."""
     return _plain(_compose(list(pinned)))
 
@@ -177,12 +176,17 @@ def _compose(overrides: list[str], return_hydra_config: bool = False) -> DictCon
 
 
 def _composed(overrides: list[str], return_hydra_config: bool = False) -> DictConfig:
-    if GlobalHydra.instance().is_initialized():  # inside a sweep
+    with _initialized():
         with contextlib.suppress(*_MISTAKES):
             return _from_base(overrides)
         return _hydra(overrides, return_hydra_config)  # says what is wrong
-    with initialize_config_dir(str(configs.CONFIG_DIR), version_base=None):
-        return _hydra(overrides, return_hydra_config)
+
+
+def _initialized() -> contextlib.AbstractContextManager[object]:
+    """Hydra as it is inside a sweep, or else with our folder."""
+    if GlobalHydra.instance().is_initialized():
+        return contextlib.nullcontext()
+    return initialize_config_dir(str(configs.CONFIG_DIR), version_base=None)
 
 
 def _hydra(overrides: list[str], return_hydra_config: bool) -> DictConfig:
@@ -193,18 +197,19 @@ def _hydra(overrides: list[str], return_hydra_config: bool) -> DictConfig:
 
 
 def _from_base(overrides: list[str]) -> DictConfig:
-    """Trials mostly choose the same groups: compose them once, and set values in copies."""
+    """Trials, and runs of one program, mostly choose the same groups: compose them once, and set
+    values in copies."""
     groups = (*GROUPS, "experiment", "sweep")
     values = [o for o in overrides if re.match(r"[a-z][\w.]*=", o) and key_of(o) not in groups]
-    base = _base(tuple(configs.config_dirs()), tuple(o for o in overrides if o not in values))
+    base = _base(configs.written(), tuple(o for o in overrides if o not in values))
     composed = copy.deepcopy(base)
     for value in OverridesParser.create().parse_overrides(values):
         OmegaConf.update(composed, value.get_key_element(), value.value(), merge=True)
     return composed
 
 
-@functools.lru_cache(maxsize=16)
-def _base(folders: tuple[Path, ...], chosen: tuple[str, ...]) -> DictConfig:
+@functools.lru_cache(maxsize=64)
+def _base(files: configs.Written, chosen: tuple[str, ...]) -> DictConfig:
     """To be copied, not written."""
     return _hydra(list(chosen), return_hydra_config=True)
 

@@ -35,6 +35,7 @@ def shipped(name: str) -> Path:
 CONFIG_DIR = shipped("configs")
 DEFAULT_EXPERIMENT = "cnn_digits"
 Config = dict[str, Any]
+Written = tuple[tuple[str, int], ...]
 CONFIG_DIR_FLAG = "--config-dir"
 _added: Path | None = None  # see `config_dir`
 
@@ -84,6 +85,14 @@ def config_dir_flag() -> list[str]:
 def config_dirs() -> list[Path]:
     """Where choices are looked for: our folder, then the user's."""
     return [CONFIG_DIR, *([_added] if _added else [])]
+
+
+def written() -> Written:
+    """When each file that configs are made of was last written: what is remembered of them holds
+    while this stays the same."""
+    groups = ("", *GROUPS, "experiment", "sweep", "hydra/launcher")
+    files = [p for d in config_dirs() for g in groups for p in (d / g).glob("*.yaml")]
+    return tuple((str(file), file.stat().st_mtime_ns) for file in files)
 
 
 def config_file(group: str, choice: str) -> Path:
@@ -193,12 +202,14 @@ def choices(group: str) -> list[str]:
 
 def model_parts() -> set[str]:
     """The options of models that are models themselves, chosen as `model.image=vit`."""
-    return _parts(tuple(config_dirs()))
+    return _parts(written())
 
 
-@functools.cache
-def _parts(folders: tuple[Path, ...]) -> set[str]:
-    texts = (file.read_text("utf-8") for d in folders for file in (d / "model").glob("*.yaml"))
+@functools.lru_cache(maxsize=1)
+def _parts(files: Written) -> set[str]:
+    texts = (
+        file.read_text("utf-8") for d in config_dirs() for file in (d / "model").glob("*.yaml")
+    )
     return {part for text in texts for part in re.findall(r"/model@(\w+):", text)}
 
 
