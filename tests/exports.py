@@ -9,6 +9,7 @@ from zoo.commands.export import main as export
 from zoo.commands.predict import main as predict
 
 GREEDY = {"causal_lm": ("temperature=0", "max_tokens=20"), "seq2seq": ("beam=1",)}
+GREEDY["infilling"] = GREEDY["seq2seq"]
 GREEDY["reinforce"] = ("samples=0", "max_tokens=20")
 
 

@@ -96,7 +96,7 @@ def samples(restored, folder):
         return ["dog dog", "你 dog" if encodes_all else "dog"]
     # Hardly trained, a Llama gives two continuations of the wide text the same logit: no answer.
     texts = TEXTS + WIDE * (encodes_all and restored.config.model["name"] != "llama")
-    if restored.config.task["name"] == "masked_lm":
+    if restored.config.task["name"] in ("masked_lm", "infilling"):
         return [text if "[MASK]" in text else f"{text} [MASK] [MASK]" for text in texts]
     return texts
 

@@ -1,10 +1,16 @@
 """What the files of a folder as on the Hub say."""
 
+import json
+
 import jinja2
 import pytest
+import tokenizers
 
 from zoo.data.images.encoding import ImageEncoding
-from zoo.weights.hf_folder import chat_template, image_processor
+from zoo.data.text.encoding import TextEncoding
+from zoo.data.text.special_tokens import SPECIALS
+from zoo.data.tokenizers.registry import MASK, train_tokenizer
+from zoo.weights.hf_folder import Trained, chat_template, files_of, image_processor
 
 
 def refuse(text):
@@ -47,3 +53,12 @@ def test_an_image_is_cropped_before_it_is_resized():
     assert (said["image_mean"], said["image_std"]) == ([0.5], [0.25])
     squashed = image_processor(ImageEncoding((4, 8), 3, (0.5,) * 3, (1.0,) * 3, ("a",), "squash"))
     assert squashed["image_processor_type"] == "ViTImageProcessor" and squashed["do_convert_rgb"]
+
+
+@pytest.mark.parametrize(("task", "is_one"), [("infilling", True), ("causal_lm", False)])
+def test_a_mask_is_one_token_where_the_model_fills_it(task, is_one):
+    tokenizer = train_tokenizer("bpe", ["a b c " * 20], vocab_size=280, specials=[*SPECIALS, MASK])
+    trained = Trained("transformer", {"block_size": 8}, {}, TextEncoding(tokenizer, 8), task)
+    read = tokenizers.Tokenizer.from_str(json.dumps(files_of(trained).content))
+    read.encode_special_tokens = True  # as the example of the card has it
+    assert (tokenizer.specials[MASK] in read.encode("a [MASK] b").ids) == is_one

@@ -133,7 +133,7 @@ def files_of(trained: Trained) -> TokenizerFiles | None:
         return None
     return tokenizer_files(
         trained.encoding.tokenizer,
-        fills_blanks=trained.task == "masked_lm",
+        fills_blanks=trained.task in ("masked_lm", "infilling"),
         wraps=isinstance(trained.encoding, LabelledTextEncoding | TaggedEncoding)
         or bool(trained.settings.get("next_sentence")),
         begins=isinstance(trained.encoding, TextEncoding),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from zoo.data.encoding import Encoding
 from zoo.errors import UserError
+from zoo.schema import parameters
 from zoo.weights.raw_inputs import Preprocessed, input_name, preprocessed
 
 LONGEST, LEAST = 2**16, 2
@@ -66,7 +67,7 @@ class Inputs:
             )
         size = facts["vocab_size"]
         most = min(context_of(model) or LONGEST, LONGEST)
-        if "block_size" not in facts:  # pairs: what is read, and what is written so far
+        if "target" in parameters(model.forward):  # what is read, and what is written so far
             source, target = (torch.randint(size, (LEAST, min(most, n))) for n in (7, 5))
             sides = [torch.export.Dim(name, min=LEAST, max=most) for name in ("s", "t")]
             self.names, self.example = ["source", "target"], (source, target)

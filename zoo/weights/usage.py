@@ -154,6 +154,19 @@ def predict(text):
 """,
 }
 TEXT["reinforce"] = TEXT["causal_lm"]
+TEXT["infilling"] = """\
+
+def predict(text):
+    source = np.array([[about["bos_id"], *encode(text), about["eos_id"]]])
+    ids = [about["bos_id"]]
+    while len(ids) <= about["length"]:
+        logits = run(source=source, target=np.array([ids]))[0, -1]
+        logits[[about["pad_id"], about["bos_id"], about["mask_id"]]] = -np.inf  # never written
+        ids.append(int(logits.argmax()))
+        if ids[-1] == about["eos_id"]:
+            break
+    return decode([k for k in ids[1:] if k != about["eos_id"]])
+"""
 VECTORS = """\
 
 def predict(text):
