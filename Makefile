@@ -35,15 +35,25 @@ SERIAL := $(RUN) train.py -m sweep.slots=1
 results: $(VENV)/installed ## train every published experiment, renew the tables of results
 	$(SERIAL) experiment=neuron_rain,mlp_rain,mlp_digits,cnn_digits seed=0,1,2,3,4
 	$(SERIAL) experiment=mlp_diabetes,mlp_breast_cancer,resnet20_digits seed=0,1,2,3,4
-	$(SERIAL) experiment=vit_digits seed=0,1,2
+	$(SERIAL) experiment=cnn_digits  # the newest, of the split of mlp_distill: its teacher
+	$(SERIAL) experiment=diffusion_digits,mlp_distill seed=0,1,2,3,4
+	$(SERIAL) experiment=vit_digits,gan_digits seed=0,1,2
+	$(SERIAL) experiment=clip_glyphs seed=0,1
 	$(SERIAL) experiment=mlp_mnist,cnn_mnist seed=0,1,2 data.root=$(DATA)
+	$(SERIAL) experiment=diffusion_mnist data.root=$(DATA)
 	$(SERIAL) experiment=gpt_shakespeare,gpt_shakespeare_large,lstm_shakespeare seed=0,1,2 \
 		data.root=$(DATA)
+	$(SERIAL) experiment=mamba_shakespeare,deepseek_shakespeare data.root=$(DATA)
 	$(SERIAL) experiment=bert_topics,gpt_topics,lstm_topics,word2vec_pydoc seed=0,1,2
 	$(SERIAL) experiment=lstm_stdlib,gru_stdlib,rnn_stdlib
 	$(SERIAL) experiment=transformer_numbers,rnn_attention_numbers
 	$(SERIAL) experiment=transformer_multi30k data.root=$(DATA)
+	$(SERIAL) experiment=gpt_chat
+	$(SERIAL) experiment=gpt_sums_start seed=0,1,2
+	$(SERIAL) experiment=gpt_sums seed=0,1,2
+	$(SERIAL) experiment=llama_stdlib
 	$(SERIAL) experiment=gpt_stdlib
+	$(SERIAL) experiment=gpt_functions
 	$(SERIAL) experiment=gpt_lora seed=0,1,2 data.root=$(DATA)
 	$(SERIAL) experiment=bert_pydoc
 	$(SERIAL) experiment=bert_finetune_text seed=0,1,2

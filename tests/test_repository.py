@@ -1,6 +1,7 @@
 """What every file of the repository keeps to."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -210,6 +211,18 @@ def test_make_lists_its_targets():
     targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
     phony = set(re.search(r"^\.PHONY: (.*)", makefile, re.MULTILINE)[1].split())
     assert {"train", "test", "lint", "format", "results", "clean", "help"} <= targets == phony
+
+
+def test_make_results_trains_what_is_published():
+    """After what it starts from."""
+    lists = re.findall(r"experiment=(\S+)", (ROOT / "Makefile").read_text())
+    trained = [name for names in lists for name in names.split(",")]
+    published = json.loads((ROOT / "docs" / "results.json").read_text(encoding="utf-8"))
+    assert set(published) <= set(trained)
+    for name, row in published.items():
+        for key in ("init.from", "teacher.from"):
+            if source := row["settings"].get(key):
+                assert trained.index(Path(source).name) < trained.index(name)
 
 
 def test_setup_says_in_one_line_what_is_missing(tmp_path):

@@ -23,6 +23,7 @@ from zoo.files import user_path
 from zoo.importing import import_plugins
 from zoo.registry import MODELS, TASKS, Registry
 from zoo.runs.directory import RunDirectory
+from zoo.runs.find import newest_done
 from zoo.runs.result import read_result
 from zoo.schema import matches_type, parameters, type_mismatch
 from zoo.tasks.base import Task
@@ -34,7 +35,7 @@ from zoo.training.runtime import Runtime, choose_device
 from zoo.training.state import check_base
 from zoo.weights.files import weights_sha256
 from zoo.weights.frozen import frozen_format
-from zoo.weights.source import Source, newest_run, open_source
+from zoo.weights.source import Source, open_source
 
 Warn = Callable[[str], None]
 DAMAGED = "the file is damaged; restore it from a copy, or train again"
@@ -154,7 +155,7 @@ def load_teacher(teacher: TeacherConfig, runtime: Runtime, warn: Warn = print) -
         UserError: No run, no such checkpoint, weights that do not fit, an unknown model.
     """
     path = user_path(str(teacher.from_))
-    run = RunDirectory.open(newest_run(path) or path, "teacher.from")
+    run = RunDirectory.open(newest_done(path) or path, "teacher.from")
     config, dataset = read_config(run.path), run.read_dataset()
     _check_known(MODELS, config.model, config.plugins)
     holds = takes_teacher(MODELS, config.model)  # a task's teacher is no longer needed

@@ -6,7 +6,7 @@ import pytest
 from support import write_run
 
 from zoo.errors import UserError
-from zoo.runs.find import find_run
+from zoo.runs.find import find_run, newest_done
 
 
 @pytest.fixture
@@ -66,3 +66,20 @@ def test_where_there_is_no_run(tmp_path, monkeypatch):
     }.items():
         with pytest.raises(UserError, match=said):
             find_run(text)
+
+
+@pytest.mark.parametrize(
+    ("done", "found"),
+    [
+        (("a/260102_1000-2", "a/260102_1000-10"), "a/260102_1000-10"),
+        (("a/260102_1000-2", "b/2025-12-31_23-59-59/lr=1,seed=0"), "a/260102_1000-2"),
+        (("b/2025-12-31_23-59-59/lr=1,seed=0",), "b/2025-12-31_23-59-59/lr=1,seed=0"),
+        ((), None),
+    ],
+)
+def test_the_newest_that_is_done_trials_of_a_sweep_included(outputs, done, found):
+    for path in outputs.glob("**/result.json"):
+        is_done = str(path.parent.relative_to(outputs)) in done
+        path.write_text('{"status": "done"}' if is_done else '{"status": "failed"}')
+    assert newest_done(outputs) == (outputs / found if found else None)
+    assert newest_done(outputs / "a" / "260102_1000") is None

@@ -161,11 +161,13 @@ def test_what_is_a_path_is_not_looked_for_there(monkeypatch, name):
         open_source(name)
 
 
-def test_the_newest_run_that_is_done(tmp_path):
+@pytest.mark.parametrize("done", ["2026-01-01_00-00-00", "2026-01-01_00-00-00/seed=0"])
+def test_the_newest_run_that_is_done(tmp_path, done):
+    """Alone, or a trial of a sweep."""
     config = compose.load(["model=mlp", "data=rain"])
-    for name, status in (("2026-01-01_00-00-00", "done"), ("2026-01-02_00-00-00", "failed")):
+    for name, status in ((done, "done"), ("2026-01-02_00-00-00", "failed")):
         (tmp_path / name / "checkpoints").mkdir(parents=True)
         (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(config.to_dict()))
         (tmp_path / name / "result.json").write_text(f'{{"status": "{status}"}}')
-    with pytest.raises(UserError, match="2026-01-01_00-00-00 holds no checkpoint"):
+    with pytest.raises(UserError, match=f"{done} holds no checkpoint"):
         open_source(str(tmp_path))

@@ -7,6 +7,7 @@ from pathlib import Path
 from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.runs.directory import RunDirectory
+from zoo.runs.result import FILE, read_result
 from zoo.terminal import remark
 
 OUTPUTS = Path("outputs")  # where `last` looks: the default of output_dir
@@ -42,6 +43,16 @@ def find_run(text: str, option: str = "run", trained: bool = True) -> RunDirecto
         return RunDirectory.open(folder, option)  # says that it is none
     remark(f"note: {option}={text} is the newest run there, {newest}")
     return RunDirectory(newest)
+
+
+def newest_done(folder: Path) -> Path | None:
+    """Of a folder of runs (`outputs/gpt_stdlib`), sweeps' trials included, the newest that is done;
+    None where there is none, or where the folder is itself a run."""
+    if (folder / "config.yaml").is_file():
+        return None
+    runs = sorted(_below(folder), key=_started, reverse=True)
+    ended = (run for run in runs if (run / FILE).is_file())
+    return next((r for r in ended if read_result(RunDirectory(r)).get("status") == "done"), None)
 
 
 def _below(folder: Path) -> list[Path]:

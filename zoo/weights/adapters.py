@@ -11,10 +11,11 @@ from zoo.config.saved import read_config
 from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.runs.directory import RunDirectory
+from zoo.runs.find import newest_done
 from zoo.training.checkpoint import Checkpointer, load_model, trainable_state_dict
 from zoo.weights.family import Family
 from zoo.weights.peft import CONFIG, Adapter, read_peft
-from zoo.weights.source import WRITTEN, newest_run, open_source
+from zoo.weights.source import WRITTEN, open_source
 
 
 def family_of(model: str, options: Options) -> Family | None:
@@ -48,7 +49,7 @@ def read_adapter(path: str, base: str | None, model: str, chosen: Options) -> Ad
     folder = user_path(path)
     if (folder / CONFIG).is_file():
         return read_peft(folder, family_of(model, chosen), chosen)
-    run = RunDirectory.open(newest_run(folder) or folder, "adapter")
+    run = RunDirectory.open(newest_done(folder) or folder, "adapter")
     config = read_config(run.path)
     adapter = config.adapter
     if adapter["name"] != "lora":

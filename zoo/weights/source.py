@@ -20,6 +20,7 @@ from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.program import spelled
 from zoo.runs.directory import RunDirectory
+from zoo.runs.find import newest_done
 from zoo.schema import matches_type
 from zoo.training.checkpoint import Checkpointer
 from zoo.weights.bert import BERT
@@ -110,7 +111,7 @@ def open_source(location: str, online: bool = True) -> Source:
         UserError: Nothing there, or weights of an unknown architecture.
     """
     path = _find(location, online)
-    if path.is_dir() and (newest := newest_run(path)):
+    if path.is_dir() and (newest := newest_done(path)):
         path = newest
     if (path / "config.yaml").is_file():
         return _of_run(RunDirectory.open(path, "init.from"))
@@ -248,15 +249,6 @@ def _padding(tensors: Mapping[str, Tensor], tokenizer: Tokenizer | None) -> int:
         return 0
     added = len(embedding) - tokenizer.vocab_size
     return added if 0 < added <= max(MAX_PADDING, tokenizer.vocab_size // 8) else 0
-
-
-def newest_run(folder: Path) -> Path | None:
-    """Of a folder of runs (`outputs/gpt_stdlib`), the newest that is done."""
-    for config in sorted(folder.glob("*/config.yaml"), reverse=True):
-        result = config.parent / "result.json"
-        if result.is_file() and read_json(result).get("status") == "done":
-            return config.parent
-    return None
 
 
 def _of_export(folder: Path, tensors: Tensors) -> Source:
