@@ -92,7 +92,7 @@ def yardstick(task, train, best, val, accuracy):
     ("train", "best", "val", "steps", "hint", "likely"),
     [
         (2.1, 2.0, 2.0, 1000, "", "optim.lr=0.1 is too high or too low"),
-        (2.1, 2.0, 2.0, 20, "", "only 20 steps"),
+        (2.1, 2.0, 2.0, 20, "", "only 20 steps (train longer)"),
         (0.1, 1.9, 2.0, 1000, "", "learnt by heart: the training loss is 0.1000"),
         (2.5, 1.5, 9.0, 1000, "", "rose from 1.5000 at step 100 to 9.0000"),
         (1.9, 1.9, 1.9, 1000, "the classes are imbalanced", "the classes are imbalanced"),

@@ -99,7 +99,7 @@ class Yardstick:
         """What may have gone wrong, by what the run shows."""
         reasons = [baseline.hint] if baseline.hint else []
         if step < FEW_STEPS:
-            reasons.append(f"only {step} steps (raise trainer.max_epochs)")
+            reasons.append(f"only {step} steps (train longer)")
         lowest, trivial = best.metrics.get("loss", math.nan), baseline.metrics.get("loss", math.nan)
         trained, last = (self.losses.get(split, math.nan) for split in ("train", "val"))
         if last > 1.5 * lowest:
