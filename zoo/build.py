@@ -211,7 +211,7 @@ def build_model(
 ) -> tuple[nn.Module, Report | None]:
     """The model with the weights that it starts from, on the CPU; and what was loaded."""
     seed_everything(mix_seed(config.seed, INITIALISATION))
-    with frozen_format(config.init):
+    with frozen_format(config.init, facts):
         model = build_component(MODELS, config.model, facts, config.data["name"])
     if teacher:
         keep_apart(model, teacher)

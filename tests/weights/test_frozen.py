@@ -8,11 +8,15 @@ from safetensors.torch import load_file
 from torch import nn
 
 from zoo.adapters.low_rank import LoRAQuantised
+from zoo.build import build_model
 from zoo.commands.evaluate import main as evaluate
 from zoo.commands.export import main as export
 from zoo.commands.predict import main as predict
+from zoo.config import compose
 from zoo.config.run import InitConfig
+from zoo.errors import UserError
 from zoo.models.llama import Llama
+from zoo.models.rnn import RNN
 from zoo.restore import restore
 from zoo.weights.frozen import frozen_format
 
@@ -28,6 +32,21 @@ def test_no_random_numbers_are_drawn():
     assert torch.equal(model.rotary.cos, Llama(**SIZES).rotary.cos), "of float32"
     assert torch.equal(model.norm.weight, torch.ones(8))
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_models_that_begin_orthogonal_are_built_in_16_bits():
+    with frozen_format(InitConfig(dtype="bf16")):
+        model = RNN(vocab_size=9, width=8, depth=1)
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("facts", [{}, {"vocab_size": 9}], ids=["images", "with captions"])
+def test_images_and_tables_are_refused(facts):
+    """Layers in 16 bits take no 32-bit numbers."""
+    config = compose.load(["model=mlp", "init.from=outputs", "init.dtype=bf16", "adapter=lora"])
+    facts = {"input_shape": (1, 8, 8), "num_outputs": 2} | facts
+    with pytest.raises(UserError, match="init.dtype=bf16 is for models that read text alone"):
+        build_model(config, facts, None, None)
 
 
 def test_without_it_nothing_changes():

@@ -1,7 +1,7 @@
 """Models of which all weights are read and none is trained: in few bits, not initialised."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,16 +24,33 @@ class Uninitialised(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """The call, unless it fills a tensor at random."""
-        if getattr(func, "__name__", "") in RANDOM:
+        """The call, unless it fills a tensor at random, or makes random columns orthogonal."""
+        name = getattr(func, "__name__", "")
+        if name in RANDOM:
             return args[0] if args else (kwargs or {})["tensor"]
+        if name == "linalg_qr":  # of `orthogonal_`; not implemented in 16 bits
+            return args[0], args[0]
         return func(*args, **(kwargs or {}))
 
 
 @contextlib.contextmanager
-def frozen_format(init: InitConfig) -> Iterator[None]:
+def frozen_format(init: InitConfig, facts: Mapping[str, Any] | None = None) -> Iterator[None]:
     """With `init.dtype`, models that are built within have their weights in that format; with it or
-    `init.quantize` they are without values: all are loaded, since none may be initialised again."""
+    `init.quantize` they are without values: all are loaded, since none may be initialised again.
+
+    Args:
+        init: The settings.
+        facts: Of the data, to check; None where they are known to fit.
+
+    Raises:
+        UserError: `init.dtype`, and the data are images or tables: 32-bit numbers, which layers in
+            16 bits do not take.
+    """
+    if init.dtype and facts and ("input_shape" in facts or "vocab_size" not in facts):
+        raise UserError(
+            f"init.dtype={init.dtype} is for models that read text alone: images and tables are "
+            f"numbers in 32 bits; leave it out"
+        )
     if init.dtype is None and init.quantize is None:
         yield
         return
