@@ -12,7 +12,7 @@ REQUIREMENTS := pyproject.toml constraints.txt scripts/setup.sh
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 10
 
-train: $(VENV)/installed ## train the default, a CNN on photographs of digits
+train: $(VENV)/installed ## train the default, a CNN on images of digits
 	$(RUN) train.py $(ARGS)
 
 test: $(VENV)/installed-dev ## all tests
