@@ -162,6 +162,16 @@ def test_the_better_of_network_and_classical_model_is_bold(place, theirs, ours_i
     assert "| 10.00 ± 1.00 % majority class |" in page
 
 
+@pytest.mark.parametrize("metric,less", [("accuracy_gap", True), ("nll", True), ("bleu", False)])
+def test_which_is_better_follows_from_the_metric(metric, less):
+    """As in comparisons of runs."""
+    name, value = f"test/{metric}", {"mean": 1.0, "std": 0.1, "values": [1.0, 1.0]}
+    row = {"metrics": {name: value}, "expect": {name: ""}, "runs": 2}
+    other = {"metrics": {name: value | {"mean": 2.0}}, "name": "other"}
+    network, classical = results_page.compared(row, other)
+    assert network.startswith("**") == less and classical.startswith("**") != less
+
+
 def test_every_classical_model_has_its_place_and_the_chosen_one_its_mark(place):
     finished(place / "outputs")
     classical(place, 0.97, **{"data.name": "digits"})

@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.config import groups as configs
 from zoo.errors import UserError
+from zoo.runs.rank import larger_is_better
 
 BEGIN, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"
 SHORT = (  # what README.md shows
@@ -35,7 +36,6 @@ MODELS_NOTE = (
     "\nThe classical models one by one; `*` marks the one that held-out data chooses, which is in "
     "the table above. Neither it\nnor its settings are chosen by the test split.\n"
 )
-LESS_IS_BETTER = ("loss", "perplexity", "bits_per_byte", "rmse", "mae")
 Row = dict[str, Any]
 
 
@@ -104,7 +104,7 @@ def compared(row: Row, baseline: Row | None) -> tuple[str, str]:
     ours, theirs = row["metrics"][metric]["mean"], value["mean"]
     if ours == theirs:
         return network, classical
-    won = (ours < theirs) == (metric.rpartition("/")[2] in LESS_IS_BETTER)
+    won = (ours > theirs) == larger_is_better(metric, "")
     return (f"**{network}**", classical) if won else (network, f"**{classical}**")
 
 
