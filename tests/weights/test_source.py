@@ -171,3 +171,14 @@ def test_the_newest_run_that_is_done(tmp_path, done):
         (tmp_path / name / "result.json").write_text(f'{{"status": "{status}"}}')
     with pytest.raises(UserError, match=f"{done} holds no checkpoint"):
         open_source(str(tmp_path))
+
+
+def test_runs_of_which_none_is_done(tmp_path):
+    run = tmp_path / "2026-01-01_00-00-00"
+    run.mkdir()
+    config = compose.load(["model=mlp", "data=rain"])
+    (run / "config.yaml").write_text(yaml.safe_dump(config.to_dict()))
+    (run / "result.json").write_text('{"status": "interrupted"}')
+    said = f"none of the runs there is complete; .* python train.py resume={run}"
+    with pytest.raises(UserError, match=said):
+        open_source(str(tmp_path))

@@ -34,7 +34,7 @@ def find_run(text: str, option: str = "run", trained: bool = True) -> RunDirecto
         folder = OUTPUTS
     if (folder / "config.yaml").is_file() or not folder.is_dir() and not is_last:
         return RunDirectory.open(folder, option)
-    runs = [run for run in _below(folder) if (run / "checkpoints").is_dir()]
+    runs = [run for run in runs_below(folder) if (run / "checkpoints").is_dir()]
     saved = [run for run in runs if any((run / "checkpoints").glob("[bl]*-*"))]
     newest = max((trained and saved) or runs, default=None, key=_started)
     if newest is None and is_last:
@@ -50,12 +50,13 @@ def newest_done(folder: Path) -> Path | None:
     None where there is none, or where the folder is itself a run."""
     if (folder / "config.yaml").is_file():
         return None
-    runs = sorted(_below(folder), key=_started, reverse=True)
+    runs = sorted(runs_below(folder), key=_started, reverse=True)
     ended = (run for run in runs if (run / FILE).is_file())
     return next((r for r in ended if read_result(RunDirectory(r)).get("status") == "done"), None)
 
 
-def _below(folder: Path) -> list[Path]:
+def runs_below(folder: Path) -> list[Path]:
+    """The runs in a folder, sweeps' trials included."""
     patterns = ["*/" * level + "config.yaml" for level in range(1, LEVELS)]
     return [file.parent for pattern in patterns for file in folder.glob(pattern)]
 

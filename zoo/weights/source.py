@@ -3,6 +3,7 @@
 A run directory, a folder of the Hugging Face Hub's form, a file of tensors, or a name on the Hub.
 """
 
+import shlex
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.program import spelled
 from zoo.runs.directory import RunDirectory
-from zoo.runs.find import newest_done
+from zoo.runs.find import newest_done, runs_below
 from zoo.schema import matches_type
 from zoo.training.checkpoint import Checkpointer
 from zoo.weights.bert import BERT
@@ -115,7 +116,16 @@ def open_source(location: str, online: bool = True) -> Source:
         path = newest
     if (path / "config.yaml").is_file():
         return _of_run(RunDirectory.open(path, "init.from"))
-    tensors = read_weights(path)
+    try:
+        tensors = read_weights(path)
+    except UserError:
+        if not (runs := runs_below(path)):
+            raise
+        resume = spelled(shlex.join(["python", "train.py", f"resume={max(runs)}"]))
+        raise UserError(
+            f"init.from={location}: none of the runs there is complete; name one of them, whose "
+            f"best weights are then taken, or complete one: {resume}"
+        ) from None
     folder = path if path.is_dir() else path.parent
     if (folder / OPTIONS).is_file():
         return _of_export(folder, tensors)
