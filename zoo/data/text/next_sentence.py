@@ -68,10 +68,13 @@ class PairSource:
         starts, lengths = self._all_documents
         starts, lengths = starts[lengths >= SHORTEST], lengths[lengths >= SHORTEST]
         if len(starts) < 2:
+            held_out = self.split in ("val", "test")
             raise UserError(
                 f"data.next_sentence=true: the {self.split} split has {len(starts)} documents of "
                 f"{SHORTEST} tokens or more, and a random passage is one of another document; "
-                f"expected at least 2: give more files, or raise data.{self.split}_fraction"
+                f"expected at least 2: give more files"
+                + f", or raise data.{self.split}_fraction"
+                * held_out
             )
         return starts, lengths, np.maximum(lengths // self.room, 1).cumsum()
 
