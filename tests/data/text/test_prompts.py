@@ -74,8 +74,11 @@ def test_the_loss_is_that_of_the_responses(file):
 
 def test_long_rows_are_left_out_and_counted(file):
     dataset = build(file, block_size=16)
-    assert sum(len(s) for s in dataset.splits.values()) < 40
-    assert "longer than data.block_size=16 tokens left out" in dataset.notes[0]
+    kept = sum(len(s) for s in dataset.splits.values())
+    assert kept < 40 and f"sft: {kept} prompts" in dataset.notes[0]
+    assert f"{40 - kept} longer than data.block_size=16 tokens left out" in dataset.notes[0]
+    evaluated = build(file, encoding=dataset.encoding.to_json())
+    assert evaluated.notes[0] == dataset.notes[0], "a row of two splits counts once"
     with pytest.raises(UserError, match="every row of the train split is longer"):
         build(file, block_size=4)
 

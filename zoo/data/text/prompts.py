@@ -127,10 +127,11 @@ def _summary(
     encoding: PromptEncoding,
 ) -> str:
     """`sft: 500 prompts, 23 tokens per response; 3 longer than data.block_size=... left out`"""
-    responses = [len(ids) - prompt for members in short.values() for ids, prompt in members]
+    own = [split for split in short if split != "all"]
+    responses = [len(ids) - prompt for split in own for ids, prompt in short[split]]
     number, mean = len(responses), sum(responses) / max(1, len(responses))
     summary = f"{name}: {number:,} prompts, {mean:.0f} tokens per response"
-    dropped = sum(map(len, rows.values())) - number
+    dropped = sum(len(rows[split]) for split in own) - number
     if dropped:
         summary += f"; {dropped:,} longer than data.block_size={encoding.length} tokens left out"
     return summary
