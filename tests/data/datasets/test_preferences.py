@@ -63,6 +63,8 @@ def test_rows_are_split_as_they_say(tmp_path):
     )
     again = build(tmp_path / "pairs.jsonl", dataset.encoding.to_json(), split_column="split")
     assert len(again.splits["all"]) == 4 and again.sha256 == dataset.sha256
+    tested = build(write(tmp_path, rows[2:3]), dataset.encoding.to_json(), split_column="split")
+    assert [len(tested.splits[split]) for split in ("train", "val", "test", "all")] == [0, 0, 1, 1]
 
 
 TALK = [user("x"), assistant("y"), user("a")]
@@ -104,6 +106,8 @@ def test_texts_are_messages_where_a_template_is_given(tmp_path):
         build(path, chat_template=form)
     with pytest.raises(UserError, match="data.verifier checks answers to texts"):
         build(path, chat_template=form, verifier="python")
+    with pytest.raises(UserError, match=r"data.template='Q: {prompt}' is for plain prompts"):
+        build(path, chat_template=form, template="Q: {prompt}")
 
 
 def test_a_run_keeps_its_encoding_and_is_evaluated_on_answers_alone(tmp_path):

@@ -109,6 +109,8 @@ def test_prompts_are_conversations_where_a_template_is_given(tmp_path):
     assert default.encoding.kind == "chat" and "packed into" in default.notes[-1]
     with pytest.raises(UserError, match="data.chat_template=missing: no such file; expected a"):
         build(path, chat_template="missing")
+    with pytest.raises(UserError, match=r"data.template='Q: {prompt}' is for plain prompts"):
+        build(path, chat_template="default", template="Q: {prompt}")
     with pytest.raises(UserError, match="data.pack=true packs conversations; give data.chat_te"):
         build(path, pack=True)
 

@@ -10,7 +10,12 @@ from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.splits import split_items
 from zoo.data.text.chat_encoding import ChatEncoding
-from zoo.data.text.conversations import Conversation, chat_encoding, read_template
+from zoo.data.text.conversations import (
+    Conversation,
+    chat_encoding,
+    check_template,
+    read_template,
+)
 from zoo.data.text.json_rows import Entry, read_rows, unread
 from zoo.data.text.preferences import (
     Preference,
@@ -49,7 +54,7 @@ def preferences(
         path: The file.
         prompt, chosen, rejected: Names of the three in each line: texts, or lists of messages.
         split_column: Name of the column that says train, val or test; null to split at random.
-        template: The text around a prompt.
+        template: The text around a plain prompt.
         verifier: What checks an answer: python, sums; null for nothing.
         chat_template: How messages are written: a file with a Jinja template, or the template
             itself; null for that of the tokenizer, or else a default. Given, texts are messages
@@ -66,7 +71,8 @@ def preferences(
     found = read_rows(text, path)
     rows = [read_row(row, where, columns) for where, row in found]
     if split_column:
-        splits = _by_split(rows, [_part(row, at, split_column) for at, row in found], path)
+        parts = [_part(row, at, split_column) for at, row in found]
+        splits = _by_split(rows, parts, path, allow_empty=not context.is_new)
     else:
         splits = split_items(rows, context.split, allow_empty=not context.is_new)
     source = read_template(chat_template) if context.encoding is None else None  # a run has its own
@@ -74,6 +80,8 @@ def preferences(
     if isinstance(context.encoding, ChatEncoding) or source or _has_messages(found, columns):
         if verifier is not None:
             raise UserError("data.verifier checks answers to texts; leave it out for messages")
+        if context.encoding is None:
+            check_template(template)
         encoding = chat_encoding("preferences", _spoken(splits), context, block_size, source)
     else:
         encoding = preference_encoding(splits, context, block_size, template, columns, verifier)
@@ -173,11 +181,14 @@ def _part(row: Any, where: str, name: str) -> str:
     return row[name]
 
 
-def _by_split(rows: list[Preference], parts: list[str], path: str) -> dict[str, list[Preference]]:
+def _by_split(
+    rows: list[Preference], parts: list[str], path: str, allow_empty: bool
+) -> dict[str, list[Preference]]:
     splits = {
         name: [row for row, part in zip(rows, parts, strict=True) if part == name]
         for name in SPLITS
     }
-    if empty := [name for name, members in splits.items() if not members]:
+    empty = [name for name, members in splits.items() if not members]
+    if empty and not allow_empty:
         raise UserError(f"{path}: no row is of the {empty[0]} split")
     return splits

@@ -10,7 +10,12 @@ from zoo.data.chat.messages import KEYS, check_messages, exchange
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.text.chat_encoding import ChatEncoding
-from zoo.data.text.conversations import Conversation, conversation_dataset, read_template
+from zoo.data.text.conversations import (
+    Conversation,
+    check_template,
+    conversation_dataset,
+    read_template,
+)
 from zoo.data.text.json_rows import Entry, read_rows, unread
 from zoo.data.text.prompts import Pair, prompt_dataset
 from zoo.data.tokenizers.base import replace_halves
@@ -39,7 +44,7 @@ def sft(
             out, longer conversations end with the last answer that fits.
         path: The file.
         prompt, response: Names of the two in each line.
-        template: The text around a prompt, such as `Question: {prompt}\\nAnswer:`.
+        template: The text around a plain prompt, such as `Question: {prompt}\\nAnswer:`.
         messages: Name of the messages in each line, where lines are conversations.
         chat_template: How conversations are written: a file with a Jinja template, or the template
             itself; null for that of the tokenizer, or else a default. Given, prompts and responses
@@ -53,6 +58,8 @@ def sft(
     source = read_template(chat_template) if context.encoding is None else None  # a run has its own
     is_chat = isinstance(context.encoding, ChatEncoding) or source is not None
     if is_chat or any(isinstance(row, dict) and messages in row for _, row in rows):
+        if context.encoding is None:
+            check_template(template)
         found = read_conversations(rows, messages, prompt, response)
         dataset = conversation_dataset("sft", found, context, block_size, source, pack)
         read = {messages, prompt, response}

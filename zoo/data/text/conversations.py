@@ -20,6 +20,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.splits import split_items
 from zoo.data.text.chat_encoding import ChatEncoding
 from zoo.data.text.coverage import coverage_notes, repeated_note, spread
+from zoo.data.text.prompt_encoding import PLACEHOLDER
 from zoo.data.text.scored import ScoredSource
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.data.tokenizers.registry import EOT, Tokenizer
@@ -104,6 +105,19 @@ def read_template(given: str | None) -> str | None:
             "`default`, or null for the tokenizer's own"
         )
     return read_text(file)[0]
+
+
+def check_template(template: str) -> None:
+    """Refuse a template of plain prompts for conversations, which it would not change.
+
+    Raises:
+        UserError: There is text in it besides the prompt.
+    """
+    if template.replace(PLACEHOLDER, "").strip():
+        raise UserError(
+            f"data.template={template!r} is for plain prompts, and these are written as "
+            f"conversations; leave it out, or put the text into data.chat_template"
+        )
 
 
 def chat_encoding(
