@@ -28,7 +28,9 @@ def test_runs_that_agree_are_one_line(runs, capsys):
     assert groups == {
         "depth=20": [{10: 2.0, 20: 0.5}, {10: 2.0, 20: 0.7}], "depth=56": [{10: 2.0, 20: 1.0}],
     }  # fmt: skip
-    assert len(read_curves(runs, "train/loss", [])) == 2  # named seed0, seed1
+    names = list(read_curves(runs, "train/loss", []))
+    assert names == ["depth20/seed0", "depth20/seed1", "depth56/seed0"], "a line for each run"
+    assert list(read_curves(runs / "depth56" / "seed0", "train/loss", [])) == ["seed0"]
     assert read_curves(runs, "train/loss", ["model.depth"], 2)["depth=56"] == [{10: 2.0, 20: 1.5}]
     assert main([f"runs={runs}", "by=[model.depth]", f"out={runs / 'a' / 'b.png'}"]) == 0
     assert (runs / "a" / "b.png").read_bytes()[:4] == b"\x89PNG"
@@ -50,6 +52,15 @@ def test_last_values_over_a_setting(runs, capsys):
     assert "note: left out, as model.depth is null: 1 runs" in capsys.readouterr().err
     assert main([f"runs={runs}", "x=model.name"]) == 2
     assert "has resnet, expected a number in every run" in capsys.readouterr().err
+
+
+def test_a_run_that_diverged_has_no_deviation(runs, capsys):
+    with (runs / "depth20" / "seed1" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 30, "split": "train", "loss": null}\n')
+    out = runs / "nan.png"
+    for options in (["by=[model.depth]"], ["x=model.depth"]):
+        assert main([f"runs={runs}", f"out={out}", *options]) == 0
+        assert "nan" in capsys.readouterr().out.splitlines()[1]
 
 
 def test_wrong_names(runs, tmp_path, capsys):

@@ -8,8 +8,9 @@ printed as a table.
 
 from collections import defaultdict
 from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import fmean
 from typing import Any
 
 from zoo.commands.arguments import options
@@ -21,6 +22,7 @@ from zoo.errors import UserError, report, unknown_name
 from zoo.figures import render
 from zoo.files import user_path
 from zoo.runs.directory import RunDirectory, find_runs
+from zoo.runs.rank import Spread
 from zoo.terminal import remark
 from zoo.text_table import text_table
 
@@ -73,8 +75,9 @@ def _main(argv: list[str] | None) -> int:
 
 
 def _spread(values: list[float]) -> str:
-    """`0.9164 ± 0.0100`."""
-    return f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
+    """`0.9164 ± 0.0100`; nan where a run diverged."""
+    found = Spread.of(values)
+    return f"{found.mean:.4f}" + ("" if isnan(found.deviation) else f" ± {found.deviation:.4f}")
 
 
 def read_curves(folder: Path, metric: str, by: list[str], smooth: int = 1) -> Groups:
@@ -92,7 +95,7 @@ def read_curves(folder: Path, metric: str, by: list[str], smooth: int = 1) -> Gr
     groups: Groups = defaultdict(list)
     for path, points in _values(folder, metric):
         settings = configs.read_yaml(path / "config.yaml") if by else {}
-        groups[_label(settings, by) or path.name].append(_smoothed(points, smooth))
+        groups[_label(settings, by) or _name(path, folder)].append(_smoothed(points, smooth))
     return dict(sorted(groups.items()))
 
 
@@ -154,6 +157,11 @@ def _label(settings: dict[str, Any], by: list[str]) -> str:
     return ", ".join(f"{key.rpartition('.')[2]}={_setting(settings, key, 'by')}" for key in by)
 
 
+def _name(run: Path, folder: Path) -> str:
+    """Of a run below a folder: sweeps call their runs alike."""
+    return run.name if run == folder else run.relative_to(folder).as_posix()
+
+
 def _setting(settings: dict[str, Any], key: str, option: str) -> Any:
     """The value of a run's setting, by its dotted name."""
     node: Any = settings
@@ -170,7 +178,7 @@ def _smoothed(points: list[tuple[int, float]], window: int) -> Curve:
     curve = {}
     for k, (step, _) in enumerate(points):
         last = points[max(0, k + 1 - window) : k + 1]
-        curve[step] = mean(value for _, value in last)
+        curve[step] = fmean(value for _, value in last)
     return curve
 
 

@@ -1,7 +1,9 @@
 """Learning curves as lines of a plot: the mean over runs, with a band of one standard deviation."""
 
-from statistics import mean, stdev
+from statistics import fmean
 from typing import Any
+
+from zoo.runs.rank import Spread
 
 Curve = dict[int, float]  # value by step
 Groups = dict[str, list[Curve]]
@@ -15,11 +17,12 @@ def draw_line(axes: Any, curves: list[Curve], band: bool = True, **style: Any) -
 
 
 def draw_points(axes: Any, points: Points, band: bool = True, **style: Any) -> None:
-    """The mean at each point, with a band of one sample standard deviation where all have one."""
-    means = [mean(values) for values in points.values()]
+    """The mean at each point, with a band of one sample standard deviation where all have one; of
+    a run that diverged neither."""
+    means = [fmean(values) for values in points.values()]
     (line,) = axes.plot(list(points), means, **style)
     if band and all(len(values) > 1 for values in points.values()):
-        deviations = [stdev(values) for values in points.values()]
+        deviations = [Spread.of(values).deviation for values in points.values()]
         low = [m - d for m, d in zip(means, deviations, strict=True)]
         high = [m + d for m, d in zip(means, deviations, strict=True)]
         axes.fill_between(list(points), low, high, color=line.get_color(), alpha=0.15, linewidth=0)
