@@ -103,6 +103,13 @@ def test_mistakes_are_one_line(tmp_path, say, arguments, said):
     assert not list(tmp_path.glob("*/sweep.json")), "nothing was begun"
 
 
+def test_runs_of_other_files_are_not_decided(tmp_path, say):
+    for name in ("a", "b"):
+        write_run(tmp_path / name, 0.5, data__path=f"{name}.csv")
+    error = say("--decide", tmp_path / "a", tmp_path / "b")[2]
+    assert "val/accuracy of A and B cannot be compared: data.path=a.csv and data.path=b" in error
+
+
 def test_a_budget_needs_two_runs(tmp_path, say):
     assert "--budget is for --decide" in say(tmp_path, "--budget", "3")[2]
 

@@ -97,6 +97,24 @@ def test_experiments_are_not_compared_unless_a_metric_is_named(tmp_path):
     assert rain.constant == {}
 
 
+def test_other_files_and_losses_of_other_tasks_are_apart(tmp_path):
+    """An accuracy is the same in each task; distillation reports the loss of the labels."""
+    tasks = {"classification": 0.5, "distill": 0.4, "elbo": 90.0}
+    for name, loss in tasks.items():
+        write_run(tmp_path / "tasks" / name, {"loss": loss, "accuracy": 0.5}, task__name=name)
+    (labels, elbo), _ = ranked(tmp_path / "tasks", "val/loss")
+    assert [group.settings["task.name"] for group in labels.groups] == ["distill", "classification"]
+    assert (labels.title, elbo.title) == ("toy on rain", "toy on rain task=elbo")
+    assert len(ranked(tmp_path / "tasks", "val/accuracy")[0]) == 1
+    for name, width in (("a", 4), ("a", 8), ("b", 4)):
+        data = {"data__name": "csv", "data__target": "price", "data__path": f"{name}.csv"}
+        write_run(tmp_path / "files" / f"{name}{width}", 0.5, model__width=width, **data)
+    tables = ranked(tmp_path / "files")[0]
+    assert [(table.title, len(table.groups)) for table in tables] == [
+        ("toy on csv data.path=a.csv", 2), ("toy on csv data.path=b.csv", 1),
+    ]  # fmt: skip
+
+
 def test_a_metric_that_only_some_have(tmp_path):
     write_run(tmp_path / "a", 0.5, {"accuracy": 0.5, "f1": 0.4})
     write_run(tmp_path / "b", 0.7, {"accuracy": 0.5}, model__width=16)
