@@ -1,10 +1,16 @@
 """Text files: which of a folder are text, and reading them piece by piece."""
 
+import gzip
+import os
+from pathlib import Path
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.data.text import files as text_files
 from zoo.data.text.files import find_texts, line_boundary, pieces
+from zoo.errors import UserError
 
 LINE = "The quick brown fox jumps over the lazy dog, again and again.\n"
 
@@ -61,3 +67,43 @@ def test_a_pattern_in_a_folder_and_a_glob(write, tmp_path):
         "b/three.xyz",
     ]
     assert names("all/**/*.xyz") == ["a/two.xyz", "b/three.xyz", "four.xyz"]
+
+
+def test_a_pattern_needs_a_folder(write, tmp_path):
+    write("all/one.txt", LINE)
+    for path, kind in (("all/one.txt", "a file"), ("all/*.txt", "a pattern itself")):
+        with pytest.raises(UserError, match=rf"data.pattern='\*.md' .* is {kind}; data.pattern=null"):
+            find_texts(str(tmp_path / path), "*.md")
+
+
+def test_compressed_texts_are_found_by_a_pattern(write, tmp_path):
+    write("all/one.txt.gz", gzip.compress(LINE.encode()))
+    write("all/many.tar.gz", gzip.compress(b"\0" * 600))
+    for path, pattern in (("all", "*.gz"), ("all/*.gz", None)):
+        _, files, notes = find_texts(str(tmp_path / path), pattern)
+        assert [file.name for file in files] == ["one.txt.gz"]
+        assert notes == ["files left out: 1 binary"]
+
+
+def test_what_cannot_be_looked_into_is_said(write, tmp_path, monkeypatch):
+    write("all/one.txt", LINE)
+    write("elsewhere/two.txt", LINE)
+    (tmp_path / "all" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "all" / "gone.txt").symlink_to(tmp_path / "nowhere.txt")
+    _, files, notes = find_texts(str(tmp_path / "all"))
+    assert [file.name for file in files] == ["one.txt"]
+    assert notes == [
+        "files left out: 1 missing (a broken link) or no regular file, those of 1 linked folders "
+        "(linked)"
+    ]
+    closed, scan = tmp_path / "all" / "closed", os.scandir
+    closed.mkdir()
+
+    def refuse(path):
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match="closed cannot be read: Permission denied"):
+        find_texts(str(tmp_path / "all"))

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.data.paths import not_found
-from zoo.data.text.transcode import is_plain, is_wide, read_head
+from zoo.data.text.transcode import COMPRESSED, is_plain, is_wide, read_head
 from zoo.errors import UserError, closest_match
 from zoo.files import user_path
 
 PIECE = 2**20  # bytes read at once
 BOM = b"\xef\xbb\xbf"
+PACKED = {".gz", ".bz2", ".xz", ".zst", ".zip"}  # of one text each; an archive is none
 EXTENSIONS = {
     ".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".org", ".adoc", ".srt", ".log", ".py",
     ".pyi", ".c", ".h", ".cc", ".cpp", ".hpp", ".cs", ".java", ".kt", ".scala", ".go", ".rs",
@@ -31,21 +32,28 @@ def find_texts(path: str, pattern: str | None = None) -> tuple[Path, list[Path],
         path: A file, a folder, or a pattern such as `books/**/*.txt`.
         pattern: Of a folder, take the files whose name (or path in it) matches, whatever their
             extension; without it those with the extension of a text, or none. Hidden files and
-            folders, binary files and empty files are left out.
+            folders, links to folders, binary files and empty files are left out.
 
     Returns:
         The folder that they have in common, the files, sorted, and notes on what was left out.
 
     Raises:
-        UserError: There is none.
+        UserError: There is none; a folder that cannot be read; a pattern where there is no folder.
     """
     root = user_path(path)
+    if pattern is not None and not root.is_dir() and (root.is_file() or glob.has_magic(path)):
+        kind = "a file" if root.is_file() else "a pattern itself"
+        raise UserError(
+            f"data.pattern={pattern!r} chooses files of a folder, but data.path={path!r} is "
+            f"{kind}; data.pattern=null"
+        )
     if root.is_file():
         _check_file(root)
         return root.parent, [root], []
     is_pattern = not root.is_dir() and glob.has_magic(path)
+    links: list[str] = []
     if root.is_dir():
-        files, other = _in_folder(root, pattern)
+        files, other = _in_folder(root, pattern, links)
         problem = f"{root}: none of its {len(other):,} files {_wanted(pattern)} ({_kinds(other)})"
         fix = "set the pattern: data.pattern='*.xyz'"
         if not files and not other:
@@ -63,6 +71,9 @@ def find_texts(path: str, pattern: str | None = None) -> tuple[Path, list[Path],
         raise UserError(f"{problem}; {fix}")
     if other:
         reasons.append(f"{len(other):,} of another kind ({_kinds(other)})")
+    if links:
+        listed = ", ".join(links[:3]) + (", ..." if len(links) > 3 else "")
+        reasons.append(f"those of {len(links):,} linked folders ({listed})")
     return root, texts, [f"files left out: {', '.join(reasons)}"] if reasons else []
 
 
@@ -75,18 +86,27 @@ def _matching(pattern: Path) -> tuple[Path, list[Path], list[Path]]:
     return (Path(*parts[:fixed]) if fixed else Path()), files, []
 
 
-def _in_folder(folder: Path, pattern: str | None) -> tuple[list[Path], list[Path]]:
-    """The files that are wanted, and the others; no hidden ones."""
+def _in_folder(
+    folder: Path, pattern: str | None, links: list[str]
+) -> tuple[list[Path], list[Path]]:
+    """The files that are wanted, and the others; no hidden ones. Folders that are links are not
+    looked into, but added to `links`."""
     matched: list[Path] = []
     other: list[Path] = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_stop):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        linked = (path for name in folders if (path := Path(parent, name)).is_symlink())
+        links += [path.relative_to(folder).as_posix() for path in linked]
         for name in sorted(names):
             if not name.startswith("."):
                 path = Path(parent, name)
                 relative = path.relative_to(folder).as_posix()
                 (matched if _is_wanted(name, relative, pattern) else other).append(path)
     return sorted(matched), other
+
+
+def _stop(error: OSError) -> None:
+    raise UserError(f"{error.filename} cannot be read: {error.strerror or error}")
 
 
 def _is_wanted(name: str, relative: str, pattern: str | None) -> bool:
@@ -100,14 +120,23 @@ def _filter_text_files(files: list[Path]) -> tuple[list[Path], list[str]]:
     texts = []
     reasons: Counter[str] = Counter()
     for file in files:
+        if not file.is_file():  # a pipe is never opened
+            reasons["missing (a broken link) or no regular file"] += 1
+            continue
         head = read_head(file)
-        if b"\0" in head and not is_wide(head):
+        if b"\0" in head and not is_wide(head) and not _is_packed(file, head):
             reasons["binary"] += 1
         elif not head.removeprefix(BOM):
             reasons["empty"] += 1
         else:
             texts.append(file)
     return texts, [f"{count:,} {reason}" for reason, count in sorted(reasons.items())]
+
+
+def _is_packed(file: Path, head: bytes) -> bool:
+    """Whether a file holds one compressed text, by its name and its first bytes."""
+    is_alone = file.suffix.lower() in PACKED and ".tar" not in file.suffixes
+    return is_alone and head.startswith(COMPRESSED)
 
 
 def _check_file(path: Path) -> None:
