@@ -1,5 +1,7 @@
 """Sentences of the user's own, in each form, and what is said of files that are not understood."""
 
+import json
+
 import pytest
 import torch
 from contexts import build_dataset
@@ -38,6 +40,9 @@ def test_json_lines(build):
     lines = '{"tokens": ["a", "b"], "ner": [0, null]}\n\n{"tokens": ["c"], "ner": [1]}\n'
     data = build(lines * 4, words="tokens", tags="ner")
     assert sentences(data) == {"a/0 b/-", "c/1"} and data.facts["tag_names"] == ["0", "1"]
+    rows = [{"id": k, "words": ["a", "b"], "tags": ["A", "B"]} for k in range(9)]
+    listed = build(json.dumps(rows, indent=1))
+    assert sentences(listed) == {"a/A b/B"} and listed.notes[-1] == "of each row, not read: id"
 
 
 CONLL = """-DOCSTART- -X- O O
@@ -67,8 +72,19 @@ def test_columns(build):
     assert shared == {"EU/B-ORG rejects/O", "#/O calls/O"}
     parts = sentences(build((CONLL + "\n") * 4, tags=2))
     assert parts == {"EU/NNP rejects/VBZ", "#/NN calls/NNS"}
-    universal = sentences(build((CONLL_U + "\n") * 4, words=2, tags=4))
+    universal = sentences(build((CONLL_U + "\n") * 4))
     assert universal == {"vamos/VERB nos/PRON", "al/ADP"}
+    lemmas = sentences(build((CONLL_U + "\n") * 4, words=3))
+    assert lemmas == {"ir/VERB nosotros/PRON", "a/ADP"}
+
+
+def test_lines_that_part_documents_are_no_words(build):
+    """With an empty line after them or not, with all columns or one."""
+    text = "-DOCSTART-\na A\nb B\n-DOCSTART- -X-\n\n[ A\n"
+    assert sentences(build((text + "\n") * 4)) == {"a/A b/B", "[/A"}
+    assert sentences(build("[ A\nb B\r\n\r\n" * 4)) == {"[/A b/B"}
+    with pytest.raises(UserError, match="txt:2: one column"):
+        build("a\u2028b A\nc\n")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +97,7 @@ def test_columns(build):
         ("a A\n", {"words": "token"}, "data.words=token: the file has columns; expected a number"),
         ("a\t\n", {}, "txt:1: the word 'a' with the tag ''; expected one of each"),
         ('{"words": ["a"], "tags": ["x"]}\n{"words"\n', {}, "txt:2: not JSON: "),
-        ('[["a", "x"]]', {}, "txt:1: a list; expected "),
+        ('[["a", "x"]]', {}, "txt, entry 1: a list; expected "),
         ('{"word": [], "tags": []}', {}, "data.words: .*txt:1: .*did you mean 'word'?"),
         ('{"words": "a", "tags": ["x"]}', {}, "txt:1: 'words' is a str, expected a list"),
         ('{"words": ["a"], "tags": ["x", "y"]}', {}, "txt:1: 1 words and 2 tags; expected one for"),

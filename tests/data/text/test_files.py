@@ -72,7 +72,9 @@ def test_a_pattern_in_a_folder_and_a_glob(write, tmp_path):
 def test_a_pattern_needs_a_folder(write, tmp_path):
     write("all/one.txt", LINE)
     for path, kind in (("all/one.txt", "a file"), ("all/*.txt", "a pattern itself")):
-        with pytest.raises(UserError, match=rf"data.pattern='\*.md' .* is {kind}; data.pattern=null"):
+        with pytest.raises(
+            UserError, match=rf"data.pattern='\*.md' .* is {kind}; data.pattern=null"
+        ):
             find_texts(str(tmp_path / path), "*.md")
 
 

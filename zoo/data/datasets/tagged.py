@@ -5,7 +5,7 @@ is not known. Columns: a word a line, its tag in another column, an empty line a
 (Tjong Kim Sang and De Meulder, 2003, https://aclanthology.org/W03-0419; also CoNLL-U).
 """
 
-import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,13 +13,16 @@ from zoo.data.charset import read_text
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.splits import split_items
+from zoo.data.text.json_rows import read_rows, unread
 from zoo.data.text.tagged import Sentence, tagged_dataset
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
 from zoo.registry import DATASETS
 
-DOCUMENT = "-DOCSTART-"  # the only word of a line that separates documents
+DOCUMENT = "-DOCSTART-"  # the first word of a line that separates documents
 CONLL_U = 10  # columns; words of several tokens are numbered as 3-4, words left out as 5.1
+_JSON = re.compile(r'\s*[\[{]\s*["\[{\]}]')  # a column of words may begin with a bracket too
+FORM, UPOS = 2, 4  # of them: the word, and its part of speech
 
 
 @DATASETS.register("tagged", uses=("tokenizer", "labels"), needs="files", tiny={"block_size": 32})
@@ -37,7 +40,8 @@ def tagged(
         block_size: Maximum number of tokens of a sentence; longer ones are cut into several.
         path: The file.
         words, tags: Their keys in JSON Lines, or the numbers of their columns, from 1; None:
-            "words" and "tags", the first and the last column.
+            "words" and "tags"; the first and the last column, of CoNLL-U the words and their
+            parts of speech (2 and 4).
 
     Raises:
         UserError: No such file, or one that is not understood; the message has the line.
@@ -48,8 +52,10 @@ def tagged(
             "data.path=names.jsonl"
         )
     text, notes = read_text(user_path(path))
-    read = _of_json if text.lstrip()[:1] in ("{", "[") else _of_columns
-    sentences = list(read(text, path, words, tags))
+    if _JSON.match(text):
+        sentences = list(_of_json(text, path, str(words or "words"), str(tags or "tags"), notes))
+    else:
+        sentences = list(_of_columns(text, path, words, tags))
     if not sentences:
         raise UserError(f"{path}: no sentence; expected words and their tags")
     splits = split_items(sentences, context.whole.split, allow_empty=not context.is_new)
@@ -58,28 +64,21 @@ def tagged(
     return dataset
 
 
-def _of_json(
-    text: str, path: str, words: str | int | None, tags: str | int | None
-) -> Iterator[Sentence]:
-    names = str(words or "words"), str(tags or "tags")
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where}: not JSON: {error}") from None
+def _of_json(text: str, path: str, words: str, tags: str, notes: list[str]) -> Iterator[Sentence]:
+    """The sentences of a file; a note is added on what is not read of it."""
+    rows = read_rows(text, path)
+    for where, row in rows:
         if not isinstance(row, dict):
             kind = type(row).__name__
             raise UserError(f'{where}: a {kind}; expected {{"words": [...], "tags": [...]}}')
-        for option, name in zip(("words", "tags"), names, strict=True):
+        for option, name in (("words", words), ("tags", tags)):
             if name not in row:
                 raise UserError(f"data.{option}: {where}: {unknown_name('key', name, row)}")
             if not isinstance(row[name], list):
                 kind = type(row[name]).__name__
                 raise UserError(f"{where}: '{name}' is a {kind}, expected a list")
-        yield from _sentence(row[names[0]], row[names[1]], where)
+        yield from _sentence(row[words], row[tags], where)
+    notes += unread(rows, {words, tags})
 
 
 def _sentence(words: list[Any], tags: list[Any], where: str) -> Iterator[Sentence]:
@@ -100,15 +99,16 @@ def _sentence(words: list[Any], tags: list[Any], where: str) -> Iterator[Sentenc
 def _of_columns(
     text: str, path: str, words: str | int | None, tags: str | int | None
 ) -> Iterator[Sentence]:
-    places = _column("words", words, 1), _column("tags", tags, None)
-    lines = text.splitlines()
+    lines = re.split("\r\n|[\r\n]", text)  # a word may be another sign that ends lines elsewhere
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     is_universal = first.count("\t") == CONLL_U - 1  # elsewhere # is a word
+    usual = (FORM, UPOS) if is_universal else (1, None)
+    places = _column("words", words, usual[0]), _column("tags", tags, usual[1])
     block: list[tuple[str, str]] = []
     width = 0  # columns of the first word
     for number, line in enumerate([*lines, ""], start=1):
         cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split()
-        if not line.strip():
+        if not line.strip() or cells[0] == DOCUMENT:
             yield from _block(block)
             block = []
         elif not (is_universal and (line.startswith("#") or _is_extra(cells))):
@@ -151,6 +151,6 @@ def _word(
 
 
 def _block(block: list[tuple[str, str]]) -> Iterator[Sentence]:
-    if block and block[0][0] != DOCUMENT:
+    if block:
         words, tags = zip(*block, strict=True)
         yield Sentence(words, tags)
