@@ -28,6 +28,14 @@ def test_a_trained_run_keeps_its_encoding_and_may_lack_splits():
     assert sum(map(len, index.values())) == 1
 
 
+def test_folds_are_refused_for_a_new_run_on_data_that_are_divided_otherwise():
+    folds = Split(folds=5, fold=0)
+    with pytest.raises(UserError, match="data.folds=5: the split of x is fixed, so there can be"):
+        context(folds).check_no_folds("the split of x is fixed")
+    context(folds, encoding=TABLE.to_json()).check_no_folds("the split of x is fixed")
+    context().check_no_folds("the split of x is fixed")
+
+
 def test_an_encoding_of_another_kind_is_refused():
     with pytest.raises(UserError, match="the data holds images, the run was trained on tables"):
         context(encoding=TABLE.to_json()).fitted(ImageEncoding)

@@ -87,6 +87,21 @@ class DataContext:
         """As `Split.indices`; only a training run needs samples in every split."""
         return self.split.indices(classes, fixed_test, fixed_val, not self.is_new, class_names)
 
+    def check_no_folds(self, why: str) -> None:
+        """Refuse folds for a new run on data that are divided otherwise.
+
+        Args:
+            why: They are: `the split of text8 is fixed`.
+
+        Raises:
+            UserError: There are folds.
+        """
+        if self.encoding is None and self.split.folds is not None:
+            raise UserError(
+                f"data.folds={self.split.folds}: {why}, so there can be no folds; leave data.folds "
+                f"and data.fold out"
+            )
+
     def train_targets(self, target: Tensor, train: Tensor, num_classes: int | None) -> Tensor:
         """The targets of the training samples, with label noise where it is set.
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from contexts import build_dataset
+from contexts import build_dataset, context
 from PIL import Image
 from sample_hub import Rows
 
@@ -95,6 +95,19 @@ def test_pairs_may_lie_in_fields_of_one_column(library):
     assert shown == {"source": "last", "target": "letzte"}
 
 
+def test_folds_of_pairs_mix_the_splits_in(library):
+    library["opus", None] = {
+        split: Rows(source=words(split, 0, n), target=words("t", 0, n))
+        for split, n in (("train", 8), ("validation", 2), ("test", 2))
+    }
+    seen = set()
+    for fold in (0, 1):
+        data = hf.hf(context(Split(folds=2, fold=fold), tokenizer=BYTES), 8, "opus", kind="pairs")
+        test = data.splits["test"].fetch(torch.arange(6), torch.zeros(6))["source"]
+        seen |= {tuple(row) for row in test.tolist()}
+    assert len(seen) == 12, "each pair is tested once"
+
+
 def test_images_of_16_bits_are_read_by_one_range(library):
     def image(level):
         return Image.fromarray(np.full((9, 12), level, np.uint16))
@@ -107,6 +120,12 @@ def test_images_of_16_bits_are_read_by_one_range(library):
     assert values == {200 * i >> 4 for i in range(20)}
     assert any("20 images of more than 8 bits with values 0..3800" in note for note in data.notes)
     assert "classes: dark (10), light (10)" in data.notes
+
+
+def test_running_text_has_no_target(library):
+    library["imdb", None] = {"train": Rows(text=words("a", 0, 9), label=[0] * 9)}
+    with pytest.raises(UserError, match="data.target=label: data.kind=text reads running text al"):
+        build("imdb", target="label")
 
 
 def test_images_are_fitted_to_the_size_and_keep_their_classes(library):

@@ -7,6 +7,7 @@ from contexts import context
 from sample_pairs import CHAR, texts
 
 from zoo.data.datasets import multi30k as multi30k_module
+from zoo.data.splits import Split
 from zoo.errors import UserError
 
 
@@ -30,6 +31,11 @@ def test_multi30k_takes_the_official_splits_in_either_direction(few, split):
         context(split, tokenizer=CHAR, root=str(few)), direction="de-en"
     )
     assert texts(back, "train") == [(b, a) for a, b in texts(dataset, "train")]
+
+
+def test_multi30k_has_no_folds(few):
+    with pytest.raises(UserError, match="data.folds=2: the split of multi30k is fixed"):
+        multi30k_module.multi30k(context(Split(folds=2, fold=0), tokenizer=CHAR, root=str(few)))
 
 
 def test_multi30k_is_verified(few, split):

@@ -9,6 +9,7 @@ from contexts import context
 from zoo.data.datasets.preferences import preferences
 from zoo.data.datasets.sft import sft
 from zoo.data.encoding import load_encoding
+from zoo.data.splits import Split
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.errors import UserError
 
@@ -163,6 +164,9 @@ def test_wrong_settings(tmp_path):
         build(path, split_column="part")
     with pytest.raises(UserError, match="no row is of the val split"):
         build(path, split_column="split")
+    with pytest.raises(UserError, match="data.folds=3: the column 'split' says which split a row"):
+        folds = context(Split(folds=3, fold=0), tokenizer=BYTES)
+        preferences(folds, 64, path=str(path), split_column="split")
     with pytest.raises(UserError, match="data.verifier: unknown verifier 'pyton'; did you mean"):
         build(path, verifier="pyton")
     with pytest.raises(UserError, match="data.tokenizer=word drops capitals"):

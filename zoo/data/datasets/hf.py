@@ -66,7 +66,7 @@ def hf(
         max_length: Maximum number of tokens of either side of a pair.
         size, channels, resize: Of images, as for image_folder.
     """
-    _check_used(kind, context)
+    _check_used(kind, target, context)
     published, notes = load(path, subset, context.online)
     if kind == "text":
         name = column(published["train"], input, "data.input", ("text", "content", "sentence"))
@@ -84,8 +84,13 @@ def hf(
     return dataset
 
 
-def _check_used(kind: str, context: DataContext) -> None:
+def _check_used(kind: str, target: str | None, context: DataContext) -> None:
     """Refuse settings that this kind of data does not use."""
+    if kind == "text" and target is not None and context.encoding is None:
+        raise UserError(
+            f"data.target={target}: data.kind=text reads running text alone; give data.kind="
+            f"labelled_text, pairs or images, or leave it out"
+        )
     if kind != "images" and context.augment not in (None, Augment()):
         raise UserError(f"data.augment changes images; with data.kind={kind} leave it out")
     if kind != "images" and context.test_shift:
@@ -138,7 +143,7 @@ def _lines(rows: Rows, start: int, stop: int, name: str) -> Iterator[str]:
 def published_pairs(
     published: Published, source: str | None, target: str | None, context: DataContext
 ) -> dict[str, list[Pair]]:
-    """Pairs by split; one that the dataset lacks is taken from train."""
+    """Pairs by split; one that the dataset lacks is taken from train, folds from all."""
     first = published["train"]
     source = column(first, source, "data.input", ("source", "src"))
     target = column(first, target, "data.target", ("target", "tgt"))
@@ -146,6 +151,8 @@ def published_pairs(
     for split, rows in published.items():
         sides = texts(rows, source, "data.input"), texts(rows, target, "data.target")
         pairs[split] = list(zip(*sides, strict=True))
+    if context.split.folds is not None:  # which mix the dataset's own splits in
+        return split_pairs([pair for own in pairs.values() for pair in own], context)
     if len(pairs) == 3:
         return {split: pairs[split] for split in ("train", "val", "test")}
     splits = split_pairs(pairs["train"], context)

@@ -49,6 +49,7 @@ def multi30k(
     max_length: int | None = None,
 ) -> Dataset:
     """Pairs of sentences; the split is fixed."""
+    context.check_no_folds("the split of multi30k is fixed")
     source, target = direction.split("-")
     pairs = {}
     for split, file in SPLITS.items():

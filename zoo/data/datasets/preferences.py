@@ -71,6 +71,7 @@ def preferences(
     found = read_rows(text, path)
     rows = [read_row(row, where, columns) for where, row in found]
     if split_column:
+        context.check_no_folds(f"the column '{split_column}' says which split a row is of")
         parts = [_part(row, at, split_column) for at, row in found]
         splits = _by_split(rows, parts, path, allow_empty=not context.is_new)
     else:

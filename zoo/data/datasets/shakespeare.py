@@ -25,6 +25,7 @@ TRAIN_FRACTION = 0.9
 )
 def shakespeare(context: DataContext, block_size: int) -> Dataset:
     """The plays as one text; the split is fixed."""
+    context.check_no_folds("the split of shakespeare is fixed")
     text = fetch(FILE, context.root, "shakespeare").decode("utf-8")
     cut = int(TRAIN_FRACTION * len(text))
     plays, train, val = (Document.of("shakespeare", t) for t in (text, text[:cut], text[cut:]))

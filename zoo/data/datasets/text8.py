@@ -24,6 +24,7 @@ FRACTIONS = {"train": 0.9, "val": 0.05, "test": 0.05}
 @DATASETS.register("text8", uses=("root", "tokenizer"), needs="download", tiny={"block_size": 32})
 def text8(context: DataContext, block_size: int) -> Dataset:
     """Lower-case words without punctuation; the split is fixed."""
+    context.check_no_folds("the split of text8 is fixed")
     text = fetch(FILE, context.root, "text8").decode("ascii")
     documents, start = {}, 0
     for split, fraction in FRACTIONS.items():
