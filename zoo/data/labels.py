@@ -33,6 +33,19 @@ def find_separator(cells: Sequence[str], given: str | None = None) -> str:
     return next((sign for sign in SEPARATORS if any(sign in cell for cell in cells)), USUAL)
 
 
+def check_separator(separator: str | None, is_used: bool) -> None:
+    """Refuse a separator where a cell has one class.
+
+    Raises:
+        UserError: It is given, and not used.
+    """
+    if separator is not None and not is_used:
+        raise UserError(
+            f"data.separator={separator!r} stands between the labels of a cell: give "
+            f"task=multi_label (data.kind), or leave it out"
+        )
+
+
 def split_labels(cell: str, separator: str) -> list[str]:
     """The labels of a cell, each once; none of an empty one."""
     return list(dict.fromkeys(part for piece in cell.split(separator) if (part := piece.strip())))

@@ -177,8 +177,11 @@ def test_an_image_may_have_several_labels(train, tmp_path, capsys):
 
 
 def test_several_labels_need_a_list(tmp_path, split):
+    root = photos(tmp_path / "photos")
     with pytest.raises(UserError, match="need a list of them: data.labels=labels.csv"):
-        build(photos(tmp_path / "photos"), split, kind="multi_label")
+        build(root, split, kind="multi_label")
+    with pytest.raises(UserError, match="data.separator=';' stands between the labels of a cell"):
+        build(root, split, separator=";")
 
 
 @pytest.mark.parametrize("layout", ["classes", "splits", "labels"])

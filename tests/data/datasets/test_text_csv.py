@@ -37,6 +37,7 @@ def test_texts_stay_with_their_classes_and_are_in_one_split(write):
         (table(), {"target": "knid"}, "unknown column 'knid'; did you mean 'kind'?"),
         (table(), {"target": "body"}, "data.text and data.target are both 'body'"),
         (table(), {"block_size": 0}, "data.block_size=0: expected 1 or more"),
+        (table(), {"separator": ";"}, "data.separator=';' stands between the labels of a cell"),
         ("body,kind\n ,x\n,y\n", {}, "the column 'body' is empty in every row"),
         ("body,kind\na,x\nb,x\n", {}, "'x' in every row; expected two classes"),
         ("body,kind\na,x\nb,\n", {}, "line 3: the target 'kind' is missing"),

@@ -59,6 +59,8 @@ def test_another_file_is_read_by_the_same_targets(write, split):
     [
         (text(), {"target": "rent,town"}, "the target 'town' holds texts ('Rome'), and several"),
         (text(), {"target": "rent,rent"}, "data.target names 'rent' twice"),
+        (text(), {"target": "town", "separator": ";"},
+         "data.separator=';' stands between the labels of a cell: give task=multi_label"),
         (text(), {"target": "rent,twon"}, "unknown column 'twon'; did you mean 'town'?"),
         (text(), {"target": "rent,x", "kind": "classification"},
          "task=classification predicts one column, data.target names 2 (rent, x)"),

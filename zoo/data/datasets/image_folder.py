@@ -33,7 +33,7 @@ from zoo.data.images.listed import index_listed
 from zoo.data.images.moved import moved_splits
 from zoo.data.images.pixel_cache import PixelCache
 from zoo.data.images.reader import FileSource, ImageReader
-from zoo.data.labels import note_labels, rarest
+from zoo.data.labels import check_separator, note_labels, rarest
 from zoo.data.names import note_alike
 from zoo.data.paths import not_found
 from zoo.data.repeated import repeated
@@ -95,6 +95,8 @@ def image_folder(
     if normalize == "imagenet" and reader.channels != 3:
         raise UserError("data.normalize=imagenet: expected data.channels=3, got 1")
     several = encoding.separator is not None if encoding else kind == "multi_label"
+    if encoding is None:
+        check_separator(separator, is_used=several)
     separator = encoding.separator if encoding else separator
     if several and labels is None:
         raise UserError("several labels per image need a list of them: data.labels=labels.csv")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.contents import Content
+from zoo.data.labels import check_separator
 from zoo.data.tables.csv_file import Table
 from zoo.data.tables.encoding import Target
 from zoo.data.tables.label_columns import (
@@ -103,8 +104,11 @@ def read_targets(
         separator: Between the labels of a cell; None to detect it.
 
     Raises:
-        UserError: Missing or unreadable values, with their lines; columns that do not go together.
+        UserError: Missing or unreadable values, with their lines; columns that do not go together;
+            a separator for one class.
     """
+    if fitted is None:
+        check_separator(separator, is_used=kind == "multi_label" and len(names) == 1)
     trained_names = [name for target in fitted or () for name in target.columns]
     if fitted is not None and len(names) != len(trained_names):
         raise UserError(
