@@ -27,10 +27,10 @@ def folder(tmp_path, write):
     return make
 
 
-def built(path, **options):
+def built(path, encoding=None, **options):
     options = {"name": "captioned", "path": path, "size": 8, **options}
-    split = Split(val_fraction=0.2, test_fraction=0.2)
-    return build_dataset(options, split=split, tokenizer=TokenizerConfig("word", None))
+    shared = {"tokenizer": TokenizerConfig("word", None), "encoding": encoding}
+    return build_dataset(options, split=Split(val_fraction=0.2, test_fraction=0.2), **shared)
 
 
 def test_images_and_captions_belong_together(folder):
@@ -65,6 +65,18 @@ def test_a_column_gives_the_splits(folder):
     twice = [*lines, lines[0].replace("test", "train")]
     with pytest.raises(UserError, match=r"0\.png is listed in the splits test and train"):
         built(folder("path,caption,split\n" + "\n".join(twice)))
+
+
+def test_a_picture_in_train_and_test_is_said(folder, tmp_path):
+    lines = [f"{line},{'test' if k % 3 == 0 else 'train'}" for k, line in enumerate(LINES)]
+    path = folder("path,caption,split\n" + "\n".join([*lines, "copy.png,a copy,test"]))
+    trained = next(line for line in lines if line.endswith("train")).split(",")[0]
+    (tmp_path / "photos" / "copy.png").write_bytes((tmp_path / "photos" / trained).read_bytes())
+    said = "the same picture is in train and in another split, which makes its score better: 1 pict"
+    data = built(path)
+    assert sum(said in note for note in data.notes) == 1
+    evaluated = built(path, encoding=data.encoding.to_json())
+    assert not any("same picture" in note for note in evaluated.notes)
 
 
 MISTAKES = {

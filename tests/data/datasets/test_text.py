@@ -90,6 +90,13 @@ def test_each_of_many_files_is_in_one_split(write, tmp_path):
     write("books/copy.txt", "book 7 " * 30)
     dataset = build(tmp_path / "books", tmp_path)
     assert dataset.notes[-1].startswith("1 of 21 files are copies of others, which may be in anoth")
+    options = {"name": "text", "path": str(tmp_path / "books"), "root": str(tmp_path)}
+    evaluated = build_dataset(
+        options | {"block_size": 8},
+        tokenizer=TokenizerConfig("byte", None),
+        encoding=dataset.encoding.to_json(),
+    )
+    assert not any("copies" in note for note in evaluated.notes)
 
 
 def test_of_few_files_each_is_cut(write, tmp_path):

@@ -13,13 +13,14 @@ from torch import Tensor
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.images.captioned import CaptionedEncoding, captioned_dataset
-from zoo.data.images.checks import note_facts, note_sizes
+from zoo.data.images.checks import note_facts, note_repeated, note_sizes
 from zoo.data.images.decode import MAX_PIXELS, parse_size
 from zoo.data.images.encoding import ImageEncoding
 from zoo.data.images.listed import CAPTION_NAMES, Listed, read_list
 from zoo.data.images.pixel_cache import PixelCache
 from zoo.data.images.reader import ImageReader
 from zoo.data.paths import not_found
+from zoo.data.repeated import repeated
 from zoo.data.splits import Indices
 from zoo.errors import UserError
 from zoo.files import user_path
@@ -85,7 +86,10 @@ def captioned(
     parts = (images[own], texts, groups, index, context, block_size, fit)
     dataset = captioned_dataset(*parts, picture=picture)
     sizes = note_sizes(files, reader.size, reader.channels, reader.resize)
-    return replace(dataset, notes=[*dataset.notes, sizes, *listed.notes, *notes])
+    trained = index if context.is_new else {}  # others' splits say nothing of what it has seen
+    of_images = {split: own[rows].unique() for split, rows in trained.items()}
+    copies = note_repeated(files, torch.zeros(len(files)), of_images, repeated(files))
+    return replace(dataset, notes=[*dataset.notes, sizes, *listed.notes, *notes, *copies])
 
 
 def _read(

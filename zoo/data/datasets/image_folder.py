@@ -217,7 +217,8 @@ def _dataset(
         names += note_labels(encoding.class_names, labels, splits["train"])
     names.append(note_sizes(index.files, reader.size, reader.channels, reader.resize))
     names += note_alike(index.classes, "images", "classes")
-    odd = note_repeated(index.files, groups, splits, repeated(index.files))
+    trained = splits if context.is_new else {}  # others' splits say nothing of what it has seen
+    odd = note_repeated(index.files, groups, trained, repeated(index.files))
     if images is not None:
         odd += note_one_coloured(index.files, one_coloured(images), len(images))
     return Dataset(

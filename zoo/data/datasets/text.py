@@ -70,7 +70,7 @@ def text(
     dataset = token_dataset(
         "text", splits, context, block_size, documents, next_sentence, denoising
     )
-    copies = _note_copies(files) if len(files) >= MIN_FILES else []
+    copies = _note_copies(files) if len(files) >= MIN_FILES and context.is_new else []
     dataset.notes += notes + copies + converted
     return dataset
 

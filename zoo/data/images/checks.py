@@ -22,7 +22,7 @@ def note_repeated(
     Args:
         files: All files.
         labels: Their classes, int64 (N,).
-        splits: Their numbers by split.
+        splits: Their numbers by split; empty for files of another to evaluate.
         groups: As `repeated` gives them.
     """
     part = {i: split for split, numbers in splits.items() for i in numbers.tolist()}
