@@ -122,6 +122,12 @@ def test_the_runs_own_data_under_another_name_is_noticed(price_run, table, tmp_p
     )
 
 
+@pytest.mark.parametrize("split", ["test", "val"])
+def test_own_data_that_is_divided_anew_holds_training_samples(price_run, split, command):
+    outcome = evaluated(command, f"run={price_run}", "data.split_seed=7", f"split={split}")
+    assert "divided anew (data.split_seed=7): training samples may be" in outcome["warnings"][0]
+
+
 def test_data_that_changed_since_the_run_is_a_warning(trained, table, tmp_path, command):
     file = tmp_path / "houses.csv"
     file.write_text(table.read_text())
@@ -232,6 +238,7 @@ MISTAKES = [
     ("rain_run", ["data.batch_size=0"], "data.batch_size: got 0, expected a whole number, 1 or"),
     ("rain_run", ["data.workers=-1"], "data.workers: got -1, expected a whole number, 0 or more"),
     ("rain_run", ["data.samples=few"], "data.samples: got 'few' (str), expected int"),
+    ("price_run", ["data.drop=[rooms]"], "reads its input as in training, with data.drop=null"),
 ]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.commands.arguments import options, with_config_dir
 from zoo.commands.judging import JUDGE, judging_of
-from zoo.commands.other_data import data_settings
+from zoo.commands.other_data import data_settings, divided_anew, is_same_file
 from zoo.commands.outcome import describe
 from zoo.config.run import Options
 from zoo.config.saved import with_found_files
@@ -164,7 +164,7 @@ def evaluate_run(
     dataset = build_dataset(data, encoding, online=other, max_samples=most)
     _check_split(dataset.splits, split)
     is_same = dataset.sha256 == restored.data_sha256
-    warnings += _about_data(restored, dataset.sha256, other, split)
+    warnings += _about_data(restored, data, dataset.sha256, other, split)
     loader = _loader(restored, dataset, data, other)
     samples = loader.sizes[split]
     if restored.config.trainer.overfit and not other:
@@ -277,13 +277,23 @@ def _check_split(splits: dict[str, Any], split: str) -> None:
         raise UserError(f"split={split} is empty ({sizes}); use split=all")
 
 
-def _about_data(restored: "Restored", sha256: str, other: bool, split: str) -> list[str]:
+def _about_data(
+    restored: "Restored", data: Options, sha256: str, other: bool, split: str
+) -> list[str]:
     same = sha256 == restored.data_sha256
     if not other and not same:
         return [
             f"the data changed since the run (SHA-256 {restored.data_sha256[:12]}, now "
             f"{sha256[:12]}): the metrics are of the new data, which may hold training samples"
         ]
-    if other and same and split in ("all", "train"):
+    trained = restored.config.data
+    if not other or not (same or is_same_file(trained, data)):
+        return []
+    if split in ("all", "train"):
         return ["this is the run's own data: its training samples are among those evaluated"]
+    if divided := divided_anew(trained, data):
+        return [
+            f"this is the run's own data, divided anew ({', '.join(divided)}): training samples "
+            f"may be among those evaluated"
+        ]
     return []

@@ -6,6 +6,7 @@ Shapes: N images, C channels, H height, W width, D features.
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from zoo.commands.other_data import SPLIT
 from zoo.config.saved import with_found_files
 from zoo.errors import UserError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 JUDGE = "judge.from"
 AT_ONCE = 500  # images
-SPLIT = ("split_seed", "val_fraction", "test_fraction", "folds", "fold")  # settings of data
 
 
 def judging_of(

@@ -6,10 +6,16 @@ from zoo.config import groups as configs
 from zoo.config.declared import declared_type, fits
 from zoo.config.run import Options
 from zoo.errors import UserError
+from zoo.runs.settings import format_value
 from zoo.schema import type_mismatch
 
 SAME_DATA = (
     "root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken", "test_shift",
+)  # fmt: skip
+SPLIT = ("split_seed", "val_fraction", "test_fraction", "folds", "fold")
+AS_TRAINED = (  # a run's own ones are taken, whatever is given
+    "block_size", "max_length", "template", "chat_template", "verifier", "columns", "drop",
+    "numeric", "categorical", "texts", "max_words", "separator",
 )  # fmt: skip
 TEXT_FORM = ("tokenizer", "vocab_size", "min_count", "mask_token", "block_size")
 
@@ -22,7 +28,8 @@ def data_settings(trained: Options, overrides: list[str]) -> tuple[Options, bool
         overrides: `data=NAME`, `data.key=value`.
 
     Raises:
-        UserError: Another group is changed; an unknown key.
+        UserError: Another group is changed; an unknown key; a setting that the run's model rules
+            out.
     """
     for override in overrides:
         if configs.key_of(override).split(".")[0] != "data":
@@ -33,7 +40,9 @@ def data_settings(trained: Options, overrides: list[str]) -> tuple[Options, bool
     if any(configs.key_of(override) == "data" for override in overrides):
         from zoo.config.compose import load  # and Hydra with it
 
-        return _as_trained(load(overrides).data, trained, overrides), True
+        data = _as_trained(load(overrides).data, trained, overrides)
+        _check_as_trained(trained, data, overrides)
+        return data, True
     from zoo.build import added_settings
 
     data, other = added_settings(trained["name"]) | trained, False
@@ -45,7 +54,32 @@ def data_settings(trained: Options, overrides: list[str]) -> tuple[Options, bool
             raise UserError(configs.unknown_key(f"data.{key}", [f"data.{k}" for k in data]))
         before, data[key] = data[key], setting(override, data[key])
         other = other or (key not in SAME_DATA and data[key] != before)
+    _check_as_trained(trained, data, overrides)
     return data, other
+
+
+def _check_as_trained(trained: Options, data: Options, overrides: list[str]) -> None:
+    """Refuse settings that would change nothing: input is read as in training."""
+    for override in overrides:
+        key = configs.key_of(override).removeprefix("data.")
+        if key in AS_TRAINED and key in trained and data[key] != trained[key]:
+            raise UserError(
+                f"'{override}': a run reads its input as in training, with data.{key}="
+                f"{format_value(trained[key])}; leave it out"
+            )
+
+
+def divided_anew(trained: Options, data: Options) -> list[str]:
+    """Settings of the split that are not the run's, `data.split_seed=7`."""
+    return [f"data.{n}={format_value(data.get(n))}" for n in SPLIT if data.get(n) != trained.get(n)]
+
+
+def is_same_file(trained: Options, data: Options) -> bool:
+    """Whether data are the run's own file, read alike, however it is divided."""
+    free = {*SPLIT, *SAME_DATA, "train_size", "label_noise"}
+    names = (trained.keys() | data.keys()) - free
+    has_file = any(data.get(name) is not None for name in ("path", "source"))
+    return has_file and all(trained.get(name) == data.get(name) for name in names)
 
 
 def setting(override: str, trained: Any) -> Any:
