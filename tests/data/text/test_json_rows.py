@@ -22,3 +22,5 @@ def test_what_is_no_json_is_refused_with_its_place():
         read_rows("1\n{\n", "f")
     with pytest.raises(UserError, match="f: not JSON"):
         read_rows("[1", "f")
+    with pytest.raises(UserError, match=r"f: one JSON object over .*; of 'b': jq -c '.b\[\]' f"):
+        read_rows('{"a": 1,\n"b": [{"prompt": "x"}]}\n', "f")

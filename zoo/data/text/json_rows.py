@@ -1,5 +1,6 @@
 """Rows of a text file of JSON: a value on each line, or the entries of one list."""
 
+import contextlib
 import json
 from collections.abc import Sequence, Set
 from typing import Any
@@ -18,11 +19,12 @@ def read_rows(text: str, path: str) -> list[Entry]:
         path: Its name.
 
     Raises:
-        UserError: No JSON; an empty file.
+        UserError: No JSON; an empty file; one object over several lines.
     """
     if text.lstrip().startswith("["):
         rows = [(f"{path}, entry {n}", v) for n, v in enumerate(_read(text, path), start=1)]
     else:
+        _check_lines(text, path)
         lines = ((f"{path}:{n}", line) for n, line in enumerate(text.split("\n"), start=1))
         rows = [(where, _read(line, where)) for where, line in lines if line.strip()]
     if not rows:
@@ -35,6 +37,25 @@ def unread(rows: Sequence[Entry], read: Set[str]) -> list[str]:
     names = list({name: None for _, row in rows for name in row if name not in read})
     more = ", ..." if len(names) > LISTED else ""
     return [f"of each row, not read: {', '.join(names[:LISTED])}{more}"] if names else []
+
+
+def _check_lines(text: str, path: str) -> None:
+    """Refuse one object that is written over several lines.
+
+    Raises:
+        UserError: It is one; with the key that may hold the rows.
+    """
+    first, _, rest = text.strip().partition("\n")
+    if not rest or first.rstrip().endswith("}"):
+        return
+    with contextlib.suppress(ValueError, RecursionError):
+        whole = json.loads(text)
+        lists = [key for key, value in whole.items() if isinstance(value, list)]
+        fix = f"; of '{lists[0]}': jq -c '.{lists[0]}[]' {path}" if lists else ""
+        raise UserError(
+            f"{path}: one JSON object over several lines; expected an object a line, or a list of "
+            f"objects{fix}"
+        )
 
 
 def _read(text: str, where: str) -> Any:
