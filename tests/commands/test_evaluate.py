@@ -188,6 +188,10 @@ def test_test_images_are_moved_for_an_evaluation(digits_run, tmp_path, command):
     ]
     assert first["metrics"]["accuracy"] < result_of(digits_run)["test"]["accuracy"] - 0.2
     assert second["metrics"] == first["metrics"]
+    unmoved = evaluated(command, f"run={digits_run}", "data.test_shift=2", "split=val")
+    assert unmoved["warnings"] == [
+        "data.test_shift=2 has no effect on split=val: it changes test and all alone"
+    ]
 
 
 def test_an_overfitted_run_is_evaluated_on_its_batch(trained, command):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.commands.arguments import options, with_config_dir
 from zoo.commands.judging import JUDGE, judging_of
-from zoo.commands.other_data import data_settings, divided_anew, is_same_file
+from zoo.commands.other_data import data_settings, divided_anew, is_same_file, without_effect
 from zoo.commands.outcome import describe
 from zoo.config.run import Options
 from zoo.config.saved import with_found_files
@@ -165,6 +165,7 @@ def evaluate_run(
     _check_split(dataset.splits, split)
     is_same = dataset.sha256 == restored.data_sha256
     warnings += _about_data(restored, data, dataset.sha256, other, split)
+    warnings += without_effect(restored.config.data, data, split)
     loader = _loader(restored, dataset, data, other)
     samples = loader.sizes[split]
     if restored.config.trainer.overfit and not other:

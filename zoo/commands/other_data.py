@@ -17,6 +17,7 @@ AS_TRAINED = (  # a run's own ones are taken, whatever is given
     "block_size", "max_length", "template", "chat_template", "verifier", "columns", "drop",
     "numeric", "categorical", "texts", "max_words", "separator",
 )  # fmt: skip
+CHANGES = {"test_shift": ("test", "all"), "label_noise": ("train",)}  # splits, by setting
 TEXT_FORM = ("tokenizer", "vocab_size", "min_count", "mask_token", "block_size")
 
 
@@ -67,6 +68,16 @@ def _check_as_trained(trained: Options, data: Options, overrides: list[str]) -> 
                 f"'{override}': a run reads its input as in training, with data.{key}="
                 f"{format_value(trained[key])}; leave it out"
             )
+
+
+def without_effect(trained: Options, data: Options, split: str) -> list[str]:
+    """Lines on settings that are not the run's, and that change other splits alone."""
+    return [
+        f"data.{name}={format_value(data[name])} has no effect on split={split}: it changes "
+        f"{' and '.join(splits)} alone"
+        for name, splits in CHANGES.items()
+        if split not in splits and data.get(name) and data[name] != trained.get(name, 0)
+    ]
 
 
 def divided_anew(trained: Options, data: Options) -> list[str]:
