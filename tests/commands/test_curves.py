@@ -63,6 +63,17 @@ def test_a_run_that_diverged_has_no_deviation(runs, capsys):
         assert "nan" in capsys.readouterr().out.splitlines()[1]
 
 
+def test_a_run_that_failed_has_no_last_value(runs, capsys):
+    failed, done = (runs / "depth20" / seed / "result.json" for seed in ("seed0", "seed1"))
+    failed.write_text('{"status": "failed", "reason": "diverged"}')
+    done.write_text('{"status": "done"}')
+    lines = read_points(runs, "train/loss", "model.depth", [])
+    assert lines == {"all runs": {20: [0.7], 56: [1.0]}}
+    assert "left out, as they failed or were interrupted: 1 runs" in capsys.readouterr().err
+    with pytest.raises(UserError, match="none of the 1 runs with train/loss has finished"):
+        read_points(failed.parent, "train/loss", "model.depth", [])
+
+
 def test_wrong_names(runs, tmp_path, capsys):
     with pytest.raises(UserError, match="did you mean 'train/loss'"):
         read_curves(runs, "train/los", [])

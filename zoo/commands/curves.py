@@ -23,6 +23,7 @@ from zoo.figures import render
 from zoo.files import user_path
 from zoo.runs.directory import RunDirectory, find_runs
 from zoo.runs.rank import Spread
+from zoo.runs.result import FILE, read_result
 from zoo.terminal import remark
 from zoo.text_table import text_table
 
@@ -33,8 +34,8 @@ Plot the learning curves of the runs in a folder, one line for all runs with the
 
 runs=    a folder of runs
 metric=  train/loss (default), val/accuracy, ...
-x=       a setting with numbers, such as data.train_size: the last value of each run over it,
-         in place of the values of all steps
+x=       a setting with numbers, such as data.train_size: the last value of each finished run over
+         it, in place of the values of all steps
 by=      settings by which runs are grouped, as [model.depth,model.residual]; none: one line per run
 out=     the image file (default: curves.png in the folder)
 smooth=  moving average over this many points (default 1)
@@ -105,7 +106,8 @@ def read_points(folder: Path, metric: str, across: str, by: list[str]) -> dict[s
     Args:
         folder: Where the runs lie.
         metric: `<split>/<name>`.
-        across: The dotted name of the setting; runs in which it is null are left out.
+        across: The dotted name of the setting; runs in which it is null are left out, and those
+            that failed or were interrupted.
         by: Dotted names of settings; runs that agree in them are one line.
 
     Raises:
@@ -113,8 +115,11 @@ def read_points(folder: Path, metric: str, across: str, by: list[str]) -> dict[s
             number.
     """
     lines: dict[str, Points] = defaultdict(dict)
-    without = 0
+    without = ended = 0
     for path, points in _values(folder, metric):
+        if (path / FILE).is_file() and read_result(RunDirectory(path)).get("status") != "done":
+            ended += 1
+            continue
         settings = configs.read_yaml(path / "config.yaml")
         value = _setting(settings, across, "x")
         if value is None:
@@ -124,8 +129,12 @@ def read_points(folder: Path, metric: str, across: str, by: list[str]) -> dict[s
             raise UserError(f"x={across}: {path} has {value}, expected a number in every run")
         values = lines[_label(settings, by) or "all runs"].setdefault(value, [])
         values.append(points[-1][1])
-    if not lines:
+    if ended:
+        remark(f"note: left out, as they failed or were interrupted: {ended} runs")
+    if not lines and without:
         raise UserError(f"x={across}: it is null in all {without} runs; expected numbers")
+    if not lines:
+        raise UserError(f"runs={folder}: none of the {ended} runs with {metric} has finished")
     if without:
         remark(f"note: left out, as {across} is null: {without} runs")
     return {name: dict(sorted(lines[name].items())) for name in sorted(lines)}
