@@ -95,8 +95,7 @@ def image_folder(
     if normalize == "imagenet" and reader.channels != 3:
         raise UserError("data.normalize=imagenet: expected data.channels=3, got 1")
     several = encoding.separator is not None if encoding else kind == "multi_label"
-    if encoding is None:
-        check_separator(separator, is_used=several)
+    check_separator(separator, is_used=several or encoding is not None)
     separator = encoding.separator if encoding else separator
     if several and labels is None:
         raise UserError("several labels per image need a list of them: data.labels=labels.csv")
@@ -217,8 +216,8 @@ def _dataset(
         names += note_labels(encoding.class_names, labels, splits["train"])
     names.append(note_sizes(index.files, reader.size, reader.channels, reader.resize))
     names += note_alike(index.classes, "images", "classes")
-    trained = splits if context.is_new else {}  # others' splits say nothing of what it has seen
-    odd = note_repeated(index.files, groups, trained, repeated(index.files))
+    known = splits if context.is_new else {}  # others' splits say nothing of what it has seen
+    odd = note_repeated(index.files, groups, known, repeated(index.files))
     if images is not None:
         odd += note_one_coloured(index.files, one_coloured(images), len(images))
     return Dataset(
