@@ -154,14 +154,13 @@ def index_folders(root: Path, is_new: bool) -> ImageIndex:
     else:
         _add_classes(index, root, folders)
     loose = sorted(path for path in root.iterdir() if path.is_file() and is_image(path))
-    if not index.files and not loose:
-        raise UserError(_no_images_message(root, left_out))
-    if not index.files:
-        name = class_name(root.resolve())
-        index.add(loose, name, None)
-        index.notes.append(f"{root} has no class folders: all images are of one class, '{name}'")
-    elif loose:
+    if index.files and loose:
         index.notes.append(f"{len(loose):,} images beside the folders of {root} left out")
+    elif loose:
+        index.add(loose, name := class_name(root.resolve()), None)
+        index.notes.append(f"{root} has no class folders: all images are of one class, '{name}'")
+    elif not index.files:
+        raise UserError(_no_images_message(root, left_out))
     index.notes += left_out.notes(root)
     return index
 
@@ -215,7 +214,10 @@ def _check_readable(root: Path, splits: list[Folder], others: list[Folder]) -> N
     if "train" not in {folder.split for folder in splits}:
         empty = next((f for f in others if f.split == "train"), None)
         if empty:
-            raise UserError(_no_classes_message(empty.path, len(empty.images)))
+            raise UserError(
+                f"{empty.path}: {len(empty.images):,} images, but no class folders; put each class "
+                "in a subfolder, or list paths and labels in a file: data.labels=labels.csv"
+            )
         raise UserError(
             f"{root}: {named} is divided into classes as a split, but there is no train folder; "
             "put the training images into train/<class>/, or rename it if it is a class"
@@ -295,10 +297,3 @@ def _no_images_message(root: Path, left_out: LeftOut) -> str:
     found = f" ({notes})" if (notes := "; ".join(left_out.notes(root))) else ""
     kinds = ", ".join(sorted(EXTENSIONS))
     return f"{root}: no images{found}; expected a subfolder per class with files named {kinds}"
-
-
-def _no_classes_message(folder: Path, count: int) -> str:
-    return (
-        f"{folder}: {count:,} images, but no class folders; put each class in a "
-        "subfolder, or list paths and labels in a file: data.labels=labels.csv"
-    )
