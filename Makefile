@@ -37,7 +37,10 @@ results: $(VENV)/installed ## train every published experiment, renew the tables
 	$(SERIAL) experiment=mlp_diabetes,mlp_breast_cancer,resnet20_digits seed=0,1,2,3,4
 	$(SERIAL) experiment=cnn_digits  # the newest, of the split of mlp_distill: its teacher
 	$(SERIAL) experiment=diffusion_digits,mlp_distill seed=0,1,2,3,4
-	$(SERIAL) experiment=vit_digits,gan_digits seed=0,1,2
+	$(SERIAL) experiment=naive_bayes_digits,vae_digits,vae_codes_digits seed=0,1,2,3,4
+	$(SERIAL) experiment=vit_digits,gan_digits,vae_plane_digits,dit_digits seed=0,1,2
+	$(SERIAL) experiment=mlp_curve,factorization_machine seed=0,1,2
+	$(SERIAL) experiment=hmm_tags,lstm_tags,bert_tags,ntm_copy,lstm_copy seed=0,1,2
 	$(SERIAL) experiment=clip_glyphs seed=0,1
 	$(SERIAL) experiment=mlp_mnist,cnn_mnist seed=0,1,2 data.root=$(DATA)
 	$(SERIAL) experiment=diffusion_mnist data.root=$(DATA)
@@ -54,8 +57,10 @@ results: $(VENV)/installed ## train every published experiment, renew the tables
 	$(SERIAL) experiment=llama_stdlib
 	$(SERIAL) experiment=gpt_stdlib
 	$(SERIAL) experiment=gpt_functions
+	$(SERIAL) experiment=gpt_distill
 	$(SERIAL) experiment=gpt_lora seed=0,1,2 data.root=$(DATA)
 	$(SERIAL) experiment=bert_pydoc
+	$(SERIAL) experiment=transformer_pydoc
 	$(SERIAL) experiment=bert_finetune_text seed=0,1,2
 	$(RUN) scripts/baselines.py root=$(DATA) write=true
 	$(RUN) scripts/results.py runs=outputs

@@ -41,7 +41,7 @@ SMALL = {
 DOWNLOADS = ("mnist", "cifar10", "shakespeare", "multi30k")
 LONG = (
     "experiment=gpt_", "experiment=bert_", "_stdlib", "_topics", "_numbers", "_tags",
-    "word2vec_pydoc", "experiment=diffusion_", "clip_glyphs", "experiment=gan_", "task=infilling",
+    "word2vec_pydoc", "experiment=diffusion_", "clip_glyphs", "experiment=gan_", "transformer_pydoc",
 )  # fmt: skip
 ELSEWHERE = (*DOWNLOADS, *LONG, "trainer.devices", "maxout", "init.from", "data.path=synthetic")
 WORDS = [
@@ -61,6 +61,8 @@ SOURCES = {  # smaller runs that commands continue from
     "model.image.width=4 model.text.width=8",
     "transformer_numbers": "experiment=transformer_numbers data.size=100 model.width=16 "
     "model.heads=2",
+    "transformer_pydoc": f"experiment=transformer_pydoc {TEXT} data.tokenizer=byte "
+    "data.block_size=64 model.depth=1 model.heads=2",
     "transformer_multi30k": f"experiment=transformer_multi30k {PAIRS} data.tokenizer=byte",
     "gpt_text": f"model=gpt task=causal_lm {TEXT} data.tokenizer=byte model.depth=1 model.heads=2",
     "gpt_lora": f"experiment=gpt_lora {TEXT.removesuffix(' model.width=16')} "
