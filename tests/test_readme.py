@@ -62,7 +62,7 @@ SOURCES = {  # smaller runs that commands continue from
     "transformer_numbers": "experiment=transformer_numbers data.size=100 model.width=16 "
     "model.heads=2",
     "transformer_pydoc": f"experiment=transformer_pydoc {TEXT} data.tokenizer=byte "
-    "data.block_size=64 model.depth=1 model.heads=2",
+    "data.denoising=true data.block_size=64 model.depth=1 model.heads=2",
     "transformer_multi30k": f"experiment=transformer_multi30k {PAIRS} data.tokenizer=byte",
     "gpt_text": f"model=gpt task=causal_lm {TEXT} data.tokenizer=byte model.depth=1 model.heads=2",
     "gpt_lora": f"experiment=gpt_lora {TEXT.removesuffix(' model.width=16')} "
