@@ -159,7 +159,7 @@ def opened(override: str) -> str:
     return f"++{override}" if anything and override[0] not in "+~" else override
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=256)
 def _listed(files: configs.Written, pinned: tuple[str, ...]) -> Config:
     """All that the files of these choices list; to be read, not written."""
     return _plain(_compose(list(pinned)))
@@ -208,7 +208,7 @@ def _from_base(overrides: list[str]) -> DictConfig:
     return composed
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=256)
 def _base(files: configs.Written, chosen: tuple[str, ...]) -> DictConfig:
     """To be copied, not written."""
     return _hydra(list(chosen), return_hydra_config=True)
