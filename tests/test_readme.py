@@ -41,7 +41,8 @@ SMALL = {
 DOWNLOADS = ("mnist", "cifar10", "shakespeare", "multi30k")
 LONG = (
     "experiment=gpt_", "experiment=bert_", "_stdlib", "_topics", "_numbers", "_tags",
-    "word2vec_pydoc", "experiment=diffusion_", "clip_glyphs", "experiment=gan_", "transformer_pydoc",
+    "word2vec_pydoc", "experiment=diffusion_", "clip_glyphs", "experiment=gan_",
+    "transformer_pydoc",
 )  # fmt: skip
 ELSEWHERE = (*DOWNLOADS, *LONG, "trainer.devices", "maxout", "init.from", "data.path=synthetic")
 WORDS = [

@@ -25,34 +25,49 @@ def batch(rows=6):
 
 
 def test_a_source_is_the_target_with_gaps_whatever_is_beside_it():
-    rows = batch()
+    rows = batch(40)
     source, target, hidden = TASK.pairs(rows)
-    assert torch.equal(target[:, 1:-1], rows["input"][:, :-1])
-    assert (target[:, 0] == 2).all() and (target[:, -1] == 3).all()
-    assert (hidden.sum(1) == 6).all() and not hidden[:, -1].any()
+    assert target.shape == (40, 22) and hidden.shape == (40, 21)
     for k, row in enumerate(source.tolist()):
-        shown = [i for i in row if i != 1]
-        assert shown[0] == 2 and shown[-1] == 3 and row == shown + [1] * (len(row) - len(shown))
-        kept = target[k, 1:-1][~hidden[k, :-1]].tolist()
+        shown, whole = ([i for i in x if i != 1] for x in (row, target[k].tolist()))
+        assert row == shown + [1] * (len(row) - len(shown)) and len(whole) >= 3
+        for text in (shown, whole):
+            assert text[0] == 2 and text[-1] == 3
+        text = whole[1:-1]
+        assert target[k].tolist() == whole + [1] * (22 - len(whole))
+        assert text == rows["input"][k, : len(text)].tolist()
+        gaps = hidden[k].tolist()
+        assert sum(gaps) == max(1, round(0.3 * len(text))) and not any(gaps[len(text) :])
+        kept = [i for i, gap in zip(text, gaps) if not gap]
         assert [i for i in shown[1:-1] if i != 4] == kept and 4 in shown
         alone = TASK.pairs({"input": rows["input"][k : k + 1]})[0][0].tolist()
         assert alone == shown
+
+
+def test_some_texts_are_shorter_than_their_window():
+    """Of any length, or a model would end none before the longest."""
+    target = TASK.pairs(batch(500))[1]
+    lengths = (target != IDS["pad_id"]).sum(1) - 2
+    short = lengths[lengths < 20]
+    assert 0.12 < len(short) / 500 < 0.28
+    assert set(short.tolist()) == set(range(1, 20))
 
 
 def test_sums_are_those_of_all_tokens_and_of_hidden_ones():
     torch.manual_seed(0)
     model = Transformer(CHAR.vocab_size, 1, 22, width=16, depth=1, heads=2, dropout=0.0).eval()
     with torch.no_grad():
-        output = TASK.step(model, batch())
-    source, target, hidden = TASK.pairs(batch())
-    logits = model(source, target[:, :-1])
-    right = logits.argmax(2) == target[:, 1:]
-    loss = F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), reduction="sum")
-    torch.testing.assert_close(output.loss_sum, loss)
-    assert int(output.count) == 6 * 21 and int(output.sums["hidden"]) == 36
+        output = TASK.step(model, batch(20))
+    source, target, hidden = TASK.pairs(batch(20))
+    logits, labels = model(source, target[:, :-1]), target[:, 1:]
+    right = (logits.argmax(2) == labels) & (labels != 1)
+    losses = F.cross_entropy(logits.mT, labels, reduction="none", ignore_index=1)
+    torch.testing.assert_close(output.loss_sum, losses.sum())
+    assert int(output.count) == int((labels != 1).sum()) < 20 * 21
+    assert int(output.sums["hidden"]) == int(hidden.sum())
     means = {name: value / output.count for name, value in output.sums.items()}
     metrics = TASK.summarize(means | {"loss": output.loss_sum / output.count})
-    assert metrics["accuracy"] == pytest.approx(float(right.float().mean()))
+    assert metrics["accuracy"] == pytest.approx(float(right[labels != 1].float().mean()))
     assert metrics["filled_accuracy"] == pytest.approx(float(right[hidden].float().mean()))
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UserError
-from zoo.kernels import cross_entropy
+from zoo.kernels import IGNORE_INDEX, cross_entropy
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput
 from zoo.tasks.examples import SAMPLES, MakeTokenizer, TaskExample, Tiny
@@ -23,7 +23,7 @@ from zoo.tasks.markdown import table
 from zoo.tasks.masked_text import MASK, encode_masked
 from zoo.tasks.masking import keys
 from zoo.tasks.seq2seq import PREVIEWED, Seq2Seq
-from zoo.tasks.spans_to_fill import with_gaps
+from zoo.tasks.spans_to_fill import text_length, with_gaps
 from zoo.tasks.unigram import count_tokens, unigram_means
 
 
@@ -82,27 +82,37 @@ class Infilling(Seq2Seq):
         self.mask_id, self.mask_rate, self.span_length = mask_id, mask_rate, span_length
 
     def pairs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Sources and targets of `input` (B, T + 1), whose last token is left out.
+        """Sources and targets of `input` (B, T + 1), whose last token is left out; some are shorter
+        than T (`text_length`).
 
         Returns:
-            Texts with gaps (B, S), padded on the right, whole texts (B, T + 2), both with their
-            first and last token; and which of the T tokens after the first are hidden, (B, T + 1).
+            Texts with gaps (B, S) and whole texts (B, T + 2), both with their first and last token
+            and padded on the right; and which of the tokens after the first are hidden, (B, T + 1).
         """
         tokens = batch["input"][:, :-1]
         seeds = keys(tokens)[:, 0].tolist()
-        rows = [
-            with_gaps(row, seed, self.mask_rate, self.span_length, self.mask_id)
+        texts = [
+            row[: text_length(len(row), seed)]
             for row, seed in zip(tokens.tolist(), seeds, strict=True)
         ]
-        width = max(len(shown) for shown, _ in rows) + 2
-        sources = [
-            [self.bos_id, *shown, self.eos_id] + [self.pad_id] * (width - 2 - len(shown))
-            for shown, _ in rows
+        rows = [
+            with_gaps(text, seed, self.mask_rate, self.span_length, self.mask_id)
+            for text, seed in zip(texts, seeds, strict=True)
         ]
-        device = tokens.device
-        first, last = (tokens.new_full((len(tokens), 1), i) for i in (self.bos_id, self.eos_id))
-        hidden = torch.tensor([[*flags, False] for _, flags in rows], device=device)
-        return torch.tensor(sources, device=device), torch.cat([first, tokens, last], 1), hidden
+        sources = self._framed([shown for shown, _ in rows], max(len(shown) for shown, _ in rows))
+        targets = self._framed(texts, tokens.shape[1])
+        hidden = [flags + [False] * (tokens.shape[1] + 1 - len(flags)) for _, flags in rows]
+        source, target, gaps = (
+            torch.tensor(part, device=tokens.device) for part in (sources, targets, hidden)
+        )
+        return source, target, gaps
+
+    def _framed(self, texts: list[list[int]], width: int) -> list[list[int]]:
+        """Texts with their first and last token, padded to `width` tokens besides."""
+        return [
+            [self.bos_id, *text, self.eos_id] + [self.pad_id] * (width - len(text))
+            for text in texts
+        ]
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over the tokens of a batch of `input` (B, T + 1).
@@ -118,13 +128,13 @@ class Infilling(Seq2Seq):
         source, target, hidden = self.pairs(batch)
         logits = model(source, target[:, :-1]).flatten(0, 1)  # (B (T + 1), V)
         labels = target[:, 1:].flatten()
-        loss = cross_entropy(logits, labels)
-        count = torch.full((), len(labels), device=labels.device)
+        is_text = labels != self.pad_id
+        loss, count = cross_entropy(logits, labels.where(is_text, IGNORE_INDEX)), is_text.sum()
         if model.training:
             return StepOutput(loss, count, {})
-        right = logits.argmax(1) == labels
+        right = (logits.argmax(1) == labels) & is_text
         sums = {"accuracy": right.sum(), "filled": (right & hidden.flatten()).sum()}
-        sums |= {"hidden": hidden.sum()} | self._unigram_sums(labels, torch.ones_like(right))
+        sums |= {"hidden": hidden.sum()} | self._unigram_sums(labels, is_text)
         if self.unigram is not None:
             guess = labels == self.unigram.most_frequent
             sums["unigram_filled"] = (guess & hidden.flatten()).sum()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 Draw = Callable[[], float]  # the next number from 0 to below 1
+SHORT = 0.2  # of the windows are texts of any length
 
 
 def with_gaps(
@@ -45,6 +46,13 @@ def with_gaps(
             shown.append(tokens[len(hidden)])
             hidden.append(False)
     return shown, hidden
+
+
+def text_length(window: int, seed: int) -> int:
+    """How many tokens of a window make its text: of most windows all; of the others a random
+    number, so that texts are learnt to end at any length (as BERT's `short_seq_prob`)."""
+    draw = Random(f"length {seed}").random
+    return 1 + int(draw() * window) if draw() < SHORT else window
 
 
 def span_lengths(total: int, mean: float, draw: Draw) -> list[int]:
