@@ -125,7 +125,9 @@ def test_the_runs_own_data_under_another_name_is_noticed(price_run, table, tmp_p
 @pytest.mark.parametrize("split", ["test", "val"])
 def test_own_data_that_is_divided_anew_holds_training_samples(price_run, split, command):
     outcome = evaluated(command, f"run={price_run}", "data.split_seed=7", f"split={split}")
-    assert "divided anew (data.split_seed=7): training samples may be" in outcome["warnings"][0]
+    assert (
+        "split differently (data.split_seed=7): training samples may be" in outcome["warnings"][0]
+    )
 
 
 def test_data_that_changed_since_the_run_is_a_warning(trained, table, tmp_path, command):

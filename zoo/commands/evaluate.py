@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.commands.arguments import options, with_config_dir
 from zoo.commands.judging import JUDGE, judging_of
-from zoo.commands.other_data import data_settings, divided_anew, is_same_file, without_effect
+from zoo.commands.other_data import data_settings, is_same_file, split_differently, without_effect
 from zoo.commands.outcome import describe
 from zoo.config.run import Options
 from zoo.config.saved import with_found_files
@@ -292,9 +292,9 @@ def _about_data(
         return []
     if split in ("all", "train"):
         return ["this is the run's own data: its training samples are among those evaluated"]
-    if divided := divided_anew(trained, data):
+    if settings := split_differently(trained, data):
         return [
-            f"this is the run's own data, divided anew ({', '.join(divided)}): training samples "
-            f"may be among those evaluated"
+            f"this is the run's own data, split differently ({', '.join(settings)}): training "
+            "samples may be among those evaluated"
         ]
     return []

@@ -80,7 +80,7 @@ def without_effect(trained: Options, data: Options, split: str) -> list[str]:
     ]
 
 
-def divided_anew(trained: Options, data: Options) -> list[str]:
+def split_differently(trained: Options, data: Options) -> list[str]:
     """Settings of the split that are not the run's, `data.split_seed=7`."""
     return [f"data.{n}={format_value(data.get(n))}" for n in SPLIT if data.get(n) != trained.get(n)]
 

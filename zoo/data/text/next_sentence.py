@@ -68,13 +68,12 @@ class PairSource:
         starts, lengths = self._all_documents
         starts, lengths = starts[lengths >= SHORTEST], lengths[lengths >= SHORTEST]
         if len(starts) < 2:
-            held_out = self.split in ("val", "test")
+            is_train = self.split == "train"  # whose fraction is what the others leave
+            fix = "" if is_train else f", or raise data.{self.split}_fraction"
             raise UserError(
                 f"data.next_sentence=true: the {self.split} split has {len(starts)} documents of "
                 f"{SHORTEST} tokens or more, and a random passage is one of another document; "
-                f"expected at least 2: give more files"
-                + f", or raise data.{self.split}_fraction"
-                * held_out
+                f"expected at least 2: give more files{fix}"
             )
         return starts, lengths, np.maximum(lengths // self.room, 1).cumsum()
 
