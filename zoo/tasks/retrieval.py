@@ -25,8 +25,10 @@ def retrieval(rows: dict[str, Tensor], neighbours: int) -> dict[str, Tensor]:
     """Recall of captions for images, and of images for captions; accuracy among neighbours.
 
     An image counts as found if any of its captions is among the first k of the split's, each once;
-    for a caption, any of its images among the first k of all is right. Ties count against the
-    model.
+    for a caption, any of its images among the first k of all is right. Those that are equally near
+    come in random order, and what is returned is the expectation over it: vectors that are all
+    equal reach what chance does (McSherry and Najork, 2008,
+    https://doi.org/10.1007/978-3-540-78646-7_38).
 
     Args:
         rows: Of N samples `image` and `text` (N, D), `group` (N,), the number of the caption, and
@@ -43,17 +45,18 @@ def retrieval(rows: dict[str, Tensor], neighbours: int) -> dict[str, Tensor]:
     images = rows["image"].double()[picture]
     belongs = torch.zeros(len(picture), len(first), dtype=torch.bool)  # (P, G)
     belongs[which, own] = True
-    caption_rank, image_rank = _ranks(images, texts, belongs), _ranks(texts, images, belongs.T)
+    captions_near, images_near = _near(images, texts, belongs), _near(texts, images, belongs.T)
     means: dict[str, Tensor] = {}
+    captions_there, images_there = torch.tensor(len(first)), torch.tensor(len(picture))
     for k in AMONG:
-        means[f"caption_recall_{k}"] = (caption_rank < k).double().mean()
-        means[f"{CHANCE}caption_recall_{k}"] = _chance(belongs.sum(1), len(first), k).mean()
-        means[f"image_recall_{k}"] = (image_rank < k).double().mean()
-        means[f"{CHANCE}image_recall_{k}"] = _chance(belongs.sum(0), len(picture), k).mean()
+        means[f"caption_recall_{k}"] = _found(captions_near, k).mean()
+        means[f"{CHANCE}caption_recall_{k}"] = _chance(belongs.sum(1), captions_there, k).mean()
+        means[f"image_recall_{k}"] = _found(images_near, k).mean()
+        means[f"{CHANCE}image_recall_{k}"] = _chance(belongs.sum(0), images_there, k).mean()
     if "place" in rows and len(first) > 1:
         near = nearest(rows["place"][first], neighbours)[own]  # (N, K)
         means |= {
-            "neighbour_accuracy": _right_among(images[which], texts, near).double().mean(),
+            "neighbour_accuracy": _right_among(images[which], texts, near).mean(),
             f"{CHANCE}neighbour_accuracy": torch.tensor(1 / near.shape[1]),
         }
     return means
@@ -80,28 +83,39 @@ def nearest(place: Tensor, count: int) -> Tensor:
 
 
 def _right_among(images: Tensor, texts: Tensor, candidates: Tensor) -> Tensor:
-    """Whether the first of each image's candidates (N, K) is nearer than the others, bool (N,)."""
+    """Probability that the first of each image's candidates (N, K) is the nearest: (N,)."""
     right = []
     for some, chosen in zip(images.split(CHUNK), candidates.split(CHUNK)):
         logits = (some[:, None] * texts[chosen]).sum(2)  # (n, K)
-        right.append((logits[:, 1:] < logits[:, :1]).all(1))
+        own = logits[:, :1]
+        right.append((logits <= own).all(1) / (logits == own).sum(1).clamp(min=1).double())
     return torch.cat(right)
 
 
-def _ranks(asked: Tensor, others: Tensor, belongs: Tensor) -> Tensor:
-    """How many of the others that do not belong to it are at least as near to each as the nearest
-    one that does, int64, from vectors (A, D), (O, D) and bool (A, O)."""
-    ranks = []
+def _near(asked: Tensor, others: Tensor, belongs: Tensor) -> Tensor:
+    """How many of the others are nearer to each than the nearest one that belongs to it, how many
+    are as near as that one, and how many of these belong to it: int64 (3, A), from vectors (A, D),
+    (O, D) and bool (A, O)."""
+    numbers = []
     for some, right in zip(asked.split(CHUNK), belongs.split(CHUNK)):
         logits = some @ others.T
         best = logits.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
-        ranks.append(((logits >= best) & ~right).sum(1))
-    return torch.cat(ranks)
+        equal = logits == best
+        numbers.append(torch.stack([x.sum(1) for x in (logits > best, equal, equal & right)]))
+    return torch.cat(numbers, 1)
 
 
-def _chance(own: Tensor, total: int, k: int) -> Tensor:
-    """Probability that a random choice of k of `total` has one of the `own` right ones: (N,)."""
-    missed = torch.ones(len(own), dtype=torch.float64)
-    for drawn in range(min(k, total)):
-        missed = missed * ((total - own - drawn).clamp(min=0) / (total - drawn))
-    return 1 - missed
+def _found(near: Tensor, k: int) -> Tensor:
+    """Probability that one that belongs to each is among the first k, from `_near`: (A,)."""
+    nearer, equal, right = near
+    return _chance(right, equal, k - nearer)
+
+
+def _chance(own: Tensor, total: Tensor, most: Tensor | int) -> Tensor:
+    """Probability that a random choice of `most` of `total` has one of `own` right ones, (N,)."""
+    own, total, k = torch.broadcast_tensors(own, total, torch.as_tensor(most))
+    missed = torch.ones(own.shape, dtype=torch.float64)
+    for drawn in range(max(AMONG)):
+        share = (total - own - drawn).clamp(min=0) / (total - drawn).clamp(min=1)
+        missed = torch.where(k > drawn, missed * share, missed)
+    return torch.where(own > 0, 1 - missed, 0.0)
