@@ -63,6 +63,14 @@ def test_captions_are_ranked_for_each_image(run, pictures, command, monkeypatch)
     assert alone[0]["probabilities"] == pytest.approx(rows[2]["probabilities"], abs=1e-5)
 
 
+def test_what_is_cut_off_a_caption_is_said(run, pictures, command):
+    long = "letter m " + "small " * 30
+    asked = (f"run={run}", f"input={pictures / '004d.png'}", f"candidates=[digit one,{long}]")
+    done = command(predict.main, *asked)
+    assert done.code == 0 and "'letter m small" in done.err
+    assert "of its 32 tokens the first" in done.err and done.err.count("as in training") == 1
+
+
 def test_images_are_ranked_for_a_caption(run, pictures, command):
     asked = ("input=latin capital letter m", f"images={pictures}", "json=true")
     rows = rows_of(command(predict.main, f"run={run}", *asked, "top=4"))

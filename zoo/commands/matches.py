@@ -131,10 +131,10 @@ class Matcher:
 
 
 def check_known(restored: "Restored", texts: Sequence[str], option: str, warn: "Warn") -> None:
-    """Say which words of captions the vocabulary lacks.
+    """Say which words of captions the vocabulary lacks, and what is too long to be read whole.
 
     Raises:
-        UserError: All of a caption's.
+        UserError: All words of a caption are lacking.
     """
     captions: Any = restored.encoding.runtime_facts["captions"]
     for text in texts:
@@ -148,3 +148,8 @@ def check_known(restored: "Restored", texts: Sequence[str], option: str, warn: "
         if lacking := captions.unknown(text):
             listed = ", ".join(f"'{word}'" for word in lacking[:5]) + ", ..." * (len(lacking) > 5)
             warn(f"'{text}': the run's vocabulary lacks {listed}, which count as unknown words")
+        if (length := len(captions.row(text))) > captions.length:
+            warn(
+                f"'{text}': of its {length:,} tokens the first {captions.length} are read, as in "
+                f"training"
+            )

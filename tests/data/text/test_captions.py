@@ -37,6 +37,17 @@ def test_what_is_longer_is_cut_off(captions):
     assert len(row) == captions.length and not (row == captions.pad_id).any()
 
 
+def test_what_is_read_alike(captions):
+    texts = ["digit one", "Latin small letter a", "Digit  ONE", "latin small letter a one"]
+    assert captions.alike(texts, captions.rows(texts)).tolist() == [0, 1, 0, 3]
+
+
+def test_two_unknown_words_are_not_alike():
+    captions = Captions(train_tokenizer("word", TEXTS, None, 1, SPECIALS), 4)
+    texts = ["letter qoppa", "letter stigma", "Letter Qoppa", "letter a.", "letter a"]
+    assert captions.alike(texts, captions.rows(texts)).tolist() == [0, 1, 0, 3, 3]
+
+
 def test_unknown_words_are_named():
     tokenizer = train_tokenizer("word", TEXTS, None, 1, SPECIALS)
     captions = Captions(tokenizer, 4)

@@ -134,8 +134,10 @@ def captioned_dataset(
         trained, shape = (encoding.image.channels, *encoding.image.size), tuple(images.shape[1:])
         if trained != shape:
             raise UserError(f"the run was trained on images of {trained}, the data has {shape}")
-    rows = encoding.captions.encode(texts).to(torch.int32)
-    columns = {"input": images, "caption": rows[group], "group": group}
+    rows = encoding.captions.rows(texts)
+    alike = encoding.captions.alike(texts, rows)
+    caption = encoding.captions.padded(rows).to(torch.int32)[group]
+    columns = {"input": images, "caption": caption, "group": alike[group]}
     columns |= {n: c for n, c in (("place", place), ("picture", picture)) if c is not None}
     augment = context.augment
     bound = augment.bind(encoding.image.black, encoding.image.size) if augment else None
@@ -147,7 +149,10 @@ def captioned_dataset(
         encoding=encoding,
         sha256=hashlib.sha256((fingerprint([images, group]) + named).encode()).hexdigest(),
         augment=bound,
-        notes=_notes(texts, group, index, encoding),
+        notes=[
+            *_notes(texts, alike[group], index, encoding),
+            *_note_read(alike, [len(row) for row in rows], encoding.length),
+        ],
     )
 
 
@@ -182,3 +187,19 @@ def _notes(
         f"{sizes}; {vocabulary} tokens a caption",
         *coverage_notes("captions", tokenizer, samples, predicted=False),
     ]
+
+
+def _note_read(alike: Tensor, lengths: Sequence[int], length: int) -> list[str]:
+    """What is lost of captions: words beyond the last token, and what makes two of them differ."""
+    notes = []
+    if longer := sum(own > length for own in lengths):
+        notes.append(
+            f"{longer:,} captions are longer than {length} tokens (up to {max(lengths):,}) and are "
+            "truncated; data.block_size sets the length of a new run"
+        )
+    if same := len(alike) - len(alike.unique()):
+        notes.append(
+            f"{same:,} captions differ from others only in what is not read, such as capitals: "
+            "they count as equal"
+        )
+    return notes

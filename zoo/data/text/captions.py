@@ -41,10 +41,22 @@ class Captions:
         Raises:
             UserError: A text without a token.
         """
+        return self.padded(self.rows(texts))
+
+    def rows(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """All ids of each text, none cut off.
+
+        Raises:
+            UserError: A text without a token.
+        """
         rows = [self.row(text) for text in texts]
         for text, row in zip(texts, rows, strict=True):
             if not len(row):
                 raise UserError(f"the caption '{text}' has no words; expected a text")
+        return rows
+
+    def padded(self, rows: Sequence[np.ndarray]) -> Tensor:
+        """Rows of ids as int64 (N, T): cut, or padded on the right."""
         full = np.zeros(self.length, np.int32)  # so that all are of one length
         return padded([full, *(row[: self.length] for row in rows)], self.pad_id)[1:]
 
@@ -64,6 +76,24 @@ class Captions:
     def knows_nothing(self, text: str) -> bool:
         """Whether the vocabulary lacks (almost) all words of a text."""
         return self.tokenizer.knows_nothing(spelled(text))
+
+    def alike(self, texts: Sequence[str], rows: Sequence[np.ndarray]) -> Tensor:
+        """For each of different texts the number of the first that is read as it is, int64 (N,).
+
+        `A dog.` and `a dog` are the same words. Of words that are not known nothing is read, so two
+        texts with such ones are alike only where they are spelled so.
+
+        Args:
+            texts: N of them.
+            rows: Their ids, as of `rows`.
+        """
+        first: dict[str | bytes, int] = {}
+        numbers = []
+        for number, (text, row) in enumerate(zip(texts, rows, strict=True)):
+            plain = spelled(text)
+            key = plain if self.tokenizer.count_unknown(plain)[0] else row.tobytes()
+            numbers.append(first.setdefault(key, number))
+        return torch.tensor(numbers, dtype=torch.int64)
 
     @property
     def pad_id(self) -> int:
