@@ -16,7 +16,13 @@ def test_bytes_become_what_the_encoding_makes_of_them():
     torch.testing.assert_close(graph(pixels), prepared, rtol=1e-6, atol=1e-6)
     assert torch.equal(graph.raw(prepared), pixels)
     about = describe(encoding, {"class_names": ["a", "b"]}, "classification")
-    assert about["image"] == {"channels": 3, "height": 4, "width": 5, "resize": "crop"}
+    assert about["image"] == {
+        "channels": 3,
+        "height": 4,
+        "width": 5,
+        "resize": "crop",
+        "background": "black",
+    }
 
 
 def test_columns_and_answers_keep_their_units():

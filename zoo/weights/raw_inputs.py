@@ -111,7 +111,9 @@ def describe(encoding: Encoding, facts: dict[str, Any], task: str) -> dict[str, 
     if isinstance(encoding, ImageEncoding):
         height, width = encoding.size
         size = {"channels": encoding.channels, "height": height, "width": width}
-        about["image"] = size | {"resize": encoding.resize}
+        about["image"] = size | {"resize": encoding.resize, "background": "black"}
+        if encoding.levels is not None:  # values that become 0 and, beyond white, 256
+            about["image"]["levels"] = list(encoding.levels)
     elif isinstance(encoding, TableEncoding):
         about["columns"] = encoding.to_json()["columns"]
         if any(column.kind == "text" for column in encoding.columns):

@@ -5,6 +5,7 @@ Each defines `predict(...)`, which takes what `scripts/predict.py` takes and giv
 
 from typing import Any
 
+from zoo.weights.usage_image import image_graph, image_pipeline
 from zoo.weights.usage_tagger import tagger_graph, tagger_pipeline
 
 GRAPHS = {
@@ -41,20 +42,6 @@ CLASSES = """\
 """
 LABELS = """\
     return dict(zip(about["label_names"], (1 / (1 + np.exp(-logits))).tolist()))
-"""
-IMAGE = """\
-
-def predict(file):
-    image, want = Image.open(file), about["image"]
-    size = want["width"], want["height"]
-    image.draft(None, (2 * max(size), 2 * max(size)))  # JPEG: decode at a lower scale
-    image = ImageOps.exif_transpose(image).convert("L" if want["channels"] == 1 else "RGB")
-    if image.size != size and want["resize"] == "crop":
-        image = ImageOps.fit(image, size, Image.Resampling.BILINEAR)
-    elif image.size != size:
-        image = image.resize(size, Image.Resampling.BILINEAR)
-    pixels = np.array(image).reshape(*size[::-1], -1).transpose(2, 0, 1)  # (C, H, W), bytes
-    logits = run(pixels=np.ascontiguousarray(pixels)[None])[0]
 """
 TABLE = """\
 
@@ -212,30 +199,6 @@ pipe = pipeline("text-classification", model=".", top_k=None, truncation=True)
 def predict(text):
     return {row["label"]: row["score"] for row in pipe([text])[0]}
 """,
-    "image-classification": """\
-from transformers import pipeline
-
-pipe = pipeline("image-classification", model=".", top_k=None)
-
-
-def predict(file):
-    return {row["label"]: row["score"] for row in pipe(file)}
-""",
-    "grey": """\
-import torch
-from PIL import Image
-from transformers import AutoImageProcessor, AutoModelForImageClassification
-
-processor = AutoImageProcessor.from_pretrained(".")
-model = AutoModelForImageClassification.from_pretrained(".")
-
-
-def predict(file):  # grey images, which the pipeline would make colourful
-    inputs = processor(Image.open(file).convert("L"), return_tensors="pt")
-    with torch.no_grad():
-        row = model(**inputs).logits[0].softmax(0)
-    return dict(zip(model.config.id2label.values(), row.tolist()))
-""",
 }
 
 
@@ -249,7 +212,7 @@ def graph_example(form: str, about: dict[str, Any]) -> str:
     task = "classification" if "label_names" in about else about["task"]  # of texts, read alike
     imports, body = "", ""
     if "image" in about:
-        imports, body = "from PIL import Image, ImageOps\n", IMAGE
+        imports, body = image_graph(about)
     elif "columns" in about:
         has_text = "word_pattern" in about
         imports, body = "import re\n" * has_text, TABLE if has_text else _without_text(TABLE)
@@ -287,7 +250,7 @@ def _answer(about: dict[str, Any]) -> str:
 def pipeline_example(task: str, about: dict[str, Any]) -> str:
     """Of a folder for `transformers`."""
     if "image" in about:
-        example = PIPELINES["image-classification" if about["image"]["channels"] == 3 else "grey"]
+        example = image_pipeline(about)
         return example.replace("softmax(0)", "sigmoid()") if "label_names" in about else example
     if "class_names" in about or "label_names" in about:
         return PIPELINES["text-classification"]
