@@ -57,7 +57,7 @@ def test_what_is_resized_has_the_rows_that_both_have():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda w: w.pop("body.bias"), r"missing: body.bias.*init.skip=\[body\]"),
+        (lambda w: w.pop("body.bias"), r"missing: body.bias.*init.skip=\[body.bias\]"),
         (lambda w: w.update(more=torch.ones(1)), "unexpected: more"),
         (lambda w: w.update({"head.bias": torch.ones(7)}), "reshaped: head.bias 7 for 3"),
     ],
@@ -105,12 +105,21 @@ def test_the_hint_names_all_parts_and_cuts_none_that_are_trained(changed, hint):
         load_weights(network(**changed), weights, "here", [], [])
 
 
+def test_what_fits_is_not_among_the_parts_to_skip():
+    """The parts of a model may be whole networks, as those of a GAN."""
+    net, other = (nn.ModuleDict({"a": model(n), "b": model(n)}) for n in (5, 3))
+    with pytest.raises(UserError, match=r"init.skip=\[a.head,b.head\] keeps"):
+        load_weights(net, other.state_dict(), "here", [], [])
+    report = load_weights(net, other.state_dict(), "here", ["a.head", "b.head"], [])
+    assert len(report.loaded) == 4 and len(report.skipped) == 4
+
+
 def test_all_parts_to_skip_are_named_at_once():
     net, weights = (
         model(5),
         tensors(3) | {"queue": torch.ones(2), "projector.0.weight": torch.ones(2)},
     )
-    with pytest.raises(UserError, match=r"init.skip=\[queue,projector.0,head\] keeps"):
+    with pytest.raises(UserError, match=r"init.skip=\[queue,projector,head\] keeps"):
         load_weights(net, weights, "here", [], [])
     load_weights(net, weights, "here", ["queue", "projector.0", "head"], [])
 

@@ -1,9 +1,9 @@
 """Load weights into a model: all of them, except what the user skips or lets be resized."""
 
 import fnmatch
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -172,7 +172,7 @@ def _refuse(report: Report, where: str, state: Tensors, tensors: Mapping[str, Te
 def _remedy(report: Report, state: Tensors, tensors: Mapping[str, Tensor]) -> str:
     """Options that make the weights fit, where these keep most of the model."""
     grown = [name for name in report.reshaped if _adds_rows(name, state[name], tensors[name])]
-    parts = _parts([*report.missing, *report.unexpected, *report.reshaped])
+    parts = _parts([*report.missing, *report.unexpected, *report.reshaped], report.loaded)
     left_out = [n for n in report.missing + report.reshaped if matches(n, parts)]
     if len(left_out) > len(report.loaded):
         return (
@@ -183,16 +183,23 @@ def _remedy(report: Report, state: Tensors, tensors: Mapping[str, Tensor]) -> st
     if not grown:
         return skipped
     rest = _parts([n for n in (*report.missing, *report.unexpected, *report.reshaped)
-                   if n not in grown])  # fmt: skip
-    both = f"init.resize=[{','.join(_parts(grown))}]"
+                   if n not in grown], report.loaded)  # fmt: skip
+    both = f"init.resize=[{','.join(_parts(grown, report.loaded))}]"
     both += f" init.skip=[{','.join(rest)}]" if rest else ""
     return f"{skipped}; {both} keeps the trained rows and adds others"
 
 
-def _parts(names: list[str]) -> list[str]:
-    """The modules that names belong to: the first part, with its number (`head`, `blocks.11`)."""
-    parts = [re.match(r"[^.]+(\.\d+)?", name) for name in names]
-    return list(dict.fromkeys(part[0] for part in parts if part))
+def _parts(names: list[str], loaded: Sequence[str]) -> list[str]:
+    """The modules that names belong to: the largest ones of which nothing is loaded (`head`,
+    `blocks.11`, `generator.embedding`)."""
+    used = {part for name in loaded for part in _prefixes(name)}
+    parts = (next((p for p in _prefixes(name) if p not in used), name) for name in names)
+    return list(dict.fromkeys(parts))
+
+
+def _prefixes(name: str) -> list[str]:
+    """`a`, `a.b` and `a.b.c` of `a.b.c`."""
+    return list(accumulate(name.split("."), lambda above, part: f"{above}.{part}"))
 
 
 def _adds_rows(name: str, own: Tensor, given: Tensor) -> bool:
