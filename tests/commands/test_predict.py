@@ -246,6 +246,16 @@ def test_what_a_model_cannot_know_of_a_text_is_said(gpt_run, tmp_path, command, 
     assert "the run's vocabulary knows nothing of the text" in said[0]
 
 
+def test_a_text_of_characters_is_known_though_it_has_no_spaces(trained, tmp_path, command):
+    sentences = "".join(f"{a} B\n三 I\n在 O\n京 B\n\n" for a in "张李王" * 6)
+    (tmp_path / "names.conll").write_text(sentences, encoding="utf-8")
+    run = trained("tags", "model=hmm", "data=tagged", f"data.path={tmp_path / 'names.conll'}")
+    done = command(predict.main, f"run={run}", "input=张三在京", "json=true")
+    assert [row["word"] for row in lines(done)] == list("张三在京")
+    assert "knows nothing" not in done.err
+    assert "knows nothing" in command(predict.main, f"run={run}", "input=天地").err
+
+
 def test_pieces_are_printed_as_they_come(capsys):
     seen = []
 

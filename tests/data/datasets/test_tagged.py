@@ -45,6 +45,15 @@ def test_json_lines(build):
     assert sentences(listed) == {"a/A b/B"} and listed.notes[-1] == "of each row, not read: id"
 
 
+def test_a_text_is_cut_into_characters_where_the_file_is(build):
+    data = build("张 B\n三 I\n在 O\n京 B\n\n" * 12)
+    assert data.encoding.words("三张 在京") == list("三张在京")
+    assert "each character is a word, and so it is of a text to predict" in data.notes
+    spaced = build("张三 B\n在 O\n\n" * 12)
+    assert spaced.encoding.words("张三 在京") == ["张三", "在京"]
+    assert not any("each character" in note for note in spaced.notes)
+
+
 CONLL = """-DOCSTART- -X- O O
 
 EU NNP B-NP B-ORG

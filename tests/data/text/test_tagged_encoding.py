@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.data.encoding import load_encoding
-from zoo.data.text.tagged_encoding import TaggedEncoding, cut_words
+from zoo.data.text.tagged_encoding import TaggedEncoding, cut_of, cut_words
 from zoo.data.tokenizers.registry import train_tokenizer
 from zoo.errors import UserError
 
@@ -21,6 +21,19 @@ def test_code_is_cut_into_pieces_of_names_and_single_signs():
     expected = "get http value ( self 2 , it is , r n ) ! = 0 x 1 f # größe of 変数"
     assert " ".join(cut_words(text, "code")) == expected
     assert cut_words(" New\tYork , N.Y. ", "spaces") == ["New", "York", ",", "N.Y."]
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "expected"),
+    [
+        ("张 三 在 1 9 年 。", "李四在1997年。", "李 四 在 1 9 9 7 年 。"),
+        ("张 三 用 iPhone 在 1997 年", "李四用 iPad，在2024年。", "李 四 用 iPad ， 在 2024 年 。"),
+        ("张三 在 北京", "李四 在北京。", "李四 在北京。"),  # cut into words already
+        ("a b c", "abc de", "abc de"),
+    ],
+)
+def test_a_text_is_cut_as_the_data_is(words, text, expected):
+    assert " ".join(cut_words(text, cut_of(words.split()))) == expected
 
 
 def test_a_word_is_one_token_and_is_taken_as_it_is():

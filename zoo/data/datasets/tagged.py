@@ -15,6 +15,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.splits import split_items
 from zoo.data.text.json_rows import read_rows, unread
 from zoo.data.text.tagged import Sentence, tagged_dataset
+from zoo.data.text.tagged_encoding import cut_of
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
 from zoo.registry import DATASETS
@@ -59,7 +60,10 @@ def tagged(
     if not sentences:
         raise UserError(f"{path}: no sentence; expected words and their tags")
     splits = split_items(sentences, context.whole.split, allow_empty=not context.is_new)
-    dataset = tagged_dataset("tagged", splits, context, block_size)
+    cut = cut_of(word for sentence in sentences for word in sentence.words)
+    dataset = tagged_dataset("tagged", splits, context, block_size, cut)
+    if cut != "spaces" and context.is_new:
+        notes.append("each character is a word, and so it is of a text to predict")
     dataset.notes.extend(notes)
     return dataset
 

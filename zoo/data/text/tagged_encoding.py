@@ -5,7 +5,7 @@ Shapes: N sentences, T tokens of the longest.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +20,16 @@ from zoo.data.paths import is_file
 from zoo.data.text.encoding import TokenEncoding
 from zoo.data.text.ragged import Row, padded
 from zoo.data.tokenizers.registry import MASK, PAD, Tokenizer, load_tokenizer
+from zoo.data.tokenizers.scripts import ANY, is_unspaced
 from zoo.errors import UserError, unknown_name
 
 SPECIALS = (PAD,)
 NO_WORD = -1  # at tokens that begin no word
+WIDE = f"{ANY}\u3001-\u3004\u3008-\u3020\uff01-\uff65"  # scripts without spaces, and their signs
 CUTS = {  # how a text is cut into words
     "spaces": re.compile(r"\S+"),
+    "characters": re.compile(r"\S"),
+    "wide characters": re.compile(rf"[{WIDE}]|[^\s{WIDE}]+"),
     # Names in pieces (`getValue`, `get_value`), digits, single signs; no quotes and no \.
     "code": re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+|[^\w\s'\"\\]"),
 }
@@ -177,6 +181,20 @@ class TaggedEncoding(TokenEncoding):
             "tag_names": list(self.tag_names),
         }
         return facts | ({"mask_id": specials[MASK]} if MASK in specials else {})
+
+
+def cut_of(words: Iterable[str]) -> str:
+    """How texts like these words are cut: into characters where those of a script without spaces,
+    such as Chinese, are each a word.
+
+    Args:
+        words: Of the data.
+    """
+    every = set(words)
+    unspaced = [word for word in every if is_unspaced(word)]
+    if not unspaced or any(len(word) > 1 for word in unspaced):
+        return "spaces"
+    return "wide characters" if any(len(word) > 1 for word in every) else "characters"
 
 
 def cut_words(text: str, cut: str) -> list[str]:
