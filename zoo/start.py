@@ -17,7 +17,12 @@ from zoo.runs.directory import RunDirectory
 from zoo.teacher import Teacher, check_identity
 from zoo.training.runtime import Runtime
 from zoo.weights.adapters import read_adapter
-from zoo.weights.adopt import given_tokenizer, merge_source_config, pixel_notes
+from zoo.weights.adopt import (
+    given_tokenizer,
+    merge_source_config,
+    pixel_notes,
+    tokenizer_notes,
+)
 from zoo.weights.source import Source, open_source
 
 
@@ -83,8 +88,10 @@ def _new_source(config: RunConfig, overrides: list[str]) -> Start:
     source = open_source(origin)
     typed = [key_of(override) for override in overrides]
     tokenizer = given_tokenizer(config.data, source, typed)
+    notes = tokenizer_notes(config.data, tokenizer, typed)
     config = merge_source_config(config, source, typed)
-    source = replace(source, notes=source.notes + pixel_notes(config.data, source))
+    notes = (*source.notes, *notes, *pixel_notes(config.data, source))
+    source = replace(source, notes=notes)
     if user_path(origin).exists():  # no name on the Hub
         # Absolute, so that it holds from any folder; of a folder of runs, the one taken.
         config = replace(config, init=replace(config.init, from_=str(source.path.resolve())))

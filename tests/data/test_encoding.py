@@ -68,3 +68,6 @@ def test_classes_are_matched_by_name():
     assert match_classes(["dog", "cat"], ["cat", "cow", "dog"]) == [2, 0]
     with pytest.raises(UserError, match=r"2 classes \(emu, cat\), the run was trained on 4 \(a, b"):
         match_classes(["emu", "cat"], ["a", "b", "cat", "d"])
+    many = [f"class {k}" for k in range(300)]
+    with pytest.raises(UserError, match=r"knows nothing of klass 99; did you mean 'class 99'\?"):
+        match_classes([*many[:99], "klass 99"], many)

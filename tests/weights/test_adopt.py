@@ -60,10 +60,11 @@ def weights(run, name="last"):
 def test_sizes_and_tokenizer_come_with_the_weights(train, text, base):
     done = train(
         *SMALL, f"data.path={text / 'a.txt'}", f"init.from={base}", "trainer.max_steps=1",
-        "optim.lr=0",
+        "optim.lr=0", "data.vocab_size=77",
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "loaded" in done.out and str(base) in done.out
+    assert "data.vocab_size=77 has no effect: the tokenizer of the weights" in done.out
     before, after = weights(base, "best"), weights(done.path)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)

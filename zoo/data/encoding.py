@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from zoo.batch import Batch
 from zoo.data.tokenizers.base import Tokenizer
-from zoo.errors import UserError
+from zoo.errors import UserError, closest_match
 from zoo.registry import Registry
 from zoo.schema import describe_value, matches_type, parameters, type_mismatch
 
@@ -196,10 +196,14 @@ def match_classes(names: Sequence[str], trained: Sequence[str]) -> list[int]:
     """
     if len(names) == len(trained) == 1:
         return [0]
-    if any(name not in trained for name in names):
+    if unknown := [name for name in names if name not in trained]:
+        guess = closest_match(unknown[0], trained)
+        hint = f"; did you mean '{guess}'?" if guess else ""
+        number = f"{len(names)} class{'es' * (len(names) != 1)}"
         raise UserError(
-            f"the data has {len(names)} classes ({_first_few(names)}), the run was trained on "
-            f"{len(trained)} ({_first_few(trained)}); give data of the same classes"
+            f"the data has {number} ({_first_few(names)}), the run was trained on {len(trained)} "
+            f"({_first_few(trained)}) and knows nothing of {_first_few(unknown)}{hint}; give data "
+            "of the same classes"
         )
     return [list(trained).index(name) for name in names]
 

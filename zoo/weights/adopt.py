@@ -77,6 +77,19 @@ def given_tokenizer(data: Options, source: Source, typed: Iterable[str]) -> Toke
     return source.tokenizer if adopts else None
 
 
+def tokenizer_notes(
+    data: Options, given: Tokenizer | None, typed: Iterable[str]
+) -> tuple[str, ...]:
+    """A note on typed settings of a vocabulary that the weights' tokenizer stands in for."""
+    if given is None:
+        return ()
+    others = {"vocab_size": given.vocab_size, "min_count": 1}
+    lost = [f"data.{n}={data[n]}" for n, own in others.items()
+            if f"data.{n}" in set(typed) and data.get(n) != own]  # fmt: skip
+    why = "the tokenizer of the weights is taken as it is; data.tokenizer= trains a new one"
+    return (f"{', '.join(lost)} has no effect: {why}",) if lost else ()
+
+
 def pixel_notes(data: Options, source: Source) -> tuple[str, ...]:
     """A note where the data normalises images otherwise than the weights expect."""
     if source.pixels is None or data.get("normalize") == "imagenet" == _name(source.pixels):
