@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sample_images import build, digits, photos
+from sample_images import build, digits, photos, png16
 
 from zoo.data.encoding import load_encoding
 from zoo.data.images.decode import BrokenImage
@@ -49,6 +49,16 @@ def test_prediction_says_what_it_leaves_out_or_cannot_know(tmp_path, split):
     twelve = replace(encoding, levels=(0.0, 4096.0))
     assert twelve.read_noted(str(folder / "deep.png"))[2] == []
     assert "go beyond" in replace(twelve, levels=(0.0, 1024.0)).read_noted(str(folder))[2][1]
+
+
+def test_an_opened_file_of_16_bit_colours_is_read_as_its_file(tmp_path):
+    values = np.arange(8 * 8 * 3).reshape(8, 8, 3).astype(np.uint16) * 20  # of 12 bits
+    (tmp_path / "deep.png").write_bytes(png16(values))
+    form = (8, 8), 3, (0.5,) * 3, (0.2,) * 3, ("a", "b"), "crop", (0.0, 4096.0)
+    encoding = ImageEncoding(*form)
+    _, of_file, _ = encoding.read_noted(str(tmp_path / "deep.png"))
+    _, of_image, _ = encoding.read_value(Image.open(tmp_path / "deep.png"))
+    assert torch.equal(of_file["input"], of_image["input"]) and of_file["input"].max() > 200
 
 
 @pytest.mark.parametrize("cache_gb", [2.0, 0.0])

@@ -150,7 +150,9 @@ def convert_and_look(
     levels: Levels | None = None,
 ) -> tuple[Tensor, Facts]:
     """A Pillow image as `decode` gives it, and what is to be said of it."""
-    shallow, facts = _to_eight_bits(opened, None, levels)
+    name = getattr(opened, "filename", "")  # of a file: Pillow reads half of 16-bit colours
+    path = Path(name) if isinstance(name, str) and name and Path(name).is_file() else None
+    shallow, facts = _to_eight_bits(opened, path, levels)
     return _to_tensor(shallow, channels, size, resize), facts
 
 
