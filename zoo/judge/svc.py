@@ -6,6 +6,7 @@ seconds. The kernel is computed here, by matrix products; scikit-learn's own is 
 the same and takes ten times as long on images of 28x28.
 """
 
+import warnings
 from typing import Any
 
 import torch
@@ -34,7 +35,9 @@ class PixelClassifier:
         self.only = images.labels[:1]
         if len(images.labels.unique()) > 1:
             self.machine = SVC(C=C, kernel="precomputed")
-            self.machine.fit(self._kernel(self.samples).numpy(), images.labels.numpy())
+            with warnings.catch_warnings():  # many classes of few images are classes all the same
+                warnings.filterwarnings("ignore", "The number of unique classes")
+                self.machine.fit(self._kernel(self.samples).numpy(), images.labels.numpy())
 
     def _kernel(self, others: Tensor) -> Tensor:
         """exp(-gamma |a - b|^2) of others (M, D) and the samples, (M, N)."""
