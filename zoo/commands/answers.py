@@ -132,12 +132,10 @@ def _warn_of(restored: "Restored", text: str, warn: "Warn") -> None:
         if Path(text).is_file():
             lines = f"for its lines: input=- < {shlex.quote(text)}"
             warn(f"'{text}' is taken as a text, though a file has this name; {lines}")
-    from zoo.data.text.tagged_encoding import TaggedEncoding
-
-    encoding = restored.encoding
-    if isinstance(encoding, TaggedEncoding):  # its words are cut otherwise than at spaces
-        text = " ".join(encoding.words(text))
-    if encoding.tokenizer is not None and encoding.tokenizer.knows_nothing(text):
+    tokenizer, words = restored.encoding.tokenizer, getattr(restored.encoding, "words", None)
+    if words is not None:  # of sentences with tags, cut otherwise than at spaces
+        text = " ".join(words(text))
+    if tokenizer is not None and tokenizer.knows_nothing(text):
         warn("the run's vocabulary knows nothing of the text: the answer does not depend on it")
 
 
