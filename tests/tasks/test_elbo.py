@@ -87,6 +87,26 @@ def test_an_image_has_its_own_estimate_whatever_its_batch():
         torch.testing.assert_close(sum(output.sums[name] for output in apart), value)
 
 
+@pytest.mark.parametrize("likelihood", ["bernoulli", "logistic"])
+def test_in_bf16_the_loss_is_that_of_what_the_model_says(likelihood):
+    """A sum over 784 pixels in bf16 would be off by some tenths of a nat."""
+    shape = (1, 28, 28)
+    torch.manual_seed(0)
+    network = VAE(shape, latent=4, width=16, depth=1, likelihood=likelihood).eval()
+    with torch.no_grad():  # scales as of a trained model
+        network.decoder[-1].weight.mul_(0.5)
+        network.decoder[-1].bias[network.decoder[-1].out_features // 2 :] -= 3.0
+    said = []
+    network.register_forward_hook(lambda module, inputs, output: said.append(output.pixels))
+    elbo = Elbo(shape, [0.5], [0.5], likelihood=likelihood)
+    seen = torch.randint(2, (16, *shape)).float()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        output = elbo.step(network, {"input": 2 * seen - 1})
+    assert said[0].dtype == torch.bfloat16
+    exact = -elbo.kind.log_likelihood(seen.double(), said[0].double()).sum()
+    assert output.sums["restoration"].item() == pytest.approx(exact.item(), rel=1e-6)
+
+
 def test_an_evaluation_repeats_bit_for_bit():
     """Random binarisation, random codes: of the same batches the same numbers."""
     model, given = Linear(), batch()

@@ -91,7 +91,8 @@ class Elbo(JudgedDrawings):
         noise = torch.randn(len(x), codes_of(model).latent, dtype=x.dtype, device=x.device)
         mean, log_variance, parameters = model(x, classes, noise)
         self._check(parameters)
-        restoration = -self.kind.log_likelihood(seen, parameters)  # (B,)
+        wide = torch.promote_types(parameters.dtype, torch.float32)  # for sums over pixels
+        restoration = -self.kind.log_likelihood(seen, parameters.to(wide))  # (B,)
         code = divergence(mean, log_variance)  # (B,)
         bound = (restoration + code).sum()
         sums = {"restoration": restoration.detach().sum(), "code": code.detach().sum()}
