@@ -28,3 +28,9 @@ def test_means_and_deviations_count():
 def test_a_constant_feature_is_no_obstacle():
     first = torch.tensor([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
     assert frechet_distance(first, first + torch.tensor([0.0, 2.0])) == pytest.approx(4)
+
+
+def test_a_single_row_has_no_covariance():
+    row = torch.tensor([[1.0, 2.0]])
+    assert frechet_distance(row, row + 3) == pytest.approx(18)
+    assert frechet_distance(row, torch.tensor([[1.0, 2.0], [3.0, 2.0]])) == pytest.approx(1 + 2)

@@ -21,6 +21,7 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
 
 
 def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (D,) and covariance (D, D)."""
+    """Mean (D,) and covariance (D, D), which is 0 of a single row."""
     features = features.double()
-    return features.mean(0), torch.cov(features.mT).view(features.shape[1], -1)
+    covariance = torch.cov(features.mT, correction=min(1, len(features) - 1))
+    return features.mean(0), covariance.view(features.shape[1], -1)
