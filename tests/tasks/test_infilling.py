@@ -71,6 +71,22 @@ def test_sums_are_those_of_all_tokens_and_of_hidden_ones():
     assert metrics["filled_accuracy"] == pytest.approx(float(right[hidden].float().mean()))
 
 
+def test_the_trivial_answer_knows_how_often_each_token_is_written():
+    """The end of each text, too: counted once for all texts, it would cost the most of all."""
+    task, rows = Infilling(CHAR, max_length=22, **IDS), batch(60)
+    task.learn_baseline(task.baseline_counts(rows))
+    labels = task.pairs(rows)[1][:, 1:]
+    written = labels[labels != IDS["pad_id"]]
+    shares = (written.bincount(minlength=CHAR.vocab_size) + 1.0).double()
+    expected = -(shares / shares.sum()).log()[written].mean()
+    model = Transformer(CHAR.vocab_size, 1, 22, width=16, depth=1, heads=2, dropout=0.0).eval()
+    with torch.no_grad():
+        output = task.step(model, rows)
+    means = {name: value / output.count for name, value in output.sums.items()}
+    found = task.baseline(means | {"loss": output.loss_sum / output.count}).metrics
+    assert found["loss"] == pytest.approx(expected.item(), rel=1e-6)
+
+
 def test_a_run_from_training_to_answers(trained, command, refused, tmp_path):
     (tmp_path / "text.txt").write_text("the cat sat on the mat. " * 400)
     run = trained(

@@ -90,11 +90,7 @@ class Infilling(Seq2Seq):
             and padded on the right; and which of the tokens after the first are hidden, (B, T + 1).
         """
         tokens = batch["input"][:, :-1]
-        seeds = keys(tokens)[:, 0].tolist()
-        texts = [
-            row[: text_length(len(row), seed)]
-            for row, seed in zip(tokens.tolist(), seeds, strict=True)
-        ]
+        texts, seeds = self._texts(tokens)
         rows = [
             with_gaps(text, seed, self.mask_rate, self.span_length, self.mask_id)
             for text, seed in zip(texts, seeds, strict=True)
@@ -106,6 +102,12 @@ class Infilling(Seq2Seq):
             torch.tensor(part, device=tokens.device) for part in (sources, targets, hidden)
         )
         return source, target, gaps
+
+    def _texts(self, tokens: Tensor) -> tuple[list[list[int]], list[int]]:
+        """The text of each window (B, T), and the number that its gaps follow from."""
+        seeds = keys(tokens)[:, 0].tolist()
+        rows = zip(tokens.tolist(), seeds, strict=True)
+        return [row[: text_length(len(row), seed)] for row, seed in rows], seeds
 
     def _framed(self, texts: list[list[int]], width: int) -> list[list[int]]:
         """Texts with their first and last token, padded to `width` tokens besides."""
@@ -145,8 +147,10 @@ class Infilling(Seq2Seq):
         return self.step(model, batch)
 
     def baseline_counts(self, batch: Batch) -> Tensor:
-        """How often each token is written."""
-        return count_tokens(batch["input"][:, :-1], self.tokenizer.vocab_size)
+        """How often each token is written, the end of each text included."""
+        texts, _ = self._texts(batch["input"][:, :-1])
+        written = [token for text in texts for token in (*text, self.eos_id)]
+        return count_tokens(torch.tensor(written), self.tokenizer.vocab_size)
 
     def baseline(self, means: dict[str, Tensor]) -> Baseline | None:
         """Each token by its frequency in the training split."""
