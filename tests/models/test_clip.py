@@ -59,6 +59,21 @@ def test_the_temperature_is_learnt_and_bounded():
     assert model.scale().item() == pytest.approx(100)
 
 
+def test_a_temperature_at_its_bound_can_rise_again():
+    """As in the paper's code, where the parameter is cut, not what is made of it."""
+    model = built().train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    for sign in (-1.0, 1.0):  # far beyond the bound, then back
+        for _ in range(20):
+            optimizer.zero_grad()
+            (sign * model.scale()).backward()
+            optimizer.step()
+        if sign < 0:
+            assert model.eval().scale().item() == pytest.approx(100)
+            model.train()
+    assert model.scale().item() < 50
+
+
 MISTAKES = {
     "gan": r"model.image=gan: expected a model that gives one vector for an image: cnn, ",
     "gpt": r"model.image=gpt: expected a model that gives one vector for an image: cnn, ",

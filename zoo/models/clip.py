@@ -93,7 +93,12 @@ class CLIP(nn.Module):
 
     def scale(self) -> Tensor:
         """One over the temperature, a scalar."""
-        return self.log_scale.clamp(max=math.log(MOST)).exp()
+        bound = math.log(MOST)
+        if not self.training:
+            return self.log_scale.clamp(max=bound).exp()
+        with torch.no_grad():  # the parameter itself: beyond the bound it would have no gradient
+            self.log_scale.clamp_(max=bound)
+        return self.log_scale.exp()
 
     def encode_images(self, images: Tensor) -> Tensor:
         """(B, C, H, W) to (B, D), of length 1."""
