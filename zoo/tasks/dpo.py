@@ -60,7 +60,7 @@ class DPO(CausalLM):
         label_smoothing: Probability e that a preference is the wrong way round.
         loss: `dpo` or `ipo`.
         likelihood: Weight of the chosen answer's own cross-entropy.
-        max_tokens: Of an answer that a test samples.
+        max_tokens: Of an answer that a test samples, its end included.
     """
 
     monitor = "-loss"
@@ -122,7 +122,7 @@ class DPO(CausalLM):
         with torch.no_grad():
             sums = {
                 "loss": preference.detach(),
-                "accuracy": (chosen > rejected).sum(),
+                "accuracy": ((chosen - rejected).sign() + 1).sum() / 2,  # equal rewards: half
                 "margin": self.beta * (chosen - rejected).sum(),
                 "chosen_reward": self.beta * chosen.sum(),
                 "rejected_reward": self.beta * rejected.sum(),
