@@ -218,6 +218,15 @@ def test_the_trivial_answer_is_the_usual_letter_at_each_place():
     assert baseline.metrics["loss"] == -0.75 and baseline.metrics["length"] == 1
 
 
+def test_the_trivial_answer_has_no_more_room_than_the_policy():
+    """An answer of `max_tokens` letters has not ended, and earns nothing."""
+    task = make(max_tokens=1)
+    task.learn_baseline(task.baseline_counts(batch()))
+    with torch.no_grad():
+        output = task.step(policy().eval(), batch())
+    assert output.sums["usual_exact_match"] == output.sums["exact_match"] == 0
+
+
 def test_an_adapter_switched_off_is_the_starting_policy():
     base = policy().eval()
     model = lora(copy.deepcopy(base), rank=2, targets=["qkv", "up", "head", "embedding"])
@@ -244,7 +253,7 @@ def test_without_a_verifier_the_response_itself_is_right():
 
 def test_answers_that_never_come_to_their_end_are_worth_nothing():
     task = make(verifier=lambda prompt, answer: 1.0, max_tokens=1)
-    with pytest.raises(UserError, match="none of 2,048 answers .* nothing to learn from"):
+    with pytest.raises(UserError, match="none of 2,048 answers .* raise task.max_tokens=1"):
         task.step(Talkative(), batch())
 
 

@@ -54,7 +54,7 @@ class Reinforce(RanksOptions):
         verifier: Prompt and answer to a reward of 0 to 1; None where the data's response is right.
         teacher: The starting policy, where the model is not an adapted one.
         group: G.
-        max_tokens: L.
+        max_tokens: L, the token that ends an answer included.
         kl: Penalty for each nat by which an answer is more probable than at the start.
     """
 
@@ -141,9 +141,8 @@ class Reinforce(RanksOptions):
         returns, sums = self._returns(policy, rollouts, rewards, log_p)
         sums["exact_match"] = right.sum()
         if self.usual is not None:
-            usual = [
-                self.rewarder.reward(p, self.usual, r) for p, r in zip(*questions, strict=True)
-            ]
+            ended, reward = len(self.usual) < self.max_tokens, self.rewarder.reward
+            usual = [reward(p, self.usual, r) * ended for p, r in zip(*questions, strict=True)]
             rewards = torch.tensor(usual, device=returns.device)
             sums |= {"usual_reward": rewards.sum(), "usual_exact_match": (rewards >= 1).sum()}
         return StepOutput(-returns.sum(), torch.full((), len(returns), device=returns.device), sums)
@@ -192,13 +191,14 @@ class Reinforce(RanksOptions):
             raise UserError(
                 f"none of {tried:,} answers that the starting policy sampled was rewarded: there "
                 f"is nothing to learn from; start with a model that is right now and then "
-                f"(init.from=<a run of task=causal_lm on such data>), or ask easier questions"
+                f"(init.from=<a run of task=causal_lm on such data>), ask easier questions, or "
+                f"raise task.max_tokens={self.max_tokens}, which the end of an answer is one of"
             )
         self.succeeds = True
 
     def baseline_counts(self, batch: Batch) -> Tensor:
-        """How often each token stands at each place of the responses, int64 (L + 1, V)."""
-        counts = torch.zeros(self.max_tokens + 1, self.tokenizer.vocab_size, dtype=torch.int64)
+        """How often each token stands at each place of the responses, int64 (L, V)."""
+        counts = torch.zeros(self.max_tokens, self.tokenizer.vocab_size, dtype=torch.int64)
         for response in self._questions(batch).responses:
             for place, token in enumerate([*(response or ()), self.end][: len(counts)]):
                 counts[place, token] += 1

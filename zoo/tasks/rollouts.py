@@ -56,7 +56,8 @@ def roll_out(
         model: A language model in evaluation mode.
         prompts: Token ids, with room for one more in the model's context.
         end: Id of the token that ends an answer.
-        max_tokens: L; of an answer for which the context has no room, as many as it has.
+        max_tokens: L, the token that ends an answer included; of one for which the context has no
+            room, as many as it has.
         draws: Random numbers to sample by, float64 (N, L) in [0, 1); None for the likeliest tokens.
     """
     device = next(model.parameters()).device
