@@ -137,6 +137,19 @@ def test_prompts_classify_the_images_whose_captions_contain_them(case):
     assert set(task.baseline(means).metrics) == set(figures)
 
 
+def test_a_prompt_of_unknown_words_is_in_no_caption(case):
+    """A caption with another unknown word is not one that contains it."""
+    captions, batch = case.task.captions, dict(case.example.batch)
+    known = captions.decode(batch["caption"][0]).split()[0]
+    texts = ["quux", f"{known} quux", known] * len(batch["caption"])
+    batch["caption"] = captions.encode(texts[: len(batch["caption"])])
+    task = Contrastive(captions, prompts=["zebra", known])
+    means = evaluate(case.model, task, [batch], FP32, HERE)
+    rows = task.details(means)["prompts"]
+    assert rows["zebra"]["images"] == 0 and rows[known]["images"] == 2 * len(batch["caption"]) // 3
+    assert task.baseline(means).metrics["prompt_accuracy"] == 1
+
+
 def test_a_prompt_is_found_as_a_row_of_words():
     captions = torch.tensor([[5, 6, 7, 1], [6, 5, 7, 8], [7, 1, 1, 1]])
     prompts = torch.tensor([[5, 7, 1, 1], [5, 6, 1, 1], [7, 1, 1, 1]])

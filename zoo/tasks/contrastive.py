@@ -134,8 +134,11 @@ class Contrastive(WholeBatchTask):
 
     def _prompt_sums(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Of each prompt, (C,): how many images have it in their caption, and no other; how many of
-        them are classified right."""
-        has = contains(batch["caption"], self._prompt_rows(batch), self.captions.pad_id)  # (B, C)
+        them are classified right. Words that the vocabulary lacks are in no caption: all are one
+        token, whichever they are."""
+        prompts, pad_id = self._prompt_rows(batch), self.captions.pad_id
+        unknown = ((prompts == self.captions.unknown_id) & (prompts != pad_id)).any(1)  # (C,)
+        has = contains(batch["caption"], prompts, pad_id) & ~unknown  # (B, C)
         decided = has & (has.sum(1) == 1)[:, None]
         nearest = self.similarities(model, batch["input"], self.prompts).argmax(1)  # (B,)
         right = decided & (nearest[:, None] == torch.arange(has.shape[1], device=has.device))
