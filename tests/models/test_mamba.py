@@ -96,6 +96,39 @@ def test_bf16_is_close_with_and_without_a_cache():
     torch.testing.assert_close(logits.float(), exact, atol=0.03, rtol=0.03)
 
 
+def test_slow_states_fade_under_weights_in_16_bits_too():
+    """A decay of 0.999 would be 1 in bf16, and a constant text be added up for ever."""
+
+    def slow():
+        torch.manual_seed(0)
+        model = Mamba(11, width=8, depth=1, state=2).eval()
+        with torch.no_grad():
+            model.blocks[0].log_rates.zero_()
+            model.blocks[0].step.weight.zero_()
+            model.blocks[0].step.bias.fill_(-7)  # delta: 0.0009
+            model.embedding.weight.mul_(50)
+        return model
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)  # as init.dtype=bf16 does
+    try:
+        rough = slow()
+    finally:
+        torch.set_default_dtype(before)
+    exact = slow()
+    exact.load_state_dict(rough.state_dict())
+    x, cache = torch.full((1, 4000), 3), rough.new_cache(1)
+    with torch.no_grad():
+        expected, found = exact(x)[0, -1], rough(x)[0, -1].float()
+        rough(x[:, :-1], cache)
+        last = rough(x[:, -1:], cache)[0, -1].float()
+        states = exact.new_cache(1)
+        exact(x, states)
+    torch.testing.assert_close(cache[0].state.float(), states[0].state, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02 * float(expected.abs().max()))
+    torch.testing.assert_close(last, found)
+
+
 def test_begins_as_the_authors_do():
     torch.manual_seed(0)
     model = Mamba(11, width=64, depth=4, state=5)

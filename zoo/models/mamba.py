@@ -64,18 +64,21 @@ class MambaBlock(nn.Module):
         self.conv = nn.Conv1d(channels, channels, kernel, groups=channels)
         self.select = Linear(channels, sum(self.sizes), bias=False)  # delta (of rank R), B, C
         self.step = Linear(rank, channels)  # delta, of all channels
+        # What the recurrence is made of is exact under init.dtype=bf16 too, where the decay of a
+        # slow state would be 1.
+        exact = torch.promote_types(torch.get_default_dtype(), torch.float32)
         # log(-A), (N, E), as a vector: an optimizer would decay a matrix, or orthogonalise it.
-        self.log_rates = nn.Parameter(torch.empty(state * channels))
-        self.skip = nn.Parameter(torch.ones(channels))  # the paper's D
+        self.log_rates = nn.Parameter(torch.empty(state * channels, dtype=exact))
+        self.skip = nn.Parameter(torch.ones(channels, dtype=exact))  # the paper's D
         self.out = Linear(channels, width, bias=False)
         self.dropout = Dropout(dropout)
 
     def new_state(self, batch_size: int) -> MambaState:
         """Before the first token."""
         channels, _, kernel = self.conv.weight.shape
-        new = self.log_rates.detach().new_zeros
         return MambaState(
-            new(batch_size, kernel - 1, channels), new(batch_size, self.sizes[1], channels)
+            self.conv.weight.new_zeros(batch_size, kernel - 1, channels),
+            self.log_rates.new_zeros(batch_size, self.sizes[1], channels),
         )
 
     def forward(self, x: Tensor, past: MambaState | None = None) -> Tensor:
@@ -89,7 +92,7 @@ class MambaBlock(nn.Module):
         rates = -self.log_rates.exp().view(self.sizes[1], -1)  # (N, E)
         y = selective_scan(u, delta, rates, b, c, past.state) + self.skip * u
         past.length += x.shape[1]
-        return x + self.dropout(self.out(y * F.silu(gate)))
+        return x + self.dropout(self.out((y * F.silu(gate)).to(x.dtype)))
 
     def _convolve(self, u: Tensor, past: MambaState) -> Tensor:
         """The weighted sum of each channel's last K tokens: (B, T, E) to the same."""
