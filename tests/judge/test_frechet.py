@@ -34,3 +34,14 @@ def test_a_single_row_has_no_covariance():
     row = torch.tensor([[1.0, 2.0]])
     assert frechet_distance(row, row + 3) == pytest.approx(18)
     assert frechet_distance(row, torch.tensor([[1.0, 2.0], [3.0, 2.0]])) == pytest.approx(1 + 2)
+
+
+def test_long_rows_and_many_rows_have_the_distance_of_their_covariances():
+    torch.manual_seed(0)
+    for rows in ((5, 40), (40, 5), (3, 7), (40, 50)):
+        first, second = (torch.randn(n, 12) * 2 + n for n in rows)
+        (mean1, mean2) = (x.double().mean(0) for x in (first, second))
+        cov1, cov2 = (torch.cov(x.double().mT) for x in (first, second))
+        roots = torch.linalg.eigvals(cov1 @ cov2).real.clamp(min=0).sqrt().sum()
+        expected = (mean1 - mean2).square().sum() + cov1.trace() + cov2.trace() - 2 * roots
+        assert frechet_distance(first, second) == pytest.approx(float(expected), rel=1e-5)

@@ -8,7 +8,7 @@ from previews import Previews
 from test_every_model import make
 
 from zoo.errors import UserError
-from zoo.models.gan import DiscriminatorOutput, GANOutput
+from zoo.models.gan import GAN, DiscriminatorOutput, GANOutput
 from zoo.tasks.gan import Adversarial
 
 NAMES = ["a", "b", "c"]
@@ -77,6 +77,19 @@ def test_the_distance_is_zero_for_the_same_images_and_knows_classes():
     order = classes.argsort(stable=True)
     mixed = images[order.argsort().flip(0)]  # the same images, in wrong classes
     assert distance(mixed) > 0.1
+
+
+def test_large_images_are_compared_averaged():
+    """The distance of 12,288 values would take hours at each validation."""
+    torch.manual_seed(0)
+    model = GAN((3, 64, 64), 3, noise=4, width=2).eval()
+    task = Adversarial(3, NAMES, [9, 7, 8], [0.25] * 3, [0.5] * 3)
+    batch = {"input": torch.randn(6, 3, 64, 64), "target": torch.arange(6) % 3}
+    with torch.no_grad():
+        rows = task.step(model, batch).rows
+    assert rows["real"].shape == rows["drawn"].shape == (6, 3 * 18 * 18)
+    expected = torch.nn.functional.adaptive_avg_pool2d(batch["input"] * 0.5 + 0.25, 18)
+    torch.testing.assert_close(rows["real"], expected.flatten(1))
 
 
 def test_drawing_follows_the_seed_and_the_class_and_not_the_batch():

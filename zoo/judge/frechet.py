@@ -10,18 +10,20 @@ from torch import Tensor
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> float:
-    """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), of features (N, D) and (M, D)."""
-    (mean1, cov1), (mean2, cov2) = _moments(first), _moments(second)
-    values, vectors = torch.linalg.eigh(cov1)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.mT  # of the first covariance
-    product = torch.linalg.eigvalsh(root @ cov2 @ root)  # those of S1 S2, and symmetric
-    cross = product.clamp(min=0).sqrt().sum()
-    distance = (mean1 - mean2).square().sum() + cov1.trace() + cov2.trace() - 2 * cross
-    return float(distance.clamp(min=0))
+    """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), of features (N, D) and (M, D).
+
+    With S1 = A^T A and S2 = B^T B, the last trace is the sum of the singular values of A B^T.
+    """
+    (mean1, root1), (mean2, root2) = _moments(first), _moments(second)
+    cross = torch.linalg.svdvals(root1 @ root2.mT).sum()
+    distance = (mean1 - mean2).square().sum() - 2 * cross
+    return float((distance + root1.square().sum() + root2.square().sum()).clamp(min=0))
 
 
 def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (D,) and covariance (D, D), which is 0 of a single row."""
+    """Mean (D,), and R of the covariance R^T R, which is 0 of a single row: (N, D), at most (D, D),
+    so that neither many rows nor long ones take long."""
     features = features.double()
-    covariance = torch.cov(features.mT, correction=min(1, len(features) - 1))
-    return features.mean(0), covariance.view(features.shape[1], -1)
+    mean = features.mean(0)
+    root = (features - mean) / max(1, len(features) - 1) ** 0.5
+    return mean, root if len(root) <= len(mean) else torch.linalg.qr(root, mode="r").R

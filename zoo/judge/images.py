@@ -50,10 +50,14 @@ class Images(NamedTuple):
 
 def values(pixels: Tensor) -> Tensor:
     """Pixels of 0..1, float64 (N, D), of uint8 (N, C, H, W); averaged where they are many."""
-    images = pixels.double() / 255
+    return averaged(pixels.double() / 255).flatten(1)
+
+
+def averaged(images: Tensor) -> Tensor:
+    """Images (N, C, H, W) of so many values at most that they can be compared."""
     channels, height, width = images.shape[1:]
-    if channels * height * width > MOST_VALUES:
-        scale = math.sqrt(MOST_VALUES / (channels * height * width))
-        size = (max(1, int(height * scale)), max(1, int(width * scale)))
-        images = F.adaptive_avg_pool2d(images, size)
-    return images.flatten(1)
+    if channels * height * width <= MOST_VALUES:
+        return images
+    scale = math.sqrt(MOST_VALUES / (channels * height * width))
+    size = (max(1, int(height * scale)), max(1, int(width * scale)))
+    return F.adaptive_avg_pool2d(images, size)

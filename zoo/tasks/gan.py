@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from zoo.bounds import NotNegative
 from zoo.errors import UserError
 from zoo.judge.frechet import frechet_distance
+from zoo.judge.images import averaged
 from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput
 from zoo.tasks.drawing import ImageNoise, grid
@@ -59,7 +60,8 @@ class Adversarial(JudgedDrawings):
     Where neither player can improve, the discriminator cannot tell: its loss is 2 log 2 (log 2 if
     relativistic), the generator's log 2. `accuracy` is that of the discriminator's class head on
     real images. The best weights are those of the smallest `pixel_distance`: the Frechet distance
-    of drawn and real images, each as its pixels of 0..1 and its class (one-hot).
+    of drawn and real images, each as its pixels of 0..1 and its class (one-hot); images of more
+    than 1,024 values are averaged down to that.
 
     Args:
         num_classes: K.
@@ -131,7 +133,8 @@ class Adversarial(JudgedDrawings):
     ) -> dict[str, Tensor]:
         drawn = players_of(model).generator(noise.to(images.dtype), classes)
         unit = {"real": (images + 1) / 2, "drawn": (drawn + 1) / 2}
-        return {name: x.flatten(1).float() for name, x in unit.items()} | {"class": classes}
+        rows = {name: averaged(x.float()).flatten(1) for name, x in unit.items()}
+        return rows | {"class": classes}
 
     def split_metrics(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
         """The Frechet distance of images with their classes: of the drawn ones, and of the mean
