@@ -176,7 +176,8 @@ def test_a_graph_says_what_it_takes_and_gives(run, tmp_path, capsys):
     assert (logits.name, logits.shape) == ("logits", ["batch", 10])
     known = session.get_modelmeta().custom_metadata_map
     assert json.loads(known["class_names"]) == [str(k) for k in range(10)]
-    assert json.loads(known["image"]) == {"channels": 1, "height": 8, "width": 8, "resize": "crop"}
+    form = {"channels": 1, "height": 8, "width": 8, "resize": "crop", "background": "black"}
+    assert json.loads(known["image"]) == form
     assert known["task"] == "classification"
 
 
