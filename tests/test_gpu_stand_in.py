@@ -48,7 +48,7 @@ ANSWERS = {  # of task=reinforce, whose steps are led by a text that is read as 
     "zoo/training/evaluate.py: evaluate": ALLOWED["zoo/training/evaluate.py: evaluate"],
 }
 GAPS = {  # of task=infilling
-    "zoo/tasks/infilling.py: _texts": "spans are drawn row by row, of which each has its own number",
+    "zoo/tasks/infilling.py: _texts": "gaps are drawn row by row, of which each has its own number",
     "zoo/tasks/infilling.py: pairs": "they become a batch again",
 }
 BEAMS = ("seq2seq", "infilling")  # predict by beam search
