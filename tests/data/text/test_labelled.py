@@ -83,7 +83,7 @@ def test_a_text_without_any_word_is_padding():
 def test_a_run_refuses_what_is_not_like_it(write):
     saved = build(write("t.csv", table())).encoding.to_json()
     path = write("new.csv", "body,kind\ncow one,cow\ncow two,cow\n")
-    with pytest.raises(UserError, match="the data has 1 classes .cow., the run was trained on 2"):
+    with pytest.raises(UserError, match="the data has 1 class .cow., the run was trained on 2"):
         build(path, encoding=saved)
     with pytest.raises(UserError, match="data.tokenizer=char: the run was trained with a byte"):
         build(path, TokenizerConfig(tokenizer="char"), encoding=saved)

@@ -64,7 +64,7 @@ def test_a_run_evaluates_other_sentences_by_its_own_tags_and_words():
     again = build(other, encoding=saved)
     batch = again.splits["all"].fetch(torch.tensor([0]))
     assert batch["target"].tolist() == [[3, 2]] and again.facts["tag_names"] == ["D", "J", "N", "V"]
-    with pytest.raises(UserError, match="the data has 1 classes .X., the run was trained on 4"):
+    with pytest.raises(UserError, match="the data has 1 class .X., the run was trained on 4"):
         build({"train": [], "val": [], "test": [sentence("dog/X")]}, encoding=saved)
     with pytest.raises(UserError, match="data.tokenizer=byte: the run was trained with a word"):
         build(other, TokenizerConfig(tokenizer="byte"), encoding=saved)
