@@ -54,7 +54,7 @@ def values(pixels: Tensor) -> Tensor:
 
 
 def averaged(images: Tensor) -> Tensor:
-    """Images (N, C, H, W) of so many values at most that they can be compared."""
+    """Images (N, C, H, W), pooled by averages where one has more than `MOST_VALUES` values."""
     channels, height, width = images.shape[1:]
     if channels * height * width <= MOST_VALUES:
         return images

@@ -192,7 +192,7 @@ class Reinforce(RanksOptions):
                 f"none of {tried:,} answers that the starting policy sampled was rewarded: there "
                 f"is nothing to learn from; start with a model that is right now and then "
                 f"(init.from=<a run of task=causal_lm on such data>), ask easier questions, or "
-                f"raise task.max_tokens={self.max_tokens}, which the end of an answer is one of"
+                f"raise task.max_tokens={self.max_tokens}, which counts the end of an answer too"
             )
         self.succeeds = True
 

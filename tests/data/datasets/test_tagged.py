@@ -48,7 +48,7 @@ def test_json_lines(build):
 def test_a_text_is_cut_into_characters_where_the_file_is(build):
     data = build("张 B\n三 I\n在 O\n京 B\n\n" * 12)
     assert data.encoding.words("三张 在京") == list("三张在京")
-    assert "each character is a word, and so it is of a text to predict" in data.notes
+    assert "each character is a word, in texts to predict too" in data.notes
     spaced = build("张三 B\n在 O\n\n" * 12)
     assert spaced.encoding.words("张三 在京") == ["张三", "在京"]
     assert not any("each character" in note for note in spaced.notes)

@@ -63,7 +63,7 @@ def tagged(
     cut = cut_of(word for sentence in sentences for word in sentence.words)
     dataset = tagged_dataset("tagged", splits, context, block_size, cut)
     if cut != "spaces" and context.is_new:
-        notes.append("each character is a word, and so it is of a text to predict")
+        notes.append("each character is a word, in texts to predict too")
     dataset.notes.extend(notes)
     return dataset
 
