@@ -41,8 +41,8 @@ results: $(VENV)/installed ## train every published experiment, renew the tables
 	$(SERIAL) experiment=vit_digits,gan_digits,vae_plane_digits,dit_digits seed=0,1,2
 	$(SERIAL) experiment=mlp_curve,factorization_machine seed=0,1,2
 	$(SERIAL) experiment=hmm_tags,lstm_tags,bert_tags,ntm_copy,lstm_copy seed=0,1,2
-	$(SERIAL) experiment=clip_glyphs seed=0,1
-	$(SERIAL) experiment=mlp_mnist,cnn_mnist seed=0,1,2 data.root=$(DATA)
+	$(SERIAL) experiment=clip_glyphs seed=0,1,2,3,4
+	$(SERIAL) experiment=mlp_mnist,cnn_mnist,vae_mnist seed=0,1,2 data.root=$(DATA)
 	$(SERIAL) experiment=diffusion_mnist data.root=$(DATA)
 	$(SERIAL) experiment=gpt_shakespeare,gpt_shakespeare_large,lstm_shakespeare seed=0,1,2 \
 		data.root=$(DATA)
@@ -54,9 +54,11 @@ results: $(VENV)/installed ## train every published experiment, renew the tables
 	$(SERIAL) experiment=gpt_chat
 	$(SERIAL) experiment=gpt_sums_start seed=0,1,2
 	$(SERIAL) experiment=gpt_sums seed=0,1,2
-	$(SERIAL) experiment=llama_stdlib
+	$(SERIAL) experiment=llama_stdlib seed=0,1,2
 	$(SERIAL) experiment=gpt_stdlib
 	$(SERIAL) experiment=gpt_functions
+	$(RUN) scripts/preferences.py run=outputs/gpt_functions path=outputs/preferences.jsonl better=both
+	$(SERIAL) experiment=gpt_dpo seed=0,1,2
 	$(SERIAL) experiment=gpt_distill
 	$(SERIAL) experiment=gpt_lora seed=0,1,2 data.root=$(DATA)
 	$(SERIAL) experiment=bert_pydoc

@@ -97,6 +97,17 @@ def test_a_run_without_the_published_teacher_is_another_one(place, capsys):
     assert "teacher.from None, published outputs/vae_codes_digits" in capsys.readouterr().out
 
 
+def test_a_file_that_a_command_made_may_lie_elsewhere(place, capsys):
+    dpo = dict(
+        experiment="gpt_dpo", init__from="/far/gpt_functions", teacher__from="/far/gpt_functions"
+    )
+    finished(place / "outputs", day=1, **dpo, data__path="/far/preferences.jsonl")
+    finished(place / "outputs", seed=1, day=2, **dpo, data__path="/far/other.jsonl")
+    _, record = write(place)
+    assert record["gpt_dpo"]["seeds"] == [0]
+    assert "data.path /far/other.jsonl, published" in capsys.readouterr().out
+
+
 def test_the_newest_run_of_a_seed_counts(place):
     finished(place / "outputs" / "b", day=1, accuracy=0.5)
     finished(place / "outputs" / "a", day=2, accuracy=0.9)

@@ -31,6 +31,7 @@ from zoo.runs.settings import flat
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("init.from", "teacher.from")  # runs of other experiments
+MADE = (*SOURCES, "data.path")  # by another command, wherever it wrote
 FROM_SOURCE = ("model.", "data.tokenizer", "data.vocab_size")  # these come with init.from
 Row = dict[str, Any]
 
@@ -110,7 +111,7 @@ def differences(config: Row, published: Row) -> Iterator[str]:
     for name, value in values.items():
         if published.get("init.from") and name.startswith(FROM_SOURCE):
             continue
-        begun = published.get(name) if name in SOURCES else None
+        begun = published.get(name) if name in MADE else None
         if begun and Path(begun).name in Path(str(value)).parts:
             continue
         if name == "trainer.precision" and published.get(name) == "auto":
