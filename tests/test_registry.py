@@ -242,6 +242,9 @@ def test_a_plugin_trains_without_a_change_to_the_package(train, tmp_path, monkey
     )
     assert done.code == 0, done.err
     assert "model      mine, 6 parameters" in done.out
+    for command in ("evaluate.py", "scripts/predict.py"):  # as printed, to be typed again
+        (line,) = [line for line in done.out.splitlines() if f"python {command} " in line]
+        assert f"run={done.path} 'plugins=[my_plugin_model]'" in line
     forgotten = train(f"resume={done.path}")
     assert forgotten.code == 2 and "add plugins=[my_plugin_model]" in forgotten.err
     longer = ("plugins=[my_plugin_model]", "trainer.max_steps=8")
@@ -249,4 +252,5 @@ def test_a_plugin_trains_without_a_change_to_the_package(train, tmp_path, monkey
 
 
 def test_a_name_that_no_plugin_registered(mistake):
-    assert "unknown model 'mime'" in mistake("model=mlp", "model.name=mime")
+    said = mistake("model=mlp", "model.name=mime")
+    assert "unknown model 'mime'" in said and "add plugins=[<its module>]" in said

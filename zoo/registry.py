@@ -91,7 +91,8 @@ class Registry:
     def __getitem__(self, name: str) -> Entry:
         self._load()
         if name not in self._entries:
-            raise UserError(unknown_name(self.kind, str(name), self._entries))
+            hint = "; if a plugin registers it, add plugins=[<its module>]"
+            raise UserError(unknown_name(self.kind, str(name), self._entries) + hint)
         return self._entries[name]
 
     def under(self, place: str) -> "Registry":

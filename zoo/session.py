@@ -140,7 +140,7 @@ def _fit(trainer: Trainer, start: Start) -> int:
             forget_used_kernels()
             trainer.fit()
             if trainer.signalled is None:
-                code = _finish(trainer, config.expect, outcome)
+                code = _finish(trainer, config, outcome)
         if trainer.signalled is not None:
             outcome |= {"status": "interrupted", "reason": trainer.ended}
             code = _stopped(trainer, config, trainer.signalled)
@@ -155,7 +155,7 @@ def _fit(trainer: Trainer, start: Start) -> int:
     except BaseException as error:
         outcome["reason"] = f"{type(error).__name__}: {error}"
         if is_out_of_memory(error):
-            raise TrainingFailed(_out_of_memory(error, trainer)) from None
+            raise TrainingFailed(_out_of_memory(error, trainer, config)) from None
         raise
     finally:
         if trainer.runtime.main:
@@ -164,19 +164,24 @@ def _fit(trainer: Trainer, start: Start) -> int:
 
 def _stopped(trainer: Trainer, config: RunConfig, number: int) -> int:
     """Say what is saved and how to go on; the exit code of a run stopped by a signal."""
-    words = [f"resume={trainer.run.path}"]
-    words += [f"plugins=[{','.join(config.plugins)}]"] if config.plugins else []
+    words = [f"resume={trainer.run.path}", *_needed(config)]
     finish.print_stopped(trainer, number, f"python train.py {shlex.join(words)}")
     return 128 + number
 
 
-def _out_of_memory(error: BaseException, trainer: Trainer) -> str:
+def _needed(config: RunConfig) -> list[str]:
+    """What a command on the run needs besides its folder, which imports no plugin by itself."""
+    return [f"plugins=[{','.join(config.plugins)}]"] if config.plugins else []
+
+
+def _out_of_memory(error: BaseException, trainer: Trainer, config: RunConfig) -> str:
     """One line, and the command that goes on with smaller micro-batches where there are any."""
     loader, parts = trainer.loader, 2 * trainer.loader.accumulate
     remedy = "lower data.batch_size"
     can_be_cut = not getattr(trainer.task, "whole_batch", False)
     if can_be_cut and parts * trainer.runtime.ranks <= loader.batch_size:
-        resume = shlex.join([f"resume={trainer.run.path}", f"trainer.accumulate={parts}"])
+        words = [f"resume={trainer.run.path}", f"trainer.accumulate={parts}", *_needed(config)]
+        resume = shlex.join(words)
         remedy = spelled(f"python train.py {resume} goes on with the same batches in smaller parts")
     return f"out of memory after step {trainer.step}: {first_line(error)}; {remedy}"
 
@@ -214,14 +219,14 @@ def _suppress_writer_traceback() -> Iterator[None]:
         threading.excepthook = before
 
 
-def _finish(trainer: Trainer, expect: dict[str, Any], outcome: dict[str, Any]) -> int:
+def _finish(trainer: Trainer, config: RunConfig, outcome: dict[str, Any]) -> int:
     """Evaluate the best weights on the test split; the exit code."""
     metrics, details = finish.evaluate_best(trainer)
-    expect = {"val/loss": "<= 0.1"} if trainer.config.overfit else expect
+    expect = {"val/loss": "<= 0.1"} if trainer.config.overfit else config.expect
     met = finish.check_expectations(expect, metrics, trainer.console.warn)
     baseline = trainer.yardstick.entry(metrics)
     outcome |= {"status": "done", **metrics, "baseline": baseline, "expect": met}
     if details and trainer.runtime.main:
         trainer.run.write_json("test_details.json", details)
-    finish.print_summary(trainer, metrics, met, baseline)
+    finish.print_summary(trainer, metrics, met, baseline, _needed(config))
     return 0

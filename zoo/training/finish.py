@@ -188,8 +188,9 @@ def print_summary(
     metrics: Metrics,
     outcome: dict[str, dict[str, Any]],
     baseline: dict[str, Any] | None,
+    needed: list[str],
 ) -> None:
-    """The closing table and the next commands."""
+    """The closing table and the next commands, with the settings that they need for this run."""
     console = trainer.console
     why = f" ({trainer.ended})" if trainer.ended else ""
     console.line(f"\ntrained {trainer.step} steps in {duration(trainer.clock.seconds)}{why}\n")
@@ -211,7 +212,7 @@ def print_summary(
         found = (trainer.best, trainer.step, trainer.rate.peak)
         console.line()
         console.warn(trainer.yardstick.shortfall(metrics, *found))
-    run = shlex.quote(str(trainer.run.path))
+    run = shlex.join([f"run={trainer.run.path}", *needed])
     console.line(f"\nreport    {trainer.run.path / 'report.html'}")
     console.line(f"previews  {trainer.run.previews}")
     parent = shlex.quote(str(trainer.run.path.parent.parent))
@@ -219,7 +220,7 @@ def print_summary(
     asked = "samples=20 out=drawn.png" if isinstance(trainer.task, DrawsImages) else "input=..."
     for command in (
         f"tensorboard --logdir {parent}",
-        f"python evaluate.py run={run}",
-        f"python scripts/predict.py run={run} {asked}",
+        f"python evaluate.py {run}",
+        f"python scripts/predict.py {run} {asked}",
     ):
         console.command("  ", spelled(command))
