@@ -7,6 +7,7 @@ import sys
 import pytest
 from support import ROOT
 
+from zoo import __version__
 from zoo.commands import main as command
 from zoo.program import command_line
 
@@ -55,6 +56,11 @@ def test_without_a_command_or_with_an_unknown_one(zoo):
     code, _, complaint = zoo("tran", "optim.lr=1")
     assert code == 2 and complaint.count("\n") == 1
     assert "unknown command 'tran'; did you mean 'train'?" in complaint
+
+
+def test_version_is_that_of_zoo(zoo):
+    for arguments in (["--version"], ["train", "--version"]):
+        assert zoo(*arguments)[:2] == (0, f"zoo {__version__}\n")
 
 
 def test_messages_name_the_command_that_was_used(zoo, capsys):

@@ -74,7 +74,7 @@ MISTAKES = {
     ),
     "a task's fact": (["model=mlp", "task=regression"], "needs 'target_mean'"),
     "a shape": (["model=cnn", "data=rain"], "use model=mlp for tables"),
-    "a device": (["trainer.device=gpu"], "unknown trainer.device 'gpu'"),
+    "a device": (["trainer.device=gpu"], "'gpu' (one of: auto, the first GPU"),
     "fp16": (["trainer.precision=fp16"], "a CPU gains nothing from fp16"),
     "a small batch": (
         ["data.batch_size=2", "trainer.accumulate=4"],

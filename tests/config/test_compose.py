@@ -165,6 +165,10 @@ def test_experiments_that_use_a_choice():
 MISTAKES = {
     "modle=mlp": "unknown key 'modle'; did you mean 'model'?",
     "model=mlpp": "unknown choice for model: 'mlpp'; did you mean 'mlp'?",
+    "model=mlp_rain": "; there is experiment=mlp_rain",
+    "experiment=gan": "; there is model=gan and task=gan",
+    "optim.learning_rate=1": "unknown key 'optim.learning_rate'; did you mean 'optim.lr'?",
+    "epochs=3": "unknown key 'epochs'; did you mean 'trainer.max_epochs'?",
     "model=[mlp,cnn]": "unknown choice for model: '[mlp,cnn]' (one of: ",
     "model=1.5": "unknown choice for model: '1.5' (one of: ",
     "experiment=[1,2]": "unknown choice for experiment: '[1,2]' (one of: ",

@@ -3,6 +3,7 @@
 import importlib
 import sys
 
+from zoo import __version__
 from zoo.errors import UserError, report, unknown_name
 
 COMMANDS = {  # name: (module of zoo with a `main`, what it does)
@@ -34,6 +35,9 @@ def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
         return 0 if arguments else 2
+    if arguments == ["--version"]:
+        print(f"zoo {__version__}")
+        return 0
     name, *rest = arguments
     if name not in COMMANDS:
         raise UserError(unknown_name("command", name, COMMANDS))

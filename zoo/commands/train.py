@@ -71,6 +71,11 @@ def _train(arguments: list[str], server: "ForkServer | None") -> int:
     if flags in (["--help"], ["-h"]):
         print(_help(overrides))
         return 0
+    if flags == ["--version"]:  # Hydra would print its own
+        from zoo import __version__
+
+        print(f"zoo {__version__}")
+        return 0
     if flags:
         from zoo.commands.hydra_flags import run_hydra
         from zoo.renames import current_overrides

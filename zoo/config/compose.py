@@ -150,7 +150,15 @@ def check_choices(overrides: Sequence[str]) -> None:
             if group == "hydra/launcher":
                 names = ["basic", *LAUNCHERS]
             asked = override.lstrip("+").partition("=")[0].rpartition("@")[2]
-            raise UserError(unknown_name(f"choice for {asked}:", text, names))
+            said = unknown_name(f"choice for {asked}:", text, names)
+            raise UserError(said + _elsewhere(group, text))
+
+
+def _elsewhere(group: str, name: str) -> str:
+    """A recipe given as a model, or a model as a recipe: the choice with the right group."""
+    others = ("model", "data", "task") if group == "experiment" else ("experiment",)
+    found = [f"{other}={name}" for other in others if name in choices(other)]
+    return f"; there is {' and '.join(found)}" if found else ""
 
 
 def opened(override: str) -> str:

@@ -106,10 +106,20 @@ def key_of(override: str) -> str:
     return override.lstrip("+~").split("=", 1)[0].split("@")[0]
 
 
+ELSEWHERE = {  # what other trainers call a setting, where ours is not spelled similarly
+    "learning_rate": "optim.lr",
+    "epochs": "trainer.max_epochs",
+    "steps": "trainer.max_steps",
+    "gpus": "trainer.devices",
+    "bs": "data.batch_size",
+}
+
+
 def unknown_key(key: str, valid: list[str], origin: str = "") -> str:
     """A key that no group lists, and the one that was probably meant."""
-    guess = closest_match(key, valid)
-    parent = key.rpartition(".")[0]
+    parent, _, leaf = key.rpartition(".")
+    meant = ELSEWHERE.get(leaf)
+    guess = meant if meant in valid else closest_match(key, valid)
     siblings = sorted(k.rpartition(".")[2] for k in valid if k.rpartition(".")[0] == parent)
     hint = f"; did you mean '{guess}'?" if guess else ""
     listed = f" ({parent or 'top level'}: {', '.join(siblings)})" if siblings and not guess else ""

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from zoo.errors import UserError, unknown_name
+from zoo.errors import UserError
 from zoo.kernels import kernel_choice
 from zoo.rng import mix_seed
 
@@ -62,7 +62,10 @@ def choose_device(name: str, local_rank: int = 0, local_ranks: int = 1) -> torch
         name = next(kind for kind in DEVICE_TYPES if available(kind))
     kind, _, number = name.partition(":")
     if kind not in DEVICE_TYPES or (number and not number.isdigit()):
-        raise UserError(unknown_name("trainer.device", name, ("auto", *DEVICE_TYPES)))
+        raise UserError(
+            f"unknown trainer.device '{name}' (one of: auto, the first GPU or else the CPU; cuda, "
+            "of NVIDIA or AMD; mps, of Apple; xpu, of Intel; cpu)"
+        )
     if number and local_ranks > 1:
         raise UserError(
             f"trainer.device={name}: {local_ranks} processes on this machine would share one "
