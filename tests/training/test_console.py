@@ -72,7 +72,7 @@ def test_what_is_printed_is_kept_in_the_log(tmp_path, capsys):
 
 
 def test_a_named_line_is_wrapped_below_itself_on_a_terminal_alone(monkeypatch, capsys, tmp_path):
-    text = "0.0 MB of text in 1 document: 131 tokens, 3.82 bytes per token, vocabulary 431"
+    text = "0.5 kB of text in 1 document: 131 tokens, 3.82 bytes per token, vocabulary 431"
     console = Console()
     console.log_to(tmp_path / "train.log")
     monkeypatch.setenv("COLUMNS", "80")

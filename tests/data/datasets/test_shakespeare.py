@@ -23,7 +23,7 @@ def test_nine_tenths_train_and_the_rest_is_val_and_test(plays):
     parts = contents(dataset)
     assert parts == {"train": PLAY[:cut], "val": PLAY[cut:], "test": PLAY[cut:]}
     assert dataset.facts["vocab_size"] == len(set(PLAY)) and dataset.facts["eot_id"] is None
-    assert "1 document: 2,480 tokens, 1.00 bytes per token" in dataset.notes[0]
+    assert "2.5 kB of text in 1 document: 2,480 tokens, 1.00 bytes per token" in dataset.notes[0]
     again = build("shakespeare", plays, encoding=dataset.encoding.to_json())
     assert contents(again)["all"] == PLAY and again.sha256 == dataset.sha256
 

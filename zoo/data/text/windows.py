@@ -206,8 +206,9 @@ def _summary(documents: Documents, arrays: Mapping[str, np.ndarray], tokenizer: 
     size = sum(total_size(documents[split]) for split in distinct.values())
     tokens = sum(len(arrays[split]) for split in distinct.values())
     number = len({document.name for members in documents.values() for document in members})
+    amount = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
     return (
-        f"{size / 1e6:.1f} MB of text in {number:,} document{'s' if number > 1 else ''}: "
+        f"{amount} of text in {number:,} document{'s' if number > 1 else ''}: "
         f"{tokens:,} tokens, {size / max(1, tokens):.2f} bytes per token, vocabulary "
         f"{tokenizer.vocab_size:,} ({tokenizer.kind})"
     )
