@@ -62,6 +62,8 @@ results: $(VENV)/installed ## train every published experiment, renew the tables
 	$(SERIAL) experiment=gpt_distill
 	$(SERIAL) experiment=gpt_lora seed=0,1,2 data.root=$(DATA)
 	$(SERIAL) experiment=bert_pydoc
+	$(SERIAL) experiment=bert_pairs_short
+	$(SERIAL) experiment=bert_pairs
 	$(SERIAL) experiment=transformer_pydoc
 	$(SERIAL) experiment=bert_finetune_text seed=0,1,2
 	$(RUN) scripts/baselines.py root=$(DATA) write=true

@@ -166,14 +166,15 @@ def base_of(config, train, folder):
         weights = MODELS.build({"name": model, **sizes}, input_shape=(3, 8, 8), num_classes=7)
         torch.save(weights.state_dict(), folder / "weights.pth")
         return (f"init.from={folder / 'weights.pth'}",)
-    if config.teacher.from_:  # the recipe's own start
-        name = Path(config.teacher.from_).name
+    pairs = config.data.get("next_sentence")  # whose tokens and head no text alone has
+    if source := config.teacher.from_ or (pairs and config.init.from_):  # the recipe's own start
+        name = Path(source).name
         first = recipe(name)
         below = base_of(first, train, folder) if first.init.from_ else ()
         start = train(f"experiment={name}", *TINY, *smaller(first), *below)
         assert start.code == 0, start.err
         begins = (f"init.from={start.path}",) if config.init.from_ else ()
-        return (*begins, f"teacher.from={start.path}")
+        return (*begins, f"teacher.from={start.path}") if config.teacher.from_ else begins
     texts = folder / "texts"
     texts.mkdir()
     for name in ("a.txt", "b.txt", "c.txt"):

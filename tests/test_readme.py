@@ -58,6 +58,8 @@ SOURCES = {  # smaller runs that commands continue from
     "model.depth=1",
     "bert_pydoc": f"experiment=bert_pydoc {TEXT} data.tokenizer=byte data.mask_token=true "
     "data.block_size=64 model.depth=1 model.heads=2",
+    "bert_pairs": "name=bert_pairs experiment=bert_pairs_short data.block_size=32 "
+    "data.batch_size=4 model.width=16 model.depth=1 model.heads=2",
     "clip_captioned": "model=clip task=contrastive data=captioned data.path=photos data.size=16 "
     "model.image.width=4 model.text.width=8",
     "transformer_numbers": "experiment=transformer_numbers data.size=100 model.width=16 "
