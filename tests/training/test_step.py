@@ -190,6 +190,34 @@ def test_two_ranks_train_as_one_process_does(tmp_path, record_property):
     assert {name.split(".")[0] for name in saved.tensors["ranks"]} == {"0", "1"}
 
 
+def one_rank_by_the_clock(folder, rank):
+    """A rank whose budget is a minute, and whose clock goes ahead of rank 0's by half of it."""
+    runtime = Runtime.start("cpu")
+    from zoo.runs.directory import RunDirectory
+
+    if runtime.main:
+        (folder / "run" / "checkpoints").mkdir(parents=True)
+    runtime.first(None)
+    trainer = trainer_of(
+        folder, cloud(), network(), Masked(), 15, runtime=runtime, max_steps=4, max_minutes=1,
+        schedule={"name": "linear"}, run=RunDirectory(folder / "run"),
+    )  # fmt: skip
+    restart = trainer.clock.restart
+    trainer.clock.restart = lambda before: restart(before + 30 * rank)
+    trainer.fit()
+    torch.save(dict(trainer.model.state_dict()), folder / f"rank{rank}.pt")
+    del trainer  # as above
+    runtime.stop()
+    return 0
+
+
+def test_two_ranks_keep_one_rate_where_the_budget_is_in_minutes(tmp_path):
+    log = tmp_path / "log"
+    codes = forked.call_ranks(log, one_rank_by_the_clock, tmp_path)
+    assert codes == [0, 0], log.read_text()
+    assert same(*[torch.load(tmp_path / f"rank{r}.pt", weights_only=True) for r in range(2)])
+
+
 # --------------------------------------------------------------------------- evaluation
 
 

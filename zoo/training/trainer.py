@@ -118,8 +118,8 @@ class Trainer:
     def progress(self) -> float:
         """Fraction of the budget used in the middle of the next step, by steps or by the clock."""
         fraction = (self.step + 0.5) / self.budget.max_steps
-        if self.config.max_minutes:
-            fraction = max(fraction, self.clock.seconds / (60 * self.config.max_minutes))
+        if limit := self.config.max_minutes:  # by rank 0's clock, or weights would drift apart
+            fraction = max(fraction, self.runtime.first(self.clock.seconds) / (60 * limit))
         return fraction
 
     def report_when_due(self) -> None:
