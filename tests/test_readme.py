@@ -170,7 +170,8 @@ def world(place, trained, data_root, monkeypatch, capsys):
             given = {configs.key_of(word) for word in words}
             extra = [f"{key}={value}" for key, value in SMALL.items() if key not in given]
             if given & {"resume", "sweep.resume"}:
-                extra = []
+                steps = f"trainer.max_steps={SMALL['trainer.max_steps']}"  # as the run has
+                extra = [steps] if "trainer.max_epochs" in given else []
             elif not re.search(WITHOUT_ROOT, " ".join(words)):
                 extra.append(f"data.root={data_root}")
             return [*words, *extra]

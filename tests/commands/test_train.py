@@ -87,6 +87,13 @@ MISTAKES = {
     "an expectation": (["expect={test/accuracy: high}"], "expected a comparison and a number"),
     "a number expected": (["expect={test/accuracy: 0.9}"], "such as '>= 0.985'"),
     "no budget": (["trainer.max_epochs=null"], "max_steps and trainer.max_epochs are both null"),
+    "overruled epochs": (
+        ["experiment=gpt_stdlib", "trainer.max_epochs=3"],
+        "trainer.max_epochs= has no effect, as the run has trainer.max_steps=1500, which counts",
+    ),
+    "overruled validations": (
+        ["trainer=debug", "trainer.eval_epochs=3"], "add trainer.eval_steps=null",
+    ),
     "no steps": (["trainer.max_steps=0"], "trainer.max_steps: got 0"),
     "negative minutes": (["trainer.save_minutes=-1"], "trainer.save_minutes: got -1"),
     "an average": (["trainer.ema=1"], "trainer.ema: got 1"),

@@ -39,6 +39,16 @@ def test_resuming_refuses_other_changes(run_folder, override, words):
     assert words in str(caught.value)
 
 
+def test_epochs_that_steps_would_overrule_are_refused(run_folder):
+    config = compose.load(["model=mlp", "trainer.max_steps=9"])
+    (run_folder / "config.yaml").write_text(yaml.safe_dump(config.to_dict()))
+    with pytest.raises(UserError, match="add trainer.max_steps=null"):
+        resumed_config(run_folder, ["trainer.max_epochs=60"])
+    longer = resumed_config(run_folder, ["trainer.max_epochs=60", "trainer.max_steps=null"])
+    assert (longer.trainer.max_steps, longer.trainer.max_epochs) == (None, 60)
+    assert resumed_config(run_folder, ["trainer.max_epochs=null"]).trainer.max_steps == 9
+
+
 @pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\x00", "a: ${b}"])
 def test_a_config_that_cannot_be_read(run_folder, text):
     (run_folder / "config.yaml").write_text(text)

@@ -24,6 +24,7 @@ def test_the_trainer_yaml_lists_every_setting_with_its_default():
         {"patience": 0}, {"eval_steps": 0}, {"eval_epochs": 0}, {"log_steps": 0},
         {"save_steps": 0}, {"save_minutes": 0}, {"devices": 0}, {"ema": 0}, {"ema": 1.0},
         {"max_epochs": float("nan")}, {"max_steps": None, "max_epochs": None},
+        {"max_epochs": float("inf")}, {"eval_epochs": float("inf")},
     ],
 )  # fmt: skip
 def test_settings_that_make_no_sense(given):

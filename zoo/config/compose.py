@@ -98,7 +98,9 @@ def load(overrides: list[str]) -> RunConfig:
     is_name = re.fullmatch(r"[^/\\]+", name) and name not in (".", "..") and printable(name) == name
     if not is_name or len(name.encode()) > NAME_BYTES:
         raise UserError(f"name: got {name!r}, expected the name of one folder, below output_dir")
-    return RunConfig.from_dict({"experiment": experiment, **with_values})
+    config = RunConfig.from_dict({"experiment": experiment, **with_values})
+    config.trainer.check_typed(typed)
+    return config
 
 
 def _name(model: str, data: str) -> str:

@@ -68,7 +68,9 @@ def resumed_config(folder: Path, overrides: Sequence[str]) -> RunConfig:
             f"the run used code of its own, which is imported only on request: add "
             f"plugins=[{','.join(config.plugins)}]"
         )
-    return replace(config, trainer=replace(config.trainer, **budget))
+    trainer = replace(config.trainer, **budget)
+    trainer.check_typed([f"trainer.{key}" for key in budget])
+    return replace(config, trainer=trainer)
 
 
 def with_found_files(config: RunConfig, run: Path) -> RunConfig:

@@ -1,5 +1,7 @@
 """The trainer's typed settings. Kept free of torch, so that a typo is reported at once."""
 
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,6 +68,11 @@ class TrainerConfig:
             self._positive(name)
         self._positive("devices")
         self._positive("max_samples")
+        for name in ("max_epochs", "eval_epochs"):  # they become whole numbers of steps
+            if getattr(self, name) == math.inf:
+                raise UserError(
+                    f"trainer.{name}: got inf, expected a finite number; take a large one"
+                )
         if self.ema is not None and not 0 < self.ema < 1:
             raise UserError(
                 f"trainer.ema: got {self.ema}, expected a decay between 0 and 1, or null"
@@ -75,3 +82,22 @@ class TrainerConfig:
         value = getattr(self, name)
         if value is not None and not value > 0:
             raise UserError(f"trainer.{name}: got {value}, expected a number above 0")
+
+    def check_typed(self, keys: Collection[str]) -> None:
+        """Check that epochs which were typed are not overruled by steps which were not.
+
+        Args:
+            keys: The settings on the command line.
+
+        Raises:
+            UserError: They are, and would have no effect.
+        """
+        for name in ("max", "eval"):
+            epochs, steps = f"trainer.{name}_epochs", f"trainer.{name}_steps"
+            value = getattr(self, f"{name}_steps")
+            is_given = getattr(self, f"{name}_epochs") is not None and epochs in keys
+            if is_given and steps not in keys and value is not None:
+                raise UserError(
+                    f"{epochs}= has no effect, as the run has {steps}={value}, which counts where "
+                    f"both are given; add {steps}=null"
+                )
