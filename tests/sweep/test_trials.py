@@ -4,7 +4,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from zoo.errors import UserError
-from zoo.sweep.trials import MAX_NAME, grid
+from zoo.sweep.trials import MAX_NAME, Trial, grid
 
 
 def trials(*overrides, zipped=()):
@@ -35,6 +35,11 @@ def test_names_are_those_of_folders():
     ]
     long = trials(f"name={'x' * 200}a,{'x' * 200}b")
     assert len({trial.name for trial in long}) == 2 and len(long[0].name) == MAX_NAME
+
+
+def test_trials_of_long_names_are_read_again():
+    long = trials(f"name={'x' * 200}a,{'x' * 200}b")
+    assert [Trial.from_json(trial.to_json()) for trial in long] == long
 
 
 def test_settings_of_one_name_keep_their_groups():

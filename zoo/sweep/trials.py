@@ -37,11 +37,7 @@ class Trial:
                 settings of the config.
         """
         name, overrides = content["name"], tuple(content["overrides"])
-        if (
-            not isinstance(name, str)
-            or name != folder_name({"": name})[1:]
-            or name.strip(".") == ""
-        ):
+        if not isinstance(name, str) or not re.fullmatch(NAME, name) or name.strip(".") == "":
             raise ValueError(f"{name!r} is no trial's name")
         for override in overrides:
             if not isinstance(override, str) or RESOLVER.search(override):
