@@ -99,16 +99,19 @@ class Space:
         return chosen
 
     def examples(self) -> Iterator[list[str]]:
-        """Overrides in which every setting occurs: composing them finds unknown settings and wrong
-        types."""
+        """Overrides in which every setting and every choice occurs: composing them finds unknown
+        settings, unknown choices and wrong types."""
         first = {dimension.key: dimension.first() for dimension in self.always}
-        for condition, dimensions in (self.conditional or {"": ()}).items():
+        for condition, dimensions in {"": (), **self.conditional}.items():
             values = dict(first)
             if condition:
                 key, _, value = condition.partition("=")
                 values[key] = value
             values |= {dimension.key: dimension.first() for dimension in dimensions}
-            yield [f"{key}={value}" for key, value in values.items()]
+            varied = dimensions if condition else self.always
+            others = [{d.key: choice} for d in varied for choice in d.choices[1:]]
+            for other in ({}, *others):
+                yield [f"{key}={value}" for key, value in (values | other).items()]
 
     def keys(self) -> list[str]:
         """The names of all settings."""
