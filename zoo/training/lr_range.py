@@ -7,11 +7,21 @@ learn and low enough to hold, then climbs. Where it falls fastest is a good peak
 import math
 from typing import Any
 
-from zoo.training.step import accumulate_gradients
+from zoo.errors import UserError
 from zoo.training.trainer import Trainer
 
 SMOOTHING = 0.95  # of the loss, as an exponential moving average corrected for its start
 DIVERGED = 4.0  # times the least loss so far
+
+
+class _Held:
+    """A schedule that stays where it is put."""
+
+    value = 0.0
+
+    def factor(self, progress: float) -> float:
+        """The same at any progress."""
+        return self.value
 
 
 def lr_range(trainer: Trainer, low: float, high: float, steps: int) -> list[tuple[float, float]]:
@@ -19,32 +29,38 @@ def lr_range(trainer: Trainer, low: float, high: float, steps: int) -> list[tupl
 
     Returns:
         (rate, smoothed loss) of each step, until the loss has diverged. Discard the model then.
+
+    Raises:
+        UserError: A rate of zero, of which no other is a multiple.
     """
+    if not trainer.rate.peak:
+        raise UserError("optim.lr=0: expected a number above 0, which the test multiplies")
+    trainer.rate.schedule = held = _Held()
     curve: list[tuple[float, float]] = []
-    average, least = 0.0, math.inf
+    average, least, seen = 0.0, math.inf, 0
     for k, micro_batches in enumerate(trainer.loader.training(0, steps)):
         rate = low * (high / low) ** (k / max(1, steps - 1))
-        for group, peak in zip(trainer.optimizer.param_groups, trainer.rate.peaks):
-            group["lr"] = rate * peak / trainer.rate.peak
-        accumulate_gradients(
-            trainer.wrapped_model,
-            trainer.task,
-            micro_batches,
-            trainer.precision,
-            trainer.runtime,
-            trainer.running,
-        )
+        held.value = rate / trainer.rate.peak
+        trainer.train_step(micro_batches)
+        trainer.step += 1
         sums = trainer.running.take()
-        trainer.precision.step(trainer.optimizer)
-        for parameter in trainer.parameters:
-            parameter.grad = None
+        if not sums["count"]:
+            continue  # nothing was predicted, so there is no loss
         average = SMOOTHING * average + (1 - SMOOTHING) * float(sums["loss"] / sums["count"])
-        smooth = average / (1 - SMOOTHING ** (k + 1))
-        if not math.isfinite(smooth) or smooth > DIVERGED * least:
+        seen += 1
+        smooth = average / (1 - SMOOTHING**seen)
+        if not math.isfinite(smooth) or _has_diverged(smooth, least, curve):
             break
         least = min(least, smooth)
         curve.append((rate, smooth))
     return curve
+
+
+def _has_diverged(loss: float, least: float, curve: list[tuple[float, float]]) -> bool:
+    """Whether a loss is too far above the least so far; one of densities may be below zero."""
+    if least > 0:
+        return loss > DIVERGED * least
+    return loss - least > (DIVERGED - 1) * max(-least, curve[0][1] - least)
 
 
 def suggest(curve: list[tuple[float, float]]) -> float:
