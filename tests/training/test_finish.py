@@ -1,6 +1,7 @@
 """The end of a run: expectations, the final evaluation, result.json."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -66,6 +67,29 @@ def test_the_best_weights_are_evaluated_not_the_last(tmp_path):
     figures, details = finish.evaluate_best(trainer)
     assert same(weights(trainer.model), evaluated[0]) and details == {}
     assert figures["val"] == trainer.best.metrics
+
+
+@pytest.mark.parametrize("left", [[], [3]])
+def test_figures_are_never_those_of_best_weights_that_are_lost(tmp_path, left):
+    """As where a folder was tidied, or its newest checkpoint is damaged."""
+    trainer = trainer_of(
+        tmp_path, cloud(), network(), Masked(), max_steps=9, eval_steps=3, save_steps=3,
+        optim={"name": "sgd", "lr": 0.05, "weight_decay": 0.0},
+    )  # fmt: skip
+    update_best, said = trainer.update_best, []
+    trainer.console.warn = said.append
+    trainer.update_best = lambda figures: update_best(
+        figures | {"loss": figures["loss"] + 100 * (trainer.step > 6)}
+    )
+    trainer.fit()
+    assert trainer.best.step == 6
+    for step in {3, 6} - set(left):
+        shutil.rmtree(trainer.checkpoints.path("best", step))
+    figures, _ = finish.evaluate_best(trainer)
+    _, actual = trainer.evaluate("val")  # of the weights that the test split was evaluated with
+    assert figures["val"] == actual != trainer.best.metrics
+    assert "the best weights, of step 6, are lost" in said[-1]
+    assert f"those of step {left[0] if left else 9}" in said[-1]
 
 
 def test_result_json_says_what_ranks_and_repeats_a_run(train):

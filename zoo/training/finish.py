@@ -57,16 +57,23 @@ def evaluate_best(trainer: Trainer) -> tuple[Metrics, dict[str, Any]]:
     """Validation and test metrics of the best weights, and the details of the test split."""
     trainer.clock.stop()  # to test, to judge what is drawn and to draw is no training
     trainer.runtime.first(None)  # all wait until rank 0 has written the best weights
+    step = trainer.step  # of the weights that are evaluated
     if trainer.best.step:
         saved = trainer.checkpoints.load("best", trainer.console.warn)
         if saved is not None:
             load_model(trainer.model, saved.tensors["model"], saved.path)
-            trainer.ema = None  # the best weights are averaged already
+            trainer.ema, step = None, saved.step  # the best weights are averaged already
     metrics: Metrics = {"val": trainer.best.metrics}
     if not trainer.best.step:
         trainer.console.warn(
             f"no validation had a finite {trainer.task.monitor.removeprefix('-')}: these are the "
             f"last weights, and predict.py and evaluate.py need checkpoint=last"
+        )
+        _, metrics["val"] = trainer.evaluate("val")
+    elif step != trainer.best.step:
+        trainer.console.warn(
+            f"the best weights, of step {trainer.best.step}, are lost: validation and test are of "
+            f"those of step {step}"
         )
         _, metrics["val"] = trainer.evaluate("val")
     elif trainer.yardstick.lacks("val"):  # resumed at its end
