@@ -63,6 +63,20 @@ def test_a_run_that_diverged_has_no_deviation(runs, capsys):
         assert "nan" in capsys.readouterr().out.splitlines()[1]
 
 
+def test_runs_of_one_line_that_end_at_other_steps_are_named(runs, capsys):
+    """As where one has failed: the line ends with it."""
+    options = [f"runs={runs}", "by=[model.depth]", f"out={runs / 'out.png'}"]
+    assert main(options) == 0 and capsys.readouterr().err == ""
+    with (runs / "depth20" / "seed1" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3000, "split": "train", "loss": 0.1}\n')
+    assert main(options) == 0
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "note: depth=20: its runs end at steps 20 to 3,000; it is drawn at the 2"
+    )
+    assert said.count("note") == 1
+
+
 def test_a_run_that_failed_has_no_last_value(runs, capsys):
     failed, done = (runs / "depth20" / seed / "result.json" for seed in ("seed0", "seed1"))
     failed.write_text('{"status": "failed", "reason": "diverged"}')

@@ -70,9 +70,21 @@ def _main(argv: list[str] | None) -> int:
             ends = [curve[max(curve)] for curve in curves]
             steps = max(max(curve) for curve in curves)
             rows.append((name, str(len(curves)), f"{steps:,}", _spread(ends)))
+            _remark_on_lengths(name, curves)
     print(text_table(rows))
     print(out)
     return 0
+
+
+def _remark_on_lengths(name: str, curves: list[Curve]) -> None:
+    """Say where runs of one line end at other steps, or were reported at others."""
+    ends = [max(curve) for curve in curves]
+    common = len(set.intersection(*map(set, curves)))
+    if min(ends) < max(ends) or not common:
+        remark(
+            f"note: {name}: its runs end at steps {min(ends):,} to {max(ends):,}; it is drawn at "
+            f"the {common:,} that all have, and their last values are averaged"
+        )
 
 
 def _spread(values: list[float]) -> str:
