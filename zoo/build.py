@@ -21,7 +21,7 @@ from zoo.schema import parameters
 from zoo.teacher import Teacher, check_teacher, keep_apart
 from zoo.training import finish
 from zoo.training.balance import keep_balance
-from zoo.training.budget import Budget
+from zoo.training.budget import Budget, log_interval
 from zoo.training.checkpoint import load_model, trainable_state_dict
 from zoo.training.config import TrainerConfig
 from zoo.training.console import Console
@@ -269,7 +269,7 @@ def make_budget(options: TrainerConfig, loader: Loader) -> Budget:
     return Budget(
         max_steps=steps,
         eval_steps=options.eval_steps or loader.steps(options.eval_epochs),
-        log_steps=options.log_steps or max(min(50, steps // 4), steps // 200, 1),
+        log_steps=options.log_steps or log_interval(steps, options.max_minutes is not None),
         save_steps=options.save_steps,
     )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.training.budget import Best, due, monitored
+from zoo.training.budget import Best, due, log_interval, monitored
 
 
 def test_nothing_is_best_before_the_first_evaluation():
@@ -21,6 +21,13 @@ def test_what_is_not_finite_is_never_the_best(bad):
 def test_what_is_done_every_few_steps():
     assert [step for step in range(1, 10) if due(step, 3)] == [3, 6, 9]
     assert not due(3, None)
+
+
+def test_a_run_by_the_clock_reports_however_large_its_steps():
+    """`trainer.max_minutes=10 trainer.max_epochs=100000` may end before step 5,000."""
+    every = {steps: log_interval(steps, False) for steps in (1, 6, 200, 7600, 40_000, 10**6)}
+    assert list(every.values()) == [1, 1, 50, 50, 200, 5000]
+    assert [log_interval(steps, True) for steps in every] == [1, 1, 50, 50, 50, 50]
 
 
 def test_patience_counts_evaluations_since_the_best():

@@ -38,6 +38,12 @@ class Best:
         return f"no better validation in {self.waited} evaluations" if over else None
 
 
+def log_interval(steps: int, is_timed: bool) -> int:
+    """Steps between reports, for about 200 in a run; where minutes may end it, it is not known how
+    many steps it has, and `steps` may be far too many: 50 at most."""
+    return max(min(50, steps // 4), 0 if is_timed else steps // 200, 1)
+
+
 def due(step: int, every: int | None) -> bool:
     """Whether something done every `every` steps, or never (None), is due after this step."""
     return every is not None and step % every == 0
