@@ -14,6 +14,12 @@ def test_columns_of_a_table_keep_their_values():
     torch.testing.assert_close(values * scale + shift, known)
 
 
+def test_large_values_of_little_deviation_keep_their_digits():
+    here, there = [[1.7e9 + 3, 2.0]], [[1.7e9, 1.0]]
+    scale, shift = feature_rescaling(here, {"feature_scales": there})
+    assert scale.tolist() == [2.0] and shift.tolist() == [3.0]
+
+
 def test_what_is_not_known_stays_as_it_is():
     for scale, shift in (pixel_rescaling(None, None, {}), feature_rescaling([[0.0, 1.0]], {})):
         assert scale == 1 and shift == 0

@@ -16,8 +16,8 @@ def rescaling(here: Sequence[Sequence[float]], there: Sequence[Sequence[float]])
     Args:
         here, there: Means and standard deviations, 2 lists of C numbers.
     """
-    (mean, std), (other_mean, other_std) = torch.tensor(here), torch.tensor(there)
-    return torch.stack([std / other_std, (mean - other_mean) / other_std])
+    (mean, std), (other_mean, other_std) = torch.tensor([here, there], dtype=torch.float64)
+    return torch.stack([std / other_std, (mean - other_mean) / other_std]).float()
 
 
 def pixel_rescaling(

@@ -119,7 +119,8 @@ def test_several_inputs_and_the_standard_input(price_run, tmp_path, command, mon
     assert first["value"] == second["value"]
     monkeypatch.setattr("sys.stdin", io.StringIO("garden,area\nyes,50\nno,50\n"))
     read = lines(command(main, f"run={price_run}", "input=-", "json=true"))
-    assert read[0] == {"input": "-:2", "value": first["value"]} and len(read) == 2
+    value = pytest.approx(first["value"], rel=1e-6)  # another batch rounds otherwise
+    assert read[0] == {"input": "-:2", "value": value} and len(read) == 2
 
 
 def test_what_the_run_was_not_trained_on_is_said(price_run, command):

@@ -96,6 +96,15 @@ def test_predictions_are_in_the_targets_units():
     assert two == [{"value": [150.0, 110.0]}]
 
 
+def test_predictions_keep_the_digits_of_large_targets():
+    task = Regression(1.7e9, 10.0)
+    rows = task.predict(MODEL, {"input": torch.tensor([[0.0], [0.05], [-1.0]])})
+    assert [row["value"] for row in rows] == pytest.approx([17e8, 17e8 + 0.5, 17e8 - 10], abs=1e-4)
+    both = Regression([1.7e9, 0.0], [10.0, 1e-15], 2, ["moment", "charge"])
+    (row,) = both.predict(MODEL, {"input": torch.tensor([[0.5, 2.0]])})
+    assert row["values"] == pytest.approx({"moment": 17e8 + 5, "charge": 2e-15}, rel=1e-12)
+
+
 def test_several_targets_have_metrics_in_their_own_units():
     generator = torch.Generator().manual_seed(0)
     target = torch.randn(53, 2, generator=generator)

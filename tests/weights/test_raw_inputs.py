@@ -1,5 +1,6 @@
 """Preprocessing as a part of a graph: what the encodings do."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -33,6 +34,13 @@ def test_columns_and_answers_keep_their_units():
     graph = preprocessed(nn.Identity(), encoding, facts)
     prepared = encoding.encode(columns)
     raw = torch.tensor([[1e6, 1, 0, 0, 0], [2e6, 0, 1, 0, 0], [4e6, 0, 0, 0, 1]]).double()
-    torch.testing.assert_close(graph(raw), prepared * 4 + 10)
+    torch.testing.assert_close(graph(raw), prepared.double() * 4 + 10)
     torch.testing.assert_close(graph.raw(prepared), raw)
-    torch.testing.assert_close(graph.standardised(graph(raw)), prepared)
+    torch.testing.assert_close(graph.standardised(graph(raw)), prepared.double())
+
+
+def test_large_answers_keep_their_digits():
+    graph = preprocessed(nn.Identity(), None, {"target_mean": 1.7e9, "target_std": 10.0})
+    prepared = torch.tensor([[0.05], [-1.0]])
+    assert graph(prepared).flatten().tolist() == pytest.approx([17e8 + 0.5, 17e8 - 10], abs=1e-4)
+    torch.testing.assert_close(graph.standardised(graph(prepared)).float(), prepared)

@@ -155,8 +155,9 @@ class Regression:
                 yield {"value": row[0] if len(row) == 1 else row}
 
     def _in_units(self, standardised: Tensor) -> Tensor:
-        """(B, O) in the units of the targets."""
-        y = standardised.float()
+        """Float64 (B, O) in the units of the targets, on the CPU: float32 has seven digits, too few
+        for a moment in seconds, say, whose deviation is a billionth of its size."""
+        y = standardised.detach().cpu().double()
         mean, std = (y.new_tensor(x) if isinstance(x, list) else x for x in (self.mean, self.std))
         return y * std + mean
 

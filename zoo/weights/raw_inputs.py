@@ -93,7 +93,7 @@ def preprocessed(model: nn.Module, encoding: Encoding, facts: dict[str, Any]) ->
         scale, shift = 1 / std, -mean / std  # (D,)
     if "target_std" in facts:
         pairs = facts["target_std"], facts["target_mean"]
-        output = torch.tensor(pairs, dtype=torch.float32).reshape(2, -1)
+        output = torch.tensor(pairs, dtype=torch.float64).reshape(2, -1)  # as the features
     return Preprocessed(model, scale, shift, output)
 
 

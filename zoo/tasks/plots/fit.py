@@ -75,8 +75,8 @@ def fitted(
     mean, std = scales[0] if scales else (0.0, 1.0)
 
     def in_units(x: Tensor, y: Tensor) -> Tensor:
-        y = y.float() * target_scale[1] + target_scale[0]
-        return torch.cat([x.float() * std + mean, y], 1).cpu()
+        x, y = x.cpu().double(), y.cpu().double()  # as many digits as the units need
+        return torch.cat([x * std + mean, y * target_scale[1] + target_scale[0]], 1)
 
     line = in_units(grid, model(grid))
     known = torch.tensor(true) if true else None

@@ -86,7 +86,7 @@ def surface(
     low, high = samples.amin(0), samples.amax(0)
     margin = MARGIN * (high - low).clamp(min=1e-6)
     low, high = low - margin, high + margin
-    scale = torch.tensor([list(pair) for pair in scales or ((0, 1), (0, 1))], dtype=torch.float32)
+    scale = torch.tensor([list(pair) for pair in scales or ((0, 1), (0, 1))], dtype=torch.float64)
     mean, std = scale.unbind(1)
     left, bottom = (low.cpu() * std + mean).tolist()
     right, top = (high.cpu() * std + mean).tolist()
