@@ -45,9 +45,13 @@ def test_an_encoding_of_another_kind_is_refused(tmp_path):
         build(raw, target.double(), None, encoding=build(raw, target).encoding.to_json())
 
 
-def test_a_constant_regression_target_is_refused():
-    with pytest.raises(UserError, match="is 3 in every training row"):
-        build({"x": torch.rand(30).double()}, torch.full((30,), 3.0).double(), None)
+@pytest.mark.parametrize("value", [3.0, 0.1, 1e-15])  # the mean of 0.1 is not quite 0.1
+@pytest.mark.parametrize("rows", [30, 3000])
+def test_a_constant_regression_target_is_refused(value, rows):
+    same = torch.full((rows,), value, dtype=torch.float64)
+    with pytest.raises(UserError, match=f"is {value:g} in every training row"):
+        build({"x": torch.rand(rows).double()}, same, None)
+    build({"x": torch.rand(rows).double()}, same * torch.rand(rows).double(), None)
 
 
 def test_numbers_too_large_to_be_standardised_are_refused():

@@ -51,6 +51,15 @@ def test_a_constant_column_does_not_divide_by_zero():
     assert data.splits["train"].columns["input"].abs().max() < 1e-6
 
 
+@pytest.mark.parametrize(("size", "step"), [(0.0, 1e-15), (-2e-30, 1e-30), (1.7e15, 100.0)])
+def test_a_column_in_any_unit_is_standardised(size, step):
+    values = size + step * torch.arange(30).double()
+    data = build({"x": values}, torch.arange(30) % 3)
+    encoded = data.splits["train"].columns["input"]
+    assert abs(encoded.mean()) < 1e-4
+    assert float(encoded.std(correction=0)) == pytest.approx(1, abs=1e-4)
+
+
 def test_the_encoding_survives_json():
     raw, target = small()
     encoding = build(raw, target).encoding

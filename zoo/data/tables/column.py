@@ -15,6 +15,13 @@ from zoo.data.tables.words import fit_words, tfidf
 from zoo.errors import UserError
 
 Raw = Mapping[str, Tensor | Sequence[str | None]]  # float64 (N,) with NaN, or texts with None
+ROUNDING = 1e-14  # relative: the standard deviation that equal numbers may have in float64
+
+
+def is_constant(mean: float, std: float) -> bool:
+    """Whether numbers are all the same but for rounding: 0.1 in every row, and not 1e-15 and 2e-15,
+    which a unit such as the farad leads to."""
+    return not std > ROUNDING * abs(mean)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class Column:
                 f"the column '{name}' has numbers as large as {float(numbers.abs().max()):g}, too "
                 f"large to be standardised; correct them, or leave the column out: data.drop"
             )
-        if not std > 1e-12 * max(1.0, abs(mean)):
+        if is_constant(mean, std):
             std = 1.0
         # Of a date, one of its parts marks a missing one.
         indicator = bool(rows.isnan().any()) and reading.part in ("", "elapsed")

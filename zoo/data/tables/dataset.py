@@ -12,7 +12,7 @@ from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import match_classes
 from zoo.data.labels import label_facts, note_labels, rarest
 from zoo.data.splits import split_columns
-from zoo.data.tables.column import Raw
+from zoo.data.tables.column import Raw, is_constant
 from zoo.data.tables.encoding import PLAIN_FORM, FileForm, TableEncoding, Target
 from zoo.data.tables.numbers import Notation
 from zoo.errors import UserError
@@ -114,7 +114,7 @@ def _fit_number(name: str, values: Tensor, notation: Notation) -> Target:
     mean, std = float(values.mean()), float(values.std(correction=0))
     if not math.isfinite(std):
         raise UserError(f"the target '{name}' has numbers too large to be standardised; scale it")
-    if not std > 0:
+    if is_constant(mean, std):
         raise UserError(
             f"the target '{name}' is {mean:g} in every training row: there is nothing to learn"
         )
