@@ -38,3 +38,15 @@ def test_a_picture_that_cannot_be_decoded_is_named(tmp_path):
     (tmp_path / "half.png").write_bytes(content[: len(content) // 2])
     with Image.open(tmp_path / "half.png") as image, pytest.raises(UserError, match="half.png"):
         DEEP.read_value(image)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+def test_each_of_some_grey_images_has_its_answer(number):
+    grey = ImageEncoding((8, 8), 1, (0.5,), (0.2,), ("a", "b"))
+    images = torch.randint(0, 256, (number, 8, 8), dtype=torch.uint8)
+    assert torch.equal(grey.read_value(images[:, None])[1]["input"], images[:, None])
+    if number in (3, 4):
+        with pytest.raises(UserError, match=rf"{number} grey images, or one of {number} channels"):
+            grey.read_value(images)
+    else:
+        assert torch.equal(grey.read_value(images)[1]["input"], images[:, None])

@@ -23,7 +23,7 @@ from zoo.data.images.decode import (
 )
 from zoo.data.images.files import LeftOut, find_images
 from zoo.data.images.levels import WHOLE, Levels
-from zoo.data.images.values import opened
+from zoo.data.images.values import check_grey, opened
 from zoo.errors import UserError
 from zoo.files import user_path
 
@@ -159,6 +159,8 @@ class ImageEncoding:
         Raises:
             UserError: It is of another kind or shape, or cannot be decoded.
         """
+        if self.channels == 1:
+            check_grey(value)
         images = opened(value, self.levels is not None)
         names = [str(getattr(image, "filename", "")) for image in images]
         form = (self.channels, self.size, self.resize, self.levels)

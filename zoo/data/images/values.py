@@ -46,6 +46,24 @@ def opened(value: Any, is_deep: bool) -> list["Image"]:
     return [Image.fromarray(one[..., 0] if one.shape[-1] == 1 else one) for one in shallow]
 
 
+def check_grey(value: Any) -> None:
+    """Refuse a tensor that a model of grey images could read in two ways: (4, H, W), which is four
+    images where five would be (5, H, W), or one with opacity.
+
+    Raises:
+        UserError: With both remedies.
+    """
+    import torch
+
+    shape = tuple(value.shape) if isinstance(value, torch.Tensor) else ()
+    if len(shape) == 3 and shape[0] in CHANNELS[1:]:
+        n, *sides = shape
+        raise UserError(
+            f"input has the shape {shape}: {n} grey images, or one of {n} channels? give it as "
+            f"{(n, 1, *sides)} or {(1, n, *sides)}"
+        )
+
+
 def _of_channels(value: Any) -> Any:
     """An array or a tensor as an array (N, H, W, C), if it has a shape of `EXPECTED`."""
     import numpy as np
