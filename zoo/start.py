@@ -18,6 +18,7 @@ from zoo.teacher import Teacher, check_identity
 from zoo.training.runtime import Runtime
 from zoo.weights.adapters import read_adapter
 from zoo.weights.adopt import (
+    data_notes,
     given_tokenizer,
     merge_source_config,
     pixel_notes,
@@ -168,6 +169,8 @@ def find_data(
     if is_new:
         config, notes = with_suited_task(config, overrides, facts)
         dataset.notes.extend(notes)
+        if start.source:
+            dataset.notes.extend(data_notes(facts, start.source, config.init.skip))
         if start.teacher and (note := start.teacher.split_note(config.data)):
             dataset.notes.append(note)
     return replace(start, config=config), dataset

@@ -185,6 +185,34 @@ def test_a_head_that_would_be_lost_is_not_tied():
     assert not merge_source_config(load(chosen[:4]), source, keys[:4]).model["tie"]
 
 
+def test_columns_and_classes_that_mean_another_thing_are_said(train, tmp_path):
+    def table(name, columns, classes, shift=0.0):
+        lines = [
+            f"{k % 7 + shift},{k % 5},{classes[k % 2]}" if columns == "x,y" else
+            f"{k % 5},{k % 7},{classes[k % 2]}" for k in range(80)
+        ]  # fmt: skip
+        (tmp_path / name).write_text("\n".join([f"{columns},kind", *lines]) + "\n")
+        return f"data.path={tmp_path / name}"
+
+    chosen = ["model=mlp", "task=classification", "data=csv", "data.target=kind"]
+    chosen += ["model.width=8", "model.depth=1", "data.batch_size=8", "trainer.max_steps=2"]
+    first = train(*chosen, table("a.csv", "x,y", ["cat", "dog"]))
+    start = f"init.from={first.path}"
+    cases = [
+        (table("b.csv", "y,x", ["cat", "dog"]), "feature 1 of the weights of init.from= is 'x', h"),
+        (table("c.csv", "x,y", ["bird", "cat"]), "output 1 of the weights of init.from= means 'c"),
+        (table("d.csv", "x,y", ["cat", "dog"], 100.0), "'x' has the mean 10"),
+        (table("e.csv", "x,y", ["cat", "dog"]), ""),
+    ]
+    for path, said in cases:
+        out = " ".join(train(*chosen, path, start).out.split())
+        assert said in out and (said or "init.from=" not in out), out
+    again = train(*chosen, cases[0][0], start, "data.columns=[x,y]")
+    assert "init.from=" not in " ".join(again.out.split())
+    again = train(*chosen, cases[1][0], start, "init.skip=[head]")
+    assert "means 'cat'" not in " ".join(again.out.split())
+
+
 def test_adapters_change_places_at_prediction(train, text, base, adapted, capsys):
     from zoo.commands.predict import main
 

@@ -1,6 +1,6 @@
 """A config as `init.from` changes it: settings of the weights, except those that the user typed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,13 @@ from zoo.data.tokenizers.base import Tokenizer
 from zoo.errors import UserError
 from zoo.registry import MODELS
 from zoo.schema import parameters
+from zoo.weights.adapters import ANSWERS
 from zoo.weights.layers import check_layers
+from zoo.weights.load import matches
 from zoo.weights.source import Source
+
+HEADS = ("head", "fc")  # of our models
+FAR = 0.5  # standard deviations between two means, from which a value means another thing
 
 
 def merge_source_config(config: RunConfig, source: Source, typed: Iterable[str]) -> RunConfig:
@@ -104,6 +109,57 @@ def _name(pixels: tuple[list[float], list[float]]) -> str | None:
     """The value of `data.normalize` that means these statistics."""
     rounded = tuple(tuple(round(value, 3) for value in values) for values in pixels)
     return "imagenet" if rounded == IMAGENET else None
+
+
+def data_notes(facts: Mapping[str, Any], source: Source, skip: Sequence[str]) -> list[str]:
+    """Notes where our own run's weights know the columns or the classes of other data: by number.
+
+    Args:
+        facts: Of the data here.
+        source: The weights.
+        skip: `init.skip`.
+    """
+    notes, there = [], source.facts
+    columns, ours = there.get("feature_names"), facts.get("feature_names")
+    if columns and ours and len(columns) == len(ours):
+        notes += _about_columns(columns, ours, there["feature_scales"], facts["feature_scales"])
+    for kind in ANSWERS:
+        names, own = there.get(kind), facts.get(kind)
+        if not names or not own or len(names) != len(own) or names == own:
+            continue
+        head = next((part for part in HEADS if f"{part}.weight" in source.tensors), "head")
+        if not matches(f"{head}.weight", skip):
+            k, theirs, here = _first_other(names, own)
+            notes.append(
+                f"output {k} of the weights of init.from= means '{theirs}', here '{here}'; "
+                f"init.skip=[{head}] begins with new ones"
+            )
+    return notes
+
+
+def _about_columns(
+    there: list[str], here: list[str], scales: list[list[float]], own: list[list[float]]
+) -> list[str]:
+    if there != here:
+        k, theirs, ours = _first_other(there, here)
+        return [
+            f"feature {k} of the weights of init.from= is '{theirs}', here '{ours}': they know "
+            f"features by number; data.columns=[...] gives the columns in their order"
+        ]
+    for name, (mean, std), (our_mean, our_std) in zip(here, scales, own, strict=True):
+        if abs(our_mean - mean) > FAR * std or not 0.5 <= our_std / std <= 2:
+            return [
+                f"'{name}' has the mean {our_mean:.4g} and standard deviation {our_std:.4g} here, "
+                f"{mean:.4g} and {std:.4g} in the run of init.from=: to its weights {our_mean:.4g} "
+                f"is now what {mean:.4g} was"
+            ]
+    return []
+
+
+def _first_other(there: list[str], here: list[str]) -> tuple[int, str, str]:
+    """Number, from 1, and both names where two lists first differ."""
+    pairs = zip(there, here, strict=True)
+    return next((k, a, b) for k, (a, b) in enumerate(pairs, start=1) if a != b)
 
 
 def _check_positions(length: int | None, options: Options, resize: list[str]) -> None:

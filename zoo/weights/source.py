@@ -66,6 +66,7 @@ class Source:
         notes: How they were understood, a line each.
         pixels: Mean and standard deviation of the images that they expect, per channel; or None.
         extras: Tensors of a part that few models have: left out where it is not there.
+        facts: Of the data of one of our own runs: the names of its columns, of its classes.
     """
 
     path: Path
@@ -77,6 +78,7 @@ class Source:
     notes: tuple[str, ...] = ()
     pixels: tuple[list[float], list[float]] | None = None
     extras: Mapping[str, Tensor] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -286,7 +288,8 @@ def _of_run(run: RunDirectory) -> Source:
     dataset = run.read_dataset()
     encoding = load_encoding(dataset["encoding"])
     options = {k: v for k, v in config.model.items() if k != "name"}
-    facts = {k: v for k, v in dataset["facts"].items() if k == "block_size"}
+    facts = dataset["facts"]
+    settings = {k: v for k, v in facts.items() if k == "block_size"} | options
     tensors = saved.tensors.get("ema") or saved.tensors["model"]
-    tokenizer = encoding.tokenizer
-    return Source(run.path, config.model["name"], facts | options, tensors, tokenizer)
+    name, tokenizer = config.model["name"], encoding.tokenizer
+    return Source(run.path, name, settings, tensors, tokenizer, facts=facts)
