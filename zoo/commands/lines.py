@@ -1,9 +1,24 @@
 """Texts that a user types or pipes into a command, a line each."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from zoo.errors import UserError
+
+
+def each_input(inputs: Sequence[str], blank: bool, as_texts: bool) -> Iterator[Any]:
+    """The inputs in turn, each line of the standard input in place of `-`.
+
+    Args:
+        inputs: As typed.
+        blank: Whether an empty line is an input too; files are read without.
+        as_texts: Whether a line is `[line]`: a text, though a file may have that name.
+    """
+    for given in inputs:
+        for text in texts(given):
+            if given != "-" or blank or text.strip():
+                yield [text] if given == "-" and as_texts else text
 
 
 def texts(text: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.commands.answers import OPTIONS, answer, bind, joined, respond_of, same_text
 from zoo.commands.arguments import options
 from zoo.commands.evaluate import modules, switch
-from zoo.commands.lines import texts as _texts
+from zoo.commands.lines import each_input
 from zoo.config import groups as configs
 from zoo.errors import UserError, report
 from zoo.files import finite
@@ -160,8 +160,9 @@ def _main(argv: list[str]) -> int:
     talk = Talk(restored, values["system"], chosen, warn) if values["chat"] else None
     if talk and len(adapters) > 1:
         raise UserError("adapters= and chat=true: a conversation is with one model; give one")
-    whole = restored.encoding.kind == "table"  # the standard input is one table
-    for text in inputs if whole else chain.from_iterable(map(_texts, inputs)):
+    kind, continues = restored.encoding.kind, "max_tokens" in parameters(respond or predict)
+    lines = each_input(inputs, blank=continues, as_texts=kind == "labelled_text")
+    for text in inputs if kind == "table" else lines:  # the standard input is one table
         for name in each_adapter(restored.model, adapters):
             fields = {"adapter": name} if name else {}
             if name and not as_json and not talk:

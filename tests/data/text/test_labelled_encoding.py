@@ -10,6 +10,7 @@ from sample_texts import build, table
 from zoo.data.encoding import load_encoding
 from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.data.tokenizers.registry import train_tokenizer
+from zoo.errors import UserError
 
 
 @pytest.mark.parametrize("kind", ["byte", "char", "word", "bpe"])
@@ -35,6 +36,17 @@ def test_reads_a_text_a_file_of_lines_or_a_table(write):
     assert names == [f"{path}:3", f"{path}:4"]
     assert [encoding.tokenizer.decode(r.tolist()) for r in batch["input"]] == ["x\ny", "z"]
     assert len(encoding.read("long " * 2000)[0]) == 1  # longer than a file's name may be
+
+
+def test_a_list_of_texts_is_read_though_a_file_has_such_a_name(write):
+    encoding = build(write("t.csv", table()), block_size=200).encoding
+    path = write("lines.txt", "cat\n\nné dog\n")
+    names, batch, _ = encoding.read_value([path, "dog"])
+    assert names == [path, "dog"]
+    assert [encoding.tokenizer.decode(r.tolist()) for r in batch["input"]] == [path, "dog"]
+    for wrong in ([], ["dog", " "], [1], {"text": "dog"}):
+        with pytest.raises(UserError, match="expected a text, or a list of texts"):
+            encoding.read_value(wrong)
 
 
 def test_texts_that_nothing_is_known_of_are_said(write):

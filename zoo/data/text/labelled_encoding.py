@@ -92,7 +92,22 @@ class LabelledTextEncoding(TokenEncoding):
         Raises:
             UserError: Nothing to read, a column that is missing.
         """
-        names, texts, notes = self._texts(path)
+        return self._read(*self._texts(path))
+
+    def read_value(self, value: Any) -> tuple[list[str], Batch, list[str]]:
+        """As `read_noted`, of a list of texts, though files may have their names.
+
+        Raises:
+            UserError: It is something else, or one of them is empty.
+        """
+        is_list = isinstance(value, list | tuple) and len(value) > 0
+        if not is_list or not all(isinstance(text, str) and text.strip() for text in value):
+            raise UserError(f"input={value!r:.60}: expected a text, or a list of texts")
+        return self._read(list(value), list(value), [])
+
+    def _read(
+        self, names: list[str], texts: list[str], notes: list[str]
+    ) -> tuple[list[str], Batch, list[str]]:
         notes = [*notes, *unknown_note(self.tokenizer, texts)]
         whole = [self.encode(text) for text in texts]
         rows = [self.tokenizer.wrap(ids, self.length) for ids in whole]
