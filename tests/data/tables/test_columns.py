@@ -65,6 +65,17 @@ def test_an_unnamed_index_column_is_left_out(write, split):
     assert data.contents[1][:2] == ("column 1", "left out")
 
 
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_an_index_is_left_out_though_its_rows_were_shuffled(write, split, name):
+    rows = [(i * 17 % 60, i % 7) for i in range(60)]  # sorted by class before
+    body = "\n".join(f"{i},{x},{'ab'[i >= 30]}" for i, x in rows)
+    data = build_csv(write("t.csv", f"{name},x,class\n{body}"), split)
+    assert data.facts["feature_names"] == ["x"]
+    assert "data.numeric=" in data.contents[1].about
+    named = build_csv(write("u.csv", f"size,x,class\n{body}"), split)
+    assert named.facts["feature_names"] == ["size", "x"]
+
+
 def rows_of(cells, delimiter=","):
     """A table of 40 rows; a cell by column and number."""
     lines = [delimiter.join([*cells, "class"])]

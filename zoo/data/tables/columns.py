@@ -32,6 +32,7 @@ from zoo.errors import UserError
 MANY = 1000  # distinct texts that are no categories in a table of any size
 MAX_NOTES = 12
 CODE_FRACTION = 0.05  # a column with at least this fraction of leading zeros holds codes
+_UNNAMED = re.compile(r"column 1|Unnamed: 0(\.\d+)?")  # the first, by `parse_csv`, by pandas
 _ID = re.compile(r"(?i:(.*[^a-z])?(ids?|uid|uuid|guid|index|编号|序号))|.*[a-z]I[Dd]")
 
 
@@ -137,8 +138,8 @@ def _add_numbers(
     values = read_numbers(
         table, name, reading, column_option("categorical", name), columns.problems
     )
-    if not is_set and _counts_rows(values):
-        columns.leave_out(name, f"counts the rows; {column_option('numeric', name)} keeps it")
+    if not is_set and (why := _why_index(name, values)):
+        columns.leave_out(name, f"{why}; {column_option('numeric', name)} keeps it")
         return
     columns.raw[name] = values
     about = describe_numbers(values)
@@ -166,15 +167,27 @@ def _reading(known: Sequence[str], usual: str, is_proven: bool) -> Reading:
     return Reading(notation=find_notation(known, usual))
 
 
-def _counts_rows(values: Tensor) -> bool:
-    return len(values) > FEW and bool((values.diff() == 1).all())
+def _why_index(name: str, values: Tensor) -> str:
+    """Why a column is the place of a row and says nothing of it; empty where it may say something.
+
+    Rows that were shuffled keep their numbers in pandas' index, a column without a name: of a file
+    that was sorted by the target they would tell it.
+    """
+    if len(values) > FEW and bool((values.diff() == 1).all()):
+        return "counts the rows"
+    if _UNNAMED.fullmatch(name) and _numbers_rows(values):
+        return "has no name, and another whole number in each row, as an index has"
+    return ""
+
+
+def _numbers_rows(values: Tensor) -> bool:
+    is_whole = len(values) > FEW and bool((values == values.round()).all())
+    return is_whole and len(values.unique()) == len(values)
 
 
 def _looks_like_id(name: str, values: Tensor) -> bool:
-    if len(values) <= FEW or not bool((values == values.round()).all()):
-        return False
-    is_distinct = len(values.unique()) == len(values)
-    return is_distinct and (_ID.fullmatch(name) is not None or bool((values.diff() > 0).all()))
+    is_ascending = bool((values.diff() > 0).all())
+    return (is_ascending or _ID.fullmatch(name) is not None) and _numbers_rows(values)
 
 
 def _add_dates(columns: Columns, table: Table, name: str, order: str, ambiguous: bool) -> None:
