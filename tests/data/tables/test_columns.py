@@ -76,6 +76,19 @@ def test_an_index_is_left_out_though_its_rows_were_shuffled(write, split, name):
     assert named.facts["feature_names"] == ["size", "x"]
 
 
+def test_rows_that_are_in_two_splits_are_said(write, split):
+    rows = [f"{i * i},{i % 7},{i % 2}" for i in range(60)]
+    said = "of the val and test splits are also in the train split"
+    data = build_csv(write("t.csv", "\n".join(["x,y,class", *rows, *rows[:30]])), split)
+    (note,) = [note for note in data.notes if said in note]
+    train, *others = (source.columns["input"].tolist() for source in data.splits.values())
+    held_out = [row for rows in others for row in rows]
+    assert note.startswith(f"{sum(row in train for row in held_out)} of {len(held_out)} rows")
+    for unlike in ([*rows, rows[0]], [*rows, *(row[:-1] + "2" for row in rows[:30])]):
+        data = build_csv(write("t.csv", "\n".join(["x,y,class", *unlike])), split)
+        assert not [note for note in data.notes if said in note]
+
+
 def rows_of(cells, delimiter=","):
     """A table of 40 rows; a cell by column and number."""
     lines = [delimiter.join([*cells, "class"])]

@@ -8,7 +8,7 @@ from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.tables.columns import read_columns
 from zoo.data.tables.csv_file import read_csv
-from zoo.data.tables.dataset import table_dataset
+from zoo.data.tables.dataset import note_repeated, table_dataset
 from zoo.data.tables.encoding import FileForm, TableEncoding
 from zoo.data.tables.targets import read_targets, target_names
 from zoo.data.tables.words import MAX_WORDS
@@ -76,4 +76,5 @@ def csv_table(
         form = FileForm(delimiter, *how)
     of_one = targets[0] if len(targets) == 1 else targets
     dataset = table_dataset(raw, found.values, of_one, found.classes, context, form)
-    return replace(dataset, notes=[*notes, *dataset.notes], contents=contents)
+    notes += dataset.notes if encoding else [*dataset.notes, *note_repeated(dataset.splits)]
+    return replace(dataset, notes=notes, contents=contents)

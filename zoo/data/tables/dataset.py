@@ -1,14 +1,14 @@
 """From columns by name to a `Dataset`: the part that all tables share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo.data.context import DataContext
-from zoo.data.dataset import Dataset, fingerprint
+from zoo.data.dataset import Dataset, TensorSource, fingerprint
 from zoo.data.encoding import match_classes
 from zoo.data.labels import label_facts, note_labels, rarest
 from zoo.data.splits import split_columns
@@ -16,6 +16,9 @@ from zoo.data.tables.column import Raw, is_constant
 from zoo.data.tables.encoding import PLAIN_FORM, FileForm, TableEncoding, Target
 from zoo.data.tables.numbers import Notation
 from zoo.errors import UserError
+
+CHUNK = 4096  # rows at a time
+FEW_REPEATED = 0.05  # of the held-out rows, of which less is not worth a note
 
 
 def table_dataset(
@@ -59,6 +62,29 @@ def table_dataset(
         sha256=fingerprint([rows, stored]),
         notes=note_labels(class_names or (), stored, index["train"]) if is_labels else [],
     )
+
+
+def note_repeated(splits: Mapping[str, TensorSource]) -> list[str]:
+    """A note where rows of val or test are also in train, target included, as in a table whose rare
+    rows were copied before it is split. A few are chance, where columns have few values.
+
+    Args:
+        splits: Of a new run.
+    """
+    known = set(_row_hashes(splits["train"]))
+    held_out = [number in known for name in ("val", "test") for number in _row_hashes(splits[name])]
+    if sum(held_out) < FEW_REPEATED * len(held_out):
+        return []
+    return [
+        f"{sum(held_out):,} of {len(held_out):,} rows of the val and test splits are also in the "
+        f"train split, which makes their scores better"
+    ]
+
+
+def _row_hashes(source: TensorSource) -> Iterator[int]:
+    rows, target = source.columns["input"], source.columns["target"].reshape(len(source), -1)
+    for part in zip(rows.split(CHUNK), target.split(CHUNK), strict=True):
+        yield from (hash(row.tobytes()) for row in torch.cat([x.float() for x in part], 1).numpy())
 
 
 def _strata(target: Tensor, class_names: Sequence[str] | None) -> Tensor:
