@@ -128,7 +128,7 @@ def test_a_run_with_odd_names_is_repeated_by_its_own_words(train, table, tmp_pat
     again = shlex.split(repeat(record).partition("train.py ")[2])
     data = compose.load(again).data
     assert (data["path"], data["target"]) == (str(odd), "price (€),\n#1")
-    assert f"run={shlex.quote(str(done.path))}" in done.out
+    assert shlex.quote(f"run={done.path}") in done.out
 
 
 def test_a_sweep_over_odd_texts(train, table, tmp_path):
