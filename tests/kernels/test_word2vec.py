@@ -24,6 +24,19 @@ def test_the_loss_is_the_weighted_sum_over_pairs():
     torch.testing.assert_close(actual, expected)
 
 
+def test_scores_that_are_quite_wrong_have_a_finite_loss():
+    scores = torch.zeros(1, CENTRES, CENTRES + WIDTH - 1 + NEGATIVES)
+    scores[0, 0, 0], scores[0, 1, -1], scores[0, 3, 4] = -150.0, 150.0, -200.0
+    positives, negatives = torch.ones(1, CENTRES, WIDTH), torch.ones(1, CENTRES, 1)
+    positives[0, 0, 0] = 0  # no pair
+    expected = banded_logistic_loss.reference(scores, positives, negatives)
+    scores.requires_grad_()
+    loss = banded_logistic_loss(scores, positives, negatives)
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert scores.grad[0, [0, 1, 3], [0, -1, 4]].tolist() == [0.0, 1.0, -1.0]
+
+
 def test_a_band_is_a_view():
     matrix = torch.arange(12).view(1, 3, 4)
     diagonal = band(matrix, 2)

@@ -71,7 +71,10 @@ class _LogisticLoss(torch.autograd.Function):
         right.sigmoid_()  # probability of the right answer
         ctx.save_for_backward(right, weights)
         ctx.like = scores.shape, scores.dtype, width
-        return -right.log().mul_(weights).sum()
+        loss = -right.log().mul_(weights).sum()
+        if not loss.isfinite():  # a score beyond 100, whose sigmoid is 0: not by way of it
+            loss = kernels.banded_logistic_loss.reference(scores, positives, negatives)
+        return loss
 
     @staticmethod
     @torch.autograd.function.once_differentiable
