@@ -43,6 +43,12 @@ def test_rows_have_names(encoding, write, monkeypatch):
     assert encoding.read("-")[0] == ["-:1", "-:2"]
 
 
+def test_signs_that_end_lines_elsewhere_do_not_end_a_row(encoding, write):
+    rows = [{**ROW, "is_in": "a\u2028b"}, ROW]
+    path = write("rows.jsonl", "\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    assert encoding.read(path)[0] == [f"{path}:1", f"{path}:2"]
+
+
 def test_json_values_mean_what_the_file_wrote(encoding):
     same = [{**ROW, "is_in": value} for value in (True, "True")]
     rows = encoding.read(json.dumps(same))[1]["input"]

@@ -74,7 +74,7 @@ def test_comes_back_from_json_and_reads_files(tmp_path):
     encoding = encoding_of()
     again = load_encoding(json.loads(json.dumps(encoding.to_json())))
     assert again.tag_names == ("x", "y") and again.cut == "spaces"
-    (tmp_path / "lines.txt").write_text("a b\n\nc a a a b\n")
+    (tmp_path / "lines.txt").write_text("a\u2028b\n\nc a a a b\n")  # of which \n ends lines
     names, batch = again.read(str(tmp_path / "lines.txt"))
     assert names == ["a b", "c a a a", "b"] and batch["input"].shape == (3, 4)
     names, batch = again.read("dd")

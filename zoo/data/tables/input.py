@@ -117,7 +117,7 @@ def _objects(text: str, path: str) -> list[dict[str, Any]]:
         rows = json.loads(text)
     except (ValueError, RecursionError):
         try:
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+            rows = [json.loads(line) for line in re.split("[\r\n]+", text) if line.strip()]
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: not JSON: {error}") from None
     rows = rows if isinstance(rows, list) else [rows]

@@ -160,7 +160,7 @@ class TaggedEncoding(TokenEncoding):
         texts = [path]
         if is_file(path):
             text, _ = read_text(Path(path))
-            texts = [line for line in text.splitlines() if self.words(line)] or [""]
+            texts = [line for line in re.split("[\r\n]+", text) if self.words(line)] or [""]
         pieces = [piece for text in texts for piece in self.cut_text(text)]
         names = [" ".join(piece.words) for piece in pieces]
         return names, {"input": padded([piece.ids for piece in pieces], self.pad_id)}
