@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -71,12 +72,14 @@ def note_repeated(splits: Mapping[str, TensorSource]) -> list[str]:
     Args:
         splits: Of a new run.
     """
-    known = set(_row_hashes(splits["train"]))
-    held_out = [number in known for name in ("val", "test") for number in _row_hashes(splits[name])]
-    if sum(held_out) < FEW_REPEATED * len(held_out):
+    known, val, test = (
+        np.fromiter(_row_hashes(splits[name]), np.int64) for name in ("train", "val", "test")
+    )
+    is_known = np.isin(np.concatenate([val, test]), known)
+    if is_known.mean() < FEW_REPEATED:
         return []
     return [
-        f"{sum(held_out):,} of {len(held_out):,} rows of the val and test splits are also in the "
+        f"{is_known.sum():,} of {len(is_known):,} rows of the val and test splits are also in the "
         f"train split, which makes their scores better"
     ]
 
