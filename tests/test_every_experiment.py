@@ -85,7 +85,7 @@ SMALLER = {  # the model is the recipe's own
     "glyphs": ("data.batch_size=8",),
     "shakespeare": BLOCKS,
     "stdlib": BLOCKS,
-    "pydoc": BLOCKS,
+    "pydoc": (*BLOCKS, "data.packages=[omegaconf]"),  # a small one
     "pydoc_topics": BLOCKS,
     "pydoc_answers": ("data.batch_size=4", "data.block_size=128"),
     "pydoc_chat": ("data.batch_size=4",),

@@ -38,10 +38,17 @@ def library_dataset(
     block_size: int,
     next_sentence: bool = False,
     denoising: bool = False,
+    train_texts: Iterable[tuple[str, str]] = (),
 ) -> Dataset:
-    """A dataset of windows of named texts from the standard library, split by document."""
-    documents = [Document.of(document_name, text) for document_name, text in texts]
+    """A dataset of windows of named texts from the standard library, split by document; those of
+    `train_texts` are all in the training split."""
+    documents, more = (
+        [Document.of(document_name, text) for document_name, text in group]
+        for group in (texts, train_texts)
+    )
     splits = split_items(documents, context.split)
+    splits["train"] = [*splits["train"], *more]
+    documents += more
     dataset = token_dataset(name, splits, context, block_size, documents, next_sentence, denoising)
     dataset.notes.append(version_note())
     return dataset
@@ -60,15 +67,21 @@ def sources() -> Iterator[tuple[str, str]]:
     """
     folder = Path(sysconfig.get_paths()["stdlib"])
     count = 0
-    for path in sorted(_files(folder), key=lambda path: path.parts):
+    for name, source in python_files(folder):
         count += 1
-        name = "/".join(path.parts)
-        yield name, (folder / path).read_text(encoding="utf-8", errors="replace")
+        yield name, source
     if count < 100:
         raise UserError(
             f"{folder} holds no sources of the standard library (an embeddable Python?); use other "
             "text: data=text data.path=<file or folder>"
         )
+
+
+def python_files(folder: Path) -> Iterator[tuple[str, str]]:
+    """Names (paths below the folder) and texts of Python files, sorted; without tests."""
+    for path in sorted(_files(folder), key=lambda path: path.parts):
+        name = "/".join(path.parts)
+        yield name, (folder / path).read_text(encoding="utf-8", errors="replace")
 
 
 def _files(folder: Path) -> Iterator[Path]:
