@@ -22,9 +22,9 @@ def document(letter, sentences):
 TEXTS = [document(letter, 5 + 7 * k) for k, letter in enumerate(LETTERS)] + ["a."]
 
 
-def source(texts=TEXTS, size=SIZE, tokenizer=TOKENIZER, split="train"):
+def source(texts=TEXTS, size=SIZE, tokenizer=TOKENIZER, split="train", origins=()):
     ends = [[*tokenizer.encode(text).tolist(), tokenizer.specials[SPECIALS[0]]] for text in texts]
-    return PairSource(np.concatenate(ends).astype(np.uint8), size, tokenizer, split)
+    return PairSource(np.concatenate(ends).astype(np.uint8), size, tokenizer, split, origins)
 
 
 def pairs(found, epoch=0):
@@ -66,6 +66,17 @@ def test_neither_lengths_nor_beginnings_tell_which_follow():
     for told in (full, begins):
         assert np.mean(told[0]) == pytest.approx(np.mean(told[1]), abs=0.05)
     assert np.mean(begins[1]) > 0.9
+
+
+def test_another_document_is_of_the_same_origin():
+    origins, met = ["one"] * 4 + ["two"] * 5 + ["three"] + ["four"], set()
+    groups = dict(zip(LETTERS, origins))
+    for epoch in range(20):
+        for first, second, _ in pairs(source(origins=origins), epoch):
+            ours, theirs = (groups[(set(text) & set(LETTERS)).pop()] for text in (first, second))
+            met.add((ours, theirs))
+    assert {("one", "one"), ("two", "two")} < met
+    assert {ours for ours, theirs in met if ours != theirs} == {"three"}  # it has one document
 
 
 def test_a_pair_depends_on_its_number_and_epoch_alone():

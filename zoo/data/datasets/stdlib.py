@@ -41,11 +41,9 @@ def library_dataset(
     train_texts: Iterable[tuple[str, str]] = (),
 ) -> Dataset:
     """A dataset of windows of named texts from the standard library, split by document; those of
-    `train_texts` are all in the training split."""
-    documents, more = (
-        [Document.of(document_name, text) for document_name, text in group]
-        for group in (texts, train_texts)
-    )
+    `train_texts` (`torch/nn/init.py`) are all in the training split."""
+    documents = [Document.of(document_name, text) for document_name, text in texts]
+    more = [Document.of(path, text, origin=path.split("/")[0]) for path, text in train_texts]
     splits = split_items(documents, context.split)
     splits["train"] = [*splits["train"], *more]
     documents += more

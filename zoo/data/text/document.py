@@ -18,17 +18,19 @@ class Document:
         size: UTF-8 bytes.
         pieces: Gives its text, in pieces of any length, each time it is called.
         raw: Gives its bytes, where they are available; they are faster to hash.
+        origin: What it is a part of (a package), where that tells its style and subject.
     """
 
     name: str
     size: int
     pieces: Callable[[], Iterator[str]]
     raw: Callable[[], Iterator[bytes]] | None = None
+    origin: str = ""
 
     @classmethod
-    def of(cls, name: str, text: str) -> "Document":
+    def of(cls, name: str, text: str, origin: str = "") -> "Document":
         """A text held in memory."""
-        return cls(name, byte_length(text), lambda: _slices(text))
+        return cls(name, byte_length(text), lambda: _slices(text), origin=origin)
 
 
 def _slices(text: str) -> Iterator[str]:

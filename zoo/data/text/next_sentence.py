@@ -3,12 +3,14 @@
 Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1 and appendix A.2. A pair takes
 the place of a window: `<s> A </s> B </s>`. A and B follow each other in their document; in one half
 of the pairs, B is replaced by as many tokens of another document. Either B begins where a sentence
-or a line does, wherever there is one: neither lengths nor beginnings give the answer away.
+or a line does, wherever there is one: neither lengths nor beginnings give the answer away. Where
+documents are of several origins, the other one is of the same, so that style does not either.
 Shapes: B pairs, T block size, L tokens of a split, V vocabulary.
 """
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -39,10 +41,19 @@ class PairSource:
             windows have one to predict.
         tokenizer: Of the tokens.
         split: Its name, for messages.
+        origins: Of the documents, those of one origin next to each other; none: all are of one.
     """
 
-    def __init__(self, tokens: Any, block_size: int, tokenizer: Tokenizer, split: str) -> None:
+    def __init__(
+        self,
+        tokens: Any,
+        block_size: int,
+        tokenizer: Tokenizer,
+        split: str,
+        origins: Sequence[str] = (),
+    ) -> None:
         self._tokens, self.block_size, self.split = tokens, block_size, split
+        self.origins = origins
         ids = special_ids(tokenizer, "data.next_sentence=true")
         self.room, self.ids = block_size - AROUND, ids
         self.eot = tokenizer.specials[EOT]
@@ -99,6 +110,22 @@ class PairSource:
     def _bounds(self) -> np.ndarray:
         """Tokens of each document and those before it."""
         return self.documents[1].cumsum()
+
+    @cached_property
+    def _others(self) -> np.ndarray:
+        """Tokens before the first document that may replace each, and with the last: int64 (D, 2).
+
+        Those of its origin; all, where it is the only one of it.
+        """
+        bounds, (_, lengths) = self._bounds, self._all_documents
+        kept = np.flatnonzero(lengths >= SHORTEST)
+        origins = np.array([self.origins[k] for k in kept]) if self.origins else np.zeros(len(kept))
+        news = np.flatnonzero(origins[1:] != origins[:-1]) + 1
+        spans = np.tile([0, int(bounds[-1])], (len(kept), 1))
+        for first, stop in pairwise([0, *news, len(kept)]):
+            if stop - first > 1:
+                spans[first:stop] = bounds[first - 1] if first else 0, bounds[stop - 1]
+        return spans
 
     def __len__(self) -> int:
         return int(self.documents[2][-1])
@@ -167,11 +194,13 @@ class PairSource:
         return np.flatnonzero(found) + 1
 
     def _other(self, document: int, size: int, begins: bool, draw: Draw) -> np.ndarray:
-        """`size` tokens of another document, from the beginning of a sentence on."""
+        """`size` tokens of another document, from the beginning of a sentence on; of its origin,
+        if one that long is found there."""
         starts, lengths, _ = self.documents
         bounds, place = self._bounds, np.zeros(0, np.int64)
+        low, high = self._others[document].tolist()
         for _ in range(TRIES):
-            drawn = int(draw() * int(bounds[-1]))
+            drawn = low + int(draw() * (high - low))
             other = int(np.searchsorted(bounds, drawn, side="right"))
             if other == document or lengths[other] < size:
                 continue

@@ -133,7 +133,8 @@ def token_dataset(
             split: partial(_at_least_one_window, cache, fitted, split, members, name)
             for split, members in splits.items()
         }
-        sources = _sources(tokens, fitted.length, fitted.tokenizer if next_sentence else None)
+        pairs = fitted.tokenizer if next_sentence else None
+        sources = _sources(tokens, fitted.length, pairs, splits)
         return Dataset(fitted.facts(), sources, fitted, cache.sha256)
     several = any(len(members) > 1 for members in documents.values())
     specials = special_names(context.tokenizer.mask_token, next_sentence, denoising)
@@ -143,7 +144,7 @@ def token_dataset(
     _check_lengths(arrays, block_size, name)
     encoding = TextEncoding(tokenizer, block_size)
     more = special_facts(tokenizer, block_size, next_sentence, denoising)
-    sources = _sources(arrays, block_size, tokenizer if next_sentence else None)
+    sources = _sources(arrays, block_size, tokenizer if next_sentence else None, documents)
     notes += [note for source in sources.values() for note in getattr(source, "notes", list)()]
     return Dataset(
         facts=encoding.facts() | token_counts(tokenizer, arrays["train"]) | more,
@@ -158,11 +159,15 @@ def _sources(
     tokens: Mapping[str, np.ndarray | Callable[[], np.ndarray]],
     block_size: int,
     pairs: Tokenizer | None,
+    documents: Documents,
 ) -> dict[str, Any]:
     """Windows, or with the tokenizer of pairs these."""
     if pairs is None:
         return {split: TokenSource(ids, block_size) for split, ids in tokens.items()}
-    return {split: PairSource(ids, block_size, pairs, split) for split, ids in tokens.items()}
+    return {
+        split: PairSource(ids, block_size, pairs, split, [d.origin for d in documents[split]])
+        for split, ids in tokens.items()
+    }
 
 
 def token_counts(tokenizer: Tokenizer, tokens: np.ndarray) -> dict[str, list[int]]:
