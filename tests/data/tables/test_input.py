@@ -74,6 +74,9 @@ def test_json_values_mean_what_the_file_wrote(encoding):
         ("[" * 100_000, "not JSON"),
         (json.dumps({**ROW, "income": [1]}), "row 1: 'income' is a list, expected a number"),
         (json.dumps({**ROW, "income": True}), "'true' in the column 'income' is not a finite"),
+        ('{"a": 1, "a": 2}', "input: the key 'a' stands twice in one object"),
+        ('{"a": 1}\n{"a": 1, "a": 2}', "input, row 2: the key 'a' stands twice in one object"),
+        ('[{"a": 1}, {"a": 1, "a": 2}]', "input, row 2: the key 'a' stands twice in one object"),
         (json.dumps([ROW, {"is_in": "Oslo"}]), "row 2: 'age (years)' is missing; null is allowed"),
     ],
 )

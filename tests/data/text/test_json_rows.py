@@ -24,3 +24,10 @@ def test_what_is_no_json_is_refused_with_its_place():
         read_rows("[1", "f")
     with pytest.raises(UserError, match=r"f: one JSON object over .*; of 'b': jq -c '.b\[\]' f"):
         read_rows('{"a": 1,\n"b": [{"prompt": "x"}]}\n', "f")
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_place():
+    with pytest.raises(UserError, match="f:2: the key 'label' stands twice"):
+        read_rows('{"label": 1}\n{"label": 1, "label": 2}\n', "f")
+    with pytest.raises(UserError, match="f, entry 2: the key 'label' stands twice"):
+        read_rows('[{"label": 1},\n{"label": 1, "label": 2}]', "f")

@@ -1,12 +1,12 @@
 """Rows to predict: of a CSV or JSON file, of the standard input, or typed."""
 
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zoo.data.charset import read_text
+from zoo.data.json_text import parse_json
 from zoo.data.paths import exists
 from zoo.data.tables.csv_file import Table, parse_csv, read_csv
 from zoo.data.tables.numbers import Exact
@@ -114,10 +114,11 @@ def of_json(text: str, path: str, known: Known) -> Table:
 
 def _objects(text: str, path: str) -> list[dict[str, Any]]:
     try:
-        rows = json.loads(text)
+        rows = parse_json(text, path, "row")
     except (ValueError, RecursionError):
         try:
-            rows = [json.loads(line) for line in re.split("[\r\n]+", text) if line.strip()]
+            lines = [line for line in re.split("[\r\n]+", text) if line.strip()]
+            rows = [parse_json(line, f"{path}, row {n}") for n, line in enumerate(lines, start=1)]
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: not JSON: {error}") from None
     rows = rows if isinstance(rows, list) else [rows]

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence, Set
 from typing import Any
 
+from zoo.data.json_text import parse_json
 from zoo.errors import UserError
 
 Entry = tuple[str, Any]  # where it stands, for messages; the value
@@ -19,7 +20,7 @@ def read_rows(text: str, path: str) -> list[Entry]:
         path: Its name.
 
     Raises:
-        UserError: No JSON; an empty file; one object over several lines.
+        UserError: No JSON; a key twice in an object; an empty file; one object over several lines.
     """
     if text.lstrip().startswith("["):
         rows = [(f"{path}, entry {n}", v) for n, v in enumerate(_read(text, path), start=1)]
@@ -60,6 +61,6 @@ def _check_lines(text: str, path: str) -> None:
 
 def _read(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text, where)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where}: not JSON: {error}") from None
