@@ -9,3 +9,4 @@ def test_names_that_mean_the_same_are_noted():
         first, second = sorted(alike)
         assert note.startswith(f"target 'kind': '{first}' and '{second}' are different classes;")
     assert note_alike(["01", "1", "1.5", "nan", "inf", "", "a", "b"], "x", "classes") == []
+    assert note_alike(["9007199254740992", "9007199254740993"], "x", "classes") == []

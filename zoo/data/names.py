@@ -1,8 +1,8 @@
 """Names of classes and categories that people write in more than one way."""
 
-import math
 import unicodedata
 from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
 
 
 def note_alike(names: Iterable[str], where: str, what: str) -> list[str]:
@@ -15,7 +15,7 @@ def note_alike(names: Iterable[str], where: str, what: str) -> list[str]:
         where: What they belong to, such as `target 'kind'`.
         what: What they are, such as `classes`.
     """
-    groups: dict[str | float, list[str]] = {}
+    groups: dict[str | Decimal, list[str]] = {}
     for name in sorted(names):
         groups.setdefault(_meaning(name), []).append(name)
     alike = [group for group in groups.values() if len(group) > 1]
@@ -26,11 +26,11 @@ def note_alike(names: Iterable[str], where: str, what: str) -> list[str]:
     return [f"{where}: {shown}{more} are different {what}; if not, write them alike"]
 
 
-def _meaning(name: str) -> str | float:
+def _meaning(name: str) -> str | Decimal:
     text = "".join(unicodedata.normalize("NFKC", name).casefold().split())
     try:
-        number = float(text)
-    except ValueError:
+        number = Decimal(text)  # exact, where long numbers are alike as floats
+    except InvalidOperation:
         return text
     is_code = text[0] == "0" and text.isdigit() and len(text) > 1  # 01 is none of 1
-    return text if is_code or not math.isfinite(number) else number
+    return text if is_code or not number.is_finite() else number
