@@ -157,6 +157,22 @@ def test_columns_of_numbers_and_words_are_said(write, split):
     assert rooms.startswith("column 'rooms' is read as categories: 30 of 40 cells are numbers, 'st")
 
 
+def test_whole_numbers_that_lose_digits_are_said(write, split):
+    cells = {
+        "tweet": lambda i: (i + 1) * (10**17 + 1),
+        "held": lambda i: 2**53 + 2 * (i * i),
+        "long": lambda i: f"{10**17 + i * i}.5",
+    }
+    lost = "'100000000000000001' is read as 100000000000000000, since whole numbers above 2**53 "
+    _, *notes = build_csv(write("t.csv", rows_of(cells)), split).notes
+    assert notes == [
+        f"column 'tweet': {lost}lose digits; if an id, data.drop=[tweet]",
+        "column 'held': another whole number in each row; if an id, data.drop=[held]",
+    ]
+    data = build_csv(write("t.csv", rows_of(cells)), split, target="tweet", drop=["long"])
+    assert f"target 'tweet': {lost}lose digits" in data.notes
+
+
 def test_many_columns_take_few_lines(write, split):
     cells = {f"column_number_{n}": lambda i, n=n: (i * n) % 11 + 0.5 for n in range(2, 60)}
     cells |= {f"same{n}": lambda i: "x" for n in range(30)}

@@ -22,6 +22,7 @@ from zoo.data.tables.reading import (
     Reading,
     is_numeric,
     is_plain,
+    lost_digits,
     read_numbers,
     usual_decimal,
 )
@@ -151,7 +152,9 @@ def _add_numbers(
         if example := next(differently, None):
             about += f"; '{example}' = {parse(example):g}"
     columns.contents.append(Content(name, "number", about))
-    if not is_set and _looks_like_id(name, values):
+    if lost := lost_digits(cells, values):
+        columns.notes.append(f"column '{name}': {lost}; if an id, {column_option('drop', name)}")
+    elif not is_set and _looks_like_id(name, values):
         columns.notes.append(
             f"column '{name}': another whole number in each row; if an id, "
             f"{column_option('drop', name)}"

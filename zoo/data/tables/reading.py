@@ -4,6 +4,7 @@ Shapes: N rows.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from zoo.errors import UserError
 NUMERIC_FRACTION = 0.9  # a column with at least this fraction of numbers is numeric
 LISTED = 3  # lines that are named in a message
 SAMPLE = 1000  # rows that show how a file writes decimals
+EXACT = 2**53  # up to here float64 holds each whole number
+_WHOLE = re.compile(r"[+-]?\d{1,400}")
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,21 @@ def listed_cells(table: Table, column: str, numbers: Sequence[int], what: str) -
         shown += f" and {more:,} more" if more > 0 else ""
     further = f" (likewise {shown})" if others else ""
     return f"line {first[0]}: '{first[1]}' {what}{further}"
+
+
+def lost_digits(cells: Sequence[str], values: Tensor) -> str:
+    """`'9007199254740993' is read as 9007199254740992`: the first whole number that float64 does
+    not hold; empty where there is none.
+
+    Args:
+        cells: N texts.
+        values: What was read of them, (N,).
+    """
+    for row in (values.abs() > EXACT).nonzero()[:, 0].tolist():
+        text, value = cells[row].strip(), int(values[row])
+        if _WHOLE.fullmatch(text) and int(text) != value:
+            return f"'{text}' is read as {value}, since whole numbers above 2**53 lose digits"
+    return ""
 
 
 def mostly(texts: Sequence[str], test: Callable[[str], bool]) -> bool:

@@ -18,7 +18,7 @@ from zoo.data.names import note_alike
 from zoo.data.tables.csv_file import Table, is_missing, parse_number, sort_labels
 from zoo.data.tables.described import describe_numbers, frequent
 from zoo.data.tables.numbers import Notation, find_notation, is_no_number, looks_numeric
-from zoo.data.tables.reading import Reading, read_numbers, usual_decimal
+from zoo.data.tables.reading import Reading, lost_digits, read_numbers, usual_decimal
 from zoo.errors import UserError
 
 FEW = 20  # distinct values that are still plausibly classes or categories in a small table
@@ -132,6 +132,8 @@ def read_number(
         if example := next((cell for cell in known if parse_number(cell) is None), None):
             notes.append(f"target '{name}': '{example}' is read as {notation.parse(example)}")
     values = read_numbers(table, name, Reading(notation=notation), otherwise, problems)
+    if lost := lost_digits(cells, values):
+        notes.append(f"target '{name}': {lost}")
     return TargetColumn(values, None, notation)
 
 
