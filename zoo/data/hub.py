@@ -2,7 +2,7 @@
 
 import contextlib
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from zoo.data.paths import not_found
@@ -150,8 +150,42 @@ def texts(rows: Rows, name: str, option: str) -> list[str]:
     return cells
 
 
-def classes(splits: Mapping[str, Rows], name: str) -> tuple[list[int], list[str]]:
+def filled(
+    splits: Mapping[str, Rows], columns: Mapping[str, str], notes: list[str]
+) -> dict[str, dict[int, tuple[str, ...]]]:
+    """The texts of several columns, by split and number of the row, without rows that lack one.
+
+    Args:
+        splits: Rows by split.
+        columns: Names by the option that gives them.
+        notes: A line is added on the rows that are left out.
+
+    Raises:
+        UserError: The cells are something else, or no row has all texts.
+    """
+    found = {}
+    for split, rows in splits.items():
+        sides = (texts(rows, name, option) for option, name in columns.items())
+        whole = enumerate(zip(*sides, strict=True))
+        found[split] = {row: own for row, own in whole if all(map(str.strip, own))}
+    left = sum(map(len, found.values()))
+    if not left:
+        options, names = " and ".join(columns), " or ".join(map(repr, columns.values()))
+        raise UserError(f"{options}: {names} is empty in every row")
+    if empty := sum(map(len, splits.values())) - left:
+        notes.append(f"{empty:,} rows without a text left out")
+    return found
+
+
+def classes(
+    splits: Mapping[str, Rows], name: str, kept: Mapping[str, Iterable[int]] | None = None
+) -> tuple[list[int], list[str]]:
     """The class number of each row, split after split, and the names of the classes.
+
+    Args:
+        splits: Rows by split.
+        name: The column.
+        kept: Numbers of the rows to read; None for all.
 
     Raises:
         UserError: A row without a class, or fewer than two classes.
@@ -159,8 +193,10 @@ def classes(splits: Mapping[str, Rows], name: str) -> tuple[list[int], list[str]
     names = getattr(splits["train"].features.get(name), "names", None)
     cells = []
     for split, rows in splits.items():
-        for row, cell in enumerate(values(rows, name)):
-            if cell is None or cell == -1:
+        column_cells = values(rows, name)
+        for row in range(len(column_cells)) if kept is None else kept[split]:
+            cell = column_cells[row]
+            if cell is None or cell == -1 or cell != cell or not str(cell).strip():  # noqa: PLR0124
                 raise UserError(
                     f"data.target: row {row} of the {split} split has no class in '{name}'"
                 )

@@ -77,6 +77,26 @@ def test_labelled_text_keeps_the_test_split_and_the_names_of_classes(library):
     assert data.encoding.tokenizer.decode(batch["input"][3].tolist()) == "b 3"
 
 
+def test_rows_without_a_text_are_left_out_and_said(library):
+    texts = words("a", 0, 38)
+    library["mails", None] = {
+        "train": Rows(text=[None, *texts, " "], label=[None, *([0, 1] * 19), 9]),
+        "test": Rows(text=["b 0", "", "b 2"], label=[1, 0, 0]),
+    }
+    data = build("mails", kind="labelled_text")
+    assert (
+        data.facts["class_names"] == ["0", "1"] and "3 rows without a text left out" in data.notes
+    )
+    rows = data.splits["test"].fetch(torch.arange(2))
+    decode = data.encoding.tokenizer.decode
+    assert [decode(row.tolist()) for row in rows["input"]] == ["b 0", "b 2"]
+    assert rows["target"].tolist() == [1, 0]
+    library["opus", None] = {"train": Rows(source=["", *texts], target=[*texts, None])}
+    data = build("opus", kind="pairs")
+    assert sum(map(len, data.splits.values())) == 37
+    assert "2 rows without a text left out" in data.notes
+
+
 def test_pairs_may_lie_in_fields_of_one_column(library):
     cells = [{"en": f"one {i}", "de": f"eins {i}"} for i in range(20)]
     feature = {"translation": {"en": None, "de": None}}
@@ -168,6 +188,21 @@ TEXTS = Rows(text=words("a", 0, 30), label=[i % 2 for i in range(30)])
             {"train": Rows(text=["a", "b"], label=[0, -1])},
             {"kind": "labelled_text"},
             "row 1 of the train split has no class in 'label'",
+        ),
+        (
+            {"train": Rows(text=["", "b", "c"], label=[None, 1.0, float("nan")])},
+            {"kind": "labelled_text"},
+            "row 2 of the train split has no class in 'label'",
+        ),
+        (
+            {"train": Rows(text=["a", "b"], label=["x", " "])},
+            {"kind": "labelled_text"},
+            "row 1 of the train split has no class in 'label'",
+        ),
+        (
+            {"train": Rows(text=[None, " "], label=[0, 1])},
+            {"kind": "labelled_text"},
+            "data.input: 'text' is empty in every row",
         ),
         (
             {"train": Rows(text=["a", "b"], label=[3, 3])},

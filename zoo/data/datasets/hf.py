@@ -6,7 +6,7 @@ newline, from where the library keeps it on the disk; a missing split is the las
 Code that comes with a dataset is never run.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from functools import partial
 from typing import Literal
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.hub import Rows, classes, column, load, texts, values
+from zoo.data.hub import Rows, classes, column, filled, load, texts, values
 from zoo.data.images.augment import Augment
 from zoo.data.images.checks import note_facts, note_one_coloured, one_coloured
 from zoo.data.images.dataset import image_dataset
@@ -74,10 +74,10 @@ def hf(
         distinct = {id(d): d for members in documents.values() for d in members}
         dataset = token_dataset("hf", documents, context, block_size, list(distinct.values()))
     elif kind == "pairs":
-        pairs = published_pairs(published, input, target, context)
+        pairs = published_pairs(published, input, target, context, notes)
         dataset = pair_dataset(f"hf {path}", pairs, context, max_length)
     elif kind == "labelled_text":
-        dataset = labelled(published, input, target, context, block_size)
+        dataset = labelled(published, input, target, context, block_size, notes)
     else:
         dataset = images(published, input, target, context, size, channels, resize)
     dataset.notes += notes
@@ -141,16 +141,19 @@ def _lines(rows: Rows, start: int, stop: int, name: str) -> Iterator[str]:
 
 
 def published_pairs(
-    published: Published, source: str | None, target: str | None, context: DataContext
+    published: Published,
+    source: str | None,
+    target: str | None,
+    context: DataContext,
+    notes: list[str],
 ) -> dict[str, list[Pair]]:
-    """Pairs by split; one that the dataset lacks is taken from train, folds from all."""
+    """Pairs by split; one that the dataset lacks is taken from train, folds from all; a note is
+    added on those with an empty side, which are left out."""
     first = published["train"]
     source = column(first, source, "data.input", ("source", "src"))
     target = column(first, target, "data.target", ("target", "tgt"))
-    pairs: dict[str, list[Pair]] = {}
-    for split, rows in published.items():
-        sides = texts(rows, source, "data.input"), texts(rows, target, "data.target")
-        pairs[split] = list(zip(*sides, strict=True))
+    rows = filled(published, {"data.input": source, "data.target": target}, notes)
+    pairs = {split: [(a, b) for a, b in own.values()] for split, own in rows.items()}
     if context.split.folds is not None:  # which mix the dataset's own splits in
         return split_pairs([pair for own in pairs.values() for pair in own], context)
     if len(pairs) == 3:
@@ -169,15 +172,17 @@ def labelled(
     target: str | None,
     context: DataContext,
     block_size: int,
+    notes: list[str],
 ) -> Dataset:
-    """Texts and their classes."""
+    """Texts and their classes; a note is added on rows without a text, which are left out."""
     first = published["train"]
     text = column(first, text, "data.input", ("text", "sentence", "content"))
     target = column(first, target, "data.target", ("label", "labels", "class"))
-    numbers, names = classes(published, target)
+    rows = filled(published, {"data.input": text}, notes)
+    numbers, names = classes(published, target, rows)
     labels = torch.tensor(numbers)
-    all_texts = [t for rows in published.values() for t in texts(rows, text, "data.input")]
-    index = context.indices(labels, **_fixed(published), class_names=names)
+    all_texts = [found for own in rows.values() for (found,) in own.values()]
+    index = context.indices(labels, **_fixed(rows), class_names=names)
     return labelled_text_dataset("hf", all_texts, labels, names, index, context, block_size)
 
 
@@ -277,7 +282,7 @@ def _decode(
         raise BrokenImage(f"data.input: '{name}', row {row} of {split}", reason) from None
 
 
-def _fixed(published: Published) -> dict[str, Tensor | None]:
+def _fixed(published: Mapping[str, Sized]) -> dict[str, Tensor | None]:
     """Indices of the dataset's own val and test splits, counted over all rows."""
     fixed: dict[str, Tensor | None] = {"fixed_val": None, "fixed_test": None}
     start = 0
