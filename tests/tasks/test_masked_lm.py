@@ -135,6 +135,13 @@ def test_a_batch_of_special_tokens_alone_teaches_nothing():
     assert int(task_of().count(texts(3, length=13))) > 0
 
 
+def test_a_single_token_has_none_to_be_predicted_from():
+    task = task_of()
+    with pytest.raises(UserError, match="data.block_size=1: .* expected 2 or more"):
+        task.count({"input": torch.full((3, 2), SIZE - 1)})
+    assert task.count({"input": torch.full((3, 3), SIZE - 1)}) == 3
+
+
 @pytest.mark.parametrize("kind", ["byte", "char"])
 def test_whole_words_need_a_tokenizer_of_words(kind):
     tokenizer = train_tokenizer(kind, ["ab"], specials=["[MASK]"])

@@ -170,7 +170,16 @@ class MaskedLM(LearnsUnigram):
         return Baseline("unigram", self.summarize(trivial))
 
     def count(self, batch: Batch) -> Tensor:
-        """How many tokens of a batch are predicted: none, where all are special tokens."""
+        """How many tokens of a batch are predicted: none, where all are special tokens.
+
+        Raises:
+            UserError: Sequences of one token, which has none beside it.
+        """
+        if batch["input"].shape[1] < 3:
+            raise UserError(
+                "data.block_size=1: a masked token is predicted from those around it; expected 2 "
+                "or more"
+            )
         return (self.mask(batch, training=False).labels != IGNORE_INDEX).sum()
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
