@@ -91,7 +91,7 @@ def deep_values(image: "Image", path: Path | None) -> Any:
     None for any other.
 
     Pillow reads 16-bit grey as it is, and of 16-bit colours the upper byte; the lower one is read
-    from the file by a second look.
+    from the file by a second look, which of grey with opacity Pillow does not offer.
 
     Args:
         image: As opened.
