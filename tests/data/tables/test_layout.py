@@ -57,7 +57,10 @@ def test_names_of_rows_without_a_name_of_their_own(write):
     [
         ("a,b\n1,2\n1\n1,2\n1,2,3\n", r"line 3: 1 cells, expected 2.*so are the lines 5 \(3\)"),
         ('a,b\n1,2\n"1,2\n1,2\n', "the row that begins in line 3: .*correct the quotes"),
-        ("a,a,b,b\n1,2,3,4\n", "two columns are named 'a'; two columns are named 'b'"),
+        ("a,a,b,b\n1,2,3,4\n", "two columns are named 'a'; two columns are named 'b'; rename"),
+        ("é,x,e\u0301\n1,2,3\n", "two columns are named 'é', once with other .* look the same"),
+        ("a b,x,a\xa0b\n1,2,3\n", "two columns are named 'a b', once with other spaces"),
+        ("a,x,a \u200b\n1,2,3\n", "two columns are named 'a'; rename one"),
         ('[{"a": 1}]', "this is JSON; expected CSV"),
         ("<html><table>", "this is HTML or XML"),
     ],

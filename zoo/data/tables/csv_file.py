@@ -5,6 +5,7 @@ import json
 import math
 import re
 import shlex
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,10 +135,10 @@ def parse_csv(
     if not layout.rows:
         raise UserError(f"{path}: the file is empty; expected a header line, then one line per row")
     (line, names), rows = layout.rows[0], layout.rows[1:]
-    header = [n.strip().strip(INVISIBLE) or f"column {i}" for i, n in enumerate(names, start=1)]
-    if doubled := sorted({name for name in header if header.count(name) > 1}, key=header.index):
-        listed = "; ".join(f"two columns are named '{name}'" for name in doubled[:5])
-        raise UserError(f"{path}, line {line}: {listed}; rename one")
+    plain = (name.strip().strip(INVISIBLE).strip() for name in names)
+    header = [name or f"column {i}" for i, name in enumerate(plain, start=1)]
+    if doubled := _doubled(header):
+        raise UserError(f"{path}, line {line}: {'; '.join(doubled[:5])}; rename one")
     if not rows:
         raise UserError(f"{path}: there are no rows below the header")
     return Table(
@@ -148,6 +149,20 @@ def parse_csv(
         layout.delimiter,
         [*notes, *(f"{Path(path).name}: {note}" for note in layout.notes)],
     )
+
+
+def _doubled(header: Sequence[str]) -> list[str]:
+    """What to say of names that are the same to a reader: `é` is one character, or two."""
+    groups: dict[str, list[str]] = {}
+    for name in header:
+        look = " ".join(unicodedata.normalize("NFC", name).split())
+        groups.setdefault(look, []).append(name)
+    how = ", once with other spaces or characters that look the same"
+    return [
+        f"two columns are named '{names[0]}'{how if len(set(names)) > 1 else ''}"
+        for names in groups.values()
+        if len(names) > 1
+    ]
 
 
 def sort_labels(labels: Iterable[str]) -> list[str]:
