@@ -89,6 +89,12 @@ def test_captions_that_are_read_alike_are_equal(folder):
     assert data.notes[0].startswith("train 18 images of 3 captions")
 
 
+def test_captions_without_a_word_are_refused_with_their_line(folder):
+    odd = [*LINES[:6], "cat/7.png,!", "cat/8.png,?", "cat/9.png,!"]
+    with pytest.raises(UserError, match=r"captions.csv, line 8: the caption '!' has no words \(l"):
+        built(folder("path,caption\n" + "\n".join(odd)))
+
+
 def test_captions_that_are_cut_off_are_counted(folder):
     lines = [f"{line} {'and so on ' * 5 * (k < 2)}" for k, line in enumerate(LINES)]
     path = folder("path,caption\n" + "\n".join(lines))

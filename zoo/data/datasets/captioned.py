@@ -74,7 +74,9 @@ def captioned(
     images, reader, notes = _read(files, reader, context)
     number = {file: k for k, file in enumerate(files)}
     own = torch.tensor([number[file] for file in listed.files])
-    texts = sorted(set(listed.texts))
+    lines = dict(zip(reversed(listed.texts), reversed(listed.lines)))  # the first of each caption
+    texts = sorted(lines)
+    places = [f"{listed.source}, line {lines[text]}" for text in texts]
     group = {text: k for k, text in enumerate(texts)}
     groups = torch.tensor([group[text] for text in listed.texts])
     index = _split(listed, own, len(files), context)
@@ -84,7 +86,7 @@ def captioned(
 
     picture = own if len(files) < len(own) else None
     parts = (images[own], texts, groups, index, context, block_size, fit)
-    dataset = captioned_dataset(*parts, picture=picture)
+    dataset = captioned_dataset(*parts, picture=picture, places=places)
     sizes = note_sizes(files, reader.size, reader.channels, reader.resize)
     trained = index if context.is_new else {}  # others' splits say nothing of what it has seen
     of_images = {split: own[rows].unique() for split, rows in trained.items()}

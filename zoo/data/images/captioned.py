@@ -106,6 +106,7 @@ def captioned_dataset(
     fit: Callable[[Tensor], ImageEncoding],
     place: Tensor | None = None,
     picture: Tensor | None = None,
+    places: Sequence[str] = (),
 ) -> Dataset:
     """A dataset of images held in memory, and their captions.
 
@@ -120,6 +121,7 @@ def captioned_dataset(
         place: A number for each image that orders the captions, int64 (N,), if there is an order.
         picture: A number for each image, the same for equal ones, int64 (N,), where images stand
             there several times, with one of their captions each.
+        places: Of the captions in a file, for messages, G.
 
     Raises:
         UserError: Nothing that the vocabulary knows; the run's encoding does not fit.
@@ -134,7 +136,7 @@ def captioned_dataset(
         trained, shape = (encoding.image.channels, *encoding.image.size), tuple(images.shape[1:])
         if trained != shape:
             raise UserError(f"the run was trained on images of {trained}, the data has {shape}")
-    rows = encoding.captions.rows(texts)
+    rows = encoding.captions.rows(texts, places)
     alike = encoding.captions.alike(texts, rows)
     caption = encoding.captions.padded(rows).to(torch.int32)[group]
     columns = {"input": images, "caption": caption, "group": alike[group]}

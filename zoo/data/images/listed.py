@@ -72,8 +72,8 @@ class Listed:
 
     Attributes:
         source: The file.
-        files, texts, splits: Of each line an image, its class or caption, and its split if a column
-            names it.
+        files, texts, splits, lines: Of each line an image, its class or caption, its split if a
+            column names it, and its number.
         notes: What was understood in a particular way.
         separator: Between several labels of a cell.
     """
@@ -82,6 +82,7 @@ class Listed:
     files: list[Path] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     splits: list[str | None] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     separator: str | None = None
 
@@ -154,6 +155,7 @@ def read_list(
         listed.files.append(found)
         listed.texts.append(text)
         listed.splits.append(split)
+        listed.lines.append(line)
     if problems:
         more = f"; {len(problems) - 3:,} more lines" if len(problems) > 3 else ""
         raise UserError(f"{source}, {'; '.join(problems[:3])}{more}")

@@ -43,16 +43,23 @@ class Captions:
         """
         return self.padded(self.rows(texts))
 
-    def rows(self, texts: Sequence[str]) -> list[np.ndarray]:
+    def rows(self, texts: Sequence[str], places: Sequence[str] = ()) -> list[np.ndarray]:
         """All ids of each text, none cut off.
+
+        Args:
+            texts: N of them.
+            places: Of each in a file, for messages.
 
         Raises:
             UserError: A text without a token.
         """
         rows = [self.row(text) for text in texts]
-        for text, row in zip(texts, rows, strict=True):
-            if not len(row):
-                raise UserError(f"the caption '{text}' has no words; expected a text")
+        if empty := [k for k, row in enumerate(rows) if not len(row)]:
+            where = f"{places[empty[0]]}: " if places else ""
+            more = f" (likewise {len(empty) - 1:,} more)" if len(empty) > 1 else ""
+            raise UserError(
+                f"{where}the caption '{texts[empty[0]]}' has no words{more}; expected a text"
+            )
         return rows
 
     def padded(self, rows: Sequence[np.ndarray]) -> Tensor:
