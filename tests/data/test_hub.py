@@ -15,7 +15,7 @@ def test_splits_get_our_names_and_others_are_noted(library):
     }  # fmt: skip
     splits, notes = load("wiki", None)
     assert list(splits) == ["train", "val"] and splits["val"]["text"] == ["b"]
-    assert notes == ["wiki: splits not used: dev (1 rows)"]
+    assert notes == ["wiki: splits not used: dev (1 row)"]
 
 
 def test_the_library_is_an_extra(monkeypatch):

@@ -24,7 +24,7 @@ def test_unknown_labels_are_one_line():
     with pytest.raises(UserError) as error:
         label_matrix(["a;comdy", "x"], ";", ["a", "comedy"])
     assert str(error.value) == (
-        "the data has the label 'comdy' and 1 more labels, which the run was not trained on; did "
+        "the data has the label 'comdy' and 1 more label, which the run was not trained on; did "
         "you mean 'comedy'? (it knows: a, comedy)"
     )
 

@@ -15,6 +15,7 @@ from dataclasses import is_dataclass
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from zoo.batch import Batch
+from zoo.data.plural import plural
 from zoo.data.tokenizers.base import Tokenizer
 from zoo.errors import UserError, closest_match
 from zoo.registry import Registry
@@ -199,7 +200,7 @@ def match_classes(names: Sequence[str], trained: Sequence[str]) -> list[int]:
     if unknown := [name for name in names if name not in trained]:
         guess = closest_match(unknown[0], trained)
         hint = f"; did you mean '{guess}'?" if guess else ""
-        number = f"{len(names)} class{'es' * (len(names) != 1)}"
+        number = plural(len(names), "class", "classes")
         raise UserError(
             f"the data has {number} ({_first_few(names)}), the run was trained on {len(trained)} "
             f"({_first_few(trained)}) and knows nothing of {_first_few(unknown)}{hint}; give data "

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from zoo.data.paths import not_found
+from zoo.data.plural import plural
 from zoo.data.tables.csv_file import sort_labels
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
@@ -47,7 +48,7 @@ def load(
     for name, rows in published.items():
         split = SPLITS.get(str(name).lower())
         if split is None or split in splits:
-            other.append(f"{name} ({len(rows):,} rows)")
+            other.append(f"{name} ({plural(len(rows), 'row')})")
         else:
             splits[split] = rows
     if "train" not in splits:
@@ -173,7 +174,7 @@ def filled(
         options, names = " and ".join(columns), " or ".join(map(repr, columns.values()))
         raise UserError(f"{options}: {names} is empty in every row")
     if empty := sum(map(len, splits.values())) - left:
-        notes.append(f"{empty:,} rows without a text left out")
+        notes.append(f"{plural(empty, 'row')} without a text left out")
     return found
 
 

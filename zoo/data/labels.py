@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.data.plural import plural
 from zoo.errors import UserError, closest_match
 
 SEPARATORS = ";|,"  # the first of them that is in any cell
@@ -75,7 +76,7 @@ def _unknown(unknown: Counter[str], labels: Sequence[str]) -> str:
     first = next(iter(unknown))
     guess = closest_match(first, labels)
     hint = f"; did you mean '{guess}'?" if guess else ""
-    more = f" and {len(unknown) - 1:,} more labels" if len(unknown) > 1 else ""
+    more = f" and {plural(len(unknown) - 1, 'more label')}" if len(unknown) > 1 else ""
     known = ", ".join(labels[:5]) + (", ..." if len(labels) > 5 else "")
     return (
         f"the data has the label '{first}'{more}, which the run was not trained on{hint} (it "

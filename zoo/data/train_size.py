@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from zoo.data.plural import plural
 from zoo.errors import UserError
 
 FORM = re.compile(r"([1-9]\d*)(/class)?")
@@ -92,6 +93,6 @@ class TrainSize(NamedTuple):
             assert class_names is not None
             name = class_names[int(present[counts.argmin()])]
             raise UserError(
-                f"data.train_size={self}: the training split has {least:,} rows of the class "
-                f"'{name}'; expected at most {least}/class"
+                f"data.train_size={self}: the training split has {plural(least, 'row')} of the "
+                f"class '{name}'; expected at most {least}/class"
             )

@@ -85,7 +85,7 @@ def test_captions_that_are_read_alike_are_equal(folder):
     data = built(folder("path,caption\n" + "\n".join(lines)))
     every = torch.cat([source.columns["group"] for source in data.splits.values()])
     assert every.unique(return_counts=True)[1].tolist() == [10, 10, 10]
-    assert any("6 captions differ from others only in what is not read" in n for n in data.notes)
+    assert any("6 captions counted as equal to others" in n for n in data.notes)
     assert data.notes[0].startswith("train 18 images of 3 captions")
 
 
@@ -98,12 +98,12 @@ def test_captions_without_a_word_are_refused_with_their_line(folder):
 def test_captions_that_are_cut_off_are_counted(folder):
     lines = [f"{line} {'and so on ' * 5 * (k < 2)}" for k, line in enumerate(LINES)]
     path = folder("path,caption\n" + "\n".join(lines))
-    said = "2 captions are longer than 10 tokens (up to 19) and are truncated"
+    said = "2 captions of more than 10 tokens (up to 19) truncated"
     assert any(said in note for note in built(path, block_size=10).notes)
     short = built(path)
     assert not any("truncated" in note for note in short.notes)
     trained = short.encoding.to_json() | {"length": 4}  # on shorter ones
-    assert any("2 captions are longer than 4" in n for n in built(path, encoding=trained).notes)
+    assert any("2 captions of more than 4" in n for n in built(path, encoding=trained).notes)
 
 
 MISTAKES = {

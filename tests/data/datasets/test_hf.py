@@ -46,7 +46,7 @@ def test_running_text_keeps_the_splits_and_ends_each_row_with_a_newline(library,
     data = build("wiki", tmp_path, subset="small")
     assert stream(data, "train") == "one two\n\nthree four\n"[:16]
     assert stream(data, "val") == "five six" and stream(data, "test") == "eight ni"
-    assert "wiki: splits not used: extra (1 rows)" in data.notes
+    assert "wiki: splits not used: extra (1 row)" in data.notes
     again = build("wiki", tmp_path, subset="small", encoding=data.encoding.to_json())
     assert {split: len(s) for split, s in again.splits.items()}["all"] == 6
 
@@ -183,7 +183,7 @@ TEXTS = Rows(text=words("a", 0, 30), label=[i % 2 for i in range(30)])
         ({"train": TEXTS}, {"input": "txt"}, "data.input: unknown column 'txt'; did you mean"),
         ({"train": Rows(x=["a"])}, {}, "data.input is missing: which column? (one of: x)"),
         ({"train": TEXTS}, {"input": "label"}, "'label' holds ints, expected texts"),
-        ({"train": Rows(text=["a"] * 2)}, {}, "2 rows are too few to split"),
+        ({"train": Rows(text=["a"] * 2)}, {}, "expected 3 rows or more to split, got 2"),
         (
             {"train": Rows(text=["a", "b"], label=[0, -1])},
             {"kind": "labelled_text"},

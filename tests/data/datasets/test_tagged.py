@@ -109,7 +109,7 @@ def test_lines_that_part_documents_are_no_words(build):
         ('[["a", "x"]]', {}, "txt, entry 1: a list; expected "),
         ('{"word": [], "tags": []}', {}, "data.words: .*txt:1: .*did you mean 'word'?"),
         ('{"words": "a", "tags": ["x"]}', {}, "txt:1: 'words' is a str, expected a list"),
-        ('{"words": ["a"], "tags": ["x", "y"]}', {}, "txt:1: 1 words and 2 tags; expected one for"),
+        ('{"words": ["a"], "tags": ["x", "y"]}', {}, "txt:1: 1 word and 2 tags; expected one for"),
         (
             '{"words": ["New York"], "tags": ["x"]}',
             {},

@@ -105,7 +105,7 @@ def test_of_few_files_each_is_cut(write, tmp_path):
     for part in contents(dataset).values():
         assert {int(b) for b in part.split() if b.isdigit()} == {0, 1, 2}
     assert dataset.facts["eot_id"] == 0 and "3 documents" in dataset.notes[0]
-    with pytest.raises(UserError, match="data.folds=5: 3 files are too few for folds; expected 10"):
+    with pytest.raises(UserError, match="data.folds=5: expected 10 files or more for folds, got 3"):
         build(tmp_path / "books", tmp_path, Split(folds=5, fold=0))
 
 
@@ -181,7 +181,7 @@ def test_nothing_to_read(write, tmp_path):
     line = said(tmp_path / "images", tmp_path, pattern="*.txt")
     assert "none of its 2 files matches data.pattern='*.txt'" in line
     write("odd/a.txt", b"\0")
-    assert "no text among 1 files (1 binary)" in said(tmp_path / "odd", tmp_path)
+    assert "no text among 1 file (1 binary)" in said(tmp_path / "odd", tmp_path)
 
 
 def said_none(root):

@@ -18,8 +18,8 @@ def test_the_same_picture_in_two_classes_or_splits_is_noted(tmp_path, split):
     shutil.copy(root / "train" / "dog" / "0.png", root / "test" / "dog" / "y.png")
     trained = build(str(root), split)
     notes = " | ".join(trained.notes)
-    assert "in several classes: 1 pictures, as" in notes and "owl/x.png" in notes
-    assert "in train and in another split, which makes its score better: 1 pictures" in notes
+    assert "in several classes: 1 picture, as" in notes and "owl/x.png" in notes
+    assert "in train and in another split, which makes its score better: 1 picture" in notes
     encoding = trained.encoding.to_json()
     others = " ".join(build(str(root), split, encoding=encoding).notes)
     assert "in several classes" in others and "in another split" not in others

@@ -82,10 +82,10 @@ BOTH = CLASSES | {("val", "a"): 1, ("val", "b"): 1}
     [
         (f"{SPLIT} annotations/1.xml", BOTH, "annotations: left out, it has no images"),
         (f"{SPLIT} __MACOSX/train/a/._1.jpg __MACOSX/a.jpg", BOTH, "no test images"),
-        (f"{SPLIT} masks/1.png", BOTH, "masks: 1 images left out"),
+        (f"{SPLIT} masks/1.png", BOTH, "masks: 1 image left out"),
         (f"{SPLIT} test/1.jpg test/2.jpg", BOTH, "test: 2 images left out, without class folders"),
-        (f"{SPLIT} train/3.jpg", BOTH, "1 images directly in"),
-        (f"{SPLIT} readme.png", BOTH, "1 images beside the folders"),
+        (f"{SPLIT} train/3.jpg", BOTH, "1 image directly in"),
+        (f"{SPLIT} readme.png", BOTH, "1 image beside the folders"),
         (SPLIT.replace("val", "dev"), BOTH, "no test images"),
         (SPLIT.replace("val", "Valid"), BOTH, ""),
         (SPLIT.replace("val", "EVAL").replace("train", "TRAIN"), BOTH, ""),
@@ -101,7 +101,7 @@ BOTH = CLASSES | {("val", "a"): 1, ("val", "b"): 1}
             "seg_train/seg_train/a/1.jpg seg_train/seg_train/b/2.jpg seg_pred/seg_pred/1.jpg "
             "seg_test/seg_test/a/1.jpg seg_test/seg_test/b/1.jpg",
             CLASSES | {("test", "a"): 1, ("test", "b"): 1},
-            "seg_pred: 1 images left out, it is no split",
+            "seg_pred: 1 image left out, it is no split",
         ),
         (
             f"{SPLIT} evaluation/a/5.jpg evaluation/b/6.jpg".replace("val/", "validation/"),
@@ -142,7 +142,7 @@ def test_folders_are_splits_or_classes_by_what_they_hold(tmp_path, files, expect
         ),
         ("val/a/1.jpg val/b/1.jpg c/1.jpg", "val is divided into classes.*no train folder"),
         ("train/1.jpg test/1.jpg", "test and train are splits by their names, but have no class"),
-        ("train/1.jpg val/a/1.jpg", "train: 1 images, but no class folders"),
+        ("train/1.jpg val/a/1.jpg", "train: 1 image, but no class folders"),
         ("train/a/1.jpg val/b/1.jpg", "the class 'b' has no images in .*train"),
         ("cat_train/1.jpg cat_test/1.jpg dog_train/1.jpg dog_test/1.jpg", "are splits by their"),
         ("images/1.jpg masks/1.png", "images and masks are pictures and what is drawn over them"),

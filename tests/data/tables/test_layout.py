@@ -55,7 +55,7 @@ def test_names_of_rows_without_a_name_of_their_own(write):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a,b\n1,2\n1\n1,2\n1,2,3\n", r"line 3: 1 cells, expected 2.*so are the lines 5 \(3\)"),
+        ("a,b\n1,2\n1\n1,2\n1,2,3\n", r"line 3: 1 cell, expected 2.*so are the lines 5 \(3\)"),
         ('a,b\n1,2\n"1,2\n1,2\n', "the row that begins in line 3: .*correct the quotes"),
         ("a,a,b,b\n1,2,3,4\n", "two columns are named 'a'; two columns are named 'b'; rename"),
         ("é,x,e\u0301\n1,2,3\n", "two columns are named 'é', once with other .* look the same"),

@@ -50,7 +50,7 @@ def test_another_file_is_read_by_the_same_targets(write, split):
     stored = data.splits["all"].columns["target"] * std + mean
     assert torch.allclose(stored, torch.tensor([[5.0, 0.25], [1005.0, 0.75]]), atol=1e-2)
     assert stored.shape[1] == expected.shape[1] == 2
-    with pytest.raises(UserError, match="data.target names 1 columns, the run predicts 2: price, "):
+    with pytest.raises(UserError, match="data.target names 1 column, the run predicts 2: price, "):
         build_csv(path, split, target="rent", encoding=json)
 
 

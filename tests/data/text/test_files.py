@@ -95,7 +95,7 @@ def test_what_cannot_be_looked_into_is_said(write, tmp_path, monkeypatch):
     _, files, notes = find_texts(str(tmp_path / "all"))
     assert [file.name for file in files] == ["one.txt"]
     assert notes == [
-        "files left out: 1 missing (a broken link) or no regular file, those of 1 linked folders "
+        "files left out: 1 missing (a broken link) or no regular file, those of 1 linked folder "
         "(linked)"
     ]
     closed, scan = tmp_path / "all" / "closed", os.scandir

@@ -103,7 +103,7 @@ def test_chinese_ends_its_sentences_and_lines_end_any():
 @pytest.mark.parametrize("texts", [["a" * 50, "a."], ["a."]])
 @pytest.mark.parametrize("split,remedy", [("val", ", or raise data.val_fraction$"), ("train", "$")])
 def test_a_split_of_one_document_is_refused(texts, split, remedy):
-    said = f"the {split} split has . documents of 16 tokens or more, .*: give more files{remedy}"
+    said = f"the {split} split has . documents? of 16 tokens or more, .*: give more files{remedy}"
     with pytest.raises(UserError, match=said):
         len(source(texts, split=split))
 

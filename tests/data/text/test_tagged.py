@@ -46,7 +46,7 @@ def test_batches_are_padded_and_only_words_with_a_tag_have_a_target():
     assert test["input"][0, 0] == 0  # <unk>: the vocabulary is of the training split
     assert data.splits["train"].bucket_key.tolist() == [3, 2, 2]
     assert any(note.startswith("x: 5 sentences of 11 words, 4 tags") for note in data.notes)
-    assert any("1 words have no tag" in note for note in data.notes)
+    assert any("1 word without a tag" in note for note in data.notes)
 
 
 def test_tags_of_pieces_stay_with_their_words():

@@ -123,7 +123,7 @@ def running_text(published: Published, name: str, split: Split) -> dict[str, lis
             start = stop - max(1, round(fraction * len(train)))
             spans[split_name], stop = (train, start, stop), start
     if stop < 1:
-        raise UserError(f"{len(train)} rows are too few to split; expected 3 or more")
+        raise UserError(f"expected 3 rows or more to split, got {len(train)}")
     spans["train"] = (train, 0, stop)
     documents = {}
     for split_name in ("train", "val", "test"):

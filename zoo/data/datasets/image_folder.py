@@ -36,6 +36,7 @@ from zoo.data.images.reader import FileSource, ImageReader
 from zoo.data.labels import check_separator, note_labels, rarest
 from zoo.data.names import note_alike
 from zoo.data.paths import not_found
+from zoo.data.plural import plural
 from zoo.data.repeated import repeated
 from zoo.data.splits import Indices, split_columns
 from zoo.errors import UserError
@@ -286,7 +287,6 @@ def drop_broken(index: ImageIndex, broken: dict[int, str], on_broken: str) -> Te
     """
     examples = [f"{index.files[i]}: {reason}" for i, reason in list(broken.items())[:3]]
     listed = "; ".join(examples) + ("; ..." if len(broken) > 3 else "")
-    word = "file" if len(broken) == 1 else "files"
     if on_broken == "stop" or len(broken) == len(index.files):
         fix = "repair or remove them"
         if len(broken) < len(index.files):
@@ -296,5 +296,5 @@ def drop_broken(index: ImageIndex, broken: dict[int, str], on_broken: str) -> Te
         )
     usable = [i for i in range(len(index.files)) if i not in broken]
     index.keep(usable)
-    index.notes.append(f"{len(broken)} broken {word} left out: {listed}")
+    index.notes.append(f"{plural(len(broken), 'broken file')} left out: {listed}")
     return torch.tensor(usable)

@@ -5,6 +5,7 @@ from pathlib import Path
 from zoo.data.charset import read_text
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
+from zoo.data.plural import plural
 from zoo.data.text.pairs import Pair, pair_dataset, split_pairs
 from zoo.errors import UserError
 from zoo.files import user_path
@@ -78,8 +79,8 @@ def read_parallel(source: Path, target: Path, notes: list[str]) -> list[Pair]:
     sides = [[line.strip() for line in read_lines(path, notes)] for path in (source, target)]
     if len(sides[0]) != len(sides[1]):
         raise UserError(
-            f"{source} has {len(sides[0]):,} lines, {target} has {len(sides[1]):,}; expected as "
-            "many, since lines of the same number are a pair"
+            f"{source} has {plural(len(sides[0]), 'line')}, {target} has {len(sides[1]):,}; "
+            "expected as many, since lines of the same number are a pair"
         )
     pairs = list(zip(*sides, strict=True))
     _check_sides(pairs, [str(source), str(target)])

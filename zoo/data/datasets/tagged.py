@@ -12,6 +12,7 @@ from typing import Any
 from zoo.data.charset import read_text
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
+from zoo.data.plural import plural
 from zoo.data.splits import split_items
 from zoo.data.text.json_rows import read_rows, unread
 from zoo.data.text.tagged import Sentence, tagged_dataset
@@ -88,7 +89,8 @@ def _of_json(text: str, path: str, words: str, tags: str, notes: list[str]) -> I
 def _sentence(words: list[Any], tags: list[Any], where: str) -> Iterator[Sentence]:
     """Of one line of JSON; none of an empty one."""
     if len(words) != len(tags):
-        raise UserError(f"{where}: {len(words)} words and {len(tags)} tags; expected one for each")
+        found = f"{plural(len(words), 'word')} and {plural(len(tags), 'tag')}"
+        raise UserError(f"{where}: {found}; expected one for each")
     for word in words:
         if not isinstance(word, str) or len(word.split()) != 1:
             raise UserError(f"{where}: the word {word!r}; expected a text without spaces")
@@ -144,10 +146,10 @@ def _word(
             f'{{"words": [...], "tags": [...]}}'
         )
     if len(cells) != width:
-        raise UserError(f"{where}: {len(cells)} columns, but the first word has {width}")
+        raise UserError(f"{where}: {plural(len(cells), 'column')}, but the first word has {width}")
     for option, place in zip(("words", "tags"), places, strict=True):
         if place is not None and place > width:
-            raise UserError(f"data.{option}={place}: {where} has {width} columns")
+            raise UserError(f"data.{option}={place}: {where} has {plural(width, 'column')}")
     word, tag = (cells[-1 if place is None else place - 1] for place in places)
     if not tag or len(word.split()) != 1:
         raise UserError(f"{where}: the word '{word}' with the tag '{tag}'; expected one of each")

@@ -112,8 +112,8 @@ def _split_each_file(files: Sequence[TextFile], split: Split) -> Documents:
     """Each file cut in three, at ends of lines: train, then val, then test."""
     if split.folds is not None:
         raise UserError(
-            f"data.folds={split.folds}: {len(files)} files are too few for folds; expected "
-            f"{MIN_FILES} or more"
+            f"data.folds={split.folds}: expected {MIN_FILES} files or more for folds, got "
+            f"{len(files)}"
         )
     splits: dict[str, list[Document]] = {"train": [], "val": [], "test": []}
     for file in files:

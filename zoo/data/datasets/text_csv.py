@@ -5,6 +5,7 @@ from typing import Literal
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.labels import note_labels, rarest
+from zoo.data.plural import plural
 from zoo.data.tables.csv_file import Table, read_csv
 from zoo.data.tables.encoding import Target
 from zoo.data.tables.targets import read_targets
@@ -70,7 +71,7 @@ def text_csv(
     )
     dataset.notes.extend(notes)
     if empty:
-        dataset.notes.append(f"{empty:,} rows without a text left out")
+        dataset.notes.append(f"{plural(empty, 'row')} without a text left out")
     return dataset
 
 

@@ -18,6 +18,7 @@ from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import ENCODINGS
 from zoo.data.images.encoding import ImageEncoding
 from zoo.data.images.moved import moved_splits
+from zoo.data.plural import plural
 from zoo.data.splits import Indices, split_columns
 from zoo.data.text.captions import SPECIALS, Captions, longest, spelled
 from zoo.data.text.coverage import coverage_notes
@@ -175,7 +176,7 @@ def _notes(
     """How many images and captions each split has, and how much of them is known."""
     members = {split: group[rows].unique().tolist() for split, rows in index.items()}
     sizes = ", ".join(
-        f"{split} {len(index[split]):,} images of {len(numbers):,} captions"
+        f"{split} {plural(len(index[split]), 'image')} of {plural(len(numbers), 'caption')}"
         for split, numbers in members.items()
     )
     samples = {
@@ -196,12 +197,12 @@ def _note_read(alike: Tensor, lengths: Sequence[int], length: int) -> list[str]:
     notes = []
     if longer := sum(own > length for own in lengths):
         notes.append(
-            f"{longer:,} captions are longer than {length} tokens (up to {max(lengths):,}) and are "
-            "truncated; data.block_size sets the length of a new run"
+            f"{plural(longer, 'caption')} of more than {plural(length, 'token')} (up to "
+            f"{max(lengths):,}) truncated; data.block_size sets the length of a new run"
         )
     if same := len(alike) - len(alike.unique()):
         notes.append(
-            f"{same:,} captions differ from others only in what is not read, such as capitals: "
-            "they count as equal"
+            f"{plural(same, 'caption')} counted as equal to others: what differs, such as "
+            "capitals, is not read"
         )
     return notes

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from zoo.data.images.decode import Facts, image_size
 from zoo.data.images.levels import Levels, describe, levels_of
+from zoo.data.plural import plural
 from zoo.data.splits import Indices
 
 LOOKED_AT = 200  # files whose size is looked at
@@ -35,7 +36,7 @@ def note_repeated(
     ):
         if found:
             first, second = (files[i] for i in _different(found[0], part, labels)[:2])
-            notes.append(f"{what}: {len(found):,} pictures, as {first} = {second}")
+            notes.append(f"{what}: {plural(len(found), 'picture')}, as {first} = {second}")
     return notes
 
 
@@ -114,15 +115,14 @@ def note_facts(
     ):
         numbers = [i for i, found in facts.items() if getattr(found, name)]
         if numbers:
-            word = "image" if len(numbers) == 1 else "images"
-            notes.append(f"{len(numbers):,} {word} {text} ({files[numbers[0]]})")
+            notes.append(f"{plural(len(numbers), 'image')} {text} ({files[numbers[0]]})")
     return notes
 
 
 def _note_levels(
     ranges: Sequence[tuple[float, float, bool]], levels: Levels | None, is_trained: bool
 ) -> list[str]:
-    number = f"{len(ranges):,} image{'s' * (len(ranges) != 1)} of more than 8 bits"
+    number = f"{plural(len(ranges), 'image')} of more than 8 bits"
     if levels is None:
         return [
             f"{number}, which the run was not trained on: black and white are those of each file's "

@@ -24,6 +24,7 @@ from zoo.data.images.decode import (
 from zoo.data.images.files import LeftOut, find_images
 from zoo.data.images.levels import WHOLE, Levels
 from zoo.data.images.values import check_grey, opened
+from zoo.data.plural import plural
 from zoo.errors import UserError
 from zoo.files import user_path
 
@@ -148,7 +149,8 @@ class ImageEncoding:
         files = list(images)
         notes = note_facts(files, facts, self.levels, is_trained=True)
         notes += [f"left out: {error}" for error in broken[:3]]
-        notes += [f"left out: {len(broken) - 3:,} further broken images"] * (len(broken) > 3)
+        if more := len(broken[3:]):
+            notes.append(f"left out: {plural(more, 'further broken image')}")
         notes += left_out.notes(root)
         batch = {"input": torch.stack(list(images.values()))}
         return [str(file) for file in files], batch, notes

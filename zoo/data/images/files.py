@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.data.paths import not_found
+from zoo.data.plural import plural
 from zoo.errors import UserError
 
 EXTENSIONS = {
@@ -39,15 +40,15 @@ class LeftOut:
         found = []
         if self.hidden:
             where = _listed(os.path.relpath(folder, root) for folder in self.hidden)
-            found.append(f"{_count(self.hidden.total(), 'image')} left out: hidden ({where})")
+            found.append(f"{plural(self.hidden.total(), 'image')} left out: hidden ({where})")
         if self.others:
             kinds = ", ".join(f"{n:,} {kind}" for kind, n in self.others.most_common(4))
             kinds += ", ..." if len(self.others) > 4 else ""
             if ".heic" in self.others:
                 kinds += "; convert .heic to .jpg"
-            found.append(f"{_count(self.others.total(), 'file')} left out, no images: {kinds}")
+            found.append(f"{plural(self.others.total(), 'file')} left out, no images: {kinds}")
         if self.broken_links:
-            found.append(f"{_count(self.broken_links, 'link')} to missing files left out")
+            found.append(f"{plural(self.broken_links, 'link')} to missing files left out")
         if self.loops:
             links = _listed(os.path.relpath(link, root) for link in self.loops)
             found.append(f"links to folders that are read already, not followed: {links}")
@@ -171,10 +172,6 @@ def _images_in(folder: Path) -> int:
     """How many images a hidden folder has, by extension."""
     files = (Path(name) for _, _, names in os.walk(folder) for name in names)
     return sum(f.suffix.lower() in EXTENSIONS and not f.name.startswith("._") for f in files)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _listed(names: Iterable[str], most: int = 3) -> str:

@@ -17,6 +17,7 @@ from zoo.data.images.layout import (
     split_of,
 )
 from zoo.data.labels import label_matrix, split_labels
+from zoo.data.plural import plural
 from zoo.data.splits import Indices, renumbered
 from zoo.errors import UserError, closest_match
 
@@ -155,7 +156,7 @@ def index_folders(root: Path, is_new: bool) -> ImageIndex:
         _add_classes(index, root, folders)
     loose = sorted(path for path in root.iterdir() if path.is_file() and is_image(path))
     if index.files and loose:
-        index.notes.append(f"{len(loose):,} images beside the folders of {root} left out")
+        index.notes.append(f"{plural(len(loose), 'image')} beside the folders of {root} left out")
     elif loose:
         index.add(loose, name := class_name(root.resolve()), None)
         index.notes.append(f"{root} has no class folders: all images are of one class, '{name}'")
@@ -215,8 +216,8 @@ def _check_readable(root: Path, splits: list[Folder], others: list[Folder]) -> N
         empty = next((f for f in others if f.split == "train"), None)
         if empty:
             raise UserError(
-                f"{empty.path}: {len(empty.images):,} images, but no class folders; put each class "
-                "in a subfolder, or list paths and labels in a file: data.labels=labels.csv"
+                f"{empty.path}: {plural(len(empty.images), 'image')}, but no class folders; put "
+                "each class in a subfolder, or list paths and labels: data.labels=labels.csv"
             )
         raise UserError(
             f"{root}: {named} is divided into classes as a split, but there is no train folder; "
@@ -226,9 +227,9 @@ def _check_readable(root: Path, splits: list[Folder], others: list[Folder]) -> N
         listed = ", ".join(folder.path.name for folder in unclear[:3])
         raise UserError(
             f"{root}: {named} holds classes as a split does, and beside it are {listed} with "
-            f"{sum(len(f.images) for f in unclear):,} images, but no val or test folder; move "
-            f"them away if {named} is the training split, or its images out of their subfolders "
-            "if it is a class"
+            f"{plural(sum(len(f.images) for f in unclear), 'image')}, but no val or test folder; "
+            f"move them away if {named} is the training split, or its images out of their "
+            "subfolders if it is a class"
         )
 
 
@@ -236,11 +237,11 @@ def _note_left_out(index: ImageIndex, splits: list[Folder], others: list[Folder]
     """Note images that are in no class, and folders that are no split."""
     for folder in splits:
         if folder.loose:
-            count = f"{len(folder.loose):,} images directly in {folder.path}"
+            count = f"{plural(len(folder.loose), 'image')} directly in {folder.path}"
             index.notes.append(f"{count} left out: they are in no class")
     for folder in others:
         what = "without class folders" if folder.split else "it is no split by its name"
-        index.notes.append(f"{folder.path}: {len(folder.images):,} images left out, {what}")
+        index.notes.append(f"{folder.path}: {plural(len(folder.images), 'image')} left out, {what}")
     for split in ("train", "val", "test"):
         names = [folder.path.name for folder in splits if folder.split == split]
         if len(names) > 1:

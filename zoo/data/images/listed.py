@@ -10,6 +10,7 @@ from zoo.data.images.index import ImageIndex
 from zoo.data.images.layout import split_of
 from zoo.data.labels import find_separator
 from zoo.data.paths import not_found
+from zoo.data.plural import plural
 from zoo.data.tables.csv_file import Table, read_csv
 from zoo.data.tables.input import JSON_NAMES, of_json
 from zoo.errors import UserError
@@ -157,7 +158,7 @@ def read_list(
         listed.splits.append(split)
         listed.lines.append(line)
     if problems:
-        more = f"; {len(problems) - 3:,} more lines" if len(problems) > 3 else ""
+        more = f"; {plural(len(problems) - 3, 'more line')}" if len(problems) > 3 else ""
         raise UserError(f"{source}, {'; '.join(problems[:3])}{more}")
     if finder.changed:
         listed.notes.append(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo.data.contents import LEFT_OUT, Content
 from zoo.data.names import note_alike
+from zoo.data.plural import plural
 from zoo.data.tables.csv_file import Table, column_option, parse_number
 from zoo.data.tables.dates import find_order, is_no_date, parts_of
 from zoo.data.tables.described import describe_dates, describe_numbers, describe_texts
@@ -95,7 +96,7 @@ def read_columns(
     if columns.problems:
         raise UserError(f"{table.path}, {_joined(columns.problems)}")
     if more := len(columns.notes) - MAX_NOTES:
-        columns.notes[MAX_NOTES:] = [f"{more:,} further notes on columns"] * (more > 0)
+        columns.notes[MAX_NOTES:] = [f"{plural(more, 'further note')} on columns"] * (more > 0)
     if not columns.raw:
         left_out = [f"column '{name}' left out: {why}" for name, _, why in columns.contents]
         reasons = "; ".join(left_out) or "data.columns and data.drop name none but the target"
@@ -253,5 +254,5 @@ def _mixed(known: Sequence[str]) -> str:
 
 
 def _joined(problems: Sequence[str], limit: int = 6) -> str:
-    more = f"; and {len(problems) - limit:,} more columns" if len(problems) > limit else ""
+    more = f"; and {plural(len(problems) - limit, 'more column')}" if len(problems) > limit else ""
     return "; ".join(problems[:limit]) + more

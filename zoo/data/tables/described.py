@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from torch import Tensor
 
+from zoo.data.plural import plural
 from zoo.data.tables.dates import is_no_date, parse_date
 
 EXAMPLES = 40  # characters of categories that are listed
@@ -41,7 +42,8 @@ def describe_dates(cells: Sequence[str], order: str) -> str:
 def describe_texts(texts: Sequence[str | None]) -> str:
     """`3 values: basic (102), pro (101), plus (97)`, the most frequent first."""
     counts = Counter(text for text in texts if text is not None)
-    return f"{len(counts):,} values: {frequent(counts)}{_gaps([text is None for text in texts])}"
+    gaps = _gaps([text is None for text in texts])
+    return f"{plural(len(counts), 'value')}: {frequent(counts)}{gaps}"
 
 
 def frequent(counts: Counter[str]) -> str:

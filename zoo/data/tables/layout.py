@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from zoo.data.plural import plural
 from zoo.errors import UserError
 
 DELIMITERS = ",;\t|"
@@ -57,8 +58,7 @@ def lay_out(text: str, path: str, delimiter: str | None) -> Layout:
     width = Counter(len(cells) for _, cells in rows).most_common(1)[0][0] if rows else 0
     if titles := _titles(rows, width):
         shown = ", ".join(f"'{_joined(cells)}'" for _, cells in rows[: min(titles, LISTED)])
-        number = "1 line" if titles == 1 else f"{titles} lines"
-        notes.append(f"{number} above the header left out: {shown}"[:180])
+        notes.append(f"{plural(titles, 'line')} above the header left out: {shown}"[:180])
     rows = _without_empty(rows[titles:], notes)
     return Layout(_of_one_length(rows, width, path, delimiter, notes), delimiter, notes)
 
@@ -158,7 +158,7 @@ def _without_empty(rows: list[Row], notes: list[str]) -> list[Row]:
     """Rows with something in them: spreadsheets add rows of separators."""
     kept = [row for row in rows if len(row[1]) < 2 or any(cell.strip() for cell in row[1])]
     if empty := len(rows) - len(kept):
-        notes.append(f"{empty:,} empty rows left out")
+        notes.append(f"{plural(empty, 'empty row')} left out")
     return kept
 
 
@@ -179,8 +179,8 @@ def _of_one_length(
     wrong = [(line, len(cells)) for line, cells in body if len(cells) != len(header)]
     if wrong:
         raise UserError(
-            f"{path}, line {wrong[0][0]}: {wrong[0][1]} cells, expected {len(header)} as in the "
-            f"header{_further(wrong[1:])}; correct the lines (cells are separated by "
+            f"{path}, line {wrong[0][0]}: {plural(wrong[0][1], 'cell')}, expected {len(header)} as "
+            f"in the header{_further(wrong[1:])}; correct the lines (cells are separated by "
             f"{delimiter!r}; or set data.delimiter)"
         )
     return rows

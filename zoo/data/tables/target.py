@@ -15,6 +15,7 @@ from torch import Tensor
 from zoo.data.contents import Content
 from zoo.data.labels import split_labels
 from zoo.data.names import note_alike
+from zoo.data.plural import plural
 from zoo.data.tables.csv_file import Table, is_missing, parse_number, sort_labels
 from zoo.data.tables.described import describe_numbers, frequent
 from zoo.data.tables.numbers import Notation, find_notation, is_no_number, looks_numeric
@@ -178,7 +179,7 @@ def _labels(
         raise UserError(f"{table.path}, {problems[0]}{said}{hint}")
     like_missing = [cell for cell in counts if cell and is_no_number(cell)]
     if like_missing and not trained:
-        listed = ", ".join(f"'{cell}' ({counts[cell]:,} rows)" for cell in like_missing)
+        listed = ", ".join(f"'{cell}' ({plural(counts[cell], 'row')})" for cell in like_missing)
         notes.append(f"target '{name}': {listed} taken as a class; if missing, remove these rows")
     return list(cells)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zoo.data.contents import Content
 from zoo.data.labels import check_separator
+from zoo.data.plural import plural
 from zoo.data.tables.csv_file import Table
 from zoo.data.tables.encoding import Target
 from zoo.data.tables.label_columns import (
@@ -112,8 +113,8 @@ def read_targets(
     trained_names = [name for target in fitted or () for name in target.columns]
     if fitted is not None and len(names) != len(trained_names):
         raise UserError(
-            f"data.target names {len(names)} columns, the run predicts {len(trained_names)}: "
-            f"{', '.join(trained_names)}"
+            f"data.target names {plural(len(names), 'column')}, the run predicts "
+            f"{len(trained_names)}: {', '.join(trained_names)}"
         )
     if kind == "multi_label" or (kind == "auto" and len(names) > 1 and are_binary(table, names)):
         return _labels(table, names, notes, fitted, separator)

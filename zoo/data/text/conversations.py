@@ -17,6 +17,7 @@ from zoo.data.chat.format import DEFAULT, Row, with_chat
 from zoo.data.chat.messages import CONTENT, Message, exchange
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
+from zoo.data.plural import plural
 from zoo.data.splits import split_items
 from zoo.data.text.chat_encoding import ChatEncoding
 from zoo.data.text.coverage import coverage_notes, repeated_note, spread
@@ -146,7 +147,7 @@ def _packed(rows: Sequence[Row], encoding: ChatEncoding) -> tuple[ScoredSource, 
     width = encoding.length + 1  # the last token's target included
     source = ScoredSource.packed(rows, encoding.pad_id, width)
     share = source.num_tokens / max(1, len(source) * width)
-    return source, f"{len(rows):,} rows packed into {len(source):,}, {share:.0%} full"
+    return source, f"{plural(len(rows), 'row')} packed into {len(source):,}, {share:.0%} full"
 
 
 def _fit_tokenizer(
@@ -234,7 +235,7 @@ def _summary(
     summary = f"{name}: {number:,} conversations, {answers:,} answers of {mean:.0f} tokens"
     lost = sum(len(_ends(row)) for row in every) - answers
     if lost:
-        summary += f"; {lost:,} answers beyond data.block_size={limit} tokens left out"
+        summary += f"; {plural(lost, 'answer')} beyond data.block_size={limit} tokens left out"
     return summary
 
 

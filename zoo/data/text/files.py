@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.data.paths import not_found
+from zoo.data.plural import plural
 from zoo.data.text.transcode import COMPRESSED, is_plain, is_wide, read_head
 from zoo.errors import UserError, closest_match
 from zoo.files import user_path
@@ -54,7 +55,8 @@ def find_texts(path: str, pattern: str | None = None) -> tuple[Path, list[Path],
     links: list[str] = []
     if root.is_dir():
         files, other = _in_folder(root, pattern, links)
-        problem = f"{root}: none of its {len(other):,} files {_wanted(pattern)} ({_kinds(other)})"
+        number = plural(len(other), "file")
+        problem = f"{root}: none of its {number} {_wanted(pattern)} ({_kinds(other)})"
         fix = "set the pattern: data.pattern='*.xyz'"
         if not files and not other:
             problem, fix = f"{root}: the folder has no files", "set another data.path"
@@ -67,13 +69,13 @@ def find_texts(path: str, pattern: str | None = None) -> tuple[Path, list[Path],
     texts, reasons = _filter_text_files(files)
     if not texts:
         if files:
-            problem = f"{path}: no text among {len(files):,} files ({', '.join(reasons)})"
+            problem = f"{path}: no text among {plural(len(files), 'file')} ({', '.join(reasons)})"
         raise UserError(f"{problem}; {fix}")
     if other:
         reasons.append(f"{len(other):,} of another kind ({_kinds(other)})")
     if links:
         listed = ", ".join(links[:3]) + (", ..." if len(links) > 3 else "")
-        reasons.append(f"those of {len(links):,} linked folders ({listed})")
+        reasons.append(f"those of {plural(len(links), 'linked folder')} ({listed})")
     return root, texts, [f"files left out: {', '.join(reasons)}"] if reasons else []
 
 

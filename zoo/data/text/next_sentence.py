@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from zoo.batch import Batch
+from zoo.data.plural import plural
 from zoo.data.text.special_tokens import special_ids
 from zoo.data.tokenizers.registry import EOT, Tokenizer
 from zoo.errors import UserError
@@ -82,9 +83,9 @@ class PairSource:
             is_train = self.split == "train"  # whose fraction is what the others leave
             fix = "" if is_train else f", or raise data.{self.split}_fraction"
             raise UserError(
-                f"data.next_sentence=true: the {self.split} split has {len(starts)} documents of "
-                f"{SHORTEST} tokens or more, and a random passage is one of another document; "
-                f"expected at least 2: give more files{fix}"
+                f"data.next_sentence=true: the {self.split} split has "
+                f"{plural(len(starts), 'document')} of {SHORTEST} tokens or more, and a random "
+                f"passage is one of another document; expected at least 2: give more files{fix}"
             )
         return starts, lengths, np.maximum(lengths // self.room, 1).cumsum()
 

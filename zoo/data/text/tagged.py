@@ -19,6 +19,7 @@ from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import match_classes
+from zoo.data.plural import plural
 from zoo.data.text.coverage import coverage_notes, repeated_note, spread
 from zoo.data.text.ragged import Ragged, Row, id_dtype
 from zoo.data.text.tagged_encoding import NO_WORD, SPECIALS, TaggedEncoding
@@ -217,7 +218,7 @@ def _summary(
         f"vocabulary {encoding.tokenizer.vocab_size:,} ({encoding.tokenizer.kind})"
     )
     if untagged:
-        summary += f"; {untagged:,} words have no tag"
+        summary += f"; {plural(untagged, 'word')} without a tag"
     if rows > len(every):
         summary += (
             f"; sentences longer than data.block_size={encoding.length} tokens are cut into "

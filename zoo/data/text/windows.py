@@ -17,6 +17,7 @@ from torch import Tensor
 from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
+from zoo.data.plural import plural
 from zoo.data.text.coverage import coverage_notes, document_samples
 from zoo.data.text.document import Document, Documents, digest, total_size
 from zoo.data.text.encoding import TextEncoding
@@ -213,7 +214,7 @@ def _summary(documents: Documents, arrays: Mapping[str, np.ndarray], tokenizer: 
     number = len({document.name for members in documents.values() for document in members})
     amount = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
     return (
-        f"{amount} of text in {number:,} document{'s' if number > 1 else ''}: "
+        f"{amount} of text in {plural(number, 'document')}: "
         f"{tokens:,} tokens, {size / max(1, tokens):.2f} bytes per token, vocabulary "
         f"{tokenizer.vocab_size:,} ({tokenizer.kind})"
     )

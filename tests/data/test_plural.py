@@ -1,0 +1,8 @@
+"""Numbers with what they count."""
+
+from zoo.data.plural import plural
+
+
+def test_one_is_singular():
+    assert [plural(n, "row") for n in (0, 1, 1234)] == ["0 rows", "1 row", "1,234 rows"]
+    assert [plural(n, "class", "classes") for n in (1, 2)] == ["1 class", "2 classes"]
