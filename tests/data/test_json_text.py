@@ -15,6 +15,7 @@ def test_values_are_read_as_they_are():
     [
         ('{"label": 1, "text": "a", "label": 2}', "f: the key 'label' stands twice in one object"),
         ('[{"a": 1},\n {"b": [{"c": 1, "c": 1}]}]', "f, row 2: the key 'c' stands twice"),
+        ('[{"b": 1}, {"a": {"x": 1, "x": 2}, "a": 3}]', "f, row 2: the key 'a' stands twice"),
     ],
 )
 def test_a_key_that_stands_twice_is_refused_with_its_place(text, said):

@@ -30,9 +30,11 @@ def parse_json(text: str, where: str, item: str = "entry") -> Any:
 
     value = json.loads(text, object_pairs_hook=to_dict)
     if doubled:
-        name, found = doubled[0]
+        name = doubled[0][0]
         if isinstance(value, list):
-            number = next(n for n, part in enumerate(value, start=1) if _holds(part, found))
+            entries = ((n, name, found) for n, _ in enumerate(value, 1) for name, found in doubled)
+            # An object with a key twice may be gone itself: with what such a key had first.
+            number, name = next((n, key) for n, key, of in entries if _holds(value[n - 1], of))
             where = f"{where}, {item} {number}"
         raise UserError(f"{where}: the key '{name}' stands twice in one object; keep one")
     return value
