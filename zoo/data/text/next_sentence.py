@@ -120,7 +120,7 @@ class PairSource:
         """
         bounds, (_, lengths) = self._bounds, self._all_documents
         kept = np.flatnonzero(lengths >= SHORTEST)
-        origins = np.array([self.origins[k] for k in kept]) if self.origins else np.zeros(len(kept))
+        origins = np.array([self.origins[int(k)] if self.origins else "" for k in kept])
         news = np.flatnonzero(origins[1:] != origins[:-1]) + 1
         spans = np.tile([0, int(bounds[-1])], (len(kept), 1))
         for first, stop in pairwise([0, *news, len(kept)]):
