@@ -71,6 +71,8 @@ def _inside(log, environment, function, arguments):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     code = 99
     try:
+        import warm  # noqa: F401  # where it fails, the server says nothing, and is slow
+
         code = function(*arguments)
     except BaseException:
         traceback.print_exc()
