@@ -21,6 +21,28 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # likewise, behind a shel
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_previews():
+    """Runs of this process draw nothing, which would be most of a tiny run's time.
+
+    A preview that fails is a warning to a run; test_every_task.py draws those of every task.
+    """
+    from zoo.training.trainer import Trainer
+
+    draw = Trainer.preview
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "preview", lambda *arguments, **options: None)
+        yield draw
+
+
+@pytest.fixture
+def with_previews(_without_previews, monkeypatch):
+    """For tests that look at them."""
+    from zoo.training.trainer import Trainer
+
+    monkeypatch.setattr(Trainer, "preview", _without_previews)
+
+
 @pytest.fixture(scope="session")
 def data_root(tmp_path_factory):
     """Where the bundled datasets keep their cache: one folder for all workers of the session."""
@@ -90,14 +112,18 @@ def mistake(train):
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, _without_previews):
     """Train by the command line; gives the run's folder."""
     from zoo.commands.train import main as train
     from zoo.runs.directory import find_runs
+    from zoo.training.trainer import Trainer
 
-    def run(name, *overrides):
+    def run(name, *overrides, previews=False):
         outputs = tmp_path_factory.mktemp(name)
-        assert train([*TINY, *overrides, f"output_dir={outputs}"]) == 0
+        with pytest.MonkeyPatch.context() as patch:
+            if previews:
+                patch.setattr(Trainer, "preview", _without_previews)
+            assert train([*TINY, *overrides, f"output_dir={outputs}"]) == 0
         (path,) = find_runs(outputs)
         return path
 
@@ -126,7 +152,7 @@ def drawing_run(trained, data_root):
 @pytest.fixture(scope="session")
 def rain_run(trained):
     settings = ("model.width=8", "data.samples=300", "optim.lr=2e-2", "trainer.max_steps=120")
-    return trained("rain", "model=mlp", "data=rain", *settings)
+    return trained("rain", "model=mlp", "data=rain", *settings, previews=True)
 
 
 @pytest.fixture(scope="session")

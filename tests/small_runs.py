@@ -1,8 +1,7 @@
-"""`zoo.train` for pages and notebooks: their own settings, two steps, no pictures."""
+"""`zoo.train` for pages and notebooks: their own settings, two steps."""
 
 import zoo
 from zoo.config import groups as configs
-from zoo.training.trainer import Trainer
 
 SMALL = {"trainer.max_steps": 2, "trainer.eval_steps": 2, "trainer.device": "cpu"}
 
@@ -11,7 +10,6 @@ def small_runs(monkeypatch, folder):
     """Have `zoo.train` take two steps, in a folder that is the current one."""
     train = zoo.train
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(Trainer, "preview", lambda *_, **__: None)
 
     def small(*settings, **options):
         given = {configs.key_of(setting) for setting in settings} & {"resume"}

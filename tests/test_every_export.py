@@ -18,7 +18,6 @@ from zoo.commands.export import NO_GRAPH
 from zoo.config.groups import experiments
 from zoo.registry import DATASETS
 from zoo.restore import restore
-from zoo.training.trainer import Trainer
 
 TEXTS = ["To be, or not to be"]
 WIDE = ["a <|endoftext|> of a\nis [MASK] here </s> 你好 🙂"]
@@ -125,11 +124,10 @@ def same(answer, rows, restored, raw):
 
 
 @pytest.fixture(scope="module")
-def runs(trained, tmp_path_factory):
+def runs(trained, data_root, tmp_path_factory):
     """A run of each model, task and kind of data, tiny, of a few steps: {recipe: folder}."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "preview", lambda *_, **__: None)  # drawn by other tests
         for name, config in one_of_each().values():
             folder, data = tmp_path_factory.mktemp(name), config.data["name"]
             more = photographs(folder) if data == "image_folder" else ()
@@ -139,7 +137,7 @@ def runs(trained, tmp_path_factory):
             if data in STAND_INS or entry.tests.get("needs") == "download":
                 function, stand_in = STAND_INS[data]
                 patch.setattr(f"{entry.builder.__module__}.{function}", stand_in)
-            root = [f"data.root={folder}"] if "root" in config.data else []
+            root = [f"data.root={data_root}"] if "root" in config.data else []
             small = (*STEPS, *smaller(config), *tiny(config), *root)
             # An example stops at the end of the context, and predict.py goes on.
             small = tuple(option.replace("block_size=32", "block_size=64") for option in small)

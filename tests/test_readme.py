@@ -20,7 +20,6 @@ from zoo.commands.train import main as train
 from zoo.compare.main import parser as compare_flags
 from zoo.config import compose as composing
 from zoo.config import groups as configs
-from zoo.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "scripts"))  # where they find _path
@@ -159,9 +158,8 @@ def trained():
 
 @pytest.fixture
 def world(place, trained, data_root, monkeypatch, capsys):
-    """Run in `place`, without drawing (other tests draw); functions for the runners below."""
+    """Run in `place`; functions for the runners below."""
     monkeypatch.chdir(place)
-    monkeypatch.setattr(Trainer, "preview", lambda *arguments, **options: None)
 
     class World:
         def small(self, words):

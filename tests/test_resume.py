@@ -204,8 +204,8 @@ def test_the_cases_cover_what_they_say(uninterrupted):
         (signal.SIGTERM, "step", 5),
         (signal.SIGTERM, "fsync", 14),
         (signal.SIGTERM, "evaluation", 1),
-        (signal.SIGTERM, "evaluation", 4),
-        (signal.SIGINT, "evaluation", 6),
+        (signal.SIGTERM, "evaluation", 3),
+        (signal.SIGINT, "evaluation", 4),
         (signal.SIGINT, "step", 1),
         (signal.SIGINT, "step", 12),
         (signal.SIGHUP, "rename", 5),
@@ -229,7 +229,7 @@ def test_a_signal_stops_within_a_step_and_the_run_resumes(
     saved = f"checkpoints/{max(p.name for p in (stopped.path / 'checkpoints').glob('last-*'))}"
     name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
     where = f"; step {result['steps']} of 12"
-    if (kind, at) == ("evaluation", 6):  # that of the test split
+    if (kind, at) == ("evaluation", 4):  # that of the test split
         where = " in the final evaluation; all training"
     assert said[-2] == f"stopped by {name}{where} is saved in {saved}"
     assert 'class="badge interrupted"' in (stopped.path / "report.html").read_text()

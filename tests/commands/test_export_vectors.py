@@ -26,8 +26,9 @@ def words_run(trained, tmp_path_factory):
     data = ("data=text", "data.tokenizer=word", "data.block_size=12", *places)
     model = ("model=word2vec", "model.width=6", "task=skip_gram", "optim=row_adagrad")
     return trained(
-        "word2vec", *data, *model, "task.sample=0", "trainer.clip=10", "trainer.eval_steps=40"
-    )
+        "word2vec", *data, *model, "task.sample=0", "trainer.clip=10", "trainer.eval_steps=40",
+        previews=True,
+    )  # fmt: skip
 
 
 def rows(done):

@@ -20,7 +20,9 @@ def sums_run(trained):
     return trained("sums", *SIZE, *data, "task=causal_lm", "optim.lr=1e-2")
 
 
-def test_pairs_are_wrong_answers_and_the_responses(sums_run, command, train, tmp_path):
+def test_pairs_are_wrong_answers_and_the_responses(
+    sums_run, command, train, with_previews, tmp_path
+):
     path = tmp_path / "pairs.jsonl"
     done = command(preferences, f"run={sums_run}", f"path={path}", "max_tokens=4")
     assert done.code == 0, done.err

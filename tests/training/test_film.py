@@ -65,7 +65,7 @@ def surfaces(run):
     return [image.step for image in events.Images("decision_surface_film")]
 
 
-def test_a_resumed_run_goes_on_with_the_frames_of_before(train, tmp_path):
+def test_a_resumed_run_goes_on_with_the_frames_of_before(train, with_previews, tmp_path):
     """Interrupted after a frame that its checkpoint does not know, which is drawn again."""
     settings = ("experiment=mlp_rain", "trainer.eval_steps=10", "trainer.device=cpu")
     done = train(*settings, "trainer.max_steps=30", "model.width=4")
@@ -83,7 +83,7 @@ def test_a_resumed_run_goes_on_with_the_frames_of_before(train, tmp_path):
     assert numpy.asarray(Image.open(film.frames()[40]).convert("L"))[-1, -1] == 255  # drawn anew
 
 
-def test_a_frame_is_of_the_weights_that_were_evaluated(train):
+def test_a_frame_is_of_the_weights_that_were_evaluated(train, with_previews):
     """With averaged weights the title of a frame, drawn from them, agrees with the metrics."""
     from zoo.training.logger import Logger
 
@@ -106,6 +106,6 @@ def test_a_frame_is_of_the_weights_that_were_evaluated(train):
         assert int(correct) / int(total) == pytest.approx(row["accuracy"])
 
 
-def test_other_data_has_no_film(train):
+def test_other_data_has_no_film(train, with_previews):
     done = train("experiment=mlp_breast_cancer", "trainer.max_steps=4", "trainer.eval_steps=2")
     assert not list(films_of(done.path / "previews"))

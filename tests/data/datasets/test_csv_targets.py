@@ -24,7 +24,7 @@ def houses(tmp_path_factory):
 def run(trained, houses):
     settings = ("model.depth=0", "optim.lr=0.1", "trainer.max_steps=150")
     return trained("houses", "model=mlp", "data=csv", f"data.path={houses}",
-                   "data.target=price,rent", *settings)  # fmt: skip
+                   "data.target=price,rent", *settings, previews=True)  # fmt: skip
 
 
 def test_the_task_follows_and_each_target_has_its_figures(run):
@@ -83,7 +83,7 @@ def films(trained, tmp_path_factory):
     path.write_text("\n".join(["length,year,tags", *rows]) + "\n")
     settings = ("task=multi_label", "model.depth=0", "optim.lr=0.1", "trainer.max_steps=100")
     return trained("films", "model=mlp", "data=csv", f"data.path={path}", "data.target=tags",
-                   *settings)  # fmt: skip
+                   *settings, previews=True)  # fmt: skip
 
 
 def test_labels_are_learnt_and_reported(films, command, tmp_path):

@@ -114,7 +114,7 @@ def test_a_given_encoding_wins_and_matches_classes(tmp_path, split):
         build(other, split, encoding=json_)
 
 
-def test_names_that_are_not_utf8_serve_a_whole_run(tmp_path, train, capsys):
+def test_names_that_are_not_utf8_serve_a_whole_run(tmp_path, train, with_previews, capsys):
     """Folders from an archive of another system, and one whose name is half a formula."""
     root = tmp_path / os.fsdecode(b"phot\xe9s")
     for k, name in enumerate((b"caf\xe9", b"$x_{$")):

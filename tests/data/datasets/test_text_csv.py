@@ -79,7 +79,7 @@ def test_trains_evaluates_and_predicts(train, write, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["class"] == "dog"
 
 
-def test_texts_of_two_tokens_are_no_table_of_two_features(train, write):
+def test_texts_of_two_tokens_are_no_table_of_two_features(train, with_previews, write):
     """Whose decision surface would be drawn."""
     rows = [f"{['cat', 'dog'][i % 2]} {'abc'[i % 3]}x,{i % 2}" for i in range(40)]
     trained = train(
