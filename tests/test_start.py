@@ -72,3 +72,22 @@ def test_columns_are_known_by_name_and_scale(resumed):
 def test_other_columns_and_classes_are_refused(resumed, old, new, said):
     done = resumed(old, new)[1]
     assert done.code == 2 and said in done.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("data=digits", "data=digits is taken as its file says, without the recipe's "
+                        "data.augment.shift=1; to keep them, type them"),
+        ("optim=sgd optim.lr=0.1", "optim=sgd is taken as its file says, without the recipe's "
+                                   "optim.weight_decay=0.05; to keep them, type them"),
+        ("data=digits data.augment={shift:0}", None),
+        ("data.augment.shift=0 optim.lr=0.1", None),  # the group itself is the recipe's
+    ],
+)  # fmt: skip
+def test_a_choice_says_what_of_the_recipe_it_leaves_out(train, typed, said):
+    done = train("experiment=cnn_digits", "model.width=2", "trainer.max_steps=1", *typed.split())
+    assert done.code == 0, done.err
+    out = " ".join(done.out.split())
+    assert ("is taken as its file says" in out) == (said is not None)
+    assert said is None or f"note {said}" in out

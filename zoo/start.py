@@ -3,7 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zoo.config.groups import key_of
+import yaml
+
+from zoo.config.groups import GROUPS, config_file, key_of
 from zoo.config.run import RunConfig
 from zoo.config.suited import with_suited_task, with_target_kind
 from zoo.data.build import build_dataset
@@ -14,6 +16,7 @@ from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.restore import load_teacher
 from zoo.runs.directory import RunDirectory
+from zoo.runs.settings import flat, format_value
 from zoo.teacher import Teacher, check_identity
 from zoo.training.runtime import Runtime
 from zoo.weights.adapters import read_adapter
@@ -168,9 +171,53 @@ def find_data(
         facts |= start.teacher.facts
     if is_new:
         config, notes = with_suited_task(config, overrides, facts)
-        dataset.notes.extend(notes)
+        dataset.notes.extend(_left_out_notes(start.config, overrides) + notes)
         if start.source:
             dataset.notes.extend(data_notes(facts, start.source, config.init.skip))
         if start.teacher and (note := start.teacher.split_note(config.data)):
             dataset.notes.append(note)
     return replace(start, config=config), dataset
+
+
+def _left_out_notes(config: RunConfig, overrides: list[str]) -> list[str]:
+    """A note for each group that was chosen anew, with what the recipe had set in it and the new
+    choice has too.
+
+    `experiment=cnn_mnist data=fashion_mnist` is of batches as fashion_mnist's file says, since the
+    recipe's were for mnist (see `zoo.config.compose.load`): easily overlooked.
+
+    Args:
+        config: The checked config.
+        overrides: As typed.
+    """
+    if config.experiment is None:
+        return []
+    typed = {key_of(override) for override in overrides}
+    said = [f"{key}." for key in typed if "." in key]  # data.augment={shift:1} is of both its parts
+    recipe = _read(config.experiment)
+    notes = []
+    for group in GROUPS:
+        if group not in typed or not isinstance(recipe.get(group), dict):
+            continue
+        if group == "model" and config.init.from_:  # the weights say what it is
+            continue
+        taken = flat({group: getattr(config, group)})
+        settings = [
+            f"{name}={format_value(value)}"
+            for name, value in flat({group: recipe[group]}).items()
+            if taken.get(name, value) != value
+            and not any(f"{name}.".startswith(key) for key in said)
+        ]
+        if settings:
+            chosen = getattr(config, group)["name"]
+            notes.append(
+                f"{group}={chosen} is taken as its file says, without the recipe's "
+                f"{' '.join(settings)}; to keep them, type them"
+            )
+    return notes
+
+
+def _read(experiment: str) -> dict[str, Any]:
+    path = config_file("experiment", experiment)
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found if isinstance(found, dict) else {}
