@@ -86,6 +86,29 @@ def test_rows_of_ranks_come_together(val):
     assert torch.equal(task.rows["positive"], whole.rows["positive"])
 
 
+class Noisy(Masked):
+    """Its loss is a random number for each sample, as the noise of a GAN or a code of a VAE."""
+
+    def step(self, model, batch):
+        noise = torch.randn(len(batch["input"]))
+        return StepOutput(noise.sum(), torch.tensor(len(noise)), {}, {"noise": noise})
+
+    def split_metrics(self, rows):
+        self.noise = rows["noise"]
+        return {}
+
+
+def test_samples_of_two_ranks_have_different_random_numbers():
+    data, model, alone, both = cloud(val=32), network(), Noisy(), Noisy()
+    first, last = FirstRank(CPU, 0, 2), LastRank(CPU, 1, 2)
+    for runtime, task in ((HERE, alone), (first, Noisy()), (last, both)):
+        if runtime is last:
+            last.sent = first.sent
+        evaluate(model, task, Loader(data, 8, 0, runtime).evaluation("val", 8), FP32, runtime)
+    assert len(both.noise.unique()) == 32
+    assert torch.equal(both.noise[:16], alone.noise[:16])  # the first rank's are those of one rank
+
+
 def test_a_split_without_a_prediction_is_refused():
     data = cloud(val=9)
     data.splits["val"].columns["weight"].zero_()

@@ -48,10 +48,10 @@ def evaluate(
     """The means of loss and metric sums over all batches of all ranks, float64 on the CPU; and the
     task's metrics of the whole split, if it has any (`SplitMetrics`).
 
-    Seeds and forks the random numbers, so that it repeats exactly and does not affect training.
-    `final` is for the test split and other data: the task's `test_step`, if it has one; `split`
-    is named where there is nothing to predict. `report` is called where the loss is not finite,
-    with what it is and which samples are to blame.
+    Seeds and forks the random numbers, so that it repeats exactly and does not affect training;
+    each rank has others, as it has other samples. `final` is for the test split and other data: the
+    task's `test_step`, if it has one; `split` is named where there is nothing to predict. `report`
+    is called where the loss is not finite, with what it is and which samples are to blame.
 
     Raises:
         UserError: There is nothing to predict.
@@ -64,7 +64,7 @@ def evaluate(
     rows: dict[str, list[Tensor]] = {}
     losses: list[tuple[int, Tensor]] = []  # of each batch, with its number of samples
     try:
-        with torch.no_grad(), forked_rng(runtime.device, EVALUATION_SEED):
+        with torch.no_grad(), forked_rng(runtime.device, EVALUATION_SEED + runtime.rank):
             for batch in batches:
                 if runtime.ranks == 1 and interrupted():
                     raise Interrupted
