@@ -194,6 +194,7 @@ MISTAKES = {
     "data.augment.shft=3": "did you mean 'data.augment.shift'?",
     "data.augment={shft: 3}": "did you mean 'data.augment.shift'?",
     "data.augment=3": "data.augment: got 3 (int), expected keys: shift",
+    "data.augment=null": "data.augment: got null, expected keys: shift",
     "model={a: b}": "expected one of its names; set model.a=...",
     "model@foo=mlp": "unknown key 'model@foo'",
     "optim.lr.x=3": "unknown key 'optim.lr.x'",

@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from zoo.adapters.lora import lora
+from zoo.config.compose import load
 from zoo.errors import UserError
 from zoo.inference.generation import Sampling, generate
 from zoo.layers.latent_attention import LatentAttention
+from zoo.layers.mixture import Mixture
 from zoo.models.deepseek import DeepSeek
 
 
@@ -67,3 +69,15 @@ def test_an_adapter_is_not_left_out():
 def test_options_of_the_mixture_are_checked():
     with pytest.raises(UserError, match="model.mixture.expert: .* did you mean 'experts'"):
         make(mixture=dict(expert=4))
+
+
+def test_a_mixture_that_no_block_has_is_refused():
+    with pytest.raises(UserError, match="model.dense_blocks=3 of model.depth=3 leaves no block"):
+        make(dense_blocks=3)
+    for dense in (make(mixture=None), make(dense_blocks=3, mixture={})):
+        assert not any(isinstance(module, Mixture) for module in dense.modules())
+
+
+def test_the_command_line_takes_a_model_without_experts():
+    model = load(["model=deepseek", "model.mixture=null", "task=causal_lm", "data=text"]).model
+    assert model["mixture"] is None

@@ -115,7 +115,8 @@ def test_configs_that_are_refused(fields, said, tmp_path):
 def test_options_that_the_architecture_has_not():
     mixture = dict(score="softmax", balance="loss", shared=0)
     options = dict(width=16, depth=2, mixture=mixture)
-    assert FAMILY.misfits(options | dict(dense_blocks=2)) == [], "it has no experts"
+    for experts in (dict(dense_blocks=2), dict(dense_blocks=1, mixture=None)):
+        assert FAMILY.misfits(options | experts) == [], "it has no experts"
     assert dict(FAMILY.misfits(options | dict(dense_blocks=1))) == {
         "model.mixture.score=softmax": "model.mixture.score=sigmoid",
         "model.mixture.balance=loss": "model.mixture.balance=bias",

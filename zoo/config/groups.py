@@ -163,6 +163,8 @@ def _problems(
             origin = f" in experiment={source}" if source and _in_experiment(source, name) else ""
             yield unknown_key(name, valid, origin)
         elif isinstance(reference[key], dict):
+            if value is None and prefix == "model.":  # the model says whether it can be none
+                continue
             if not isinstance(value, dict):
                 listed = ", ".join(reference[key]) or "name: value"
                 yield f"{name}: got {describe_value(value)}, expected keys: {listed}"

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from zoo.bounds import AboveZero, Fraction, Natural, Positive
+from zoo.errors import UserError
 from zoo.kernels import linear_cross_entropy
 from zoo.layers.block import PreNormBlock
 from zoo.layers.documents import places_and_mask
@@ -49,7 +50,7 @@ class DeepSeek(nn.Module):
         value_width: Width of a head's values.
         dense_blocks: How many of the first blocks have a feed-forward layer and no experts.
         inner: Width inside those; null for 8 D / 3, rounded up to a multiple of 8.
-        mixture: Options of the `Mixture` of the other blocks.
+        mixture: Options of the `Mixture` of the other blocks; null for no experts at all.
         rope_base: Wavelength of the slowest rotation, over 2 pi.
         tie: Whether head and embedding share their weights.
         eps: Epsilon of the norms.
@@ -81,6 +82,12 @@ class DeepSeek(nn.Module):
         dropout: Fraction = 0.0,
     ) -> None:
         super().__init__()
+        if mixture and 0 < depth <= dense_blocks:
+            raise UserError(
+                f"model.dense_blocks={dense_blocks} of model.depth={depth} leaves no block for the "
+                f"experts of model.mixture; set model.dense_blocks below {depth}, or, for a model "
+                f"without experts, model.mixture=null"
+            )
         self.context, self.latent = block_size, latent
         self.embedding = nn.Embedding(vocab_size, width)
         self.rotary = Rotary(block_size, rotary_width, rope_base)
@@ -93,7 +100,8 @@ class DeepSeek(nn.Module):
             experts = FeedForward(width, "swiglu", inner, False) if is_dense else Mixture(**options)
             return PreNormBlock(width, attention, experts, eps, dropout)
 
-        self.blocks = nn.ModuleList(block(k < dense_blocks) for k in range(depth))
+        dense = depth if mixture is None else dense_blocks
+        self.blocks = nn.ModuleList(block(k < dense) for k in range(depth))
         self.norm = nn.RMSNorm(width, eps)
         self.head = nn.Linear(width, vocab_size, bias=False)
         if tie:

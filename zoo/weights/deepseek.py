@@ -64,7 +64,7 @@ def settings(tensors: Tensors, config: dict[str, Any]) -> Settings:
     depth = count(tensors, "model.layers.")
     dense = next((k for k in range(depth) if f"model.layers.{k}.mlp.gate.weight" in tensors), depth)
     attention = _attention(tensors, heads)
-    mixture = _mixture(tensors, config, f"model.layers.{dense}") if dense < depth else {}
+    mixture = _mixture(tensors, config, f"model.layers.{dense}") if dense < depth else None
     sizes: dict[str, Any] = {"hidden_size": embedding.shape[1], "num_hidden_layers": depth}
     sizes |= {"vocab_size": len(embedding), "first_k_dense_replace": dense}
     if mixture:
@@ -137,6 +137,11 @@ def _mixture(tensors: Tensors, config: dict[str, Any], layer: str) -> Settings:
     }
 
 
+def _dense(settings: Settings) -> int:
+    """How many of the first blocks have no experts."""
+    return settings["depth"] if settings.get("mixture") is None else settings["dense_blocks"]
+
+
 def links(settings: Settings) -> Iterator[Link]:
     """Our names and the published ones."""
     yield Link("embedding.weight", ("model.embed_tokens.weight",))
@@ -155,7 +160,7 @@ def links(settings: Settings) -> Iterator[Link]:
             ("attention.out", "self_attn.o_proj"),
         ):
             yield Link(f"{block}.{ours}.weight", (f"{published}.{name}.weight",))
-        if k >= settings["dense_blocks"]:
+        if k >= _dense(settings):
             yield from mixture_links(f"{block}.feed_forward", published, settings, KIND)
             continue
         gated = tuple(f"{published}.mlp.{name}_proj.weight" for name in ("up", "gate"))
@@ -167,7 +172,7 @@ def links(settings: Settings) -> Iterator[Link]:
 
 def cannot_express(settings: Settings) -> list[Misfit]:
     """Options that the architecture has not."""
-    if settings["dense_blocks"] >= settings["depth"]:
+    if _dense(settings) >= settings["depth"]:
         return []
     shared = max(1, mixture_of(settings)["shared"])
     return mixture_misfits(settings, score="sigmoid", balance="bias", shared=shared)
@@ -198,7 +203,7 @@ def config(settings: Settings) -> dict[str, Any]:
         "n_group": mixture["groups"],
         "topk_group": mixture["active_groups"],
         "num_experts_per_tok": mixture["active"],
-        "first_k_dense_replace": settings["dense_blocks"],
+        "first_k_dense_replace": _dense(settings),
         "norm_topk_prob": mixture["normalise"],
         "hidden_act": "silu",
         "max_position_embeddings": settings["block_size"],
