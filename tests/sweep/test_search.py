@@ -198,6 +198,30 @@ def test_failed_trials_do_not_end_it(sweep):
     assert [t.state.name for t in optuna_trials(sweep.folder())].count("FAIL") >= 2
 
 
+def test_a_failed_trial_that_succeeds_on_resuming_is_told_once(tmp_path):
+    typed = ("experiment=mlp_rain", "optim.lr=interval(0,1)")
+    plan = SearchPlan("tpe", 4, 0, typed, {}, {})
+    search, good, pruned = Search(tmp_path, plan), Curve(tmp_path), Curve(tmp_path)
+    good.bests, pruned.bests = [0.1, 0.6], [0.2]
+    tried = [search.ask([])]
+    tried.append(search.ask(tried))
+    for trial in tried:
+        search.tell(trial, None, Curve(tmp_path), False)
+    search = Search(tmp_path, plan)
+    search.forget(tried)
+    for _ in range(2):  # when it ends, and when the search is resumed once more
+        search.tell(tried[0], 0.6, good, False)
+        search.tell(tried[1], 0.2, pruned, True)
+    assert search.ask(tried).overrides not in {trial.overrides for trial in tried}
+    lr = [float(trial.overrides[1].partition("=")[2]) for trial in tried]
+    known = [(t.state.name, t.value, t.params["optim.lr"]) for t in optuna_trials(tmp_path)]
+    assert known[:2] == [("FAIL", None, rate) for rate in lr]
+    assert known[2][:2] == ("COMPLETE", 0.6) and known[2][2] == lr[0]
+    assert known[3][0] == "PRUNED" and known[3][2] == lr[1]
+    assert [state for state, _, _ in known[4:]] == ["RUNNING"]
+    assert optuna_trials(tmp_path)[2].intermediate_values == {1: 0.1, 2: 0.6}
+
+
 def test_the_time_of_a_sweep_is_limited(sweep):
     code, said = sweep(
         *TINY, RATE, "trainer.max_steps=100000", "sweep.max_minutes=0.06", "sweep.slots=1",

@@ -119,20 +119,39 @@ class Search:
             pruned: Whether it was pruned.
         """
         states = self.optuna.trial.TrialState
-        by_number = {frozen.number: frozen for frozen in self.study.get_trials(deepcopy=False)}
-        stored = None if trial.number is None else by_number.get(trial.number)
-        if stored is None or stored.state.is_finished():
+        known = self.study.get_trials(deepcopy=False)
+        stored = next((frozen for frozen in known if frozen.number == trial.number), None)
+        if stored is None or stored.state in (states.COMPLETE, states.PRUNED):
+            return
+        state = states.FAIL if score is None else states.COMPLETE
+        state = states.PRUNED if pruned else state
+        curve_points = {k: v for k, v in enumerate(curve.bests, 1) if math.isfinite(v)}
+        if stored.state == states.FAIL:
+            self._add_again(stored, state, score, curve_points)
             return
         optuna_trial = self.optuna.trial.Trial(self.study, stored._trial_id)
-        for evaluation, value in enumerate(curve.bests, 1):
-            if math.isfinite(value):
-                optuna_trial.report(value, evaluation)
-        if pruned:
-            self.study.tell(optuna_trial, state=states.PRUNED)
-        elif score is None:
-            self.study.tell(optuna_trial, state=states.FAIL)
-        else:
-            self.study.tell(optuna_trial, score)
+        for evaluation, value in curve_points.items():
+            optuna_trial.report(value, evaluation)
+        self.study.tell(optuna_trial, score if state == states.COMPLETE else None, state=state)
+
+    def _add_again(
+        self, failed: Any, state: Any, score: float | None, curve_points: Mapping[int, float]
+    ) -> None:
+        """Report the end of a trial that had failed before the search was resumed, once: a second
+        trial of the study, as Optuna changes none that has ended."""
+        states = self.optuna.trial.TrialState
+        ended = self.study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED))
+        if state == states.FAIL or any(other.params == failed.params for other in ended):
+            return
+        self.study.add_trial(
+            self.optuna.trial.create_trial(
+                state=state,
+                value=score if state == states.COMPLETE else None,
+                params=failed.params,
+                distributions=failed.distributions,
+                intermediate_values=dict(curve_points),
+            )
+        )
 
     def forget(self, trials: Sequence[Trial]) -> None:
         """Discard suggestions that never became a trial because the sweep was killed."""
