@@ -1,9 +1,12 @@
 """The trials of a grid: their names and overrides."""
 
+import re
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from zoo.errors import UserError
+from zoo.sweep.space import read_space
 from zoo.sweep.trials import MAX_NAME, Trial, grid
 
 
@@ -17,6 +20,19 @@ def test_a_grid():
         f"width={w},seed={s}" for w in (4, 8) for s in (1, 2, 3)
     ]
     assert set(grid_trials[0].overrides) == {"model.width=4", "seed=1", "optim=sgd"}
+
+
+@pytest.mark.parametrize("last", ["seed=3,4", "+seed=0", "seed=range(3,5)"])
+def test_a_list_that_a_later_value_undoes_is_refused(last):
+    for method in (trials, lambda *typed: read_space(typed, {}, {})):
+        with pytest.raises(UserError, match=re.escape(f"'seed=1,2' is undone by '{last}'")):
+            method("seed=1,2", "optim=sgd", last)
+
+
+def test_a_list_undoes_an_earlier_value():
+    assert [t.overrides[-1] for t in trials("seed=0", "seed=1,2")] == ["seed=1", "seed=2"]
+    parts = ("model@model.image=cnn,resnet", "model@model.text=gpt,llama")
+    assert len(trials(*parts)) == 4
 
 
 def test_zipped_lists():

@@ -19,6 +19,7 @@ from hydra.errors import OverrideParseException
 
 from zoo.config.groups import key_of
 from zoo.errors import UserError, unknown_name
+from zoo.sweep.trials import check_not_undone
 
 DIGITS = 3  # significant digits of a sampled number, relative to its range: short to type
 SYNTAX = (
@@ -130,14 +131,15 @@ def read_space(
         when: `setting=value` to such settings.
 
     Raises:
-        UserError: Values that cannot be parsed, a condition on a setting that is not sampled,
-            nothing to search.
+        UserError: Values that cannot be parsed or are given twice, a condition on a setting that is
+            not sampled, nothing to search.
     """
     always: list[Dimension] = []
     fixed: list[str] = []
     keys = set(map(key_of, typed))
-    for override in typed:
+    for k, override in enumerate(typed):
         if dimension := _parse_dimension(override):
+            check_not_undone(override, typed[k + 1 :])
             always.append(dimension)
         else:
             fixed.append(override)

@@ -57,14 +57,16 @@ def grid(overrides: Sequence[Any], zipped: Sequence[str] = ()) -> list[Trial]:
         zipped: Keys whose lists are combined one to one.
 
     Raises:
-        UserError: A range without steps, which only a search can use, or without values; zipped
-            lists of different lengths.
+        UserError: A range without steps, which only a search can use, or without values; a list
+            that is given twice; zipped lists of different lengths.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     swept: dict[str, int] = {}
-    for override in overrides:
+    typed = [override.input_line for override in overrides]
+    for k, override in enumerate(overrides):
         if override.is_sweep_override():
+            check_not_undone(typed[k], typed[k + 1 :])
             if not override.is_discrete_sweep():
                 raise UserError(
                     f"'{override.input_line}' is a range without steps: add sweep.method=tpe (or "
@@ -88,6 +90,21 @@ def grid(overrides: Sequence[Any], zipped: Sequence[str] = ()) -> list[Trial]:
         names.add(name)
         trials.append(Trial(name, tuple(combination)))
     return trials
+
+
+def check_not_undone(values: str, later: Sequence[str]) -> None:
+    """Check that a list of values is not followed by others of the same key: Hydra's grid has the
+    last alone, a search the first.
+
+    Raises:
+        UserError: It is.
+    """
+    key, *keys = (override.lstrip("+~").partition("=")[0] for override in (values, *later))
+    if again := [override for override, other in zip(later, keys, strict=True) if other == key]:
+        raise UserError(
+            f"'{values}' is undone by '{again[-1]}' after it; leave one of them out, or give all "
+            f"values in one list"
+        )
 
 
 def _zip(
