@@ -58,6 +58,10 @@ def test_without_a_command_or_with_an_unknown_one(zoo):
     assert "unknown command 'tran'; did you mean 'train'?" in complaint
 
 
+def test_help_is_a_command_too(zoo):
+    assert zoo("help") == zoo("--help") and zoo("help")[0] == 0
+
+
 def test_version_is_that_of_zoo(zoo):
     for arguments in (["--version"], ["train", "--version"]):
         assert zoo(*arguments)[:2] == (0, f"zoo {__version__}\n")
