@@ -1,6 +1,8 @@
 """Muon, matrices of one shape orthogonalised together.
 
 Jordan et al., 2024, https://kellerjordan.github.io/posts/muon.
+Differs from its advice: a weight that makes queries, keys and values together, or both halves of a
+gated layer, is orthogonalised as the one matrix that it is, not part by part.
 Shapes: N matrices of one shape, R rows, C columns, R <= C.
 """
 
