@@ -115,10 +115,15 @@ def export_program(inputs: Inputs) -> Any:
             raise UserError(f"it answers with {number} arrays, expected one")
         return program
     except Exception as error:  # of many kinds, pages long
-        raise UserError(
-            f"this model cannot be exported as a graph ({type(error).__name__}: "
-            f"{str(error).strip().splitlines()[0][:160]}); take format=safetensors"
-        ) from None
+        first = str(error).strip().splitlines()[0][:160]
+        reason = f"({type(error).__name__}: {first}); take format=safetensors"
+        if "specialized it to be a constant" in str(error):  # a loop, unrolled
+            reason = (
+                "for inputs of any length: it reads them step by step, and a graph would hold the "
+                "steps of one length; take format=safetensors, or train one that reads all "
+                "positions at once, such as model=bert or gpt"
+            )
+        raise UserError(f"this model cannot be exported as a graph {reason}") from None
 
 
 def write_onnx(inputs: Inputs, path: Path, about: dict[str, Any]) -> float:
