@@ -181,9 +181,16 @@ def test_accuracy_is_how_often_a_true_word_scores_above_noise():
     for g in range(len(pairs.words)):
         scores = net.words.weight[pairs.words[g]] @ net.contexts.weight[pairs.candidates[g]].T
         for c, j in pairs.positives[g].nonzero().tolist():
-            above += int((scores[c, -8:] < scores[c, c + j]).sum())
+            true = scores[c, c + j]
+            above += float((scores[c, -8:] < true).sum() + (scores[c, -8:] == true).sum() / 2)
             total += 8
     assert float(output.sums["accuracy"] / output.count) == pytest.approx(above / total)
+
+
+def test_words_that_score_the_same_are_right_half_the_time():
+    made, net = task(sample=0.0), Word2Vec(len(counts()), 8).eval()  # all scores are 0 at first
+    output = made.step(net, {"input": text(2, 65)})
+    assert float(output.sums["accuracy"] / output.count) == pytest.approx(0.5)
 
 
 # ------------------------------------------------------------------------------ words

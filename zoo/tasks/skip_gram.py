@@ -126,12 +126,13 @@ class WordVectors:
         return self.build_pairs(batch["input"][:, :-1]).total
 
     def _ranking_accuracy(self, scores: Tensor, pairs: SkipGramBatch) -> Tensor:
-        """The fraction of the block's negative samples that score lower, summed over all positive
-        pairs."""
+        """The fraction of the block's negative samples that score lower, and half of those that
+        score the same (such as the very word), summed over all positive pairs."""
         negatives = scores[..., -self.shared :].sort(2).values  # (G, C, S)
         candidates = band(scores, pairs.positives.shape[2]).contiguous()
         lower = torch.searchsorted(negatives, candidates)  # (G, C, R)
-        return (lower * pairs.positives).sum() / self.shared
+        not_higher = torch.searchsorted(negatives, candidates, right=True)
+        return ((lower + not_higher) * pairs.positives).sum() / (2 * self.shared)
 
     def _add_negatives(
         self,
