@@ -53,7 +53,7 @@ FORMS = {
     ),
     "latent": Form(
         "Llama with latent attention (MLA)",
-        ("model=deepseek", *SIZE, "model.dense_blocks=4", "model.inner=392", "model.latent=32",
+        ("model=deepseek", *SIZE, "model.mixture=null", "model.inner=392", "model.latent=32",
          "model.head_width=16", "model.rotary_width=16", "model.value_width=32"),
     ),
     "mamba": Form("Mamba", ("model=mamba", "model.width=126", "model.depth=7", "model.tie=false")),
