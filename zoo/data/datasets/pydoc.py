@@ -16,7 +16,7 @@ import importlib
 import inspect
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,7 +48,7 @@ def pydoc(
     block_size: int,
     next_sentence: bool = False,
     denoising: bool = False,
-    packages: Sequence[str] = (),
+    packages: list[str] | None = None,
 ) -> Dataset:
     """English prose, one document per file or topic.
 
@@ -64,9 +64,12 @@ def pydoc(
     """
     seen: set[str] = set()
     texts = list(prose(_everything(), seen))
-    more = [text for name in dict.fromkeys(packages) for text in _prose_of(name, seen)]
+    names = list(dict.fromkeys(packages or ()))
+    more = [text for name in names for text in _prose_of(name, seen)]
     dataset = library_dataset("pydoc", texts, context, block_size, next_sentence, denoising, more)
-    dataset.notes += [f"training text of {_version(name)}" for name in dict.fromkeys(packages)]
+    dataset.notes += [
+        f"training text of {_version(name)}" for name in dict.fromkeys(packages or ())
+    ]
     return dataset
 
 
