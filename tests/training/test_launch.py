@@ -97,7 +97,7 @@ def test_two_devices_end_where_one_does(small, train):
 
 
 def test_word2vec_on_two_devices(train, tmp_path):
-    """Each rank draws its own noise words: the same objective, other random numbers."""
+    """Each rank draws its own noise words, in training and evaluation: the same objective."""
     text = tmp_path / "text.txt"
     text.write_text(
         " ".join(random.Random(0).choices(["the", "cat", "and", "a", "dog", "ran", "home"], k=4000))
@@ -113,7 +113,8 @@ def test_word2vec_on_two_devices(train, tmp_path):
         assert train(*small, f"trainer.devices={devices}", f"output_dir={folder}").code == 0
         (path,) = folder.glob("*/*")
         losses.append(json.loads((path / "result.json").read_text())["test"]["loss"])
-    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    # With other seeds of the evaluation, one device varies by 3 %.
+    assert losses[0] == pytest.approx(losses[1], rel=0.08)
 
 
 @pytest.mark.parametrize(
