@@ -67,9 +67,7 @@ def pydoc(
     names = list(dict.fromkeys(packages or ()))
     more = [text for name in names for text in _prose_of(name, seen)]
     dataset = library_dataset("pydoc", texts, context, block_size, next_sentence, denoising, more)
-    dataset.notes += [
-        f"training text of {_version(name)}" for name in dict.fromkeys(packages or ())
-    ]
+    dataset.notes += [f"training text of {_version(name)}" for name in names]
     return dataset
 
 
