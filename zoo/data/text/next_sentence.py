@@ -54,7 +54,7 @@ class PairSource:
         origins: Sequence[str] = (),
     ) -> None:
         self._tokens, self.block_size, self.split = tokens, block_size, split
-        self.origins = origins
+        self.origins = origins if any(origins) else ()
         ids = special_ids(tokenizer, "data.next_sentence=true")
         self.room, self.ids = block_size - AROUND, ids
         self.eot = tokenizer.specials[EOT]
