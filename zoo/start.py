@@ -3,9 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-
-from zoo.config.groups import GROUPS, config_file, key_of
+from zoo.config.groups import GROUPS, config_file, key_of, read_yaml
 from zoo.config.run import RunConfig
 from zoo.config.suited import with_suited_task, with_target_kind
 from zoo.data.build import build_dataset
@@ -180,8 +178,8 @@ def find_data(
 
 
 def _left_out_notes(config: RunConfig, overrides: list[str]) -> list[str]:
-    """A note for each group that was chosen anew, with what the recipe had set in it and the new
-    choice has too.
+    """A note for each config group that the command line overrides, with the recipe's settings in
+    it that the new choice has too, and that are not used.
 
     `experiment=cnn_mnist data=fashion_mnist` is of batches as fashion_mnist's file says, since the
     recipe's were for mnist (see `zoo.config.compose.load`): easily overlooked.
@@ -194,7 +192,10 @@ def _left_out_notes(config: RunConfig, overrides: list[str]) -> list[str]:
         return []
     typed = {key_of(override) for override in overrides}
     said = [f"{key}." for key in typed if "." in key]  # data.augment={shift:1} is of both its parts
-    recipe = _read(config.experiment)
+    try:
+        recipe = read_yaml(config_file("experiment", config.experiment))
+    except UserError:  # an empty file, which Hydra takes
+        return []
     notes = []
     for group in GROUPS:
         if group not in typed or not isinstance(recipe.get(group), dict):
@@ -215,9 +216,3 @@ def _left_out_notes(config: RunConfig, overrides: list[str]) -> list[str]:
                 f"{' '.join(settings)}; to keep them, type them"
             )
     return notes
-
-
-def _read(experiment: str) -> dict[str, Any]:
-    path = config_file("experiment", experiment)
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found if isinstance(found, dict) else {}
