@@ -46,6 +46,9 @@ def test_both_means_are_added(task, training):
     masked = task.mask(rows, training)
     options = {"positions": masked.positions, "types": rows["types"][:, :-1], "pairs": True}
     logits, follows = model(masked.input_ids, **options)
+    if not training:  # the answer is for the text as it is
+        follows = model(rows["input"][:, :-1], **options)[1]
+        assert not follows.equal(model(masked.input_ids, **options)[1])
     tokens = F.cross_entropy(logits, masked.labels, ignore_index=IGNORE_INDEX, reduction="sum")
     losses = F.cross_entropy(follows, 1 - rows["follows"], reduction="none")
     weights = torch.tensor([2] * 8)  # the number of tokens that a pair may hide

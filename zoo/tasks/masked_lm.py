@@ -30,6 +30,7 @@ from zoo.tasks.next_sentence import (
     check_length,
     padded_loss,
     pair_answer,
+    pair_logits,
     pair_metrics,
     pair_options,
     pair_sums,
@@ -70,7 +71,7 @@ class MaskedLM(LearnsUnigram):
         segmenter: What finds these words, Chinese ones too (Cui et al., 2019, arXiv:1906.08101);
             null: each token says by itself whether it begins a word.
         next_sentence: Whether batches are pairs of passages: the model also says whether the second
-            follows the first, and the mean loss of that is added.
+            follows the first, and the mean loss of that is added. Evaluation masks nothing for it.
         shares: Of the tokens to predict, how many become `[MASK]`, how many a random token, and how
             many stay; in evaluation too, so that losses of runs with different shares, as with and
             without whole words, do not compare: compare what they are good for afterwards.
@@ -146,6 +147,8 @@ class MaskedLM(LearnsUnigram):
         counted = masked.labels != IGNORE_INDEX
         count = counted.sum()
         sums = {}
+        if follows is not None and not model.training:  # of whole texts, as `respond` is asked
+            follows = pair_logits(model, batch["input"][:, :-1], options["types"])
         if follows is not None:  # both means are added: a pair counts as the tokens of its row
             sums = pair_sums(follows, batch["follows"]) | {"loss": loss.detach()}
             most = len(masked.positions) // len(follows)  # of a row without padding

@@ -27,6 +27,17 @@ def pair_options(batch: Batch) -> dict[str, Any]:
     return {"types": batch["types"][:, :-1], "pairs": True}
 
 
+def pair_logits(model: nn.Module, tokens: Tensor, types: Tensor) -> Tensor:
+    """Logits of "it follows" and "it does not" for whole texts, nothing masked: (B, 2).
+
+    Args:
+        model: The model.
+        tokens, types: Ids and their segments, int64 (B, T).
+    """
+    nowhere = torch.zeros(1, dtype=torch.int64, device=tokens.device)
+    return model(tokens, positions=nowhere, types=types, pairs=True)[1]
+
+
 def pair_sums(logits: Tensor, follows: Tensor) -> dict[str, Tensor]:
     """Loss, right answers and number of pairs.
 
@@ -88,9 +99,7 @@ def pair_answer(model: nn.Module, tokenizer: Any, first: str, second: str) -> di
     device = next(model.parameters()).device
     tokens = torch.from_numpy(row).to(device, torch.int64)[None]  # (1, T)
     types = (torch.arange(len(row), device=device) >= len(start)).long()[None]
-    nowhere = torch.zeros(1, dtype=torch.int64, device=device)
-    _, logits = model(tokens, positions=nowhere, types=types, pairs=True)
-    chances = logits[0].float().softmax(0).tolist()
+    chances = pair_logits(model, tokens, types)[0].float().softmax(0).tolist()
     best = int(chances[1] > chances[0])
     return {
         "class": ANSWERS[best],
