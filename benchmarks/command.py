@@ -34,7 +34,7 @@ precision   what trainer.precision=auto chooses for each experiment, or for expe
             processor time of bf16 by fp32's; takes group.key=value
 forms       six forms of language models of equal training FLOPs: parameters, bytes of cache, tokens
             per second of processor time by length of the text; renews docs/language.md
-forms_runs  trains them, three seeds each, and renews the tables; takes group.key=value
+forms_runs  trains them on two texts, three seeds each, and renews the tables; takes group.key=value
 judge       how often compare is wrong of equal arms and finds real differences, on arms drawn from
             real runs (benchmarks/results/judge.json)
 judge_runs  trains those runs again; takes group.key=value

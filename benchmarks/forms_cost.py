@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.forms import COMMON, FORMS, SEEDS, read, renew
+from benchmarks.forms import BUDGETS, LABELS, SEEDS, read, renew, settings
 from benchmarks.interleave import run_interleaved
 from zoo.build import build_model
 from zoo.config import compose
@@ -19,7 +19,7 @@ from zoo.layers.mixture import Mixture
 from zoo.models.mamba import Mamba
 from zoo.training.products import ProductCounter
 
-CONTEXT, VOCABULARY = 64, 65  # of the runs
+SPEED = "shakespeare"  # of whose models the speed is measured: the small ones
 LENGTHS = (256, 512, 1024, 2048, 4096, 8192)  # tokens before those that are generated
 NEW = 32
 SCAN = 7  # operations for each number of Mamba's state: see `training_flops`
@@ -29,25 +29,29 @@ def forms(rounds: int) -> None:
     """Measure all forms on one core; write the figures, and the tables of docs/language.md."""
     torch.set_num_threads(1)
     content = read()
-    for name in FORMS:
-        row = content.setdefault(name, {})
-        row["parameters"], row["active"] = parameters(build(name, CONTEXT))
-        row["flops"] = training_flops(build(name, CONTEXT))
-        row["cache"] = cache_bytes(build(name, 2 * CONTEXT))
+    for budget, text in BUDGETS.items():
+        for form in LABELS:
+            row = content.setdefault(budget, {}).setdefault(form, {})
+            model = build(budget, form, 2 * text.context)
+            row["parameters"], row["active"] = parameters(build(budget, form, text.context))
+            row["flops"] = training_flops(model, text.context)
+            row["cache"] = cache_bytes(model, text.context)
+    rows = content[SPEED]
+    for row in rows.values():
         row["speed"] = {}
     for length in LENGTHS:
         print(f"{length} tokens before")
-        models = {name: build(name, length + NEW + 1) for name in FORMS}
-        cases = {name: partial(speed, model, length) for name, model in models.items()}
-        for name, values in run_interleaved(cases, rounds, "tokens/s").items():
-            content[name]["speed"][str(length)] = sorted(values)[len(values) // 2]
+        models = {form: build(SPEED, form, length + NEW + 1) for form in LABELS}
+        cases = {form: partial(speed, model, length) for form, model in models.items()}
+        for form, values in run_interleaved(cases, rounds, "tokens/s").items():
+            rows[form]["speed"][str(length)] = sorted(values)[len(values) // 2]
     renew(content)
 
 
-def build(name: str, context: int) -> nn.Module:
+def build(budget: str, form: str, context: int) -> nn.Module:
     """The model of a form for texts of some length, in evaluation mode; its weights are random."""
-    config = compose.load([*FORMS[name].overrides, *COMMON])
-    facts = {"vocab_size": VOCABULARY, "block_size": context}
+    config = compose.load(list(settings(budget, form)))
+    facts = {"vocab_size": BUDGETS[budget].vocabulary, "block_size": context}
     return build_model(config, facts, None, None)[0].eval()
 
 
@@ -63,33 +67,33 @@ def parameters(model: nn.Module) -> tuple[int, int]:
 
 
 @torch.no_grad()
-def training_flops(model: nn.Module) -> int:
-    """Floating-point operations of a training step, for each token of CONTEXT.
+def training_flops(model: nn.Module, context: int) -> int:
+    """Floating-point operations of a training step, for each of `context` tokens.
 
-    Those of the forward pass's matrix products, attention to all CONTEXT positions included, and of
+    Those of the forward pass's matrix products, attention to all positions included, and of
     Mamba's recurrence, whose every number of state is decayed (a product, an exponential, a
     product), written (a product, a sum) and read (a product, a sum); three times, since the
     backward pass has twice as many (Kaplan et al., 2020, arXiv:2001.08361, section 2.1).
     """
     with ProductCounter() as counter:
-        model(torch.zeros(1, CONTEXT, dtype=torch.int64))
-    flops = counter.products.flops // CONTEXT
+        model(torch.zeros(1, context, dtype=torch.int64))
+    flops = counter.products.flops // context
     if isinstance(model, Mamba):
         flops += SCAN * sum(state.state.numel() for state in model.new_cache(1))
     return 3 * flops
 
 
 @torch.no_grad()
-def cache_bytes(model: Any) -> dict[str, int]:
+def cache_bytes(model: Any, tokens: int) -> dict[str, int]:
     """What generation keeps of one sequence: `token`, by which it grows with each token, and
-    `fixed`, which is there however short the text."""
+    `fixed`, which is there however short the text. By texts of `tokens` and twice as many."""
     sizes = []
-    for tokens in (CONTEXT, 2 * CONTEXT):
+    for length in (tokens, 2 * tokens):
         cache = model.new_cache(1)
-        model(torch.zeros(1, tokens, dtype=torch.int64), cache)
+        model(torch.zeros(1, length, dtype=torch.int64), cache)
         sizes.append(sum(t.numel() * t.element_size() for part in cache for t in _kept(part)))
-    token = (sizes[1] - sizes[0]) // CONTEXT
-    return {"token": token, "fixed": sizes[0] - token * CONTEXT}
+    token = (sizes[1] - sizes[0]) // tokens
+    return {"token": token, "fixed": sizes[0] - token * tokens}
 
 
 def _kept(part: Any) -> Iterator[Tensor]:
@@ -105,7 +109,8 @@ def _kept(part: Any) -> Iterator[Tensor]:
 
 def speed(model: Any, length: int) -> float:
     """Tokens per second of processor time, greedy, after `length` tokens that have been read."""
-    prompt = torch.randint(VOCABULARY, (length,), generator=torch.Generator().manual_seed(SEEDS[0]))
+    vocabulary = BUDGETS[SPEED].vocabulary
+    prompt = torch.randint(vocabulary, (length,), generator=torch.Generator().manual_seed(SEEDS[0]))
     steps = generate(model, [prompt.tolist()], NEW + 1, Sampling(temperature=0))
     next(steps)
     start = time.process_time()

@@ -13,30 +13,52 @@ SPEED_NOTE = (
     "attention; MLA, Mamba and the LSTM are called as modules."
 )
 HEADER = """\
-| form | parameters | of them for a token | MFLOP a token | validation loss (seeds) | \
+| form | parameters | of them for a token | MFLOP a token | {unit} (seeds) | \
 less Llama's | rate | bytes a token |
 |---|---:|---:|---:|---:|---:|---:|---:|
 """
 
 
-def with_tables(page: str, rows: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+TITLES = {
+    "shakespeare": "The first text: characters of Shakespeare, 64 at once.",
+    "stdlib": "The second: the standard library's source, 256 tokens of some three characters at "
+    "once, and models of six times the size.",
+}
+
+
+def with_tables(
+    page: str, content: Mapping[str, Any], labels: Mapping[str, str], units: Mapping[str, str]
+) -> str:
     """A page with its tables replaced.
 
     Args:
         page: Has the lines BEGIN and END around them.
-        rows: Figures by form.
+        content: Figures by text and form.
         labels: What the forms are called.
+        units: Of the losses, by text.
     """
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     assert begin and end, f"the lines '{BEGIN}' and '{END}' are missing"
-    return f"{before}{BEGIN}\n{tables(rows, labels)}{END}{after}"
+    return f"{before}{BEGIN}\n{tables(content, labels, units)}{END}{after}"
 
 
-def tables(rows: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    """Cost and loss of each form; its speed by the length of the text."""
+def tables(content: Mapping[str, Any], labels: Mapping[str, str], units: Mapping[str, str]) -> str:
+    """Cost and loss of each form on each text; its speed by the length of the text."""
+    parts = [
+        f"{wrapped(TITLES[text])}\n{_losses(content[text], labels, units[text])}" for text in units
+    ]
+    parts += [_speeds(rows, labels) for rows in content.values() if "speed" in rows[BASE]]
+    return "".join(parts) + wrapped(SPEED_NOTE)
+
+
+def _losses(rows: Mapping[str, Any], labels: Mapping[str, str], unit: str) -> str:
     base = rows[BASE].get("loss", {})
     lines = [_line(label, rows[name], base) for name, label in labels.items()]
+    return HEADER.format(unit=unit) + "".join(lines) + note(rows, unit)
+
+
+def _speeds(rows: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     lengths = rows[BASE]["speed"]
     head = " | ".join(f"{int(length):,}" for length in lengths)
     speeds = [
@@ -44,14 +66,14 @@ def tables(rows: Mapping[str, Any], labels: Mapping[str, str]) -> str:
         for name, label in labels.items()
     ]
     title = f"\n| tokens a second, after | {head} |\n|---|{'---:|' * len(lengths)}\n"
-    return HEADER + "".join(lines) + note(rows) + title + "".join(speeds) + wrapped(SPEED_NOTE)
+    return title + "".join(speeds)
 
 
-def note(rows: Mapping[str, Any]) -> str:
+def note(rows: Mapping[str, Any], unit: str) -> str:
     """How the losses were measured, and how busy the least busy expert is."""
     tried = sorted({float(rate) for row in rows.values() for rate in row.get("tried", ())})
     text = (
-        "Validation loss in nats a character, mean ± standard deviation over seeds; less Llama's "
+        f"Validation loss in {unit}, mean ± standard deviation over seeds; less Llama's "
         "with the same seeds, ± standard error. Rates of Muon that were tried with the first seed, "
         f"of which each form has its best: {', '.join(map(str, tried))}."
     )
