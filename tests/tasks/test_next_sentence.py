@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 import transformers
 from masked_texts import CHAR, EOT, SIZE, texts
+from previews import Previews
 
 from zoo.commands.evaluate import main as evaluate
 from zoo.commands.export import main as export
@@ -16,7 +17,7 @@ from zoo.errors import UserError
 from zoo.kernels import IGNORE_INDEX
 from zoo.models.bert import BERT
 from zoo.tasks.masked_lm import MaskedLM
-from zoo.tasks.next_sentence import pair_metrics, trivial_pairs
+from zoo.tasks.next_sentence import pair_logits, pair_metrics, trivial_pairs
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
 from zoo.training.step import RunningMetrics, accumulate_gradients
@@ -85,6 +86,19 @@ def test_the_trivial_answer_is_the_more_frequent_one():
     metrics = pair_metrics(means | trivial_pairs(means))
     assert metrics["next_accuracy"] == 0.75 and metrics["next_loss"] == pytest.approx(0.6931472)
     assert trivial_pairs({}) == {}
+
+
+def test_a_preview_shows_where_passages_meet_and_the_answers():
+    previews, model, rows = Previews(), network().eval(), batch()
+    with torch.no_grad():
+        TASK.preview(model, rows, {}, previews)
+        logits = pair_logits(model, rows["input"][:, :-1], rows["types"][:, :-1])
+    head, _, *lines = previews.texts["pairs"].splitlines()
+    assert head == "| first passage | second passage | right answer | predicted |"
+    for line, follows, (yes, no) in zip(lines, rows["follows"], logits, strict=True):
+        right, said = line.split(" | ")[-2:]
+        assert right == ("follows" if follows else "does not")
+        assert said.startswith("follows (" if yes >= no else "does not (")
 
 
 WORDS = ["one", "two", "six", "ten", "red", "blue", "grey", "pink", "cat", "dog", "cow", "hen"]

@@ -34,6 +34,7 @@ from zoo.tasks.next_sentence import (
     pair_metrics,
     pair_options,
     pair_sums,
+    pair_table,
     trivial_pairs,
 )
 from zoo.tasks.plots.attention import text_attention
@@ -200,7 +201,8 @@ class MaskedLM(LearnsUnigram):
     def preview(
         self, model: nn.Module, batch: Batch, means: dict[str, Tensor], writer: PreviewWriter
     ) -> None:
-        """A few sequences with predictions filled in: {correct}, or {predicted -> correct}."""
+        """A few sequences with predictions filled in: {correct}, or {predicted -> correct}; a few
+        pairs with their answers."""
         batch = {name: column[:PREVIEWED] for name, column in batch.items()}
         masked = self.mask(batch, training=False)
         predicted = torch.full_like(masked.input_ids.flatten(), IGNORE_INDEX)
@@ -210,6 +212,8 @@ class MaskedLM(LearnsUnigram):
         predicted[masked.positions[masked.labels == IGNORE_INDEX]] = IGNORE_INDEX
         rows = zip(batch["input"][:, :-1].tolist(), predicted.view_as(masked.input_ids).tolist())
         writer.text("blanks", "\n\n---\n\n".join(block(self._filled(*row)) for row in rows))
+        if self.next_sentence:
+            writer.text("pairs", pair_table(model, batch, self.tokenizer))
         text_attention(model, batch["input"][0, :-1], self.tokenizer, writer)
 
     def _filled(self, tokens: list[int], predicted: list[int]) -> str:

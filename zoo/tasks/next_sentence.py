@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from zoo.batch import Batch
 from zoo.errors import UserError
 from zoo.tasks.base import context_of
+from zoo.tasks.markdown import table
 
 ANSWERS = ("follows", "does not")
+SHOWN = 60  # characters of a passage in a table
 
 
 def pair_options(batch: Batch) -> dict[str, Any]:
@@ -82,6 +84,25 @@ def pair_metrics(means: dict[str, Tensor]) -> dict[str, float]:
         "next_accuracy": float(means["next_right"] / means["pairs"]),
         "total_loss": float(means["loss"]) + loss,
     }
+
+
+def pair_table(model: nn.Module, batch: Batch, tokenizer: Any) -> str:
+    """Where the passages of pairs meet, what is right and what the model says, in Markdown.
+
+    Args:
+        model: The model.
+        batch: `input` and `types` (B, T + 1), `follows` (B,).
+        tokenizer: Ids to text.
+    """
+    tokens, types = batch["input"][:, :-1], batch["types"][:, :-1]
+    chances = pair_logits(model, tokens, types).float().softmax(1).tolist()
+    rows = []
+    for row, segments, follows, chance in zip(tokens, types, batch["follows"].tolist(), chances):
+        first, second = (tokenizer.decode(row[segments == k].tolist()).strip() for k in (0, 1))
+        best = int(chance[1] > chance[0])
+        said = f"{ANSWERS[best]} ({chance[best]:.0%})"
+        rows.append([f"… {first[-SHOWN:]}", f"{second[:SHOWN]} …", ANSWERS[1 - follows], said])
+    return table(["first passage", "second passage", "right answer", "predicted"], rows)
 
 
 def pair_answer(model: nn.Module, tokenizer: Any, first: str, second: str) -> dict[str, Any]:
