@@ -1,6 +1,7 @@
 """The start of a run in addition to its data: weights, an adapter, a teacher."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from zoo.config.groups import GROUPS, config_file, key_of, read_yaml
@@ -15,6 +16,7 @@ from zoo.files import user_path
 from zoo.restore import load_teacher
 from zoo.runs.directory import RunDirectory
 from zoo.runs.settings import flat, format_value
+from zoo.spread_labels import spread_among
 from zoo.teacher import Teacher, check_identity
 from zoo.training.runtime import Runtime
 from zoo.weights.adapters import read_adapter
@@ -155,14 +157,18 @@ def find_data(
     """
     config = with_target_kind(start.config, overrides) if is_new else start.config
     fitted = start.encoding
-    dataset = build_dataset(
-        config.data,
-        fitted,
-        start.tokenizer,
+    build = partial(
+        build_dataset,
+        encoding=fitted,
+        tokenizer=start.tokenizer,
         online=online,
         resumes=fitted is not None,
         max_samples=config.trainer.max_samples,
     )
+    spreads = config.data.get("spread_labels")
+    dataset = build(config.data | ({"train_size": None} if spreads else {}))
+    if spreads and start.teacher:
+        spread_among(start.teacher, dataset, build(config.data))
     facts = dataset.facts | dataset.encoding.runtime_facts
     if start.teacher:
         start.teacher.check_tokens(facts)

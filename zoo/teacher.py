@@ -102,13 +102,14 @@ def takes_teacher(registry: Registry, options: Options) -> bool:
 
 
 def check_teacher(config: RunConfig) -> None:
-    """Check that the task and the model need or take the teacher that `teacher.from` names.
+    """Check that the task, the model and the data need or take the teacher that `teacher.from`
+    names.
 
     Raises:
         UserError: One of them needs a teacher and there is none; none of them takes the one given;
             what training starts from is not the model without its adapter.
     """
-    path, is_used = config.teacher.from_, False
+    path, is_used = config.teacher.from_, _check_spreading(config)
     for registry, options in ((MODELS, config.model), (TASKS, config.task)):
         if not takes_teacher(registry, options):
             continue
@@ -125,6 +126,28 @@ def check_teacher(config: RunConfig) -> None:
             f"task={config.task['name']} takes a teacher; leave it out"
         )
     _check_start(config)
+
+
+def _check_spreading(config: RunConfig) -> bool:
+    """Whether the data takes a teacher, among whose codes labels spread.
+
+    Raises:
+        UserError: It does, and there is none, or no label is hidden; no switch.
+    """
+    spreads = config.data.get("spread_labels", False)
+    if not isinstance(spreads, bool):
+        raise UserError(f"data.spread_labels: got {spreads}, expected true or false")
+    if spreads and config.data.get("train_size") is None:
+        raise UserError(
+            "data.spread_labels=true needs to know whose labels spread: set data.train_size=, e.g. "
+            "5/class"
+        )
+    if spreads and config.teacher.from_ is None:
+        raise UserError(
+            "data.spread_labels=true spreads labels among the codes of another trained network: "
+            "set teacher.from=<a run of model=vae>"
+        )
+    return spreads
 
 
 def _check_start(config: RunConfig) -> None:

@@ -17,7 +17,7 @@ from zoo.schema import bind
 
 SPLIT_KEYS = ("val_fraction", "test_fraction", "split_seed", "folds", "fold", "train_size")
 TOKENIZER_KEYS = ("tokenizer", "vocab_size", "min_count", "mask_token")
-LABEL_KEYS = ("train_size", "label_noise")
+LABEL_KEYS = ("train_size", "label_noise", "spread_labels")
 CONTEXT_KEYS = ("root", "label_noise", "test_shift")  # as `DataContext` names them
 SHARED_KEYS = {
     "root": ("root",),
@@ -25,7 +25,12 @@ SHARED_KEYS = {
     "labels": LABEL_KEYS,
     "tokenizer": TOKENIZER_KEYS,
 }
-ADDED = {"train_size": None, "label_noise": 0.0, "test_shift": 0}  # which older runs lack
+ADDED = {  # which older runs lack
+    "train_size": None,
+    "label_noise": 0.0,
+    "test_shift": 0,
+    "spread_labels": False,
+}
 
 
 def build_dataset(
