@@ -10,13 +10,13 @@ from zoo.config.suited import with_suited_task, with_target_kind
 from zoo.data.build import build_dataset
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import load_encoding
+from zoo.data.label_spreading import with_spread_labels
 from zoo.data.tokenizers.base import Tokenizer
 from zoo.errors import UserError
 from zoo.files import user_path
 from zoo.restore import load_teacher
 from zoo.runs.directory import RunDirectory
 from zoo.runs.settings import flat, format_value
-from zoo.spread_labels import spread_among
 from zoo.teacher import Teacher, check_identity
 from zoo.training.runtime import Runtime
 from zoo.weights.adapters import read_adapter
@@ -168,7 +168,8 @@ def find_data(
     spreads = config.data.get("spread_labels")
     dataset = build(config.data | ({"train_size": None} if spreads else {}))
     if spreads and start.teacher:
-        spread_among(start.teacher, dataset, build(config.data))
+        codes = start.teacher.codes(dataset.facts)
+        with_spread_labels(dataset, build(config.data), codes)
     facts = dataset.facts | dataset.encoding.runtime_facts
     if start.teacher:
         start.teacher.check_tokens(facts)

@@ -5,14 +5,17 @@ A builder with a parameter `teacher` gets it, from the run that `teacher.from` n
 records its identity instead, and demands the same one when it is resumed or evaluated.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from zoo.config.run import Options, RunConfig
 from zoo.errors import UserError
 from zoo.registry import MODELS, TASKS, Registry
+from zoo.restandardise import pixel_rescaling
 from zoo.schema import parameters
 
 FACT = "teacher"
@@ -77,6 +80,37 @@ class Teacher:
                 f"most; lower it"
             )
 
+    def codes(self, facts: dict[str, Any]) -> Callable[[Tensor], Tensor]:
+        """From standardised images (B, C, H, W) to codes (B, D), which tell neighbours.
+
+        Args:
+            facts: Of the data that the images are of.
+
+        Raises:
+            UserError: It makes no codes, or those of other images.
+        """
+        network: Any = self.model
+        if not hasattr(network, "encode") or getattr(network, "classes", False):
+            raise UserError(
+                f"data.spread_labels=true: the network of teacher.from ({type(network).__name__}) "
+                f"gives no codes of images without a class; train one with model=vae task=elbo"
+            )
+        here, there = (tuple(f.get("input_shape", ())) for f in (facts, self.data_facts))
+        if here != there:
+            raise UserError(
+                f"data.spread_labels=true: the network of teacher.from takes images of shape "
+                f"{there}, got {here}; train one on this data"
+            )
+        mean, std = facts.get("pixel_mean"), facts.get("pixel_std")
+        scale, shift = pixel_rescaling(mean, std, self.data_facts)
+        device = next(network.parameters()).device
+
+        @torch.no_grad()
+        def encode(images: Tensor) -> Tensor:
+            return network.encode((images * scale + shift).to(device))[0]
+
+        return encode
+
     def split_note(self, data: Options) -> str | None:
         """What is said where its training rows may be among those that are kept from this run."""
         keys = [
@@ -87,7 +121,7 @@ class Teacher:
         key = keys[0]
         return (
             f"teacher.from={self.run} was trained with data.{key}={self.data[key]}, here it is "
-            f"{data[key]}: rows of this test split are among those that it has seen"
+            f"{data[key]}: it may have seen rows of this validation or test split"
         )
 
     @property
@@ -132,11 +166,9 @@ def _check_spreading(config: RunConfig) -> bool:
     """Whether the data takes a teacher, among whose codes labels spread.
 
     Raises:
-        UserError: It does, and there is none, or no label is hidden; no switch.
+        UserError: It does, and there is none, or no label is hidden.
     """
-    spreads = config.data.get("spread_labels", False)
-    if not isinstance(spreads, bool):
-        raise UserError(f"data.spread_labels: got {spreads}, expected true or false")
+    spreads = bool(config.data.get("spread_labels"))
     if spreads and config.data.get("train_size") is None:
         raise UserError(
             "data.spread_labels=true needs to know whose labels spread: set data.train_size=, e.g. "

@@ -8,7 +8,6 @@ Shapes: N samples, D numbers of a code, M labels, K classes, J neighbours.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -62,11 +61,22 @@ def with_spread_labels(dataset: Dataset, few: Dataset, codes: Callable[[Tensor],
 
 
 def positions(samples: Tensor, chosen: Tensor) -> Tensor:
-    """Where each of M chosen samples stands among all N, int64 (M,)."""
-    place: dict[Any, int] = {}
+    """Where each of M chosen samples stands among all N, int64 (M,).
+
+    Raises:
+        UserError: One is not there.
+    """
+    places: dict[bytes, list[int]] = {}
     for k, row in enumerate(samples.flatten(1).numpy()):
-        place.setdefault(row.tobytes(), k)
-    return torch.tensor([place[row.tobytes()] for row in chosen.flatten(1).numpy()])
+        places.setdefault(row.tobytes(), []).append(k)
+    try:  # equal samples stand in several places
+        found = [places[row.tobytes()].pop(0) for row in chosen.flatten(1).numpy()]
+    except (KeyError, IndexError):
+        raise UserError(
+            "data.spread_labels=true: trainer.max_samples leaves out images whose labels spread; "
+            "leave it out"
+        ) from None
+    return torch.tensor(found)
 
 
 def spread(codes: Tensor, known: Tensor, labels: Tensor, classes: int) -> Tensor:
