@@ -20,9 +20,9 @@ less Llama's | rate | bytes a token |
 
 
 TITLES = {
-    "shakespeare": "The first text: characters of Shakespeare, 64 at once.",
-    "stdlib": "The second: the standard library's source, 256 tokens of some three characters at "
-    "once, and models of six times the size.",
+    "shakespeare": "Characters of Shakespeare, 64 at once:",
+    "stdlib": "The standard library's source, 256 tokens of some three characters at once, and "
+    "models of six times the size:",
 }
 
 
@@ -45,8 +45,10 @@ def with_tables(
 
 def tables(content: Mapping[str, Any], labels: Mapping[str, str], units: Mapping[str, str]) -> str:
     """Cost and loss of each form on each text; its speed by the length of the text."""
+    measured = [text for text in units if any(row.get("loss") for row in content[text].values())]
     parts = [
-        f"{wrapped(TITLES[text])}\n{_losses(content[text], labels, units[text])}" for text in units
+        f"{wrapped(TITLES[text])}\n{_losses(content[text], labels, units[text])}"
+        for text in measured
     ]
     parts += [_speeds(rows, labels) for rows in content.values() if "speed" in rows[BASE]]
     return "".join(parts) + wrapped(SPEED_NOTE)
