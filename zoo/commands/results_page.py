@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.config import groups as configs
 from zoo.errors import UserError
+from zoo.plural import plural
 from zoo.runs.rank import larger_is_better
 
 BEGIN, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"
@@ -96,7 +97,7 @@ def short_table(rows: Mapping[str, Row], baselines: Mapping[str, Row]) -> str:
 def compared(row: Row, baseline: Row | None) -> tuple[str, str]:
     """The network's result and the classical model's, the better one bold."""
     metric = published_metric(row)
-    network = f"{figure(metric, row['metrics'][metric])} ({seeds_text(row['runs'])})"
+    network = f"{figure(metric, row['metrics'][metric])} ({plural(row['runs'], 'seed')})"
     if baseline is None or metric not in baseline.get("metrics", ()):
         return network, "–"
     value = baseline["metrics"][metric]
@@ -139,11 +140,6 @@ def training_text(row: Row) -> str:
     seconds = row["seconds"]["mean"]
     duration = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
     return f"{duration}, {row['precision']}"
-
-
-def seeds_text(seeds: int) -> str:
-    """`1 seed`, `5 seeds`."""
-    return f"{seeds} seed{'s' if seeds != 1 else ''}"
 
 
 def about(experiment: str) -> str:

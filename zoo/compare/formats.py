@@ -10,6 +10,7 @@ from zoo.compare.command import repeat_all
 from zoo.compare.explain import won_because
 from zoo.compare.judge import judge
 from zoo.compare.wording import decide_command, sentences
+from zoo.plural import plural
 from zoo.program import spelled
 from zoo.runs.rank import Group, Spread, Table
 from zoo.runs.records import UnrankedRun
@@ -111,7 +112,7 @@ def text(
 
 def _block(table: Table, fit: bool, margin: float | None) -> str:
     better = "larger" if table.larger else "smaller"
-    count = _plural(len(table.runs), "run")
+    count = plural(len(table.runs), "run")
     lines = [f"{table.title}, by {table.metric} ({better} is better): {count}", ""]
     rows = rows_of(table)
     notes: list[str] = []
@@ -126,7 +127,7 @@ def _block(table: Table, fit: bool, margin: float | None) -> str:
         lines.append(f"warning: equal settings, other data: {first.path} and {second.path}")
     if table.repeats:
         lines.append(
-            f"{_plural(table.repeats, 'run')} left out: a newer one has the same settings and "
+            f"{plural(table.repeats, 'run')} left out: a newer one has the same settings and "
             f"seed (--group-by none shows all)"
         )
     best = table.groups[0]
@@ -161,11 +162,7 @@ def _width(fit: bool) -> int | None:
 
 
 def _more(group: Group) -> str:
-    return f" and {_plural(len(group.runs) - 1, 'more')}" if len(group.runs) > 1 else ""
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}{'s' if count != 1 and word == 'run' else ''}"
+    return f" and {len(group.runs) - 1:,} more" if len(group.runs) > 1 else ""
 
 
 def fitted(rows: Rows, width: int) -> tuple[Rows, list[str]]:
@@ -180,9 +177,8 @@ def fitted(rows: Rows, width: int) -> tuple[Rows, list[str]]:
     while shown > 3 and sum(widths[:shown]) + GAP * (shown - 1) > width:
         shown -= 1
     if hidden := rows[0][shown:]:
-        noun = "columns" if len(hidden) > 1 else "column"
-        names = ", ".join(hidden)
-        note = f"... {len(hidden)} more {noun}: {names} (a wider terminal, or --csv)"
+        more, names = plural(len(hidden), "more column"), ", ".join(hidden)
+        note = f"... {more}: {names} (a wider terminal, or --csv)"
         notes.append(folded(note, width - 1, indent="    "))
     return [row[:shown] for row in rows], notes
 

@@ -15,9 +15,9 @@ from dataclasses import is_dataclass
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from zoo.batch import Batch
-from zoo.data.plural import plural
 from zoo.data.tokenizers.base import Tokenizer
 from zoo.errors import UserError, closest_match
+from zoo.plural import plural
 from zoo.registry import Registry
 from zoo.schema import describe_value, matches_type, parameters, type_mismatch
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from zoo.data.paths import not_found
-from zoo.data.plural import plural
 from zoo.data.tables.csv_file import sort_labels
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
+from zoo.plural import plural
 
 SPLITS = {
     "train": "train", "training": "train",

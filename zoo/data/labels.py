@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.data.plural import plural
 from zoo.errors import UserError, closest_match
+from zoo.plural import plural
 
 SEPARATORS = ";|,"  # the first of them that is in any cell
 USUAL = SEPARATORS[0]

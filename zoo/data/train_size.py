@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from zoo.data.plural import plural
 from zoo.errors import UserError
+from zoo.plural import plural
 
 FORM = re.compile(r"([1-9]\d*)(/class)?")
 

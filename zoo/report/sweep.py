@@ -15,6 +15,7 @@ from zoo.compare.formats import figure, rows_of
 from zoo.compare.judge import judge
 from zoo.compare.plots import MAX_COLORED, MAX_GREY, group_curves, label
 from zoo.compare.wording import decide_command, sentences
+from zoo.plural import plural
 from zoo.program import spelled
 from zoo.report import chart, page
 from zoo.report.html import Html, element, join, scrolling
@@ -59,7 +60,7 @@ def render(folder: Path) -> str:
 def _header(title: str, tables: Sequence[Table], unranked: Sequence[UnrankedRun]) -> Html:
     runs = [run for table in tables for run in table.runs]
     failed = sum(run.state == "failed" for run in unranked)
-    words = [f"{len(runs):,} runs ranked"] + [f"{len(unranked):,} not"] * bool(unranked)
+    words = [f"{plural(len(runs), 'run')} ranked"] + [f"{len(unranked):,} not"] * bool(unranked)
     seconds = [s for run in runs if isinstance(s := run.result.get("seconds"), int | float)]
     words += [f"{duration(sum(seconds))} of training"] if seconds else []
     status = element("span", f"{failed} failed" if failed else "finished",
@@ -90,7 +91,9 @@ def _tiles(table: Table) -> Html:
         shown.append(
             page.tile(f"its {titles[other_name]} {name}", figure(best.figure(other), runs), note)
         )
-    shown.append(page.tile("combinations", f"{len(table.groups):,}", f"{len(table.runs):,} runs"))
+    shown.append(
+        page.tile("combinations", f"{len(table.groups):,}", plural(len(table.runs), "run"))
+    )
     return page.tiles(shown)
 
 
@@ -122,7 +125,7 @@ def _said(table: Table, names: Names) -> Html:
     if table.changed:
         parts.append(element("p", "Runs with equal settings have other data.", class_="note warn"))
     if table.repeats:
-        text = f"{table.repeats:,} older runs with the same settings and seed are left out."
+        text = f"Left out: {plural(table.repeats, 'older run')} with the same settings and seed."
         parts.append(element("p", text, class_="note"))
     said = element("div", *parts, class_="verdict") if parts else Html("")
     if command := decide_command(verdict):

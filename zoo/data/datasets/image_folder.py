@@ -36,11 +36,11 @@ from zoo.data.images.reader import FileSource, ImageReader
 from zoo.data.labels import check_separator, note_labels, rarest
 from zoo.data.names import note_alike
 from zoo.data.paths import not_found
-from zoo.data.plural import plural
 from zoo.data.repeated import repeated
 from zoo.data.splits import Indices, split_columns
 from zoo.errors import UserError
 from zoo.files import user_path
+from zoo.plural import plural
 from zoo.registry import DATASETS
 
 FITTED_ON = 4096  # training images that give mean and deviation where not all are decoded

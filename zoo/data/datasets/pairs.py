@@ -5,10 +5,10 @@ from pathlib import Path
 from zoo.data.charset import read_text
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.plural import plural
 from zoo.data.text.pairs import Pair, pair_dataset, split_pairs
 from zoo.errors import UserError
 from zoo.files import user_path
+from zoo.plural import plural
 from zoo.registry import DATASETS
 
 

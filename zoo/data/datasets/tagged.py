@@ -12,13 +12,13 @@ from typing import Any
 from zoo.data.charset import read_text
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.plural import plural
 from zoo.data.splits import split_items
 from zoo.data.text.json_rows import read_rows, unread
 from zoo.data.text.tagged import Sentence, tagged_dataset
 from zoo.data.text.tagged_encoding import cut_of
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
+from zoo.plural import plural
 from zoo.registry import DATASETS
 
 DOCUMENT = "-DOCSTART-"  # the first word of a line that separates documents

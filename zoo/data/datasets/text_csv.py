@@ -5,13 +5,13 @@ from typing import Literal
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.labels import note_labels, rarest
-from zoo.data.plural import plural
 from zoo.data.tables.csv_file import Table, read_csv
 from zoo.data.tables.encoding import Target
 from zoo.data.tables.targets import read_targets
 from zoo.data.text.labelled import labelled_text_dataset
 from zoo.data.text.labelled_encoding import LabelledTextEncoding, cells, with_text
 from zoo.errors import UserError
+from zoo.plural import plural
 from zoo.registry import DATASETS
 
 

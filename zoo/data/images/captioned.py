@@ -18,12 +18,12 @@ from zoo.data.dataset import Dataset, fingerprint
 from zoo.data.encoding import ENCODINGS
 from zoo.data.images.encoding import ImageEncoding
 from zoo.data.images.moved import moved_splits
-from zoo.data.plural import plural
 from zoo.data.splits import Indices, split_columns
 from zoo.data.text.captions import SPECIALS, Captions, longest, spelled
 from zoo.data.text.coverage import coverage_notes
 from zoo.data.tokenizers.registry import Tokenizer, load_tokenizer
 from zoo.errors import UserError
+from zoo.plural import plural
 
 
 @ENCODINGS.register("captioned")

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from zoo.data.images.decode import Facts, image_size
 from zoo.data.images.levels import Levels, describe, levels_of
-from zoo.data.plural import plural
 from zoo.data.splits import Indices
+from zoo.plural import plural
 
 LOOKED_AT = 200  # files whose size is looked at
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.data.paths import not_found
-from zoo.data.plural import plural
 from zoo.errors import UserError
+from zoo.plural import plural
 
 EXTENSIONS = {
     ".apng", ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",

@@ -17,9 +17,9 @@ from zoo.data.images.layout import (
     split_of,
 )
 from zoo.data.labels import label_matrix, split_labels
-from zoo.data.plural import plural
 from zoo.data.splits import Indices, renumbered
 from zoo.errors import UserError, closest_match
+from zoo.plural import plural
 
 PICTURES = {"image", "images", "img", "imgs", "jpegimages", "photos", "pictures"}
 OUTLINES = {"annotations", "gt", "labels", "mask", "masks", "segmentation", "segmentations"}

@@ -10,11 +10,11 @@ from zoo.data.images.index import ImageIndex
 from zoo.data.images.layout import split_of
 from zoo.data.labels import find_separator
 from zoo.data.paths import not_found
-from zoo.data.plural import plural
 from zoo.data.tables.csv_file import Table, read_csv
 from zoo.data.tables.input import JSON_NAMES, of_json
 from zoo.errors import UserError
 from zoo.files import user_path
+from zoo.plural import plural
 
 PATH_NAMES = ("path", "file", "filename", "file_name", "image", "image_path", "image_id", "id")
 LABEL_NAMES = ("label", "class", "target", "category")

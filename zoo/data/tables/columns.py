@@ -13,7 +13,6 @@ from torch import Tensor
 
 from zoo.data.contents import LEFT_OUT, Content
 from zoo.data.names import note_alike
-from zoo.data.plural import plural
 from zoo.data.tables.csv_file import Table, column_option, parse_number
 from zoo.data.tables.dates import find_order, is_no_date, parts_of
 from zoo.data.tables.described import describe_dates, describe_numbers, describe_texts
@@ -30,6 +29,7 @@ from zoo.data.tables.reading import (
 from zoo.data.tables.target import FEW, starts_with_zero
 from zoo.data.tables.words import is_free_text, words_of
 from zoo.errors import UserError
+from zoo.plural import plural
 
 MANY = 1000  # distinct texts that are no categories in a table of any size
 MAX_NOTES = 12

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from zoo.data.plural import plural
 from zoo.errors import UserError
+from zoo.plural import plural
 
 DELIMITERS = ",;\t|"
 SAMPLE = 200  # rows, to find out what separates cells

@@ -15,12 +15,12 @@ from torch import Tensor
 from zoo.data.contents import Content
 from zoo.data.labels import split_labels
 from zoo.data.names import note_alike
-from zoo.data.plural import plural
 from zoo.data.tables.csv_file import Table, is_missing, parse_number, sort_labels
 from zoo.data.tables.described import describe_numbers, frequent
 from zoo.data.tables.numbers import Notation, find_notation, is_no_number, looks_numeric
 from zoo.data.tables.reading import Reading, lost_digits, read_numbers, usual_decimal
 from zoo.errors import UserError
+from zoo.plural import plural
 
 FEW = 20  # distinct values that are still plausibly classes or categories in a small table
 

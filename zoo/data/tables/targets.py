@@ -11,7 +11,6 @@ from torch import Tensor
 
 from zoo.data.contents import Content
 from zoo.data.labels import check_separator
-from zoo.data.plural import plural
 from zoo.data.tables.csv_file import Table
 from zoo.data.tables.encoding import Target
 from zoo.data.tables.label_columns import (
@@ -24,6 +23,7 @@ from zoo.data.tables.numbers import Notation, is_no_number
 from zoo.data.tables.reading import is_numeric
 from zoo.data.tables.target import raise_problems, read_number, read_target
 from zoo.errors import UserError
+from zoo.plural import plural
 
 
 @dataclass

@@ -17,7 +17,6 @@ from zoo.data.chat.format import DEFAULT, Row, with_chat
 from zoo.data.chat.messages import CONTENT, Message, exchange
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.plural import plural
 from zoo.data.splits import split_items
 from zoo.data.text.chat_encoding import ChatEncoding
 from zoo.data.text.coverage import coverage_notes, repeated_note, spread
@@ -27,6 +26,7 @@ from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.data.tokenizers.registry import EOT, Tokenizer
 from zoo.errors import UserError
 from zoo.files import user_path
+from zoo.plural import plural
 
 ANY = exchange("hello", "zoo")
 

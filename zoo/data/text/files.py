@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.data.paths import not_found
-from zoo.data.plural import plural
 from zoo.data.text.transcode import COMPRESSED, is_plain, is_wide, read_head
 from zoo.errors import UserError, closest_match
 from zoo.files import user_path
+from zoo.plural import plural
 
 PIECE = 2**20  # bytes read at once
 BOM = b"\xef\xbb\xbf"

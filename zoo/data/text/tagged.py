@@ -19,12 +19,12 @@ from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import match_classes
-from zoo.data.plural import plural
 from zoo.data.text.coverage import coverage_notes, repeated_note, spread
 from zoo.data.text.ragged import Ragged, Row, id_dtype
 from zoo.data.text.tagged_encoding import NO_WORD, SPECIALS, TaggedEncoding
 from zoo.data.train_size import TrainSize
 from zoo.errors import UserError
+from zoo.plural import plural
 
 UNTAGGED = -100  # in `target`: padding, and what has no tag; torch's loss ignores it
 

@@ -17,7 +17,6 @@ from torch import Tensor
 from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
-from zoo.data.plural import plural
 from zoo.data.text.coverage import coverage_notes, document_samples
 from zoo.data.text.document import Document, Documents, digest, total_size
 from zoo.data.text.encoding import TextEncoding
@@ -26,6 +25,7 @@ from zoo.data.text.special_tokens import special_facts, special_names
 from zoo.data.text.token_cache import TokenCache
 from zoo.data.tokenizers.registry import Tokenizer
 from zoo.errors import UserError
+from zoo.plural import plural
 
 GOLDEN = 0.6180339887498949  # shifts of successive epochs spread evenly
 _CHUNK = 2**24  # tokens that are copied to a device, or counted, at once

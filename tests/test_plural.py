@@ -1,6 +1,6 @@
 """Numbers with what they count."""
 
-from zoo.data.plural import plural
+from zoo.plural import plural
 
 
 def test_one_is_singular():
