@@ -12,14 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.config.run import Options, RunConfig
+from zoo.config.run import SPLIT_KEYS, Options, RunConfig
 from zoo.errors import UserError
 from zoo.registry import MODELS, TASKS, Registry
 from zoo.restandardise import pixel_rescaling
 from zoo.schema import parameters
 
 FACT = "teacher"
-SPLIT_KEYS = ("val_fraction", "test_fraction", "split_seed", "folds", "fold")
 
 
 @dataclass(frozen=True)

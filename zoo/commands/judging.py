@@ -6,7 +6,7 @@ Shapes: N images, C channels, H height, W width, D features.
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from zoo.commands.other_data import SPLIT
+from zoo.config.run import SPLIT_KEYS
 from zoo.config.saved import with_found_files
 from zoo.errors import UserError
 
@@ -92,9 +92,9 @@ class Judge:
                 f"output layer, got task={judge.config.task['name']} and "
                 f"model={judge.config.model['name']}"
             )
-        settings = [{name: r.config.data.get(name) for name in SPLIT} for r in (judge, restored)]
+        settings = [{n: r.config.data.get(n) for n in SPLIT_KEYS} for r in (judge, restored)]
         if settings[0] != settings[1] and (known := _known_images(judge, restored))[0]:
-            differing = [name for name in SPLIT if settings[0][name] != settings[1][name]]
+            differing = [name for name in SPLIT_KEYS if settings[0][name] != settings[1][name]]
             of_judge, here = (", ".join(f"data.{n}={s[n]}" for n in differing) for s in settings)
             warn(
                 f"{JUDGE}={path}: the judge was trained on {known[0]:,} of these {known[1]:,} test "

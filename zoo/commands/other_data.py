@@ -4,7 +4,7 @@ from typing import Any
 
 from zoo.config import groups as configs
 from zoo.config.declared import declared_type, fits
-from zoo.config.run import Options
+from zoo.config.run import SPLIT_KEYS, Options
 from zoo.errors import UserError
 from zoo.runs.settings import format_value
 from zoo.schema import type_mismatch
@@ -12,7 +12,6 @@ from zoo.schema import type_mismatch
 SAME_DATA = (
     "root", "batch_size", "workers", "cache_gb", "max_pixels", "on_broken", "test_shift",
 )  # fmt: skip
-SPLIT = ("split_seed", "val_fraction", "test_fraction", "folds", "fold")
 AS_TRAINED = (  # a run's own ones are taken, whatever is given
     "block_size", "max_length", "template", "chat_template", "verifier", "columns", "drop",
     "numeric", "categorical", "texts", "max_words", "separator",
@@ -82,12 +81,13 @@ def without_effect(trained: Options, data: Options, split: str) -> list[str]:
 
 def split_differently(trained: Options, data: Options) -> list[str]:
     """Settings of the split that are not the run's, `data.split_seed=7`."""
-    return [f"data.{n}={format_value(data.get(n))}" for n in SPLIT if data.get(n) != trained.get(n)]
+    differing = [name for name in SPLIT_KEYS if data.get(name) != trained.get(name)]
+    return [f"data.{name}={format_value(data.get(name))}" for name in differing]
 
 
 def is_same_file(trained: Options, data: Options) -> bool:
     """Whether data are the run's own file, read alike, however it is divided."""
-    free = {*SPLIT, *SAME_DATA, "train_size", "label_noise"}
+    free = {*SPLIT_KEYS, *SAME_DATA, "train_size", "label_noise"}
     names = (trained.keys() | data.keys()) - free
     has_file = any(data.get(name) is not None for name in ("path", "source"))
     return has_file and all(trained.get(name) == data.get(name) for name in names)

@@ -18,6 +18,7 @@ from zoo.training.config import TrainerConfig
 Options = dict[str, Any]  # of one group: a name, and what the named builder takes
 GROUPS = ("model", "data", "task", "adapter", "optim", "schedule", "trainer")
 OPEN_GROUPS = GROUPS[:-1]
+SPLIT_KEYS = ("split_seed", "val_fraction", "test_fraction", "folds", "fold")  # of `data`
 Section = TypeVar("Section")
 
 

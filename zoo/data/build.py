@@ -1,6 +1,6 @@
 """Builds a dataset from the settings of the `data` group."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from zoo.data.context import DataContext
@@ -15,7 +15,7 @@ from zoo.files import user_path
 from zoo.registry import DATASETS
 from zoo.schema import bind
 
-SPLIT_KEYS = ("val_fraction", "test_fraction", "split_seed", "folds", "fold", "train_size")
+SPLIT_KEYS = tuple(field.name for field in fields(Split))  # `train_size` among them
 TOKENIZER_KEYS = ("tokenizer", "vocab_size", "min_count", "mask_token")
 LABEL_KEYS = ("train_size", "label_noise", "spread_labels")
 CONTEXT_KEYS = ("root", "label_noise", "test_shift")  # as `DataContext` names them
