@@ -1,7 +1,7 @@
 """Datasets: splits, the facts that follow from the data, and their encoding."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -94,6 +94,16 @@ class Dataset:
         assert self.augment is not None
         seeds = sample_seeds(seed, epoch, index).to(batch["input"].device, non_blocking=True)
         return self.augment(batch, seeds)
+
+
+def text_fingerprint(splits: Mapping[str, Iterable[str]]) -> str:
+    """SHA-256 over the texts and names of splits, these sorted."""
+    total = hashlib.sha256()
+    for split in sorted(splits):
+        for text in splits[split]:
+            total.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+        total.update(split.encode())
+    return total.hexdigest()
 
 
 def fingerprint(tensors: Iterable[Tensor]) -> str:

@@ -4,10 +4,8 @@ Ouyang et al., 2022, https://arxiv.org/abs/2203.02155, step 1 (supervised fine-t
 """
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +14,10 @@ from zoo.data.charset import read_text
 from zoo.data.chat.format import DEFAULT, Row, with_chat
 from zoo.data.chat.messages import CONTENT, Message, exchange
 from zoo.data.context import DataContext
-from zoo.data.dataset import Dataset
+from zoo.data.dataset import Dataset, text_fingerprint
 from zoo.data.splits import split_items
 from zoo.data.text.chat_encoding import ChatEncoding
-from zoo.data.text.coverage import coverage_notes, repeated_note, spread
+from zoo.data.text.coverage import coverage_notes, repeated_note, text_samples
 from zoo.data.text.prompt_encoding import PLACEHOLDER
 from zoo.data.text.scored import ScoredSource
 from zoo.data.tokenizers.config import TokenizerConfig
@@ -70,13 +68,14 @@ def conversation_dataset(
         raise UserError(f"data.block_size={block_size}: expected 2 or more")
     splits = split_items(conversations, context.split, allow_empty=not context.is_new)
     encoding = chat_encoding(name, splits, context, block_size, chat_template)
-    samples = {split: partial(_sample, members) for split, members in splits.items() if members}
+    samples = text_samples(splits, lambda c: (message[CONTENT] for message in c.messages))
     notes = coverage_notes(name, encoding.tokenizer, samples)
-    sha256 = _digest(splits)
-    if not context.is_new:
+    keys = {split: [_key(c) for c in members] for split, members in splits.items()}
+    sha256 = text_fingerprint(keys)
+    if context.is_new:
+        notes += repeated_note(keys, "conversations")
+    else:
         splits["all"] = list(conversations)
-    texts = {split: [_key(c) for c in members] for split, members in splits.items()}
-    notes += repeated_note(texts, "conversations")
     rows = {split: list(_rows(members, encoding)) for split, members in splits.items()}
     short = {split: _cut_long(name, split, rows[split], encoding.length) for split in rows}
     own = {split: members for split, members in short.items() if split != "all"}
@@ -241,17 +240,3 @@ def _summary(
 
 def _key(conversation: Conversation) -> str:
     return json.dumps(conversation.messages, ensure_ascii=False)
-
-
-def _sample(conversations: Sequence[Conversation]) -> Iterator[str]:
-    texts = [message[CONTENT] for c in conversations for message in c.messages]
-    return spread(iter(texts), len(texts))
-
-
-def _digest(splits: Mapping[str, Sequence[Conversation]]) -> str:
-    total = hashlib.sha256()
-    for split in sorted(splits):
-        for conversation in splits[split]:
-            total.update(hashlib.sha256(_key(conversation).encode("utf-8")).digest())
-        total.update(split.encode())
-    return total.hexdigest()

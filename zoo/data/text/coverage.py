@@ -1,6 +1,8 @@
 """How much of a text a vocabulary knows: almost nothing is refused, a part of it is a note."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 from zoo.data.text.document import Documents
 from zoo.data.tokenizers.base import KNOWN_LEAST, Tokenizer
@@ -9,6 +11,7 @@ from zoo.errors import UserError
 REFUSED, NOTED = 1 - KNOWN_LEAST, 0.05  # fractions of a text that are unknown
 SAMPLE = 2**17  # characters of a split that are looked at
 PARTS = 64  # of them, from texts spread evenly over the split
+T = TypeVar("T")
 
 
 def coverage_notes(
@@ -95,6 +98,18 @@ def spread(texts: Iterable[str], number: int) -> Iterator[str]:
             yield text[:length]
 
 
+def text_samples(
+    splits: Mapping[str, Sequence[T]], texts_of: Callable[[T], Iterable[str]]
+) -> dict[str, Callable[[], Iterator[str]]]:
+    """For each split with samples, a function that gives the beginnings of some of its texts."""
+
+    def beginnings(members: Sequence[T]) -> Iterator[str]:
+        texts = [text for member in members for text in texts_of(member)]
+        return spread(texts, len(texts))
+
+    return {split: partial(beginnings, members) for split, members in splits.items() if members}
+
+
 def document_samples(documents: Documents) -> dict[str, Callable[[], Iterator[str]]]:
     """For each split, a function that gives the beginnings of documents."""
 
@@ -104,4 +119,4 @@ def document_samples(documents: Documents) -> dict[str, Callable[[], Iterator[st
         for document in members[::stride]:
             yield next(iter(document.pieces()), "")[: max(1, length)]
 
-    return {split: lambda split=split: beginnings(split) for split in documents}  # type: ignore[misc]
+    return {split: partial(beginnings, split) for split in documents}

@@ -1,12 +1,15 @@
 """Text to token ids: the base of all text encodings, and the encoding of running text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from zoo.batch import Batch
 from zoo.data.encoding import ENCODINGS
+from zoo.data.text.ragged import padded
 from zoo.data.tokenizers.registry import EOT, MASK, Tokenizer, load_tokenizer
 
 
@@ -23,6 +26,31 @@ class TokenEncoding:
     def prepare(self, batch: Batch) -> Batch:
         """Ids and classes to int64, whatever they are stored as."""
         return {name: column.to(torch.int64) for name, column in batch.items()}
+
+
+class RowEncoding(TokenEncoding):
+    """The base of encodings whose samples are rows of ids, padded on the right.
+
+    Attributes:
+        length: Maximum number of tokens of a row, special ones included.
+    """
+
+    length: int
+
+    @property
+    def pad_id(self) -> int:
+        """The id that fills up shorter rows."""
+        return self.tokenizer.need_pad_id()
+
+    @property
+    def room(self) -> int:
+        """Tokens of a row besides the special ones around a text."""
+        return self.length - len(self.tokenizer.wrap(np.zeros(0, np.int32), self.length))
+
+    def join(self, batches: Sequence[Batch]) -> Batch:
+        """Padded to the longest row of all."""
+        rows = [row for batch in batches for row in batch["input"].numpy()]
+        return {"input": padded(rows, self.pad_id)}
 
 
 @ENCODINGS.register("text")

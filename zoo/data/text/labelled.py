@@ -7,8 +7,7 @@ Shapes: N texts, B batch, T tokens.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.encoding import match_classes
 from zoo.data.labels import label_facts
 from zoo.data.splits import Indices
-from zoo.data.text.coverage import coverage_notes, repeated_note, spread
+from zoo.data.text.coverage import coverage_notes, repeated_note, text_samples
 from zoo.data.text.labelled_encoding import SPECIALS, LabelledTextEncoding
 from zoo.data.text.ragged import Ragged, Row, id_dtype
 from zoo.data.tokenizers.config import TokenizerConfig
@@ -106,11 +105,11 @@ def labelled_text_dataset(
     number = len(encoding.class_names) if encoding.separator is None else None
     targets = {split: labels[i] for split, i in index.items()}
     targets["train"] = context.train_targets(labels, index["train"], number)
-    samples = {split: partial(_sample, texts, i) for split, i in index.items() if len(i)}
+    members = {split: [texts[i] for i in numbers.tolist()] for split, numbers in index.items()}
+    samples = text_samples(members, lambda text: [text])
     notes = coverage_notes(name, encoding.tokenizer, samples, predicted=False)
     ids = [encoding.encode(text) for text in texts]
     rows = [encoding.tokenizer.wrap(row, encoding.length) for row in ids]
-    members = {split: [texts[i] for i in numbers.tolist()] for split, numbers in index.items()}
     return Dataset(
         facts=encoding.facts() | _counts(targets["train"], encoding),
         splits={split: _source(rows, targets[split], i, encoding) for split, i in index.items()},
@@ -138,10 +137,6 @@ def _source(
 def _fit_tokenizer(config: TokenizerConfig, texts: Sequence[str], train: Tensor) -> Tokenizer:
     numbers = range(len(texts)) if config.tokenizer == "char" else train.tolist()
     return config.train((texts[i] for i in numbers), SPECIALS)
-
-
-def _sample(texts: Sequence[str], index: Tensor) -> Iterator[str]:
-    return spread((texts[i] for i in index.tolist()), len(index))
 
 
 def _digest(texts: Sequence[str], labels: Tensor) -> str:

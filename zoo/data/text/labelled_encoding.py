@@ -16,7 +16,7 @@ from zoo.data.encoding import ENCODINGS
 from zoo.data.paths import is_file
 from zoo.data.tables.csv_file import Table, read_csv
 from zoo.data.text.coverage import unknown_note
-from zoo.data.text.encoding import TokenEncoding
+from zoo.data.text.encoding import RowEncoding
 from zoo.data.text.ragged import Row, padded
 from zoo.data.tokenizers.registry import MASK, PAD, Tokenizer, load_tokenizer
 from zoo.errors import UserError
@@ -28,7 +28,7 @@ FILES = TABLES | {".txt", ".json", ".jsonl", ".gz", ".xlsx", ".parquet"}
 
 @ENCODINGS.register("labelled_text")
 @dataclass(frozen=True)
-class LabelledTextEncoding(TokenEncoding):
+class LabelledTextEncoding(RowEncoding):
     """Texts to token ids, padded on the right, by a tokenizer fitted on the training split.
 
     Attributes:
@@ -48,11 +48,6 @@ class LabelledTextEncoding(TokenEncoding):
     target: str | None = None
     delimiter: str | None = None
     separator: str | None = None
-
-    @property
-    def pad_id(self) -> int:
-        """The id that fills up shorter texts."""
-        return self.tokenizer.need_pad_id()
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to rebuild this encoding."""
@@ -122,13 +117,8 @@ class LabelledTextEncoding(TokenEncoding):
 
     def truncated(self, ids: Sequence[Row]) -> int:
         """How many texts of these ids are cut off."""
-        room = self.length - len(self.tokenizer.wrap(np.zeros(0, np.int32), self.length))
+        room = self.room
         return sum(len(row) > room for row in ids)
-
-    def join(self, batches: Sequence[Batch]) -> Batch:
-        """Padded to the longest text of all."""
-        rows = [row for batch in batches for row in batch["input"].numpy()]
-        return {"input": padded(rows, self.pad_id)}
 
     def _texts(self, path: str) -> tuple[list[str], list[str], list[str]]:
         """Names, texts, and notes on how they were read."""

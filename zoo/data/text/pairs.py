@@ -8,8 +8,7 @@ Shapes: N pairs, B batch, S and T tokens of source and target.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.splits import split_items
-from zoo.data.text.coverage import coverage_notes, spread
+from zoo.data.text.coverage import coverage_notes, text_samples
 from zoo.data.text.pair_encoding import SPECIALS, PairEncoding
 from zoo.data.text.ragged import Ragged, Row, id_dtype
 from zoo.data.tokenizers.config import TokenizerConfig
@@ -102,7 +101,7 @@ def pair_dataset(
         context.tokenizer.check_same(encoding.tokenizer)
     sha256 = digest(pairs)
     pairs = {split: context.some(members) for split, members in pairs.items()}
-    samples = {split: partial(_sample, members) for split, members in pairs.items() if members}
+    samples = text_samples(pairs, lambda pair: pair)
     known = coverage_notes(name, encoding.tokenizer, samples)
     rows: EncodedPairs = {
         split: [(encoding.encode(a), encoding.encode(b)) for a, b in members]
@@ -122,10 +121,6 @@ def pair_dataset(
         sha256=sha256,
         notes=[_summary(sources, encoding), *known, *notes],
     )
-
-
-def _sample(pairs: Sequence[Pair]) -> Iterator[str]:
-    return spread((text for pair in pairs for text in pair), 2 * len(pairs))
 
 
 def _target_facts(pairs: Sequence[Pair]) -> dict[str, Any]:

@@ -3,11 +3,9 @@
 Shapes: N rows, B batch, T tokens of the batch's longest.
 """
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,10 +16,10 @@ from torch import Tensor
 from zoo.batch import Batch
 from zoo.data.chat.messages import CONTENT, ROLE, Message
 from zoo.data.context import DataContext
-from zoo.data.dataset import Dataset
+from zoo.data.dataset import Dataset, text_fingerprint
 from zoo.data.encoding import ENCODINGS
 from zoo.data.text.chat_encoding import ChatEncoding
-from zoo.data.text.coverage import coverage_notes, repeated_note, spread
+from zoo.data.text.coverage import coverage_notes, repeated_note, text_samples
 from zoo.data.text.prompt_encoding import PromptEncoding
 from zoo.data.text.prompts import fit_tokenizer, scored_row
 from zoo.data.text.scored import ScoredRow, ScoredSource
@@ -142,7 +140,7 @@ def preference_dataset(
     Raises:
         UserError: A split whose rows are all too long; what the chat template refuses.
     """
-    samples = {split: partial(_sample, rows) for split, rows in splits.items() if rows}
+    samples = text_samples(splits, lambda row: row.texts)
     notes = coverage_notes(name, encoding.tokenizer, samples)
     keys = {split: [row.key for row in rows] for split, rows in splits.items()}
     notes += repeated_note(keys, "prompts with their answers")
@@ -155,8 +153,8 @@ def preference_dataset(
         )
         for split, rows in kept.items()
     }
-    own = {split: rows for split, rows in keys.items() if split != "all"}
-    return Dataset(encoding.facts(), sources, encoding, _digest(own), notes=notes)
+    own = {split: members for split, members in keys.items() if split != "all"}
+    return Dataset(encoding.facts(), sources, encoding, text_fingerprint(own), notes=notes)
 
 
 def preference_encoding(
@@ -189,11 +187,6 @@ def preference_encoding(
         )
     context.tokenizer.check_same(encoding.tokenizer)
     return encoding
-
-
-def _sample(rows: Sequence[Preference]) -> Iterator[str]:
-    texts = [text for row in rows for text in row.texts]
-    return spread(iter(texts), len(texts))
 
 
 def _encode(
@@ -256,12 +249,3 @@ def _summary(
     if dropped:
         summary += f"; {dropped:,} longer than data.block_size={limit} tokens left out"
     return summary
-
-
-def _digest(keys: Mapping[str, Sequence[str]]) -> str:
-    total = hashlib.sha256()
-    for split in sorted(keys):
-        for key in keys[split]:
-            total.update(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest())
-        total.update(split.encode())
-    return total.hexdigest()

@@ -4,16 +4,15 @@ Ouyang et al., 2022, https://arxiv.org/abs/2203.02155, step 1 (supervised fine-t
 Shapes: T tokens of a row.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
 from zoo.data.context import DataContext
-from zoo.data.dataset import Dataset
+from zoo.data.dataset import Dataset, text_fingerprint
 from zoo.data.splits import split_items
-from zoo.data.text.coverage import coverage_notes, repeated_note, spread
+from zoo.data.text.coverage import coverage_notes, repeated_note, text_samples
 from zoo.data.text.prompt_encoding import PLACEHOLDER, PromptEncoding
 from zoo.data.text.ragged import Row
 from zoo.data.text.scored import ScoredRow, ScoredSource
@@ -60,9 +59,9 @@ def prompt_dataset(
         encoding = PromptEncoding(tokenizer, block_size, template, *columns, verifier)
     else:
         context.tokenizer.check_same(encoding.tokenizer)
-    samples = {split: partial(_sample, members) for split, members in splits.items() if members}
+    samples = text_samples(splits, lambda pair: pair)
     notes = coverage_notes(name, encoding.tokenizer, samples)
-    sha256 = _digest(splits)
+    sha256 = text_fingerprint({split: chain.from_iterable(splits[split]) for split in splits})
     if not context.is_new:
         everything = [pair for members in splits.values() for pair in members]
         splits["all"] = everything if isinstance(pairs, Mapping) else list(pairs)
@@ -105,10 +104,6 @@ def scored_row(row: PromptRow) -> ScoredRow:
     return ids, np.arange(len(ids)) >= prompt
 
 
-def _sample(pairs: Sequence[Pair]) -> Iterator[str]:
-    return spread((text for pair in pairs for text in pair), 2 * len(pairs))
-
-
 def _drop_long(name: str, split: str, rows: list[PromptRow], limit: int) -> list[PromptRow]:
     """Rows of at most `limit` tokens, the last one's target not counted."""
     short = [row for row in rows if len(row[0]) <= limit + 1]
@@ -135,13 +130,3 @@ def _summary(
     if dropped:
         summary += f"; {dropped:,} longer than data.block_size={encoding.length} tokens left out"
     return summary
-
-
-def _digest(splits: Mapping[str, Sequence[Pair]]) -> str:
-    total = hashlib.sha256()
-    for split in sorted(splits):
-        for pair in splits[split]:
-            digests = (hashlib.sha256(text.encode("utf-8", "surrogatepass")) for text in pair)
-            total.update(b"".join(digest.digest() for digest in digests))
-        total.update(split.encode())
-    return total.hexdigest()

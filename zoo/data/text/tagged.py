@@ -7,8 +7,7 @@ Shapes: N sentences, B batch, T tokens.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ from zoo.batch import Batch
 from zoo.data.context import DataContext
 from zoo.data.dataset import Dataset
 from zoo.data.encoding import match_classes
-from zoo.data.text.coverage import coverage_notes, repeated_note, spread
+from zoo.data.text.coverage import coverage_notes, repeated_note, text_samples
 from zoo.data.text.ragged import Ragged, Row, id_dtype
 from zoo.data.text.tagged_encoding import NO_WORD, SPECIALS, TaggedEncoding
 from zoo.data.train_size import TrainSize
@@ -99,7 +98,7 @@ def tagged_dataset(
     if not context.is_new:
         splits = {**splits, "all": everything}
     splits = {**splits, "train": _noisy(splits["train"], encoding.tag_names, context)}
-    samples = {split: partial(_sample, members) for split, members in splits.items() if members}
+    samples = text_samples(splits, lambda sentence: [" ".join(sentence.words)])
     notes = coverage_notes(name, encoding.tokenizer, samples, predicted=False)
     sources = {split: _source(members, encoding) for split, members in splits.items()}
     words = {split: [one.words for one in members] for split, members in splits.items()}
@@ -187,10 +186,6 @@ def _source(sentences: Sequence[Sentence], encoding: TaggedEncoding) -> TaggedSo
             start += len(piece.words)
     tokens = Ragged.of(ids, id_dtype(encoding.tokenizer.vocab_size))
     return TaggedSource(tokens, Ragged.of(tags, torch.int16), encoding.pad_id)
-
-
-def _sample(sentences: Sequence[Sentence]) -> Iterable[str]:
-    return spread((" ".join(one.words) for one in sentences), len(sentences))
 
 
 def _digest(splits: Sentences) -> str:

@@ -17,7 +17,7 @@ from zoo.batch import Batch
 from zoo.data.charset import read_text
 from zoo.data.encoding import ENCODINGS
 from zoo.data.paths import is_file
-from zoo.data.text.encoding import TokenEncoding
+from zoo.data.text.encoding import RowEncoding
 from zoo.data.text.ragged import Row, padded
 from zoo.data.tokenizers.registry import MASK, PAD, Tokenizer, load_tokenizer
 from zoo.data.tokenizers.scripts import ANY, is_unspaced
@@ -51,7 +51,7 @@ class Piece(NamedTuple):
 
 @ENCODINGS.register("tagged")
 @dataclass(frozen=True)
-class TaggedEncoding(TokenEncoding):
+class TaggedEncoding(RowEncoding):
     """Words to token ids, padded on the right, by a tokenizer fitted on the training split.
 
     Attributes:
@@ -71,11 +71,6 @@ class TaggedEncoding(TokenEncoding):
     def __post_init__(self) -> None:
         if self.cut not in CUTS:
             raise ValueError(unknown_name("cut", self.cut, CUTS))
-
-    @property
-    def pad_id(self) -> int:
-        """The id that fills up shorter sentences."""
-        return self.tokenizer.need_pad_id()
 
     @property
     def runtime_facts(self) -> dict[str, Any]:
@@ -114,8 +109,7 @@ class TaggedEncoding(TokenEncoding):
 
     def pieces(self, words: Sequence[str]) -> list[Piece]:
         """A sentence as pieces of at most `length` tokens, cut between words."""
-        room = self.length - len(self.tokenizer.wrap(np.zeros(0, np.int32), self.length))
-        pieces, ids, start = [], list[Row](), 0
+        room, pieces, ids, start = self.room, [], list[Row](), 0
         for number, word in enumerate(words):
             own = self._ids_of(word)[: max(1, room)]
             if ids and sum(map(len, ids)) + len(own) > room:
@@ -164,11 +158,6 @@ class TaggedEncoding(TokenEncoding):
         pieces = [piece for text in texts for piece in self.cut_text(text)]
         names = [" ".join(piece.words) for piece in pieces]
         return names, {"input": padded([piece.ids for piece in pieces], self.pad_id)}
-
-    def join(self, batches: Sequence[Batch]) -> Batch:
-        """Padded to the longest sentence of all."""
-        rows = [row for batch in batches for row in batch["input"].numpy()]
-        return {"input": padded(rows, self.pad_id)}
 
     def facts(self) -> dict[str, Any]:
         """Facts that models and tasks may ask for."""
