@@ -120,6 +120,11 @@ def remark(text: str) -> None:
     print(folded(text, line_width(sys.stderr)), file=sys.stderr)
 
 
+def warn(text: str) -> None:
+    """Print a warning, likewise."""
+    remark(f"warning: {text}")
+
+
 class TerminalLines:
     """Lines that stay below all other output: call `clear` before printing anything else.
 

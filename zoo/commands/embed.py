@@ -16,7 +16,7 @@ from zoo.commands.lines import texts as _texts
 from zoo.errors import UserError, unknown_name
 from zoo.files import atomic_write, user_path
 from zoo.runs.find import find_run
-from zoo.terminal import remark
+from zoo.terminal import warn
 from zoo.text_table import text_table
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Encoder:
         from zoo.tasks.sentences import Pool, sentence_vectors
 
         if self.stated.pool not in (None, pool):
-            _warn(f"{self.name} was trained with embed={self.stated.pool}")
+            warn(f"{self.name} was trained with embed={self.stated.pool}")
         rows = [self._row(text, pool) for text in texts]
         with torch.no_grad(), self.precision.autocast():
             vectors = sentence_vectors(self.model, rows, cast(Pool, pool), self.device).float()
@@ -84,13 +84,13 @@ class Encoder:
         if not len(row):
             raise UserError(f"input='{text}' has no token; give a text")
         if not len(ids):
-            _warn(f"'{_short(text)}' has no token of its own: its vector says nothing")
+            warn(f"'{_short(text)}' has no token of its own: its vector says nothing")
         if pool == "cls" and row[0] != self.tokenizer.first_special:
             raise UserError(f"embed=cls: texts of {self.name} begin with no [CLS]; take embed=mean")
         if len(row) < len(whole):
-            _warn(f"'{_short(text)}' has {len(whole)} tokens; the first {len(row)} are read")
+            warn(f"'{_short(text)}' has {len(whole)} tokens; the first {len(row)} are read")
         if self.tokenizer.knows_nothing(text):
-            _warn(f"the vocabulary knows nothing of '{_short(text)}': its vector says nothing")
+            warn(f"the vocabulary knows nothing of '{_short(text)}': its vector says nothing")
         return row.tolist()
 
 
@@ -140,7 +140,7 @@ def of_run(values: dict[str, Any]) -> Encoder:
     from zoo.weights.sentences import Stated
 
     names = modules(values["plugins"])
-    restored = restore(run, values["checkpoint"], values["device"], names, _warn, values["base"])
+    restored = restore(run, values["checkpoint"], values["device"], names, warn, values["base"])
     fold(restored.model)
     tokenizer, model = restored.encoding.tokenizer, restored.model
     _check(model, restored.config.model["name"])
@@ -189,7 +189,7 @@ def of_weights(values: dict[str, Any]) -> Encoder:
     folder = source.path if source.path.is_dir() else source.path.parent
     stated = read_stated(folder)
     if stated.prompt:
-        _warn(f"the weights put '{stated.prompt}' before each text")
+        warn(f"the weights put '{stated.prompt}' before each text")
     length = min(stated.length or model.context, model.context)
     fp32 = Precision("fp32", device)
     return Encoder(
@@ -256,7 +256,3 @@ def _size(vectors: "Tensor") -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= LETTERS else text[: LETTERS - 3] + "..."
-
-
-def _warn(text: str) -> None:
-    remark(f"warning: {text}")

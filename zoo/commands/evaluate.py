@@ -18,7 +18,7 @@ from zoo.config.saved import with_found_files
 from zoo.errors import UserError, report, unknown_name
 from zoo.files import finite
 from zoo.runs.find import find_run
-from zoo.terminal import remark
+from zoo.terminal import remark, warn
 
 if TYPE_CHECKING:
     from zoo.restore import Restored
@@ -95,7 +95,7 @@ def _main(argv: list[str]) -> int:
     judging = judging_of(restored, samples, values[JUDGE], split, warnings.append)
     outcome = evaluate_run(restored, data, other, split, warnings, repeats, judging)
     for warning in warnings:
-        remark(f"warning: {warning}")
+        warn(warning)
     for note in outcome["notes"]:
         remark(f"note: {note}")
     print(json.dumps(finite(outcome)) if as_json else describe(outcome))

@@ -21,7 +21,7 @@ from zoo.files import atomic_folder, user_path, write_synced
 from zoo.runs.directory import RunDirectory
 from zoo.runs.find import find_run
 from zoo.runs.result import FILE
-from zoo.terminal import remark
+from zoo.terminal import warn
 
 if TYPE_CHECKING:
     from zoo.restore import Restored
@@ -66,7 +66,7 @@ def _main(argv: list[str] | None) -> int:
     from zoo.restore import restore
     from zoo.weights.merged import merge_adapters
 
-    restored = restore(paths[0], "best", "cpu", modules(values["plugins"]), _warn, values["base"])
+    restored = restore(paths[0], "best", "cpu", modules(values["plugins"]), warn, values["base"])
     adapters = _read(restored, paths, values["base"])
     weights = dict(zip(adapters, numbers, strict=True))
     chosen = merge_adapters(restored.model, adapters, weights)
@@ -147,7 +147,7 @@ def _write(
     run.write_json("dataset.json", restored.run.read_dataset())
     adapters = [{"path": str(Path(p).resolve()), "weight": w} for p, w in weights.items()]
     write_synced(folder / MERGED, json.dumps({"adapters": adapters}, indent=2).encode())
-    trained = find_checkpoint(restored.run, restored.checkpoint, _warn)
+    trained = find_checkpoint(restored.run, restored.checkpoint, warn)
     state = {"base": trained.state.get("base"), "precision": {"name": restored.precision.name}}
     tensors = {"model": trainable_tensors(restored.model)}
     Checkpointer(run.checkpoints).save("best", 0, tensors, state)
@@ -156,7 +156,3 @@ def _write(
     run.write_json(FILE, outcome | {"precision": restored.precision.name})
     text = yaml.safe_dump(config.to_dict(), sort_keys=False)
     write_synced(folder / "config.yaml", text.encode())
-
-
-def _warn(text: str) -> None:
-    remark(f"warning: {text}")

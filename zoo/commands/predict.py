@@ -16,7 +16,7 @@ from zoo.errors import UserError, report
 from zoo.files import finite
 from zoo.runs.find import find_run
 from zoo.schema import matches_type, parameters
-from zoo.terminal import remark
+from zoo.terminal import warn
 from zoo.text_table import text_table
 
 if TYPE_CHECKING:
@@ -245,11 +245,6 @@ def _write(pieces: Iterable[Row], heading: str) -> None:
         last = row["text"] or last
         print(row["text"], end="", flush=True)
     print("" if last.endswith("\n") else "\n", end="", flush=True)
-
-
-def warn(text: str) -> None:
-    """To the standard error stream."""
-    remark(f"warning: {text}")
 
 
 def describe(rows: list[dict[str, Any]], top: int) -> str:

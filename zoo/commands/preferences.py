@@ -15,7 +15,7 @@ from zoo.commands.evaluate import modules
 from zoo.errors import UserError, report, unknown_name
 from zoo.files import user_path, write_text
 from zoo.runs.find import find_run
-from zoo.terminal import remark
+from zoo.terminal import warn
 
 if TYPE_CHECKING:
     from zoo.restore import Restored
@@ -100,7 +100,7 @@ def _main(argv: list[str] | None) -> int:
     from zoo.restore import restore
 
     plugins, base = modules(values["plugins"]), values["base"]
-    restored = restore(run, values["checkpoint"], values["device"], plugins, _warn, base)
+    restored = restore(run, values["checkpoint"], values["device"], plugins, warn, base)
     rows = preference_rows(restored, settings)
     if not rows:
         raise UserError(
@@ -121,10 +121,6 @@ def _number(values: dict[str, Any], name: str, least: int) -> int:
     if not text.isdecimal() or int(text) < least:
         raise UserError(f"{name}={text}: expected a whole number, {least} or more")
     return int(text)
-
-
-def _warn(text: str) -> None:
-    remark(f"warning: {text}")
 
 
 def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
