@@ -125,39 +125,37 @@ def _main(argv: list[str]) -> int:
         from zoo.commands.embed import main as embed
 
         return embed(argv, USAGE)
-    values, chosen_text, inputs = _options(argv)
-    as_json = values["json"]
+    values, chosen, inputs = _options(argv)
     run = find_run(values["run"]).path  # reports a wrong path before torch is imported
     from zoo.restore import restore
 
-    restored = restore(
-        run,
-        values["checkpoint"],
-        values["device"],
-        modules(values["plugins"]),
-        warn,
-        values["base"],
-    )
-    if values["draws"] or "out" in chosen_text:
-        _write_images(restored, chosen_text, inputs, as_json)
-    if values["draws"]:
-        return 0
-    if values["chat"] and OPTIONS in chosen_text:
-        raise UserError("options= and chat=true: options answer one message; leave out chat=true")
-    respond = respond_of(restored, warn, chosen_text)
-    if values["top"] and respond is not None and "top" in parameters(respond):
-        chosen_text["top"] = values["top"]
-    chosen = bind(respond, chosen_text, _read, ["run", "input", *COMMON, *CHAT])
-    top = int(values["top"] or chosen.get("top", TOP))
-    from zoo.adapters.lora import fold
+    plugins = modules(values["plugins"])
+    restored = restore(run, values["checkpoint"], values["device"], plugins, warn, values["base"])
+    if values["draws"] or "out" in chosen:
+        _write_images(restored, chosen, inputs, values["json"])
+    if not values["draws"]:
+        _answer_all(restored, values, chosen, inputs)
+    return 0
+
+
+def _answer_all(
+    restored: "Restored", values: dict[str, Any], chosen: dict[str, str], inputs: list[str]
+) -> None:
+    """Print the answers to all inputs, by the options of the command and those of the task."""
     from zoo.commands.chat import Talk
     from zoo.commands.samples import predict
     from zoo.weights.adapters import each_adapter
 
+    as_json = values["json"]
+    if values["chat"] and OPTIONS in chosen:
+        raise UserError("options= and chat=true: options answer one message; leave out chat=true")
+    respond = respond_of(restored, warn, chosen)
+    if values["top"] and respond is not None and "top" in parameters(respond):
+        chosen = chosen | {"top": values["top"]}
+    settings = bind(respond, chosen, _read, ["run", "input", *COMMON, *CHAT])
+    top = int(values["top"] or settings.get("top", TOP))
     adapters = _adapters(restored, modules(values["adapters"]))
-    if not adapters:
-        fold(restored.model)
-    talk = Talk(restored, values["system"], chosen, warn) if values["chat"] else None
+    talk = Talk(restored, values["system"], settings, warn) if values["chat"] else None
     if talk and len(adapters) > 1:
         raise UserError("adapters= and chat=true: a conversation is with one model; give one")
     kind, continues = restored.encoding.kind, "max_tokens" in parameters(respond or predict)
@@ -170,9 +168,8 @@ def _main(argv: list[str]) -> int:
             if respond is None:
                 show(predict(restored, [text], warn), top, as_json, fields)
             elif talk is None or text.strip():
-                rows = talk.answer(text) if talk else answer(restored, text, chosen, warn)
+                rows = talk.answer(text) if talk else answer(restored, text, settings, warn)
                 show(rows, top, as_json, {"input": text} | fields)
-    return 0
 
 
 def _write_images(
@@ -186,9 +183,14 @@ def _write_images(
 
 
 def _adapters(restored: "Restored", paths: list[str]) -> "dict[str, Adapter | None]":
-    """Those of `adapters=`, for the weights that the run's own adapter, if any, belongs to."""
+    """Those of `adapters=`, for the weights that the run's own adapter, if any, belongs to; where
+    none are given, its own becomes a part of the weights."""
+    from zoo.adapters.lora import fold
     from zoo.weights.adapters import check_exchange, read_adapters
 
+    if not paths:
+        fold(restored.model)
+        return {}
     config = restored.config
     base = config.init.from_ if config.adapter["name"] == "lora" else restored.run.path
     options = restored.facts | config.model
