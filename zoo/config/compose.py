@@ -50,57 +50,79 @@ def load(overrides: list[str]) -> RunConfig:
     Raises:
         UserError: Unknown choices and keys, wrong types, with the nearest valid name.
     """
-    overrides = current_overrides(overrides)
+    overrides = _for_hydra(current_overrides(overrides))
+    composed = _compose(overrides, return_hydra_config=True)
+    choice_of = dict(composed.hydra.runtime.choices)
+    pinned = [f"{group}={choice_of[group]}" for group in GROUPS]
+    pinned += [f"{key}={name}" for key, name in choice_of.items() if key.startswith("model@")]
+    listed = _listed(configs.written(), tuple(pinned))
+    reference, typed = current_config(listed), set(map(key_of, overrides))
+    values, experiment = _plain(composed), choice_of["experiment"]
+    if experiment:
+        values |= _chosen_beside(values, overrides, pinned)
+    if {"init.from", "teacher.from"} & typed:
+        values["expect"] = {}  # promised for other weights
+    values = current_config(values, listed, typed)
+    check(values, reference, experiment)
+    if values["name"] is None:
+        values["name"] = experiment or _name(choice_of["model"], choice_of["data"])
+    _check_name(values["name"])
+    config = RunConfig.from_dict({"experiment": experiment, **values})
+    config.trainer.check_typed(typed)
+    return config
+
+
+def _for_hydra(overrides: list[str]) -> list[str]:
+    """Overrides as Hydra takes them; with the default experiment, where none of what makes a recipe
+    is chosen."""
     for override in overrides:
         if override.startswith("~"):
             raise UserError(f"cannot delete '{override}': settings are changed, by key=value")
     overrides = [of_part(o) for o in quoted(overrides)]
     check_choices(overrides)
-    parts = {part for o in overrides if (part := o.partition("=")[0].partition("@")[2])}
+    has_recipe = _choices_of(overrides) & {"experiment", "model", "data", "task"}
+    overrides = [opened(o) for o in overrides if o != "experiment=null"]
+    renamed = tuple(f"{name}=" for name in RENAMED.values())  # files may list the old names
+    overrides = [f"++{o}" if o.startswith(renamed) else o for o in overrides]
+    return overrides if has_recipe else [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
+
+
+def _choices_of(overrides: Sequence[str]) -> set[str]:
+    """The groups, or `experiment`, that a command line chooses from; not for a part of a model."""
     keys = {key_of(o) for o in overrides if "@" not in o.partition("=")[0]}
-    chosen = keys & {*GROUPS, "experiment"}
-    overrides = [o for o in overrides if o != "experiment=null"]
-    overrides = [opened(o) for o in overrides]
-    current = tuple(f"{name}=" for name in RENAMED.values())  # files may list the old names
-    overrides = [f"++{o}" if o.startswith(current) else o for o in overrides]
-    if not chosen & {"experiment", "model", "data", "task"}:
-        overrides = [f"experiment={DEFAULT_EXPERIMENT}", *overrides]
-    composed = _compose(overrides, return_hydra_config=True)
-    choice_of = composed.hydra.runtime.choices
-    chosen_of = {group: choice_of[group] for group in (*GROUPS, "experiment")}
-    pinned = [f"{group}={chosen_of[group]}" for group in GROUPS]
-    pinned += [f"{key}={name}" for key, name in choice_of.items() if key.startswith("model@")]
-    listed = _listed(configs.written(), tuple(pinned))
-    reference, typed = current_config(listed), set(map(key_of, overrides))
-    with_values = _plain(composed)
-    experiment = chosen_of["experiment"]
-    if {"init.from", "teacher.from"} & typed:
-        with_values["expect"] = {}  # promised for other weights
-    if experiment and (retyped := chosen & set(GROUPS)):
-        replaced = {"experiment", *GROUPS} - retyped
-        values = [o for o in overrides if key_of(o).split(".")[0] not in replaced]
-        as_filed = _plain(_compose(pinned + [o for o in values if key_of(o) not in retyped]))
-        with_values |= {group: as_filed[group] for group in retyped}
-        if retyped & PROMISED:
-            with_values["expect"] = {}  # promised for another model, other data, a full training
-    if experiment and parts:
-        values = [o for o in overrides if key_of(o).rpartition(".")[0] in parts]
-        as_filed = _plain(_compose(pinned + values))
+    return keys & {*GROUPS, "experiment"}
+
+
+def _chosen_beside(values: Config, overrides: Sequence[str], pinned: list[str]) -> Config:
+    """What the command line chooses besides an experiment, as the files of its choices say.
+
+    Args:
+        values: The config with the experiment's settings.
+        overrides: As Hydra takes them.
+        pinned: Overrides that choose all groups, without the experiment.
+    """
+    changed: Config = {}
+    if groups := _choices_of(overrides) - {"experiment"}:
+        others = {"experiment", *GROUPS} - groups
+        own = [o for o in overrides if key_of(o).split(".")[0] not in others]
+        as_filed = _plain(_compose(pinned + [o for o in own if key_of(o) not in groups]))
+        changed |= {group: as_filed[group] for group in groups}
+    if parts := {part for o in overrides if (part := o.partition("=")[0].partition("@")[2])}:
+        own = [o for o in overrides if key_of(o).rpartition(".")[0] in parts]
+        as_filed = _plain(_compose(pinned + own))
         for part in parts:
             group, _, key = part.partition(".")
-            with_values[group][key] = as_filed[group][key]
-        with_values["expect"] = {}
-    with_values = current_config(with_values, listed, typed)
-    check(with_values, reference, experiment)
-    if with_values["name"] is None:
-        with_values["name"] = experiment or _name(chosen_of["model"], chosen_of["data"])
-    name = with_values["name"]
+            changed[group] = changed.get(group, values[group]) | {key: as_filed[group][key]}
+    if parts or groups & PROMISED:
+        changed["expect"] = {}  # promised for another model, other data, a full training
+    return changed
+
+
+def _check_name(name: str) -> None:
+    """Raise where a run's name is not one that a folder may have."""
     is_name = re.fullmatch(r"[^/\\]+", name) and name not in (".", "..") and printable(name) == name
     if not is_name or len(name.encode()) > NAME_BYTES:
         raise UserError(f"name: got {name!r}, expected the name of one folder, below output_dir")
-    config = RunConfig.from_dict({"experiment": experiment, **with_values})
-    config.trainer.check_typed(typed)
-    return config
 
 
 def _name(model: str, data: str) -> str:
