@@ -53,6 +53,19 @@ def options(
     return values, overrides
 
 
+def switch(values: dict[str, Any], name: str) -> bool:
+    """An option that is true or false."""
+    text = str(values[name]).lower()
+    if text not in ("true", "false"):
+        raise UserError(f"{name}={values[name]}: expected true or false")
+    return text == "true"
+
+
+def modules(text: str) -> list[str]:
+    """`[a.b,c]` or `a.b,c` as names of modules."""
+    return [name.strip() for name in text.strip("[] ").split(",") if name.strip()]
+
+
 def print_help(usage: str) -> None:
     """Print what a command does and takes; where the terminal is narrower than the text, its
     paragraphs are folded, and each description below its beginning."""

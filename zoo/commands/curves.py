@@ -13,8 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from zoo.commands.arguments import options
-from zoo.commands.evaluate import modules
+from zoo.commands.arguments import modules, options
 from zoo.compare.curves import Curve, Groups, Points, draw_line, draw_points, label_axes
 from zoo.compare.scale import MIN_LOG_RATIO
 from zoo.config import groups as configs

@@ -10,8 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from zoo.commands.arguments import options
-from zoo.commands.evaluate import modules, switch
+from zoo.commands.arguments import modules, options, switch
 from zoo.commands.lines import texts as _texts
 from zoo.errors import UserError, unknown_name
 from zoo.files import atomic_write, user_path

@@ -4,12 +4,13 @@ Nothing is written; evaluating twice gives the same metrics, and `split=test che
 those of result.json.
 """
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from zoo.commands.arguments import options, with_config_dir
+from zoo.commands.arguments import modules, options, switch, with_config_dir
 from zoo.commands.judging import JUDGE, judging_of
 from zoo.commands.other_data import data_settings, is_same_file, split_differently, without_effect
 from zoo.commands.outcome import describe
@@ -77,22 +78,16 @@ def _main(argv: list[str]) -> int:
     from zoo.restore import restore
 
     warnings: list[str] = []
-    restored = restore(
-        run,
-        values["checkpoint"],
-        values["device"],
-        modules(values["plugins"]),
-        warnings.append,
-        values["base"],
-    )
+    plugins, base, warn_later = modules(values["plugins"]), values["base"], warnings.append
+    restored = restore(run, values["checkpoint"], values["device"], plugins, warn_later, base)
     if values["prompts"]:
         from zoo.commands.matches import set_prompts
 
-        set_prompts(restored, values["prompts"], warnings.append)
+        set_prompts(restored, values["prompts"], warn_later)
     trained = with_found_files(restored.config, run).data
     data, other = data_settings(trained, overrides)
     split = values["split"] or ("all" if other else "test")
-    judging = judging_of(restored, samples, values[JUDGE], split, warnings.append)
+    judging = judging_of(restored, samples, values[JUDGE], split, warn_later)
     outcome = evaluate_run(restored, data, other, split, warnings, repeats, judging)
     for warning in warnings:
         warn(warning)
@@ -100,14 +95,6 @@ def _main(argv: list[str]) -> int:
         remark(f"note: {note}")
     print(json.dumps(finite(outcome)) if as_json else describe(outcome))
     return 0
-
-
-def switch(values: dict[str, Any], name: str) -> bool:
-    """An option that is true or false."""
-    text = str(values[name]).lower()
-    if text not in ("true", "false"):
-        raise UserError(f"{name}={values[name]}: expected true or false")
-    return text == "true"
 
 
 def _repeats(text: str) -> int:
@@ -125,11 +112,6 @@ def _samples(text: str) -> int | None:
         expected = f"{LEAST_SAMPLES} to {MOST_SAMPLES:,}"
         raise UserError(f"samples={text}: expected a whole number, {expected}")
     return int(text) if text else None
-
-
-def modules(text: str) -> list[str]:
-    """`[a.b,c]` or `a.b,c` as names of modules."""
-    return [name.strip() for name in text.strip("[] ").split(",") if name.strip()]
 
 
 def evaluate_run(
@@ -156,7 +138,6 @@ def evaluate_run(
         UserError: Data that does not fit the run, an unknown or empty split.
     """
     from zoo.build import build_dataset, check_batches
-    from zoo.training.memory import first_line, is_out_of_memory
 
     check_batches(data)
     most = None if other else restored.config.trainer.max_samples
@@ -172,30 +153,10 @@ def evaluate_run(
         warnings.append("trainer.overfit was on: as in training, every split is the first batch")
     if samples == most:
         warnings.append(f"trainer.max_samples was on: as in training, {samples:,} samples are used")
-    try:
+    with _unreadable_batches_reported(restored, data) if other else contextlib.nullcontext():
         means = _means(restored, loader.evaluation(split), split, warnings)
-    except (RuntimeError, ValueError, IndexError, KeyError) as error:
-        if not other or is_out_of_memory(error):
-            raise
-        raise UserError(
-            f"data={data['name']}: a run of task={restored.config.task['name']} on "
-            f"{restored.encoding.holds} cannot read its batches "
-            f"({first_line(error)}); take data of the run's own form"
-        ) from None
     if judging is not None:
-        found = _judged(restored, loader, judging)
-        if not found and any(judging.values()):
-            warnings.append("nothing is judged: the images of this data have no class, or all one")
-        means |= found
-    further = {}
-    if repeats:
-        from zoo.commands.importance import importance
-
-        def evaluate(batches: Iterable[Any]) -> dict[str, Any]:
-            return _means(restored, batches, split, [])
-
-        found = importance(restored, list(loader.evaluation(split)), evaluate, repeats)
-        further = {"importance": found}
+        means |= _judged(restored, loader, judging, warnings)
     return {
         "run": str(restored.run.path),
         "checkpoint": restored.checkpoint,
@@ -211,7 +172,7 @@ def evaluate_run(
         "details": restored.task.details(means),
         "warnings": list(warnings),
         "notes": [*(dataset.notes if other else []), *dataset.altered.get(split, [])],
-        **further,
+        **({"importance": _importance(restored, loader, split, repeats)} if repeats else {}),
     }
 
 
@@ -260,14 +221,50 @@ def _means(
         return evaluate(*parts, final=split != "val", split=split, report=report)
 
 
-def _judged(restored: "Restored", loader: Any, judging: dict[str, Any]) -> dict[str, Any]:
+@contextlib.contextmanager
+def _unreadable_batches_reported(restored: "Restored", data: Options) -> Iterator[None]:
+    """One line where the model cannot read other data than the run's.
+
+    Raises:
+        UserError: In place of what a layer raises.
+    """
+    from zoo.training.memory import first_line, is_out_of_memory
+
+    try:
+        yield
+    except (RuntimeError, ValueError, IndexError, KeyError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"data={data['name']}: a run of task={restored.config.task['name']} on "
+            f"{restored.encoding.holds} cannot read its batches "
+            f"({first_line(error)}); take data of the run's own form"
+        ) from None
+
+
+def _importance(restored: "Restored", loader: Any, split: str, repeats: int) -> dict[str, Any]:
+    """What each column of a table is worth to the model."""
+    from zoo.commands.importance import importance
+
+    def evaluate(batches: Iterable[Any]) -> dict[str, Any]:
+        return _means(restored, batches, split, [])
+
+    return importance(restored, list(loader.evaluation(split)), evaluate, repeats)
+
+
+def _judged(
+    restored: "Restored", loader: Any, judging: dict[str, Any], warnings: list[str]
+) -> dict[str, Any]:
     """As at the end of training."""
     from zoo.training.judged import judged
     from zoo.training.runtime import deterministic
 
     parts = (restored.model, restored.task, loader, restored.precision, restored.runtime)
     with deterministic(restored.config.trainer.deterministic):
-        return judged(*parts, **judging)
+        found = judged(*parts, **judging)
+    if not found and any(judging.values()):
+        warnings.append("nothing is judged: the images of this data have no class, or all one")
+    return found
 
 
 def _check_split(splits: dict[str, Any], split: str) -> None:

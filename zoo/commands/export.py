@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.commands.arguments import options
-from zoo.commands.evaluate import modules
+from zoo.commands.arguments import modules, options
 from zoo.errors import UserError, report, unknown_name
 from zoo.files import atomic_folder, user_path
 from zoo.runs.find import find_run

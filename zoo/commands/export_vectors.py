@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.commands.arguments import options
-from zoo.commands.evaluate import modules
+from zoo.commands.arguments import modules, options
 from zoo.errors import UserError, report
 from zoo.files import user_path, write_text
 from zoo.runs.find import find_run

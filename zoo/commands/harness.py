@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from zoo.commands.arguments import options
-from zoo.commands.evaluate import switch
+from zoo.commands.arguments import modules, options, switch
 from zoo.errors import UserError, report
 from zoo.files import user_path, write_text
 from zoo.runs.find import find_run
@@ -82,7 +81,6 @@ def _judged(
         raise UserError(
             f"the harness needs a package ({error}): pip install --editable '.[harness]'"
         ) from None
-    from zoo.commands.evaluate import modules
     from zoo.commands.harness_model import ZooLM
 
     names = modules(values["tasks"])

@@ -9,8 +9,7 @@ from typing import Any
 
 import yaml
 
-from zoo.commands.arguments import print_help, with_config_dir
-from zoo.commands.evaluate import modules
+from zoo.commands.arguments import modules, print_help, with_config_dir
 from zoo.config import compose
 from zoo.config import groups as configs
 from zoo.errors import UserError, report, unknown_name

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from zoo.commands.arguments import options
-from zoo.commands.evaluate import modules
+from zoo.commands.arguments import modules, options
 from zoo.config.saved import MERGED, read_config
 from zoo.errors import UserError, report
 from zoo.files import atomic_folder, user_path, write_synced

@@ -8,8 +8,7 @@ from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 from zoo.commands.answers import OPTIONS, answer, bind, joined, respond_of, same_text
-from zoo.commands.arguments import options
-from zoo.commands.evaluate import modules, switch
+from zoo.commands.arguments import modules, options, switch
 from zoo.commands.lines import each_input
 from zoo.config import groups as configs
 from zoo.errors import UserError, report

@@ -10,8 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zoo.commands.arguments import options
-from zoo.commands.evaluate import modules
+from zoo.commands.arguments import modules, options
 from zoo.errors import UserError, report, unknown_name
 from zoo.files import user_path, write_text
 from zoo.runs.find import find_run

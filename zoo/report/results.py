@@ -50,19 +50,19 @@ def results(run: Record) -> Html:
     if not names:
         return element("p", "The run has no results: it ended before its first validation.")
     trivial = baseline(run)
-    heading = ["metric"]
+    columns: dict[str, Figures] = {}
     for split, title in SPLITS.items():
-        heading += [title] if found[split] else []
-        heading += [f"{trivial[0]}, {title}"] if trivial and trivial[1][split] else []
+        columns[title] = found[split]
+        if trivial:
+            columns[f"{trivial[0]}, {title}"] = trivial[1][split]
+    columns = {heading: column for heading, column in columns.items() if column}
     expected = run.result.get("expect") or {}
-    heading += ["expected"] if expected else []
+    heading = ["metric", *columns, *["expected"] * bool(expected)]
     rows = []
     for name in names:
-        row: list[object] = [name.replace("_", " ")]
-        for split in SPLITS:
-            row += [_cell(found[split], name)] if found[split] else []
-            row += [_cell(trivial[1][split], name)] if trivial and trivial[1][split] else []
-        rows.append([*row, *([_expected(expected, name)] if expected else [])])
+        cells = [_cell(column, name) for column in columns.values()]
+        row = [name.replace("_", " "), *cells]
+        rows.append([*row, _expected(expected, name)] if expected else row)
     notes = []
     if step := (run.result.get("best") or {}).get("step"):
         metric, best = run.monitor.lstrip("-"), "lowest" if run.monitor[0] == "-" else "highest"
