@@ -128,7 +128,6 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
     Raises:
         UserError: The run's data are no prompts with responses, and no conversations.
     """
-    from zoo.batch import spread
     from zoo.build import build_dataset
 
     encoding = restored.encoding
@@ -153,20 +152,29 @@ def preference_rows(restored: "Restored", settings: Settings) -> list[Row]:
             asked = _of_messages(encoding, dataset.conversations[split])
         else:
             asked = _of_texts(encoding, dataset.splits[split])
-        asked = [asked[k] for k in spread(len(asked), settings.prompts).tolist()]
-        judged = settings
-        if settings.better == "both" and split != "train":  # judged by what the data say
-            judged = settings._replace(better="response")
-        found: dict[int, list[Row]] = {}
-        order = sorted(range(len(asked)), key=lambda k: len(asked[k].prompt))  # batched by length
-        for start in range(0, len(order), TOGETHER):
-            numbers = order[start : start + TOGETHER]
-            pairs = _pairs(restored, [asked[k] for k in numbers], judged)
-            found |= dict(zip(numbers, pairs, strict=True))
-        rows += [row | {"split": split} for k in sorted(found) for row in found[k]]
-        count = sum(map(bool, found.values()))
-        print(f"{split}: {count:,} of {len(asked):,} prompts have a pair", flush=True)
+        pairs = _pairs_of_split(restored, asked, split, settings)
+        rows += [row | {"split": split} for own in pairs for row in own]
+        count = sum(map(bool, pairs))
+        print(f"{split}: {count:,} of {len(pairs):,} prompts have a pair", flush=True)
     return rows
+
+
+def _pairs_of_split(
+    restored: "Restored", asked: list[Asked], split: str, settings: Settings
+) -> list[list[Row]]:
+    """The pairs of each prompt that is taken of a split, in the order of the data."""
+    from zoo.batch import spread
+
+    asked = [asked[k] for k in spread(len(asked), settings.prompts).tolist()]
+    if settings.better == "both" and split != "train":  # judged by what the data say
+        settings = settings._replace(better="response")
+    found: dict[int, list[Row]] = {}
+    order = sorted(range(len(asked)), key=lambda k: len(asked[k].prompt))  # batched by length
+    for start in range(0, len(order), TOGETHER):
+        numbers = order[start : start + TOGETHER]
+        pairs = _pairs(restored, [asked[k] for k in numbers], settings)
+        found |= dict(zip(numbers, pairs, strict=True))
+    return [found[k] for k in sorted(found)]
 
 
 def _of_texts(encoding: Any, source: Any) -> list[Asked]:

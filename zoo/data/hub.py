@@ -196,19 +196,8 @@ def classes(
     for split, rows in splits.items():
         column_cells = values(rows, name)
         for row in range(len(column_cells)) if kept is None else kept[split]:
-            cell = column_cells[row]
-            if cell is None or cell == -1 or cell != cell or not str(cell).strip():  # noqa: PLR0124
-                raise UserError(
-                    f"data.target: row {row} of the {split} split has no class in '{name}'"
-                )
-            if isinstance(cell, list | tuple | dict):
-                raise UserError(
-                    f"data.target: '{name}' holds several values a row (row {row} of the {split} "
-                    f"split: {str(cell)[:60]}); data=hf reads one class of each; write them into a "
-                    f"CSV file as a;b, for data=csv, text_csv or image_folder with "
-                    f"data.kind=multi_label"
-                )
-            cells.append(cell)
+            _check_class(column_cells[row], name, row, split)
+            cells.append(column_cells[row])
     if names is None:
         names = sort_labels({str(cell) for cell in cells})
         number = {label: i for i, label in enumerate(names)}
@@ -223,3 +212,15 @@ def classes(
             f"{len(labels):,} rows; expected classes that repeat"
         )
     return labels, list(names)
+
+
+def _check_class(cell: Any, name: str, row: int, split: str) -> None:
+    """Raise where a cell of the column is no class."""
+    if cell is None or cell == -1 or cell != cell or not str(cell).strip():  # noqa: PLR0124
+        raise UserError(f"data.target: row {row} of the {split} split has no class in '{name}'")
+    if isinstance(cell, list | tuple | dict):
+        raise UserError(
+            f"data.target: '{name}' holds several values a row (row {row} of the {split} split: "
+            f"{str(cell)[:60]}); data=hf reads one class of each; write them into a CSV file as "
+            f"a;b, for data=csv, text_csv or image_folder with data.kind=multi_label"
+        )

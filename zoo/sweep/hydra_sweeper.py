@@ -78,6 +78,13 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, config: 
     overrides += [f"{key}={values}" for key, values in options.space.items() if key not in keys]
     parser = OverridesParser.create(config_loader=hydra_context.config_loader)
     trials = grid(parser.parse_overrides(overrides), options.zip)
+    return train_all(trials, options, server, launch)
+
+
+def train_all(
+    trials: list[Trial], options: SweepOptions, server: ForkServer, launch: Launch | None
+) -> int:
+    """Run a new sweep of these trials; returns the exit code."""
     settings = load_configs(trials)
     slots = [] if launch else options.find_slots(len(trials), *server.machine())
     root = _root([settings[trial.name] for trial in trials])

@@ -85,7 +85,7 @@ def load_weights(
         UserError: Anything missing, unexpected or of another shape that neither option names; a
             pattern that matches nothing.
     """
-    state, report = model.state_dict(), Report()
+    state = model.state_dict()
     packed = {f"{name}.weight": layer for name, layer in quantised_layers(model).items()}
     unfilled = {n: torch.empty(q.shape, dtype=q.dtype, device="meta") for n, q in packed.items()}
     expected = untied(state) | unfilled
@@ -94,6 +94,25 @@ def load_weights(
         for pattern in patterns:
             if not any(matches(name, [pattern]) for name in (*state, *tensors)):
                 raise UserError(f"init.{option}: '{pattern}' matches no parameter")
+    report = _compared(expected, tensors, skip, resize)
+    report.unexpected = [n for n in tensors if n not in state and not matches(n, skip)]
+    _refuse(report, where, state, tensors)
+    with torch.no_grad():
+        for name in report.loaded + report.resized:
+            own = torch.empty_like(state[name], device="cpu") if name in packed else state[name]
+            _fill(name, own, tensors[name], where)
+            if name in packed:
+                report.errors[name] = packed[name].hold(own)
+                del own
+                release_freed()
+    return report
+
+
+def _compared(
+    expected: Tensors, tensors: Mapping[str, Tensor], skip: Sequence[str], resize: Sequence[str]
+) -> Report:
+    """What will become of each tensor of the model."""
+    report = Report()
     for name, tensor in expected.items():
         if matches(name, skip):
             report.skipped.append(name)
@@ -106,18 +125,6 @@ def load_weights(
             report.resized.append(name)
         else:
             report.reshaped.append(name)
-    for name in tensors:
-        if name not in state and not matches(name, skip):
-            report.unexpected.append(name)
-    _refuse(report, where, state, tensors)
-    with torch.no_grad():
-        for name in report.loaded + report.resized:
-            own = torch.empty_like(state[name], device="cpu") if name in packed else state[name]
-            _fill(name, own, tensors[name], where)
-            if name in packed:
-                report.errors[name] = packed[name].hold(own)
-                del own
-                release_freed()
     return report
 
 
