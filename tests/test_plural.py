@@ -1,8 +1,12 @@
 """Numbers with what they count."""
 
-from zoo.plural import plural
+from zoo.plural import part_of, plural
 
 
 def test_one_is_singular():
     assert [plural(n, "row") for n in (0, 1, 1234)] == ["0 rows", "1 row", "1,234 rows"]
     assert [plural(n, "class", "classes") for n in (1, 2)] == ["1 class", "2 classes"]
+
+
+def test_a_part_of_one_is_the_whole():
+    assert [part_of(1, n, "row") for n in (1, 2)] == ["the row", "1 of 2 rows"]

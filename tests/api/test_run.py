@@ -137,7 +137,7 @@ def test_rows_as_dictionaries_and_as_tables_of_pandas(price_run, tmp_path):
     assert first["value"] == pytest.approx(expected[0]["value"], rel=1e-6)
     assert answers(run.predict(Series())) == answers([first]) == answers(run.predict([rows[0]]))
     assert first["input"] == '{"area": 50, "garden": "yes"}'
-    with pytest.warns(UserWarning, match="column 'area' is missing in 1 of 1 rows"):
+    with pytest.warns(UserWarning, match="column 'area' is missing in the row"):
         empty = run.predict({"area": float("nan"), "garden": "yes"})
     with pytest.warns(UserWarning):
         assert answers(run.predict({"area": None, "garden": "yes"})) == answers(empty)

@@ -72,19 +72,7 @@ class Judge:
 
         device = str(restored.runtime.device)
         judge = restore(find_run(path).path, device=device, warn=warn)
-        shapes = [str(tuple(r.facts.get("input_shape", ()))) for r in (judge, restored)]
-        names = [r.config.data["name"] for r in (judge, restored)]
-        if shapes[0] != shapes[1]:
-            raise UserError(
-                f"{JUDGE}={path}: the judge takes inputs of shape {shapes[0]} (data={names[0]}), "
-                f"these images are {shapes[1]} (data={names[1]}); train one on data={names[1]}"
-            )
-        if judge.data_sha256 != restored.data_sha256:
-            raise UserError(
-                f"{JUDGE}={path}: the judge was trained on other data (data={names[0]}, SHA-256 "
-                f"{judge.data_sha256[:12]}) than this run (data={names[1]}, "
-                f"{restored.data_sha256[:12]}); train one on the same data"
-            )
+        _check_data(judge, restored, path)
         heads = [m for n, m in judge.model.named_modules() if n.rpartition(".")[2] in HEADS]
         if not heads or judge.config.task["name"] != "classification":
             raise UserError(
@@ -92,15 +80,7 @@ class Judge:
                 f"output layer, got task={judge.config.task['name']} and "
                 f"model={judge.config.model['name']}"
             )
-        settings = [{n: r.config.data.get(n) for n in SPLIT_KEYS} for r in (judge, restored)]
-        if settings[0] != settings[1] and (known := _known_images(judge, restored))[0]:
-            differing = [name for name in SPLIT_KEYS if settings[0][name] != settings[1][name]]
-            of_judge, here = (", ".join(f"data.{n}={s[n]}" for n in differing) for s in settings)
-            warn(
-                f"{JUDGE}={path}: the judge was trained on {known[0]:,} of these {known[1]:,} test "
-                f"images ({of_judge}), which it knows better than others; one trained with "
-                f"{here} has seen none of them"
-            )
+        _warn_of_known_images(judge, restored, path, warn)
         self.judge, self.head = judge, heads[0]
 
     def __call__(self, pixels: "Tensor") -> "Tensor":
@@ -121,6 +101,40 @@ class Judge:
         finally:
             hook.remove()
         return torch.cat([features.flatten(1).float().cpu() for features in read])
+
+
+def _check_data(judge: "Restored", restored: "Restored", path: str) -> None:
+    """Raise where a judge was trained on other data."""
+    shapes = [str(tuple(r.facts.get("input_shape", ()))) for r in (judge, restored)]
+    names = [r.config.data["name"] for r in (judge, restored)]
+    if shapes[0] != shapes[1]:
+        raise UserError(
+            f"{JUDGE}={path}: the judge takes inputs of shape {shapes[0]} (data={names[0]}), "
+            f"these images are {shapes[1]} (data={names[1]}); train one on data={names[1]}"
+        )
+    if judge.data_sha256 != restored.data_sha256:
+        raise UserError(
+            f"{JUDGE}={path}: the judge was trained on other data (data={names[0]}, SHA-256 "
+            f"{judge.data_sha256[:12]}) than this run (data={names[1]}, "
+            f"{restored.data_sha256[:12]}); train one on the same data"
+        )
+
+
+def _warn_of_known_images(judge: "Restored", restored: "Restored", path: str, warn: "Warn") -> None:
+    """Warn where a judge of another split was trained on images of the run's test split."""
+    settings = [{n: r.config.data.get(n) for n in SPLIT_KEYS} for r in (judge, restored)]
+    if settings[0] == settings[1]:
+        return
+    known, total = _known_images(judge, restored)
+    if not known:
+        return
+    differing = [name for name in SPLIT_KEYS if settings[0][name] != settings[1][name]]
+    of_judge, here = (", ".join(f"data.{n}={s[n]}" for n in differing) for s in settings)
+    warn(
+        f"{JUDGE}={path}: the judge was trained on {known:,} of these {total:,} test images "
+        f"({of_judge}), which it knows better than others; one trained with {here} has seen none "
+        f"of them"
+    )
 
 
 def _known_images(judge: "Restored", restored: "Restored") -> tuple[int, int]:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.plural import part_of
 from zoo.restore import Restored, Warn
 
 BATCH = 256
@@ -40,8 +41,9 @@ def predict(restored: Restored, inputs: Sequence[Any], warn: Warn) -> Iterator[d
             yield {"input": name} | row
     if 2 * strange > len(names):
         warn(
-            f"{strange} of {len(names)} inputs are unlike the training data (much brighter, darker "
-            f"or larger); check their units, and whether light and dark are swapped"
+            f"unlike the training data (much brighter, darker or larger): "
+            f"{part_of(strange, len(names), 'input')}; check the units, and whether light and dark "
+            f"are swapped"
         )
 
 

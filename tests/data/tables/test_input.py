@@ -90,11 +90,11 @@ def test_a_wrong_row_is_one_line(encoding, text, said):
     ("text", "said"),
     [
         (TYPED, None),
-        (TYPED.replace("Oslo", "oslo"), "'oslo' is not among the training data's categories, 1 of "
-         "1 rows count as 'other'; did you mean 'Oslo'?"),
+        (TYPED.replace("Oslo", "oslo"), "'oslo' is not among the training data's categories, so "
+         "'other' is taken in the row; did you mean 'Oslo'?"),
         (TYPED + ",pool=1", "not used, the run was not trained on it: 'pool'"),
         (TYPED + ",class=no", None),
-        (TYPED.replace("0.5", ""), "'income' is missing in 1 of 1 rows, in training in none: the "
+        (TYPED.replace("0.5", ""), "'income' is missing in the row, in training in none: the "
          "median"),
         (TYPED.replace("30", ""), None),
     ],

@@ -103,7 +103,7 @@ def test_the_encoding_is_kept_and_reads_new_rows(write, split):
          "review": ["the parcel was late", "zzz qqq", None]}
     )  # fmt: skip
     assert torch.equal(batch["input"], expected)
-    assert "column 'review': 1 of 3 texts have no word that the run knows ('zzz qqq')" in notes
+    assert "column 'review': the run knows no word of 1 of 3 texts ('zzz qqq')" in notes
 
 
 def test_mistakes_are_one_line(write, split):

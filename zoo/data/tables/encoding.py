@@ -20,6 +20,7 @@ from zoo.data.tables.reading import PLAIN, Reading, read_numbers
 from zoo.data.tables.values import as_json
 from zoo.data.tables.words import MAX_WORDS, words_of
 from zoo.errors import UserError, closest_match
+from zoo.plural import part_of
 
 KINDS = ("classification", "regression", "multi_label")
 
@@ -174,8 +175,9 @@ class TableEncoding:
                 if gaps and not column.indicator and column.reading.part in ("", "elapsed"):
                     median = "" if column.reading.date else f" {column.median:g}"
                     notes.append(
-                        f"column '{column.source}' is missing in {gaps:,} of {len(values):,} rows, "
-                        f"in training in none: the median{median} is taken"
+                        f"column '{column.source}' is missing in "
+                        f"{part_of(gaps, len(values), 'row')}, in training in none: the "
+                        f"median{median} is taken"
                     )
                 continue
             if column.kind == "text":
@@ -189,7 +191,8 @@ class TableEncoding:
                 hint = f"; did you mean '{guess}'?" if guess else f" (there: {known})"
                 notes.append(
                     f"column '{column.name}': '{unseen[0]}' is not among the training data's "
-                    f"categories, {len(unseen):,} of {len(values):,} rows count as 'other'{hint}"
+                    f"categories, so 'other' is taken in "
+                    f"{part_of(len(unseen), len(values), 'row')}{hint}"
                 )
         return notes
 
@@ -271,8 +274,8 @@ def _unknown_words(column: Column, texts: Sequence[str | None]) -> list[str]:
     if not strange:
         return []
     return [
-        f"column '{column.name}': {len(strange):,} of {len(texts):,} texts have no word that the "
-        f"run knows ('{strange[0][:40]}')"
+        f"column '{column.name}': the run knows no word of "
+        f"{part_of(len(strange), len(texts), 'text')} ('{strange[0][:40]}')"
     ]
 
 
@@ -280,8 +283,8 @@ def _column_missing(missing: Sequence[str], where: str, present: Sequence[str]) 
     guess = closest_match(missing[0], present)
     hint = f"; did you rename it to '{guess}'?" if guess else ""
     names = ", ".join(f"'{name}'" for name in missing[:5]) + (" ..." if len(missing) > 5 else "")
-    word = "column" if len(missing) == 1 else "columns"
+    word, verb = ("column", "is") if len(missing) == 1 else ("columns", "are")
     return UserError(
-        f"{where}: the {word} {names} that the run was trained on "
-        f"{'is' if len(missing) == 1 else 'are'} missing{hint} (there are: {', '.join(present)})"
+        f"{where}: the {word} {names} that the run was trained on {verb} missing{hint} "
+        f"(there are: {', '.join(present)})"
     )

@@ -7,6 +7,7 @@ from typing import TypeVar
 from zoo.data.text.document import Documents
 from zoo.data.tokenizers.base import KNOWN_LEAST, Tokenizer
 from zoo.errors import UserError
+from zoo.plural import part_of
 
 REFUSED, NOTED = 1 - KNOWN_LEAST, 0.05  # fractions of a text that are unknown
 SAMPLE = 2**17  # characters of a split that are looked at
@@ -49,8 +50,10 @@ def coverage_notes(
 def unknown_note(tokenizer: Tokenizer, texts: Sequence[str]) -> list[str]:
     """A note on texts to predict for, of which a vocabulary knows almost nothing."""
     number = sum(map(tokenizer.knows_nothing, texts))
-    what = "of which the run's vocabulary knows nothing: predictions do not depend on them"
-    return [f"{number:,} of {len(texts):,} inputs are texts {what}"] if number else []
+    if not number:
+        return []
+    inputs = part_of(number, len(texts), "text")
+    return [f"the run's vocabulary knows nothing of {inputs}: predictions do not depend on it"]
 
 
 def repeated_note(splits: Mapping[str, Sequence[Hashable]], what: str) -> list[str]:
