@@ -39,8 +39,8 @@ class Registry:
 
         Args:
             kind: The group of configs.
-            *packages: Whose modules register builders.
-            shared: Options of the whole group, which no builder takes: the caller handles them.
+            *packages: Packages whose modules register builders.
+            shared: Options of the whole group, which the caller handles and no builder gets.
         """
         self.kind, self.packages, self.shared = kind, packages, shared
         self._entries: dict[str, Entry] = {}
@@ -50,9 +50,9 @@ class Registry:
         """Decorator that gives a builder its name.
 
         Args:
-            name: The name that a config says.
-            uses: Of datasets, which of the shared settings `root`, `tokenizer`, `augment` and
-                `labels` they use; the others are refused.
+            name: The name that configs use.
+            uses: For a dataset: which of the shared settings `root`, `tokenizer`, `augment` and
+                `labels` it uses; the others are refused.
             **tests: For the tests that run over the registry.
                 Models: `task` (which task to train it with) and `tiny` (arguments, facts included,
                 for a network of a few parameters).
@@ -96,7 +96,7 @@ class Registry:
         return self._entries[name]
 
     def under(self, place: str) -> "Registry":
-        """The same builders for options at another place of the config, which messages name:
+        """The same builders for options at another place in the config, which error messages name:
         `MODELS.under("model.image")` for a model that is a part of another."""
         nested = copy.copy(self)
         nested.kind = place
@@ -115,7 +115,7 @@ class Registry:
         return bind(self[name].builder, options, facts, self.kind, name)
 
     def build(self, config: Mapping[str, Any], **facts: Any) -> Any:
-        """Build what `config["name"]` says, from the other keys and the facts it asks for.
+        """Build what `config["name"]` names, from the other keys and the facts it asks for.
 
         Raises:
             UserError: A mistake in the config, or values that the builder refuses.

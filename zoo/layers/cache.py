@@ -5,7 +5,7 @@ Shapes: B batch, T tokens, G key/value heads, E head width.
 
 from torch import Tensor
 
-FIRST = 1024  # tokens of which there is room at first; then it doubles
+FIRST = 1024  # tokens that there is room for at first; the room then doubles
 
 
 class KVCache:

@@ -1,9 +1,9 @@
-"""Multi-head latent attention: keys and values of all heads are made of one short vector a token.
+"""Multi-head latent attention: one short vector per token gives the keys and values of all heads.
 
 DeepSeek-AI, 2024, https://arxiv.org/abs/2405.04434, section 2.1 (DeepSeek-V2).
 In training the latent vector is expanded to keys and values. A token that is generated attends to
 the latent vectors themselves: the matrices that expand them are absorbed into its queries and into
-the outputs of its heads, so that the cache holds C + R numbers a token, of however many heads.
+the outputs of its heads, so that the cache holds C + R numbers per token, for any number of heads.
 Shapes: B batch, T query positions, S key positions, D width, H heads, C latent width, N and R width
 of a head without and with rotary positions, V width of its values.
 """
@@ -113,7 +113,7 @@ class LatentAttention(RecordsAttention):
 
     @property
     def _absorbs(self) -> bool:
-        """Whether `kv_up` is its weight and nothing else: no adapter, no hook."""
+        """Whether `kv_up` is a plain linear layer, without adapter and hooks."""
         return type(self.kv_up) is Linear and not has_hooks(self.kv_up) and self.record is None
 
     def expanded(
@@ -154,8 +154,8 @@ class LatentAttention(RecordsAttention):
 def rotate_neighbours(x: Tensor, rotation: Rotation) -> Tensor:
     """Rotate each pair (x_2i, x_2i+1) of (B, T, H, R) by the angle of its position.
 
-    The results stand apart, those of the first of each pair in the first half: queries and keys are
-    ordered alike, so that their products are the same.
+    The results are reordered: the first elements of all pairs come first, then the second ones.
+    Queries and keys are ordered alike, so that their products stay the same.
     """
     x = x.unflatten(-1, (-1, 2)).transpose(-1, -2).flatten(-2)
     return rotate(x.transpose(1, 2), rotation).transpose(1, 2)

@@ -65,7 +65,7 @@ class Mixture(RecordsLoad):
         scale: Factor of the weights of the active ones.
         groups: Into how many groups experts are divided; a token chooses from the best ones.
         active_groups: How many groups that is.
-        balance: What keeps experts alike busy: `bias` (added to the scores when the experts are
+        balance: What balances the load of experts: `bias` (added to the scores when the experts are
             chosen, not to their weights; after each step it is raised for those that had less than
             their share, and lowered for the others), `loss` (E sum_e f_e p_e over a sequence, f_e
             the share of expert e among the choices and p_e its mean score), or `none`.
@@ -147,8 +147,8 @@ class Mixture(RecordsLoad):
         return scores.topk(self.active, -1).indices
 
     def _observe(self, scores: Tensor, chosen: Tensor) -> None:
-        """What balance and records need: how often each expert was chosen, by what is no padding
-        (`count_only`)."""
+        """Count how often each expert was chosen, padding left out (`count_only`): for the balance
+        and for records."""
         if self.record is not None:
             self.record.append(count_choices(chosen, self.experts, self.counted))
         if not self.training:

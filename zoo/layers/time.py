@@ -27,7 +27,7 @@ class TimeAndClass(nn.Module):
         self.time = nn.Sequential(
             nn.Linear(width, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
         )
-        self.classes = nn.Embedding(num_classes + 1, embedding)  # the last: the class is not told
+        self.classes = nn.Embedding(num_classes + 1, embedding)  # the last: no class is given
         nn.init.normal_(self.classes.weight, std=0.02)
 
     def forward(self, time: Tensor, classes: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ class DiT(nn.Module):
         Args:
             x: Images and noise, of a variance of about 1 together.
             time: From 0 (no noise) to 1 (noise alone).
-            classes: Int64 (B,), 0 to K - 1; K where the class is not told.
+            classes: Int64 (B,), 0 to K - 1; K where no class is given.
         """
         condition = F.silu(self.condition(time.to(x.dtype), classes))  # (B, D)
         x = self.patches(x).flatten(2).mT + self.position.weight  # (B, T, D)

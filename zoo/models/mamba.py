@@ -1,4 +1,4 @@
-"""Mamba: a state space model that chooses by each token what to keep of it.
+"""Mamba: a state space model that decides, token by token, what to keep in its state.
 
 Gu and Dao, 2023, https://arxiv.org/abs/2312.00752. A channel's state h decays and is written to,
 and read, at rates that follow from the token itself:
@@ -47,7 +47,7 @@ class MambaState:
 
 
 class MambaBlock(nn.Module):
-    """A norm and the paper's mixer, around which there is a residual connection.
+    """A norm and the paper's mixer, in a residual branch.
 
     Args:
         width, channels, state, rank, kernel: D, E, N, R, K.
@@ -64,8 +64,8 @@ class MambaBlock(nn.Module):
         self.conv = nn.Conv1d(channels, channels, kernel, groups=channels)
         self.select = Linear(channels, sum(self.sizes), bias=False)  # delta (of rank R), B, C
         self.step = Linear(rank, channels)  # delta, of all channels
-        # What the recurrence is made of is exact under init.dtype=bf16 too, where the decay of a
-        # slow state would be 1.
+        # The recurrence's own parameters stay in float32 under init.dtype=bf16, in which the decay
+        # of a slow state would be rounded to 1.
         exact = torch.promote_types(torch.get_default_dtype(), torch.float32)
         # log(-A), (N, E), as a vector: an optimizer would decay a matrix, or orthogonalise it.
         self.log_rates = nn.Parameter(torch.empty(state * channels, dtype=exact))
@@ -82,7 +82,7 @@ class MambaBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, past: MambaState | None = None) -> Tensor:
-        """(B, T, D) to the same, after the tokens in `past`, which these are added to."""
+        """(B, T, D) to the same; `past`, of the tokens before, is updated with these."""
         past = past or self.new_state(len(x))
         u, gate = self.up(self.norm(x)).chunk(2, dim=-1)  # (B, T, E)
         u = F.silu(self._convolve(u, past))

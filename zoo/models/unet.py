@@ -147,7 +147,7 @@ class UNet(nn.Module):
         Args:
             x: Images and noise, of a variance of about 1 together.
             time: From 0 (no noise) to 1 (noise alone).
-            classes: Int64 (B,), 0 to K - 1; K where the class is not told.
+            classes: Int64 (B,), 0 to K - 1; K where no class is given.
         """
         condition = F.silu(self.condition(time.to(x.dtype), classes))  # (B, E)
         x = F.pixel_unshuffle(x, self.patch)  # (B, C P^2, H / P, W / P)

@@ -7,14 +7,14 @@ same holds for ragged last batches and for ranks. So a step reports sums, which 
 
 - `HasTestStep`: a costlier step for the test split.
 - `WholeBatchTask`: a loss that is a function of the whole batch (contrastive learning).
-- `SplitMetrics`: a metric of a whole split that is no mean over predictions (AUC, recall at k). A
-  metric that follows from sums, as a confusion matrix or a correlation does, needs none of this:
+- `SplitMetrics`: a metric of a whole split that is not a mean over predictions (AUC, recall at k).
+  A metric that follows from sums, such as a confusion matrix or a correlation, does not need it:
   sums may be tensors of any shape.
 - `HasBaseline`: what a trivial answer reaches, shown beside every result. `LearnsBaseline`: one
   that has to count something over the training split first.
 - `CountsPredictions`: a batch may hold nothing to predict.
 
-What commands ask of a task, and what it shows, is in `zoo.tasks.capabilities`. A model may
+What else commands ask of a task, and what it can show, is in `zoo.tasks.capabilities`. A model may
 implement `AcceptsTargets`, `ReadsDocuments`, `GivesJoint`, `HasPairs` and `HasContext`, which tasks
 look for.
 """
@@ -40,12 +40,13 @@ class StepOutput(NamedTuple):
         sums: Metric sums, e.g. {"accuracy": number correct}; any shape (a confusion matrix). A sum
             named "loss" is reported in place of `loss_sum`: the plain loss, where a smoothed or
             weighted one is optimised.
-        rows: Only in evaluation, for `SplitMetrics`: what to keep of each sample, (N, ...), N
-            samples. Kept in memory over the split, on every rank: a few numbers a sample.
+        rows: Only in evaluation, for `SplitMetrics`: what to keep of each of the N samples,
+            (N, ...). Those of a whole split are held in memory, on every rank: keep a few numbers
+            per sample.
     """
 
     loss_sum: Tensor
-    count: Tensor  # type: ignore[assignment]  # a tuple's method of that name is of no use here
+    count: Tensor  # type: ignore[assignment]  # hides tuple.count, which is not needed here
     sums: dict[str, Tensor]
     rows: Mapping[str, Tensor] = MappingProxyType({})
 
@@ -55,7 +56,7 @@ class Gathered(NamedTuple):
 
     Attributes:
         features: (M, ...), M samples of the whole batch.
-        start: Where this rank's own begin.
+        start: Index of this rank's first sample.
     """
 
     features: Tensor
@@ -68,7 +69,7 @@ def to_float64(tensor: Tensor) -> Tensor:
 
 
 def no_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """For what must be computed in the types that it has, within a step of mixed precision."""
+    """Turn autocast off within a step of mixed precision, so that tensors keep their own types."""
     if torch.amp.is_autocast_available(device.type):
         return torch.autocast(device.type, enabled=False)
     return contextlib.nullcontext()
@@ -78,8 +79,8 @@ class PreviewWriter(Protocol):
     """Writes previews to TensorBoard and to the run's `previews/` folder."""
 
     def figure(self, tag: str, figure: Any, full: Any = None, caption: str = "") -> None:
-        """A matplotlib figure for a card of TensorBoard (`zoo.tasks.plots.card`); `full` is the
-        same in detail, for a file only; `caption` says what is to be seen."""
+        """A matplotlib figure for a card of TensorBoard (`zoo.tasks.plots.card`); `full` is a
+        detailed version, for a file only; `caption` says what the figure shows."""
 
     def frame(self, tag: str, draw: Callable[[], Any], caption: str = "") -> None:
         """The next frame of a film; `draw` makes the card, if it is wanted."""
@@ -89,7 +90,7 @@ class PreviewWriter(Protocol):
 
 
 class Task(Protocol):
-    """An objective. Depends on `model.training`: evaluation may add costlier sums."""
+    """An objective. It may depend on `model.training`: evaluation may add costlier sums."""
 
     monitor: str  # "accuracy", or "-loss" where less is better
 
@@ -97,7 +98,7 @@ class Task(Protocol):
         """Loss and metric sums of one batch."""
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
-        """Named metrics from the means of the sums: of "loss" too, and "count", the predictions."""
+        """Named metrics, from means of the sums and of "loss", and "count", how many predictions."""
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """Metrics too long for a log line, as JSON: per class, a confusion matrix. May be empty."""
@@ -148,10 +149,10 @@ class WholeBatchTask(Task, Protocol):
 
 @runtime_checkable
 class SplitMetrics(Protocol):
-    """A task with metrics of a whole split that no sum over predictions gives."""
+    """A task with metrics of a whole split that do not follow from sums over predictions."""
 
     def split_metrics(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Called once at the end of an evaluation; what it gives is added to the means that
+        """Called once at the end of an evaluation; the result is added to the means that
         `summarize`, `details` and `preview` take.
 
         Args:
@@ -164,8 +165,8 @@ class Baseline(NamedTuple):
 
     Attributes:
         name: What the answer is: `majority class`.
-        metrics: Named as those of `summarize`; some may be missing.
-        hint: What a run that does not beat it should look at; empty if the task knows nothing.
+        metrics: By the names that `summarize` uses; some may be missing.
+        hint: What to check where a run does not beat it; empty if the task has no advice.
     """
 
     name: str
@@ -177,12 +178,12 @@ class Baseline(NamedTuple):
 class HasBaseline(Protocol):
     """A task that states what a trivial answer reaches: one that does not look at the input.
 
-    It is computed from the sums of an evaluation, to which `step` adds what it needs: no pass over
-    the data of its own.
+    It is computed from the sums of an evaluation, to which `step` adds what is needed, and takes no
+    pass over the data of its own.
     """
 
     def baseline(self, means: dict[str, Tensor]) -> Baseline | None:
-        """Of the split that `means` are of, as `summarize` takes them; None if it is not known."""
+        """The baseline on the split that `means` were computed on; None if it is not known."""
 
 
 @runtime_checkable
@@ -193,7 +194,7 @@ class LearnsBaseline(Protocol):
     """
 
     def baseline_counts(self, batch: Batch) -> Tensor:
-        """Counts of one batch of the training split, which are added up."""
+        """Counts of one batch of the training split, to be added up over all batches."""
 
     def learn_baseline(self, counts: Tensor) -> None:
         """Called once, before the first evaluation, with their sum on the CPU."""
@@ -203,10 +204,10 @@ class LearnsBaseline(Protocol):
 class CountsPredictions(Protocol):
     """A task that may find nothing to predict in a batch: no token that can be masked, no pair.
 
-    Before training, each split is checked to hold a prediction.
+    Before training, each split is checked to have at least one prediction.
 
     Attributes:
-        why_none: The reasons why a split may hold none, and what helps, for the message.
+        why_none: Why a split may have none, and what to do about it, for the error message.
     """
 
     why_none: str
@@ -260,11 +261,11 @@ def accepts_targets(model: nn.Module) -> bool:
 
 
 def document_options(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """What a model is called with besides the tokens `input` (B, T + 1) without the last: of packed
-    rows the documents.
+    """Further arguments of a model that is called with the tokens `input` (B, T + 1) but the last:
+    for packed rows, the document of each token.
 
     Raises:
-        UserError: It would see them as one.
+        UserError: The model would read the documents of a row as one.
     """
     if "documents" not in batch:
         return {}

@@ -1,5 +1,5 @@
 """Parts of a model that learn from counts instead of gradients, after each step: the biases that
-keep experts alike busy."""
+balance the load of experts."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from zoo.training.trainer import Trainer
 
 @runtime_checkable
 class Balanced(Protocol):
-    """A layer that counts in training, and changes itself by the counts of a whole step.
+    """A layer that counts in training, and updates itself from the counts of a whole step.
 
     Attributes:
         load: Int64 (E,), since the last step; a buffer that no checkpoint needs.
@@ -28,8 +28,8 @@ class Balanced(Protocol):
 def keep_balance(trainer: Trainer) -> None:
     """Have a trainer's steps end with `rebalance`, if its model has such layers.
 
-    Counts are whole numbers, whose sum is the same however a batch is cut and on every rank: so is
-    what is learned, and it is in the checkpoint, as a buffer.
+    Counts are whole numbers, so their sum, and what is learned from it, is the same on every rank
+    and however a batch is cut. What is learned is a buffer, and so in the checkpoint.
     """
     layers = [m for m in trainer.model.modules() if isinstance(m, Balanced)]
     if not layers:

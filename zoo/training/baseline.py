@@ -1,4 +1,4 @@
-"""The trivial answer beside a run's result: whether training has beaten it, and why perhaps not."""
+"""What a trivial answer reaches: whether training has beaten it, and if not, the likely reasons."""
 
 import math
 from collections.abc import Iterator

@@ -28,8 +28,8 @@ class Best:
             self.step, self.value, self.metrics = 0, [float("-inf")], {}
 
     def beaten_by(self, value: list[float]) -> bool:
-        """Whether these values are better, the first that differs deciding; nan and infinity, also
-        of what is better when larger, never are."""
+        """Whether these values are better; the first that differs decides. Values that are not
+        finite, infinity included, never are."""
         return all(map(math.isfinite, value)) and value > self.value
 
     def out_of_patience(self, patience: int | None) -> str | None:
@@ -39,8 +39,8 @@ class Best:
 
 
 def log_interval(steps: int, is_timed: bool) -> int:
-    """Steps between reports, for about 200 in a run; where minutes may end it, it is not known how
-    many steps it has, and `steps` may be far too many: 50 at most."""
+    """Steps between reports, for about 200 reports in a run. At most 50 where minutes may end it:
+    it may then take far fewer than `steps`."""
     return max(min(50, steps // 4), 0 if is_timed else steps // 200, 1)
 
 

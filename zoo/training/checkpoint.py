@@ -58,8 +58,8 @@ class Checkpointer:
     def save(
         self, kind: str, step: int, tensors: dict[str, Tensors], state: dict[str, Any]
     ) -> None:
-        """Commit a checkpoint; afterwards the last two of its kind remain. One of the same step is
-        replaced; where a crash comes between, there is the one before.
+        """Write a checkpoint, and keep the last two of its kind. One of the same step is replaced;
+        after a crash in between, the one before is still there.
 
         Args:
             kind: `last` (everything that decides the next step) or `best` (weights only).
@@ -239,7 +239,7 @@ def trainable_tensors(model: nn.Module) -> Tensors:
 
 
 def untied(state: Tensors) -> Tensors:
-    """The tensors of a state; tied ones, which share their storage, by their first name alone."""
+    """The tensors of a state; tied ones, which share storage, under their first name only."""
     keys, tensors = set(), {}
     for name, tensor in state.items():
         key = (tensor.data_ptr(), tensor.shape, tensor.stride())
@@ -251,7 +251,7 @@ def untied(state: Tensors) -> Tensors:
 
 
 def tied_names(model: nn.Module) -> set[str]:
-    """Tensors of a model that are one with another, but for the first name of each."""
+    """Names of tensors that are tied to one with an earlier name."""
     state = {name: t for name, t in model.state_dict().items() if ".lora_" not in name}
     return state.keys() - untied(state).keys()
 

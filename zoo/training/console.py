@@ -126,8 +126,8 @@ class Console:
             self._bar.update(step, seconds)
 
     def trained(self, step: int, metrics: dict[str, float], seconds: float) -> None:
-        """The latest training metrics: in the bar of a terminal; elsewhere, and in the log, a line
-        where there was none for a while."""
+        """Show the latest training metrics: in the bar of a terminal; elsewhere, and in the log, as
+        a line, if there was none for a while."""
         shown = {n: show(v) for n, v in metrics.items() if n != "grad_norm" and "/" not in n}
         if self._bar is not None:
             self._bar.loss = f"loss {shown['loss']}"
@@ -138,9 +138,8 @@ class Console:
             self.log(text) if self._bar is not None else self.line(text)
 
     def evaluated(self, step: int, metrics: dict[str, float], best: bool) -> None:
-        """The metrics of a validation: a line that stays, on a terminal without what is too much
-        for it."""
-        whole = {name: value for name, value in metrics.items() if "/" not in name}  # of no part
+        """Print the metrics of a validation; on a terminal, only those that fit in the line."""
+        whole = {name: value for name, value in metrics.items() if "/" not in name}  # without parts
         shown = {name: show(value) for name, value in whole.items()}
         place, mark = f"{self._place(step)}  val    ", "  best" * best
         text = f"{place}{spread(shown)}{mark}"
@@ -170,8 +169,8 @@ class Console:
 
 
 def show(value: float) -> str:
-    """A number for a person: four decimals, fewer of large ones (`58,341`), e-notation of those
-    that are tiny or huge. What programs read, and what is predicted, is not rounded so."""
+    """A number for people: four decimals, fewer for large numbers (`58,341`), e-notation for tiny
+    or huge ones. What programs read, and what is predicted, is not rounded like this."""
     size = abs(value)
     if value == 0 or not 1e-3 <= size < 1e12:
         return f"{value:.3g}"

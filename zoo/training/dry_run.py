@@ -1,4 +1,4 @@
-"""A step that changes nothing, before anything is written: what would fail then, fails here."""
+"""A trial step that changes nothing: what would fail later fails before anything is written."""
 
 import contextlib
 import re
@@ -47,7 +47,7 @@ class DryRun:
         self.batches = [sizes[size] for size in sorted(sizes, reverse=True)]
 
     def choose(self, name: str, products: Products | None = None) -> tuple[str, str]:
-        """The precision to train in, in which a step was taken, and why.
+        """The precision to train in, tried in a step, and the reason for it.
 
         Args:
             name: As configured.
@@ -123,7 +123,7 @@ class DryRun:
             self.model.train()
 
     def _together(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Work of every rank; what one of them refuses, all do."""
+        """Do the work on every rank; where one raises UserError, all do."""
         refused: UserError | None = None
         try:
             work(*arguments)

@@ -49,9 +49,9 @@ def evaluate(
     task's metrics of the whole split, if it has any (`SplitMetrics`).
 
     Seeds and forks the random numbers, so that it repeats exactly and does not affect training;
-    each rank has others, as it has other samples. `final` is for the test split and other data: the
-    task's `test_step`, if it has one; `split` is named where there is nothing to predict. `report`
-    is called where the loss is not finite, with what it is and which samples are to blame.
+    each rank has a seed of its own, as it has other samples. `final`, for the test split and other
+    data, takes the task's `test_step`, if it has one. `split` is the name for error messages.
+    `report` is called where the loss is not finite, with its value and the samples to blame.
 
     Raises:
         UserError: There is nothing to predict.
@@ -145,8 +145,8 @@ def preview(
     console: Console,
     film: bool = False,
 ) -> None:
-    """Let the task write its previews, or the frame of a film alone, without effect on training:
-    one that fails is a warning."""
+    """Let the task write its previews, or only a frame of its film, without effect on training: a
+    failure is a warning."""
     draw = task.film if film and isinstance(task, HasFilm) else task.preview
     with harmless(model, runtime, console):
         draw(model, batch, totals, writer)
@@ -155,7 +155,7 @@ def preview(
 def show_points(
     model: nn.Module, task: Task, batch: Batch, run: Path, runtime: Runtime, console: Console
 ) -> None:
-    """Write what TensorBoard's projector shows, if the task has something; likewise."""
+    """Write what TensorBoard's projector shows, if the task has points; a failure is a warning."""
     if isinstance(task, HasPoints):
         with harmless(model, runtime, console):
             points = task.points(model, batch)

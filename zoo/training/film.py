@@ -16,7 +16,7 @@ SUFFIX = "_film"
 class Film:
     """Frames in a folder, `<step>.png`, and the film `<folder>.gif` beside it.
 
-    The files are all that it knows, so a resumed run goes on with the frames of before.
+    Its files are its only state, so a resumed run continues with the frames that there are.
 
     Args:
         folder: Of the frames; its name ends in `_film`.

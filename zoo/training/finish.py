@@ -101,8 +101,8 @@ def check_expectations(
     Args:
         expect: By metric.
         metrics: By split and name.
-        warn: Called with what is not compared: a metric that the run does not have, as a recipe's
-            own where settings of its task or model are changed.
+        warn: Called for an expectation that is not checked, as the run has no such metric: settings
+            of the recipe's task or model may have changed.
     """
     flat = {f"{split}/{name}": v for split, row in metrics.items() for name, v in row.items()}
     outcome = {}
@@ -174,7 +174,7 @@ def commit() -> str | None:
 
 
 def print_stopped(trainer: Trainer, number: int, command: str) -> None:
-    """What a signal stopped, what is saved, and the command that goes on.
+    """Print what a signal stopped, what is saved, and the command that resumes the run.
 
     Args:
         trainer: As the signal left it, saved.
@@ -197,7 +197,7 @@ def print_summary(
     baseline: dict[str, Any] | None,
     needed: list[str],
 ) -> None:
-    """The closing table and the next commands, with the settings that they need for this run."""
+    """Print the closing table and the next commands, with the settings that this run needs."""
     console = trainer.console
     why = f" ({trainer.ended})" if trainer.ended else ""
     console.line(f"\ntrained {trainer.step} steps in {duration(trainer.clock.seconds)}{why}\n")

@@ -1,6 +1,6 @@
-"""A loss that is not finite stops the run within one step, and its batch is kept.
+"""A loss that is not finite stops the run within one step, and its batch is saved.
 
-That of a validation stops it as well. A metric that is not finite is reported, and never the best.
+So does a validation loss. Another metric that is not finite gives a warning, and is never the best.
 """
 
 import math
@@ -52,8 +52,8 @@ class FiniteGuard:
             self._require_finite(loss.read(), micro_batches, step)
 
     def evaluation(self, split: str, step: int) -> Callable[[str], None]:
-        """What `evaluate` calls where the loss is not finite, with what it is: of a validation it
-        raises TrainingFailed, of another split it warns."""
+        """What `evaluate` calls with a loss that is not finite: in validation it raises
+        TrainingFailed, for another split it warns."""
 
         def report(what: str) -> None:
             if split != "val":

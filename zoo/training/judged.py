@@ -34,7 +34,7 @@ def judged(
     Args:
         model, task, loader, precision, runtime: Of the run.
         interrupted: Asked between batches; not with several ranks.
-        samples, features: As of `Judged.judge`.
+        samples, features: As in `Judged.judge`.
 
     Raises:
         Interrupted: When `interrupted()` turns true.

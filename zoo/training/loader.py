@@ -26,7 +26,7 @@ from zoo.training.runtime import Runtime
 CHUNK_BYTES = 32 * 2**20  # samples gathered, prepared and augmented at once for many small steps
 CHUNK_STEPS = 64
 BUCKET_BATCHES = 100  # batches sorted together: enough of each length, and still shuffled
-REPEATS, SMALL = 100, 10_000  # of a split in a batch at most, and a size that any may have
+REPEATS, SMALL = 100, 10_000  # a batch holds the split so often at most, or so many samples
 DEVICE_FRACTION = 0.25  # of a GPU's free memory that the data may take
 
 
@@ -38,7 +38,7 @@ class ShuffledSampler:
         seed: Of the shuffling.
         bucket_key: Sort key of samples, so that those of a batch are similar, (size,), or None.
         batch_size: Samples in such a batch.
-        numbers: The samples of an epoch where it has not all of a split, int64 (size,).
+        numbers: The samples of an epoch, where it has only a part of a split, int64 (size,).
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ShuffledSampler:
         self, order: Tensor, lengths: Tensor, epoch: int, generator: torch.Generator
     ) -> Tensor:
         size = self.batch_size
-        head = min(-epoch * self.size % size, self.size)  # completes the epoch before's last batch
+        head = min(-epoch * self.size % size, self.size)  # ends the previous epoch's last batch
         last = head + (self.size - head) // size * size
         parts = [order[:head]]
         for pool in order[head:last].split(BUCKET_BATCHES * size):
@@ -253,8 +253,8 @@ class Loader:
     def evaluation(
         self, split: str, size: int | None = None, every: int = 1, whole: bool = False
     ) -> Iterator[Batch]:
-        """This rank's part of a split, or the whole of it, in its own order, `size` samples at a
-        time, or by default four micro-batches; of every so many samples one."""
+        """This rank's part of a split, or with `whole` all of it, in the order of the split, in
+        batches of `size` (by default four micro-batches); of each `every` samples, one is taken."""
         if self.overfit:
             split, index = "train", self.sampler.samples(0, self.batch_size)[0]
         else:

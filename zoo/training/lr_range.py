@@ -15,7 +15,7 @@ DIVERGED = 4.0  # times the least loss so far
 
 
 class _Held:
-    """A schedule that stays where it is put."""
+    """A schedule whose factor is set from outside."""
 
     value = 0.0
 

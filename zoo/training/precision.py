@@ -93,7 +93,7 @@ def choose_precision(name: str, runtime: Runtime, count: Callable[[], Products])
 
 
 def asks_for_products(runtime: Runtime) -> bool:
-    """Whether `auto` goes by the model's matrix products here; on every rank as on rank 0."""
+    """Whether `auto` depends on the model's matrix products here; the same on every rank."""
     return bool(runtime.first(runtime.device.type == "cpu" and has_bf16(runtime.device)))
 
 
@@ -137,9 +137,9 @@ def rescale_gradients(parameters: Iterable[nn.Parameter], factor: Tensor) -> Non
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float | None) -> Tensor:
-    """The norm of all gradients together, which is brought down to `limit` where it is above.
+    """Clip the norm of all gradients together to `limit`; return the norm before.
 
-    As `clip_grad_norm_`, which knows no gradients that are sparse (of tables of vectors).
+    As `clip_grad_norm_`, which does not take sparse gradients (of embeddings).
     """
     pairs = [(p, p.grad) for p in parameters if p.grad is not None]
     if not any(gradient.is_sparse for _, gradient in pairs):

@@ -92,10 +92,10 @@ def backend_of(device: torch.device) -> str:
 
 
 def join_ranks(device: torch.device) -> None:
-    """Meet the other ranks.
+    """Join the other ranks.
 
-    At an address book of this attempt's own: torchrun keeps one for all its restarts, in which
-    ranks would find where those before them listened.
+    Each attempt has a prefix of its own in the store, which torchrun keeps over its restarts: ranks
+    would find the addresses of those before them.
     """
     store, rank, ranks = next(dist.rendezvous("env://"))
     store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
@@ -114,7 +114,8 @@ class Runtime:
     """This process's device and its place among the ranks.
 
     Attributes:
-        device, rank, ranks: As it says.
+        device: The device.
+        rank, ranks: Its number, from 0, and how many there are.
         waiting: The process group in which ranks wait for what one of them does; None for the
             default one.
     """
@@ -179,7 +180,7 @@ class Runtime:
         return 8 * 2**30
 
     def peak_bytes(self) -> int:
-        """The most memory that tensors have taken on the device; the process's own on a CPU."""
+        """Peak memory of the tensors on the device; on a CPU, of the whole process."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         with contextlib.suppress(ImportError):
@@ -248,7 +249,7 @@ def forked_rng(device: torch.device, seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def deterministic(on: bool) -> Iterator[None]:
-    """Kernels that repeat bit for bit, where torch has them; an error names one without."""
+    """Demand kernels that repeat bit for bit: an operation without one raises an error."""
     if not on:
         yield
         return

@@ -98,7 +98,7 @@ class TrainState:
         return {n.removeprefix(prefix): t for n, t in self.ranks.items() if n.startswith(prefix)}
 
     def differences(self, data_sha256: str, environment: dict[str, Any]) -> Iterator[str]:
-        """Why the end can no longer be bit-identical to an uninterrupted run's."""
+        """Reasons why the result may differ from that of an uninterrupted run."""
         if self.data_sha256 != data_sha256:
             yield (
                 f"the data changed since the checkpoint (SHA-256 {self.data_sha256[:12]}, now "
@@ -114,7 +114,7 @@ class TrainState:
 
 @contextlib.contextmanager
 def state_must_fit(saved: Checkpoint) -> Iterator[None]:
-    """One line where a part refuses its state: one that verifies, and was not written for it.
+    """Report in one line a state that verifies, and that a part refuses all the same.
 
     Raises:
         UserError: It does.

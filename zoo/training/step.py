@@ -22,8 +22,8 @@ SCALE = 1024  # the same on every rank, however many samples it has; dividing by
 
 
 class RunningMetrics:
-    """Metric sums since the last report, kept on the device one by one: between reports nothing
-    is added up and nothing waits for the device."""
+    """Metric sums since the last report, kept on the device one by one: until the next report
+    nothing is added up, and nothing waits for the device."""
 
     def __init__(self) -> None:
         self.sums: dict[str, list[Tensor]] = {}
@@ -34,13 +34,13 @@ class RunningMetrics:
             self.sums.setdefault(name, []).append(value.detach())
 
     def take(self) -> dict[str, Tensor]:
-        """The totals as float64 on the CPU; starts again from nothing."""
+        """Return the totals, float64 on the CPU, and start again."""
         stacked, self.sums = self.state(), {}
         names = sorted(stacked, key=lambda name: (name != "loss", name))  # as after a resume
         return {name: stacked[name].double().sum(0) for name in names}
 
     def state(self) -> dict[str, Tensor]:
-        """For the checkpoint: each name's sums along the first dimension, on the CPU."""
+        """For the checkpoint: the sums of each name, stacked, on the CPU."""
         return {name: torch.stack(values).cpu() for name, values in self.sums.items()}
 
     def load(self, stacked: dict[str, Tensor], device: torch.device) -> None:
@@ -71,7 +71,7 @@ def wrapped(model: nn.Module, runtime: Runtime, compile: bool) -> nn.Module:
 
 
 def _refuse_sparse(model: nn.Module) -> None:
-    """Sparse gradients are for gloo alone: the libraries of GPUs cannot add them up."""
+    """Refuse sparse gradients, which only gloo can add up, not the libraries of GPUs."""
     for name, module in model.named_modules():
         if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse:
             raise UserError(
@@ -81,7 +81,7 @@ def _refuse_sparse(model: nn.Module) -> None:
 
 
 def _buffers_agree(model: nn.Module) -> bool:
-    """Whether all buffers are statistics that ranks compute together: none need be sent."""
+    """Whether all buffers are statistics that ranks compute together, so none need be sent."""
     shared = (nn.SyncBatchNorm, RankBatchNorm)
     modules = [module for module in model.modules() if isinstance(module, shared)]
     agreed = {id(buffer) for module in modules for buffer in module.buffers()}
@@ -138,7 +138,7 @@ def accumulate_gradients(
 
 
 def _no_sync(model: nn.Module) -> contextlib.AbstractContextManager[Any]:
-    """Gradients of ranks are averaged only with the last micro-batch."""
+    """Skip the averaging over ranks, which the last micro-batch does for all."""
     if isinstance(model, nn.parallel.DistributedDataParallel):
         return model.no_sync()
     return contextlib.nullcontext()

@@ -1,6 +1,6 @@
 """The trainer: one loop, each part a method.
 
-Read `fit` first. A new model, dataset or task changes nothing here; new behaviour is a line more.
+Read `fit` first. New models, datasets and tasks change nothing here; new behaviour adds a line.
 """
 
 import contextlib
@@ -96,7 +96,7 @@ class Trainer:
             self.console.end(self.step)
 
     def train_step(self, micro_batches: list[Batch]) -> Tensor:
-        """One optimizer step; the summed loss of its batch."""
+        """Take one optimizer step; return the summed loss of its batch."""
         self.rate.set(self.progress())
         local = self.requests.local()
         parts = (self.precision, self.runtime, self.running, local)
@@ -123,7 +123,7 @@ class Trainer:
         return fraction
 
     def report_when_due(self) -> None:
-        """The mean training loss and metrics since the last report."""
+        """Report the mean training loss and metrics since the last report."""
         if not due(self.step, self.budget.log_steps):
             return
         sums = self.runtime.gather(self.running.take())
@@ -141,7 +141,7 @@ class Trainer:
         self.console.trained(self.step, metrics, self.clock.seconds)
 
     def evaluate_when_due(self) -> None:
-        """Validation: at its interval and at the end; records the best and the end of patience."""
+        """Validate at the interval and at the end; update the best weights and the patience."""
         if self.signalled:
             self.ended = f"signal {self.request}"
             return  # the checkpoint will say that this step is yet to be evaluated
@@ -180,14 +180,14 @@ class Trainer:
         self.ended = self.ended or self.best.out_of_patience(self.config.patience)
 
     def save_when_due(self) -> None:
-        """The checkpoint to resume from, at its interval in steps or minutes."""
+        """Save the checkpoint to resume from, at its interval in steps or minutes."""
         if self.request == Request.SAVE or due(self.step, self.budget.save_steps):
             self.save()
 
     # ------------------------------------------------------------- checkpoints
 
     def save(self) -> None:
-        """Everything that decides the next step, unless it was saved already."""
+        """Save everything that decides the next step, unless that is done."""
         if self._saved == (self.step, self.evaluated):
             return
         self.guard.finish()
@@ -200,14 +200,14 @@ class Trainer:
         self.requests.saved_at = self.clock.seconds
 
     def save_best(self) -> None:
-        """The best weights, kept in memory since their evaluation, to the disk."""
+        """Write the best weights, kept in memory since their evaluation, to disk."""
         if self._best_weights is not None and self.runtime.main:
             parts = ({"model": self._best_weights}, {"base": self.base})
             self.checkpoints.save("best", self.best.step, *parts)
             self._best_weights = None
 
     def state(self, ranks: list[Tensors]) -> TrainState:
-        """Every part's state; rank 0's, with the state of each rank (`rank_state`)."""
+        """The state of every part on rank 0, and what differs on each rank (`rank_state`)."""
         assert self.logger is not None
         return TrainState(
             model=trainable_tensors(self.model),
@@ -233,7 +233,7 @@ class Trainer:
         return generators | {f"window.{n}": t for n, t in self.running.state().items()}
 
     def load(self, saved: Checkpoint) -> None:
-        """Put every part where the checkpoint was taken."""
+        """Set every part to its state in the checkpoint."""
         state, rank, device = TrainState.read(saved), self.runtime.rank, self.runtime.device
         for difference in state.differences(self.data_sha256, environment(self.runtime)):
             self.console.warn(difference)
@@ -276,8 +276,8 @@ class Trainer:
     # ------------------------------------------------------------------- parts
 
     def evaluate(self, split: str) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Means and named metrics of one split, by the averaged weights where EMA is on. A loss
-        that is not finite is a warning; that of the validation raises TrainingFailed."""
+        """Means and named metrics of one split, with the averaged weights where EMA is on. A loss
+        that is not finite gives a warning; in validation it raises TrainingFailed."""
         parts = (self.model, self.task, self.yardstick.batches(split), self.precision, self.runtime)
         report = self.guard.evaluation(split, self.step)
         with self.ema.swapped() if self.ema else contextlib.nullcontext():
@@ -285,7 +285,7 @@ class Trainer:
         return totals, self.yardstick.summarize(split, totals)
 
     def preview(self, totals: dict[str, Tensor], split: str = "val", film: bool = False) -> None:
-        """Plots of the split of `totals`, or a frame of its film, which averaged weights play."""
+        """Draw the split of `totals`, or a frame of its film, for which EMA's weights are taken."""
         if self.logger is None or (film and not getattr(self.task, "films", False)):
             return
         self.logger.step = self.step
