@@ -112,7 +112,7 @@ def _chosen_beside(values: Config, overrides: Sequence[str], pinned: list[str]) 
         as_filed = _plain(_compose(pinned + own))
         for part in parts:
             group, _, key = part.partition(".")
-            changed[group] = changed.get(group, values[group]) | {key: as_filed[group][key]}
+            changed[group] = (values | changed)[group] | {key: as_filed[group][key]}
     if parts or groups & PROMISED:
         changed["expect"] = {}  # promised for another model, other data, a full training
     return changed

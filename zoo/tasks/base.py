@@ -98,7 +98,7 @@ class Task(Protocol):
         """Loss and metric sums of one batch."""
 
     def summarize(self, means: dict[str, Tensor]) -> dict[str, float]:
-        """Named metrics, from means of the sums and of "loss", and "count", how many predictions."""
+        """Named metrics, from means of the sums and "loss", and "count", how many predictions."""
 
     def details(self, means: dict[str, Tensor]) -> dict[str, Any]:
         """Metrics too long for a log line, as JSON: per class, a confusion matrix. May be empty."""
