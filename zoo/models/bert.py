@@ -28,7 +28,7 @@ EPS = 1e-12  # epsilon of the norms, as in the published models
 
 
 class PairHead(nn.Module):
-    """Whether the second segment of a pair follows the first, by the first token `[CLS]`."""
+    """Says from the first token, `[CLS]`, whether the second segment follows the first."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -168,8 +168,8 @@ class BERT(nn.Module):
             positions: Int64 (M,), indices into the flattened tokens: return logits there only.
                 Training predicts one token in seven, and the LM head is expensive.
             types: Segment of each token, int64 (B, T); None: the first for all.
-            pairs: Whether to say of each row, too, if its second segment follows the first; with
-                `positions`.
+            pairs: Whether to say also, for each row, if its second segment follows the first;
+                needs `positions`.
 
         Returns:
             (B, T, V), with `positions` (M, V); from a tagger (B, T, K), a classifier (B, K). With
@@ -190,7 +190,7 @@ class BERT(nn.Module):
     def _both(
         self, tokens: Tensor, positions: Tensor | None, types: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Of tokens and of pairs."""
+        """The logits of tokens and of pairs."""
         assert positions is not None
         first = tokens.shape[1] * torch.arange(len(tokens), device=tokens.device)  # of each row
         chosen = torch.cat([positions, first])
@@ -198,12 +198,12 @@ class BERT(nn.Module):
         return self._token_logits(x[: len(positions)]), self.pair(x[len(positions) :])
 
     def token_vectors(self, tokens: Tensor, visible: Tensor, types: Tensor | None = None) -> Tensor:
-        """The vector of each token, of which a head makes logits.
+        """The vector of each token, from which a head computes logits.
 
         Args:
             tokens: Int64 (B, T).
-            visible: Which of them there are, bool (B, T): no token attends to the others, whatever
-                their ids. At least one of each row.
+            visible: Which of them are not padding, bool (B, T), at least one in each row: no token
+                attends to the others, whatever their ids.
             types: As in `forward`.
 
         Returns:
@@ -212,7 +212,7 @@ class BERT(nn.Module):
         return self._encode(tokens, types, visible, None)
 
     def _visible(self, tokens: Tensor) -> Tensor | None:
-        """Which tokens are no padding, bool (B, T); None where all are."""
+        """Which tokens are not padding, bool (B, T); None without padding."""
         if self.pad_id is None:
             return None
         visible = tokens != self.pad_id

@@ -47,7 +47,7 @@ class CLIP(nn.Module):
         block_size: Tokens of a text, at most.
         pad_id: Id of the padding, on the right of shorter texts.
         width: D.
-        temperature: That the training starts with.
+        temperature: At the start of training.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class CLIP(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """A classifier starts with small or zero logits, which have no direction."""
+        """Draw the output layers anew: a classifier's logits start near zero, without direction."""
         for encoder in (self.image, self.text):
             for name, module in encoder.named_modules():
                 if in_head(name) and isinstance(module, nn.Linear):
@@ -79,8 +79,8 @@ class CLIP(nn.Module):
                         nn.init.zeros_(module.bias)
 
     def forward(self, images: Tensor, texts: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors whose products are the logits: those of images are one over the temperature long,
-        those of texts 1.
+        """Vectors whose products are the logits: those of images have the length 1 / temperature,
+        those of texts the length 1.
 
         Args:
             images: (B, C, H, W).

@@ -1,9 +1,9 @@
 """DeepSeek-V3: a decoder with latent attention and a mixture of experts.
 
-DeepSeek-AI, 2024, https://arxiv.org/abs/2412.19437. Against Llama: the keys and values of all heads
-are made of one short latent vector a token, which is all that the cache holds; and a token takes a
-few of many small experts, besides one that all take, in place of one wide feed-forward layer. A
-bias, moved after each step, keeps experts alike busy.
+DeepSeek-AI, 2024, https://arxiv.org/abs/2412.19437. Compared with Llama: the keys and values of all
+heads are computed from one short latent vector per token, which is all that the cache holds; and in
+place of one wide feed-forward layer, each token uses a few of many small experts, besides one that
+all tokens use. A bias, adjusted after each step, balances the load of the experts.
 Differs from the paper: no further tokens are predicted (its section 2.2), and rotary positions are
 not stretched (YaRN); dropout is possible, at the end of each residual branch.
 Shapes: B batch, T tokens, D width, H heads, V vocabulary.
@@ -44,8 +44,8 @@ class DeepSeek(nn.Module):
         vocab_size: V.
         block_size: Maximum length of a sequence, in tokens: the context.
         width, depth, heads: D, number of blocks, H.
-        latent: Width of the latent vector that keys and values are made of.
-        q_latent: The same for queries; null to make them of x directly.
+        latent: Width of the latent vector that keys and values are computed from.
+        q_latent: The same for queries; null to compute them from x directly.
         head_width, rotary_width: Widths of the parts of a query or key without and with positions.
         value_width: Width of a head's values.
         dense_blocks: How many of the first blocks have a feed-forward layer and no experts.

@@ -26,7 +26,7 @@ from zoo.registry import MODELS
     tiny=dict(input_shape=(4,), num_outputs=3, rank=2),
 )
 class FactorizationMachine(nn.Module):
-    """Degree 2; with rank F it can have any weight for any pair.
+    """A model of degree 2; with rank F, the pairs can have any weights.
 
     Args:
         input_shape: Shape of one sample; flattened. A table's categories are features of 0 and 1.

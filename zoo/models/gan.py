@@ -24,8 +24,8 @@ from zoo.registry import MODELS
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What the discriminator says of images: logits of being real (B,), with projection of being a
-    real image of their class; and of classes (B, K)."""
+    """The discriminator's logits for images: of being real (B,), or with projection of being a real
+    image of their class; and of the classes (B, K)."""
 
     real: Tensor
     classes: Tensor
@@ -35,9 +35,9 @@ class GANOutput(NamedTuple):
     """One round of the game.
 
     Attributes:
-        of_real: The discriminator on real images.
-        of_drawn: The same on drawn images; its gradient does not reach the generator.
-        of_generator: The same numbers; their gradient reaches the generator alone.
+        of_real: The discriminator's output on real images.
+        of_drawn: That on drawn images; its gradient does not reach the generator.
+        of_generator: The same values; their gradient reaches the generator only.
         gradient_penalty: R1, the squared gradient of `of_real.real` by the pixels, (B,); zero in
             evaluation.
         drawn_penalty: R2, the same at drawn images; zero unless asked for.
@@ -106,7 +106,7 @@ class Discriminator(nn.Module):
         self.projection = norm(nn.Linear(features, num_classes, bias=False)) if projection else None
 
     def forward(self, images: Tensor, classes: Tensor | None = None) -> DiscriminatorOutput:
-        """(B, C, H, W) and their classes (B,), by default those that it finds itself."""
+        """Images (B, C, H, W) and their classes (B,), by default the most probable ones."""
         x = self.layers(images)
         real, found = self.head(x).squeeze(1), self.class_head(x)
         if self.projection is not None:
@@ -121,7 +121,7 @@ class Discriminator(nn.Module):
     tiny=dict(input_shape=(1, 4, 4), num_classes=3, noise=4, width=2),
 )
 class GAN(nn.Module):
-    """Both players.
+    """Generator and discriminator.
 
     Args:
         input_shape: (channels, height, width) of one image.
@@ -170,7 +170,7 @@ class GAN(nn.Module):
         return GANOutput(of_real, of_drawn, of_generator, *penalties)
 
     def _of_generator(self, drawn: Tensor, classes: Tensor) -> DiscriminatorOutput:
-        """The discriminator with fixed parameters: the gradient passes it, and stays with none."""
+        """The discriminator with fixed parameters: gradients pass through it, and it gets none."""
         fixed = {name: p.detach() for name, p in self.discriminator.named_parameters()}
         return DiscriminatorOutput(*functional_call(self.discriminator, fixed, (drawn, classes)))
 

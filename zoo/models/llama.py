@@ -1,4 +1,4 @@
-"""Llama: the decoder that most open language models are built as.
+"""Llama: the decoder whose architecture most open language models share.
 
 Touvron et al., 2023, https://arxiv.org/abs/2302.13971; Grattafiori et al., 2024, arXiv:2407.21783
 (Llama 3). By options: Mistral (Jiang et al., 2023, arXiv:2310.06825), whose tokens attend to a
@@ -6,9 +6,9 @@ sliding window; Qwen2 (Yang et al., 2024, arXiv:2407.10671), with biases on quer
 values; Qwen3 (Yang et al., 2025, arXiv:2505.09388), which normalises queries and keys; SmolLM2
 (Allal et al., 2025, arXiv:2502.02737); Mixtral (Jiang et al., 2024, arXiv:2401.04088) and Qwen3's
 mixtures, with experts in place of each feed-forward layer.
-Against GPT-2: RMSNorm (no mean, no bias) instead of LayerNorm; positions rotate queries and keys
-instead of being added to embeddings; SwiGLU instead of GELU; few key/value heads, each shared by a
-group of query heads; no biases.
+Compared with GPT-2: RMSNorm (no mean, no bias) instead of LayerNorm; positions rotate queries and
+keys instead of being added to embeddings; SwiGLU instead of GELU; few key/value heads, each shared
+by a group of query heads; no biases.
 Differs from the papers: dropout is possible, at the end of each residual branch.
 Shapes: B batch, T tokens, D width, H heads, E head width, V vocabulary, K classes.
 """
@@ -72,7 +72,7 @@ class Llama(nn.Module):
         window: How many tokens a token attends to at most, itself included; null for all.
         rope_base: Wavelength of the slowest rotation, over 2 pi.
         rope_scaling: How rotations are slowed down, so that a model reads longer texts than it was
-            pretrained on; as `rotation_rates`.
+            pretrained on; see `rotation_rates`.
         qk_norm: Whether queries and keys are normalised.
         bias: Which linear layers have a bias: `none`, `qkv`, `attention` (its last one too), `mlp`
             or `all`.
@@ -195,7 +195,7 @@ class Llama(nn.Module):
         return add_auxiliary(linear_cross_entropy(x.flatten(0, 1), self.head, targets), self)
 
     def _without_padding(self, tokens: Tensor) -> contextlib.AbstractContextManager[None]:
-        """Where experts do not count a classifier's padding; of other models the task knows it."""
+        """Leave a classifier's padding out of the experts' load; else the task does that."""
         if not (self.training and self.has_experts and self.classifies) or self.pad_id is None:
             return contextlib.nullcontext()
         return count_only(self, tokens != self.pad_id)
@@ -220,7 +220,7 @@ def rotation_rates(head_width: int, base: float, scaling: dict[str, Any] | None)
         scaling: None, or {type: linear, factor} (Chen et al., 2023, arXiv:2306.15595), which slows
             all pairs down; or {type: llama3, factor, low_freq_factor, high_freq_factor,
             original_max_position_embeddings} (Llama 3.1), which keeps those that turn often within
-            the original context, slows down those that hardly turn, and goes over in between.
+            the original context, slows down those that hardly turn, and interpolates in between.
 
     Raises:
         ValueError: An odd width, another type, or a setting that it lacks.

@@ -1,12 +1,12 @@
 """Gaussian naive Bayes: each class draws every feature from a normal distribution of its own.
 
-John and Langley, 1995, https://arxiv.org/abs/1302.4964; beside logistic regression, Ng and Jordan,
-2001, https://papers.nips.cc/paper/2020-on-discriminative-vs-generative-classifiers.
+John and Langley, 1995, https://arxiv.org/abs/1302.4964; compared with logistic regression: Ng and
+Jordan, 2001, https://papers.nips.cc/paper/2020-on-discriminative-vs-generative-classifiers.
     log p(x, y) = log p(y) + sum over features of log N(x_d; mean_yd, variance_yd)
-It is naive because it takes the features of a class for independent. What it says of a sample are
-the K log-densities log p(x, y), of which the softmax is p(y | x) (Bayes' rule): trained by
-`task=joint_likelihood` it is naive Bayes, trained by `task=classification` the same model is its
-discriminative twin, as logistic regression is where all classes have the same variances.
+It is naive because it assumes that the features of a class are independent. Its outputs are the K
+log-densities log p(x, y), whose softmax is p(y | x) (Bayes' rule). Trained by
+`task=joint_likelihood` it is naive Bayes; trained by `task=classification` the same model is its
+discriminative counterpart: logistic regression, where all classes have the same variances.
 Differs from the paper: means and variances are found by gradient steps, not by counting; features
 have normal distributions only, no kernel estimates; variances are smoothed as scikit-learn does.
 Shapes: B batch, D features of one sample (the product of its dimensions), K classes.

@@ -1,8 +1,8 @@
-"""Probe: a linear classifier on what another network, trained without labels, makes of an image.
+"""Probe: a linear classifier on the features of another network, which was trained without labels.
 
-Kingma et al., 2014, https://arxiv.org/abs/1406.5298, model M1: a VAE learns from all images, a
-classifier from the few that have labels, on what the VAE makes of them. A linear layer on frozen
-features is the probe of Alain and Bengio, 2017, https://arxiv.org/abs/1610.01644.
+Kingma et al., 2014, https://arxiv.org/abs/1406.5298, model M1: a VAE learns from all images, and a
+classifier on its features from the few images with labels. A linear layer on frozen features is the
+probe of Alain and Bengio, 2017, https://arxiv.org/abs/1610.01644.
 Differs from the paper: a linear layer where M1 has a support vector machine, on what the network
 offers as `features` (of a VAE its encoder's last hidden layer, where M1 takes the code).
 Shapes: B batch, C channels, H height, W width, D features, K classes.
@@ -54,7 +54,7 @@ class Probe(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def _count(self, input_shape: tuple[int, ...]) -> int:
-        """D, found by trying: a network states it nowhere."""
+        """D, found by a call: a network does not state it."""
         like = next((p for p in self.parameters()), self.scale)  # on the device of the teacher
         image = like.new_zeros(1, *input_shape)
         with torch.no_grad():

@@ -39,7 +39,7 @@ class VAEOutput(NamedTuple):
 
 
 class DenseEncoder(nn.Sequential):
-    """(B, C, H, W) to (B, width): hidden layers all of one width; the class beside the pixels."""
+    """(B, C, H, W) to (B, width): hidden layers all of one width; the class follows the pixels."""
 
     def __init__(
         self, shape: tuple[int, ...], classes: int, width: int, depth: int, act: ActivationName
@@ -75,7 +75,7 @@ def _dense(sizes: list[int], act: ActivationName) -> list[nn.Module]:
 
 
 class ConvEncoder(nn.Module):
-    """(B, C, H, W) to features: images are halved while channels double; the class is channels."""
+    """(B, C, H, W) to features: images are halved as channels double; the class adds channels."""
 
     def __init__(
         self, shape: tuple[int, ...], classes: int, width: int, depth: int, act: ActivationName
@@ -205,7 +205,7 @@ class VAE(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """What a classifier may learn from: (B, C, H, W) to the last hidden layer of the encoder,
-        (B, D), which says more of the class than the code does."""
+        (B, D), which tells more about the class than the code does."""
         if self.classes:
             raise UserError(
                 "a class-conditional VAE has to be told the class that its features would be for; "
