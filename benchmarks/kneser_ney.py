@@ -22,7 +22,7 @@ class NGrams:
     """
 
     def __init__(self, tokens: Ids, vocab_size: int, order: int) -> None:
-        self.size, self.order = vocab_size, order
+        self.size = vocab_size
         tokens = np.asarray(tokens, dtype=np.int64)
         self.keys: list[Ids] = []  # by order: sorted, (number of the context) * V + last token
         self.counts: list[Ids] = []

@@ -69,8 +69,3 @@ def to_predict(kind: PredictionName, image: Tensor, noise: Tensor, a: Tensor, s:
 def to_image(kind: PredictionName, said: Tensor, x: Tensor, a: Tensor, s: Tensor) -> Tensor:
     """The image that follows from what the network said of x_t."""
     return (x - s * said) / a if kind == "noise" else a * x - s * said
-
-
-def to_noise(kind: PredictionName, said: Tensor, x: Tensor, a: Tensor, s: Tensor) -> Tensor:
-    """The noise that follows."""
-    return said if kind == "noise" else s * x + a * said

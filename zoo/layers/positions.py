@@ -44,13 +44,13 @@ def add_positions(
     return x if positions is None else positions(x, start, places)
 
 
-def sinusoids(length: int, width: int, base: float = 10_000.0) -> Tensor:
+def sinusoids(length: int, width: int) -> Tensor:
     """Sinusoidal positions (length, width): all sines, then all cosines.
 
     Vaswani et al., 2017, arXiv:1706.03762, section 3.5, where sines and cosines alternate.
     """
     steps = torch.arange(0, width, 2, dtype=torch.float32)  # whatever the weights are
-    angles = torch.arange(length)[:, None] * base ** (-steps / width)
+    angles = torch.arange(length)[:, None] * 10_000.0 ** (-steps / width)
     return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :width]
 
 

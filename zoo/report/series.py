@@ -38,16 +38,16 @@ class Series:
         return [value for _, value in self.points if math.isfinite(value)]
 
 
-def decimated(points: Sequence[Point], most: int = MAX_POINTS) -> Sequence[Point]:
-    """At most about `most` points: the first, last, smallest and largest of equal stretches.
+def decimated(points: Sequence[Point]) -> Sequence[Point]:
+    """At most about `MAX_POINTS`: the first, last, smallest and largest of equal stretches.
 
     A spike of one step is kept, and so is a value that is not finite: a line through the rest
     would hide it.
     """
-    if len(points) <= most:
+    if len(points) <= MAX_POINTS:
         return points
     first, last = points[0][0], points[-1][0]
-    width = (last - first + 1) / (most / 4)
+    width = (last - first + 1) / (MAX_POINTS / 4)
     kept: list[Point] = []
     for _, stretch in groupby(points, lambda point: int((point[0] - first) / width)):
         of_stretch = list(stretch)

@@ -77,7 +77,7 @@ class RanksOptions:
         """Ids of the text, and of each option after it."""
         before = encode_prompt(self.tokenizer, self.template, text, context, self.chat)
         try:
-            after = [self._option(text, before, option) for option in options]
+            after = [self._option(text, option) for option in options]
         except UserError as error:
             told = str(error).replace("input: the prompt", "the text")
             raise UserError(told.replace("the text", "options: one", 1)) from None
@@ -98,7 +98,7 @@ class RanksOptions:
             )
         return before, after
 
-    def _option(self, text: Input, before: Ids, option: str) -> Ids:
+    def _option(self, text: Input, option: str) -> Ids:
         """Ids of an answer; of a continuation those of the whole text."""
         if self.chat is not None:
             messages = [{"role": "user", "content": text}] if isinstance(text, str) else text

@@ -88,7 +88,7 @@ def spans_of(tag_names: Sequence[str]) -> Spans | None:
     return Spans(tag_names) if is_marked else None
 
 
-def span_f1(means: Mapping[str, Tensor], prefix: str = "") -> float:
+def span_f1(means: Mapping[str, Tensor]) -> float:
     """The harmonic mean of precision and recall of names; 0 where none is right."""
-    total = means[f"{prefix}spans"] + means[f"{prefix}spans_predicted"]
-    return float(2 * means[f"{prefix}spans_right"] / total) if total > 0 else 0.0
+    total = means["spans"] + means["spans_predicted"]
+    return float(2 * means["spans_right"] / total) if total > 0 else 0.0

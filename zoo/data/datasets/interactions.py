@@ -72,7 +72,7 @@ def interactions(
         "hour": hour,
     }
     dataset = table_dataset(columns, rating, "rating", None, context)
-    dataset.notes += _floor(dataset, means, rating, error, context)
+    dataset.notes += _floor(means, rating, error, context)
     return dataset
 
 
@@ -86,9 +86,7 @@ def _size(values: Tensor) -> Tensor:
     return values.square().mean().sqrt()
 
 
-def _floor(
-    dataset: Dataset, means: Tensor, rating: Tensor, error: Tensor, context: DataContext
-) -> list[str]:
+def _floor(means: Tensor, rating: Tensor, error: Tensor, context: DataContext) -> list[str]:
     """What the noise of the test split leaves to the best model, and to the best linear one."""
     if not context.is_new:
         return []

@@ -60,7 +60,7 @@ def lay_out(text: str, path: str, delimiter: str | None) -> Layout:
         shown = ", ".join(f"'{_joined(cells)}'" for _, cells in rows[: min(titles, LISTED)])
         notes.append(f"{plural(titles, 'line')} above the header left out: {shown}"[:180])
     rows = _without_empty(rows[titles:], notes)
-    return Layout(_of_one_length(rows, width, path, delimiter, notes), delimiter, notes)
+    return Layout(_of_one_length(rows, path, delimiter, notes), delimiter, notes)
 
 
 def _joined(cells: Sequence[str]) -> str:
@@ -162,9 +162,7 @@ def _without_empty(rows: list[Row], notes: list[str]) -> list[Row]:
     return kept
 
 
-def _of_one_length(
-    rows: list[Row], width: int, path: str, delimiter: str, notes: list[str]
-) -> list[Row]:
+def _of_one_length(rows: list[Row], path: str, delimiter: str, notes: list[str]) -> list[Row]:
     if not rows:
         return rows
     (line, header), body = rows[0], rows[1:]
