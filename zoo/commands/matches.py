@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UserError
+from zoo.phrases import first_few
 from zoo.schema import matches_type
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def check_known(restored: "Restored", texts: Sequence[str], option: str, warn: "
                 f"like those that it was trained on"
             )
         if lacking := captions.unknown(text):
-            listed = ", ".join(f"'{word}'" for word in lacking[:5]) + ", ..." * (len(lacking) > 5)
+            listed = first_few((f"'{word}'" for word in lacking), 5)
             warn(f"'{text}': the run's vocabulary lacks {listed}, which count as unknown words")
         if (length := len(captions.row(text))) > captions.length:
             warn(

@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.config import groups as configs
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import plural
 from zoo.runs.rank import larger_is_better
 
 BEGIN, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"

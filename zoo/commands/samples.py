@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.plural import part_of
+from zoo.phrases import part_of
 from zoo.restore import Restored, Warn
 
 BATCH = 256

@@ -3,6 +3,7 @@
 import math
 from statistics import fmean
 
+from zoo.phrases import first_few
 from zoo.runs.rank import Group, Table
 from zoo.training.console import show
 
@@ -35,6 +36,6 @@ def unbeaten(table: Table) -> str | None:
     known = baseline(table.groups[places[0] - 1])
     assert known is not None
     name, value = known
-    listed = ", ".join(map(str, places[:8])) + ", ..." * (len(places) > 8)
     level = show(value) if math.isfinite(value) else "nan"
+    listed = first_few(places, 8)
     return f"no better than the trivial baseline ({name}, {table.metric} {level}): {listed}"

@@ -10,7 +10,7 @@ from zoo.compare.command import repeat_all
 from zoo.compare.explain import won_because
 from zoo.compare.judge import judge
 from zoo.compare.wording import decide_command, sentences
-from zoo.plural import plural
+from zoo.phrases import plural
 from zoo.program import spelled
 from zoo.runs.rank import Group, Spread, Table
 from zoo.runs.records import UnrankedRun

@@ -5,6 +5,7 @@ import shlex
 
 from zoo.compare.difference import LEVEL, Difference
 from zoo.compare.judge import Verdict
+from zoo.phrases import first_few
 from zoo.program import spelled
 from zoo.training.console import show
 
@@ -78,13 +79,9 @@ def _others(verdict: Verdict) -> list[str]:
     if count < 2:
         return []
     worse, others = verdict.places("different"), verdict.places("undecided", "equal", "one seed")
-    parts = [f"worse than 1: {_listed(worse)}"] * bool(worse)
-    parts += [f"no significant difference from 1: {_listed(others)}"] * bool(others)
+    parts = [f"worse than 1: {first_few(worse, MAX_PLACES)}"] * bool(worse)
+    parts += [f"no significant difference from 1: {first_few(others, MAX_PLACES)}"] * bool(others)
     return [f"{'; '.join(parts)} (Holm's correction for {count * (count + 1) // 2} pairs)"]
-
-
-def _listed(places: list[int]) -> str:
-    return ", ".join(map(str, places[:MAX_PLACES])) + ", ..." * (len(places) > MAX_PLACES)
 
 
 def decide_command(verdict: Verdict) -> str | None:

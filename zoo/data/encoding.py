@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 from zoo.batch import Batch
 from zoo.data.tokenizers.base import Tokenizer
 from zoo.errors import UserError, closest_match
-from zoo.plural import plural
+from zoo.phrases import first_few, plural
 from zoo.registry import Registry
 from zoo.schema import describe_value, matches_type, parameters, type_mismatch
 
@@ -202,12 +202,8 @@ def match_classes(names: Sequence[str], trained: Sequence[str]) -> list[int]:
         hint = f"; did you mean '{guess}'?" if guess else ""
         number = plural(len(names), "class", "classes")
         raise UserError(
-            f"the data has {number} ({_first_few(names)}), the run was trained on {len(trained)} "
-            f"({_first_few(trained)}) and knows nothing of {_first_few(unknown)}{hint}; give data "
+            f"the data has {number} ({first_few(names)}), the run was trained on {len(trained)} "
+            f"({first_few(trained)}) and knows nothing of {first_few(unknown)}{hint}; give data "
             "of the same classes"
         )
     return [list(trained).index(name) for name in names]
-
-
-def _first_few(names: Sequence[str], limit: int = 3) -> str:
-    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")

@@ -9,7 +9,7 @@ from zoo.data.paths import not_found
 from zoo.data.tables.csv_file import sort_labels
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
-from zoo.plural import plural
+from zoo.phrases import plural
 
 SPLITS = {
     "train": "train", "training": "train",

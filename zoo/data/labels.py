@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import UserError, closest_match
-from zoo.plural import plural
+from zoo.phrases import first_few, plural
 
 SEPARATORS = ";|,"  # the first of them that is in any cell
 USUAL = SEPARATORS[0]
@@ -77,10 +77,9 @@ def _unknown(unknown: Counter[str], labels: Sequence[str]) -> str:
     guess = closest_match(first, labels)
     hint = f"; did you mean '{guess}'?" if guess else ""
     more = f" and {plural(len(unknown) - 1, 'more label')}" if len(unknown) > 1 else ""
-    known = ", ".join(labels[:5]) + (", ..." if len(labels) > 5 else "")
     return (
         f"the data has the label '{first}'{more}, which the run was not trained on{hint} (it "
-        f"knows: {known})"
+        f"knows: {first_few(labels, 5)})"
     )
 
 

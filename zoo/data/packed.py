@@ -16,6 +16,7 @@ from pathlib import Path
 
 from zoo.data.paths import not_found
 from zoo.errors import UserError
+from zoo.phrases import first_few
 
 _PANDAS = "python -c {code}"
 _EXCEL = "in Excel save it as 'CSV UTF-8'; or, with pandas and openpyxl installed: " + _PANDAS
@@ -120,10 +121,9 @@ def _member(packed: bytes, path: Path) -> bytes:
                 raise UserError(f"{path}: this is {what}; {_filled(fix, path, 'excel')}")
         names = [n for n in names if "__MACOSX" not in n and not n.endswith(".DS_Store")]
         if len(names) != 1:
-            listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
             raise UserError(
-                f"{path}: the zip has {len(names)} files ({listed}); expected one: unpack it, and "
-                f"name the file to read"
+                f"{path}: the zip has {len(names)} files ({first_few(names)}); expected one: "
+                f"unpack it, and name the file to read"
             )
         if archive.getinfo(names[0]).flag_bits & 1:
             raise UserError(f"{path}: the zip is encrypted; unpack it, and name the file in it")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import plural
 
 FORM = re.compile(r"([1-9]\d*)(/class)?")
 

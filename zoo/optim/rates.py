@@ -14,6 +14,7 @@ from torch import nn
 from zoo.errors import UserError, closest_match
 from zoo.optim.groups import Groups
 from zoo.optim.state import parts
+from zoo.phrases import first_few
 from zoo.registry import OPTIMIZERS
 from zoo.schema import describe_value
 
@@ -110,8 +111,7 @@ def _list_names(pattern: str, names: Iterable[str]) -> str:
     words = dict.fromkeys([*prefixes, *(part for kind in kinds for part in kind)])
     guess = closest_match(pattern, words)
     hint = f"did you mean '{guess}'? " if guess else ""
-    more = ", ..." if len(prefixes) > LISTED else ""
-    return f"{hint}(it could match: {', '.join(prefixes[:LISTED])}{more})"
+    return f"{hint}(it could match: {first_few(prefixes, LISTED)})"
 
 
 def _split(group: dict[str, Any], factors: Mapping[int, float]) -> Groups:

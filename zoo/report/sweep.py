@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 from zoo.compare.command import repeat_all
 from zoo.compare.explain import won_because
-from zoo.compare.formats import figure, rows_of
+from zoo.compare.formats import counterpart, figure, rows_of
 from zoo.compare.judge import judge
 from zoo.compare.plots import MAX_COLORED, MAX_GREY, group_curves, label
 from zoo.compare.wording import decide_command, sentences
-from zoo.plural import plural
+from zoo.phrases import plural
 from zoo.program import spelled
 from zoo.report import chart, page
 from zoo.report.html import Html, element, join, scrolling
@@ -79,7 +79,7 @@ def _header(title: str, tables: Sequence[Table], unranked: Sequence[UnrankedRun]
 def _tiles(table: Table) -> Html:
     best = table.groups[0]
     split, _, metric = table.metric.partition("/")
-    other = f"{'test' if split == 'val' else 'val'}/{metric}"
+    other = counterpart(table.metric)
     name = metric.replace("_", " ")
     titles = {"val": "validation", "test": "test"}
     runs = len(best.runs)

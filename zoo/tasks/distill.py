@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from zoo.errors import UserError
 from zoo.inference.expert_load import counted_experts
+from zoo.phrases import first_few
 from zoo.registry import TASKS
 from zoo.restandardise import feature_rescaling, pixel_rescaling
 from zoo.tasks.base import Baseline, Batch, StepOutput, Task, document_options
@@ -249,13 +250,10 @@ def distill(
 def _check_names(what: str, there: list[str] | None, here: list[str] | None) -> None:
     if there == here:
         return
-    theirs, ours = (f"{len(names or [])} ({_first(names)})" for names in (there, here))
+    theirs, ours = (
+        f"{len(names or [])} ({first_few(names or ['none'])})" for names in (there, here)
+    )
     raise UserError(
         f"task=distill: the network of teacher.from knows {theirs} {what}, the data has {ours}; "
         f"train a teacher on the same {what}"
     )
-
-
-def _first(names: list[str] | None) -> str:
-    names = names or ["none"]
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

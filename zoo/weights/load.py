@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from zoo.adapters.quantised import quantised_layers
 from zoo.errors import UserError
+from zoo.phrases import first_few
 from zoo.text_table import text_table
 from zoo.training.checkpoint import untied
 from zoo.weights.family import Joined
@@ -49,8 +50,8 @@ class Report:
         rows = [("weights", "tensors", "such as")]
         for kind, names in vars(self).items():
             if names and kind != "errors":
-                examples = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-                rows.append((kind, str(len(names)), examples if kind != "loaded" else ""))
+                examples = first_few(names, SHOWN) if kind != "loaded" else ""
+                rows.append((kind, str(len(names)), examples))
         if self.errors:
             worst = f"relative error {max(self.errors.values()):.2%} at most"
             rows.append(("in few bits", str(len(self.errors)), worst))

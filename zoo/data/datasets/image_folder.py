@@ -40,7 +40,7 @@ from zoo.data.repeated import repeated
 from zoo.data.splits import Indices, split_columns
 from zoo.errors import UserError
 from zoo.files import user_path
-from zoo.plural import plural
+from zoo.phrases import plural
 from zoo.registry import DATASETS
 
 FITTED_ON = 4096  # training images that give mean and deviation where not all are decoded

@@ -8,7 +8,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.text.pairs import Pair, pair_dataset, split_pairs
 from zoo.errors import UserError
 from zoo.files import user_path
-from zoo.plural import plural
+from zoo.phrases import plural
 from zoo.registry import DATASETS
 
 

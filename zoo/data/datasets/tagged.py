@@ -18,7 +18,7 @@ from zoo.data.text.tagged import Sentence, tagged_dataset
 from zoo.data.text.tagged_encoding import cut_of
 from zoo.errors import UserError, unknown_name
 from zoo.files import user_path
-from zoo.plural import plural
+from zoo.phrases import plural
 from zoo.registry import DATASETS
 
 DOCUMENT = "-DOCSTART-"  # the first word of a line that separates documents

@@ -11,7 +11,7 @@ from zoo.data.tables.targets import read_targets
 from zoo.data.text.labelled import labelled_text_dataset
 from zoo.data.text.labelled_encoding import LabelledTextEncoding, cells, with_text
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import plural
 from zoo.registry import DATASETS
 
 

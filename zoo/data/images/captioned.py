@@ -23,7 +23,7 @@ from zoo.data.text.captions import SPECIALS, Captions, longest, spelled
 from zoo.data.text.coverage import coverage_notes
 from zoo.data.tokenizers.registry import Tokenizer, load_tokenizer
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import plural
 
 
 @ENCODINGS.register("captioned")

@@ -10,7 +10,7 @@ from torch import Tensor
 from zoo.data.images.decode import Facts, image_size
 from zoo.data.images.levels import Levels, describe, levels_of
 from zoo.data.splits import Indices
-from zoo.plural import plural
+from zoo.phrases import first_few, plural
 
 LOOKED_AT = 200  # files whose size is looked at
 
@@ -86,10 +86,9 @@ def note_one_coloured(files: Sequence[Path | str], numbers: Tensor, looked_at: i
     """A note on images of one colour, if there are any, of `looked_at` that were decoded."""
     if not len(numbers):
         return []
-    names = ", ".join(str(files[i]) for i in numbers[:3].tolist())
-    more = ", ..." if len(numbers) > 3 else ""
+    names = first_few(files[i] for i in numbers.tolist())
     verb = "image is" if looked_at == 1 else "images are"
-    return [f"{len(numbers):,} of {looked_at:,} {verb} of one colour: {names}{more}"]
+    return [f"{len(numbers):,} of {looked_at:,} {verb} of one colour: {names}"]
 
 
 def note_facts(

@@ -26,7 +26,7 @@ from zoo.data.images.levels import WHOLE, Levels
 from zoo.data.images.values import check_grey, opened
 from zoo.errors import UserError
 from zoo.files import user_path
-from zoo.plural import plural
+from zoo.phrases import plural
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and standard deviation, RGB, 0..1
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zoo.data.paths import not_found
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import first_few, plural
 
 EXTENSIONS = {
     ".apng", ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
@@ -39,18 +39,17 @@ class LeftOut:
         """One line for each kind."""
         found = []
         if self.hidden:
-            where = _listed(os.path.relpath(folder, root) for folder in self.hidden)
+            where = first_few(os.path.relpath(folder, root) for folder in self.hidden)
             found.append(f"{plural(self.hidden.total(), 'image')} left out: hidden ({where})")
         if self.others:
-            kinds = ", ".join(f"{n:,} {kind}" for kind, n in self.others.most_common(4))
-            kinds += ", ..." if len(self.others) > 4 else ""
+            kinds = first_few((f"{n:,} {kind}" for kind, n in self.others.most_common()), 4)
             if ".heic" in self.others:
                 kinds += "; convert .heic to .jpg"
             found.append(f"{plural(self.others.total(), 'file')} left out, no images: {kinds}")
         if self.broken_links:
             found.append(f"{plural(self.broken_links, 'link')} to missing files left out")
         if self.loops:
-            links = _listed(os.path.relpath(link, root) for link in self.loops)
+            links = first_few(os.path.relpath(link, root) for link in self.loops)
             found.append(f"links to folders that are read already, not followed: {links}")
         return found
 
@@ -172,11 +171,6 @@ def _images_in(folder: Path) -> int:
     """How many images a hidden folder has, by extension."""
     files = (Path(name) for _, _, names in os.walk(folder) for name in names)
     return sum(f.suffix.lower() in EXTENSIONS and not f.name.startswith("._") for f in files)
-
-
-def _listed(names: Iterable[str], most: int = 3) -> str:
-    names = list(names)
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def files_sha256(files: Iterable[Path], classes: Iterable[str]) -> str:

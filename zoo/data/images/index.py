@@ -19,7 +19,7 @@ from zoo.data.images.layout import (
 from zoo.data.labels import label_matrix, split_labels
 from zoo.data.splits import Indices, renumbered
 from zoo.errors import UserError, closest_match
-from zoo.plural import plural
+from zoo.phrases import plural
 
 PICTURES = {"image", "images", "img", "imgs", "jpegimages", "photos", "pictures"}
 OUTLINES = {"annotations", "gt", "labels", "mask", "masks", "segmentation", "segmentations"}

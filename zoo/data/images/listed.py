@@ -14,7 +14,7 @@ from zoo.data.tables.csv_file import Table, read_csv
 from zoo.data.tables.input import JSON_NAMES, of_json
 from zoo.errors import UserError
 from zoo.files import user_path
-from zoo.plural import plural
+from zoo.phrases import plural
 
 PATH_NAMES = ("path", "file", "filename", "file_name", "image", "image_path", "image_id", "id")
 LABEL_NAMES = ("label", "class", "target", "category")

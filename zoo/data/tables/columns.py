@@ -29,7 +29,7 @@ from zoo.data.tables.reading import (
 from zoo.data.tables.target import FEW, starts_with_zero
 from zoo.data.tables.words import is_free_text, words_of
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import plural
 
 MANY = 1000  # distinct texts that are no categories in a table of any size
 MAX_NOTES = 12

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from torch import Tensor
 
 from zoo.data.tables.dates import is_no_date, parse_date
-from zoo.plural import plural
+from zoo.phrases import plural
 
 EXAMPLES = 40  # characters of categories that are listed
 NAME = 20  # of one of them

@@ -20,7 +20,7 @@ from zoo.data.tables.reading import PLAIN, Reading, read_numbers
 from zoo.data.tables.values import as_json
 from zoo.data.tables.words import MAX_WORDS, words_of
 from zoo.errors import UserError, closest_match
-from zoo.plural import part_of
+from zoo.phrases import part_of
 
 KINDS = ("classification", "regression", "multi_label")
 

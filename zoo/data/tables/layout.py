@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import plural
 
 DELIMITERS = ",;\t|"
 SAMPLE = 200  # rows, to find out what separates cells

@@ -20,7 +20,7 @@ from zoo.data.tables.described import describe_numbers, frequent
 from zoo.data.tables.numbers import Notation, find_notation, is_no_number, looks_numeric
 from zoo.data.tables.reading import Reading, lost_digits, read_numbers, usual_decimal
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import plural
 
 FEW = 20  # distinct values that are still plausibly classes or categories in a small table
 

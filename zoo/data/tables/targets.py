@@ -23,7 +23,7 @@ from zoo.data.tables.numbers import Notation, is_no_number
 from zoo.data.tables.reading import is_numeric
 from zoo.data.tables.target import raise_problems, read_number, read_target
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import plural
 
 
 @dataclass

@@ -24,7 +24,7 @@ from zoo.data.tokenizers.config import TokenizerConfig
 from zoo.data.tokenizers.registry import EOT, Tokenizer
 from zoo.errors import UserError
 from zoo.files import user_path
-from zoo.plural import plural
+from zoo.phrases import plural
 
 ANY = exchange("hello", "zoo")
 

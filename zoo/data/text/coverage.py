@@ -7,7 +7,7 @@ from typing import TypeVar
 from zoo.data.text.document import Documents
 from zoo.data.tokenizers.base import KNOWN_LEAST, Tokenizer
 from zoo.errors import UserError
-from zoo.plural import part_of
+from zoo.phrases import part_of
 
 REFUSED, NOTED = 1 - KNOWN_LEAST, 0.05  # fractions of a text that are unknown
 SAMPLE = 2**17  # characters of a split that are looked at

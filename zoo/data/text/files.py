@@ -11,7 +11,7 @@ from zoo.data.paths import not_found
 from zoo.data.text.transcode import COMPRESSED, is_plain, is_wide, read_head
 from zoo.errors import UserError, closest_match
 from zoo.files import user_path
-from zoo.plural import plural
+from zoo.phrases import first_few, plural
 
 PIECE = 2**20  # bytes read at once
 BOM = b"\xef\xbb\xbf"
@@ -74,8 +74,7 @@ def find_texts(path: str, pattern: str | None = None) -> tuple[Path, list[Path],
     if other:
         reasons.append(f"{len(other):,} of another kind ({_kinds(other)})")
     if links:
-        listed = ", ".join(links[:3]) + (", ..." if len(links) > 3 else "")
-        reasons.append(f"those of {plural(len(links), 'linked folder')} ({listed})")
+        reasons.append(f"those of {plural(len(links), 'linked folder')} ({first_few(links)})")
     return root, texts, [f"files left out: {', '.join(reasons)}"] if reasons else []
 
 
@@ -160,8 +159,7 @@ def _wanted(pattern: str | None) -> str:
 
 def _kinds(files: list[Path]) -> str:
     counts = Counter(path.suffix.lower() or path.name for path in files)
-    shown = [f"{count:,} {kind}" for kind, count in counts.most_common(4)]
-    return ", ".join(shown) + (", ..." if len(counts) > 4 else "")
+    return first_few((f"{count:,} {kind}" for kind, count in counts.most_common()), 4)
 
 
 def _near(folder: Path, name: str) -> str:

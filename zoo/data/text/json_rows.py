@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.data.json_text import parse_json
 from zoo.errors import UserError
+from zoo.phrases import first_few
 
 Entry = tuple[str, Any]  # where it stands, for messages; the value
 LISTED = 8  # names in a note
@@ -36,8 +37,7 @@ def read_rows(text: str, path: str) -> list[Entry]:
 def unread(rows: Sequence[Entry], read: Set[str]) -> list[str]:
     """A note on what the rows, objects, hold besides what is read; none if that is nothing."""
     names = list({name: None for _, row in rows for name in row if name not in read})
-    more = ", ..." if len(names) > LISTED else ""
-    return [f"of each row, not read: {', '.join(names[:LISTED])}{more}"] if names else []
+    return [f"of each row, not read: {first_few(names, LISTED)}"] if names else []
 
 
 def _check_lines(text: str, path: str) -> None:

@@ -22,7 +22,7 @@ from zoo.batch import Batch
 from zoo.data.text.special_tokens import special_ids
 from zoo.data.tokenizers.registry import EOT, Tokenizer
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import plural
 from zoo.rng import mix_seed
 
 AROUND = 3  # tokens of a pair that are special

@@ -23,7 +23,7 @@ from zoo.data.text.ragged import Ragged, Row, id_dtype
 from zoo.data.text.tagged_encoding import NO_WORD, SPECIALS, TaggedEncoding
 from zoo.data.train_size import TrainSize
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import plural
 
 UNTAGGED = -100  # in `target`: padding, and what has no tag; torch's loss ignores it
 

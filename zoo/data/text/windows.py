@@ -25,7 +25,7 @@ from zoo.data.text.special_tokens import special_facts, special_names
 from zoo.data.text.token_cache import TokenCache
 from zoo.data.tokenizers.registry import Tokenizer
 from zoo.errors import UserError
-from zoo.plural import plural
+from zoo.phrases import plural
 
 GOLDEN = 0.6180339887498949  # shifts of successive epochs spread evenly
 _CHUNK = 2**24  # tokens that are copied to a device, or counted, at once

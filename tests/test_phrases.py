@@ -1,6 +1,6 @@
-"""Numbers with what they count."""
+"""Numbers with what they count, parts of a whole, the first of many."""
 
-from zoo.plural import part_of, plural
+from zoo.phrases import first_few, part_of, plural
 
 
 def test_one_is_singular():
@@ -10,3 +10,7 @@ def test_one_is_singular():
 
 def test_a_part_of_one_is_the_whole():
     assert [part_of(1, n, "row") for n in (1, 2)] == ["the row", "1 of 2 rows"]
+
+
+def test_the_first_of_many():
+    assert [first_few(range(n), 2) for n in (0, 2, 3)] == ["", "0, 1", "0, 1, ..."]
