@@ -100,12 +100,25 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     given = [seed.strip() for seed in values["seeds"].split(",") if seed]
     if not all(seed.isdigit() for seed in given):
         raise UserError(f"got seeds={values['seeds']}, expected numbers such as seeds=0,1,2")
+    seeds = list(map(int, given))
     print(f"{'data of':22s} {'answer':28s} {'metric':18s} {'mean':>8s} {'deviation':>10s}")
     if own:
         config = compose.load(own)
-        row = measure(own, [int(seed) for seed in given] or [config.seed], values["root"], {})
+        row = measure(own, seeds or [config.seed], values["root"], {})
         print_row(config.data["name"], row, {})
         return 0
+    measure_recipes(values, seeds, root)
+    return 0
+
+
+def measure_recipes(values: dict[str, str], seeds: list[int], root: Path) -> None:
+    """Fit the baselines of recipes, print them, and keep them where `write=true`.
+
+    Args:
+        values: Options of the command.
+        seeds: Of the splits; empty for those of the published results.
+        root: The repository, with `docs/baselines.json`.
+    """
     published = json.loads((ROOT / "docs" / "results.json").read_text(encoding="utf-8"))
     experiments = [n for n in values["experiments"].split(",") if n] or list(published)
     for name in experiments:
@@ -115,12 +128,11 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     fitted: dict[str, Any] = {}
     for name in experiments:
-        seeds = [int(seed) for seed in given] or published.get(name, {}).get("seeds", [0])
-        row = measure([f"experiment={name}"], seeds, values["root"], fitted)
+        of_splits = seeds or published.get(name, {}).get("seeds", [0])
+        row = measure([f"experiment={name}"], of_splits, values["root"], fitted)
         data = {k: v for k, v in settings(name).items() if k.startswith("data.")}
         known[name] = row | {"settings": data}
         if values["write"] == "true":  # at once: all of them take an hour
             kept = {name: known[name] for name in configs.experiments() if name in known}
             write_text(record, json.dumps(kept, indent=1) + "\n")
         print_row(name, row, compose.load([f"experiment={name}"]).expect)
-    return 0

@@ -253,20 +253,9 @@ def _by_our_names(
     Raises:
         ValueError: A module that the model has not.
     """
-    owner: dict[str, str] = {}
-    if family is not None:
-        for link in family.links(settings):
-            for target in link.published:
-                owner[target.removesuffix(".weight")] = link.name.removesuffix(".weight")
-    grouped: dict[str, dict[str, dict[str, Tensor]]] = {}
-    for target, pair in pairs.items():
-        name = owner.get(target, target)
-        if family is not None and target not in owner:
-            raise ValueError(f"the model has no '{target}', which the adapter changes")
-        grouped.setdefault(name, {})[target] = pair
     tensors: Tensors = {}
     targets = []
-    for name, parts in grouped.items():
+    for name, parts in _grouped(pairs, family, settings).items():
         several = len(published_modules(family, settings, name)) > 1
         letters = {LETTERS.get(n.rpartition(".")[2], ""): pair for n, pair in parts.items()}
         chosen = list(parts.values())
@@ -279,6 +268,20 @@ def _by_our_names(
         used = "".join(letter for letter in ORDER if letter in letters)
         targets.append(f"{name}:{used}" if several else name)
     return tensors, targets
+
+
+def _grouped(pairs: Pairs, family: Family | None, settings: dict[str, Any]) -> dict[str, Pairs]:
+    """The pairs of each of our modules, which may be made of several published ones."""
+    owner: dict[str, str] = {}
+    for link in family.links(settings) if family is not None else ():
+        for target in link.published:
+            owner[target.removesuffix(".weight")] = link.name.removesuffix(".weight")
+    grouped: dict[str, Pairs] = {}
+    for target, pair in pairs.items():
+        if family is not None and target not in owner:
+            raise ValueError(f"the model has no '{target}', which the adapter changes")
+        grouped.setdefault(owner.get(target, target), {})[target] = pair
+    return grouped
 
 
 def dump(folder: Path, tensors: Tensors, config: dict[str, Any]) -> None:
