@@ -3,6 +3,7 @@
 import contextlib
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from zoo.data.paths import not_found
@@ -70,12 +71,7 @@ def _load(path: str, subset: str | None, online: bool) -> Mapping[str, Rows]:
     datasets.disable_progress_bars()
     try:
         if local.is_file():
-            if local.suffix.lower() not in LOADERS:
-                kinds = ", ".join(LOADERS)
-                raise UserError(f"{path}: unknown kind of file; expected one of {kinds}")
-            options = {"sep": "\t"} if local.suffix.lower() == ".tsv" else {}
-            kind = LOADERS[local.suffix.lower()]
-            return datasets.load_dataset(kind, data_files=str(local), **options)
+            return _load_file(datasets, local, path)
         with contextlib.nullcontext() if online else _offline(datasets):
             return datasets.load_dataset(str(local) if local.is_dir() else path, subset)
     except UserError:
@@ -91,6 +87,14 @@ def _load(path: str, subset: str | None, online: bool) -> Mapping[str, Rows]:
         if "BuilderConfig" in reason or "onfig name" in reason:
             reason += "; set data.subset"
         raise UserError(f"data.path={path} cannot be loaded: {reason[:400]}") from None
+
+
+def _load_file(datasets: Any, file: Path, path: str) -> Any:
+    ending = file.suffix.lower()
+    if ending not in LOADERS:
+        raise UserError(f"{path}: unknown kind of file; expected one of {', '.join(LOADERS)}")
+    options = {"sep": "\t"} if ending == ".tsv" else {}
+    return datasets.load_dataset(LOADERS[ending], data_files=str(file), **options)
 
 
 @contextlib.contextmanager

@@ -113,18 +113,16 @@ def _curves(run: Record) -> tuple[Html, dict[str, Any], Html]:
                            best if is_scored else None)  # fmt: skip
         parts.append(drawn.html)
         content[f"chart{number}"] = drawn.data
-    notes = (
-        [f"The dashed line marks step {best:,}: its weights are the best, and were tested."]
-        if best
-        else []
-    )
+    notes = []
+    if best:
+        notes.append(f"The dashed line marks step {best:,}: its weights are the best, and were "
+                     "tested.")  # fmt: skip
     if len(order) > MAX_CHARTS:
         notes.append(f"{len(order) - MAX_CHARTS} further metrics are in metrics.jsonl.")
-    notes += ["Not all could be read: metrics.jsonl is damaged."] if problem else []
-    if not parts:
-        return Html(""), {}, join(element("p", n, class_="note") for n in notes)
-    hint = join(element("p", note, class_="note") for note in notes)
-    return element("div", *parts, class_="charts"), content, hint
+    if problem:
+        notes.append("Not all could be read: metrics.jsonl is damaged.")
+    charts = element("div", *parts, class_="charts") if parts else Html("")
+    return charts, content, join(element("p", note, class_="note") for note in notes)
 
 
 # ---------------------------------------------------------------------- how to repeat it

@@ -90,24 +90,32 @@ def draw_filters(
         writer: Receives the figure.
     """
     weights = weights.float().cpu()
-    first = list(range(min(MAX_FILTERS, len(weights))))
-    images = [_image(weights[k]) for k in first]
     few = min(len(weights), COLUMNS * ROWS if names is None else 10)
+    caption = FILTERS + (STRONGEST if names is None and few < len(weights) else "")
+    card = _filters_card(weights, names, kind, few)
+    writer.figure("filters", card, _all_filters(weights, names, kind), caption)
+
+
+def _filters_card(weights: Tensor, names: Sequence[str] | None, kind: str, few: int) -> Any:
+    """The first few by name, or without names the few largest."""
     largest = weights.flatten(1).norm(dim=1).argsort(descending=True, stable=True)[:few]
     chosen = list(range(few)) if names is not None else sorted(largest.tolist())
     of = f"{few} of {len(weights)}" if few < len(weights) else f"{len(weights)}"
     columns, rows = (COLUMNS, ROWS) if names is None else (5, 2)
     room = WIDTH / columns - 4
     labels = [fit(names[k], room) for k in chosen] if names is not None else []
-    shown = [images[k] if k < len(images) else _image(weights[k]) for k in chosen]
-    card = card_tiles(f"First layer: {of} {PLURAL[kind]}", shown, labels, columns, rows)
+    images = [_image(weights[k]) for k in chosen]
+    return card_tiles(f"First layer: {of} {PLURAL[kind]}", images, labels, columns, rows)
+
+
+def _all_filters(weights: Tensor, names: Sequence[str] | None, kind: str) -> Any:
+    """All of them, or the first of very many."""
+    number = min(MAX_FILTERS, len(weights))
     title = f"First layer: weights of each {kind}"
-    title += f" ({len(first)} of {len(weights)})" if len(first) < len(weights) else ""
+    title += f" ({number} of {len(weights)})" if number < len(weights) else ""
     title += "" if weights.shape[1] == 3 else "\nred: positive, blue: negative"
-    labels = [shorten(name, 14) for name in names[: len(first)]] if names is not None else []
-    full = tiles(title, images, labels, 5 if names else 8)
-    caption = FILTERS + (STRONGEST if names is None and few < len(weights) else "")
-    writer.figure("filters", card, full, caption)
+    labels = [shorten(name, 14) for name in names[:number]] if names is not None else []
+    return tiles(title, [_image(weight) for weight in weights[:number]], labels, 5 if names else 8)
 
 
 def _image(weight: Tensor) -> Any:
