@@ -52,8 +52,8 @@ def unknown_note(tokenizer: Tokenizer, texts: Sequence[str]) -> list[str]:
     number = sum(map(tokenizer.knows_nothing, texts))
     if not number:
         return []
-    inputs = part_of(number, len(texts), "text")
-    return [f"the run's vocabulary knows nothing of {inputs}: predictions do not depend on it"]
+    which = part_of(number, len(texts), "text")
+    return [f"the run's vocabulary knows nothing of {which}: answers do not depend on such texts"]
 
 
 def repeated_note(splits: Mapping[str, Sequence[Hashable]], what: str) -> list[str]:
