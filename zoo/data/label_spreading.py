@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoo.data.dataset import Dataset, TensorSource
-from zoo.data.plural import plural
 from zoo.errors import UserError
+from zoo.phrases import plural
 
 NEIGHBOURS = 10  # J
 POWER = 3  # of the cosine of two codes: the weight of an edge
