@@ -45,9 +45,9 @@ class BatchSource(Protocol):
 class Padded(Protocol):
     """A split of sequences that are padded to the longest of those that are fetched together."""
 
-    def widths(self, index: Tensor) -> dict[str, int]:
-        """Columns that samples `index` (int64 (N,), on the CPU) need, by name. Known without a look
-        at the samples, which may be on a GPU: it would be waited for."""
+    def trimmed(self, batch: Batch, index: Tensor) -> Batch:
+        """A batch of samples `index` (int64 (N,), on the CPU) without what is padding in all of
+        them. Told without a look at the samples, which may be on a GPU: it would be waited for."""
         ...
 
 

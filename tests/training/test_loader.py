@@ -2,13 +2,17 @@
 
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 from contexts import build_dataset
-from toys import CPU, HERE, Slow, numbered
+from toys import CPU, HERE, Plain, Slow, numbered
 
 from zoo.batch import spread
+from zoo.data.dataset import Dataset
 from zoo.data.images.augment import Augment
+from zoo.data.text.preferences import PreferenceSource
+from zoo.data.text.scored import ScoredSource
 from zoo.errors import UserError
 from zoo.training.loader import Loader, ShuffledSampler
 from zoo.training.runtime import Runtime, rng_state
@@ -251,6 +255,43 @@ def test_batches_hold_samples_alike_in_an_order_of_chance():
     within = [k for k in range(500) if k * 8 // 1003 == (k * 8 + 7) // 1003]
     assert len(within) == 497  # the others are the end of one epoch and the beginning of the next
     assert max(int(lengths[steps[k]].max() - lengths[steps[k]].min()) for k in within) <= 6
+
+
+LENGTHS = [3 + k * k % 61 for k in range(400)]
+
+
+def scored_rows(seed):
+    """Rows of ids, whose later half is scored."""
+    order = torch.randperm(400, generator=torch.Generator().manual_seed(seed)).tolist()
+    return [(np.ones(LENGTHS[k], np.int32), np.arange(LENGTHS[k]) > LENGTHS[k] // 2) for k in order]
+
+
+def short_and_long(kind):
+    """A split of texts of unequal length."""
+    rows = scored_rows(0)
+    if kind == "packed":
+        return ScoredSource.packed(rows, 0, 64)
+    source = ScoredSource.of(rows, 0)
+    return (
+        source if kind == "scored" else PreferenceSource(source, ScoredSource.of(scored_rows(1), 0))
+    )
+
+
+@pytest.mark.parametrize("kind", ["scored", "packed", "preferences"])
+def test_a_batch_of_texts_is_padded_to_its_own_longest(kind):
+    source = short_and_long(kind)
+    data = Dataset({}, dict.fromkeys(("train", "val", "test"), source), Plain(), "0")
+    loader, widths = Loader(data, 8, 0, HERE, accumulate=2), []
+    for step, parts in enumerate(loader.training(0, 40)):
+        numbers = loader.sampler.samples(8 * step, 8 * step + 8)[0].tensor_split(2)
+        for batch, index in zip(parts, numbers, strict=True):
+            for name, own in source.fetch(index).items():
+                width, more = own.shape[-1], batch[name].shape[-1] - own.shape[-1]
+                assert 0 <= more < 8 and batch[name][..., :width].equal(own)
+                assert not batch[name][..., width:].clamp(min=0).any()
+            widths.append(batch["input"].shape[-1])
+            assert batch["scored"].shape[-1] == widths[-1] - 1
+    assert max(widths) > 56 and (kind == "packed" or min(widths) < 20)
 
 
 class Counting:

@@ -193,10 +193,7 @@ class Loader:
     def _trimmed(self, split: dict[str, tuple[Tensor, ...]], k: int, index: Tensor) -> Batch:
         """Micro-batch k of samples `index`, without columns that are padding in all of them."""
         batch = {name: columns[k] for name, columns in split.items()}
-        if self._padded:
-            widths = self.splits["train"].widths(index)
-            batch |= {name: batch[name][:, :width] for name, width in widths.items()}
-        return batch
+        return self.splits["train"].trimmed(batch, index) if self._padded else batch
 
     def _chunk_steps(self) -> int:
         """Steps gathered at once: fewer calls for tiny samples, bounded memory for large ones."""

@@ -15,8 +15,11 @@ def test_shorter_sequences_are_filled_up_and_not_asked_for():
     questions = [copy_question(v, 0) for v in vectors]
     source = BitSource.of(questions)
     assert len(source) == 3 and source.bucket_key.tolist() == [3, 7, 5]
-    assert source.widths(torch.tensor([0, 2])) == {"input": 5, "target": 5, "scored": 5}
     batch = source.fetch(torch.tensor([2, 0, 1]))
+    short = source.trimmed(
+        {name: column[:2] for name, column in batch.items()}, torch.tensor([2, 0])
+    )
+    assert all(column.equal(batch[name][:2, :5]) for name, column in short.items())
     for row, question in enumerate([questions[2], questions[0], questions[1]]):
         size = len(question.scored)
         for name, expected in question._asdict().items():

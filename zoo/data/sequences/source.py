@@ -49,9 +49,10 @@ class BitSource:
         """Steps of each sequence, (N,)."""
         return self.lengths
 
-    def widths(self, index: Tensor) -> dict[str, int]:
-        """Steps of the longest of sequences `index`."""
-        return dict.fromkeys(self.columns, int(self.lengths[index].max()))
+    def trimmed(self, batch: Batch, index: Tensor) -> Batch:
+        """A batch of sequences `index` without what is padding in all of them."""
+        width = int(self.lengths[index].max())
+        return batch | {name: batch[name][:, :width] for name in self.columns}
 
     def fetch(self, index: Tensor, epoch: Tensor | None = None) -> Batch:
         """Sequences `index` (B,): `input` (B, T, C), `target` (B, T, b), `scored` (B, T), false in

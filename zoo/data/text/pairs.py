@@ -68,9 +68,10 @@ class PairSource:
         """The pairs at `index` (B,): `source` (B, S), `target` (B, T), the same in each epoch."""
         return {"source": self.source.rows(index), "target": self.target.rows(index)}
 
-    def widths(self, index: Tensor) -> dict[str, int]:
-        """Columns that the pairs at `index` need."""
-        return {"source": self.source.width(index), "target": self.target.width(index)}
+    def trimmed(self, batch: Batch, index: Tensor) -> Batch:
+        """A batch of the pairs at `index` without what is padding in all of them."""
+        widths = {"source": self.source.width(index), "target": self.target.width(index)}
+        return batch | {name: batch[name][:, :width] for name, width in widths.items()}
 
     def to(self, device: torch.device) -> "PairSource":
         """The same pairs on another device."""

@@ -120,6 +120,12 @@ class PreferenceSource:
             scored.append(F.pad(batch["scored"], missing, value=False))
         return {"input": torch.stack(rows, 1), "scored": torch.stack(scored, 1)}
 
+    def trimmed(self, batch: Batch, index: Tensor) -> Batch:
+        """A batch of the rows at `index` without what is padding in all of them."""
+        both = (self.chosen, self.rejected)
+        width = max(source.rows.columns(index, targets=1) for source in both)
+        return {"input": batch["input"][..., :width], "scored": batch["scored"][..., : width - 1]}
+
     def to(self, device: torch.device) -> "PreferenceSource":
         """The same rows on another device."""
         return PreferenceSource(self.chosen.to(device), self.rejected.to(device))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 Row = np.ndarray  # int32 (T,)
+COLUMNS = 8  # of which padded lengths are multiples
 
 
 class Ragged:
@@ -47,6 +48,15 @@ class Ragged:
     def width(self, index: Tensor) -> int:
         """Tokens of the longest of the rows at `index`."""
         return int(self.lengths[index].max())
+
+    def columns(self, index: Tensor, targets: int = 0) -> int:
+        """The same rounded up to a multiple of 8, so that sizes recur (zoo/kernels/padding.py).
+
+        Args:
+            index: int64 (B,).
+            targets: Tokens at the end that a model does not read: they come on top.
+        """
+        return -(-(self.width(index) - targets) // COLUMNS) * COLUMNS + targets
 
     def to(self, device: torch.device) -> "Ragged":
         """The same rows on another device."""

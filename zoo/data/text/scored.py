@@ -71,6 +71,12 @@ class ScoredSource:
             batch["documents"] = self._beside(self.documents).rows(index, -1)
         return batch
 
+    def trimmed(self, batch: Batch, index: Tensor) -> Batch:
+        """A batch of the rows at `index` without what is padding in all of them."""
+        width = self.rows.columns(index, targets=1)
+        widths = {"input": width, "scored": width - 1, "documents": width}
+        return {name: column[:, : widths[name]] for name, column in batch.items()}
+
     def _beside(self, flat: Tensor) -> Ragged:
         return Ragged(flat, self.rows.starts, self.rows.lengths)
 
