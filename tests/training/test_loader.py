@@ -11,8 +11,11 @@ from toys import CPU, HERE, Plain, Slow, numbered
 from zoo.batch import spread
 from zoo.data.dataset import Dataset
 from zoo.data.images.augment import Augment
+from zoo.data.text.labelled import LabelledTextSource
 from zoo.data.text.preferences import PreferenceSource
+from zoo.data.text.ragged import Ragged
 from zoo.data.text.scored import ScoredSource
+from zoo.data.text.tagged import TaggedSource
 from zoo.errors import UserError
 from zoo.training.loader import Loader, ShuffledSampler
 from zoo.training.runtime import Runtime, rng_state
@@ -271,13 +274,17 @@ def short_and_long(kind):
     rows = scored_rows(0)
     if kind == "packed":
         return ScoredSource.packed(rows, 0, 64)
+    texts = Ragged.of([ids for ids, _ in rows], torch.int16)
+    if kind == "labelled":
+        return LabelledTextSource(texts, torch.arange(400), 0)
+    if kind == "tagged":
+        return TaggedSource(texts, texts, 0)
     source = ScoredSource.of(rows, 0)
-    return (
-        source if kind == "scored" else PreferenceSource(source, ScoredSource.of(scored_rows(1), 0))
-    )
+    other = ScoredSource.of(scored_rows(1), 0)
+    return source if kind == "scored" else PreferenceSource(source, other)
 
 
-@pytest.mark.parametrize("kind", ["scored", "packed", "preferences"])
+@pytest.mark.parametrize("kind", ["scored", "packed", "preferences", "labelled", "tagged"])
 def test_a_batch_of_texts_is_padded_to_its_own_longest(kind):
     source = short_and_long(kind)
     data = Dataset({}, dict.fromkeys(("train", "val", "test"), source), Plain(), "0")
@@ -290,7 +297,8 @@ def test_a_batch_of_texts_is_padded_to_its_own_longest(kind):
                 assert 0 <= more < 8 and batch[name][..., :width].equal(own)
                 assert not batch[name][..., width:].clamp(min=0).any()
             widths.append(batch["input"].shape[-1])
-            assert batch["scored"].shape[-1] == widths[-1] - 1
+            if "scored" in batch:
+                assert batch["scored"].shape[-1] == widths[-1] - 1
     assert max(widths) > 56 and (kind == "packed" or min(widths) < 20)
 
 

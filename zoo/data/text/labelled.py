@@ -55,6 +55,10 @@ class LabelledTextSource:
         target = self.target[index.to(self.target.device, non_blocking=True)]
         return {"input": self.texts.rows(index, self.pad_id), "target": target}
 
+    def trimmed(self, batch: Batch, index: Tensor) -> Batch:
+        """A batch of the texts at `index` without what is padding in all of them."""
+        return batch | {"input": batch["input"][:, : self.texts.columns(index)]}
+
     def to(self, device: torch.device) -> "LabelledTextSource":
         """The same texts on another device."""
         return LabelledTextSource(self.texts.to(device), self.target.to(device), self.pad_id)

@@ -64,6 +64,11 @@ class TaggedSource:
         tokens = self.tokens.rows(index, self.pad_id)
         return {"input": tokens, "target": self.tags.rows(index, UNTAGGED)}
 
+    def trimmed(self, batch: Batch, index: Tensor) -> Batch:
+        """A batch of the sentences at `index` without what is padding in all of them."""
+        width = self.tokens.columns(index)
+        return {name: column[:, :width] for name, column in batch.items()}
+
     def to(self, device: torch.device) -> "TaggedSource":
         """The same sentences on another device."""
         return TaggedSource(self.tokens.to(device), self.tags.to(device), self.pad_id)
