@@ -79,6 +79,20 @@ def test_the_oldest_messages_are_forgotten_where_no_answer_would_fit(run):
     )
 
 
+def test_nothing_is_forgotten_while_an_answer_of_the_usual_length_fits(run, monkeypatch):
+    restored = restore(run, "best", "cpu", [], print)
+    restored.task.chat = SimpleNamespace(prompt=lambda messages: range(150 * len(messages)))
+    monkeypatch.setattr("zoo.tasks.base.context_of", lambda model: 1000)
+    monkeypatch.setattr("zoo.commands.chat.answer", lambda *arguments: iter([{"text": "light"}]))
+    warned = []
+    talk = Talk(restored, "", {}, warned.append)
+    for count in (2, 4, 6):  # the last prompt has 750 tokens, and an answer 200 at most
+        list(talk.answer("day"))
+        assert len(talk.messages) == count and not warned
+    list(talk.answer("day"))
+    assert len(talk.messages) == 6 and len(warned) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from zoo.commands.answers import Row, answer
 from zoo.errors import UserError
+from zoo.schema import parameters
 
 if TYPE_CHECKING:
     from zoo.restore import Restored, Warn
@@ -37,6 +38,7 @@ class Talk:
         if options.pop("samples", 1) != 1:
             raise UserError("samples= and chat=true: one answer continues a conversation")
         self.restored, self.options, self.warn, self.chat = restored, options, warn, task.chat
+        self._most = options.get("max_tokens", parameters(task.respond)["max_tokens"].default)
         self.messages: list[Message] = []
         if system:
             self.messages.append({"role": "system", "content": system})
@@ -64,7 +66,7 @@ class Talk:
         context = context_of(self.restored.model)
         if context is None:
             return
-        room = min(self.options.get("max_tokens", context), context // 2)
+        room = min(self._most, context // 2)
         forgotten = 0
         while len(self.messages) > self._first + 2:
             if len(self.chat.prompt(self.messages)) + room <= context:
