@@ -1,10 +1,13 @@
 """Conversations as ids: those of `transformers`, and exactly the assistant's tokens learnt."""
 
+import json
+
 import numpy as np
 import pytest
 from sample_chats import CHATML, FORMATS, chat, messages
 
 from zoo.data.chat.format import DEFAULT, ChatFormat, with_chat
+from zoo.data.tokenizers.published import PublishedTokenizer
 from zoo.data.tokenizers.registry import ByteTokenizer, load_tokenizer
 from zoo.errors import UserError
 
@@ -136,6 +139,22 @@ def test_no_text_of_a_message_is_a_control_token(pair):
     safe = theirs.apply_chat_template(conversation, **options)["input_ids"]
     assert len(rows) > 1 or row.ids.tolist() == safe[: len(row.ids)]
     assert pieces(form, row.ids).replace(" ", "").count(INJECTED[2:].replace(" ", "")) == 3
+
+
+def test_what_a_vocabulary_lacks_is_unknown_and_no_control_token():
+    """Of byte pairs without bytes: a letter that they lack is `<unk>`, as in any text."""
+    from tokenizers import Tokenizer, models
+
+    letters = {letter: 3 + k for k, letter in enumerate("abcdefghijklmnopqrstuvwxyzAU:\n ")}
+    made = Tokenizer(models.BPE({"<unk>": 0, "<s>": 1, "</s>": 2} | letters, [], unk_token="<unk>"))
+    made.add_special_tokens(["<unk>", "<s>", "</s>"])
+    form = ChatFormat(with_chat(PublishedTokenizer(json.loads(made.to_str())), None))
+    (row,) = form.rows(messages("hi \U0001f600", "yes \u00e9"))
+    (other,) = form.rows(messages("hi a", "yes a"))
+    same = row.ids == other.ids
+    assert row.ids[~same].tolist() == [0, 0] and row.learnt.tolist() == other.learnt.tolist()
+    named = form.prompt(messages("hi <unk>"))
+    assert 1 not in named and 2 not in named
 
 
 def test_a_tokenizer_keeps_its_template(tmp_path):

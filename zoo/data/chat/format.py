@@ -79,6 +79,8 @@ class ChatFormat:
         self._control = re.compile("|".join(map(re.escape, names)) or "(?!)")
         self._is_control = np.zeros(tokenizer.vocab_size, bool)
         self._is_control[list(self.controls.values())] = True
+        if tokenizer.unknown_id is not None:  # what the vocabulary lacks, as in any text
+            self._is_control[tokenizer.unknown_id] = False
         self.end = self._find_end()
 
     @functools.cached_property
@@ -232,7 +234,7 @@ class ChatFormat:
             start = found.end()
         pieces.append(text[start:].replace(GUARD, ""))
         ids = self.tokenizer.encode_pieces([piece for piece in pieces if piece != ""])
-        stated = sum(isinstance(piece, int) for piece in pieces)
+        stated = sum(isinstance(p, int) and bool(self._is_control[p]) for p in pieces)
         if int(self._is_control[ids].sum()) != stated:
             raise UserError(
                 "the tokenizer takes a part of a message for a special token; leave out its name: "

@@ -88,6 +88,11 @@ class Tokenizer:
         """The id of `<s>`, or a published `[CLS]`, which `wrap` puts first; None without one."""
         return self.specials.get(BOS)
 
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of parts of a published tokenizer's texts that its vocabulary lacks; or None."""
+        return None
+
     def need_pad_id(self) -> int:
         """`pad_id`.
 

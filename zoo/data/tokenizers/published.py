@@ -136,6 +136,11 @@ class PublishedTokenizer(Tokenizer):
         return whole[0] if whole[1:] == bare else None
 
     @property
+    def unknown_id(self) -> int | None:
+        """As the file states it."""
+        return self._unknown
+
+    @property
     def may_lack(self) -> bool:
         """Word pieces may be `[UNK]`; other kinds leave out what they lack."""
         return True
