@@ -1,6 +1,7 @@
 """Sentence vectors: as `transformers` gives them, of weights and of runs; and what is refused."""
 
 import json
+import shutil
 
 import numpy
 import pytest
@@ -109,6 +110,23 @@ def test_a_table_a_file_and_what_the_weights_state(published, command, tmp_path)
     assert numpy.linalg.norm(written["vectors"], axis=1) == pytest.approx(1, abs=1e-6)
     reference = F.normalize(expected(published, "cls"), dim=1)[0].numpy()
     assert written["vectors"][0] == pytest.approx(reference, abs=1e-5)
+
+
+def test_a_prompt_is_lower_cased_with_its_text(published, command, tmp_path):
+    """As by sentence-transformers, where the vocabulary alone is of small letters."""
+    folder = tmp_path / "copy"
+    shutil.copytree(published[0], folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    written = {
+        "tokenizer_config": settings | {"do_lower_case": False},
+        "modules": [{"path": "", "type": "x.Transformer"}],
+        "sentence_bert_config": {"do_lower_case": True},
+        "config_sentence_transformers": {"prompts": {"a": "The "}, "default_prompt_name": "a"},
+    }
+    for name, content in written.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    (row,) = embedded(command, f"init.from={folder}", "embed=mean", texts=["Cat"])
+    assert row["vector"] == pytest.approx(expected(published, "mean")[0].tolist(), abs=1e-5)
 
 
 def test_a_run_that_starts_from_the_weights(published, command, trained, tmp_path, refused):

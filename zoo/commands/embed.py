@@ -76,7 +76,8 @@ class Encoder:
         return F.normalize(vectors, dim=1) if self.stated.normalize else vectors
 
     def _row(self, text: str, pool: str) -> list[int]:
-        text = self.stated.prompt + (text.lower() if self.stated.lower else text)
+        text = self.stated.prompt + text
+        text = text.lower() if self.stated.lower else text
         ids = self.tokenizer.encode(text)
         whole = self.tokenizer.wrap(ids, len(ids) + 2)
         row = whole if self.length is None else self.tokenizer.wrap(ids, self.length)
