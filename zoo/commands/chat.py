@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from zoo.commands.answers import Row, answer
+from zoo.commands.answers import Row, answer, respond_of
 from zoo.errors import UserError
 from zoo.schema import parameters
 
@@ -38,7 +38,9 @@ class Talk:
         if options.pop("samples", 1) != 1:
             raise UserError("samples= and chat=true: one answer continues a conversation")
         self.restored, self.options, self.warn, self.chat = restored, options, warn, task.chat
-        self._most = options.get("max_tokens", parameters(task.respond)["max_tokens"].default)
+        respond = respond_of(restored, warn)
+        assert respond is not None  # as of every task that chats
+        self._most = options.get("max_tokens", parameters(respond)["max_tokens"].default)
         self.messages: list[Message] = []
         if system:
             self.messages.append({"role": "system", "content": system})
