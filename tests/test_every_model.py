@@ -21,8 +21,9 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from zoo.config.groups import CONFIG_DIR, read_yaml
 from zoo.data.tokenizers.registry import train_tokenizer
+from zoo.errors import UserError
 from zoo.registry import MODELS, TASKS, Registry
-from zoo.schema import bind
+from zoo.schema import bind, parameters
 from zoo.tasks.base import StepOutput, Task
 from zoo.tasks.examples import SAMPLES, TaskExample
 from zoo.training.checkpoint import load_model, model_tensors
@@ -31,6 +32,7 @@ OTHERS = {  # tasks that no model is registered for, with the model that they na
     f"{TASKS[task].tests['model']}-{task}": (TASKS[task].tests["model"], task)
     for task in set(TASKS.names()) - {MODELS[name].tests["task"] for name in MODELS.names()}
 }
+DEEP = [name for name in MODELS.names() if "depth" in parameters(MODELS[name].builder)]
 every_model = pytest.mark.parametrize("name", MODELS.names())
 CASES = [*MODELS.names(), *sorted(OTHERS)]
 every_case = pytest.mark.parametrize("name", CASES)
@@ -59,8 +61,9 @@ class Case(NamedTuple):
         return self.model.eval()(*self.example.inputs(batch))
 
 
-def make(name, seed=0):
-    """What the registrations of a model and of its task say, built from a seed."""
+def make(name, seed=0, **options):
+    """What the registrations of a model and of its task say, built from a seed; with options of
+    the model."""
     model, task = OTHERS.get(name) or (name, MODELS[name].tests.get("task"))
     tests = MODELS[model].tests
     assert set(tests) >= {"task", "tiny"}, f"register('{model}') needs task= and tiny="
@@ -69,7 +72,7 @@ def make(name, seed=0):
     assert not missing, f"TASKS.register('{task}') lacks {sorted(missing)}"
     torch.manual_seed(seed)
     example = tests["example"](tests["tiny"], train_tokenizer)
-    model = MODELS.build({"name": model, **tests["tiny"]})
+    model = MODELS.build({"name": model, **tests["tiny"], **options})
     task = TASKS.build({"name": task}, **example.facts)
     return Case(model, task, example, tests["floor"], tests["independent"])
 
@@ -96,6 +99,16 @@ def test_the_loss_is_finite_and_reaches_every_parameter(name):
     output.loss_sum.backward()
     dead = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert not dead
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_a_network_without_blocks_works_or_is_refused(name):
+    try:
+        model, task, example, *_ = make(name, depth=0)
+    except UserError as error:
+        assert "depth" in str(error)
+        return
+    assert torch.isfinite(task.step(model.train(), example.batch).loss_sum)
 
 
 @every_case

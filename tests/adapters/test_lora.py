@@ -172,3 +172,10 @@ def test_parts_of_a_layer_may_be_named_one_by_one():
     apart, together = (lora(gpt(), targets=t) for t in (["qkv:v", "qkv:q"], ["qkv:qv"]))
     rows = [[layer.rows for layer in lora_layers(model).values()] for model in (apart, together)]
     assert rows[0] == rows[1] == [[(0, 16), (32, 48)]] * 2
+
+
+@pytest.mark.parametrize("targets", [["qkv", "qkv:v"], ["qkv:v", "qkv"], ["qkv:v", "qkv", "qkv:q"]])
+def test_a_layer_named_as_a_whole_stays_whole(targets):
+    both, whole = (lora_layers(lora(gpt(), targets=t)) for t in (targets, ["qkv"]))
+    for name, layer in both.items():
+        assert layer.rows == whole[name].rows

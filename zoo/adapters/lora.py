@@ -120,8 +120,8 @@ def choose_layers(layers: dict[str, nn.Module], targets: list[str] | None) -> di
         if not names:
             raise UserError(f"adapter.targets: '{target}' matches no layer; {_list_names(layers)}")
         for name in names:
-            before = chosen.get(name, "")
-            chosen[name] = parts + before if parts and before else parts  # [qkv:q, qkv:v]
+            is_whole = not parts or chosen.get(name) == ""
+            chosen[name] = "" if is_whole else parts + chosen.get(name, "")  # [qkv:q, qkv:v]
     return chosen
 
 

@@ -79,7 +79,7 @@ class BERT(nn.Module):
         vocab_size: int,
         block_size: int,
         width: Positive = 256,
-        depth: Natural = 6,
+        depth: Positive = 6,
         heads: Positive = 4,
         positions: PositionName = "learned",
         rotary_base: AboveZero = 10_000.0,
