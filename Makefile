@@ -43,6 +43,7 @@ results: $(VENV)/installed ## train every published experiment, renew the tables
 	$(SERIAL) experiment=hmm_tags,lstm_tags,bert_tags,ntm_copy,lstm_copy seed=0,1,2
 	$(SERIAL) experiment=clip_glyphs seed=0,1,2,3,4
 	$(SERIAL) experiment=mlp_mnist,cnn_mnist,vae_mnist seed=0,1,2 data.root=$(DATA)
+	$(SERIAL) experiment=vae_spread_mnist seed=0,1,2,3,4 data.root=$(DATA)
 	$(SERIAL) experiment=diffusion_mnist data.root=$(DATA)
 	$(SERIAL) experiment=gpt_shakespeare,gpt_shakespeare_large,lstm_shakespeare seed=0,1,2 \
 		data.root=$(DATA)
