@@ -29,6 +29,8 @@ from zoo.weights.adopt import (
 )
 from zoo.weights.source import Source, open_source
 
+WHOLE = {"train_size": None, "label_noise": 0.0}  # settings of data: all rows as they are
+
 
 @dataclass(frozen=True)
 class Start:
@@ -166,7 +168,7 @@ def find_data(
         max_samples=config.trainer.max_samples,
     )
     spreads = config.data.get("spread_labels")
-    dataset = build(config.data | ({"train_size": None} if spreads else {}))
+    dataset = build(config.data | (WHOLE if spreads else {}))
     if spreads and start.teacher:
         codes = start.teacher.codes(dataset.facts)
         with_spread_labels(dataset, build(config.data), codes)

@@ -91,10 +91,18 @@ def test_all_images_are_learnt_from(train, codes_run):
     spread = "data.spread_labels=true", f"teacher.from={codes_run}"
     many, few = train(*CLASSIFIER, *spread, *steps), train(*CLASSIFIER, *steps)
     assert many.code == few.code == 0
-    found = re.search(r"50 training images spread to ([\d,]+) others; ([\d.]+)% of these", many.out)
-    assert found and int(found[1].replace(",", "")) > 1000
-    assert float(found[2]) > 75 and accuracy(many) > accuracy(few) + 0.02
+    found = re.search(r"50 training images spread to (\S+) others, of which (\S+) get", many.out)
+    others, right = (int(number.replace(",", "")) for number in found.groups())
+    assert others > 1000 and right > 0.75 * others and accuracy(many) > accuracy(few) + 0.02
     assert "1,258 train" in many.out and "50 train" in few.out
+
+
+def test_noise_is_of_the_labels_that_are_known(train, codes_run):
+    spread = "data.spread_labels=true", f"teacher.from={codes_run}", "data.label_noise=0.2"
+    done = train(*CLASSIFIER, *spread, "trainer.max_steps=1")
+    assert "data.label_noise=0.2: 10 of 50 training labels are replaced" in done.out
+    everything = train(*CLASSIFIER, *spread[:2], "data.train_size=1258", "trainer.max_steps=1")
+    assert "1,258 training images spread to 0 others, of which 0 get" in everything.out
 
 
 def test_a_resumed_run_learns_from_the_same_labels(train, codes_run):

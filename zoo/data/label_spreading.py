@@ -50,13 +50,14 @@ def with_spread_labels(dataset: Dataset, few: Dataset, codes: Callable[[Tensor],
     labels = spread(found.cpu(), known, labelled.columns["target"], classes)
     others = torch.ones(len(labels), dtype=torch.bool)
     others[known] = False
-    right = float((labels == hidden)[others].float().mean())
+    right = int((labels == hidden)[others].sum())
     train.columns["target"] = labels
     dataset.facts["class_counts"] = torch.bincount(labels, minlength=classes).tolist()
+    dataset.notes += few.altered.get("train", [])
     dataset.notes.append(
         f"data.spread_labels=true: the labels of {plural(len(known), 'training image')} spread to "
-        f"{int(others.sum()):,} others; {right:.2%} of these get the right one (which training "
-        f"does not see)"
+        f"{int(others.sum()):,} others, of which {right:,} get the right one (training does not "
+        f"know which)"
     )
 
 
