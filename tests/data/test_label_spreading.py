@@ -46,21 +46,26 @@ def reference(x, known, labels, classes):
     return s, f.argmax(1)
 
 
-def test_labels_are_those_of_the_closed_form():
+@pytest.mark.parametrize("known", [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 6, 9]])
+def test_labels_are_those_of_the_closed_form(known):
     x, truth = codes()
-    known = torch.arange(6)
+    known = torch.tensor(known)
     graph, expected = reference(x, known.numpy(), truth[known].numpy(), 3)
     np.testing.assert_allclose(neighbour_graph(x).to_dense().numpy(), graph, atol=1e-5)
-    found = spread(x, known, truth[known], 3)
-    assert (found.numpy() == expected).mean() > 0.97  # ties aside
-    assert (found == truth).float().mean() > 0.85 and (found[known] == truth[known]).all()
+    found = spread(x, known, truth[known], 3).numpy()
+    assert (found == expected).mean() > 0.97  # ties aside
 
 
-def test_a_label_given_stays_though_its_neighbours_have_another():
+def test_most_labels_are_right():
     x, truth = codes()
-    wrong = (truth[3] + 1) % 3
-    known = torch.tensor([0, 1, 2, 3])
-    assert spread(x, known, torch.tensor([*truth[:3], wrong]), 3)[3] == wrong
+    assert (spread(x, torch.arange(6), truth[:6], 3) == truth).float().mean() > 0.85
+
+
+def test_a_label_given_stays_though_all_neighbours_have_another():
+    x, truth = codes()
+    labels = truth.clone()
+    labels[3] = (truth[3] + 1) % 3
+    assert spread(x, torch.arange(len(x)), labels, 3).equal(labels)
 
 
 def test_a_class_without_a_label_gets_no_sample():
