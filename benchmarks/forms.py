@@ -133,7 +133,7 @@ def command(budget: str, form: str, rate: float) -> list[str]:
 
 def forms_runs(overrides: list[str]) -> None:
     """Train every form with three seeds, at the best of the rates for its first seed; write the
-    figures, and the tables of docs/language.md. Six hours on one core."""
+    figures, and the tables of docs/language.md. Hours on one core."""
     for budget, text in BUDGETS.items():
         for form in LABELS:
             _train(budget, form, text.rates, SEEDS[:1], overrides)

@@ -169,7 +169,8 @@ def find_data(
     )
     spreads = config.data.get("spread_labels")
     dataset = build(config.data | (WHOLE if spreads else {}))
-    if spreads and start.teacher:
+    if spreads:
+        assert start.teacher is not None  # see `check_teacher`
         codes = start.teacher.codes(dataset.facts)
         with_spread_labels(dataset, build(config.data), codes)
     facts = dataset.facts | dataset.encoding.runtime_facts

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.data.label_spreading import NEIGHBOURS, POWER, REACH, neighbour_graph, positions, spread
+from zoo.data.label_spreading import (
+    NEIGHBOURS,
+    POWER,
+    REACH,
+    neighbour_graph,
+    positions,
+    spread_labels,
+)
 from zoo.errors import UserError
 from zoo.runs.directory import find_runs
 
@@ -52,25 +59,25 @@ def test_labels_are_those_of_the_closed_form(known):
     known = torch.tensor(known)
     graph, expected = reference(x, known.numpy(), truth[known].numpy(), 3)
     np.testing.assert_allclose(neighbour_graph(x).to_dense().numpy(), graph, atol=1e-5)
-    found = spread(x, known, truth[known], 3).numpy()
+    found = spread_labels(x, known, truth[known], 3).numpy()
     assert (found == expected).mean() > 0.97  # ties aside
 
 
 def test_most_labels_are_right():
     x, truth = codes()
-    assert (spread(x, torch.arange(6), truth[:6], 3) == truth).float().mean() > 0.85
+    assert (spread_labels(x, torch.arange(6), truth[:6], 3) == truth).float().mean() > 0.85
 
 
 def test_a_label_given_stays_though_all_neighbours_have_another():
     x, truth = codes()
     labels = truth.clone()
     labels[3] = (truth[3] + 1) % 3
-    assert spread(x, torch.arange(len(x)), labels, 3).equal(labels)
+    assert spread_labels(x, torch.arange(len(x)), labels, 3).equal(labels)
 
 
 def test_a_class_without_a_label_gets_no_sample():
     x, truth = codes()
-    assert set(spread(x, torch.tensor([0, 1]), truth[:2], 4).tolist()) == {0, 1}
+    assert set(spread_labels(x, torch.tensor([0, 1]), truth[:2], 4).tolist()) == {0, 1}
 
 
 def test_equal_samples_stand_in_places_of_their_own():

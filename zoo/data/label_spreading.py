@@ -47,7 +47,7 @@ def with_spread_labels(dataset: Dataset, few: Dataset, codes: Callable[[Tensor],
     parts = images.split(CHUNK)
     found = torch.cat([codes(dataset.encoding.prepare({"input": x})["input"]) for x in parts])
     classes = dataset.facts["num_classes"]
-    labels = spread(found.cpu(), known, labelled.columns["target"], classes)
+    labels = spread_labels(found.cpu(), known, labelled.columns["target"], classes)
     others = torch.ones(len(labels), dtype=torch.bool)
     others[known] = False
     right = int((labels == hidden)[others].sum())
@@ -80,7 +80,7 @@ def positions(samples: Tensor, chosen: Tensor) -> Tensor:
     return torch.tensor(found)
 
 
-def spread(codes: Tensor, known: Tensor, labels: Tensor, classes: int) -> Tensor:
+def spread_labels(codes: Tensor, known: Tensor, labels: Tensor, classes: int) -> Tensor:
     """The label of each sample, int64 (N,).
 
     Args:

@@ -70,7 +70,7 @@ class CLIP(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Draw the output layers anew: a classifier's logits start near zero, without direction."""
+        """Initialise the output layers: a classifier's logits start near 0, without direction."""
         for encoder in (self.image, self.text):
             for name, module in encoder.named_modules():
                 if in_head(name) and isinstance(module, nn.Linear):
