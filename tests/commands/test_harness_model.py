@@ -49,7 +49,12 @@ TASKS = {
         "output_type": "generate_until",
         "doc_to_text": "the {{question}}",  # without a token, theirs reads its padding
         "doc_to_target": "{{text}}",
-        "generation_kwargs": {"until": ["of", "."], "max_gen_toks": 12, "do_sample": False},
+        "generation_kwargs": {
+            "until": ["of", "."],
+            "max_gen_toks": 12,
+            "do_sample": False,
+            "top_k": 0,
+        },
         "metric_list": [{"metric": "exact_match"}],
     },
 }

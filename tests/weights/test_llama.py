@@ -110,18 +110,21 @@ def test_configs_that_are_refused(fields, said, tmp_path):
     assert re.search(said, refusal(tmp_path))
 
 
-@pytest.mark.parametrize("case", ["llama", "mistral", "qwen2", "qwen3", "mixtral", "qwen3 mixture"])
+@pytest.mark.parametrize(
+    "case", ["llama", "mistral", "qwen2", "qwen2 window", "qwen3", "mixtral", "qwen3 mixture"]
+)
 def test_what_a_config_does_not_state_is_as_in_transformers(case, tmp_path):
     import transformers
 
     kind, options = (KIN | MIXTURES)[case]
     llama(kind, **options).save_pretrained(tmp_path)
     gone = ("rms_norm_eps", "rope_parameters", "norm_topk_prob", "tie_word_embeddings")
-    rewrite(tmp_path, **dict.fromkeys(gone, "absent"))
+    rewrite(tmp_path, **dict.fromkeys([*gone, "sliding_window"], "absent"))
     theirs = transformers.AutoConfig.from_pretrained(tmp_path)
     ours = open_source(str(tmp_path)).settings
     assert ours["eps"] == theirs.rms_norm_eps
     assert ours["rope_base"] == theirs.rope_parameters["rope_theta"]
+    assert ours["window"] == getattr(theirs, "sliding_window", None)
     if kind == "Qwen3Moe":
         assert ours["mixture"]["normalise"] == theirs.norm_topk_prob
 

@@ -218,4 +218,5 @@ def _sampling(options: dict[str, Any]) -> Sampling:
         temperature = 0.0
     elif options.get("do_sample") and not temperature:
         temperature = 1.0
-    return Sampling(temperature, options.get("top_k"), float(options.get("top_p") or 1.0))
+    top_k = options.get("top_k") or None  # 0: all tokens, as in transformers
+    return Sampling(temperature, top_k, float(options.get("top_p") or 1.0))

@@ -29,7 +29,8 @@ from zoo.weights.mixture import (
 from zoo.weights.rope import BASE, rope_fields, rope_settings
 
 MARK = "model.layers.0.self_attn.q_proj.weight"
-WINDOWS = {"mistral": 4096, "mixtral": None}  # tokens, of a config.json that does not state it
+QWEN = ("qwen2", "qwen3", "qwen3_moe")  # have a window where use_sliding_window is true
+WINDOWS = {"mistral": 4096, "mixtral": None} | dict.fromkeys(QWEN, 4096)  # where not stated
 EPS = {"mixtral": 1e-5}  # likewise; else 1e-6
 BASES = {"mixtral": 1e6}  # of rotary positions, likewise
 CLASSES = {
@@ -158,12 +159,12 @@ def _window(config: dict[str, Any], depth: int) -> int | None:
         ValueError: Some blocks have one, others have not.
     """
     kind = config.get("model_type")
-    window = config.get("sliding_window", WINDOWS.get(str(kind)))
-    if kind not in WINDOWS and not config.get("use_sliding_window"):
+    if kind not in WINDOWS or (kind in QWEN and not config.get("use_sliding_window")):
         return None
+    window = config.get("sliding_window", WINDOWS[kind])
     kinds = config.get("layer_types")
     if not kinds:
-        in_all = kind in WINDOWS or kind in MIXTURES
+        in_all = kind not in QWEN or kind in MIXTURES
         first = 0 if in_all else config.get("max_window_layers", 28)
         kinds = ["sliding_attention" if k >= first else "full_attention" for k in range(depth)]
     if window is None or set(kinds) == {"full_attention"}:
