@@ -40,7 +40,7 @@ def test_a_name_that_only_a_run_says_is_not_looked_up(library, monkeypatch, tmp_
     """Both packages are told to stay offline, and a local file is read all the same."""
     from huggingface_hub import constants
 
-    states = []
+    states, before = [], constants.HF_HUB_OFFLINE
 
     def load_dataset(name, *arguments, **options):
         states.append((sys.modules["datasets"].config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE))
@@ -54,4 +54,4 @@ def test_a_name_that_only_a_run_says_is_not_looked_up(library, monkeypatch, tmp_
     load("wiki", None)
     (tmp_path / "a.csv").write_text("text\na\n")
     assert load(str(tmp_path / "a.csv"), None, online=False)[0]["train"]["text"] == ["a"]
-    assert states == [(True, True), (False, False), (False, False)]
+    assert states == [(True, True), (False, before), (False, before)]

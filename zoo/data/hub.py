@@ -21,6 +21,8 @@ LOADERS = {
     ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".txt": "text",
     ".parquet": "parquet",
 }  # fmt: skip
+WORDS = {"keep_default_na": False, "na_values": [""]}  # "NA", "null" and "None" are texts
+TABLES = {".csv": WORDS, ".tsv": WORDS | {"sep": "\t"}}
 Rows = Any  # datasets.Dataset: an Arrow table, mapped from the disk
 
 
@@ -93,7 +95,7 @@ def _load_file(datasets: Any, file: Path, path: str) -> Any:
     ending = file.suffix.lower()
     if ending not in LOADERS:
         raise UserError(f"{path}: unknown kind of file; expected one of {', '.join(LOADERS)}")
-    options = {"sep": "\t"} if ending == ".tsv" else {}
+    options = TABLES.get(ending, {})
     return datasets.load_dataset(LOADERS[ending], data_files=str(file), **options)
 
 

@@ -257,6 +257,14 @@ def test_reads_files_of_lines_tables_and_json(offline, write, tmp_path):
     assert len(data.splits["train"]) == 12
 
 
+def test_words_that_some_programs_take_for_no_value_are_texts(offline, write):
+    words = ["NA", "null", "None", "nan", "a b"]
+    rows = "".join(f"{word},{word.lower()}\n" for word in words * 4)
+    path = write("a.csv", "en,de\n" + rows)
+    data = build(path, kind="pairs", input="en", target="de")
+    assert sum(len(split) for split in data.splits.values()) == 4 * len(words)
+
+
 def test_reads_a_folder_of_images(offline, tmp_path):
     for part, number in (("train", 12), ("test", 3)):
         for level, kind in enumerate(("dark", "light")):
