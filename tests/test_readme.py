@@ -187,7 +187,7 @@ def world(place, trained, data_root, monkeypatch, capsys):
         def with_runs(self, words):
             """The words, with the paths of real runs in place of the example's."""
             for word in words:  # a folder of runs has one
-                if found := re.fullmatch(r"runs=outputs/(\w+)", word):
+                if found := re.fullmatch(r"(?:runs|teacher\.from)=outputs/(\w+)", word):
                     self.run(found[1])
             if words and words[0].startswith("sweep.resume="):
                 return [f"sweep.resume={self.sweep(RUN.search(words[0])[1])}"]
