@@ -80,6 +80,15 @@ def test_a_class_without_a_label_gets_no_sample():
     assert set(spread_labels(x, torch.tensor([0, 1]), truth[:2], 4).tolist()) == {0, 1}
 
 
+def test_samples_that_no_chain_of_neighbours_leads_to_have_the_label_of_the_nearest():
+    generator = torch.Generator().manual_seed(0)
+    corners = torch.tensor([[1.0, 0, 0], [-1, 0.3, 0], [0.1, -1, 0.5]])  # apart: no cosine above 0
+    x = corners.repeat_interleave(30, 0) + 0.05 * torch.randn(90, 3, generator=generator)
+    found = spread_labels(x, torch.tensor([0, 30]), torch.tensor([1, 2]), 3)
+    assert found[:30].eq(1).all() and found[30:60].eq(2).all()
+    assert found[60:].eq(1).all()  # none has the first class, of which no sample has a label
+
+
 def test_equal_samples_stand_in_places_of_their_own():
     images = torch.tensor([[3], [1], [3], [2]], dtype=torch.uint8)
     assert positions(images, images[[0, 2, 3]]).tolist() == [0, 2, 3]

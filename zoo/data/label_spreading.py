@@ -89,19 +89,26 @@ def spread_labels(codes: Tensor, known: Tensor, labels: Tensor, classes: int) ->
         labels: Of these, int64 (M,), each class once or more.
         classes: K.
     """
-    graph = neighbour_graph(codes)
+    graph, directions = neighbour_graph(codes), about_the_mean(codes)
     start = codes.new_zeros(len(codes), classes)
     start[known, labels] = 1.0
     mass = start  # (N, K): what reaches each sample of each class, F in the paper
     for _ in range(STEPS):
         mass = REACH * (graph @ mass) + (1 - REACH) * start
+    alone = mass.sum(1) == 0  # no chain of neighbours leads to a label: the nearest one counts
     shares = torch.bincount(labels, minlength=classes) / len(labels)
     for _ in range(10):
         mass = mass / mass.sum(1, keepdim=True).clamp(min=1e-12)
         mass = mass * (shares / mass.mean(0).clamp(min=1e-12))
     found = mass.argmax(1)
+    found[alone] = labels[(directions[alone] @ directions[known].T).argmax(1)]
     found[known] = labels
     return found
+
+
+def about_the_mean(codes: Tensor) -> Tensor:
+    """Directions of codes (N, D) from their mean, of length 1: products of two are cosines."""
+    return F.normalize(codes - codes.mean(0), dim=1)
 
 
 def neighbour_graph(codes: Tensor) -> Tensor:
@@ -113,7 +120,7 @@ def neighbour_graph(codes: Tensor) -> Tensor:
     Args:
         codes: (N, D).
     """
-    directions, size = F.normalize(codes - codes.mean(0), dim=1), len(codes)
+    directions, size = about_the_mean(codes), len(codes)
     number = min(NEIGHBOURS, size - 1)
     weights, others = [], []
     for first in range(0, size, CHUNK):
