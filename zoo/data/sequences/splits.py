@@ -20,7 +20,11 @@ def spread_lengths(
         generator: Source of randomness.
         shortest, longest: Of the training.
         size: Sequences of train, val and test together.
+
+    Raises:
+        UserError: There are folds, of sequences that are drawn for each split anew.
     """
+    context.check_no_folds("sequences are drawn for each split, the longest of them for the test")
     index = context.indices(torch.zeros(size, dtype=torch.int64))
     lengths = {
         split: generator.integers(shortest, longest + 1, len(index[split])).tolist()
