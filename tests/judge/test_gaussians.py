@@ -1,5 +1,7 @@
 """A Gaussian of each class has the mean and the covariance of its images."""
 
+import weakref
+
 import torch
 
 from zoo.judge.gaussians import RIDGE, ClassGaussians
@@ -30,3 +32,19 @@ def test_a_single_image_is_enough():
     gaussians = ClassGaussians(Images(pixels, torch.tensor([0, 1])))
     drawn = gaussians.draw(torch.tensor([1, 0, 1]), torch.Generator().manual_seed(0))
     assert torch.equal(drawn.pixels, pixels[[1, 0, 1]])
+
+
+def test_many_classes_take_the_memory_of_one(monkeypatch):
+    """A factor of 64x64 pixels takes 134 MB."""
+    cholesky, factors, alive = torch.linalg.cholesky, weakref.WeakSet(), []
+
+    def watched(covariance):
+        alive.append(len(factors))
+        factors.add(factor := cholesky(covariance))
+        return factor
+
+    monkeypatch.setattr(torch.linalg, "cholesky", watched)
+    pixels = torch.arange(20, dtype=torch.uint8).view(10, 1, 1, 2)
+    labels = torch.arange(10) % 5
+    ClassGaussians(Images(pixels, labels)).draw(labels, torch.Generator().manual_seed(0))
+    assert len(alive) == 5 and max(alive) <= 1

@@ -22,22 +22,23 @@ class ClassGaussians:
     """
 
     def __init__(self, images: Images) -> None:
-        self.shape = images.pixels.shape[1:]
-        self.fitted: dict[int, tuple[Tensor, Tensor]] = {}  # mean (D,) and Cholesky factor (D, D)
-        for label in images.labels.unique().tolist():
-            rows = images.pixels[images.labels == label].flatten(1).double() / 255
-            mean = rows.mean(0)
-            covariance = (rows - mean).mT @ (rows - mean) / max(1, len(rows) - 1)
-            ridge = RIDGE * covariance.diagonal().mean() + 1e-9
-            covariance.diagonal().add_(ridge)
-            self.fitted[label] = mean, torch.linalg.cholesky(covariance)
+        self.images, self.shape = images, images.pixels.shape[1:]
+
+    def fit(self, label: int) -> tuple[Tensor, Tensor]:
+        """Mean (D,) and Cholesky factor of the covariance (D, D) of a class."""
+        rows = self.images.pixels[self.images.labels == label].flatten(1).double() / 255
+        mean = rows.mean(0)
+        covariance = (rows - mean).mT @ (rows - mean) / max(1, len(rows) - 1)
+        ridge = RIDGE * covariance.diagonal().mean() + 1e-9
+        covariance.diagonal().add_(ridge)
+        return mean, torch.linalg.cholesky(covariance)
 
     def draw(self, labels: Tensor, generator: torch.Generator) -> Images:
         """An image of each label (N,), cut to the range of pixels."""
         noise = torch.randn(len(labels), self.shape.numel(), generator=generator).double()
         drawn = torch.empty_like(noise)
-        for label, (mean, factor) in self.fitted.items():
-            chosen = labels == label
+        for label in labels.unique().tolist():  # one at a time: factors of all fill the memory
+            chosen, (mean, factor) = labels == label, self.fit(label)
             drawn[chosen] = mean + noise[chosen] @ factor.mT
         pixels = (255 * drawn.clamp(0, 1)).round().to(torch.uint8)
         return Images(pixels.view(-1, *self.shape), labels)
