@@ -33,9 +33,15 @@ class Images(NamedTuple):
         return Images(self.pixels[:number], self.labels[:number])
 
     def spread(self, number: int) -> "Images":
-        """At most so many, evenly spread over all."""
-        every = max(1, math.ceil(len(self) / number))
-        return Images(self.pixels[::every], self.labels[::every])
+        """At most so many, evenly spread over all, or at places of chance where the evenly spread
+        ones lack a class, as they may where classes take turns."""
+        if len(self) <= number:
+            return self
+        every = math.ceil(len(self) / number)
+        rows = torch.arange(0, len(self), every)
+        if len(self.labels[rows].unique()) < len(self.labels.unique()):
+            rows = _order(len(self))[: len(rows)].sort().values
+        return Images(self.pixels[rows], self.labels[rows])
 
     def mixed(self) -> "Images":
         """The same, in an order of which the first have all classes: their own, or a shuffled one
@@ -44,8 +50,13 @@ class Images(NamedTuple):
         shares = self.labels.bincount().double() / len(self)
         if not changes < (1 - shares.square().sum()) / 2:  # half of what chance would give
             return self
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(MIXING_SEED))
+        order = _order(len(self))
         return Images(self.pixels[order], self.labels[order])
+
+
+def _order(number: int) -> Tensor:
+    """So many rows in an order of chance, always the same; int64."""
+    return torch.randperm(number, generator=torch.Generator().manual_seed(MIXING_SEED))
 
 
 def values(pixels: Tensor) -> Tensor:
