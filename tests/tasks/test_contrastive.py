@@ -168,3 +168,9 @@ def test_similarities_are_those_of_the_model(case):
 def test_too_few_candidates(case):
     with pytest.raises(UserError, match="task.candidates=1: expected 2 or more"):
         Contrastive(copy.copy(case.task.captions), candidates=1)
+
+
+def test_a_single_prompt_is_no_choice(case):
+    with pytest.raises(UserError, match="task.prompts=.*: expected two different captions or more"):
+        Contrastive(case.task.captions, prompts=["a", "a"])
+    assert Contrastive(case.task.captions, prompts=["a", "b", "a"]).prompts == ["a", "b"]

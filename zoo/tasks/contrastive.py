@@ -90,7 +90,11 @@ class Contrastive(WholeBatchTask):
         self.captions, self.word_dropout, self.candidates = captions, word_dropout, candidates
         if candidates < 2:
             raise UserError(f"task.candidates={candidates}: expected 2 or more to choose from")
-        self.prompts = prompts or []
+        self.prompts = list(dict.fromkeys(prompts or []))
+        if len(self.prompts) == 1:
+            raise UserError(
+                f"task.prompts={prompts}: expected two different captions or more to choose from"
+            )
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
         """Sums over a batch of `input` (B, C, H, W), `caption` (B, T) and `group` (B,): the number
