@@ -40,6 +40,20 @@ def test_pairs_of_two_columns_are_cells_and_the_largest_are_named(outputs, class
     assert "user=a × film=x -2.00" in texts and "user=a × film=y +2.00" in texts
 
 
+def test_only_pairs_that_rows_may_have_are_named():
+    few = SAMPLES[:2, [0, 1, 5]]  # two categories of one column, and a number: two pairs
+    model = MODELS.build(
+        {"name": "factorization_machine", "rank": 2}, input_shape=(3,), num_outputs=1
+    )
+    previews = Previews()
+    draw_pairs(model, few, [NAMES[k] for k in (0, 1, 5)], None, previews)
+    named = [text.get_text() for text in previews.figures["pairs"].texts]
+    assert sorted(t.rsplit(" ", 1)[0] for t in named if " × " in t) == [
+        "user=a × hour",
+        "user=b × hour",
+    ]
+
+
 def test_more_classes_have_strengths_and_other_models_nothing():
     texts = [text.get_text() for text in drawn(3, ["a", "b", "c"]).figures["pairs"].texts]
     assert "user=a × film=x 1.15" in texts  # 2 / sqrt(3)

@@ -81,10 +81,10 @@ def _column_of(name: str) -> str:
 
 def _pairs(weights: Tensor) -> list[tuple[int, int, float]]:
     """The pairs with the largest weights, each once."""
-    upper = weights.nan_to_num().triu(1)
-    order = upper.abs().flatten().argsort(descending=True, stable=True)[:LISTED].tolist()
-    size = len(weights)
-    return [(k // size, k % size, float(upper.flatten()[k])) for k in order]
+    rows, columns = (~weights.isnan()).triu(1).nonzero().unbind(1)
+    order = weights[rows, columns].abs().argsort(descending=True, stable=True)[:LISTED]
+    pairs = zip(rows[order].tolist(), columns[order].tolist(), strict=True)
+    return [(i, j, float(weights[i, j])) for i, j in pairs]
 
 
 def _card(weights: Tensor, names: Sequence[str], signed: bool) -> Any:
