@@ -159,6 +159,7 @@ def test_the_trivial_answer_is_each_pixel_by_itself():
     means = {"levels": objective._levels(shades) / 2}
     sure, even = -math.log((2 + 1 / 3) / 3), -math.log((1 + 1 / 3) / 3)
     assert objective.baseline(means).metrics["loss"] == pytest.approx(3 * sure + even)
+    assert objective.baseline(means).name == "independent pixels"  # nothing was drawn
     grey = task()
     assert grey.baseline_counts(given)[1].tolist() == [1, 1]  # half white each time
 

@@ -203,8 +203,8 @@ class Elbo(JudgedDrawings):
         loss = -float((means["levels"].cpu() * self.shares.log()).sum())
         metrics = {"loss": loss, "restoration": loss, "code": 0.0}
         metrics |= {"nll": loss} if "nll" in means else {}
-        drawn = judged_baseline(means)
-        return Baseline("independent pixels, Gaussians", metrics | self._bits(metrics) | drawn)
+        metrics, drawn = metrics | self._bits(metrics), judged_baseline(means)
+        return Baseline("independent pixels" + ", Gaussians" * bool(drawn), metrics | drawn)
 
     # ----------------------------------------------------------------- drawing
 
