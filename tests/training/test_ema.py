@@ -2,8 +2,10 @@
 
 import copy
 
+import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 from toys import Masked, Tied, cloud, network, same, trainer_of, weights
 
 from zoo.training.ema import EMA
@@ -33,6 +35,22 @@ def test_equals_a_loop():
         assert torch.allclose(tensor.double(), mine[name], rtol=1e-5, atol=1e-6), name
     counts = [t for t in ema.average.values() if not t.is_floating_point()]
     assert counts and all(int(t) == 29 for t in counts)
+
+
+def test_averaged_weights_keep_their_spectral_norm():
+    torch.manual_seed(0)
+    model = spectral_norm(nn.Linear(4, 4))
+    ema, generator = EMA(model, 0.9), torch.Generator().manual_seed(0)
+    for step in range(1, 60):
+        with torch.no_grad():  # the direction in which the weights stretch most turns
+            turned = torch.diag(torch.tensor([2.0, 1, 1, 1]).roll(step // 15))
+            noise = 0.01 * torch.randn(4, 4, generator=generator)
+            model.parametrizations.weight.original.copy_(turned + noise)
+        for _ in range(5):
+            model.train()(torch.ones(1, 4))
+        ema.update(step)
+    with ema.swapped(), torch.no_grad():
+        assert float(torch.linalg.matrix_norm(model.eval().weight, 2)) == pytest.approx(1, abs=0.05)
 
 
 def test_swapping_and_back():

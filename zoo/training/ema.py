@@ -13,14 +13,19 @@ class EMA:
     """A slow copy of the weights, which evaluation and the best checkpoint use.
 
     The decay warms up as (1 + t) / (10 + t), so the initial weights do not dominate a short run.
-    Buffers (running statistics of batch normalisation) are averaged too; whole numbers are copied.
+    Buffers (running statistics of batch normalisation) are averaged too; whole numbers are copied,
+    and so are those of a parametrisation: the singular vectors of spectral normalisation have the
+    length 1, which an average of directions that turn has not.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.current = untied(trainable_state_dict(model))
         self.average = {name: t.detach().clone() for name, t in self.current.items()}
-        self._floats = [n for n, t in self.average.items() if t.is_floating_point()]
+        copied = {n for n, _ in model.named_buffers() if ".parametrizations." in f".{n}"}
+        self._floats = [
+            n for n, t in self.average.items() if t.is_floating_point() and n not in copied
+        ]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
