@@ -121,9 +121,10 @@ def free_path(out: str | Path) -> Path:
 
 
 def folder_name(name: str) -> str:
-    """The name of a class as one of a folder: what no folder can be called is quoted."""
+    """The name of a class as one of a folder: what no folder can be called is quoted, and a point
+    that would hide it from `data=image_folder`."""
     quoted = name.replace("%", "%25").replace("/", "%2F").replace("\\", "%5C").replace("\0", "%00")
-    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
+    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
 
 
 def as_picture(pixels: "Tensor") -> "Image":
