@@ -6,11 +6,13 @@ import forked
 import pytest
 import torch
 import torch.nn.functional as F
+from previews import Previews
 from test_every_model import make
 from toys import CPU, HERE
 
 from zoo.errors import UserError
 from zoo.tasks.contrastive import Contrastive, contains
+from zoo.tasks.pixels import Pixels
 from zoo.training.evaluate import evaluate
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
@@ -174,3 +176,16 @@ def test_a_single_prompt_is_no_choice(case):
     with pytest.raises(UserError, match="task.prompts=.*: expected two different captions or more"):
         Contrastive(case.task.captions, prompts=["a", "a"])
     assert Contrastive(case.task.captions, prompts=["a", "b", "a"]).prompts == ["a", "b"]
+
+
+def test_images_have_their_own_colours(case):
+    unit = torch.zeros(12, 3, 8, 8)
+    unit[:, :, ::2] = torch.tensor([1.0, 0.5, 0.0]).view(3, 1, 1)
+    mean, std = [0.8, 0.1, 0.5], [0.02, 0.3, 0.1]
+    task = Contrastive(case.task.captions, pixel_mean=mean, pixel_std=std)
+    batch = case.example.batch | {"input": Pixels(mean, std).standardise(unit)}
+    previews, vectors = Previews(), torch.randn(12, 5)
+    task.preview(lambda images, captions: (vectors, vectors), batch, {}, previews)
+    for figures in (previews.figures, previews.full):
+        drawn = torch.as_tensor(figures["captions"].axes[0].images[0].get_array())
+        assert torch.allclose(drawn[:2, 0].float(), unit[0, :, :2, 0].mT, atol=1e-5)

@@ -14,6 +14,7 @@ from zoo.tasks.capabilities import Points
 from zoo.tasks.class_metrics import balanced_accuracy, class_rows, macro_f1, roc_auc
 from zoo.tasks.examples import classification
 from zoo.tasks.features import class_points
+from zoo.tasks.pixels import to_draw
 from zoo.tasks.plots.predictions import classification_plots
 from zoo.tasks.plots.surface import surface_frame
 
@@ -42,6 +43,7 @@ class Classification:
             weights are those of the best balanced accuracy.
         feature_names: Of a table's columns, for the axes of plots.
         feature_scales: Mean and standard deviation of each column before standardisation; likewise.
+        pixel_mean, pixel_std: Of each channel of images, by which they are standardised; likewise.
     """
 
     monitor: str = "accuracy"
@@ -55,6 +57,8 @@ class Classification:
         class_weights: list[float] | Literal["balanced"] | None = None,
         feature_names: list[str] | None = None,
         feature_scales: list[list[float]] | None = None,
+        pixel_mean: list[float] | None = None,
+        pixel_std: list[float] | None = None,
     ) -> None:
         if num_classes < 2:
             raise UserError(
@@ -66,6 +70,7 @@ class Classification:
         self.num_classes = num_classes
         self.class_names = class_names
         self.feature_names, self.feature_scales = feature_names, feature_scales
+        self.pixel_mean, self.pixel_std = pixel_mean, pixel_std
         self.label_smoothing = label_smoothing
         self.counts = torch.tensor(class_counts, dtype=torch.float64)
         self.weights = self._weights(class_weights, class_counts)
@@ -198,6 +203,7 @@ class Classification:
             writer,
             self.feature_names,
             self.feature_scales,
+            to_draw(batch["input"], self.pixel_mean, self.pixel_std),
         )
 
     def points(self, model: nn.Module, batch: Batch) -> Points | None:

@@ -20,6 +20,7 @@ from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, StepOutput, WholeBatchTask, no_autocast
 from zoo.tasks.capabilities import PreviewWriter
 from zoo.tasks.examples import SAMPLES, MakeTokenizer, TaskExample, Tiny
+from zoo.tasks.pixels import to_draw
 from zoo.tasks.plots.matches import draw_matches
 from zoo.tasks.retrieval import CHANCE, chances, retrieval
 
@@ -76,6 +77,7 @@ class Contrastive(WholeBatchTask):
         candidates: Captions to choose from for `neighbour_accuracy`: the right one and the nearest.
         prompts: Texts that stand for classes; evaluation then classifies the images whose captions
             contain one of them, by the nearest: `prompt_accuracy`.
+        pixel_mean, pixel_std: Of each channel, by which images are standardised.
     """
 
     monitor = "caption_recall_1"
@@ -86,8 +88,11 @@ class Contrastive(WholeBatchTask):
         word_dropout: Fraction = 0.0,
         candidates: Positive = 10,
         prompts: list[str] | None = None,
+        pixel_mean: list[float] | None = None,
+        pixel_std: list[float] | None = None,
     ) -> None:
         self.captions, self.word_dropout, self.candidates = captions, word_dropout, candidates
+        self.pixel_mean, self.pixel_std = pixel_mean, pixel_std
         if candidates < 2:
             raise UserError(f"task.candidates={candidates}: expected 2 or more to choose from")
         self.prompts = list(dict.fromkeys(prompts or []))
@@ -199,7 +204,8 @@ class Contrastive(WholeBatchTask):
         images, texts = (x.float() for x in model(batch["input"], batch["caption"]))
         names = [self.captions.decode(row) for row in batch["caption"]]
         numbers = batch["group"], batch.get("picture")
-        draw_matches(batch["input"], images, texts, *numbers, names, writer)
+        pixels = to_draw(batch["input"], self.pixel_mean, self.pixel_std)
+        draw_matches(pixels, images, texts, *numbers, names, writer)
 
     def predict(self, model: nn.Module, batch: Batch) -> Iterator[dict[str, Any]]:
         """The vector of each image, of length 1."""

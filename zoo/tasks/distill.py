@@ -232,6 +232,8 @@ def distill(
             class_counts,
             feature_names=feature_names,
             feature_scales=feature_scales,
+            pixel_mean=pixel_mean,
+            pixel_std=pixel_std,
         )
         if feature_scales is not None:
             task.scale, task.shift = feature_rescaling(feature_scales, facts)

@@ -17,6 +17,7 @@ from zoo.registry import TASKS
 from zoo.tasks.base import Baseline, Batch, PreviewWriter, StepOutput, gives_joint
 from zoo.tasks.classification import Classification
 from zoo.tasks.examples import classification
+from zoo.tasks.pixels import to_draw
 from zoo.tasks.plots.class_means import draw_class_means
 
 
@@ -30,7 +31,7 @@ class JointLikelihood(Classification):
         num_classes: K.
         class_names: Of the K classes.
         class_counts: Samples of each class in the training split.
-        feature_names, feature_scales: As in `Classification`.
+        feature_names, feature_scales, pixel_mean, pixel_std: As in `Classification`.
     """
 
     def __init__(
@@ -40,6 +41,8 @@ class JointLikelihood(Classification):
         class_counts: list[int],
         feature_names: list[str] | None = None,
         feature_scales: list[list[float]] | None = None,
+        pixel_mean: list[float] | None = None,
+        pixel_std: list[float] | None = None,
     ) -> None:
         super().__init__(
             num_classes,
@@ -47,6 +50,8 @@ class JointLikelihood(Classification):
             class_counts,
             feature_names=feature_names,
             feature_scales=feature_scales,
+            pixel_mean=pixel_mean,
+            pixel_std=pixel_std,
         )
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
@@ -93,4 +98,6 @@ class JointLikelihood(Classification):
         shape = batch["input"].shape[1:]
         class_means: Any = getattr(model, "mean", None)
         if len(shape) == 3 and isinstance(class_means, Tensor):
-            draw_class_means(class_means.detach().view(-1, *shape), self.class_names, writer)
+            images = class_means.detach().view(-1, *shape)
+            images = to_draw(images, self.pixel_mean, self.pixel_std)
+            draw_class_means(images, self.class_names, writer)

@@ -42,6 +42,14 @@ class Pixels:
             self.mean, self.std = self.mean.to(images.device), self.std.to(images.device)
 
 
+def to_draw(images: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
+    """Standardised images (N, C, H, W) as pixels of 0..1, whose colours are true; as they are where
+    it is not known by what they were standardised, and other samples too."""
+    if images.dim() != 4 or mean is None or std is None:
+        return images
+    return Pixels(mean, std).to_unit(images)
+
+
 def check_levels(unit: Tensor, levels: int) -> None:
     """Check that pixels of 0..1 take at most `levels` evenly spaced values.
 

@@ -45,6 +45,7 @@ LOOKS = (
 def draw_activations(
     model: nn.Module,
     images: Tensor,
+    pixels: Tensor,
     logits: Tensor,
     target: Tensor,
     class_names: Sequence[str],
@@ -55,6 +56,7 @@ def draw_activations(
     Args:
         model: In evaluation mode.
         images: (N, C, H, W), standardised.
+        pixels: The same images, to be drawn.
         logits: (N, K), the model's.
         target: Int64 (N,).
         class_names: Of the K classes.
@@ -64,7 +66,7 @@ def draw_activations(
     if not found:
         return
     name = class_names[int(target[0])]
-    card, full = (_maps(found, images[0], name, size) for size in (COLUMNS, MORE))
+    card, full = (_maps(found, pixels[0], name, size) for size in (COLUMNS, MORE))
     writer.figure("feature_maps", card, full, MAPS.format(number=COLUMNS))
     chosen, are_errors = worst_errors(logits, target)
     chosen = chosen[:MORE]
@@ -74,7 +76,7 @@ def draw_activations(
     both = torch.cat([images[chosen]] * 2)
     heat = grad_cam(model, stage.module, both, pairs.flatten()).view(2, -1, *stage.maps.shape[2:])
     rows = ("predicted", "truth" if are_errors else "second")
-    shown = [[overlay(images[i], part[k]) for k, i in enumerate(chosen)] for part in heat]
+    shown = [[overlay(pixels[i], part[k]) for k, i in enumerate(chosen)] for part in heat]
     names = [[class_names[k] for k in row] for row in pairs.tolist()]
     if are_errors:
         labels = [f"{true} → {predicted}" for predicted, true in zip(*names)]
@@ -85,7 +87,7 @@ def draw_activations(
     height, width = stage.maps.shape[2:]
     which = "the class predicted", "the true class" if are_errors else "the second best class"
     caption = LOOKS.format(height=height, width=width, upper=which[0], lower=which[1])
-    plain = [overlay(images[i], None) for i in chosen]
+    plain = [overlay(pixels[i], None) for i in chosen]
     writer.figure("looks_at", card, _looks_full(title, [plain, *shown], labels, rows), caption)
 
 

@@ -59,7 +59,7 @@ def draw_matches(
     """Draw both for a part of a split.
 
     Args:
-        inputs: The images, (N, C, H, W).
+        inputs: The images, (N, C, H, W), to be drawn.
         images: Their vectors, one over the temperature long, (N, D).
         texts: Vectors of the captions, of length 1, (N, D).
         group: Number of each caption, (N,).

@@ -39,7 +39,7 @@ def mistakes(
     """A card with a few of the worst errors, and a full-size grid with more.
 
     Args:
-        images: (N, C, H, W), standardised.
+        images: (N, C, H, W), to be drawn.
         logits: (N, K).
         target: Int64 (N,).
         class_names: Of the K classes.

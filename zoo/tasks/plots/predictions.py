@@ -30,6 +30,7 @@ def classification_plots(
     writer: PreviewWriter,
     feature_names: Sequence[str] | None = None,
     feature_scales: Sequence[Sequence[float]] | None = None,
+    pixels: Tensor | None = None,
 ) -> None:
     """All plots that the kind of input allows.
 
@@ -41,6 +42,7 @@ def classification_plots(
         writer: Receives the figure.
         feature_names: Of a table's columns.
         feature_scales: Mean and standard deviation of each column before standardisation.
+        pixels: The images of the batch, to be drawn; None for `input` itself.
     """
     samples, target = batch["input"], batch["target"]
     counts = (means["confusion"] * means["count"]).round().long().cpu()
@@ -48,7 +50,8 @@ def classification_plots(
     full = confusion.confusion(counts, class_names)
     writer.figure("confusion", card, full, confusion.CAPTION)
     if samples.dim() == 4:
-        _image_plots(model, samples, target, class_names, writer)
+        shown = samples if pixels is None else pixels
+        _image_plots(model, samples, shown, target, class_names, writer)
     elif has_two_features(samples):
         drawn = surface.surface(model, samples, target, class_names, feature_names, feature_scales)
         figures = surface.surface_card(drawn), surface.surface_figure(drawn)
@@ -65,15 +68,16 @@ def has_two_features(samples: Tensor) -> bool:
 def _image_plots(
     model: nn.Module,
     images: Tensor,
+    pixels: Tensor,
     target: Tensor,
     class_names: Sequence[str],
     writer: PreviewWriter,
 ) -> None:
     logits = model(images).float()
-    figures = mistakes.mistakes(images, logits, target, class_names)
+    figures = mistakes.mistakes(pixels, logits, target, class_names)
     writer.figure("mistakes", *figures, mistakes.CAPTION)
     if (weights := first_layer_images(model, images)) is not None:
         names = class_names if len(weights) == len(class_names) and is_linear(model) else None
         hidden = "neuron" if isinstance(first_layer(model), nn.Linear) else "filter"
         draw_filters(weights, names, "class" if names else hidden, writer)
-    draw_activations(model, images, logits, target, class_names, writer)
+    draw_activations(model, images, pixels, logits, target, class_names, writer)
