@@ -108,6 +108,17 @@ def test_a_run_that_does_not_beat_it_says_why_in_one_line(train, best, val, step
     assert likely in line and "\n" not in line
 
 
+def test_only_what_has_targets_may_have_wrong_ones():
+    class Draws(Always):
+        def judge(self, model, train, test, samples=None, features=None):
+            return {}
+
+    for task, has_targets in ((Always(), True), (Draws(), False)):
+        stick, metrics, kept = yardstick(task, 2.1, 2.0, 2.0, 0.9)
+        line = stick.shortfall(metrics, kept, 1000, 0.1)
+        assert ("are the labels in order" in line) is has_targets
+
+
 def test_a_task_without_one_has_no_entry():
     stick = Yardstick(Counter(), loader_of(torch.zeros(8, 3, dtype=torch.int64)), HERE)
     stick.task.summarize = dict
