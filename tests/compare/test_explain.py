@@ -40,6 +40,18 @@ def test_without_an_effect_none_is_claimed(tmp_path):
     assert said(tmp_path)[0].startswith("No setting is shown to matter: the largest effect is ")
 
 
+def test_a_winner_s_value_that_is_worse_on_the_whole_did_not_win(tmp_path):
+    """The rate 0.1 is best with a width of 32, and far worse with the five others."""
+    for seed, width, lr in itertools.product(range(3), (2, 4, 8, 16, 32, 64), (0.1, 0.01)):
+        score = 0.8 + 0.01 * seed + lr * (0.2 if width == 32 else -0.8)
+        score += 0.001 * math.sin(width * seed)
+        typed = [f"model.width={width}", f"optim.lr={lr}"]
+        path = tmp_path / f"{width},{lr},{seed}"
+        write_run(path, score, seed=seed, model__width=width, optim__lr=lr, typed=typed)
+    (sentence,) = said(tmp_path)
+    assert sentence.startswith("Line 1 won in spite of lr=0.1 rather than 0.01: -0.0"), sentence
+
+
 def test_settings_that_change_together_are_one(tmp_path):
     for seed, (width, depth) in itertools.product(range(3), ((8, 1), (32, 2))):
         typed = [f"model.width={width}", f"model.depth={depth}"]

@@ -5,6 +5,7 @@ import pytest
 from support import write_run
 
 from zoo.compare.judge import judge
+from zoo.compare.wording import sentences
 from zoo.runs.rank import Group, Table, rank
 from zoo.runs.records import Record, read_runs
 
@@ -38,6 +39,15 @@ def test_other_lines_are_corrected_for_all_pairs():
     assert not verdict.winner and second.decision == "undecided"
     assert third.p == pytest.approx(3 * third.difference.p) and third.decision == "different"
     assert second.p == min(1.0, 2 * second.difference.p)
+
+
+def test_a_line_that_leads_by_seeds_of_its_own_is_not_better():
+    """On the three seeds that both have, the second is better."""
+    verdict = judge(table_of([[0.90, 0.901, 0.899, 0.99, 0.991, 0.989], [0.92, 0.921, 0.9192]]))
+    (second,) = verdict.comparisons
+    assert second.difference.size < 0 and second.difference.p < 0.001
+    assert second.decision == "undecided" and not verdict.winner
+    assert sentences(verdict)[0].startswith("2 is better than 1 on the seeds that both have: -0.02")
 
 
 def test_one_seed_decides_nothing():

@@ -78,13 +78,24 @@ def won_because(table: Table, verdict: Verdict | None = None) -> list[str]:
     if not found.all:
         return _untested(table, verdict)
     shown = [effect for effect in found.all if found.shown(effect)]
-    first, *rest = shown or found.all
+    against = [effect for effect in shown if effect.difference.size < 0]
+    helped = [effect for effect in shown if effect.difference.size > 0]
+    unclear = [effect for effect in found.all if effect not in shown]
+    sentences = _won_by(helped, unclear, found, table) if helped or not against else []
+    for effect in against[:MAX_NAMED]:  # the best combination may have a value that is worse
+        size = f"{found.size(effect, table)} {table.metric}, {effect.how}"
+        sentences.append(f"Line 1 won in spite of {effect.what}: {size}.")
+    return sentences
+
+
+def _won_by(shown: list[Effect], unclear: list[Effect], found: Effects, table: Table) -> list[str]:
+    """A sentence or two on the settings that are shown to be better, or else on the others."""
+    first, *rest = shown or unclear
     size = f"{found.size(first, table)} {table.metric}, {first.how}"
     lead = "Line 1 won by" if shown else "No setting is shown to matter: the largest effect is"
     sentences = [f"{lead} {first.what}: {size}."]
     if shown and not rest:
-        rest = [effect for effect in found.all if effect not in shown]
-        shown = []
+        rest, shown = unclear, []
     if rest:
         lead = "Then by" if shown else "Not shown to matter:"
         second, *more = rest

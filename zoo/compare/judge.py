@@ -122,7 +122,7 @@ def judge(table: Table, margin: float | None = None) -> Verdict:
     found = [difference(arms[0], other, scale) for other in arms[1:]]
     pairs = len(arms) * (len(arms) - 1) // 2
     raw = [one.p for one in found]
-    winner = bool(raw) and max(raw) <= ALPHA
+    winner = bool(raw) and max(raw) <= ALPHA and min(one.size for one in found) > 0
     comparisons = [
         Comparison(place, one, p, _decision(one, winner or p <= ALPHA, margin))
         for place, one, p in zip(range(2, len(arms) + 1), found, _holm(raw, pairs), strict=True)
@@ -143,7 +143,7 @@ def default_margin(values: list[float], scale: Scale) -> float:
 def _decision(found: Difference, differs: bool, margin: float) -> Decision:
     if min(found.runs) < 2:
         return "one seed"
-    if differs:
+    if differs and found.size > 0:  # below 0 where the first leads by seeds that only it has
         return "different"
     return "equal" if found.within(margin) else "undecided"
 

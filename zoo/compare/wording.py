@@ -3,7 +3,7 @@
 import math
 import shlex
 
-from zoo.compare.difference import LEVEL, Difference
+from zoo.compare.difference import ALPHA, LEVEL, Difference
 from zoo.compare.judge import Verdict
 from zoo.phrases import first_few
 from zoo.program import spelled
@@ -45,6 +45,9 @@ def sentences(verdict: Verdict) -> list[str]:
         margin = amount(verdict.margin, found.log, True).removeprefix("+")
         said = [f"1 and 2 are equal to within {margin} (two one-sided tests): "]
         said[0] += _size(verdict, found)
+    elif found.size < 0 and found.p <= ALPHA:
+        said = [f"2 is better than 1 on the seeds that both have: {_size(verdict, found)}; "
+                "1 is first by seeds that 2 lacks: give both the same"]  # fmt: skip
     else:
         said = [f"1 and 2 do not differ significantly: {_size(verdict, found)}", _missing(found)]
     return said + _others(verdict)
