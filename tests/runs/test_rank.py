@@ -42,6 +42,16 @@ def test_means_deviations_and_order_are_those_of_numpy(tmp_path):
             assert math.isnan(group.score.deviation)
 
 
+def test_a_split_that_the_recipe_fixes_is_one_line(tmp_path):
+    """Its number is that of a seed: the run of that seed is no other setting."""
+    for seed in range(3):
+        write_run(tmp_path / str(seed), 0.5 + seed / 10, seed=seed, data__split_seed=0)
+        write_run(tmp_path / f"follows{seed}", 0.1, seed=seed, experiment="other")
+    fixed, follows = ranked(tmp_path)[0]
+    assert [len(group.runs) for group in fixed.groups] == [3] and fixed.columns == []
+    assert [len(group.runs) for group in follows.groups] == [3]
+
+
 def test_group_by_none_gives_a_line_for_each_run(tmp_path):
     for seed in range(3):
         write_run(tmp_path / str(seed), 0.5 + seed / 10, seed=seed)

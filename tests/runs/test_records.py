@@ -7,7 +7,8 @@ import pytest
 from support import write_run
 
 from zoo.errors import UserError
-from zoo.runs.records import Record, read_config, read_runs
+from zoo.runs.records import Record, read_runs
+from zoo.runs.settings import read_config
 
 
 def test_every_run_is_read_once(tmp_path):

@@ -4,21 +4,19 @@ import contextlib
 import functools
 import json
 import math
-import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import UserError
-from zoo.plain_yaml import load_plain
-from zoo.renames import current_config, current_override
+from zoo.renames import current_override
 from zoo.runs.directory import RunDirectory, walk
 from zoo.runs.overrides import split_lines
 from zoo.runs.result import read_result
-from zoo.runs.settings import OF_SEED, flat
+from zoo.runs.settings import OF_SEED, identity, read_config
 
 TAIL_BYTES = 4096  # at the end of metrics.jsonl: more than its last line
 
@@ -151,7 +149,24 @@ def read_runs(folders: Iterable[Path]) -> tuple[list[Record], list[UnrankedRun]]
     if not done and not unranked:
         listed = ", ".join(map(str, folders))
         raise UserError(f"{listed}: there are no runs at or below it; train.py makes them")
+    _keep_fixed(done)
     return done, _merge_pruned(unranked)
+
+
+def _keep_fixed(runs: Sequence[Record]) -> None:
+    """A split seed that a recipe fixes belongs to all its runs, also to the one whose seed is the
+    same number: the runs of other seeds show that it does not follow."""
+
+    def origin(run: Record, name: str, value: Any) -> tuple[Any, ...]:
+        return run.experiment, run.data, name, identity(value)
+
+    for name in OF_SEED:
+        untyped = [run for run in runs if name not in run.typed]
+        fixed = {origin(r, name, r.settings[name]) for r in untyped if name in r.settings}
+        for run in untyped:
+            seed = run.settings["seed"]
+            if name not in run.settings and origin(run, name, seed) in fixed:
+                run.settings[name] = seed
 
 
 def _merge_pruned(unranked: list[UnrankedRun]) -> list[UnrankedRun]:
@@ -257,36 +272,3 @@ def metric_curve(run: Record, split: str, name: str) -> dict[int, float]:
             if name in row:
                 curve[row["step"]] = row[name]
     return curve
-
-
-def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A run's config.yaml, and its settings by dotted name.
-
-    Raises:
-        UserError: It cannot be read.
-    """
-    config: dict[str, Any] = {}
-    settings: dict[str, Any] = {}
-    try:
-        for text in re.split(r"^(?=\w)", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
-            section, values = _parse_section(text)
-            config |= section
-            settings |= values
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
-    if not isinstance(config.get("data"), dict):
-        raise UserError(f"{path} is not a run's: it lacks the settings of its data")
-    return config, settings
-
-
-@functools.lru_cache(maxsize=4096)
-def _parse_section(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A top-level section of a config, and its settings by dotted name; do not modify them.
-
-    It is cached: the runs of a sweep share most sections, and a thousand are read five times as
-    fast."""
-    content = load_plain(text) or {}
-    if not isinstance(content, dict):
-        raise ValueError("it is no list of settings")
-    content = current_config(content)
-    return content, flat(content)
