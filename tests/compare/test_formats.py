@@ -28,6 +28,15 @@ def test_text(sweep, say):
     assert shlex.split(repeat)[1:4] == ["python", "train.py", "-m"] and "seed=0,1" in repeat
 
 
+def test_what_compares_tokenizers_is_named(tmp_path, say):
+    for tokenizer in ("byte", "bpe"):
+        more = {"data__tokenizer": tokenizer, "task__name": "causal_lm"}
+        values, result = {"loss": 1.0, "bits_per_byte": 2.0}, {"monitor": "-loss"}
+        write_run(tmp_path / tokenizer, values, result=result, **more)
+    assert "; --metric val/bits_per_byte compares them" in say(tmp_path)[1]
+    assert "cannot be compared" not in say(tmp_path, "--metric", "val/bits_per_byte")[1]
+
+
 def test_csv_is_complete(sweep, say):
     rows = list(csv.DictReader(io.StringIO(say(sweep, "--csv")[1])))
     assert [row["state"] for row in rows] == ["done", "done", "failed"]

@@ -91,6 +91,35 @@ def test_direction(metric, monitor, larger):
     assert larger_is_better(metric, monitor) is bool(larger)
 
 
+def test_the_direction_is_that_of_the_run_that_monitors_the_metric(tmp_path):
+    for name, monitor in (("a", "accuracy"), ("b", "-wer")):
+        values = {"accuracy": 0.5, "wer": 0.2 if name == "a" else 0.3}
+        write_run(tmp_path / name, values, experiment=name, result={"monitor": monitor})
+    (table,), _ = ranked(tmp_path, "val/wer")
+    assert not table.larger and table.groups[0].runs[0].path.name == "a"
+
+
+def test_losses_of_tokenizers_are_not_compared(tmp_path):
+    """Fewer tokens a text have larger losses: bits per byte compare."""
+    for seed, (tokenizer, loss, bits) in enumerate((("byte", 1.2, 2.1), ("bpe", 3.1, 1.9))):
+        values = {"loss": loss, "accuracy": 0.5, "bits_per_byte": bits}
+        more = {"data__tokenizer": tokenizer, "task__name": "causal_lm", "seed": seed}
+        write_run(tmp_path / tokenizer, values, result={"monitor": "-loss"}, **more)
+    for metric in (None, "val/accuracy"):
+        titles = [table.title for table in ranked(tmp_path, metric)[0]]
+        assert titles == ["toy on rain data.tokenizer=bpe", "toy on rain data.tokenizer=byte"]
+    (table,), _ = ranked(tmp_path, "val/bits_per_byte")
+    assert [g.settings["data.tokenizer"] for g in table.groups] == ["bpe", "byte"]
+
+
+def test_the_tokenizer_of_classified_texts_is_a_setting(tmp_path):
+    for tokenizer in ("byte", "bpe"):
+        more = {"data__tokenizer": tokenizer, "task__name": "classification"}
+        write_run(tmp_path / tokenizer, {"loss": 0.5}, result={"monitor": "-loss"}, **more)
+    (table,), _ = ranked(tmp_path)
+    assert table.columns == ["data.tokenizer"]
+
+
 def test_experiments_are_not_compared_unless_a_metric_is_named(tmp_path):
     write_run(tmp_path / "a", 0.5, 0.6, experiment="a", model__width=4)
     write_run(tmp_path / "b", 0.7, 0.4, experiment="b", model__width=8)

@@ -147,7 +147,7 @@ class Decider:
 
     @cached_property
     def _larger(self) -> bool:
-        return larger_is_better(self.metric, self.arms[0].example.monitor)
+        return larger_is_better(self.metric, *(arm.example.monitor for arm in self.arms))
 
     @property
     def scale(self) -> Scale:

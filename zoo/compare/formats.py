@@ -12,7 +12,7 @@ from zoo.compare.judge import judge
 from zoo.compare.wording import decide_command, sentences
 from zoo.phrases import plural
 from zoo.program import spelled
-from zoo.runs.rank import Group, Spread, Table
+from zoo.runs.rank import TOKENIZER, Group, Spread, Table
 from zoo.runs.records import UnrankedRun
 from zoo.runs.settings import ABSENT, format_value, short_names
 from zoo.terminal import columns, command_lines, cut_middle, folded, terminal_width
@@ -23,6 +23,7 @@ MAX_CELL = 28  # columns of a cell on a terminal
 MAX_LINES = 40  # of a table on a terminal
 FACTS = ("steps", "parameters", "precision", "device", "commit")  # of result.json, if they differ
 COMMIT_LENGTH = 9
+PER_BYTE = "val/bits_per_byte"  # the same unit whatever the tokenizer
 Rows = list[tuple[str, ...]]
 
 
@@ -105,6 +106,11 @@ def text(
         margin: Differences below it count as none; see judge.
     """
     blocks = [_block(table, fit, margin) for table in tables]
+    if any(text.startswith(TOKENIZER) for table in tables for text in table.measured):
+        note = "note: losses and accuracies of different tokenizers cannot be compared"
+        if any(PER_BYTE in run.metrics for table in tables for run in table.runs):
+            note += f"; --metric {PER_BYTE} compares them"
+        blocks.append(folded(note, _width(fit)))
     if unranked:
         blocks.append(_unranked_block(unranked, fit))
     return "\n\n".join(blocks)

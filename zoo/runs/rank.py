@@ -17,6 +17,11 @@ LOWER_IS_BETTER = frozenset((
 ))  # fmt: skip
 OF_A_TASK = frozenset(("loss", "perplexity"))  # each task means another thing by these
 SAME_LOSS = ("causal_lm", "classification", "distill")  # distillation reports that of the labels
+PER_TOKEN = OF_A_TASK | {"accuracy"}  # of tasks that predict tokens
+OF_TOKENS = frozenset(
+    ("causal_lm", "masked_lm", "infilling", "seq2seq", "distill", "skip_gram", "cbow")
+)
+TOKENIZER = ("data.tokenizer", "data.vocab_size")
 FILES = tuple(f"data.{n}" for n in ("path", "source", "target", "subset", "labels", "captions"))
 NOT_OF_DATASET = ("data.batch_size",)  # settings of `data` that do not change the dataset
 
@@ -85,7 +90,7 @@ class Table:
         constant: Settings from the command line that are the same in all runs.
         repeats: Number of runs left out because a newer run has the same settings and seed.
         changed: Two runs that had equal data settings but different data, if there are any.
-        measured: What sets it apart from other tables of the same dataset: files, a task.
+        measured: What sets it apart from other tables of the dataset: files, a task, a tokenizer.
     """
 
     experiment: str | None
@@ -118,7 +123,7 @@ def rank(
 
     A table for each experiment, dataset and monitor; with a metric, for each dataset: then
     different experiments are compared. Other files are another dataset, and the losses of other
-    tasks are of another kind (`measured`).
+    tasks or tokenizers are of another kind (`measured`).
 
     Args:
         records: Finished runs.
@@ -157,12 +162,15 @@ def measured(record: Record, metric: str) -> tuple[str, ...]:
         metric: With its split or without.
 
     Returns:
-        The user's files, `data.path=a.csv`; for a loss the task, `task=masked_lm`.
+        The user's files, `data.path=a.csv`; for a loss the task, `task=masked_lm`, and of what is
+        a mean over tokens the tokenizer, `data.tokenizer=byte`.
     """
-    given = [(name, record.settings.get(name)) for name in FILES]
-    found = [f"{name}={format_value(value)}" for name, value in given if value is not None]
     task = record.settings.get("task.name")
     words = metric.rpartition("/")[2].lstrip("-").split("_")
+    is_per_token = task in OF_TOKENS and not PER_TOKEN.isdisjoint(words)
+    names = FILES + TOKENIZER * is_per_token
+    given = [(name, record.settings.get(name)) for name in names]
+    found = [f"{name}={format_value(value)}" for name, value in given if value is not None]
     if OF_A_TASK.isdisjoint(words) or task is None or task in SAME_LOSS:
         return tuple(found)
     return (*found, f"task={task}")
@@ -214,18 +222,20 @@ def _sha256(record: Record) -> str:
     return str((record.result.get("data") or {}).get("sha256", ""))
 
 
-def larger_is_better(metric: str, monitor: str) -> bool:
-    """By the sign of the monitor for its own metric; otherwise by the name of the metric."""
+def larger_is_better(metric: str, *monitors: str) -> bool:
+    """By the sign of a monitor that is this metric; otherwise by the name of the metric."""
     name = metric.partition("/")[2]
-    if name == monitor.lstrip("-"):
-        return not monitor.startswith("-")
+    for monitor in monitors:
+        if name == monitor.lstrip("-"):
+            return not monitor.startswith("-")
     return LOWER_IS_BETTER.isdisjoint(name.split("_"))
 
 
 def _table(
     experiment: str | None, data: str, metric: str, runs: list[Record], over: tuple[str, ...]
 ) -> Table:
-    table = Table(experiment, data, metric, larger_is_better(metric, runs[0].monitor), over)
+    larger = larger_is_better(metric, *(run.monitor for run in runs))
+    table = Table(experiment, data, metric, larger, over)
     ranked = newest_of(runs) if over else runs
     table.repeats, table.changed = len(runs) - len(ranked), _changed(runs)
     groups: dict[Any, list[Record]] = {}
