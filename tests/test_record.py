@@ -12,6 +12,8 @@ import killed
 import pytest
 import yaml
 
+from zoo.runs.records import read_runs
+
 TINY = ("model=mlp", "model.width=4", "data=rain", "data.samples=100", "trainer=debug")
 
 
@@ -115,6 +117,16 @@ def test_a_config_from_elsewhere_reads_no_variable(run, train, monkeypatch):
     for file in run.rglob("*"):
         if file.is_file():
             assert b"secret-value" not in file.read_bytes(), file
+
+
+def test_a_run_that_is_killed_when_resumed_has_no_result_of_before(run, tmp_path):
+    """Its settings are those of the longer training, and the figures would be of the shorter."""
+    assert read_runs([run])[0][0].status == "done"
+    arguments, log = [f"resume={run}", "trainer.max_steps=45"], tmp_path / "log"
+    assert forked.call(log, killed.train, arguments, "step", 3) == -signal.SIGKILL, log.read_text()
+    done, (unranked,) = read_runs([run])
+    assert not done and unranked.state == "unfinished"
+    assert unranked.command[:3] == ("python", "train.py", f"resume={run}")
 
 
 @pytest.mark.parametrize("lost", ["all", "a tail", "the file", "a line"])

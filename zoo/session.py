@@ -24,6 +24,7 @@ from zoo.record import disk_error_message, record_run, refused_writes
 from zoo.report import write as write_report
 from zoo.runs import hparams
 from zoo.runs.directory import RunDirectory
+from zoo.runs.result import FILE as RESULT
 from zoo.start import Start, find_data, find_start
 from zoo.training import finish
 from zoo.training.collectives import lost_ranks_reported, main_first
@@ -133,6 +134,8 @@ def _fit(trainer: Trainer, start: Start) -> int:
     code = 0
     try:
         if trainer.runtime.main:
+            # How a resumed run ended before: with its new budget that is the end of no run.
+            (trainer.run.path / RESULT).unlink(missing_ok=True)
             hparams.begin(trainer.run.path, config.to_dict())
         lost = lost_ranks_reported(trainer.runtime.ranks, f"; resume={trainer.run.path} goes on")
         caught = trainer.signals.caught(answers=trainer.runtime.main)
