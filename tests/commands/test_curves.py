@@ -20,6 +20,7 @@ def runs(tmp_path):
         ]
         rows.append({"step": 20, "split": "train", "loss": last})
         (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / "result.json").write_text('{"status": "done"}')
     return tmp_path
 
 
@@ -49,7 +50,7 @@ def test_last_values_over_a_setting(runs, capsys):
     assert said[2].split() == ["all", "runs", "1", "56", "1.0000"]
     (runs / "depth56" / "seed0" / "config.yaml").write_text("model: {name: resnet, depth: null}")
     assert read_points(runs, "train/loss", "model.depth", []) == {"all runs": {20: [0.5, 0.7]}}
-    assert "note: left out, as model.depth is null: 1 runs" in capsys.readouterr().err
+    assert "note: left out, as model.depth is null: 1 run" in capsys.readouterr().err
     assert main([f"runs={runs}", "x=model.name"]) == 2
     assert "has resnet, expected a number in every run" in capsys.readouterr().err
 
@@ -77,13 +78,13 @@ def test_runs_of_one_line_that_end_at_other_steps_are_named(runs, capsys):
     assert said.count("note") == 1
 
 
-def test_a_run_that_failed_has_no_last_value(runs, capsys):
-    failed, done = (runs / "depth20" / seed / "result.json" for seed in ("seed0", "seed1"))
-    failed.write_text('{"status": "failed", "reason": "diverged"}')
-    done.write_text('{"status": "done"}')
+@pytest.mark.parametrize("result", ['{"status": "failed", "reason": "diverged"}', None])
+def test_a_run_that_failed_or_is_running_has_no_last_value(result, runs, capsys):
+    failed = runs / "depth20" / "seed0" / "result.json"
+    failed.unlink() if result is None else failed.write_text(result)
     lines = read_points(runs, "train/loss", "model.depth", [])
     assert lines == {"all runs": {20: [0.7], 56: [1.0]}}
-    assert "left out, as they failed or were interrupted: 1 runs" in capsys.readouterr().err
+    assert "left out, as they failed or have not finished: 1 run" in capsys.readouterr().err
     with pytest.raises(UserError, match="none of the 1 runs with train/loss has finished"):
         read_points(failed.parent, "train/loss", "model.depth", [])
 

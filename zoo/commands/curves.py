@@ -20,6 +20,7 @@ from zoo.config import groups as configs
 from zoo.errors import UserError, report, unknown_name
 from zoo.figures import render
 from zoo.files import user_path
+from zoo.phrases import plural
 from zoo.runs.directory import RunDirectory, find_runs
 from zoo.runs.rank import Spread
 from zoo.runs.result import FILE, read_result
@@ -118,7 +119,7 @@ def read_points(folder: Path, metric: str, across: str, by: list[str]) -> dict[s
         folder: Where the runs lie.
         metric: `<split>/<name>`.
         across: The dotted name of the setting; runs in which it is null are left out, and those
-            that failed or were interrupted.
+            that failed or have not finished.
         by: Dotted names of settings; runs that agree in them are one line.
 
     Raises:
@@ -126,10 +127,11 @@ def read_points(folder: Path, metric: str, across: str, by: list[str]) -> dict[s
             number.
     """
     lines: dict[str, Points] = defaultdict(dict)
-    without = ended = 0
+    without = unfinished = 0
     for path, points in _values(folder, metric):
-        if (path / FILE).is_file() and read_result(RunDirectory(path)).get("status") != "done":
-            ended += 1
+        has_ended = (path / FILE).is_file()  # not where it is running, or was killed
+        if not has_ended or read_result(RunDirectory(path)).get("status") != "done":
+            unfinished += 1
             continue
         settings = configs.read_yaml(path / "config.yaml")
         value = _setting(settings, across, "x")
@@ -140,14 +142,14 @@ def read_points(folder: Path, metric: str, across: str, by: list[str]) -> dict[s
             raise UserError(f"x={across}: {path} has {value}, expected a number in every run")
         values = lines[_label(settings, by) or "all runs"].setdefault(value, [])
         values.append(points[-1][1])
-    if ended:
-        remark(f"note: left out, as they failed or were interrupted: {ended} runs")
+    if unfinished:
+        remark(f"note: left out, as they failed or have not finished: {plural(unfinished, 'run')}")
     if not lines and without:
         raise UserError(f"x={across}: it is null in all {without} runs; expected numbers")
     if not lines:
-        raise UserError(f"runs={folder}: none of the {ended} runs with {metric} has finished")
+        raise UserError(f"runs={folder}: none of the {unfinished} runs with {metric} has finished")
     if without:
-        remark(f"note: left out, as {across} is null: {without} runs")
+        remark(f"note: left out, as {across} is null: {plural(without, 'run')}")
     return {name: dict(sorted(lines[name].items())) for name in sorted(lines)}
 
 
