@@ -11,10 +11,15 @@ import time
 
 import forked
 import killed
+from support import write_run
 
 from zoo.registry import MODELS
 from zoo.sweep import pool
 from zoo.sweep.controller import Sweep
+from zoo.sweep.options import SweepOptions
+from zoo.sweep.progress import SweepProgress
+from zoo.sweep.store import SweepState
+from zoo.sweep.trials import Trial
 
 TINY = (
     "experiment=mlp_rain", "trainer.max_steps=4", "trainer.eval_steps=2", "trainer.device=cpu",
@@ -185,6 +190,48 @@ def test_each_ctrl_c_is_answered_once():
         sweep._monitor([])
         sweep._monitor([])
     assert Progress.said == [(signal.SIGINT, False), (signal.SIGINT, True)]
+
+
+def trials_on(folder, *datasets):
+    """A sweep of finished trials, two seeds for each dataset."""
+    (folder / "logs").mkdir()
+    trials = []
+    for data, monitor, scores in datasets:
+        for seed, score in enumerate(scores):
+            name = f"data={data},seed={seed}"
+            row = {monitor.lstrip("-"): score}
+            more = {"data__name": data, "seed": seed, "result": {"monitor": monitor}}
+            run = write_run(folder / name, row, **more)
+            (run / "dataset.json").write_text(json.dumps({"monitor": monitor}))
+            with (run / "metrics.jsonl").open("a") as file:
+                file.write(json.dumps({"step": 1, "split": "val"} | row) + "\n")
+            trials.append(Trial(name, (f"data={data}", f"seed={seed}")))
+    state = SweepState(folder, trials, "python train.py -m ...")
+    state.write()
+    return state
+
+
+MIXED = (("rain", "accuracy", (0.7, 0.9)), ("iris", "accuracy", (0.8, 0.6)),
+         ("diabetes", "-loss", (0.5, 0.4)))  # fmt: skip
+
+
+def test_what_cannot_be_compared_is_ranked_by_itself(tmp_path):
+    SweepProgress(trials_on(tmp_path, *MIXED), "here").close(stopped=False)
+    rows = [line.split() for line in (tmp_path / "table.txt").read_text().splitlines()[1:]]
+    assert [row[:5] for row in rows] == [
+        ["1", "rain", "1", "val/accuracy", "0.9000"], ["2", "rain", "0", "val/accuracy", "0.7000"],
+        ["1", "iris", "0", "val/accuracy", "0.8000"], ["2", "iris", "1", "val/accuracy", "0.6000"],
+        ["1", "diabetes", "1", "val/loss", "0.4000"], ["2", "diabetes", "0", "val/loss", "0.5000"],
+    ]  # fmt: skip
+
+
+def test_a_trial_is_pruned_by_those_of_its_metric_and_data(tmp_path):
+    state = trials_on(tmp_path, *MIXED)
+    sweep = Sweep(state, {}, SweepOptions(prune="median"), None, [])
+    for curve in sweep.curves.values():
+        curve.update()
+    assert sweep._rivals(state.trials[1]) == [[0.7]]
+    assert sweep._rivals(state.trials[4]) == [[-0.4]]
 
 
 def test_a_sweep_is_run_by_one_process_at_a_time(sweep, tmp_path):

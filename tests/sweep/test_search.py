@@ -10,6 +10,7 @@ import killed
 import optuna
 import pytest
 
+from zoo.errors import UserError
 from zoo.runs.settings import format_value
 from zoo.sweep.prune import Curve
 from zoo.sweep.search import Search, SearchPlan
@@ -220,6 +221,28 @@ def test_a_failed_trial_that_succeeds_on_resuming_is_told_once(tmp_path):
     assert known[3][0] == "PRUNED" and known[3][2] == lr[1]
     assert [state for state, _, _ in known[4:]] == ["RUNNING"]
     assert optuna_trials(tmp_path)[2].intermediate_values == {1: 0.1, 2: 0.6}
+
+
+TOKENS = ("experiment=gpt_stdlib", "data.vocab_size=300,400")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["model=mlp", "data=rain,iris"], "trials on rain and iris cannot be compared"),
+        (["model=mlp", "data=csv", "data.path=a.csv,b.csv"], "trials on other data.path cannot"),
+        (TOKENS, "data.vocab_size by the length of its tokens"),
+        ((*TOKENS, "task.monitor=-bits_per_byte"), None),
+    ],
+)
+def test_trials_that_cannot_be_compared_are_not_searched(typed, said):
+    plan = SearchPlan("tpe", 3, 0, typed, {}, {})
+    assert plan.read()[0].always, "one that has begun goes on"
+    if said is None:
+        assert plan.read(is_new=True)[0].always
+        return
+    with pytest.raises(UserError, match=said):
+        plan.read(is_new=True)
 
 
 def test_the_time_of_a_sweep_is_limited(sweep):

@@ -166,14 +166,27 @@ def measured(record: Record, metric: str) -> tuple[str, ...]:
         a mean over tokens the tokenizer, `data.tokenizer=byte`.
     """
     task = record.settings.get("task.name")
-    words = metric.rpartition("/")[2].lstrip("-").split("_")
-    is_per_token = task in OF_TOKENS and not PER_TOKEN.isdisjoint(words)
-    names = FILES + TOKENIZER * is_per_token
+    words = _words(metric)
+    names = FILES + TOKENIZER * is_per_token(task, metric)
     given = [(name, record.settings.get(name)) for name in names]
     found = [f"{name}={format_value(value)}" for name, value in given if value is not None]
     if OF_A_TASK.isdisjoint(words) or task is None or task in SAME_LOSS:
         return tuple(found)
     return (*found, f"task={task}")
+
+
+def is_per_token(task: str | None, metric: str) -> bool:
+    """Whether a metric of a task is a mean over tokens, so that it depends on the tokenizer."""
+    return task in OF_TOKENS and not PER_TOKEN.isdisjoint(_words(metric))
+
+
+def _words(metric: str) -> list[str]:
+    return metric.rpartition("/")[2].lstrip("-").split("_")
+
+
+def kind(record: Record, monitor: str) -> tuple[str, ...]:
+    """Equal for runs whose monitored metric may be compared."""
+    return (record.data, monitor, *measured(record, monitor))
 
 
 def _shorten_titles(tables: Sequence[Table]) -> None:

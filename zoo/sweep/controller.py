@@ -64,6 +64,7 @@ class Sweep:
         self.options, self.server, self.slots = options, server, slots
         self.waiting = [trial for trial in state.trials if trial.name in settings]
         self.curves = {trial.name: Curve(state.folder(trial)) for trial in state.trials}
+        self.kinds: dict[str, tuple[str, ...] | None] = {}  # of metric and data
         self.attempts: dict[str, int] = {}
         self.trial_of: dict[int, Trial] = {}  # by the id() of its job
         self.prune_reasons: dict[str, str] = {}
@@ -162,7 +163,7 @@ class Sweep:
         for job, trial in trials:
             curve = self.curves[trial.name]
             if curve.update() and self.options.prune and not job.cancel_requested:
-                other_curves = [c.bests for name, c in self.curves.items() if name != trial.name]
+                other_curves = self._rivals(trial)
                 rule, after = self.options.prune, self.options.prune_after
                 if reason := prune_reason(rule, after, curve.bests, other_curves):
                     self.prune_reasons[trial.name], job.cancel_requested = reason, True
@@ -170,6 +171,18 @@ class Sweep:
             [(trial.name, job.started, self.curves[trial.name]) for job, trial in trials]
         )
         self.monitored_at = time.monotonic()
+
+    def _rivals(self, trial: Trial) -> list[list[float]]:
+        """The curves that a trial's is compared with: of the same metric on the same data."""
+        for other in self.state.trials:
+            if self.kinds.get(other.name) is None and (monitor := self.curves[other.name].monitor):
+                self.kinds[other.name] = self.state.kind(other, monitor)
+        own = self.kinds.get(trial.name)
+        return [
+            curve.bests
+            for name, curve in self.curves.items()
+            if name != trial.name and curve.bests and self.kinds.get(name) == own
+        ]
 
     # -------------------------------------------------------------- retry, report
 

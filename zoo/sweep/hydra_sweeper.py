@@ -106,7 +106,7 @@ def search(options: SweepOptions, typed: list[str], server: ForkServer) -> int:
     plan = SearchPlan(
         options.method, options.trials, options.seed, typed, options.space, options.when
     )
-    _, fixed = plan.read()
+    _, fixed = plan.read(is_new=True)
     slots = options.find_slots(options.trials, *server.machine())
     state = SweepState.create(_root([compose.load(fixed)]), [], command_line(), plan.to_json())
     return Sweep(state, {}, options, server, slots, Search(state.path, plan)).run()

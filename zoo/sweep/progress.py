@@ -1,5 +1,6 @@
 """Output of a sweep: a live display on a terminal, lines elsewhere, a table at the end."""
 
+import itertools
 import shlex
 import sys
 import time
@@ -43,6 +44,7 @@ class SweepProgress:
         self.flags = f" {flags}" if flags else ""
         self.results: dict[str, dict[str, Any]] = {}  # of finished and pruned trials
         self.scores: dict[str, float] = {}
+        self.kinds: dict[str, Any] = {}  # of metric and data: others are not compared
         self.failures: dict[str, str] = {}
         self.live = TerminalLines(sys.stdout) if is_live(sys.stdout) else None
         for trial in state.trials:
@@ -138,10 +140,14 @@ class SweepProgress:
         _print_command("next      ", f"tensorboard --logdir {self.state.path}")
 
     def _rows(self) -> list[tuple[str, ...]]:
-        """The heading, then finished trials from best to worst, then pruned ones."""
+        """The heading, then finished trials from best to worst, then pruned ones; those of each
+        metric and data by themselves."""
         trials = [trial for trial in self.state.trials if trial.name in self.results]
         trials.sort(key=lambda trial: self._score(trial.name), reverse=True)
         trials.sort(key=lambda trial: self.results[trial.name]["status"] == "pruned")
+        kinds = list(dict.fromkeys(self.kinds.values()))
+        trials.sort(key=lambda trial: kinds.index(self.kinds[trial.name]))
+        places = {k: itertools.count(1) for k in kinds}
         settings = [dict(o.split("=", 1) for o in trial.overrides) for trial in trials]
         keys = [
             key
@@ -152,13 +158,14 @@ class SweepProgress:
         score = monitors.pop() if len(monitors) == 1 else "value"
         short = short_keys(keys)
         rows = [("", "run", *(short[key] for key in keys), score, "time", "")]
-        for rank, (trial, values) in enumerate(zip(trials, settings, strict=True), 1):
-            result = self.results[trial.name]
+        for trial, values in zip(trials, settings, strict=True):
+            result, rank = self.results[trial.name], next(places[self.kinds[trial.name]])
             number = str(rank) if trial.number is None else f"{trial.number:03}"
             pruned = "pruned" * (result["status"] == "pruned")
             took = duration(result.get("seconds", 0.0))
             shown = [values.get(key, "") for key in keys]
-            rows.append((str(rank), number, *shown, _monitored(result)[1], took, pruned))
+            value = _score_text(result) if score == "value" else _monitored(result)[1]
+            rows.append((str(rank), number, *shown, value, took, pruned))
         searched = any(trial.number is not None for trial in trials)
         return rows if searched else [(row[0], *row[2:]) for row in rows]
 
@@ -176,6 +183,7 @@ class SweepProgress:
 
     def _add_result(self, trial: "Trial") -> dict[str, Any]:
         result = self.results[trial.name] = self.state.result(trial)
+        self.kinds[trial.name] = self.state.kind(trial, str(result.get("monitor", "-loss")))
         if (score := self.state.score(trial)) is not None:
             self.scores[trial.name] = score
         return result
@@ -187,6 +195,8 @@ class SweepProgress:
         return self.scores.get(name, float("-inf"))
 
     def _best(self) -> str | None:
+        if len(set(self.kinds.values())) > 1:
+            return None
         return max(self.scores, key=self._score, default=None)
 
     def _line(self, text: str) -> None:

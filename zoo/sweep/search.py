@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo.config import compose
+from zoo.config.run import RunConfig
+from zoo.errors import UserError
+from zoo.runs.rank import FILES, TOKENIZER, is_per_token
 from zoo.sweep.prune import Curve
 from zoo.sweep.space import Space, read_space, rounded
 from zoo.sweep.trials import Trial, folder_name, short_keys
@@ -39,20 +42,53 @@ class SearchPlan:
     space: Mapping[str, Any]
     when: Mapping[str, Any]
 
-    def read(self) -> tuple[Space, list[str]]:
+    def read(self, is_new: bool = False) -> tuple[Space, list[str]]:
         """The search space and the fixed overrides, after each setting was composed once.
+
+        Args:
+            is_new: Whether to check that its trials can be compared; one that is resumed was begun.
 
         Raises:
             UserError: A setting or value that does not fit.
         """
         space, fixed = read_space(self.typed, self.space, self.when)
-        for example in space.examples():
-            compose.load([*fixed, *example])
+        configs = [compose.load([*fixed, *example]) for example in space.examples()]
+        if is_new:
+            _check_comparable(configs, space.keys())
         return space, fixed
 
     def to_json(self) -> dict[str, Any]:
         """For sweep.json."""
         return asdict(self)
+
+
+def _check_comparable(configs: Sequence[RunConfig], keys: Sequence[str]) -> None:
+    """Check that the trials of a search have one measure: it prefers those that are better.
+
+    Args:
+        configs: In which every choice occurs.
+        keys: The settings that are sampled.
+
+    Raises:
+        UserError: They differ in the dataset, or by a tokenizer in what a loss means.
+    """
+    names = list(dict.fromkeys(str(config.data["name"]) for config in configs))
+    others = [key for key in keys if key in FILES]
+    if len(names) > 1 or others:
+        what = " and ".join(names) if len(names) > 1 else f"other {others[0]}"
+        raise UserError(
+            f"a search would choose the easiest data: trials on {what} cannot be compared; search "
+            f"on one, or leave out sweep.method for a grid of all"
+        )
+    tokenizers = [key for key in keys if key in TOKENIZER]
+    for config in configs:
+        monitor = config.task.get("monitor") or config.task.get("metric") or "-loss"
+        if tokenizers and is_per_token(str(config.task["name"]), monitor):
+            raise UserError(
+                f"a search would choose {tokenizers[0]} by the length of its tokens: losses of "
+                f"different tokenizers cannot be compared; use one, or task.monitor="
+                f"-bits_per_byte where the task has it"
+            )
 
 
 class Search:

@@ -24,6 +24,8 @@ from zoo.config import groups as configs
 from zoo.errors import UserError
 from zoo.files import user_path, write_text
 from zoo.runs.directory import RunDirectory, fresh_folder
+from zoo.runs.rank import kind
+from zoo.runs.records import Record
 from zoo.sweep.trials import Trial
 
 VERSION = 1
@@ -204,6 +206,13 @@ class SweepState:
         if value is None or not math.isfinite(value):
             return None
         return -value if monitor.startswith("-") else value
+
+    def kind(self, trial: Trial, monitor: str) -> tuple[str, ...] | None:
+        """Equal for trials whose monitored metric may be compared; None before it has begun."""
+        try:
+            return kind(Record.read(self.folder(trial)), monitor)
+        except UserError:
+            return None
 
     def is_saved(self, trial: Trial) -> bool:
         """Whether an unfinished trial has a checkpoint to go on from."""
