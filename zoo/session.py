@@ -6,6 +6,7 @@ import shlex
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -194,6 +195,7 @@ def _write_result(trainer: Trainer, config: RunConfig, outcome: dict[str, Any]) 
     with contextlib.suppress(OSError):
         identity = {"experiment": config.experiment, "name": config.name, "seed": config.seed}
         identity |= {"model": config.model["name"]}
+        identity |= {"ended": datetime.now(UTC).isoformat(timespec="milliseconds")}
         result = finish.result(trainer, identity, config.data["name"], **outcome)
         trainer.run.write_json("result.json", result)
     with contextlib.suppress(OSError):

@@ -1,6 +1,7 @@
 """Ranking: against means and deviations of numpy; which runs are compared with which."""
 
 import math
+import os
 import random
 
 import numpy
@@ -50,6 +51,16 @@ def test_a_split_that_the_recipe_fixes_is_one_line(tmp_path):
     fixed, follows = ranked(tmp_path)[0]
     assert [len(group.runs) for group in fixed.groups] == [3] and fixed.columns == []
     assert [len(group.runs) for group in follows.groups] == [3]
+
+
+def test_the_newer_of_two_is_that_which_ended_last_not_the_newest_copy(tmp_path):
+    for name, day, score in (("new", 2, 0.9), ("old", 1, 0.1)):  # the older is copied last
+        write_run(tmp_path / name, score, result={"ended": f"2026-11-0{day}T10:00:00.000+00:00"})
+        os.utime(tmp_path / name / "result.json", (9e8 - day, 9e8 - day))
+    (table,), _ = ranked(tmp_path)
+    assert table.repeats == 1 and table.groups[0].score.mean == 0.9
+    write_run(tmp_path / "copied before it was recorded", 0.5, result={"ended": "yesterday"})
+    assert ranked(tmp_path)[0][0].groups[0].score.mean == 0.5, "by the date of its file"
 
 
 def test_group_by_none_gives_a_line_for_each_run(tmp_path):

@@ -26,7 +26,7 @@ from zoo.config import groups as configs
 from zoo.errors import UserError
 from zoo.files import user_path, write_text
 from zoo.runs.directory import RunDirectory, find_runs
-from zoo.runs.result import read_result
+from zoo.runs.result import FILE, ended_at, read_result
 from zoo.runs.settings import flat
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,10 +76,10 @@ def collect(folders: Iterable[Path]) -> dict[str, Row]:
     """A row for each published experiment that has finished runs at or below the folders."""
     published = configs.experiments()
     groups: dict[str, dict[int, tuple[float, Row]]] = {}
-    files = [path / "result.json" for folder in folders for path in find_runs(folder)]
-    ended_runs = [(file.stat().st_mtime, file.parent) for file in files if file.is_file()]
-    for ended, path in sorted(ended_runs):
-        result = read_result(RunDirectory(path))
+    paths = [path for folder in folders for path in find_runs(folder)]
+    runs = [RunDirectory(path) for path in paths if (path / FILE).is_file()]
+    results = [(ended_at(run, result := read_result(run)), run.path, result) for run in runs]
+    for ended, path, result in sorted(results, key=lambda found: found[:2]):
         name = result.get("experiment")
         if result["status"] != "done" or name not in published:
             continue

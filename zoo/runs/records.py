@@ -15,7 +15,7 @@ from zoo.errors import UserError
 from zoo.renames import current_override
 from zoo.runs.directory import RunDirectory, walk
 from zoo.runs.overrides import split_lines
-from zoo.runs.result import read_result
+from zoo.runs.result import ended_at, read_result
 from zoo.runs.settings import OF_SEED, identity, read_config
 
 TAIL_BYTES = 4096  # at the end of metrics.jsonl: more than its last line
@@ -30,7 +30,7 @@ class Record:
         settings: By dotted name, with the seed, without those that do not affect the result.
         overrides: The command line.
         result: The content of result.json; empty if there is none.
-        ended: When result.json was written, in seconds since 1970.
+        ended: When, in seconds since 1970.
     """
 
     path: Path
@@ -63,7 +63,7 @@ class Record:
         if settings.get("trainer.precision") == "auto":  # of older runs, which did not record it
             settings["trainer.precision"] = result.get("precision", "auto")
         names = {"experiment": config.get("experiment"), "name": config.get("name")}
-        ended = file.stat().st_mtime if result else 0.0
+        ended = ended_at(RunDirectory(path), result) if result else 0.0
         return cls(path, settings, overrides, names | result, ended)
 
     @property

@@ -1,6 +1,8 @@
 """result.json: how a run ended, as commands read it, whoever wrote it."""
 
+import contextlib
 import math
+from datetime import datetime
 from typing import Any
 
 from zoo.errors import UserError, printable
@@ -10,9 +12,9 @@ from zoo.schema import describe_value
 FILE = "result.json"
 TYPES: dict[str, Any] = {  # None besides
     "status": str, "reason": str, "monitor": str, "precision": str, "experiment": str, "name": str,
-    "model": str, "commit": str, "best": dict, "val": dict, "test": dict, "environment": dict,
-    "baseline": dict,
-    "data": dict, "seed": int, "parameters": int, "steps": int, "seconds": int | float,
+    "model": str, "commit": str, "ended": str, "best": dict, "val": dict, "test": dict,
+    "environment": dict, "baseline": dict, "data": dict, "seed": int,
+    "parameters": int, "steps": int, "seconds": int | float,
 }  # fmt: skip
 
 
@@ -33,3 +35,15 @@ def read_result(run: RunDirectory) -> dict[str, Any]:
             if isinstance(value, str):
                 content[name] = printable(" ".join(value.split()))
     return content
+
+
+def ended_at(run: RunDirectory, result: dict[str, Any]) -> float:
+    """When a run ended, in seconds since 1970: the date of its file is that of the newest copy.
+
+    Args:
+        run: Its folder.
+        result: The content of its result.json; older ones lack the time.
+    """
+    with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
+        return datetime.fromisoformat(result["ended"]).timestamp()
+    return (run.path / FILE).stat().st_mtime
