@@ -37,6 +37,13 @@ def test_what_compares_tokenizers_is_named(tmp_path, say):
     assert "cannot be compared" not in say(tmp_path, "--metric", "val/bits_per_byte")[1]
 
 
+def test_json_names_no_best_where_no_figure_is_finite(tmp_path, say):
+    for seed in range(2):
+        write_run(tmp_path / str(seed), {"accuracy": None}, seed=seed)
+    (table,) = json.loads(say(tmp_path, "--json")[1])["tables"]
+    assert table["best"] is None and table["command"] is None
+
+
 def test_csv_is_complete(sweep, say):
     rows = list(csv.DictReader(io.StringIO(say(sweep, "--csv")[1])))
     assert [row["state"] for row in rows] == ["done", "done", "failed"]

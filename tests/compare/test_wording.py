@@ -28,6 +28,14 @@ def test_a_difference_that_is_not_shown_says_what_would(tmp_path, say):
     assert f"decide    python scripts/compare.py --decide {tmp_path}/" in out
 
 
+def test_a_difference_that_many_lines_make_likely_is_called_so(tmp_path, say):
+    """Its own interval is above 0, so that no number of seeds is missing for it."""
+    arms(tmp_path, (0.92, 0.931, 0.939), *[(0.90, 0.91, 0.92)] * 9, (0.9, 0.7, 0.9))
+    out = say(tmp_path)[1]
+    assert "verdict   1 and 2 do not differ significantly, corrected for all pairs of lines" in out
+    assert "in 80% of cases" not in out and "Holm's correction for 55 pairs" in out
+
+
 def test_lines_after_the_second(tmp_path, say):
     arms(tmp_path, (0.90, 0.92, 0.91), (0.90, 0.91, 0.92), (0.1, 0.12, 0.11), (0.2, 0.9, 0.7))
     out = say(tmp_path)[1]

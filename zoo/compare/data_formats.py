@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -49,7 +50,8 @@ def _records(table: Table) -> Iterator[dict[str, Any]]:
         line |= {name: facts(group, name) for name in ("precision", "device", "commit")}
         for name in table.columns:
             value = group.settings.get(name)
-            line[name] = value if isinstance(value, int | float) else setting(group, name)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            line[name] = value if is_number else setting(group, name)
         for name in table.over:
             line[name] = " ".join(format_value(run.settings.get(name)) for run in group.runs)
         yield line | {"path": " ".join(shlex.quote(str(run.path)) for run in group.runs)}
@@ -75,7 +77,8 @@ def as_json(
 
 
 def _table(table: Table, margin: float | None) -> dict[str, Any]:
-    best = table.groups[0].runs[0]
+    first = table.groups[0]
+    best = None if math.isnan(first.score.mean) else first.runs[0]
     verdict = judge(table, margin)
     return {
         "experiment": table.experiment,
@@ -87,8 +90,8 @@ def _table(table: Table, margin: float | None) -> dict[str, Any]:
         "constant": table.constant,
         "repeats_left_out": table.repeats,
         "other_data": [str(run.path) for run in table.changed or ()],
-        "command": repeat_all(table.groups[0], table.over),
-        "best": {"path": str(best.path), "command": repeat(best)},
+        "command": repeat_all(first, table.over) if best else None,
+        "best": {"path": str(best.path), "command": repeat(best)} if best else None,
         "verdict": verdict.as_json() | {"text": sentences(verdict)},
         "won_because": won_because(table, verdict),
         "groups": [_group(rank, group, table) for rank, group in enumerate(table.groups, 1)],

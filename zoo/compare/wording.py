@@ -48,6 +48,9 @@ def sentences(verdict: Verdict) -> list[str]:
     elif found.size < 0 and found.p <= ALPHA:
         said = [f"2 is better than 1 on the seeds that both have: {_size(verdict, found)}; "
                 "1 is first by seeds that 2 lacks: give both the same"]  # fmt: skip
+    elif found.p <= ALPHA:  # by itself, which the choice of the two does not allow for
+        said = ["1 and 2 do not differ significantly, corrected for all pairs of lines: "
+                f"{_size(verdict, found)}"]  # fmt: skip
     else:
         said = [f"1 and 2 do not differ significantly: {_size(verdict, found)}", _missing(found)]
     return said + _others(verdict)
