@@ -5,6 +5,7 @@ import shlex
 import forked
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from support import write_run
 
 from zoo.commands import train as cli
@@ -70,6 +71,18 @@ def test_seeds_and_folds_that_are_no_grid_repeat_the_first_run(tmp_path):
         write_run(tmp_path / str(seed), 0.5, seed=seed, data__fold=fold, typed=["x=1"])
     (table,), _ = rank(read_runs([tmp_path])[0], over=("seed", "data.fold"))
     assert "-m" not in repeat_all(table.groups[0], table.over)
+
+
+def test_texts_that_are_averaged_over_are_quoted_in_the_list(tmp_path):
+    for k, note in enumerate(("price, net", "12", "a b")):
+        write_run(tmp_path / str(k), 0.5, model__note=note)
+    (table,), _ = rank(read_runs([tmp_path])[0], over=("model.note",))
+    said = arguments(repeat_all(table.groups[0], table.over))[-1]
+    parsed = OverridesParser.create().parse_override(said)
+    assert (
+        len(list(parsed.sweep_string_iterator())) == 3
+        and said == "model.note='12','a b','price, net'"
+    )
 
 
 def test_the_overrides_of_a_removed_experiment_stay_as_typed(tmp_path):

@@ -42,7 +42,7 @@ def repeat_all(group: Group, over: tuple[str, ...]) -> str:
     if math.prod(map(len, swept.values())) != len(runs):  # no grid: not every seed with every fold
         return repeat(runs[0])
     fixed = [o for o in overrides(runs[0]) if configs.key_of(o) not in swept]
-    lists = [f"{name}={','.join(map(format_value, column))}" for name, column in swept.items()]
+    lists = [f"{name}={','.join(map(_quote, column))}" for name, column in swept.items()]
     return spelled(shlex.join(["python", "train.py", "-m", *fixed, *lists]))
 
 
