@@ -67,6 +67,11 @@ def test_numbers_follow_the_split_seed():
     assert one == same != other
 
 
+def test_numbers_that_are_too_few(split):
+    with pytest.raises(UserError, match="fewer than .* have words of 78 to 78 letters"):
+        numbers(context(split, tokenizer=CHAR), size=200, letters=77)
+
+
 @pytest.mark.parametrize("wrong", [{"size": 9}, {"letters": 78}, {"letters": 5}, {"longer": 1.0}])
 def test_numbers_out_of_range(split, wrong):
     with pytest.raises(UserError, match="expected"):

@@ -23,6 +23,7 @@ ONES = (
 )  # fmt: skip
 TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 DIGITS = 7  # of the largest numbers
+TRIES = 2_000  # numbers drawn for one whose words have the length that is wanted
 LONGEST = 78  # letters: seven million seven hundred seventy-seven thousand seven hundred ...
 
 Direction = Literal["both", "spell", "read"]
@@ -78,14 +79,22 @@ def draw(generator: random.Random, size: int, shortest: int, longest: int) -> li
         generator: Source of randomness.
         size: How many.
         shortest, longest: Letters of their words.
+
+    Raises:
+        UserError: Too few numbers have such words.
     """
     drawn: dict[int, None] = {}
-    while len(drawn) < size:
+    for _ in range(TRIES * size + 1):
+        if len(drawn) == size:
+            return list(drawn)
         digits = generator.randint(1, DIGITS)
         number = generator.randrange(10 ** (digits - 1) if digits > 1 else 0, 10**digits)
         if shortest <= len(in_words(number)) <= longest:
             drawn[number] = None
-    return list(drawn)
+    raise UserError(
+        f"data.letters: fewer than {size:,} of the numbers that were drawn have words of {shortest} "
+        f"to {longest} letters; set data.letters nearer to 64, or a smaller data.size"
+    )
 
 
 def with_direction(pairs: list[Pair], direction: Direction) -> list[Pair]:
