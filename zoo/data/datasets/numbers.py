@@ -92,8 +92,8 @@ def draw(generator: random.Random, size: int, shortest: int, longest: int) -> li
         if shortest <= len(in_words(number)) <= longest:
             drawn[number] = None
     raise UserError(
-        f"data.letters: fewer than {size:,} of the numbers that were drawn have words of {shortest} "
-        f"to {longest} letters; set data.letters nearer to 64, or a smaller data.size"
+        f"data.letters: fewer than {size:,} of the numbers that were drawn have words of "
+        f"{shortest} to {longest} letters; set data.letters nearer to 64, or a smaller data.size"
     )
 
 
