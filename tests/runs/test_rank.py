@@ -191,6 +191,9 @@ def test_data_that_changed_under_equal_settings_is_reported(tmp_path):
     assert {run.path.name for run in table.changed} == {"1", "2"}
     write_run(tmp_path / "3" / "a", 0.5, data__samples=5, result={"data": {"sha256": "d3"}})
     assert ranked(tmp_path / "3")[0][0].changed is None
+    for name, result in (("a", {"data": {"sha256": "d1"}}), ("b", {})):  # of b it is not known
+        write_run(tmp_path / "4" / name, 0.5, model__width=len(result), result=result)
+    assert ranked(tmp_path / "4")[0][0].changed is None
 
 
 def test_a_split_that_was_set_is_a_setting_and_one_that_follows_the_seed_is_not(tmp_path):

@@ -223,7 +223,7 @@ def _lacking(record: Record, metric: str) -> UnrankedRun:
 def _changed(runs: Sequence[Record]) -> tuple[Record, Record] | None:
     """Two runs with equal data settings and seed but different data, if there are any."""
     first: dict[Any, Record] = {}
-    for run in runs:
+    for run in filter(_sha256, runs):  # of others it is not known
         values = ((n, identity(v)) for n, v in run.settings.items() if n not in NOT_OF_DATASET)
         key = frozenset((n, v) for n, v in values if n == "seed" or n.startswith("data."))
         if _sha256(other := first.setdefault(key, run)) != _sha256(run):
