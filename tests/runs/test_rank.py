@@ -191,8 +191,8 @@ def test_data_that_changed_under_equal_settings_is_reported(tmp_path):
     assert {run.path.name for run in table.changed} == {"1", "2"}
     write_run(tmp_path / "3" / "a", 0.5, data__samples=5, result={"data": {"sha256": "d3"}})
     assert ranked(tmp_path / "3")[0][0].changed is None
-    for name, result in (("a", {"data": {"sha256": "d1"}}), ("b", {})):  # of b it is not known
-        write_run(tmp_path / "4" / name, 0.5, model__width=len(result), result=result)
+    for width, data in ((4, {"sha256": "d1"}), (8, {})):  # of the second it is not known
+        write_run(tmp_path / "4" / str(width), 0.5, model__width=width, result={"data": data})
     assert ranked(tmp_path / "4")[0][0].changed is None
 
 
