@@ -14,7 +14,7 @@ SPEED_NOTE = (
 )
 HEADER = """\
 | form | parameters | of them for a token | MFLOP a token | {unit} (seeds) | \
-less Llama's | rate | bytes a token |
+less Llama's (seeds) | rate | bytes a token |
 |---|---:|---:|---:|---:|---:|---:|---:|
 """
 
@@ -22,7 +22,7 @@ less Llama's | rate | bytes a token |
 TITLES = {
     "shakespeare": "Characters of Shakespeare, 64 at once:",
     "stdlib": "The standard library's source, 256 tokens of some three characters at once, and "
-    "models of six times the size:",
+    "models of six times the size. The documents of the validation split follow the seed:",
 }
 
 
@@ -55,8 +55,12 @@ def tables(content: Mapping[str, Any], labels: Mapping[str, str], units: Mapping
 
 
 def _losses(rows: Mapping[str, Any], labels: Mapping[str, str], unit: str) -> str:
-    base = rows[BASE].get("loss", {})
-    lines = [_line(label, rows[name], base) for name, label in labels.items()]
+    losses = {name: rows[name].get("loss", {}) for name in labels}
+    common = set.intersection(*map(set, filter(None, losses.values())))
+    lines = [
+        _line(label, rows[name], losses[name], losses[BASE], common)
+        for name, label in labels.items()
+    ]
     return HEADER.format(unit=unit) + "".join(lines) + note(rows, unit)
 
 
@@ -75,9 +79,9 @@ def note(rows: Mapping[str, Any], unit: str) -> str:
     """How the losses were measured, and how busy the least busy expert is."""
     tried = sorted({float(rate) for row in rows.values() for rate in row.get("tried", ())})
     text = (
-        f"Validation loss in {unit}, mean ± standard deviation over seeds; less Llama's "
-        "with the same seeds, ± standard error. Rates of Muon that were tried with the first seed, "
-        f"of which each form has its best: {', '.join(map(str, tried))}."
+        f"Validation loss in {unit}, mean ± standard deviation over the seeds that all forms have; "
+        "less Llama's with the same seeds, ± standard error. Rates of Muon that were tried with "
+        f"the first seed, of which each form has its best: {', '.join(map(str, tried))}."
     )
     for row in rows.values():
         if least := row.get("least_expert", {}).values():
@@ -93,15 +97,22 @@ def wrapped(text: str) -> str:
     return f"\n{textwrap.fill(text, 110)}\n"
 
 
-def _line(label: str, row: Mapping[str, Any], base: Mapping[str, float]) -> str:
-    losses, cache = row.get("loss", {}), row["cache"]
+def _line(
+    label: str,
+    row: Mapping[str, Any],
+    losses: Mapping[str, float],
+    base: Mapping[str, float],
+    common: set[str],
+) -> str:
+    """A row of the table: the mean loss over the seeds that all forms have."""
+    cache, shared = row["cache"], [losses[seed] for seed in sorted(common & losses.keys())]
     size = f"{cache['token']:,}" if cache["token"] else f"0; {cache['fixed']:,} in all"
     cells = [
         label,
         f"{row['parameters']:,}",
         f"{row['active']:,}",
         f"{row['flops'] / 1e6:.2f}",
-        f"{_mean(list(losses.values()))} ({len(losses)})" if losses else "–",
+        f"{_mean(shared)} ({len(shared)})" if shared else "–",
         "–" if losses == base else difference(losses, base),
         f"{row.get('rate', '–')}",
         size,
@@ -116,6 +127,6 @@ def _mean(values: list[float], sign: str = "", by: int = 1) -> str:
 
 
 def difference(losses: Mapping[str, float], base: Mapping[str, float]) -> str:
-    """The mean difference of the same seeds, and its standard error."""
+    """The mean difference of the same seeds, its standard error, and how many they are."""
     pairs = [loss - base[seed] for seed, loss in losses.items() if seed in base]
-    return _mean(pairs, "+", len(pairs)) if pairs else "–"
+    return f"{_mean(pairs, '+', len(pairs))} ({len(pairs)})" if pairs else "–"

@@ -103,8 +103,18 @@ def test_a_further_seed_joins_those_at_the_same_rate_alone(monkeypatch):
 
 def test_a_difference_is_of_the_same_seeds():
     base = {"1": 1.0, "2": 2.0, "3": 3.0}
-    assert difference({"1": 2.0, "2": 3.0, "3": 4.5}, base) == "+1.167 ± 0.167"
-    assert difference({"2": 1.5}, base) == "-0.500" and difference({"4": 1.0}, base) == "–"
+    assert difference({"1": 2.0, "2": 3.0, "3": 4.5}, base) == "+1.167 ± 0.167 (3)"
+    assert difference({"2": 1.5}, base) == "-0.500 (1)" and difference({"4": 1.0}, base) == "–"
+
+
+def test_means_are_over_the_seeds_that_all_forms_have():
+    content = {text: {name: dict(row) for name, row in rows.items()} for text, rows in
+               forms.read().items()}  # fmt: skip
+    for k, row in enumerate(content["stdlib"].values()):
+        row["loss"] = {"1": 1.0 + k, "2": 7.0} if k < 3 else {"1": 1.0 + k}
+    page = tables(content, forms.LABELS, UNITS)
+    assert "| 1.000 (1) | -0.500 ± 0.500 (2) |" in page and "| 2.000 (1) | – |" in page
+    assert "| 4.000 (1) | +2.000 (1) |" in page
 
 
 def test_the_documented_tables_are_those_of_the_figures():
