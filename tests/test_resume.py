@@ -12,6 +12,7 @@ from killed import age, curves, differences, ending, set_trap
 
 from zoo.kernels import reference_kernels
 from zoo.runs.directory import find_runs
+from zoo.training.trainer import Trainer
 
 STEPS = "trainer.max_steps=12 trainer.save_steps=3 trainer.eval_steps=4 trainer.log_steps=2"
 
@@ -291,6 +292,29 @@ def test_no_checkpoint_yet_begins_again(uninterrupted, train, data_root):
     whole, points = uninterrupted(case)
     assert (run / "metrics.jsonl").read_text() == whole["metrics"]
     assert curves(run)["train/loss"] == points["train/loss"]
+
+
+def test_a_run_that_is_being_trained_is_not_trained_by_another_process(
+    uninterrupted, train, data_root, monkeypatch
+):
+    case, codes, log = "mlp, dropout", [], train.outputs.parent / "log"
+    original = Trainer.progress
+
+    def progress(trainer, *args, **kwargs):
+        if trainer.step in (4, 8):  # new, and resumed
+            resume = [f"resume={trainer.run.path}"]
+            codes.append(forked.call(log, killed.train_at_once, resume))
+            if trainer.step == 4:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return original(trainer, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "progress", progress)
+    run = train(*overrides(case, train.outputs, data_root)).path
+    said = f"error: {run}: another process is training this run; wait for its end\n"
+    assert codes == [2] and log.read_text() == said
+    assert train(f"resume={run}").code == 0
+    assert codes == [2, 2] and log.read_text() == said * 2
+    assert differences(ending(run), uninterrupted(case)[0]) in ([], ["checkpoints"])
 
 
 def test_changed_data_is_a_warning(train, data_root, tmp_path):

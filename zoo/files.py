@@ -8,14 +8,16 @@ import contextlib
 import math
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from zoo.errors import UserError
 
 NAME_BYTES = 255  # of a file's or folder's name, on nearly every file system
 WRITING = ".writing-"  # how the temporary names of folders begin
+LOCK_SECONDS, POLL_SECONDS = 3.0, 0.05
 
 
 def user_path(text: str | Path) -> Path:
@@ -37,6 +39,27 @@ def user_path(text: str | Path) -> Path:
     if "\0" in str(text):
         raise UserError(f"{text}: no path holds a zero byte")
     return path
+
+
+def lock(file: IO[Any], seconds: float = LOCK_SECONDS) -> bool:
+    """Lock an open file until it is closed; False where another process holds it for so long.
+
+    Processes that inherit the descriptor hold the lock as well while they live. The file is open
+    for writing: else NFS does not lock it. A system without such locks refuses nobody.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    for _ in range(1 + int(seconds / POLL_SECONDS)):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:  # a process that was killed may still be ending
+            time.sleep(POLL_SECONDS)
+        except OSError:
+            return True
+    return False
 
 
 @contextlib.contextmanager

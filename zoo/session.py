@@ -16,6 +16,7 @@ from zoo.build import build_trainer, check_options
 from zoo.config.run import RunConfig
 from zoo.config.saved import read_config
 from zoo.errors import TrainingFailed, UserError, report
+from zoo.files import lock
 from zoo.header import print_header
 from zoo.importing import import_plugins
 from zoo.kernels import forget_used_kernels
@@ -35,6 +36,9 @@ from zoo.training.launch import end_with_launcher, launch, launched
 from zoo.training.memory import first_line, is_out_of_memory
 from zoo.training.runtime import Runtime, choose_device, deterministic
 from zoo.training.trainer import Trainer
+
+LOG = "train.log"
+ENDING_SECONDS = 10.0  # in which the reading processes of a killed run have ended
 
 
 class Ended(NamedTuple):
@@ -107,8 +111,11 @@ def _train(
     if run is None:
         run = runtime.first(restarted_run(Path(config.output_dir) / config.name, overrides))
         config = read_config(run.path) if run else config
-    with deterministic(config.trainer.deterministic):
+    with deterministic(config.trainer.deterministic), contextlib.ExitStack() as held:
         with main_first(runtime):
+            if run and runtime.main:
+                with refused_writes(run, is_new=False):
+                    held.enter_context(_alone(run))
             start = find_start(config, overrides, run, runtime)
             start, dataset = find_data(start, overrides, run is None, is_own)
             config = of_resumed(start.config, run) if run else start.config
@@ -120,10 +127,25 @@ def _train(
         start = replace(start, config=with_precision(config, trainer.precision.name))
         if runtime.main:
             with refused_writes(trainer.run, is_new=run is None):
-                trainer.console.log_to(trainer.run.path / "train.log")
+                if run is None:
+                    held.enter_context(_alone(trainer.run))
+                trainer.console.log_to(trainer.run.path / LOG)
                 record_run(trainer, start, overrides, dataset, run)
                 print_header(trainer, start, dataset)
         return Ended(_fit(trainer, start), trainer.run)
+
+
+@contextlib.contextmanager
+def _alone(run: RunDirectory) -> Iterator[None]:
+    """Keep other processes from training a run: both would write its files.
+
+    Raises:
+        UserError: One does.
+    """
+    with (run.path / LOG).open("a") as file:
+        if not lock(file, ENDING_SECONDS):
+            raise UserError(f"{run.path}: another process is training this run; wait for its end")
+        yield
 
 
 def _fit(trainer: Trainer, start: Start) -> int:

@@ -8,11 +8,9 @@
     <trial>/            run directories
 """
 
-import fcntl
 import json
 import math
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,14 +20,13 @@ from typing import Any
 
 from zoo.config import groups as configs
 from zoo.errors import UserError
-from zoo.files import user_path, write_text
+from zoo.files import LOCK_SECONDS, lock, user_path, write_text
 from zoo.runs.directory import RunDirectory, fresh_folder
 from zoo.runs.rank import kind
 from zoo.runs.records import Record
 from zoo.sweep.trials import Trial
 
 VERSION = 1
-LOCK_SECONDS, POLL_SECONDS = 3.0, 0.05
 
 
 @dataclass
@@ -130,17 +127,9 @@ class SweepState:
         Raises:
             UserError: Another process holds it.
         """
-        lock = self.log_file(trial) if trial else self.path / "attempts.jsonl"
-        with lock.open("a") as file:  # opened for writing: else NFS does not lock it
-            for _ in range(1 + int(timeout / POLL_SECONDS)):
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:  # the trials of a killed sweep may still be ending
-                    time.sleep(POLL_SECONDS)
-                except OSError:  # a file system without locks
-                    break
-            else:
+        path = self.log_file(trial) if trial else self.path / "attempts.jsonl"
+        with path.open("a") as file:
+            if not lock(file, timeout):
                 what = trial.name if trial else f"the sweep {self.path}"
                 raise UserError(f"another process is running {what}")
             yield file.fileno()
