@@ -33,8 +33,8 @@ class Images(NamedTuple):
         return Images(self.pixels[:number], self.labels[:number])
 
     def spread(self, number: int) -> "Images":
-        """At most so many, evenly spread over all, or at places of chance where the evenly spread
-        ones lack a class, as they may where classes take turns."""
+        """At most so many, evenly spread over all, or random ones where the evenly spread ones lack
+        a class, as they may where classes take turns."""
         if len(self) <= number:
             return self
         every = math.ceil(len(self) / number)
@@ -55,7 +55,7 @@ class Images(NamedTuple):
 
 
 def _order(number: int) -> Tensor:
-    """So many rows in an order of chance, always the same; int64."""
+    """So many rows in a random order, always the same; int64."""
     return torch.randperm(number, generator=torch.Generator().manual_seed(MIXING_SEED))
 
 
