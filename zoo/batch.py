@@ -11,7 +11,7 @@ Batch = dict[str, Tensor]  # named columns, whose first dimension counts the sam
 def spread(size: int, most: int | None) -> Tensor:
     """At most so many of `size` sample numbers, int64, ascending; all where `most` is None.
 
-    One out of each of `most` equal parts, at a place of chance: at equal distances they might all
+    One out of each of `most` equal parts, at a random place: at equal distances they might all
     be of one class, where classes take turns. Always the same.
     """
     if most is None or size <= most:
