@@ -78,10 +78,12 @@ def _speeds(rows: Mapping[str, Any], labels: Mapping[str, str]) -> str:
 def note(rows: Mapping[str, Any], unit: str) -> str:
     """How the losses were measured, and how busy the least busy expert is."""
     tried = sorted({float(rate) for row in rows.values() for rate in row.get("tried", ())})
+    rates = ", ".join(map(str, tried))
+    how = "of which each form has its best" if len(tried) > 1 else "a single one"
     text = (
         f"Validation loss in {unit}, mean ± standard deviation over the seeds that all forms have; "
         "less Llama's with the same seeds, ± standard error. Rates of Muon that were tried with "
-        f"the first seed, of which each form has its best: {', '.join(map(str, tried))}."
+        f"the first seed, {how}: {rates}."
     )
     for row in rows.values():
         if least := row.get("least_expert", {}).values():

@@ -21,7 +21,7 @@ LAYERS = {  # level: {package: (what it holds, what of zoo it may import)}, lowe
         "zoo.runs": ("run directories", BASE),
         "zoo.data": ("datasets, encodings", BASE),
         "zoo.optim": ("optimizers, schedules", BASE),
-        "zoo.judge": ("drawn images judged", set()),
+        "zoo.judge": ("drawn images judged", {"zoo.batch"}),
     },
     "networks": {
         "zoo.layers": ("parts of models", {"zoo.kernels"}),

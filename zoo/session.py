@@ -157,7 +157,7 @@ def _fit(trainer: Trainer, start: Start) -> int:
     code = 0
     try:
         if trainer.runtime.main:
-            # How a resumed run ended before: with its new budget that is the end of no run.
+            # Of a resumed run: its figures would stand beside the new budget.
             (trainer.run.path / RESULT).unlink(missing_ok=True)
             hparams.begin(trainer.run.path, config.to_dict())
         lost = lost_ranks_reported(trainer.runtime.ranks, f"; resume={trainer.run.path} goes on")

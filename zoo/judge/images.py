@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoo.batch import spread
+
 MOST_VALUES = 1024  # of an image that are compared; larger ones are averaged down to that
 MIXING_SEED = 0
 
@@ -33,14 +35,14 @@ class Images(NamedTuple):
         return Images(self.pixels[:number], self.labels[:number])
 
     def spread(self, number: int) -> "Images":
-        """At most so many, evenly spread over all, or random ones where the evenly spread ones lack
-        a class, as they may where classes take turns."""
+        """At most `number`, at equal distances, or at random ones where those lack a class, as they
+        may where classes take turns."""
         if len(self) <= number:
             return self
         every = math.ceil(len(self) / number)
         rows = torch.arange(0, len(self), every)
         if len(self.labels[rows].unique()) < len(self.labels.unique()):
-            rows = _order(len(self))[: len(rows)].sort().values
+            rows = spread(len(self), len(rows))
         return Images(self.pixels[rows], self.labels[rows])
 
     def mixed(self) -> "Images":
@@ -50,13 +52,8 @@ class Images(NamedTuple):
         shares = self.labels.bincount().double() / len(self)
         if not changes < (1 - shares.square().sum()) / 2:  # half of what chance would give
             return self
-        order = _order(len(self))
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(MIXING_SEED))
         return Images(self.pixels[order], self.labels[order])
-
-
-def _order(number: int) -> Tensor:
-    """So many rows in a random order, always the same; int64."""
-    return torch.randperm(number, generator=torch.Generator().manual_seed(MIXING_SEED))
 
 
 def values(pixels: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from zoo.training.runtime import Runtime
 CHUNK_BYTES = 32 * 2**20  # samples gathered, prepared and augmented at once for many small steps
 CHUNK_STEPS = 64
 BUCKET_BATCHES = 100  # batches sorted together: enough of each length, and still shuffled
-REPEATS, SMALL = 100, 10_000  # at most so many repetitions of the split in a batch, or samples
+REPEATS, SMALL = 100, 10_000  # limits: repetitions of the split in a batch, its samples
 DEVICE_FRACTION = 0.25  # of a GPU's free memory that the data may take
 
 

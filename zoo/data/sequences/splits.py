@@ -22,7 +22,7 @@ def spread_lengths(
         size: Sequences of train, val and test together.
 
     Raises:
-        UserError: There are folds, of sequences that are drawn for each split anew.
+        UserError: There are folds, and each split draws sequences of its own.
     """
     context.check_no_folds("sequences are drawn for each split, the longest of them for the test")
     index = context.indices(torch.zeros(size, dtype=torch.int64))
