@@ -57,6 +57,13 @@ def test_csv_is_complete(sweep, say):
     assert len(single) == 5 and single[0]["val/accuracy deviation"] == ""
 
 
+def test_csv_writes_true_and_false_as_configs_do(tmp_path, say):
+    for value in (True, False):
+        write_run(tmp_path / str(value), 0.5, model__bias=value)
+    rows = csv.DictReader(io.StringIO(say(tmp_path, "--csv")[1]))
+    assert {row["model.bias"] for row in rows} == {"true", "false"}
+
+
 def test_json_is_complete_and_strict(sweep, say):
     def refuse(word):
         raise AssertionError(word)
