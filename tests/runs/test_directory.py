@@ -56,6 +56,21 @@ def test_finds_runs_below_a_folder_and_nothing_else(tmp_path):
     assert list(find_runs(tmp_path / "nowhere")) == []
 
 
+def test_finds_runs_that_were_moved_and_linked(tmp_path):
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    run(here / "a" / "1")
+    run(elsewhere / "a" / "2")
+    run(tmp_path / "3")
+    (here / "a" / "2").symlink_to(elsewhere / "a" / "2")
+    (here / "b").symlink_to(elsewhere / "a")  # the same run once more
+    (here / "0").symlink_to(here / "a" / "1")  # listed at its own place
+    (here / "up").symlink_to(tmp_path)  # without end
+    (here / "lost").symlink_to(tmp_path / "nowhere")
+    assert list(find_runs(here)) == [here / "a" / "1", here / "a" / "2"]
+    (tmp_path / "linked").symlink_to(here)
+    assert len(list(find_runs(tmp_path / "linked"))) == 2
+
+
 def test_a_wrong_path_is_answered_with_the_nearest_run(tmp_path):
     real = run(tmp_path / "mlp" / "2026-01-01_10-00-00")
     with pytest.raises(UserError, match=re.escape(str(real))):

@@ -205,8 +205,18 @@ def find_runs(folder: Path) -> Iterator[Path]:
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """Folders at or below one, sorted, and whether each is a run; does not enter runs."""
-    for path, folders, files in os.walk(folder):
+    """Folders at or below one, sorted, and whether each is a run; does not enter runs.
+
+    Links to folders elsewhere are followed: runs that were moved to a larger disk stay listed.
+    """
+    root, entered = folder.resolve(), set[Path]()
+    for path, folders, files in os.walk(folder, followlinks=True):
+        place = Path(path).resolve()
+        repeats = place in entered or place in root.parents
+        if repeats or (Path(path).is_symlink() and root in place.parents):
+            folders.clear()  # entered before, or found below at its own place
+            continue
+        entered.add(place)
         is_run = "config.yaml" in files and "checkpoints" in folders
         if is_run:
             folders.clear()
