@@ -121,12 +121,13 @@ def test_a_config_from_elsewhere_reads_no_variable(run, train, monkeypatch):
 
 def test_a_run_that_is_killed_when_resumed_has_no_result_of_before(run, tmp_path):
     """Its settings are those of the longer training, and the figures would be of the shorter."""
-    assert read_runs([run])[0][0].status == "done"
+    assert read_runs([run])[0][0].status == "done" and (run / "report.html").is_file()
     arguments, log = [f"resume={run}", "trainer.max_steps=45"], tmp_path / "log"
     assert forked.call(log, killed.train, arguments, "step", 3) == -signal.SIGKILL, log.read_text()
     done, (unranked,) = read_runs([run])
     assert not done and unranked.state == "unfinished"
     assert unranked.command[:3] == ("python", "train.py", f"resume={run}")
+    assert not (run / "report.html").exists()
 
 
 @pytest.mark.parametrize("lost", ["all", "a tail", "the file", "a line"])

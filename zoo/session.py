@@ -24,6 +24,7 @@ from zoo.number_format import First, of_resumed, products_of, with_precision
 from zoo.program import command_line, spelled
 from zoo.record import disk_error_message, record_run, refused_writes
 from zoo.report import write as write_report
+from zoo.report.page import FILE as REPORT
 from zoo.runs import hparams
 from zoo.runs.directory import RunDirectory
 from zoo.runs.result import FILE as RESULT
@@ -157,8 +158,9 @@ def _fit(trainer: Trainer, start: Start) -> int:
     code = 0
     try:
         if trainer.runtime.main:
-            # Of a resumed run: its figures would stand beside the new budget.
-            (trainer.run.path / RESULT).unlink(missing_ok=True)
+            # Of a resumed run: their figures would stand beside the new budget.
+            for file in (RESULT, REPORT):
+                (trainer.run.path / file).unlink(missing_ok=True)
             hparams.begin(trainer.run.path, config.to_dict())
         lost = lost_ranks_reported(trainer.runtime.ranks, f"; resume={trainer.run.path} goes on")
         caught = trainer.signals.caught(answers=trainer.runtime.main)

@@ -57,6 +57,13 @@ def sweep(tmp_path):
     return folder
 
 
+def test_a_sweep_without_a_finite_score_has_no_best_one(tmp_path):
+    for k in (0, 1):
+        write_run(tmp_path / "s" / str(k), {"accuracy": None}, seed=k, typed=[f"seed={k}"])
+    text = render(tmp_path / "s")
+    assert "none is finite" in text and "mean ± deviation of 2 runs" not in text
+
+
 def said_by_compare(sweep, capsys):
     assert compare([str(sweep), "--json"]) == 0
     return json.loads(capsys.readouterr().out)

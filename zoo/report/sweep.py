@@ -83,8 +83,9 @@ def _tiles(table: Table) -> Html:
     name = metric.replace("_", " ")
     titles = {"val": "validation", "test": "test"}
     runs = len(best.runs)
-    shown = [page.tile(f"best {titles[split]} {name}", figure(best.score, runs),
-                       f"mean ± deviation of {runs} runs" if runs > 1 else "one run")]  # fmt: skip
+    of = f"mean ± deviation of {runs} runs" if runs > 1 else "one run"
+    note = "none is finite" if math.isnan(best.score.mean) else of
+    shown = [page.tile(f"best {titles[split]} {name}", figure(best.score, runs), note)]
     if not math.isnan(best.figure(other).mean):
         note = "of the same runs" if runs > 1 else "of the same run"
         other_name = other.partition("/")[0]
