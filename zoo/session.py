@@ -155,6 +155,8 @@ def _fit(trainer: Trainer, start: Start) -> int:
     outcome: dict[str, Any] = {"status": "failed", "reason": None, "command": command_line()}
     if start.teacher:
         outcome["teacher"] = start.teacher.identity
+    if start.tokenizer and config.init.from_:
+        outcome["tokenizer"] = start.tokenizer.identity()
     code = 0
     try:
         if trainer.runtime.main:

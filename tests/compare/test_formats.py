@@ -28,11 +28,14 @@ def test_text(sweep, say):
     assert shlex.split(repeat)[1:4] == ["python", "train.py", "-m"] and "seed=0,1" in repeat
 
 
-def test_what_compares_tokenizers_is_named(tmp_path, say):
+@pytest.mark.parametrize("of_weights", [False, True])
+def test_what_compares_tokenizers_is_named(of_weights, tmp_path, say):
     for tokenizer in ("byte", "bpe"):
-        more = {"data__tokenizer": tokenizer, "task__name": "causal_lm"}
         values, result = {"loss": 1.0, "bits_per_byte": 2.0}, {"monitor": "-loss"}
-        write_run(tmp_path / tokenizer, values, result=result, **more)
+        more = {} if of_weights else {"data__tokenizer": tokenizer}
+        if of_weights:
+            result["tokenizer"] = f"{tokenizer}-300-0123abcd"
+        write_run(tmp_path / tokenizer, values, result=result, task__name="causal_lm", **more)
     assert "; --metric val/bits_per_byte compares them" in say(tmp_path)[1]
     assert "cannot be compared" not in say(tmp_path, "--metric", "val/bits_per_byte")[1]
 

@@ -10,6 +10,8 @@ from safetensors.torch import load_file
 from zoo.config.compose import load
 from zoo.errors import UserError
 from zoo.restore import restore
+from zoo.runs.rank import measured
+from zoo.runs.records import Record
 from zoo.weights.adopt import merge_source_config
 from zoo.weights.source import Source, open_source
 
@@ -68,6 +70,16 @@ def test_sizes_and_tokenizer_come_with_the_weights(train, text, base):
     before, after = weights(base, "best"), weights(done.path)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_losses_in_the_tokens_of_other_weights_are_not_compared(train, text, base):
+    other = train(*SMALL, *SIZE, f"data.path={text / 'a.txt'}", "data.tokenizer=byte")
+    runs = []
+    for weights_from in (base, base, other.path):
+        options = (f"data.path={text / 'a.txt'}", f"init.from={weights_from}", f"seed={len(runs)}")
+        runs.append(Record.read(train(*SMALL, *options, "data.split_seed=0").path))
+    first, second, third = (measured(run, "val/loss") for run in runs)
+    assert first == second != third and third[-1].startswith("tokenizer=byte-")
 
 
 def test_what_is_typed_wins(refuse, text, base):

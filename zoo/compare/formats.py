@@ -12,7 +12,7 @@ from zoo.compare.judge import judge
 from zoo.compare.wording import decide_command, sentences
 from zoo.phrases import plural
 from zoo.program import spelled
-from zoo.runs.rank import TOKENIZER, Group, Spread, Table
+from zoo.runs.rank import OF_WEIGHTS, TOKENIZER, Group, Spread, Table
 from zoo.runs.records import UnrankedRun
 from zoo.runs.settings import ABSENT, format_value, short_names
 from zoo.terminal import columns, command_lines, cut_middle, folded, terminal_width
@@ -106,7 +106,9 @@ def text(
         margin: Differences below it count as none; see judge.
     """
     blocks = [_block(table, fit, margin) for table in tables]
-    if any(text.startswith(TOKENIZER) for table in tables for text in table.measured):
+    if any(
+        text.startswith((*TOKENIZER, OF_WEIGHTS)) for table in tables for text in table.measured
+    ):
         note = "note: losses and accuracies of different tokenizers cannot be compared"
         if any(PER_BYTE in run.metrics for table in tables for run in table.runs):
             note += f"; --metric {PER_BYTE} compares them"

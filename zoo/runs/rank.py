@@ -22,6 +22,7 @@ OF_TOKENS = frozenset(
     ("causal_lm", "masked_lm", "infilling", "seq2seq", "distill", "skip_gram", "cbow")
 )
 TOKENIZER = ("data.tokenizer", "data.vocab_size")
+OF_WEIGHTS = "tokenizer"  # in result.json, of a run that took its tokenizer from init.from
 FILES = tuple(f"data.{n}" for n in ("path", "source", "target", "subset", "labels", "captions"))
 NOT_OF_DATASET = ("data.batch_size",)  # settings of `data` that do not change the dataset
 
@@ -163,12 +164,15 @@ def measured(record: Record, metric: str) -> tuple[str, ...]:
 
     Returns:
         The user's files, `data.path=a.csv`; for a loss the task, `task=masked_lm`, and of what is
-        a mean over tokens the tokenizer, `data.tokenizer=byte`.
+        a mean over tokens the tokenizer, `data.tokenizer=byte`, or that of the weights that
+        training began with, `tokenizer=bpe-4096-3fa9c2d1`.
     """
     task = record.settings.get("task.name")
     words = _words(metric)
-    names = FILES + TOKENIZER * is_per_token(task, metric)
-    given = [(name, record.settings.get(name)) for name in names]
+    given = [(name, record.settings.get(name)) for name in FILES]
+    if is_per_token(task, metric):
+        given += [(name, record.settings.get(name)) for name in TOKENIZER]
+        given.append((OF_WEIGHTS, record.result.get(OF_WEIGHTS)))
     found = [f"{name}={format_value(value)}" for name, value in given if value is not None]
     if OF_A_TASK.isdisjoint(words) or task is None or task in SAME_LOSS:
         return tuple(found)

@@ -14,7 +14,7 @@ TYPES: dict[str, Any] = {  # None besides
     "status": str, "reason": str, "monitor": str, "precision": str, "experiment": str, "name": str,
     "model": str, "commit": str, "ended": str, "best": dict, "val": dict, "test": dict,
     "environment": dict, "baseline": dict, "data": dict, "seed": int,
-    "parameters": int, "steps": int, "seconds": int | float,
+    "parameters": int, "tokenizer": str, "steps": int, "seconds": int | float,
 }  # fmt: skip
 
 

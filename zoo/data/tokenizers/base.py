@@ -4,6 +4,8 @@ Special tokens (`<|endoftext|>`, `[MASK]`, ...) come first in every vocabulary, 
 encoded as one of them.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
@@ -209,6 +211,11 @@ class Tokenizer:
         """What decides which ids a text has: all but how conversations are written, and end."""
         other = ("chat", "ends")
         return {name: value for name, value in self.to_json().items() if name not in other}
+
+    def identity(self) -> str:
+        """The same for tokenizers that give every text the same ids: `bpe-4096-3fa9c2d1`."""
+        content = json.dumps(self.vocabulary(), sort_keys=True)
+        return f"{self.kind}-{self.vocab_size}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
     def _chat(self) -> dict[str, Any]:
         return {} if self.chat is None else {"chat": self.chat}
