@@ -181,3 +181,19 @@ def test_refuses_more_tokens_than_it_has_places_for():
 def test_pairs_have_two_segments():
     with pytest.raises(ValueError, match="token_types=1: pairs have two segments; expected 2, or"):
         BERT(9, 12, width=8, depth=1, heads=2, token_types=1, next_sentence=True)
+
+
+def test_a_head_that_compares_the_means_of_both_passages():
+    model = bert(next_sentence=True, pair_pool="passages", pad_id=0)
+    tokens, types = TOKENS.clone(), (torch.arange(12) > 4).long().repeat(5, 1)
+    tokens[1, 9:], tokens[2, 1:] = 0, 0  # padding; a second passage that is padding alone
+    positions = torch.tensor([3, 14, 58])
+    logits, answers = model(tokens, positions=positions, types=types, pairs=True)
+    x = model.token_vectors(tokens, tokens != 0, types)  # (B, T, D)
+    torch.testing.assert_close(logits, model(tokens, positions=positions, types=types))
+    for row, length in enumerate((12, 9, 1, 12, 12)):
+        u = x[row, : min(5, length)].mean(0)
+        v = x[row, 5:length].mean(0) if length > 5 else torch.zeros(16, dtype=torch.float64)
+        features = torch.cat([x[row, 0], u * v, (u - v).abs()])
+        expected = model.pair.head(torch.tanh(model.pair.pooler(features)))
+        torch.testing.assert_close(answers[row], expected)

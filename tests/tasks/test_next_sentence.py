@@ -34,15 +34,17 @@ def batch(rows=8, length=13):
     return {"input": tokens, "types": types, "follows": torch.arange(rows) % 3 % 2}
 
 
-def network():
+def network(pool="first"):
     torch.manual_seed(0)
-    return BERT(SIZE, 12, width=16, depth=1, heads=2, dropout=0.0, next_sentence=True)
+    options = {"width": 16, "depth": 1, "heads": 2, "dropout": 0.0, "pair_pool": pool}
+    return BERT(SIZE, 12, **options, next_sentence=True)
 
 
+@pytest.mark.parametrize("pool", ["first", "passages"])
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("task", [TASK, PADDED])
-def test_both_means_are_added(task, training):
-    model, rows = network().train(training), batch()
+def test_both_means_are_added(task, training, pool):
+    model, rows = network(pool).train(training), batch()
     output = task.step(model, rows)
     masked = task.mask(rows, training)
     options = {"positions": masked.positions, "types": rows["types"][:, :-1], "pairs": True}
@@ -143,6 +145,20 @@ def test_a_run_from_training_to_answers(trained, command, refused, tmp_path):
     expected = model(**inputs).seq_relationship_logits.softmax(1)[0].tolist()
     assert list(pair["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
     assert pair["class"] == ("follows" if expected[0] > expected[1] else "does not")
+
+
+def test_a_head_that_published_weights_lack_is_refused(trained, refused, tmp_path):
+    (tmp_path / "a.txt").write_text("One is one. Two is two. " * 40)
+    (tmp_path / "b.txt").write_text("Six is six. Ten is ten. " * 40)
+    run = trained(
+        "passages", "model=bert", "task=masked_lm", "data=text", f"data.path={tmp_path}",
+        f"data.root={tmp_path}", "data.mask_token=true", "data.next_sentence=true",
+        "data.block_size=24", "data.tokenizer=byte", "model.width=8", "model.depth=1",
+        "model.heads=2", "model.pair_pool=passages", "trainer=debug",
+        "data.val_fraction=0.25", "data.test_fraction=0.25",
+    )  # fmt: skip
+    line = refused(export, f"run={run}", "format=hf", f"out={tmp_path / 'hf'}")
+    assert "model.pair_pool=passages" in line and not (tmp_path / "hf").exists()
 
 
 def test_pairs_are_for_a_task_that_reads_them(mistake):

@@ -28,16 +28,43 @@ EPS = 1e-12  # epsilon of the norms, as in the published models
 
 
 class PairHead(nn.Module):
-    """Says from the first token, `[CLS]`, whether the second segment follows the first."""
+    """Says whether the second passage follows the first.
 
-    def __init__(self, width: int) -> None:
+    Args:
+        width: D.
+        passages: Whether it reads, besides the first token, `[CLS]`, how the mean vectors u and v
+            of the passages compare: u * v and |u - v|, as in Conneau et al., 2017,
+            arXiv:1705.02364, section 3.1. With few pairs to learn from, `[CLS]` gathers less.
+    """
+
+    def __init__(self, width: int, passages: bool) -> None:
         super().__init__()
-        self.pooler = nn.Linear(width, width)
+        self.passages = passages
+        self.pooler = nn.Linear(3 * width if passages else width, width)
         self.head = nn.Linear(width, 2)
 
-    def forward(self, first: Tensor) -> Tensor:
-        """Vectors of first tokens (B, D) to logits of "it follows" and "it does not", (B, 2)."""
+    def forward(self, first: Tensor, means: Tensor | None = None) -> Tensor:
+        """Vectors of first tokens (B, D), and with `passages` the mean vectors of both passages
+        (2, B, D), to logits of "it follows" and "it does not", (B, 2)."""
+        if means is not None:
+            u, v = means
+            first = torch.cat([first, u * v, (u - v).abs()], 1)
         return self.head(self.pooler(first).tanh())
+
+
+def passage_means(x: Tensor, types: Tensor, visible: Tensor | None) -> Tensor:
+    """The mean of token vectors (B, T, D) over each passage, special tokens included: (2, B, D).
+
+    Args:
+        x: Token vectors.
+        types: Passage of each token, 0 or 1, int64 (B, T).
+        visible: Which tokens are not padding, bool (B, T); None for all.
+    """
+    weights = torch.stack([1 - types, types]).to(x.dtype)  # (2, B, T)
+    if visible is not None:
+        weights = weights * visible
+    weights = weights / weights.sum(2, keepdim=True).clamp(min=1)
+    return torch.einsum("pbt,btd->pbd", weights, x)
 
 
 @MODELS.register(
@@ -72,6 +99,8 @@ class BERT(nn.Module):
         num_tags: Number of tags K: the model then gives each token a tag.
         pad_id: Id of the padding, which no token attends to.
         next_sentence: Whether a second head says if the second segment follows the first.
+        pair_pool: What that head reads: the `first` token, as in the paper, or besides it the mean
+            vectors of both `passages`.
     """
 
     def __init__(
@@ -97,6 +126,7 @@ class BERT(nn.Module):
         num_tags: int | None = None,
         pad_id: int | None = None,
         next_sentence: bool = False,
+        pair_pool: Literal["first", "passages"] = "first",
     ) -> None:
         super().__init__()
         if next_sentence and token_types == 1:
@@ -127,7 +157,7 @@ class BERT(nn.Module):
         self.classifies = num_outputs is not None and not self.is_tagger
         self._add_head(num_tags or num_outputs or vocab_size, norm, tie)
         if next_sentence and not self.classifies and not self.is_tagger:
-            self.pair = PairHead(width)
+            self.pair = PairHead(width, passages=pair_pool == "passages")
         self._initialise()
 
     def _add_head(self, outputs: int, norm: NormName, tie: bool) -> None:
@@ -192,9 +222,15 @@ class BERT(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """The logits of tokens and of pairs."""
         assert positions is not None
+        visible = self._visible(tokens)
+        if self.pair.passages:
+            assert types is not None
+            x = self._encode(tokens, types, visible, None)  # (B, T, D)
+            answers = self.pair(x[:, 0], passage_means(x, types, visible))
+            return self._token_logits(x.flatten(0, 1).index_select(0, positions)), answers
         first = tokens.shape[1] * torch.arange(len(tokens), device=tokens.device)  # of each row
         chosen = torch.cat([positions, first])
-        x = self._encode(tokens, types, self._visible(tokens), chosen)  # (M + B, D)
+        x = self._encode(tokens, types, visible, chosen)  # (M + B, D)
         return self._token_logits(x[: len(positions)]), self.pair(x[len(positions) :])
 
     def token_vectors(self, tokens: Tensor, visible: Tensor, types: Tensor | None = None) -> Tensor:

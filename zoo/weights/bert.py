@@ -164,7 +164,7 @@ def cannot_express(settings: Settings) -> list[Misfit]:
     has_own_head = classifies or settings.get("num_tags")
     head = {} if has_own_head else {"head_activation": settings.get("activation")}
     return misfits(
-        {"head_activation": "gelu"} | settings,  # older runs do not name it
+        {"head_activation": "gelu", "pair_pool": "first"} | settings,  # older runs do not name them
         **head,
         positions="learned",
         norm="layer",
@@ -174,6 +174,7 @@ def cannot_express(settings: Settings) -> list[Misfit]:
         init="bert",
         token_types=[2, types] if types else 2,
         pool="first" if classifies else ["mean", "first"],
+        pair_pool="first",
     )
 
 
