@@ -18,6 +18,7 @@ FITTING = {
     list[float]: [[], [1, 0.5]],
     list[str] | None: [None, [], ["a"]],
     tuple[float, ...]: [[0.9, 0.999], (1, 2)],
+    tuple[str, int]: [["a", 1], ("", 0)],
     list[float] | Literal["balanced"] | None: [None, "balanced", [1.0]],
     dict[str, Any] | None: [None, {}, {"a": [1]}],
     dict[str, str]: [{"a": "b"}],
@@ -36,6 +37,7 @@ MISFITS = {
     list[float]: [None, 0.5, "ab", ["a"], [0.1, None], [True]],
     list[str] | None: ["a", [1]],
     tuple[float, ...]: [0.9, ["a", "b"], [None]],
+    tuple[str, int]: [["a"], ["a", 1, 1], ["a", "b"], "a1"],
     dict[str, Any] | None: ["a:1", 3, []],
     dict[str, str]: [{"a": 1}, None],
     list[float] | Literal["balanced"] | None: ["other", [True], 3],
@@ -61,6 +63,14 @@ def test_types_are_described():
     assert describe_type(int | None) == "int or null"
     assert describe_type(Literal["relu", "gelu"]) == "one of relu, gelu"
     assert describe_type(tuple[float, ...]) == "a list of float"
+    assert describe_type(tuple[str, int]) == "a list of str, int"
+
+
+def test_a_type_that_only_type_checkers_know():
+    namespace: dict[str, Any] = {"__name__": "mine"}
+    exec("from __future__ import annotations\ndef f(a: Size): ...", namespace)
+    with pytest.raises(UserError, match=r"mine.f: an option's type is not known \(name 'Size' is"):
+        bind(namespace["f"], {}, {}, "k", "f")
 
 
 def test_bind_reads_postponed_annotations():

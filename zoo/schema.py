@@ -12,9 +12,19 @@ from zoo.errors import MissingFact, UserError, closest_match
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The named parameters of a function or of a class's constructor, annotations resolved."""
+    """The named parameters of a function or of a class's constructor, annotations resolved.
+
+    Raises:
+        UserError: An annotation has no meaning when the program runs.
+    """
     target = function.__init__ if inspect.isclass(function) else function
-    hints = typing.get_type_hints(target, include_extras=True)
+    try:
+        hints = typing.get_type_hints(target, include_extras=True)
+    except NameError as error:  # of a plugin; what is imported for type checkers alone has no value
+        raise UserError(
+            f"{function.__module__}.{function.__qualname__}: an option's type is not known "
+            f"({error}); import it outside of `if TYPE_CHECKING`"
+        ) from None
     signature = inspect.signature(function).parameters
     return {
         name: p.replace(annotation=hints.get(name, Any))
@@ -36,8 +46,10 @@ def matches_type(value: Any, annotation: Any) -> bool:
     if origin is list:
         return isinstance(value, list | tuple) and all(matches_type(v, arguments[0]) for v in value)
     if origin is tuple:
-        item = arguments[0]
-        return isinstance(value, list | tuple) and all(matches_type(v, item) for v in value)
+        if not isinstance(value, list | tuple):
+            return False
+        kinds = _items(arguments, len(value))
+        return len(kinds) == len(value) and all(map(matches_type, value, kinds))
     if origin is dict:
         return isinstance(value, Mapping) and all(
             matches_type(v, arguments[1]) for v in value.values()
@@ -66,10 +78,16 @@ def out_of_bounds(value: Any, annotation: Any) -> str | None:
         kinds = (kind for kind in arguments if matches_type(value, kind))
         return out_of_bounds(value, next(kinds, None))
     if origin in (list, tuple):
-        found = (out_of_bounds(item, arguments[0]) for item in value)
+        found = map(out_of_bounds, value, _items(arguments, len(value)))
         return next((f"each {bound}" for bound in found if bound), None)
     is_infinite = annotation is float and not math.isfinite(value)
     return "a finite number" if is_infinite else None
+
+
+def _items(arguments: tuple[Any, ...], number: int) -> tuple[Any, ...]:
+    """The types of so many items of a list: of `tuple[str, int]` two, else each the same."""
+    is_alike = len(arguments) == 1 or arguments[-1] is Ellipsis
+    return arguments[:1] * number if is_alike else arguments
 
 
 def describe_type(annotation: Any) -> str:
@@ -84,7 +102,8 @@ def describe_type(annotation: Any) -> str:
     if annotation is type(None):
         return "null"
     if origin in (list, tuple):
-        return f"a list of {describe_type(arguments[0])}"
+        kinds = [describe_type(kind) for kind in arguments if kind is not Ellipsis]
+        return f"a list of {', '.join(kinds)}"
     if origin is dict:
         return "names and values, '{name: value}'"
     return getattr(annotation, "__name__", str(annotation))
