@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import forked
@@ -161,3 +162,18 @@ def test_ctrl_c_saves_and_interrupts_the_program(tmp_path, monkeypatch):
     finally:
         signal.signal(signal.SIGINT, before)
     assert run.result["status"] == "done" and run.path == Path(path) and heard == []
+
+
+def test_threads_train_one_after_another(tmp_path):
+    """Else they would draw from the same random numbers, and leave each other's streams behind."""
+    before = (sys.stdout, sys.stderr, sys.argv, threading.excepthook)
+    settings = [(*DIGITS, "data=iris", f"seed={seed}") for seed in (1, 2)]
+    alone = [zoo.train(*s, f"output_dir={tmp_path / 'alone'}", quiet=True) for s in settings]
+
+    def train(s):
+        return zoo.train(*s, f"output_dir={tmp_path / 'together'}", quiet=True)
+
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(train, settings))
+    assert [figures(run) for run in together] == [figures(run) for run in alone]
+    assert (sys.stdout, sys.stderr, sys.argv, threading.excepthook) == before

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from zoo.config import groups as configs
 from zoo.errors import UserError
 from zoo.program import started_as
 
+_ONE_AT_A_TIME = threading.RLock()  # random numbers, flags and streams are the process's
+
 
 def train(*settings: str, quiet: bool = False) -> Run:
     """Train a model in this process, as `zoo train` does; returns the run.
 
     The same settings give the same run as on the command line, bit for bit, below the same
-    `output_dir`. Random numbers, signals and flags of this process are left as they were.
+    `output_dir`. Random numbers, signals and flags of this process are left as they were. A call in
+    another thread waits until this one has ended.
 
     Args:
         *settings: As typed behind `zoo train`: "experiment=cnn_digits", "optim.lr=3e-3". With
@@ -33,7 +37,7 @@ def train(*settings: str, quiet: bool = False) -> Run:
     """
     if wrong := [setting for setting in settings if not isinstance(setting, str)]:
         raise UserError(f"zoo.train: got {wrong[0]!r}, expected settings such as 'optim.lr=1e-3'")
-    with started_as("zoo train", settings), _output(quiet), _without_hydra():
+    with _ONE_AT_A_TIME, started_as("zoo train", settings), _output(quiet), _without_hydra():
         code, run = with_config_dir(_train, list(settings))
     if code > 128:  # a signal, which has ended the training, does now what it would have done
         signal.raise_signal(code - 128)
