@@ -28,11 +28,12 @@ def model_card(run: RunDirectory, config: RunConfig, files: str, example: str = 
     rows = []
     metrics = {"validation": result.get("val") or {}, "test": result.get("test") or {}}
     for name in dict.fromkeys(n for split in metrics.values() for n in split):
-        cells = [f"{split[name]:.4f}" if name in split else "" for split in metrics.values()]
+        values = [split.get(name) for split in metrics.values()]  # None: not finite, or not there
+        cells = ["" if value is None else f"{value:.4f}" for value in values]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     environment = result.get("environment", {})
-    values = config.to_dict()
-    recipe = yaml.safe_dump({k: values[k] for k in SHOWN if k in values}, sort_keys=False)
+    settings = config.to_dict()
+    recipe = yaml.safe_dump({k: settings[k] for k in SHOWN if k in settings}, sort_keys=False)
     parts = [
         f"# {config.name}",
         files,
