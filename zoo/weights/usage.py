@@ -62,13 +62,31 @@ def features(row):
             values += tfidf(value or "", column["words"], column["weights"])
         else:
             names = column["categories"]  # then any other text, then a missing one
-            place = names.index(value) if value in names else len(names) + (value is None)
+            if value is not None and not isinstance(value, str):
+                raise TypeError(f"{column['name']}: {value!r} is no text")
+            place = names.index(value) if value in names else len(names) + (not value)
             values += [float(k == place) for k in range(len(names) + 2)]
     return np.array([values])  # (1, D), in the units of the data
 
 
 def predict(row):
     answer = run(features=features(row))[0]
+"""
+DATES = """\
+
+def read(row, column):
+    reading = column.get("reading", {"source": "", "date": ""})
+    value = row[reading["source"] or column["name"]]
+    if value is None or not reading["date"]:
+        return value
+    around = {"y-m": "{}-01", "time": "1970-01-01 {}"}  # dates and times as ISO 8601 writes them
+    moment = datetime.fromisoformat(around.get(reading["date"], "{}").format(value))
+    begin = datetime(1970, 1, 1, tzinfo=moment.tzinfo and timezone.utc)
+    parts = {"elapsed": (moment - begin) / timedelta(days=1), "weekday": moment.weekday()}
+    parts["hour"] = moment.hour + moment.minute / 60 + moment.second / 3600
+    part = reading["part"]
+    return parts[part] if part in parts else getattr(moment, part)  # year, month, day
+
 """
 PLAIN = """\
 tokenizer.encode_special_tokens = True  # no text is read as a special token
@@ -216,6 +234,9 @@ def graph_example(form: str, about: dict[str, Any]) -> str:
     elif "columns" in about:
         has_text = "word_pattern" in about
         imports, body = "import re\n" * has_text, TABLE if has_text else _without_text(TABLE)
+        if any(column.get("reading", {}).get("date") for column in about["columns"]):
+            imports += "from datetime import datetime, timedelta, timezone\n"
+            body = DATES + body.replace('row[column["name"]]', "read(row, column)")
         body += _answer(about)
     elif task == "tagging":
         imports, body = tagger_graph(about)
