@@ -182,6 +182,12 @@ def test_texts_and_their_options(trained, tmp_path_factory):
     assert run.predict([]) == []
 
 
+def test_an_array_of_one_value_is_no_list(digits_run):
+    for value in (numpy.array("7.png"), torch.tensor(0.5)):
+        with pytest.raises(zoo.UserError, match="input has the shape"):
+            zoo.load(digits_run).predict(value)
+
+
 def test_values_that_a_model_does_not_take(digits_run, rain_run):
     shape = numpy.zeros((1, 8, 8, 2), numpy.uint8)
     for run, value, said in (

@@ -199,6 +199,7 @@ def load(
 def _listed(inputs: Any) -> list[Any]:
     """One input or several as a list; rows of a table are one input."""
     is_one = isinstance(inputs, str | Mapping) or not hasattr(inputs, "__len__")
+    is_one = is_one or getattr(inputs, "shape", None) == ()  # an array of one value, without length
     if not is_one and len(inputs) == 0:
         return []
     if isinstance(inputs, list | tuple) and not all(isinstance(one, Mapping) for one in inputs):

@@ -50,3 +50,12 @@ def test_each_of_some_grey_images_has_its_answer(number):
             grey.read_value(images)
     else:
         assert torch.equal(grey.read_value(images)[1]["input"], images[:, None])
+
+
+def test_tensors_of_every_float_type():
+    pixels = torch.tensor([[0.0, 1.0], [0.5, 0.25]])
+    grey = ImageEncoding((2, 2), 1, (0.5,), (0.2,), ("a", "b"))
+    for dtype in (torch.float64, torch.float16, torch.bfloat16):
+        assert torch.equal(
+            grey.read_value(pixels.to(dtype))[1]["input"], grey.read_value(pixels)[1]["input"]
+        )

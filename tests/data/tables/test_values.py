@@ -19,6 +19,12 @@ def test_every_value_keeps_its_digits():
     assert row == {"1": "2.50"} and other == {"1": "2026-01-02T03:00:00"}
 
 
+def test_arrays_and_moments_of_numpy():
+    row = {"a": numpy.array([2.5]), "b": numpy.array([1, 2]), "c": numpy.datetime64(10**9, "ns")}
+    read = json.loads(as_json(row | {"d": numpy.datetime64("NaT")}))
+    assert read == {"a": 2.5, "b": "[1 2]", "c": "1970-01-01T00:00:01", "d": None}
+
+
 def test_what_is_missing_is_null():
     missing = type("NAType", (), {})()
     assert as_json({"a": None, "b": math.nan, "c": numpy.float32("nan"), "d": missing}) == (

@@ -70,7 +70,8 @@ def _of_channels(value: Any) -> Any:
     import torch
 
     if isinstance(value, torch.Tensor):
-        pixels, channels = value.detach().cpu().numpy(), -3
+        tensor = value.float() if value.dtype == torch.bfloat16 else value  # which NumPy lacks
+        pixels, channels = tensor.detach().cpu().numpy(), -3
     else:
         pixels, channels = value, -1
     if pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[channels] not in CHANNELS):

@@ -35,7 +35,9 @@ def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """A number, a text or None; dates as ISO 8601 writes them."""
-    if hasattr(value, "item"):  # a number of NumPy or a tensor of one
+    if type(value).__name__ == "datetime64":  # whose nanoseconds would become a whole number
+        value = value.astype("datetime64[us]")
+    if hasattr(value, "item") and math.prod(value.shape) == 1:  # of NumPy, or a tensor
         value = value.item()
     if value is None or isinstance(value, str | bool | int):
         return value
