@@ -6,6 +6,7 @@ import io
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
@@ -49,6 +50,13 @@ class MissingFact(UserError):
 
 class TrainingFailed(Exception):
     """Training cannot continue (a loss that is not finite, say); exit code 1."""
+
+
+def place_of(error: BaseException) -> str:
+    """`my_models.py, line 12`: where an error came from, outside of installed packages."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((f for f in reversed(frames) if "site-packages" not in f.filename), frames[-1])
+    return f"{os.path.basename(last.filename)}, line {last.lineno}"  # noqa: PTH119
 
 
 def report(work: Callable[[], int | None]) -> int:

@@ -9,13 +9,11 @@ MODELS.build({"name": "mlp", "width": 64}, num_outputs=10, input_shape=(64,))
 import copy
 import importlib
 import pkgutil
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
-from zoo.errors import UserError, unknown_name
+from zoo.errors import UserError, place_of, unknown_name
 from zoo.schema import bind
 
 T = TypeVar("T", bound=Callable[..., Any])
@@ -125,11 +123,10 @@ class Registry:
             return self[config["name"]].builder(**arguments)
         except (ValueError, IndexError, RuntimeError, ArithmeticError, MemoryError) as error:
             options = ", ".join(f"{k}={v}" for k, v in config.items() if k != "name")
-            where = traceback.extract_tb(error.__traceback__)[-1]
             raise UserError(
                 f"{self.kind}={config['name']} cannot be built with {options}: "
                 f"{type(error).__name__}: {' '.join(str(error).split())[:200]} "
-                f"({Path(where.filename).name}, line {where.lineno})"
+                f"({place_of(error)})"
             ) from error
 
 

@@ -179,6 +179,18 @@ def test_a_model_that_refuses_the_batch(train, monkeypatch):
     assert "input (64, 2) torch.float32" in line
 
 
+def test_an_error_in_a_model_is_named_with_its_place(train, monkeypatch):
+    class Wrong(MODELS["mlp"].builder):
+        def forward(self, x):
+            return {"x": x}["y"]
+
+    monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))
+    MODELS.register("wrong")(Wrong)
+    line = refused(train(*TINY, "model.name=wrong"), train.outputs)
+    number = Wrong.forward.__code__.co_firstlineno + 1
+    assert f"KeyError: 'y' (test_train.py, line {number})" in line
+
+
 def test_a_broken_program_is_no_mistake_of_the_user(train, monkeypatch):
     """A bug keeps its traceback."""
 

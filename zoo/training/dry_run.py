@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.errors import UserError
+from zoo.errors import UserError, place_of
 from zoo.tasks.base import Batch, Task
 from zoo.training.loader import Loader
 from zoo.training.memory import first_line, is_out_of_memory
@@ -170,7 +170,7 @@ class DryRun:
             )
         return UserError(
             f"model={model} and task={task} {what} the batches of data={data} ({shapes}): "
-            f"{first}{remedy}"
+            f"{type(error).__name__}: {first} ({place_of(error)}){remedy}"
         )
 
 
