@@ -1,5 +1,6 @@
 """Registries: builders by name, their options, what YAML files list, plugins."""
 
+import importlib
 import itertools
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,6 +108,24 @@ def test_two_builders_of_one_name_are_refused(registry):
     other.__module__ = "elsewhere"
     with pytest.raises(UserError, match="two things are named 'box'.*elsewhere"):
         registry.register("box")(other)
+
+
+def test_names_after_one_that_clashes_stay_known(tmp_path, monkeypatch):
+    """A notebook goes on after the error."""
+    package = tmp_path / "package_that_clashes"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from zoo.registry import Registry\nTHINGS = Registry('thing', __name__)\n"
+    )
+    for name in ("a", "b"):
+        text = f"from . import THINGS\nTHINGS.register('{name}')(lambda: 0)\n"
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    things = importlib.import_module("package_that_clashes").THINGS
+    things.register("a")(lambda: 1)
+    for _ in range(2):
+        with pytest.raises(UserError, match="two things are named 'a'"):
+            things.build({"name": "b"})
 
 
 def test_registering_again_from_the_same_module_replaces(registry):

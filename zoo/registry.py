@@ -76,10 +76,16 @@ class Registry:
     def _load(self) -> None:
         if not self._loaded:
             self._loaded = True
-            for package in self.packages:
-                path = getattr(importlib.import_module(package), "__path__", [])
-                for module in pkgutil.iter_modules(path):
-                    importlib.import_module(f"{package}.{module.name}")
+            try:
+                for package in self.packages:
+                    path = getattr(importlib.import_module(package), "__path__", [])
+                    for module in pkgutil.iter_modules(path):
+                        importlib.import_module(f"{package}.{module.name}")
+            except (
+                BaseException
+            ):  # a program goes on, and the names that are missing are not unknown
+                self._loaded = False
+                raise
 
     def names(self) -> list[str]:
         """All registered names, sorted."""
