@@ -14,6 +14,7 @@ from zoo.training.evaluate import check_predictions, evaluate, preview
 from zoo.training.loader import Loader
 from zoo.training.precision import Precision
 from zoo.training.runtime import Runtime
+from zoo.training.step import RunningMetrics, accumulate_gradients
 
 FP32 = Precision("fp32", CPU)
 
@@ -52,6 +53,28 @@ def test_a_metric_of_the_whole_split_whatever_the_batch(size):
     assert float(means["auc"]) == pytest.approx(expected)
     plain = evaluate(model, Masked(), loader.evaluation("val", size), FP32, HERE)
     assert {k: v for k, v in means.items() if k != "auc"} == plain
+
+
+class Miscounted(Masked):
+    """A plugin's, with a sum that is called as what all sums are divided by."""
+
+    def step(self, model, batch):
+        output = super().step(model, batch)
+        return output._replace(sums={"count": output.count * 2})
+
+
+def test_a_sum_named_count_divides_nothing():
+    loader, model = Loader(cloud(val=30), 8, 0, HERE), network()
+    means = [
+        evaluate(model, task, loader.evaluation("val"), FP32, HERE)
+        for task in (Masked(), Miscounted())
+    ]
+    assert means[0] == means[1]
+    running = RunningMetrics()
+    accumulate_gradients(model, Miscounted(), [next(loader.evaluation("val"))], FP32, HERE, running)
+    other = RunningMetrics()
+    accumulate_gradients(model, Masked(), [next(loader.evaluation("val"))], FP32, HERE, other)
+    assert running.take() == other.take()
 
 
 class LastRank(Runtime):

@@ -39,7 +39,7 @@ class StepOutput(NamedTuple):
         count: Scalar tensor, how many predictions.
         sums: Metric sums, e.g. {"accuracy": number correct}; any shape (a confusion matrix). A sum
             named "loss" is reported in place of `loss_sum`: the plain loss, where a smoothed or
-            weighted one is optimised.
+            weighted one is optimised. None is named "count", which is the field's.
         rows: Only in evaluation, for `SplitMetrics`: what to keep of each of the N samples,
             (N, ...). Those of a whole split are held in memory, on every rank: keep a few numbers
             per sample.

@@ -70,7 +70,7 @@ def evaluate(
                     raise Interrupted
                 with precision.autocast():
                     output = step(model, batch)
-                sums = {"loss": output.loss_sum, "count": output.count} | output.sums
+                sums = {"loss": output.loss_sum} | output.sums | {"count": output.count}
                 for name, value in sums.items():
                     totals[name] = totals.get(name, 0) + to_float64(value)
                 losses.append((len(next(iter(batch.values()))), output.loss_sum))

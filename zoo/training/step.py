@@ -123,7 +123,7 @@ def accumulate_gradients(
                 output = task.step(model, batch)
             # A batch may hold nothing to predict; its gradient is zero.
             precision.backward(output.loss_sum, output.count.clamp(min=1) if single else SCALE)
-        running.add({"loss": output.loss_sum, "count": output.count, **output.sums})
+        running.add({"loss": output.loss_sum, **output.sums, "count": output.count})
         if single:
             return output.loss_sum.detach(), None
         loss = output.loss_sum.detach() if loss is None else loss + output.loss_sum.detach()
