@@ -81,10 +81,8 @@ class Registry:
                     path = getattr(importlib.import_module(package), "__path__", [])
                     for module in pkgutil.iter_modules(path):
                         importlib.import_module(f"{package}.{module.name}")
-            except (
-                BaseException
-            ):  # a program goes on, and the names that are missing are not unknown
-                self._loaded = False
+            except BaseException:
+                self._loaded = False  # a program that goes on would not know the names behind it
                 raise
 
     def names(self) -> list[str]:
