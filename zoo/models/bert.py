@@ -5,7 +5,8 @@ Differs from the paper: next-sentence prediction only with pairs of passages, el
 Liu et al., 2019, arXiv:1907.11692), so a classifier reads the mean over all tokens instead of the
 first token; no dropout on attention weights. Optional: pre-norm instead of post-norm, rotary
 positions, RMSNorm, squared ReLU or SwiGLU, normalised queries and keys, and residual branches that
-are zero at initialisation; together they train faster on little data.
+are zero at initialisation; together they train faster on little data. A head for pairs may compare
+the mean vectors of both passages besides reading the first token.
 Shapes: B batch, T tokens, D width, H heads, V vocabulary, M predicted positions,
 K classes.
 """
@@ -34,7 +35,7 @@ class PairHead(nn.Module):
         width: D.
         passages: Whether it reads, besides the first token, `[CLS]`, how the mean vectors u and v
             of the passages compare: u * v and |u - v|, as in Conneau et al., 2017,
-            arXiv:1705.02364, section 3.1. With few pairs to learn from, `[CLS]` gathers less.
+            arXiv:1705.02364, figure 1. With few pairs to learn from, `[CLS]` gathers less.
     """
 
     def __init__(self, width: int, passages: bool) -> None:
