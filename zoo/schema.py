@@ -85,7 +85,7 @@ def out_of_bounds(value: Any, annotation: Any) -> str | None:
 
 
 def _items(arguments: tuple[Any, ...], number: int) -> tuple[Any, ...]:
-    """The types of so many items of a list: of `tuple[str, int]` two, else each the same."""
+    """The type of each item: `tuple[str, int]` names two, other lists one for all `number`."""
     is_alike = len(arguments) == 1 or arguments[-1] is Ellipsis
     return arguments[:1] * number if is_alike else arguments
 

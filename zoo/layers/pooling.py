@@ -20,5 +20,10 @@ def mean_token(x: Tensor, tokens: Tensor, pad_id: int | None) -> Tensor:
     """The mean over the tokens of each sequence that are not padding: (B, T, D) to (B, D)."""
     if pad_id is None:
         return x.mean(1)
-    mask = (tokens != pad_id)[..., None]
+    return mean_where(x, tokens != pad_id)
+
+
+def mean_where(x: Tensor, chosen: Tensor) -> Tensor:
+    """The mean over some tokens of each sequence, bool (B, T): (B, T, D) to (B, D); 0 of none."""
+    mask = chosen[..., None]
     return (x * mask).sum(1) / mask.sum(1).clamp(min=1)

@@ -21,7 +21,7 @@ from zoo.layers.block import Block
 from zoo.layers.dropout import Dropout
 from zoo.layers.feed_forward import ElementwiseName, FeedForwardName, elementwise
 from zoo.layers.norm import NormName, make_norm
-from zoo.layers.pooling import mean_token
+from zoo.layers.pooling import mean_token, mean_where
 from zoo.layers.positions import PositionName, add_positions, make_absolute, make_rotary
 from zoo.registry import MODELS
 
@@ -35,7 +35,7 @@ class PairHead(nn.Module):
         width: D.
         passages: Whether it reads, besides the first token, `[CLS]`, how the mean vectors u and v
             of the passages compare: u * v and |u - v|, as in Conneau et al., 2017,
-            arXiv:1705.02364, figure 1. With few pairs to learn from, `[CLS]` gathers less.
+            arXiv:1705.02364, figure 1. Trained on few pairs, `[CLS]` alone is less accurate.
     """
 
     def __init__(self, width: int, passages: bool) -> None:
@@ -44,28 +44,12 @@ class PairHead(nn.Module):
         self.pooler = nn.Linear(3 * width if passages else width, width)
         self.head = nn.Linear(width, 2)
 
-    def forward(self, first: Tensor, means: Tensor | None = None) -> Tensor:
-        """Vectors of first tokens (B, D), and with `passages` the mean vectors of both passages
-        (2, B, D), to logits of "it follows" and "it does not", (B, 2)."""
-        if means is not None:
-            u, v = means
+    def forward(self, first: Tensor, u: Tensor | None = None, v: Tensor | None = None) -> Tensor:
+        """Vectors of first tokens (B, D), and with `passages` the mean vectors u and v of both
+        passages (B, D), to logits of "it follows" and "it does not", (B, 2)."""
+        if u is not None and v is not None:
             first = torch.cat([first, u * v, (u - v).abs()], 1)
         return self.head(self.pooler(first).tanh())
-
-
-def passage_means(x: Tensor, types: Tensor, visible: Tensor | None) -> Tensor:
-    """The mean of token vectors (B, T, D) over each passage, special tokens included: (2, B, D).
-
-    Args:
-        x: Token vectors.
-        types: Passage of each token, 0 or 1, int64 (B, T).
-        visible: Which tokens are not padding, bool (B, T); None for all.
-    """
-    weights = torch.stack([1 - types, types]).to(x.dtype)  # (2, B, T)
-    if visible is not None:
-        weights = weights * visible
-    weights = weights / weights.sum(2, keepdim=True).clamp(min=1)
-    return torch.einsum("pbt,btd->pbd", weights, x)
 
 
 @MODELS.register(
@@ -227,7 +211,10 @@ class BERT(nn.Module):
         if self.pair.passages:
             assert types is not None
             x = self._encode(tokens, types, visible, None)  # (B, T, D)
-            answers = self.pair(x[:, 0], passage_means(x, types, visible))
+            passages = (types == 0, types == 1)
+            if visible is not None:
+                passages = (passages[0] & visible, passages[1] & visible)
+            answers = self.pair(x[:, 0], *(mean_where(x, passage) for passage in passages))
             return self._token_logits(x.flatten(0, 1).index_select(0, positions)), answers
         first = tokens.shape[1] * torch.arange(len(tokens), device=tokens.device)  # of each row
         chosen = torch.cat([positions, first])
